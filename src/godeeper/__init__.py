@@ -1,0 +1,46 @@
+"""godeeper: look inside the Inception networks, retrain them, explain them.
+
+>>> import godeeper
+>>> net = godeeper.load("inception_v3")
+>>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
+(1, 32, 35, 35)
+
+Importing this package imports nothing heavy: every public name is looked up when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .errors import GodeeperError
+    from .network import Network, load
+    from .peek.capture import Peek
+    from .photos.decode import Photo, decode
+    from .photos.preprocess import Preprocess
+
+__all__ = ["GodeeperError", "Network", "Peek", "Photo", "Preprocess", "__version__", "decode", "load"]
+
+HOMES = {
+    "GodeeperError": "errors",
+    "Network": "network",
+    "Peek": "peek.capture",
+    "Photo": "photos.decode",
+    "Preprocess": "photos.preprocess",
+    "decode": "photos.decode",
+    "load": "network",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'godeeper' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"godeeper.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

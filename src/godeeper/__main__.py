@@ -1,0 +1,7 @@
+"""``python -m godeeper``."""
+
+import sys
+
+from .cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,65 @@
+"""The command line: parse, call, print.  Every user error is rendered here, as one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ..errors import GodeeperError
+from ..version import __version__
+from . import peek, tensors, weights
+
+COMMANDS = (peek, tensors, weights)
+
+EXAMPLE = """\
+example:
+  godeeper peek photo.jpg                      the blog's three pictures
+  godeeper peek photo.jpg mixed_7/join         every filter of the eighth module
+  godeeper tensors 'mixed_4/**'                what can be looked at, and what it costs
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one-line errors that point to the help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see: {self.prog} -h\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers the exit code: 0 done, 1 a check failed, 2 the input is at fault."""
+    options = make_parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except GodeeperError as error:
+        if options.debug:
+            raise
+        print(f"godeeper: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("godeeper: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, head perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="godeeper",
+        description="Look inside the Inception networks.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"godeeper {__version__}")
+    parser.set_defaults(debug=False)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(verbs)
+    return parser

@@ -1,0 +1,109 @@
+"""``godeeper peek``: one picture of every filter of a tensor."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..peek.capture import Peek
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper peek photo.jpg                                        the blog's three pictures
+  godeeper peek photo.jpg mixed/tower_2/conv:0 --scale blog      as the blog drew it
+  godeeper peek photo.jpg Mixed_6b.branch_pool activation_12     names of torchvision and Keras
+  godeeper peek photo.jpg 'mixed*/join' --out pictures           all eleven modules
+  godeeper peek photo.jpg 'mixed_4/**/Conv2D' --scale signed     before batch normalisation and ReLU
+  curl … | godeeper peek - 'mixed/tower_2/conv[3,7:12]' --numbers
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "peek", "draw every filter of a tensor for a photo", EXAMPLE, run)
+    parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
+    parser.add_argument(
+        "addresses", metavar="ADDRESS", nargs="*", help="tensors, by any name or pattern (default: the blog's three)"
+    )
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+    )
+    parser.add_argument(
+        "--scale", default="shared", metavar="S", help="shared (default), filter, percentile, signed or blog"
+    )
+    parser.add_argument("--rows", type=int, metavar="N", help="rows of tiles")
+    parser.add_argument("--zoom", type=int, metavar="N", help="screen pixels a value")
+    parser.add_argument("--colour", metavar="NAME", help="grey, viridis, magma, blue-orange or blue-red")
+    parser.add_argument("--gutter", type=int, metavar="N", help="pixels between tiles")
+    parser.add_argument("--numbers", action="store_true", help="write each filter's number over its tile")
+    parser.add_argument(
+        "--frame", action=argparse.BooleanOptionalAction, help="heading and legend (default: all scales but blog)"
+    )
+    parser.add_argument("--fit", metavar="F", help="squash or crop (default: as the weights were trained)")
+    parser.add_argument("--filter", metavar="F", help="antialias or tf2015 (default: as the weights were trained)")
+    parser.add_argument("--npz", type=Path, metavar="FILE", help="write the numbers too")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..files import write_atomically
+    from ..network import BLOG_TENSORS, load
+    from ..peek.capture import save_npz
+    from ..peek.picture import View, png
+    from ..photos.decode import decode
+
+    view = View(
+        options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
+    )
+    network = load(weights=options.weights, fit=options.fit, filter=options.filter)
+    photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
+    peeks = network.peeks(photo, options.addresses or BLOG_TENSORS)
+    pictures = [(options.out / file_name(peek), png(peek, view)) for peek in peeks]
+    for path, payload in pictures:
+        write_atomically(path, payload)
+    if options.npz:
+        save_npz(peeks, options.npz)
+    records = [peek.record(str(path), view.scale) for peek, (path, _) in zip(peeks, pictures, strict=True)]
+    if options.json:
+        print_json(document(options.photo, peeks[0], records))
+    else:
+        print_people(peeks, records)
+    return 0
+
+
+def file_name(peek: Peek) -> str:
+    """``<photo>.<address>.png``, the address without characters that a file system may refuse."""
+    address = re.sub(r"[/:]", "-", peek.address)
+    return f"{Path(peek.photo).stem}.{address}.png"
+
+
+def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The JSON of all peeks at one photo."""
+    return {
+        "photo": photo,
+        "photo_sha256": peek.photo_sha256,
+        "photo_notes": list(peek.photo_notes),
+        "weights": peek.weights,
+        "weights_sha256": peek.weights_sha256,
+        "preprocessing": peek.preprocessing,
+        "tensors": records,
+    }
+
+
+def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
+    """A line for each picture; what was put right about the photo goes to standard error."""
+    for note in peeks[0].photo_notes:
+        print(f"{peeks[0].photo}: {note}", file=sys.stderr)
+    for peek, record in zip(peeks, records, strict=True):
+        count, height, width = peek.shape[1:]
+        dead = f", {len(peek.dead)} dead" if peek.dead else ""
+        print(
+            f"{record['png']}: {peek.address}, {count} filters of {height}x{width}, {record['minimum']:.4g} to {record['maximum']:.4g}{dead}"
+        )

@@ -1,0 +1,68 @@
+"""``godeeper tensors``: every address, its four names, shape, cost and receptive field."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .common import add_command, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..blueprint.address import Tensor
+    from ..blueprint.ops import Network
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper tensors                  the whole network
+  godeeper tensors 'mixed_4/**'     one module
+  godeeper tensors activation_12    what is this called elsewhere?
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(
+        verbs, "tensors", "list what can be looked at: names, shape, cost, receptive field", EXAMPLE, run
+    )
+    parser.add_argument(
+        "pattern", metavar="PATTERN", nargs="?", default="**", help="an address or a pattern (default: all)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..blueprint.address import resolve
+    from ..blueprint.inception_v3 import INCEPTION_V3
+
+    records = [record(INCEPTION_V3, tensor) for tensor in resolve(INCEPTION_V3, options.pattern)]
+    if options.json:
+        print_json({"network": INCEPTION_V3.name, "tensors": records})
+        return 0
+    heading = ("tf2015", "slim", "torchvision", "keras", "kind", "shape", "cost", "field")
+    print_table(heading, [row(each) for each in records])
+    return 0
+
+
+def record(network: Network, tensor: Tensor) -> dict[str, Any]:
+    """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors."""
+    from ..blueprint.cost import macs_share, tensor_macs
+
+    return {
+        "address": tensor.address,
+        "names": tensor.names.as_dict(),
+        "kind": tensor.site.kind,
+        "stage": tensor.stage,
+        "shape": [side or None for side in tensor.shape],
+        "macs": tensor_macs(network, [tensor.site.index]),
+        "macs_share": macs_share(network, [tensor.site.index]),
+        "receptive_field": list(tensor.field.size),
+    }
+
+
+def row(record: dict[str, Any]) -> list[str]:
+    """A record as a line of the table."""
+    return [
+        *(name or "-" for name in record["names"].values()),
+        record["kind"],
+        "x".join(str(side or "?") for side in record["shape"]),
+        f"{record['macs_share']:.1%}",
+        "x".join(map(str, record["receptive_field"])),
+    ]

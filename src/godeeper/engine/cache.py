@@ -1,0 +1,71 @@
+"""Built graphs on disk, named by what they were built from.
+
+The folder is safe to delete at any time, and to share: entries are written whole or not at all,
+carry a SHA-256 of their content, and are rebuilt, not believed, when that does not fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files import write_atomically
+
+MOST_BYTES = 1 << 30
+DIGEST_BYTES = 32
+
+
+def cache_folder() -> Path:
+    """Where godeeper keeps what it can make again: ``GODEEPER_CACHE``, or the platform's cache folder."""
+    chosen = os.environ.get("GODEEPER_CACHE")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("godeeper", appauthor=False)
+
+
+@dataclass(frozen=True)
+class GraphCache:
+    """Serialised graphs under ``folder``, the longest unused removed once there are more than ``most_bytes``."""
+
+    folder: Path
+    most_bytes: int = MOST_BYTES
+
+    def load(self, key: str) -> bytes | None:
+        """The graph stored under ``key``; None if there is none, or it is damaged."""
+        path = self.path(key)
+        try:
+            entry = path.read_bytes()
+        except OSError:
+            return None
+        digest, payload = entry[:DIGEST_BYTES], entry[DIGEST_BYTES:]
+        if hashlib.sha256(payload).digest() != digest:
+            return None
+        with suppress(OSError):  # a cache we may read but not touch only ages faster
+            os.utime(path)
+        return payload
+
+    def store(self, key: str, payload: bytes) -> None:
+        """Keep ``payload``.  A cache that cannot be written is no reason to fail: the work is only done again."""
+        with suppress(OutputError, OSError):
+            write_atomically(self.path(key), hashlib.sha256(payload).digest() + payload)
+            self.trim()
+
+    def path(self, key: str) -> Path:
+        return self.folder / f"{key}.graph"
+
+    def trim(self) -> None:
+        """Remove the longest unused entries until the rest fits."""
+        entries = sorted(
+            ((path.stat(), path) for path in self.folder.glob("*.graph")), key=lambda entry: -entry[0].st_mtime
+        )
+        total = 0
+        for status, path in entries:
+            total += status.st_size
+            if total > self.most_bytes:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,126 @@
+"""A plan and weights, as an ONNX graph.
+
+Batch normalisation is folded into the convolution before it.  The batch size is free.  Values are
+(B, C, H, W) float32 and carry the names of the 2015 graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ..blueprint.ops import Conv, Pool
+from ..blueprint.sites import Site, sites
+from ..weights.file import Numbers
+from .plan import Key, Plan, name, sources
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPSET = 17
+IR_VERSION = 8  # what ONNX Runtime 1.14 and later read
+
+
+def build(plan: Plan, numbers: Numbers) -> bytes:
+    """The serialised ONNX model that carries out ``plan``."""
+    builder = Builder(plan, numbers)
+    for key in plan.steps:
+        builder.step(key)
+    graph = helper.make_graph(
+        builder.nodes,
+        plan.network.name,
+        [builder.value(key) for key in plan.fed],
+        [builder.value(key) for key in plan.fetched],
+        builder.initializers,
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="godeeper"
+    )
+    payload: bytes = model.SerializeToString()
+    return payload
+
+
+class Builder:
+    """Collects nodes and numbers; each method adds one kind of operation."""
+
+    def __init__(self, plan: Plan, numbers: Numbers) -> None:
+        self.plan = plan
+        self.numbers = numbers
+        self.sites = sites(plan.network)
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def value(self, key: Key) -> onnx.ValueInfoProto:
+        """The description of a graph's input or output."""
+        site = self.sites[key[0]]
+        shape = site.shape[:1] if site.kind in ("reshape", "dense", "softmax") else site.shape
+        return helper.make_tensor_value_info(name(self.sites, key), TensorProto.FLOAT, ["B", *shape])
+
+    def step(self, key: Key) -> None:
+        """Add what computes ``key``."""
+        site, stage = self.sites[key[0]], key[1]
+        inputs = [name(self.sites, source) for source in sources(self.sites, key, self.plan.fed)]
+        output = name(self.sites, key)
+        if stage == "relu":
+            self.node("Relu", inputs, output)
+        elif stage == "batchnorm" and (site.index, "conv") in self.plan.fed:
+            self.line(site, inputs, output)
+        elif isinstance(site.op, Conv):
+            self.conv(site, site.op, inputs, output, folded=stage == "batchnorm")
+        elif isinstance(site.op, Pool):
+            self.pool(site.op, inputs, output)
+        elif site.kind == "concat":
+            self.node("Concat", inputs, output, axis=1)
+        elif site.kind == "average":
+            self.node("GlobalAveragePool", inputs, output)
+        elif site.kind == "reshape":
+            self.node("Flatten", inputs, output)
+        elif site.kind == "dense":
+            matrix, biases = self.numbers.dense()
+            inputs += [self.constant("softmax/weights", matrix), self.constant("softmax/biases", biases)]
+            self.node("Gemm", inputs, output)
+        else:
+            self.node("Softmax", inputs, output, axis=1)
+
+    def conv(self, site: Site, op: Conv, inputs: Sequence[str], output: str, *, folded: bool) -> None:
+        """A convolution, with batch normalisation folded in or without it."""
+        kernel = self.numbers.kernel(site)  # (out, in, height, width)
+        parameters = []
+        if folded:
+            norm = self.numbers.batchnorm(site)
+            kernel = kernel * norm.scale[:, None, None, None]
+            parameters = [self.constant(f"{output}/bias", norm.shift)]
+        parameters = [self.constant(f"{output}/kernel", kernel), *parameters]
+        self.node("Conv", [*inputs, *parameters], output, **window(op))
+
+    def line(self, site: Site, inputs: Sequence[str], output: str) -> None:
+        """Batch normalisation of a raw convolution that was fed."""
+        norm = self.numbers.batchnorm(site)
+        scale = self.constant(f"{output}/scale", norm.scale[:, None, None])
+        shift = self.constant(f"{output}/shift", norm.shift[:, None, None])
+        self.node("Mul", [*inputs, scale], f"{output}/scaled")
+        self.node("Add", [f"{output}/scaled", shift], output)
+
+    def pool(self, op: Pool, inputs: Sequence[str], output: str) -> None:
+        if op.reduce == "max":
+            self.node("MaxPool", inputs, output, **window(op))
+        else:
+            self.node("AveragePool", inputs, output, **window(op), count_include_pad=int(op.counts_border))
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+
+    def constant(self, name: str, values: NDArray[np.float32]) -> str:
+        """Store numbers in the graph; answers their name."""
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+        return name
+
+
+def window(op: Conv | Pool) -> dict[str, Sequence[int]]:
+    """ONNX's attributes for a sliding window.  SAME at stride 1 pads alike on both sides."""
+    pads = [(k - 1) // 2 if op.padding == "SAME" else 0 for k in op.kernel]
+    return {"kernel_shape": op.kernel, "strides": (op.stride, op.stride), "pads": (*pads, *pads)}

@@ -1,0 +1,32 @@
+"""The default engine: ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ERRORS_ONLY = 3
+
+
+class Session:
+    """A built graph, ready to run."""
+
+    def __init__(self, graph: bytes, fetched: Sequence[str], threads: int = 0) -> None:
+        """``threads``: 0 lets ONNX Runtime take one a core."""
+        import onnxruntime
+
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        options.intra_op_num_threads = threads
+        self.fetched = list(fetched)
+        self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(self, feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The fetched values, in order, each (B, C, H, W) or (B, C) float32."""
+        values: list[NDArray[np.float32]] = self.session.run(self.fetched, dict(feeds))
+        return values

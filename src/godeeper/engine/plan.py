@@ -1,0 +1,94 @@
+"""Which operations a run needs: from what is fed to what is fetched, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..blueprint.address import Stage, Tensor
+from ..blueprint.ops import Network
+from ..blueprint.sites import PHOTO_KINDS, Site, sites
+from ..errors import FeedError
+
+Key = tuple[int, Stage | None]
+"""A whole tensor within one network: its site's index and its stage."""
+
+NETWORK_INPUT: Key = (PHOTO_KINDS.index("multiply"), None)
+"""What the network itself starts from; the steps before it, from the photo's bytes on, are ``photos``'s."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run as data: values ``fed``, ``steps`` computed in this order, values ``fetched``."""
+
+    network: Network
+    fed: tuple[Key, ...]
+    steps: tuple[Key, ...]
+    fetched: tuple[Key, ...]
+
+
+def plan(network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,)) -> Plan:
+    """The shortest run that gives ``fetched`` out of ``fed``.
+
+    What is fed is never computed, nor fetched from the graph.  Raises ``FeedError`` where something needed can come from nothing
+    that is fed, and where something fed changes nothing that is fetched.
+    """
+    every = sites(network)
+    visited: dict[Key, None] = {}
+
+    def visit(key: Key) -> None:
+        if key in visited:
+            return
+        if key not in fed:
+            if key == NETWORK_INPUT or every[key[0]].kind in PHOTO_KINDS:
+                raise FeedError(
+                    f"cannot compute {listed(every, fetched)} from {listed(every, fed)} alone: feed the photo too (DecodeJpeg/contents)"
+                )
+            for source in sources(every, key, fed):
+                visit(source)
+        visited[key] = None
+
+    for key in fetched:
+        visit(key)
+    idle = [key for key in fed if key not in visited]
+    if idle:
+        raise FeedError(
+            f"feeding {listed(every, idle)} changes nothing that is fetched: leave it out, or fetch what follows from it"
+        )
+    steps = tuple(key for key in visited if key not in fed)
+    return Plan(network, tuple(fed), steps, tuple(key for key in fetched if key not in fed))
+
+
+def sources(every: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
+    """What ``key`` is computed from.
+
+    A convolution's ``batchnorm`` is one folded operation on the site's input, and ``conv`` a side branch
+    of its own, so that looking at it changes no other value; only a fed ``conv`` is normalised as it is.
+    """
+    index, stage = key
+    if stage == "relu":
+        return [(index, "batchnorm")]
+    if stage == "batchnorm" and (index, "conv") in fed:
+        return [(index, "conv")]
+    return [output(every[source]) for source in every[index].inputs]
+
+
+def output(site: Site) -> Key:
+    """What the sites after ``site`` take from it."""
+    return site.index, "relu" if site.kind == "conv" else None
+
+
+def key_of(tensor: Tensor) -> Key:
+    """The whole tensor that ``tensor`` is, or is a part of."""
+    return tensor.site.index, tensor.stage
+
+
+def name(every: Sequence[Site], key: Key) -> str:
+    """The 2015 name of ``key``: what its value is called in a graph."""
+    return Tensor(every[key[0]], key[1]).name
+
+
+def listed(every: Sequence[Site], keys: Sequence[Key]) -> str:
+    """The names of ``keys`` in a sentence."""
+    names = ["the photo" if key == NETWORK_INPUT else name(every, key) for key in keys]
+    return " and ".join(names) or "nothing"

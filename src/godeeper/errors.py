@@ -1,0 +1,85 @@
+"""Every error godeeper raises on purpose.
+
+::
+
+    GodeeperError
+    ├── UnknownName         a name that is not in the table it was looked up in
+    ├── AddressError        a tensor's address that cannot be used
+    │   ├── UnknownAddress      no such tensor; the nearest names are listed
+    │   ├── AmbiguousAddress    several tensors where one is wanted
+    │   └── ChannelError        a channel the tensor does not have
+    ├── PhotoError          a photo that cannot be decoded, or must not be
+    ├── WeightsError        a weights file that is damaged, foreign or incomplete
+    ├── FeedError           values fed to a run that do not fit, or do not suffice
+    ├── OptionError         an option with a value it cannot take
+    └── OutputError         a file that cannot be written
+
+Each message is one line: what was wrong, what came, what was expected, what to do.  The command
+line prints it and exits with 2; the web page answers 4xx with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GodeeperError(Exception):
+    """Base of all errors that are the input's fault, not godeeper's."""
+
+
+class UnknownName(GodeeperError):
+    """A name that is not in the table it was looked up in (weights, scale, colour, dialect)."""
+
+    def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {what} {got!r}: expected one of {', '.join(known)}")
+
+
+class AddressError(GodeeperError):
+    """A tensor's address that cannot be used."""
+
+
+class UnknownAddress(AddressError):
+    """No tensor has this address."""
+
+    def __init__(self, got: str, known: Iterable[str], hint: str = "list all with: godeeper tensors") -> None:
+        self.nearest = nearest(got, known)
+        offer = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
+        super().__init__(f"no tensor is called {got!r}{offer}; {hint}")
+
+
+class AmbiguousAddress(AddressError):
+    """A pattern that means several tensors where one is wanted."""
+
+
+class ChannelError(AddressError):
+    """A channel slice that does not fit the tensor."""
+
+
+class PhotoError(GodeeperError):
+    """A photo that cannot be decoded, or must not be."""
+
+
+class WeightsError(GodeeperError):
+    """A weights file that is damaged, of another architecture, or incomplete."""
+
+
+class FeedError(GodeeperError):
+    """Values fed to a run that do not fit, or do not suffice for what is fetched."""
+
+
+class OptionError(GodeeperError):
+    """An option with a value it cannot take."""
+
+
+class OutputError(GodeeperError):
+    """A file or folder that cannot be written."""
+
+
+def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
+    """At most ``most`` of the ``known`` names that continue or look like ``got``, nearest first."""
+    names = {name.casefold(): name for name in reversed(list(known))}
+    wanted = got.partition("[")[0].removesuffix(":0").casefold()
+    longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
+    alike = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
+    return [names[name] for name in dict.fromkeys([*longer, *alike])][:most]

@@ -1,0 +1,225 @@
+"""A network with weights in it: what ``godeeper.load`` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .blueprint.address import Tensor, resolve, resolve_one
+from .blueprint.cost import macs_share, tensor_macs
+from .blueprint.sites import PHOTO_KINDS
+from .engine.plan import NETWORK_INPUT, Key, key_of, plan
+from .engine.runner import Runner
+from .errors import FeedError, UnknownName
+from .peek.capture import Peek
+from .photos.decode import Photo, decode
+from .photos.preprocess import Preprocess, to_pixels, to_planes
+from .photos.steps import PhotoSteps
+from .weights.file import ARCHITECTURES
+from .weights.registry import find
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
+"""The three pictures of the 2016 blog post."""
+
+
+def load(
+    architecture: str = "inception_v3",
+    *,
+    weights: str | Path = "bundled",
+    fit: str | None = None,
+    filter: str | None = None,
+) -> Network:
+    """A network ready to look into.
+
+    Args:
+        architecture: ``inception_v3``.
+        weights: the name of installed weights, or the path of a weights file.
+        fit: ``squash`` or ``crop``; as the weights were trained, if not given.
+        filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
+
+    Raises:
+        UnknownName: no such architecture or weights.
+        WeightsError: the weights file is damaged or does not fit.
+
+    >>> net = load("inception_v3")
+    >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
+    (1, 32, 35, 35)
+    """
+    if architecture not in ARCHITECTURES:
+        raise UnknownName("architecture", architecture, ARCHITECTURES)
+    file = find(weights)
+    chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
+    preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
+    return Network(Runner(file), preprocess)
+
+
+class Network:
+    """A blueprint, weights, an engine to run it, and what to do to photos first."""
+
+    def __init__(self, runner: Runner, preprocess: Preprocess) -> None:
+        self.runner = runner
+        self.weights = runner.weights
+        self.blueprint = runner.weights.network
+        self.preprocess = preprocess
+
+    def __repr__(self) -> str:
+        return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
+
+    def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
+        """Every tensor that ``pattern`` means, in program order.
+
+        >>> [tensor.address for tensor in load().tensors("mixed/tower_2/*")]
+        ['mixed/tower_2/pool', 'mixed/tower_2/conv']
+        """
+        return resolve(self.blueprint, pattern)
+
+    def peek(self, photo: Any, address: str) -> Peek:
+        """What one tensor says about a photo.
+
+        Args:
+            photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+            address: any name of the tensor, perhaps with channels: ``mixed/tower_2/conv[3,7:12]``.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress, ChannelError: the address is not of one tensor.
+            PhotoError: the photo cannot be decoded.
+        """
+        resolve_one(self.blueprint, address)
+        return self.peeks(photo, [address])[0]
+
+    def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Peek]:
+        """What several tensors say about a photo, in one pass; patterns are welcome."""
+        tensors = resolve(self.blueprint, addresses)
+        decoded = decode(photo)
+        steps = PhotoSteps(self.preprocess, "decode", decoded)
+        keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
+        values = self.compute(keys, {}, steps)
+        return [self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors]
+
+    def make_peek(self, tensor: Tensor, values: Any, photo: Photo) -> Peek:
+        """The record of one tensor's values."""
+        planes = planes_of(tensor, values)
+        return Peek(
+            tensor=tensor,
+            activations=planes if tensor.channels is None else planes[:, list(tensor.channels)],
+            photo=photo.name,
+            photo_sha256=photo.sha256,
+            photo_notes=photo.notes,
+            weights=self.weights.name,
+            weights_sha256=self.weights.sha256,
+            preprocessing=self.preprocess.summary,
+            macs=tensor_macs(self.blueprint, [tensor.site.index]),
+            macs_share=macs_share(self.blueprint, [tensor.site.index]),
+        )
+
+    def run(self, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
+        """Compute tensors from others, in the calling style of TensorFlow 1.
+
+        Arrays are (B, H, W, C) here, in and out, as they were there; ``peek`` is the place for (B, C, H, W).
+
+        Args:
+            fetches: one address, or several.
+            feeds: address -> value.  ``DecodeJpeg/contents:0`` takes the bytes of a photo, ``DecodeJpeg:0`` its
+                pixels (H, W, 3), ``Mul:0`` the network's input (B, 299, 299, 3), any inner tensor its activations.
+                The run resumes from what is fed, and computes nothing before it.
+
+        Returns:
+            One float32 array, or a list of them in the order of ``fetches``.
+
+        Raises:
+            FeedError: what is fed has the wrong shape, does not suffice, or changes nothing.
+
+        >>> with open("examples/chelsea.jpg", "rb") as file:
+        ...     load().run("mixed/tower_2/conv:0", {"DecodeJpeg/contents:0": file.read()}).shape
+        (1, 35, 35, 32)
+        """
+        tensors = [resolve_one(self.blueprint, text) for text in ([fetches] if isinstance(fetches, str) else fetches)]
+        steps, inner = self.take_feeds(feeds)
+        values = self.compute(list(dict.fromkeys(map(key_of, tensors))), inner, steps)
+        results = [select(tensor, values[key_of(tensor)]) for tensor in tensors]
+        return results[0] if isinstance(fetches, str) else results
+
+    def take_feeds(self, feeds: Mapping[str, Any]) -> tuple[PhotoSteps | None, dict[Key, NDArray[np.float32]]]:
+        """Feeds sorted into the photo's own steps and inner tensors, the latter as (B, C, H, W)."""
+        steps = None
+        inner: dict[Key, NDArray[np.float32]] = {}
+        for text, value in feeds.items():
+            tensor = resolve_one(self.blueprint, text)
+            if tensor.channels is not None:
+                raise FeedError(f"{text!r}: only a whole tensor can be fed, not some of its channels")
+            if tensor.site.kind not in PHOTO_KINDS:
+                inner[key_of(tensor)] = fed_planes(tensor, value)
+            elif steps is None:
+                steps = PhotoSteps(self.preprocess, tensor.site.kind, value)
+            else:
+                raise FeedError(f"{text!r} is a second feed for the photo: feed one step of it")
+        return steps, inner
+
+    def compute(
+        self, keys: Sequence[Key], inner: Mapping[Key, NDArray[np.float32]], steps: PhotoSteps | None
+    ) -> dict[Key, Any]:
+        """The values of ``keys``: the photo's own steps pixels last, all others (B, C, H, W) or (B, C)."""
+        photo_keys = [key for key in keys if is_photo_step(key)]
+        if photo_keys and steps is None:
+            raise FeedError("the photo's own steps can be fetched only where a photo is fed")
+        values: dict[Key, Any] = {key: steps.value(PHOTO_KINDS[key[0]]) for key in photo_keys if steps}
+        wanted = [key for key in keys if key not in values]
+        if wanted or inner:
+            feeds = dict(inner)
+            if steps is not None:
+                feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
+            check_batches(feeds)
+            values |= feeds | self.runner.run(plan(self.blueprint, wanted, tuple(feeds)), feeds)
+        return {key: values[key] for key in keys}
+
+
+def is_photo_step(key: Key) -> bool:
+    """Whether ``key`` is a step between the photo's bytes and the network's input."""
+    return key[0] < len(PHOTO_KINDS)
+
+
+def fed_planes(tensor: Tensor, value: Any) -> NDArray[np.float32]:
+    """A fed array as (B, C, H, W), or (B, C) where the tensor has no grid."""
+    array = np.asarray(value, np.float32)
+    channels, height, width = tensor.site.shape
+    flat = tensor.site.kind in ("reshape", "dense", "softmax")
+    expected = (channels,) if flat else (height, width, channels)
+    if array.shape[1:] != expected or not array.size:
+        hint = (
+            "; it seems to be (B, C, H, W): transpose it" if array.shape[1:] == tensor.site.shape and not flat else ""
+        )
+        wanted = ", ".join(map(str, ("B", *expected)))
+        raise FeedError(f"{tensor.name} was fed an array of shape {array.shape}: expected ({wanted}){hint}")
+    return array if flat else to_planes(array)
+
+
+def check_batches(feeds: Mapping[Key, NDArray[np.float32]]) -> None:
+    """Raise where the feeds are not of equally many photos."""
+    sizes = {len(value) for value in feeds.values()}
+    if len(sizes) > 1:
+        raise FeedError(
+            f"the feeds are of {' and '.join(map(str, sorted(sizes)))} photos: expected the same number in each"
+        )
+
+
+def select(tensor: Tensor, value: Any) -> Any:
+    """A computed value as ``run`` answers it: pixels last, and only the channels asked for."""
+    if is_photo_step(key_of(tensor)):
+        return value if tensor.channels is None else value[..., list(tensor.channels)]
+    value = value if tensor.channels is None else value[:, list(tensor.channels)]
+    return to_pixels(value) if value.ndim == 4 else value
+
+
+def planes_of(tensor: Tensor, value: Any) -> NDArray[np.float32]:
+    """A computed value as a peek holds it: (1, C, H, W) float32, all channels."""
+    if is_photo_step(key_of(tensor)):
+        array = np.asarray(value, np.float32)
+        return to_planes(array if array.ndim == 4 else array[None])
+    planes: NDArray[np.float32] = value.reshape(1, *tensor.site.shape)
+    return planes

@@ -1,0 +1,191 @@
+"""All filters of a tensor side by side, on a scale whose legend is true.
+
+``lay_out`` puts the channels beside each other, value by value.  A ``Scale`` then says, tile by
+tile, which value is dark and which is bright.  A tile that is constant is painted dark and flagged,
+never divided by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import OptionError, UnknownName
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+BLOG_ROWS = 8
+PERCENTILE = 99.0
+
+
+@dataclass(frozen=True)
+class Range:
+    """What dark and bright mean: ``low`` and ``high``, one for all tiles or (C,) one a tile."""
+
+    low: Floats
+    high: Floats
+    legend: str
+
+    @property
+    def is_shared(self) -> bool:
+        return self.low.ndim == 0
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """A tensor's filters as one array.
+
+    ``values``: (rows · H, columns · W) float32, the activations themselves; NaN where the grid has more
+    cells than filters.  ``pixels``: uint8 of the same shape, 0 at the scale's low and 255 at its high end.
+    ``numpy.asarray(mosaic)`` gives ``values``.
+    """
+
+    values: Floats = field(repr=False)
+    pixels: NDArray[np.uint8] = field(repr=False)
+    scale: str
+    range: Range
+    rows: int
+    columns: int
+    filters: int
+    tile: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in native pixels."""
+        return self.rows * self.tile[0], self.columns * self.tile[1]
+
+    @property
+    def legend(self) -> str:
+        """One sentence that says what brightness means."""
+        return self.range.legend
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (numpy's protocol)
+        return np.array(self.values, dtype, copy=copy)
+
+
+def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = None) -> Mosaic:
+    """The mosaic of ``activations`` (C, H, W) on one of ``SCALES``, in ``rows`` rows of tiles."""
+    if scale not in SCALES:
+        raise UnknownName("scale", scale, SCALES)
+    count, height, width = activations.shape
+    rows, columns = grid(count, scale, rows)
+    measured = SCALES[scale](activations)
+    return Mosaic(
+        values=lay_out(activations, rows, columns),
+        pixels=lay_out(to_bytes(activations, measured), rows, columns),
+        scale=scale,
+        range=measured,
+        rows=rows,
+        columns=columns,
+        filters=count,
+        tile=(height, width),
+    )
+
+
+def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
+    """(rows, columns) for ``count`` tiles."""
+    if rows is not None and not 1 <= rows <= count:
+        raise OptionError(f"{rows} rows for {count} filters: expected 1 to {count}")
+    if scale != "blog":
+        columns = math.ceil(count / rows) if rows else wide_columns(count)
+        return math.ceil(count / columns), columns
+    rows = rows or BLOG_ROWS
+    if count % rows:
+        fitting = [n for n in range(1, count + 1) if count % n == 0]
+        nearest = sorted(sorted(fitting, key=lambda n: abs(n - rows))[:4])
+        raise OptionError(
+            f"scale blog needs rows that divide the filters: {count} filters do not fill {rows} rows; try --rows {' or '.join(map(str, nearest))}"
+        )
+    return rows, count // rows
+
+
+def wide_columns(count: int) -> int:
+    """Columns for a picture between square and twice as wide as high, with the fewest empty cells."""
+    root = math.sqrt(count)
+    candidates = range(max(1, math.floor(root)), max(1, math.ceil(2 * root)) + 1)
+    return min(candidates, key=lambda columns: (-count % columns, abs(columns - 1.5 * root)))
+
+
+def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+    """(C, H, W) as (rows · H, columns · W), filter 0 at the top left, row after row.
+
+    The same arrangement as the seed's reshape (H, W, rows, columns), transpose (2, 0, 3, 1), reshape.
+    Cells without a filter hold NaN, or 0 where the type has none.
+    """
+    count, height, width = tiles.shape
+    spare = rows * columns - count
+    if spare:
+        empty = np.nan if np.issubdtype(tiles.dtype, np.floating) else 0
+        tiles = np.concatenate([tiles, np.full((spare, height, width), empty, tiles.dtype)])
+    placed = tiles.reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
+    return placed.reshape(rows * height, columns * width)
+
+
+def to_bytes(values: Floats, measured: Range) -> NDArray[np.uint8]:
+    """0 at the low end, 255 at the high end; 0 all over where there is nothing between the two."""
+    low, high = (end if end.ndim == 0 else end[:, None, None] for end in (measured.low, measured.high))
+    span = high - low
+    share = (values - low) / np.where(span > 0, span, np.float32(1))
+    share = np.where(span > 0, share, np.float32(0))
+    return np.rint(np.clip(share, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def shared(values: Floats) -> Range:
+    """One scale for all: from zero, or the least value if that is below, to the greatest."""
+    low, high = np.minimum(values.min(), np.float32(0)), values.max()
+    return Range(
+        low, high, f"one scale for all filters: dark {low:.4g}, bright {high:.4g}; brightness compares across tiles"
+    )
+
+
+def each(values: Floats) -> Range:
+    """Every tile from its own least to its own greatest value."""
+    return Range(
+        values.min(axis=(1, 2)),
+        values.max(axis=(1, 2)),
+        "each filter on its own scale, from its least to its greatest value; brightness does not compare across tiles",
+    )
+
+
+def percentile(values: Floats) -> Range:
+    """As ``shared``, but the bright end is a percentile, so that a few great values do not darken the rest."""
+    bottom, top = np.percentile(values, [100 - PERCENTILE, PERCENTILE]).astype(np.float32)
+    low = np.minimum(bottom, np.float32(0))
+    clipped = float(np.mean((values > top) | (values < low)))
+    return Range(
+        low,
+        top,
+        f"one scale for all filters: dark {low:.4g}, bright {top:.4g} (percentile {PERCENTILE:g}) and beyond: {clipped:.2%} of the values are cut off",
+    )
+
+
+def signed(values: Floats) -> Range:
+    """One scale for all, the same distance below and above zero."""
+    limit = np.abs(values).max()
+    return Range(-limit, limit, f"one signed scale for all filters: {-limit:.4g} to {limit:.4g}, zero in the middle")
+
+
+def blog(values: Floats) -> Range:
+    """As the 2016 blog drew it: the whole mosaic from its least to its greatest value."""
+    low, high = values.min(), values.max()
+    return Range(
+        low,
+        high,
+        f"the blog's scale, one for all filters: dark {low:.4g} (the least value), bright {high:.4g} (the greatest)",
+    )
+
+
+SCALES: dict[str, Callable[[Floats], Range]] = {
+    "shared": shared,
+    "filter": each,
+    "percentile": percentile,
+    "signed": signed,
+    "blog": blog,
+}

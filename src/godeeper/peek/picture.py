@@ -1,0 +1,294 @@
+"""A mosaic as a picture: tiles at native pixels times a whole number, a heading, a true legend."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from ..errors import OptionError
+from .colour import default_colour, table
+from .mosaic import Mosaic
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .capture import Peek
+
+PAPER = (24, 25, 28)
+INK = (236, 236, 232)
+FAINT = (150, 152, 158)
+DEAD = (196, 92, 84)
+
+MARGIN = 20
+SMALL, LARGE = 13, 20
+LINE = 20
+BAR = (220, 11)
+GAP = 10
+STRIP = 11  # height of the line above a tile that holds its number
+NUMBER_WIDTH = 26  # the narrowest tile that a number of four digits fits over
+NARROWEST = 640
+USUAL_SIDE = 1100
+LARGEST_SIDE = 30_000
+
+
+@dataclass(frozen=True)
+class View:
+    """How a peek is drawn.
+
+    ``scale`` and ``rows`` are the mosaic's.  ``zoom``: whole number of screen pixels a value, chosen if None.
+    ``gutter``: pixels between tiles, chosen if None.  ``numbers``: write each filter's number over its tile.
+    ``frame``: heading and legend around the mosaic.  ``scale="blog"`` draws the bare mosaic, as the blog did,
+    unless a frame is asked for; the legend is in the PNG's text chunks either way.
+    """
+
+    scale: str = "shared"
+    rows: int | None = None
+    zoom: int | None = None
+    colour: str | None = None
+    gutter: int | None = None
+    numbers: bool = False
+    frame: bool | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        return self.scale == "blog" if self.frame is None else not self.frame
+
+    def fitted(self, mosaic: Mosaic) -> View:
+        """The same with every choice made."""
+        bare = self.is_bare
+        gutter = self.gutter if self.gutter is not None else (0 if self.scale == "blog" else 2)
+        zoom = self.zoom or (1 if bare and not self.numbers else usual_zoom(mosaic, gutter, numbers=self.numbers))
+        if self.numbers and mosaic.tile[1] * zoom + gutter < NUMBER_WIDTH:
+            least = math.ceil((NUMBER_WIDTH - gutter) / mosaic.tile[1])
+            raise OptionError(
+                f"zoom {zoom} is too small to number tiles {mosaic.tile[1]} pixels wide: expected at least {least}"
+            )
+        colour = self.colour or default_colour(self.scale)
+        table(colour)
+        return replace(self, zoom=zoom, gutter=gutter, colour=colour, frame=not bare)
+
+    def __post_init__(self) -> None:
+        for what, value, least in (("zoom", self.zoom, 1), ("gutter", self.gutter, 0)):
+            if value is not None and value < least:
+                raise OptionError(f"{what} {value}: expected {least} or more")
+
+
+def usual_zoom(mosaic: Mosaic, gutter: int, *, numbers: bool) -> int:
+    """The zoom that brings the longer side near ``USUAL_SIDE``, and numbers over their tiles."""
+    zoom = max(1, round(USUAL_SIDE / max(mosaic.shape)))
+    return max(zoom, math.ceil((NUMBER_WIDTH - gutter) / mosaic.tile[1])) if numbers else zoom
+
+
+def png(peek: Peek, view: View) -> bytes:
+    """The picture as the bytes of a PNG, its provenance in text chunks."""
+    mosaic = peek.mosaic(view.scale, view.rows)
+    view = view.fitted(mosaic)
+    notes = PngImagePlugin.PngInfo()
+    drawing = {
+        "godeeper:scale": view.scale,
+        "godeeper:legend": mosaic.legend,
+        "godeeper:tiles": f"{mosaic.rows} rows, {mosaic.columns} columns of {mosaic.tile[0]}x{mosaic.tile[1]}, zoom {view.zoom}, gutter {view.gutter}",
+        "godeeper:colour": str(view.colour),
+    }
+    for key, text in (peek.provenance() | drawing).items():
+        notes.add_itxt(key, text)
+    buffer = io.BytesIO()
+    compose(peek, mosaic, view).save(buffer, "PNG", pnginfo=notes, compress_level=4)
+    return buffer.getvalue()
+
+
+def draw(peek: Peek, view: View) -> Image.Image:
+    """The picture as an RGB image."""
+    mosaic = peek.mosaic(view.scale, view.rows)
+    return compose(peek, mosaic, view.fitted(mosaic))
+
+
+def compose(peek: Peek, mosaic: Mosaic, view: View) -> Image.Image:
+    """The tiles, and around them heading and legend if ``view`` has a frame."""
+    tiles = paint_tiles(mosaic, view)
+    if view.numbers:
+        write_numbers(tiles, peek.tensor.filters, mosaic, view)
+    if not view.frame:
+        return tiles
+    cross_out(tiles, peek, mosaic, view)
+    width = max(tiles.width, NARROWEST)
+    heading, footing = heading_lines(peek), footing_lines(peek, mosaic)
+    top = Column(width).lines(heading)
+    bottom = Column(width).bar(mosaic, view).lines(footing)
+    image = Image.new(
+        "RGB", (width + 2 * MARGIN, top.height + tiles.height + bottom.height + 3 * MARGIN + MARGIN // 2), PAPER
+    )
+    image.paste(top.image(), (MARGIN, MARGIN))
+    image.paste(tiles, (MARGIN, MARGIN + top.height + MARGIN // 2))
+    image.paste(bottom.image(), (MARGIN, MARGIN + top.height + MARGIN // 2 + tiles.height + MARGIN))
+    return image
+
+
+def paint_tiles(mosaic: Mosaic, view: View) -> Image.Image:
+    """The tiles in colour, with gutters and room for numbers."""
+    zoom, gutter, strip = steps(view)
+    (height, width), rows, columns = mosaic.tile, mosaic.rows, mosaic.columns
+    tall, wide = height * zoom + gutter + strip, width * zoom + gutter
+    if max(rows * tall, columns * wide) > LARGEST_SIDE:
+        raise OptionError(
+            f"the picture would be {columns * wide} x {rows * tall} pixels: expected at most {LARGEST_SIDE} a side; use a smaller zoom"
+        )
+    canvas = np.full((rows, tall, columns, wide, 3), PAPER, np.uint8)
+    colours = table(str(view.colour))[mosaic.pixels.reshape(rows, height, columns, width)]
+    canvas[:, strip : strip + height * zoom, :, : width * zoom] = colours.repeat(zoom, axis=1).repeat(zoom, axis=3)
+    for spare in range(mosaic.filters, rows * columns):
+        canvas[spare // columns, :, spare % columns] = PAPER
+    flat: NDArray[np.uint8] = canvas.reshape(rows * tall, columns * wide, 3)
+    return Image.fromarray(flat[: rows * tall - gutter, : columns * wide - gutter])
+
+
+def steps(view: View) -> tuple[int, int, int]:
+    """(zoom, gutter, height of the strip for numbers) in pixels."""
+    return view.zoom or 1, view.gutter or 0, STRIP if view.numbers else 0
+
+
+def tile_corner(position: int, mosaic: Mosaic, view: View) -> tuple[int, int]:
+    """(left, top) of the tile at ``position``, below its strip."""
+    zoom, gutter, strip = steps(view)
+    row, column = divmod(position, mosaic.columns)
+    return column * (mosaic.tile[1] * zoom + gutter), row * (mosaic.tile[0] * zoom + gutter + strip) + strip
+
+
+def write_numbers(tiles: Image.Image, filters: tuple[int, ...], mosaic: Mosaic, view: View) -> None:
+    """Each filter's number over its tile, where it hides no value."""
+    pen = ImageDraw.Draw(tiles)
+    for position, number in enumerate(filters):
+        left, top = tile_corner(position, mosaic, view)
+        pen.text((left + 1, top - STRIP), str(number), FAINT, font(STRIP - 1))
+
+
+def cross_out(tiles: Image.Image, peek: Peek, mosaic: Mosaic, view: View) -> None:
+    """A cross over each constant tile, the dead among them: there is nothing else to see in it."""
+    pen = ImageDraw.Draw(tiles)
+    zoom = view.zoom or 1
+    constant = set(peek.constant)
+    for position, number in enumerate(peek.tensor.filters):
+        if number in constant:
+            left, top = tile_corner(position, mosaic, view)
+            right, bottom = left + mosaic.tile[1] * zoom - 1, top + mosaic.tile[0] * zoom - 1
+            pen.line((left, top, right, bottom), DEAD)
+            pen.line((left, bottom, right, top), DEAD)
+
+
+def heading_lines(peek: Peek) -> list[Line]:
+    """What the tensor is."""
+    tensor = peek.tensor
+    count, height, width = peek.activations.shape[1:]
+    names = [name for name in tensor.names.as_dict().values() if name and name != tensor.name]
+    facts = [
+        f"{count} filter{'s' * (count > 1)} of {height} x {width}" + (f", {tensor.stage}" if tensor.stage else ""),
+        field_text(peek),
+        f"{peek.macs_share:.1%} of the network's convolutions",
+    ]
+    return [
+        Line(tensor.address, LARGE, INK),
+        Line("   ".join(names), SMALL, FAINT),
+        Line(" · ".join(facts), SMALL, FAINT),
+    ]
+
+
+def field_text(peek: Peek) -> str:
+    """How much of the network's input one cell sees."""
+    height, width = peek.tensor.field.size
+    return f"a cell's field is {height} x {width} of the input's pixels"
+
+
+def footing_lines(peek: Peek, mosaic: Mosaic) -> list[Line]:
+    """What brightness and crosses mean, and where the picture comes from."""
+    lines = [Line(mosaic.legend, SMALL, INK)]
+    constant = [number for number in peek.constant if number not in peek.dead]
+    for numbers, what in ((peek.dead, "zero all over this photo"), (constant, "the same value all over this photo")):
+        if numbers:
+            listed = ", ".join(map(str, numbers[:24])) + (", …" if len(numbers) > 24 else "")
+            lines.append(
+                Line(f"crossed out: {len(numbers)} of {mosaic.filters} filters, {what} ({listed})", SMALL, DEAD)
+            )
+    photo = peek.photo if peek.photo.isascii() else f"photo {peek.photo_sha256[:12]}"  # the font is Latin
+    lines.append(Line(f"{photo} · weights {peek.weights} · {peek.preprocessing}", SMALL, FAINT))
+    return lines
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text, which may be wrapped."""
+
+    text: str
+    size: int
+    ink: tuple[int, int, int]
+
+
+class Column:
+    """Text and colour bars under each other, drawn once the height is known."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.height = 0
+        self.marks: list[tuple[int, int, Line | Image.Image]] = []  # left, top, what
+
+    def lines(self, lines: list[Line]) -> Column:
+        for line in lines:
+            for text in wrap(line, self.width):
+                self.marks.append((0, self.height, replace(line, text=text)))
+                self.height += LINE if line.size == SMALL else LINE + 10
+        return self
+
+    def bar(self, mosaic: Mosaic, view: View) -> Column:
+        """The colour bar between the values at its ends."""
+        low, high = ends(mosaic)
+        ramp = table(str(view.colour))[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
+        strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
+        start = round(font(SMALL).getlength(low)) + GAP
+        self.marks += [
+            (0, self.height, Line(low, SMALL, INK)),
+            (start, self.height + 3, strip),
+            (start + BAR[0] + GAP, self.height, Line(high, SMALL, INK)),
+        ]
+        self.height += LINE + 4
+        return self
+
+    def image(self) -> Image.Image:
+        """Everything drawn."""
+        image = Image.new("RGB", (self.width, max(self.height, 1)), PAPER)
+        pen = ImageDraw.Draw(image)
+        for left, top, mark in self.marks:
+            if isinstance(mark, Line):
+                pen.text((left, top), mark.text, mark.ink, font(mark.size))
+            else:
+                image.paste(mark, (left, top))
+        return image
+
+
+def ends(mosaic: Mosaic) -> tuple[str, str]:
+    """What stands at the two ends of the colour bar."""
+    if not mosaic.range.is_shared:
+        return "each filter's least value", "its greatest"
+    return f"{mosaic.range.low:.4g}", f"{mosaic.range.high:.4g}"
+
+
+def wrap(line: Line, width: int) -> list[str]:
+    """The text in pieces that fit ``width`` pixels, broken at spaces."""
+    pieces = [""]
+    for word in line.text.split(" "):
+        longer = f"{pieces[-1]} {word}" if pieces[-1] else word
+        if pieces[-1] and font(line.size).getlength(longer) > width:
+            pieces.append(word)
+        else:
+            pieces[-1] = longer
+    return pieces
+
+
+@lru_cache(maxsize=4)
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font."""
+    return ImageFont.load_default(size)

@@ -1,0 +1,129 @@
+"""From a photo to what a network reads: fitted to a square, resized, scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .decode import Photo
+
+Fit = Literal["squash", "crop"]
+Filter = Literal["antialias", "tf2015"]
+FITS: tuple[Fit, ...] = ("squash", "crop")
+FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How photos become a network's input.
+
+    ``size``: side in pixels.  ``fit``: ``squash`` ignores the photo's proportions, ``crop`` takes its
+    central square.  ``filter``: ``antialias`` is Pillow's bilinear, which averages when it shrinks;
+    ``tf2015`` is that of the 2015 graph.  Then (x - ``subtract``) / ``divide``, x from 0 to 255.
+    """
+
+    size: int = 299
+    fit: Fit = "squash"
+    filter: Filter = "antialias"
+    subtract: float = 127.5
+    divide: float = 127.5
+
+    def __post_init__(self) -> None:
+        for what, got, known in (("fit", self.fit, FITS), ("filter", self.filter, FILTERS)):
+            if got not in known:
+                raise OptionError(f"unknown {what} {got!r}: expected one of {', '.join(known)}")
+
+    @classmethod
+    def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
+        """What a weights file's description says."""
+        return cls(**fields)
+
+    @property
+    def summary(self) -> str:
+        """The whole of it in a few words."""
+        return (
+            f"{self.fit} to {self.size} x {self.size}, {self.filter} filter, (x - {self.subtract:g}) / {self.divide:g}"
+        )
+
+    def __call__(self, photo: Photo) -> NDArray[np.float32]:
+        """(1, 3, size, size) float32: the network's input for one photo."""
+        return to_planes(self.scaled(self.centred(self.resized(photo))))
+
+    def resized(self, photo: Photo) -> NDArray[np.float32]:
+        """(1, size, size, 3) float32 from 0 to 255: the 2015 graph's ``ResizeBilinear``."""
+        left, top, right, bottom = self.box(photo.size)
+        if self.filter == "tf2015":
+            return resize_tf2015(photo.pixels[top:bottom, left:right], self.size)[None]
+        image = photo.image.resize((self.size, self.size), Image.Resampling.BILINEAR, (left, top, right, bottom))
+        return np.asarray(image, np.float32)[None]
+
+    def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the part of a (width, height) photo that is used."""
+        width, height = size
+        if self.fit == "squash":
+            return 0, 0, width, height
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        return left, top, left + side, top + side
+
+    def centred(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``Sub``: the mean grey taken off."""
+        return values - np.float32(self.subtract)
+
+    def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``Mul``: about -1 to 1."""
+        return values / np.float32(self.divide)
+
+
+def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
+    """TensorFlow 1's bilinear resize, exactly: corners not aligned, no half-pixel centres, no averaging.
+
+    Args:
+        pixels: (H, W, 3), uint8 or float32 from 0 to 255.
+        size: the side of the result.
+
+    Returns:
+        (size, size, 3) float32 from 0 to 255.
+
+    Source: tensorflow/core/kernels/image/resize_bilinear_op.cc (legacy scaler), in single precision
+    and in its order of operations.
+    """
+    top, bottom, down = interpolation(pixels.shape[0], size)
+    left, right, along = interpolation(pixels.shape[1], size)
+    along, down = along[None, :, None], down[:, None, None]
+    rows_above, rows_below = pixels[top], pixels[bottom]
+    above = blend(rows_above[:, left], rows_above[:, right], along)
+    below = blend(rows_below[:, left], rows_below[:, right], along)
+    return blend(above, below, down)
+
+
+def interpolation(cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """For each of ``size`` outputs the lower and upper source cell, and how far between them it lies."""
+    position = np.arange(size, dtype=np.float32) * (np.float32(cells) / np.float32(size))
+    lower = np.floor(position).astype(np.int64)
+    return lower, np.minimum(lower + 1, cells - 1), position - lower.astype(np.float32)
+
+
+def blend(first: NDArray[Any], second: NDArray[Any], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """First + (second - first) · weight, in single precision."""
+    start = first.astype(np.float32)
+    return start + (second.astype(np.float32) - start) * weight
+
+
+def to_planes(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, H, W, C) as (B, C, H, W)."""
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+
+def to_pixels(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, C, H, W) as (B, H, W, C)."""
+    return np.ascontiguousarray(values.transpose(0, 2, 3, 1))

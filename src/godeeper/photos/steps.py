@@ -1,0 +1,84 @@
+"""The steps of the 2015 graph between a photo's bytes and the network's input, each of them feedable.
+
+``DecodeJpeg/contents`` → ``DecodeJpeg`` → ``Cast`` → ``ExpandDims`` → ``ResizeBilinear`` → ``Sub`` → ``Mul``.
+Arrays are as they were there: pixels last, a batch axis from ``ExpandDims`` on.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..blueprint.sites import PHOTO_KINDS
+from ..errors import FeedError
+from .decode import Photo, decode
+from .preprocess import Preprocess, resize_tf2015
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class PhotoSteps:
+    """One photo (or a batch, from ``ExpandDims`` on) fed at the step ``kind``."""
+
+    def __init__(self, preprocess: Preprocess, kind: str, value: Any) -> None:
+        self.preprocess = preprocess
+        self.kind = kind
+        self.fed = value if kind in ("jpeg", "decode") else check_array(kind, value, preprocess.size)
+
+    def value(self, kind: str) -> Any:
+        """What the step ``kind`` puts out; raises ``FeedError`` for a step before the one that was fed."""
+        if kind == self.kind:
+            return self.photo.pixels if kind == "decode" else self.fed
+        if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
+            raise FeedError(
+                f"the photo was fed after its step {kind!r}, which cannot be told from it: feed an earlier step"
+            )
+        if kind == "decode":
+            return self.photo.pixels
+        if kind == "cast":
+            return self.photo.pixels.astype(np.float32)
+        if kind == "expand":
+            return self.value("cast")[None]
+        if kind == "resize":
+            return self.resized
+        if kind == "subtract":
+            return self.preprocess.centred(self.value("resize"))
+        return self.preprocess.scaled(self.value("subtract"))
+
+    @cached_property
+    def photo(self) -> Photo:
+        return decode(self.fed)
+
+    @cached_property
+    def resized(self) -> NDArray[np.float32]:
+        """(B, size, size, 3) float32 from 0 to 255."""
+        if self.kind in ("jpeg", "decode"):
+            return self.preprocess.resized(self.photo)
+        batch = self.fed[None] if self.kind == "cast" else self.fed
+        return np.concatenate([self.resize_floats(values) for values in batch])
+
+    def resize_floats(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One (H, W, 3) of floats; the antialiasing filter works on whole numbers, as photos are."""
+        if self.preprocess.filter == "tf2015" and self.preprocess.fit == "squash":
+            return resize_tf2015(values, self.preprocess.size)[None]
+        pixels = values.astype(np.uint8)
+        if not np.array_equal(pixels, values):
+            raise FeedError("Cast and ExpandDims take whole numbers from 0 to 255, unless the photo filter is tf2015")
+        return self.preprocess.resized(decode(pixels))
+
+
+def check_array(kind: str, value: Any, size: int) -> NDArray[np.float32]:
+    """``value`` as float32, with the axes that the step ``kind`` has."""
+    array = np.asarray(value, np.float32)
+    sides = ("H", "W") if kind in ("cast", "expand") else (size, size)
+    expected = (*sides, 3) if kind == "cast" else ("B", *sides, 3)
+    fits = array.ndim == len(expected) and all(
+        isinstance(want, str) or want == got for want, got in zip(expected, array.shape, strict=True)
+    )
+    if not fits or not array.size:
+        wanted = ", ".join(map(str, expected))
+        raise FeedError(f"{kind} was fed an array of shape {array.shape}: expected ({wanted}), pixels last")
+    return array

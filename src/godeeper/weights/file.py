@@ -1,0 +1,266 @@
+"""A weights file: safetensors whose metadata says what the numbers are and where they are from.
+
+Tensors carry the names of the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
+``…/batchnorm/beta``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a
+minimum of its own (value = q · scale + minimum, computed in double precision, kept in single).
+The only metadata key, ``godeeper``, holds JSON: one ``Description``.  No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..blueprint.dialects import DIALECTS, dialect_named, in_dialect
+from ..blueprint.inception_v3 import INCEPTION_V3
+from ..blueprint.ops import Conv, Network
+from ..blueprint.sites import Site, sites
+from ..errors import GodeeperError, WeightsError
+from ..files import write_atomically
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+FORMAT = 1
+ARCHITECTURES = {INCEPTION_V3.name: INCEPTION_V3}
+BATCHNORM_EPSILON = 0.001
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a weights file says of itself.
+
+    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` (on the
+    0 … 255 scale).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one a class, or none
+    where the file has no classifier.  ``sha256``: of everything else in the file.
+    """
+
+    name: str
+    architecture: str
+    dialect: str
+    preprocessing: Mapping[str, Any]
+    labels: tuple[str, ...]
+    source: str
+    licence: str
+    notes: str
+    quantised: Mapping[str, tuple[float, float]] = field(repr=False)
+    sha256: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation after one convolution as a line: y = x · ``scale`` + ``shift``, each (C,) float32."""
+
+    scale: Floats
+    shift: Floats
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """An opened weights file.  Its header has been read; its numbers are read when asked for."""
+
+    path: Path
+    description: Description
+
+    @property
+    def name(self) -> str:
+        return self.description.name
+
+    @property
+    def sha256(self) -> str:
+        return self.description.sha256
+
+    @cached_property
+    def network(self) -> Network:
+        """The blueprint, in the dialect these weights were made in."""
+        return in_dialect(ARCHITECTURES[self.description.architecture], self.description.dialect)
+
+    @cached_property
+    def expected(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of every tensor the blueprint asks for, the classifier's only if there are labels."""
+        return expected_tensors(self.network, with_classifier=bool(self.description.labels))
+
+    def verify(self) -> None:
+        """Read everything; raise ``WeightsError`` where content, names, shapes or values are wrong."""
+        with self.numbers() as numbers:
+            numbers.check_names()
+            numbers.check_content()
+            for name in self.expected:
+                numbers.values(name)
+
+    @contextmanager
+    def numbers(self) -> Iterator[Numbers]:
+        """The file's tensors, open while the block runs."""
+        with open_safetensors(self.path) as handle:
+            yield Numbers(self, handle)
+
+
+class Numbers:
+    """The tensors of an open weights file, by the site they belong to."""
+
+    def __init__(self, file: WeightsFile, handle: Any) -> None:
+        self.file = file
+        self.handle = handle
+
+    def kernel(self, site: Site) -> Floats:
+        """(out, in, height, width) float32."""
+        return self.values(f"{site.names.tf2015}/conv2d_params")
+
+    def batchnorm(self, site: Site) -> BatchNorm:
+        """The line that batch normalisation draws after ``site``'s convolution (arXiv:1502.03167)."""
+        import numpy as np
+
+        scope = f"{site.names.tf2015}/batchnorm"
+        deviation = np.sqrt(self.values(f"{scope}/moving_variance").astype(np.float64) + BATCHNORM_EPSILON)
+        gamma = self.values(f"{scope}/gamma") if f"{scope}/gamma" in self.file.expected else 1.0
+        scale = gamma / deviation
+        shift = self.values(f"{scope}/beta") - self.values(f"{scope}/moving_mean") * scale
+        return BatchNorm(scale.astype(np.float32), shift.astype(np.float32))
+
+    def dense(self) -> tuple[Floats, Floats]:
+        """The classifier's (features, classes) matrix and (classes,) biases."""
+        if not self.file.description.labels:
+            raise WeightsError(
+                f"weights {self.file.name!r} have no classifier: softmax and its logits cannot be computed with them"
+            )
+        return self.values("softmax/weights"), self.values("softmax/biases")
+
+    def values(self, name: str) -> Floats:
+        """One tensor as float32, checked against the blueprint's shape and for NaN and infinities."""
+        import numpy as np
+
+        stored = self.stored(name)
+        expected = self.file.expected[name]
+        if stored.shape != expected:
+            raise WeightsError(
+                f"{self.file.path}: {name} has shape {stored.shape}, expected {expected}; these weights do not fit {self.file.network.name}"
+            )
+        if stored.dtype == np.uint8:
+            scale, minimum = self.file.description.quantised[name]
+            stored = (stored * scale + minimum).astype(np.float32)
+        elif stored.dtype != np.float32:
+            raise WeightsError(f"{self.file.path}: {name} is {stored.dtype}, expected float32 or uint8")
+        if not np.isfinite(stored).all():
+            raise WeightsError(f"{self.file.path}: {name} holds NaN or infinity; get the file anew")
+        return stored
+
+    def stored(self, name: str) -> NDArray[Any]:
+        """One tensor as it is in the file."""
+        if name not in self.handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
+            raise WeightsError(f"{self.file.path}: no tensor {name}; these weights do not fit {self.file.network.name}")
+        tensor: NDArray[Any] = self.handle.get_tensor(name)
+        return tensor
+
+    def check_names(self) -> None:
+        """Raise where tensors are missing, or there are some that the blueprint does not know."""
+        stored, expected = set(self.handle.keys()), set(self.file.expected)
+        missing, strange = sorted(expected - stored), sorted(stored - expected)
+        if missing or strange:
+            parts = [
+                f"{len(names)} {what} ({', '.join(names[:3])})"
+                for what, names in (("missing", missing), ("unknown", strange))
+                if names
+            ]
+            raise WeightsError(f"{self.file.path}: tensors do not fit {self.file.network.name}: {'; '.join(parts)}")
+
+    def check_content(self) -> None:
+        """Raise where the content is not what its SHA-256 says."""
+        tensors = {name: self.stored(name) for name in self.handle.keys()}  # noqa: SIM118
+        got = content_sha256(tensors, self.file.description)
+        if got != self.file.sha256:
+            raise WeightsError(
+                f"{self.file.path}: content has SHA-256 {got[:16]}…, its header says {self.file.sha256[:16]}…; the file is damaged, get it anew"
+            )
+
+
+def read(path: Path) -> WeightsFile:
+    """Open a weights file and check its header; raises ``WeightsError``."""
+    with open_safetensors(path) as handle:
+        text = (handle.metadata() or {}).get("godeeper")
+    if text is None:
+        raise WeightsError(f"{path}: a safetensors file without godeeper's metadata; expected one written by godeeper")
+    try:
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            raise WeightsError(
+                f"{path}: weights format {fields['format']}, expected {FORMAT}; use the godeeper that wrote it"
+            )
+        fields["labels"] = tuple(fields["labels"])
+        fields["quantised"] = {name: (scale, minimum) for name, (scale, minimum) in fields["quantised"].items()}
+        description = Description(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot read the metadata ({error}); get the file anew") from None
+    if description.architecture not in ARCHITECTURES:
+        raise WeightsError(
+            f"{path}: architecture {description.architecture!r}, expected one of {', '.join(ARCHITECTURES)}"
+        )
+    if description.dialect not in DIALECTS:
+        raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(DIALECTS)}")
+    return WeightsFile(path, description)
+
+
+def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
+    """Write a weights file with the SHA-256 of its content filled in; the same content gives the same bytes."""
+    from safetensors.numpy import save
+
+    described = replace(description, sha256=content_sha256(tensors, description))
+    payload = save(dict(tensors), metadata={"godeeper": json.dumps(asdict(described), sort_keys=True)})
+    write_atomically(path, payload)
+    return read(path)
+
+
+def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description) -> str:
+    """SHA-256 over the description (its own hash left out) and every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(asdict(replace(description, sha256="")), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def expected_tensors(network: Network, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor that ``network`` computes with."""
+    every = sites(network)
+    parts = ["beta", "moving_mean", "moving_variance"]
+    if dialect_named(network.dialect).stored_gamma:
+        parts.append("gamma")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for site in every:
+        if isinstance(site.op, Conv):
+            shapes[f"{site.names.tf2015}/conv2d_params"] = (
+                site.op.filters,
+                every[site.inputs[0]].shape[0],
+                *site.op.kernel,
+            )
+            shapes |= {f"{site.names.tf2015}/batchnorm/{part}": (site.op.filters,) for part in parts}
+        elif site.kind == "dense" and with_classifier:
+            shapes["softmax/weights"] = (every[site.inputs[0]].shape[0], network.classes)
+            shapes["softmax/biases"] = (network.classes,)
+    return shapes
+
+
+@contextmanager
+def open_safetensors(path: Path) -> Iterator[Any]:
+    """A safetensors handle; whatever is wrong with the file is a ``WeightsError``."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            yield handle
+    except GodeeperError:
+        raise
+    except FileNotFoundError:
+        raise WeightsError(f"no weights file {path}: give the name of installed weights or a path") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); get it anew") from None
