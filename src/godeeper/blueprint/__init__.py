@@ -1,0 +1,1 @@
+"""The networks as data: architecture, names, cost.  Pure Python, imports nothing heavy."""

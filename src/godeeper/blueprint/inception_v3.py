@@ -68,7 +68,7 @@ INCEPTION_V3 = Network(
         Conv(32, (3, 3), 1, "VALID"),
         Conv(64, (3, 3)),
         Pool("max", *HALVE),
-        Conv(80, (1, 1)),
+        Conv(80, (1, 1), 1, "VALID"),
         Conv(192, (3, 3), 1, "VALID"),
         Pool("max", *HALVE),
     ),

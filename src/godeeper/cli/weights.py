@@ -52,14 +52,15 @@ def run_list(options: argparse.Namespace) -> int:
 
 
 def run_show(options: argparse.Namespace) -> int:
+    from ..photos.preprocess import Preprocess
     from ..weights.registry import find
 
     shown = record(find(options.name))
     if options.json:
         print_json(shown)
         return 0
-    for key, value in shown.items():
-        print(f"{key + ':':<15} {value if value not in ([], None) else 'none'}")
+    for key, value in (shown | {"preprocessing": Preprocess.from_mapping(shown["preprocessing"]).summary}).items():
+        print(f"{key + ':':<15} {value}")
     return 0
 
 

@@ -10,6 +10,8 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,10 +94,11 @@ def decode_bytes(data: bytes, name: str, background: tuple[int, int, int], path:
     label = str(path) if path else name
     if not data:
         raise PhotoError(f"{label}: the file is empty; expected a photo")
-    image = open_image(data, label)
-    notes = [] if path is None else suffix_notes(path, image.format or "")
-    upright, more = normalise(image, label, background)
-    return Photo(name, hashlib.sha256(data).hexdigest(), upright, (*notes, *more))
+    with warnings_as_notes() as said:
+        image = open_image(data, label)
+        notes = [] if path is None else suffix_notes(path, image.format or "")
+        upright, more = normalise(image, label, background)
+    return Photo(name, hashlib.sha256(data).hexdigest(), upright, (*notes, *more, *said))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -114,10 +117,7 @@ def read_bytes(path: Path) -> bytes:
 def open_image(data: bytes, label: str) -> Image.Image:
     """Read the header.  The size is checked before any pixel is."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns at half of the size that it refuses; photos of 100 megapixels are real.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data))
+        return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise PhotoError(
@@ -129,6 +129,21 @@ def open_image(data: bytes, label: str) -> Image.Image:
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise PhotoError(f"{label}: the photo's header is damaged ({error})") from None
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[list[str]]:
+    """Collects what Pillow warns of while the block runs, one line each.
+
+    Not its warning of large photos: it comes at half of the size that is refused, and photos of 100
+    megapixels are real.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield notes
+    notes += dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
 
 
 def describe(data: bytes) -> str:

@@ -60,11 +60,11 @@ class Preprocess:
 
     def resized(self, photo: Photo) -> NDArray[np.float32]:
         """(1, size, size, 3) float32 from 0 to 255: the 2015 graph's ``ResizeBilinear``."""
-        left, top, right, bottom = self.box(photo.size)
+        left, top, right, bottom = box = self.box(photo.size)
         if self.filter == "tf2015":
             return resize_tf2015(photo.pixels[top:bottom, left:right], self.size)[None]
-        image = photo.image.resize((self.size, self.size), Image.Resampling.BILINEAR, (left, top, right, bottom))
-        return np.asarray(image, np.float32)[None]
+        image = photo.image if self.fit == "squash" else photo.image.crop(box)
+        return np.asarray(image.resize((self.size, self.size), Image.Resampling.BILINEAR), np.float32)[None]
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of the part of a (width, height) photo that is used."""

@@ -33,8 +33,9 @@ class PhotoSteps:
         if kind == self.kind:
             return self.photo.pixels if kind == "decode" else self.fed
         if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
+            what = "the file's bytes" if kind == "jpeg" else f"the photo's step {kind!r}"
             raise FeedError(
-                f"the photo was fed after its step {kind!r}, which cannot be told from it: feed an earlier step"
+                f"{what} cannot be told from what comes after it: feed an earlier step, or fetch a later one"
             )
         if kind == "decode":
             return self.photo.pixels

@@ -1,0 +1,34 @@
+"""What all tests share: the user's folders redirected, the demonstration photo, a loaded network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from godeeper.network import Network
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every test, and every process a test starts, keeps its cache in a temporary folder."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GODEEPER_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def chelsea() -> Path:
+    """The demonstration photo."""
+    return ROOT / "examples" / "chelsea.jpg"
+
+
+@pytest.fixture(scope="session")
+def net() -> Network:
+    """Inception v3 with the bundled weights."""
+    import godeeper
+
+    return godeeper.load("inception_v3")

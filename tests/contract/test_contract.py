@@ -1,0 +1,141 @@
+"""What holds for the project as a whole: public names, the direction of imports, help, light start."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import godeeper
+from godeeper.cli.main import main, make_parser
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "godeeper"
+
+PUBLIC = ["GodeeperError", "Network", "Peek", "Photo", "Preprocess", "__version__", "decode", "load"]
+
+ABOVE = {
+    "errors": 0, "version": 0, "files": 1, "photos": 2, "blueprint": 1,
+    "weights": 2, "engine": 3, "peek": 4, "network": 5, "cli": 6,
+}  # fmt: skip
+"""Imports go from a greater number to a smaller one, or stay within the package."""
+
+HEAVY = {"numpy", "PIL", "onnx", "onnxruntime", "safetensors", "platformdirs", "torch", "sklearn"}
+
+
+def test_public_names() -> None:
+    """The public names are these, and each is documented."""
+    assert sorted(godeeper.__all__) == sorted(PUBLIC)
+    for name in godeeper.__all__:
+        assert getattr(godeeper, name).__doc__
+    with pytest.raises(AttributeError):
+        _ = godeeper.nothing
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def inner_imports(path: Path) -> set[str]:
+    """The parts of godeeper that a file imports, deferred imports included."""
+    here = path.relative_to(SOURCE).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = here[: len(here) - (node.level - 1)]
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {top(module)} if module else {top(alias.name) for alias in node.names}
+    return found - {""}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_run_one_way(path: Path) -> None:
+    """Every import within godeeper goes down the order of DESIGN.md §2."""
+    own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    if own in ("__init__", "__main__"):
+        return
+    for imported in inner_imports(path) - {own}:
+        assert ABOVE[imported] < ABOVE[own], f"{own} imports {imported}"
+
+
+def imported_by(statement: str) -> set[str]:
+    """Top-level modules in memory after ``statement``, in a process of its own."""
+    code = f"{statement}\nimport sys; print(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import godeeper",
+        "import godeeper.cli.main; godeeper.cli.main.make_parser()",
+        "from godeeper.blueprint.address import resolve",
+        "from godeeper.blueprint.cost import parameters",
+    ],
+)
+def test_starting_is_light(statement: str) -> None:
+    """godeeper, its help and its blueprint import nothing heavy."""
+    assert not imported_by(statement) & HEAVY
+
+
+def test_a_second_peek_needs_no_onnx(chelsea: Path, tmp_path: Path) -> None:
+    """Once the graph is built, a peek imports neither onnx nor a framework."""
+    arguments = ["peek", str(chelsea), "conv", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    loaded = imported_by(f"from godeeper.cli.main import main; main({arguments})")
+    assert "onnxruntime" in loaded
+    assert not loaded & {"onnx", "torch", "tensorflow", "sklearn", "matplotlib"}
+
+
+def commands() -> list[list[str]]:
+    """Every command, sub-commands included."""
+    found: list[list[str]] = []
+    waiting: list[tuple[list[str], argparse.ArgumentParser]] = [([], make_parser())]
+    while waiting:
+        words, parser = waiting.pop()
+        found.append(words)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += [([*words, name], child) for name, child in action.choices.items()]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_shows_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every --help ends with an example that names its command."""
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert f"godeeper {' '.join(words)}".strip() in text.partition("example:")[2]
+
+
+def test_every_module_says_what_it_is() -> None:
+    """A module opens with a paragraph; a public function or class has a docstring."""
+    for path in SOURCE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path
+        for node in tree.body:
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and path.parent.name != "cli"
+                and not node.name.startswith("_")
+            ):
+                assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+def test_files_are_short() -> None:
+    """No source file is longer than 500 lines."""
+    assert [path.name for path in SOURCE.rglob("*.py") if len(path.read_text().splitlines()) > 500] == []
+
+
+def test_no_outside_address_is_in_the_code() -> None:
+    """The package names no web address that it could call."""
+    for path in SOURCE.rglob("*.py"):
+        assert not re.findall(r"https?://", path.read_text()), path

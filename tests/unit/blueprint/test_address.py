@@ -1,0 +1,124 @@
+"""From what a person types to tensors."""
+
+from __future__ import annotations
+
+import pytest
+
+from godeeper.blueprint.address import format_channels, resolve, resolve_one
+from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
+from godeeper.errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
+
+SAME = [
+    "mixed/tower_2/conv:0",
+    "mixed/tower_2/conv",
+    " mixed/tower_2/conv ",
+    "InceptionV3/InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/Relu",
+    "InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1",
+    "Mixed_5b/Branch_3/Conv2d_0b_1x1",
+    "Mixed_5b.branch_pool",
+    "Mixed_5b.branch_pool.relu",
+    "activation_12",
+]
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_one_tensor_by_all_its_names(text: str) -> None:
+    """The names of the design mean the blog's first tensor."""
+    tensor = resolve_one(NETWORK, text)
+    assert (tensor.address, tensor.stage, tensor.shape) == ("mixed/tower_2/conv", "relu", (32, 35, 35))
+
+
+def test_channels() -> None:
+    """A slice chooses channels, in the order given, and is written back the same."""
+    tensor = resolve_one(NETWORK, "activation_12[3,7:12]")
+    assert tensor.filters == (3, 7, 8, 9, 10, 11)
+    assert tensor.shape == (6, 35, 35)
+    assert tensor.address == "mixed/tower_2/conv[3,7:12]"
+    assert resolve_one(NETWORK, tensor.address) == tensor
+
+
+@pytest.mark.parametrize(("text", "channels"), [("[:3]", "0:3"), ("[30:]", "30:32"), ("[5,4]", "5,4"), ("[31]", "31")])
+def test_open_ends(text: str, channels: str) -> None:
+    """An open end of a range is the tensor's."""
+    assert format_channels(resolve_one(NETWORK, f"mixed/tower_2/conv{text}").filters) == channels
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("mixed*/join", 11),
+        ("mixed_*/join", 10),
+        ("mixed/tower_2/*", 2),
+        ("mixed_4/*", 2),  # conv and join: what is deeper needs **
+        ("mixed_4/**", 12),
+        ("mixed_4/**/Conv2D", 10),
+        ("Mixed_6b.*", 11),
+        ("activation_*", 94),
+        ("**/batchnorm", 94),
+        ("**", 133),
+        ("mixed_?/pool", 2),
+    ],
+)
+def test_patterns(pattern: str, count: int) -> None:
+    """A star stays within a scope, two stars cross scopes; pre-ReLU stages only where they are named."""
+    assert len(resolve(NETWORK, pattern)) == count
+
+
+def test_pattern_with_channels() -> None:
+    """A slice after a pattern is of each tensor."""
+    assert [t.address for t in resolve(NETWORK, "mixed/tower_2/*[0]")] == [
+        "mixed/tower_2/pool[0]",
+        "mixed/tower_2/conv[0]",
+    ]
+
+
+def test_several_addresses_keep_their_order_and_come_once() -> None:
+    """A tensor that is named twice is looked at once."""
+    tensors = resolve(NETWORK, ["mixed_1/join", "conv", "Mixed_5c", "mixed_1/join:0"])
+    assert [tensor.address for tensor in tensors] == ["mixed_1/join", "conv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("mixed_4", "mixed_4/join"),
+        ("mixed/tower_2/con", "mixed/tower_2/conv"),
+        ("Mixed_5b.branch_poll", "Mixed_5b.branch_pool"),
+        ("MIXED/TOWER_2/CONV", "mixed/tower_2/conv"),
+        ("activation_95", "activation_9"),
+        ("mixed/tower_2/cnov[3]", "mixed/tower_2/conv"),
+        ("foo", "pool"),
+    ],
+)
+def test_unknown_names_are_answered_with_near_ones(text: str, offered: str) -> None:
+    """Godeeper suggests, and never guesses."""
+    with pytest.raises(UnknownAddress, match="no tensor is called") as caught:
+        resolve(NETWORK, text)
+    assert offered in caught.value.nearest
+
+
+@pytest.mark.parametrize("text", ["mixd_*/join", "mixed_4/*/nothing"])
+def test_a_pattern_that_fits_nothing(text: str) -> None:
+    """No name fits: an error, not an empty answer."""
+    with pytest.raises(UnknownAddress, match="no name fits"):
+        resolve(NETWORK, text)
+
+
+def test_an_ambiguous_pattern() -> None:
+    """Several tensors where one is wanted: the first few are listed."""
+    with pytest.raises(AmbiguousAddress, match=r"means 11 tensors .*mixed/join"):
+        resolve_one(NETWORK, "mixed*/join")
+
+
+@pytest.mark.parametrize("channels", ["32", "0:33", "5:5", "7:3", "-1", "a", "", "1:2:3", "3,3"])
+def test_channels_out_of_range(channels: str) -> None:
+    """A channel the tensor does not have is refused, with those it has."""
+    with pytest.raises(ChannelError):
+        resolve(NETWORK, f"mixed/tower_2/conv[{channels}]")
+
+
+@pytest.mark.parametrize("text", ["", "a b", "mixed/join:1", "mixed/join[1", "[3]"])
+def test_what_is_no_address(text: str) -> None:
+    """Text that cannot be read as an address says so."""
+    with pytest.raises(AddressError):
+        resolve(NETWORK, text)

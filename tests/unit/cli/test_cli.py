@@ -1,0 +1,253 @@
+"""The commands: what they print, what they write, how they fail."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+BLOG = ["mixed-tower_2-conv", "mixed-tower_1-conv_2", "mixed_4-tower_1-conv_4"]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; answers its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def failed(result: tuple[int, str, str], reason: str) -> None:
+    """Exit code 2 and one line on standard error, which says ``reason``."""
+    code, out, err = result
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert reason in err
+
+
+def test_peek_writes_the_blogs_pictures(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """Without addresses, three pictures named for photo and tensor."""
+    code, out, err = run("peek", chelsea, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"chelsea.{name}.png" for name in BLOG)
+    assert out.count("\n") == 3
+    assert "mixed/tower_2/conv, 32 filters of 35x35" in out
+
+
+def test_peek_json(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """One document, with the fields of the contract."""
+    code, out, err = run(
+        "peek", chelsea, "Mixed_5b.branch_pool", "--json", "--out", tmp_path, "--npz", tmp_path / "x.npz"
+    )
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert set(document) >= {"photo", "photo_sha256", "weights", "tensors"}
+    (tensor,) = document["tensors"]
+    expected = {
+        "address",
+        "names",
+        "stage",
+        "shape",
+        "scale",
+        "dead",
+        "minimum",
+        "maximum",
+        "macs",
+        "receptive_field",
+        "png",
+    }
+    assert set(tensor) >= expected
+    assert (tensor["address"], tensor["shape"], tensor["receptive_field"]) == (
+        "mixed/tower_2/conv",
+        [1, 32, 35, 35],
+        [47, 47],
+    )
+    assert Path(tensor["png"]).exists()
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as stored:
+        assert stored["mixed/tower_2/conv"].max() == pytest.approx(tensor["maximum"])
+
+
+def test_peek_blog_scale_with_channels(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """Options reach the picture, and a slice its file name."""
+    assert run("peek", chelsea, "conv[0:16]", "--scale", "blog", "--rows", 4, "--zoom", 2, "--out", tmp_path)[0] == 0
+    with Image.open(tmp_path / "chelsea.conv[0-16].png") as image:
+        assert image.size == (149 * 4 * 2, 149 * 4 * 2)
+
+
+def test_peek_says_what_was_put_right(run: Run, tmp_path: Path, chelsea: Path) -> None:
+    """Notes on the photo go to standard error."""
+    with Image.open(chelsea) as image:
+        image.save(tmp_path / "odd photo.jpg", "PNG")
+    code, _, err = run("peek", tmp_path / "odd photo.jpg", "conv", "--out", tmp_path)
+    assert (code, err) == (0, "odd photo.jpg: named .jpg, but it is PNG\n")
+
+
+def test_tensors(run: Run) -> None:
+    """The table and the JSON list the same tensors."""
+    code, out, _ = run("tensors", "mixed/**")
+    assert (code, out.count("\n")) == (0, 10)
+    document = json.loads(run("tensors", "--json")[1])
+    assert (document["network"], len(document["tensors"])) == ("inception_v3", 133)
+    (record,) = json.loads(run("tensors", "activation_12", "--json")[1])["tensors"]
+    assert record["macs_share"] == pytest.approx(0.236, abs=0.0005)
+    assert {**record, "macs": 0, "macs_share": 0} == {
+        "address": "mixed/tower_2/conv",
+        "names": {
+            "tf2015": "mixed/tower_2/conv",
+            "slim": "Mixed_5b/Branch_3/Conv2d_0b_1x1",
+            "torchvision": "Mixed_5b.branch_pool",
+            "keras": "activation_12",
+        },
+        "kind": "conv",
+        "stage": "relu",
+        "shape": [32, 35, 35],
+        "macs": 0,
+        "macs_share": 0,
+        "receptive_field": [47, 47],
+    }
+
+
+def test_weights(run: Run) -> None:
+    """list, show and verify know the bundled weights."""
+    assert "bundled" in run("weights", "list")[1]
+    assert json.loads(run("weights", "show", "bundled", "--json")[1])["dialect"] == "keras"
+    assert "squash to 299 x 299" in run("weights", "show", "bundled")[1]
+    code, out, _ = run("weights", "verify")
+    assert (code, "376 tensors" in out) == (0, True)
+
+
+def test_verify_fails_with_1(run: Run, tmp_path: Path) -> None:
+    """A check that failed is exit code 1; a file that is not there is the input's fault, 2."""
+    from godeeper.weights.registry import BUNDLED
+
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(BUNDLED.read_bytes()[:-1] + b"\xff")
+    code, _, err = run("weights", "verify", damaged)
+    assert code == 1
+    assert "damaged" in err
+    failed(run("weights", "verify", tmp_path / "none.safetensors"), "no weights file")
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "missing": (["peek", "none.jpg"], "no such file"),
+    "folder": (["peek", "."], "is a folder"),
+    "no argument": (["peek"], "required: PHOTO"),
+    "no command": ([], "required: COMMAND"),
+    "unknown command": (["peak"], "invalid choice"),
+    "unknown tensor": (["peek", "PHOTO", "mixed/tower_2/cnov"], "nearest: mixed/tower_2/conv"),
+    "pattern": (["peek", "PHOTO", "nothing_*"], "no name fits"),
+    "channel": (["peek", "PHOTO", "conv[32]"], "channels 0 to 31"),
+    "scale": (["peek", "PHOTO", "--scale", "log"], "expected one of shared"),
+    "colour": (["peek", "PHOTO", "--colour", "jet"], "expected one of grey"),
+    "zoom": (["peek", "PHOTO", "--zoom", "two"], "invalid int value"),
+    "rows": (["peek", "PHOTO", "conv", "--scale", "blog", "--rows", "5"], "do not fill 5 rows"),
+    "fit": (["peek", "PHOTO", "--fit", "stretch"], "expected one of squash, crop"),
+    "weights": (["peek", "PHOTO", "--weights", "imagenet"], "expected one of bundled"),
+    "weights file": (["peek", "PHOTO", "--weights", "none.safetensors"], "no weights file"),
+    "classifier": (["peek", "PHOTO", "softmax"], "no classifier"),
+    "tensors": (["tensors", "nothing"], "no tensor is called"),
+    "jpeg bytes": (["peek", "PHOTO", "DecodeJpeg/contents"], "bytes"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name: str, run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, exit code 2, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    arguments, reason = BAD[name]
+    failed(run(*[str(chelsea) if argument == "PHOTO" else argument for argument in arguments]), reason)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_is_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """It cannot be written, and says why."""
+    (tmp_path / "file").write_text("")
+    failed(run("peek", chelsea, "conv", "--out", tmp_path / "file"), "cannot write")
+
+
+def test_a_full_disk(run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and nothing half-written."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("godeeper.files.os.fsync", full)
+    failed(run("peek", chelsea, "conv", "--out", tmp_path), "No space left")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_where(run: Run) -> None:
+    """--debug raises what is otherwise one line."""
+    from godeeper.errors import PhotoError
+
+    with pytest.raises(PhotoError):
+        run("peek", "none.jpg", "--debug")
+
+
+def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "godeeper", *arguments], capture_output=True, timeout=60, **options)
+
+
+def test_standard_input(chelsea: Path, tmp_path: Path) -> None:
+    """A photo from a pipe."""
+    done = process("peek", "-", "conv", "--out", str(tmp_path), input=chelsea.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "stdin.conv.png").exists()
+    assert process("peek", "-", "conv", "--out", str(tmp_path), input=b"").returncode == 2
+
+
+def test_the_same_picture_twice(chelsea: Path, tmp_path: Path) -> None:
+    """Two processes, the second from the cache, write the same bytes."""
+    written = []
+    for folder in ("first", "second"):
+        process("peek", str(chelsea), "mixed/tower_2/conv", "--out", str(tmp_path / folder), check=True)
+        written.append((tmp_path / folder / "chelsea.mixed-tower_2-conv.png").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_reader_that_leaves(tmp_path: Path) -> None:
+    """Head closing the pipe is no error."""
+    command = f"{sys.executable} -m godeeper tensors | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == b"0"
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_ctrl_c(chelsea: Path, tmp_path: Path) -> None:
+    """Interrupted at any of several moments: no traceback, and whole files or none."""
+    for delay in (0.15, 0.25, 0.35, 0.5):
+        command = [sys.executable, "-m", "godeeper", "peek", str(chelsea), "**", "--out", str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+            time.sleep(delay)
+            started.send_signal(signal.SIGINT)
+            _, err = started.communicate(timeout=60)
+        assert started.returncode in (0, 2, 130, -signal.SIGINT)
+        if started.returncode == 130:
+            assert err == b"godeeper: stopped\n"
+        for path in tmp_path.iterdir():
+            assert path.suffix == ".png"
+            with Image.open(path) as image:
+                image.load()

@@ -1,0 +1,127 @@
+"""Built graphs on disk: found again, rebuilt when damaged, safe to share."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from godeeper.blueprint.address import resolve_one
+from godeeper.engine.cache import GraphCache, cache_folder
+from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
+from godeeper.engine.runner import Runner
+from godeeper.errors import WeightsError
+from godeeper.weights.registry import find
+
+ADDRESS = "conv_2"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> GraphCache:
+    return GraphCache(tmp_path / "graphs")
+
+
+def small_plan() -> Plan:
+    weights = find("bundled")
+    return plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))])
+
+
+def run(cache: GraphCache) -> np.ndarray:
+    photo = np.linspace(-1, 1, 3 * 299 * 299, dtype=np.float32).reshape(1, 3, 299, 299)
+    runner = Runner(find("bundled"), cache)
+    (value,) = runner.run(small_plan(), {NETWORK_INPUT: photo}).values()
+    return value
+
+
+def entries(cache: GraphCache) -> list[Path]:
+    return list(cache.folder.glob("*.graph"))
+
+
+def test_a_second_run_builds_nothing(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run needs neither onnx nor the weights' numbers, and gives the same bits."""
+    first = run(cache)
+    monkeypatch.setitem(sys.modules, "godeeper.engine.graph", None)  # importing it would fail
+    np.testing.assert_array_equal(run(cache), first)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_a_damaged_entry_is_rebuilt(cache: GraphCache, damage: str) -> None:
+    """An entry that is not what was written is not believed."""
+    first = run(cache)
+    (path,) = entries(cache)
+    whole = path.read_bytes()
+    flipped = whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:]
+    path.write_bytes({"cut": whole[:-7], "flip": flipped, "empty": b""}[damage])
+    np.testing.assert_array_equal(run(cache), first)
+    assert path.read_bytes() == whole
+
+
+def test_another_plan_or_weights_is_another_entry() -> None:
+    """The key holds everything that determines the graph."""
+    weights = find("bundled")
+    runner = Runner(weights)
+    plans = [
+        plan(weights.network, [key_of(resolve_one(weights.network, name))])
+        for name in ("conv", "conv_1", "conv/Conv2D")
+    ]
+    assert len({runner.cache_key(each) for each in plans}) == 3
+    from dataclasses import replace
+
+    other = replace(weights, description=replace(weights.description, sha256="0" * 64))
+    assert Runner(other).cache_key(plans[0]) != runner.cache_key(plans[0])
+
+
+def run_in_process(folder: str) -> bytes:
+    return run(GraphCache(Path(folder))).tobytes()
+
+
+def test_two_processes_at_once(cache: GraphCache) -> None:
+    """Processes that start together on an empty cache agree, and leave one whole entry."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        first, second = pool.map(run_in_process, [str(cache.folder)] * 2)
+    assert first == second == run(cache).tobytes()
+    assert len(list(cache.folder.iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    """Where nothing can be kept, the work is only done again."""
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    assert run(GraphCache(file / "graphs")).shape == (1, 64, 147, 147)
+
+
+def test_the_longest_unused_go_first(tmp_path: Path) -> None:
+    """The cache stays under its size."""
+    import os
+
+    cache = GraphCache(tmp_path, most_bytes=3 * 132)
+    for age, key in enumerate(["a", "b", "c"]):
+        cache.store(key, bytes(100))
+        os.utime(cache.path(key), (age, age))
+    assert cache.load("a") == bytes(100)  # used now, so the youngest
+    cache.store("d", bytes(100))
+    assert cache.load("b") is None
+    assert all(cache.load(key) for key in "acd")
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """GODEEPER_CACHE, or the platform's folder."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("GODEEPER_CACHE")
+    assert cache_folder().name == "godeeper"
+
+
+def test_damaged_weights_are_found_when_a_graph_is_built(cache: GraphCache, tmp_path: Path) -> None:
+    """Numbers that are not those of the file's hash are not looked at."""
+    damaged = tmp_path / "damaged.safetensors"
+    content = bytearray(find("bundled").path.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    runner = Runner(find(damaged), cache)
+    with pytest.raises(WeightsError, match="damaged"):
+        runner.run(small_plan(), {NETWORK_INPUT: np.zeros((1, 3, 299, 299), np.float32)})
+    assert entries(cache) == []

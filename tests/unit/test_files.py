@@ -1,0 +1,64 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from godeeper.errors import OutputError
+from godeeper.files import write_atomically
+
+
+def test_written_whole(tmp_path: Path) -> None:
+    """The content is there, with the usual permissions, and nothing beside it."""
+    path = tmp_path / "new" / "file.bin"
+    write_atomically(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.bin"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever step fails, the old content stays and no temporary file is left."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if step == "write":
+        monkeypatch.setattr("godeeper.files.os.fdopen", full)
+    else:
+        monkeypatch.setattr(f"godeeper.files.os.{step}", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_atomically(path, b"new")
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file.bin", b"old")]
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt in the middle removes the temporary file."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("godeeper.files.os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file.bin", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_overlong_name(tmp_path: Path) -> None:
+    """A name the file system refuses is an error of the output."""
+    with pytest.raises(OutputError, match="cannot write"):
+        write_atomically(tmp_path / ("x" * 300), b"new")
+    assert list(tmp_path.iterdir()) == []
