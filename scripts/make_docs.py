@@ -1,0 +1,90 @@
+"""Make the generated pages and pictures of docs/.
+
+python scripts/make_docs.py            # writes docs/reference/*.md and docs/pictures/*.png
+python scripts/make_docs.py --check    # only compares the pages; exit code 1 if one is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from godeeper.blueprint.address import Tensor, resolve
+from godeeper.blueprint.cost import conv_macs, macs_share
+from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.cli.main import main as command_line
+from godeeper.cli.main import make_parser
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+PICTURES = ROOT / "docs" / "pictures"
+HELP_WIDTH = "100"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is stale")
+    options = parser.parse_args()
+    pages = {REFERENCE / "commands.md": commands_page(), REFERENCE / "tensors.md": tensors_page()}
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    if options.check:
+        print("\n".join(f"stale: {path.relative_to(ROOT)}" for path in stale), end="\n" * bool(stale))
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pages[path])
+    return command_line(["peek", str(ROOT / "examples" / "chelsea.jpg"), "--out", str(PICTURES)])
+
+
+def commands_page() -> str:
+    """Every command's help, as it is printed."""
+    os.environ["COLUMNS"] = HELP_WIDTH
+    sections = [
+        f"## `{parser.prog}`\n\n```text\n{parser.format_help().strip()}\n```\n" for parser in parsers(make_parser())
+    ]
+    return "# Commands\n\nMade by `make docs` from `--help`.\n\n" + "\n".join(sections)
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser, and those of its sub-commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from parsers(child)
+
+
+def tensors_page() -> str:
+    """Every tensor of Inception v3 in one table."""
+    lines = [
+        "# Tensors of Inception v3",
+        "",
+        "Made by `make docs` from the blueprint. *Cost* is that of the tensor and all it is computed from, as a share of the "
+        f"{conv_macs(INCEPTION_V3) / 1e9:.3f} G multiply-adds of the convolutions, for one photo of 299 x 299. *Field* is the receptive "
+        "field in pixels of the input, *jump* the distance of neighbouring cells' centres.",
+        "",
+        "A convolution's raw and normalised values are `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision), "
+        "`conv2d_N` and `batch_normalization_N` (Keras).",
+        "",
+        "| 2015 | slim | torchvision | Keras | kind | shape | cost | field | jump |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(row(tensor) for tensor in resolve(INCEPTION_V3, "**")),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def row(tensor: Tensor) -> str:
+    """A tensor as a line of the table."""
+    names = [f"`{name}`" if name else "" for name in tensor.names.as_dict().values()]
+    shape = " x ".join(str(side or "?") for side in tensor.shape)
+    share = macs_share(INCEPTION_V3, [tensor.site.index])
+    field = " x ".join(map(str, tensor.field.size))
+    return f"| {' | '.join(names)} | {tensor.site.kind} | {shape} | {share:.1%} | {field} | {tensor.field.jump} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
