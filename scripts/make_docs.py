@@ -59,15 +59,16 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 def tensors_page() -> str:
     """Every tensor of Inception v3 in one table."""
+    total = f"{conv_macs(INCEPTION_V3) / 1e9:.3f} G"
     lines = [
         "# Tensors of Inception v3",
         "",
-        "Made by `make docs` from the blueprint. *Cost* is that of the tensor and all it is computed from, as a share of the "
-        f"{conv_macs(INCEPTION_V3) / 1e9:.3f} G multiply-adds of the convolutions, for one photo of 299 x 299. *Field* is the receptive "
-        "field in pixels of the input, *jump* the distance of neighbouring cells' centres.",
+        "Made by `make docs` from the blueprint.",
         "",
-        "A convolution's raw and normalised values are `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision), "
-        "`conv2d_N` and `batch_normalization_N` (Keras).",
+        f"- *cost*: of the tensor and all it is computed from, as a share of the convolutions' {total} multiply-adds a photo",
+        "- *field*: the receptive field in pixels of the 299 x 299 input; *jump*: the distance of neighbouring cells' centres",
+        "- raw and normalised values of a convolution: `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision),",
+        "  `conv2d_N` and `batch_normalization_N` (Keras)",
         "",
         "| 2015 | slim | torchvision | Keras | kind | shape | cost | field | jump |",
         "|---|---|---|---|---|---|---|---|---|",

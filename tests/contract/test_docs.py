@@ -67,7 +67,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     sys.version_info[:2] != (3, 11), reason="argparse lays its help out a little differently in each Python"
 )
 def test_generated_pages_are_fresh() -> None:
-    """make docs would change nothing."""
+    """The command `make docs` would change nothing."""
     script = ROOT / "scripts" / "make_docs.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

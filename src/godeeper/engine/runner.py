@@ -57,7 +57,7 @@ class Runner:
             from .graph import build  # imports onnx, which only a first look needs
 
             with self.weights.numbers() as numbers:
-                numbers.check_content()
+                numbers.check()
                 graph = build(plan, numbers)
             self.cache.store(key, graph)
         return graph

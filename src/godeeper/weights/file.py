@@ -93,10 +93,7 @@ class WeightsFile:
     def verify(self) -> None:
         """Read everything; raise ``WeightsError`` where content, names, shapes or values are wrong."""
         with self.numbers() as numbers:
-            numbers.check_names()
-            numbers.check_content()
-            for name in self.expected:
-                numbers.values(name)
+            numbers.check()
 
     @contextmanager
     def numbers(self) -> Iterator[Numbers]:
@@ -136,51 +133,54 @@ class Numbers:
         return self.values("softmax/weights"), self.values("softmax/biases")
 
     def values(self, name: str) -> Floats:
-        """One tensor as float32, checked against the blueprint's shape and for NaN and infinities."""
+        """One tensor as float32; ``check`` has seen it before."""
         import numpy as np
 
-        stored = self.stored(name)
-        expected = self.file.expected[name]
-        if stored.shape != expected:
-            raise WeightsError(
-                f"{self.file.path}: {name} has shape {stored.shape}, expected {expected}; these weights do not fit {self.file.network.name}"
-            )
+        stored: NDArray[Any] = self.handle.get_tensor(name)
         if stored.dtype == np.uint8:
             scale, minimum = self.file.description.quantised[name]
             stored = (stored * scale + minimum).astype(np.float32)
-        elif stored.dtype != np.float32:
-            raise WeightsError(f"{self.file.path}: {name} is {stored.dtype}, expected float32 or uint8")
-        if not np.isfinite(stored).all():
-            raise WeightsError(f"{self.file.path}: {name} holds NaN or infinity; get the file anew")
         return stored
 
-    def stored(self, name: str) -> NDArray[Any]:
-        """One tensor as it is in the file."""
-        if name not in self.handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
-            raise WeightsError(f"{self.file.path}: no tensor {name}; these weights do not fit {self.file.network.name}")
-        tensor: NDArray[Any] = self.handle.get_tensor(name)
-        return tensor
-
-    def check_names(self) -> None:
-        """Raise where tensors are missing, or there are some that the blueprint does not know."""
-        stored, expected = set(self.handle.keys()), set(self.file.expected)
-        missing, strange = sorted(expected - stored), sorted(stored - expected)
-        if missing or strange:
-            parts = [
-                f"{len(names)} {what} ({', '.join(names[:3])})"
-                for what, names in (("missing", missing), ("unknown", strange))
-                if names
-            ]
-            raise WeightsError(f"{self.file.path}: tensors do not fit {self.file.network.name}: {'; '.join(parts)}")
-
-    def check_content(self) -> None:
-        """Raise where the content is not what its SHA-256 says."""
-        tensors = {name: self.stored(name) for name in self.handle.keys()}  # noqa: SIM118
+    def check(self) -> None:
+        """Raise ``WeightsError`` unless the file holds just what the blueprint asks for, finite, and unchanged."""
+        names = set(self.handle.keys())
+        self.check_names(names)
+        tensors: dict[str, NDArray[Any]] = {name: self.handle.get_tensor(name) for name in names}
+        for name, tensor in tensors.items():
+            self.check_tensor(name, tensor)
         got = content_sha256(tensors, self.file.description)
         if got != self.file.sha256:
-            raise WeightsError(
-                f"{self.file.path}: content has SHA-256 {got[:16]}…, its header says {self.file.sha256[:16]}…; the file is damaged, get it anew"
+            raise self.misfit(
+                f"its content has SHA-256 {got[:16]}…, its header says {self.file.sha256[:16]}…; "
+                "the file is damaged, get it anew"
             )
+
+    def check_names(self, names: set[str]) -> None:
+        """Raise where tensors are missing, or there are some that the blueprint does not know."""
+        expected = set(self.file.expected)
+        odd = (("missing", sorted(expected - names)), ("unknown", sorted(names - expected)))
+        parts = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in odd if names]
+        if parts:
+            raise self.misfit(f"its tensors are not those of {self.file.network.name}: {'; '.join(parts)}")
+
+    def check_tensor(self, name: str, tensor: NDArray[Any]) -> None:
+        """Raise where one tensor has another shape or type than expected, or holds what is no number."""
+        import numpy as np
+
+        expected = self.file.expected[name]
+        if tensor.shape != expected:
+            raise self.misfit(f"{name} has shape {tensor.shape}, expected {expected} for {self.file.network.name}")
+        if tensor.dtype not in (np.uint8, np.float32):
+            raise self.misfit(f"{name} is {tensor.dtype}, expected float32 or uint8")
+        if tensor.dtype == np.uint8 and name not in self.file.description.quantised:
+            raise self.misfit(f"{name} is of 8 bits, but its scale and minimum are not given")
+        ends = self.file.description.quantised[name] if tensor.dtype == np.uint8 else tensor
+        if not np.isfinite(ends).all():
+            raise self.misfit(f"{name} holds NaN or infinity; get the file anew")
+
+    def misfit(self, what: str) -> WeightsError:
+        return WeightsError(f"{self.file.path}: {what}")
 
 
 def read(path: Path) -> WeightsFile:

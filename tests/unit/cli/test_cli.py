@@ -150,6 +150,22 @@ def test_verify_fails_with_1(run: Run, tmp_path: Path) -> None:
     failed(run("weights", "verify", tmp_path / "none.safetensors"), "no weights file")
 
 
+def test_peek_with_bad_weights(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """Truncated or holding NaN, even where the tensor asked for does not need it: refused."""
+    from godeeper.weights.file import write
+    from godeeper.weights.registry import BUNDLED, find
+
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(BUNDLED.read_bytes()[:1_000_000])
+    failed(run("peek", chelsea, "conv", "--weights", path, "--out", tmp_path), "not a whole safetensors file")
+    file = find("bundled")
+    with file.numbers() as numbers:
+        tensors = {name: numbers.values(name) for name in file.expected}
+    tensors["mixed_10/conv/batchnorm/beta"][7] = np.nan
+    write(path, tensors, file.description)
+    failed(run("peek", chelsea, "conv", "--weights", path, "--out", tmp_path), "mixed_10/conv/batchnorm/beta holds NaN")
+
+
 BAD: dict[str, tuple[list[str], str]] = {
     "missing": (["peek", "none.jpg"], "no such file"),
     "folder": (["peek", "."], "is a folder"),

@@ -88,6 +88,7 @@ def put(name: str, value: NDArray[Any]) -> Callable[[Tensors], None]:
     return lambda tensors: tensors.update({name: value})
 
 
+NAMES = list(expected_tensors(find("bundled").network, with_classifier=False))
 KERNEL = "mixed/conv/conv2d_params"
 BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
     "missing": (drop(KERNEL), {}, f"1 missing .{KERNEL}"),
@@ -99,6 +100,8 @@ BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
     ),
     "nan": (put(KERNEL, np.full((64, 192, 1, 1), np.nan, np.float32)), {}, "NaN"),
     "infinite": (put(KERNEL, np.full((64, 192, 1, 1), np.inf, np.float32)), {}, "infinity"),
+    "no scale": (lambda _: None, {"quantised": {}}, "scale and minimum are not given"),
+    "scale nan": (lambda _: None, {"quantised": {name: (float("nan"), 0.0) for name in NAMES}}, "NaN"),
     "half": (put(KERNEL, np.zeros((64, 192, 1, 1), np.float16)), {}, "float16, expected float32 or uint8"),
     "other network": (lambda _: None, {"architecture": "resnet50"}, "architecture 'resnet50'"),
     "other dialect": (lambda _: None, {"dialect": "caffe"}, "dialect 'caffe'"),
