@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .blueprint.address import Tensor, resolve, resolve_one
+from .blueprint.address import Tensor, parse, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.plan import NETWORK_INPUT, Key, key_of, plan
@@ -72,12 +72,17 @@ class Network:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
-        """Every tensor that ``pattern`` means, in program order.
+        """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
 
         >>> [tensor.address for tensor in load().tensors("mixed/tower_2/*")]
         ['mixed/tower_2/pool', 'mixed/tower_2/conv']
         """
         return resolve(self.blueprint, pattern)
+
+    def shows(self, tensor: Tensor) -> bool:
+        """Whether there is something to see: not in a file's bytes, nor in a classifier that the weights lack."""
+        kind = tensor.site.kind
+        return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
     def peek(self, photo: Any, address: str) -> Peek:
         """What one tensor says about a photo.
@@ -94,8 +99,10 @@ class Network:
         return self.peeks(photo, [address])[0]
 
     def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Peek]:
-        """What several tensors say about a photo, in one pass; patterns are welcome."""
-        tensors = resolve(self.blueprint, addresses)
+        """What several tensors say about a photo, in one pass; of a pattern, those that ``shows``."""
+        texts = [addresses] if isinstance(addresses, str) else addresses
+        named = {tensor for text in texts if not parse(text).is_pattern for tensor in resolve(self.blueprint, text)}
+        tensors = [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
         decoded = decode(photo)
         steps = PhotoSteps(self.preprocess, "decode", decoded)
         keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))

@@ -64,7 +64,11 @@ def run(options: argparse.Namespace) -> int:
     )
     network = load(weights=options.weights, fit=options.fit, filter=options.filter)
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
-    peeks = network.peeks(photo, options.addresses or BLOG_TENSORS)
+    addresses = options.addresses or BLOG_TENSORS
+    peeks = network.peeks(photo, addresses)
+    hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
+    if hidden:
+        print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
     pictures = [(options.out / file_name(peek), png(peek, view)) for peek in peeks]
     for path, payload in pictures:
         write_atomically(path, payload)

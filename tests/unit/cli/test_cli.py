@@ -104,6 +104,13 @@ def test_peek_says_what_was_put_right(run: Run, tmp_path: Path, chelsea: Path) -
     assert (code, err) == (0, "odd photo.jpg: named .jpg, but it is PNG\n")
 
 
+def test_peek_at_everything(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """A pattern draws all that there is to see, and says what there is not."""
+    code, out, err = run("peek", chelsea, "**", "--out", tmp_path, "--frame")
+    assert (code, out.count("\n"), len(list(tmp_path.iterdir()))) == (0, 130, 130)
+    assert err == ("nothing to see in DecodeJpeg/contents, softmax/logits, softmax with weights 'bundled': left out\n")
+
+
 def test_tensors(run: Run) -> None:
     """The table and the JSON list the same tensors."""
     code, out, _ = run("tensors", "mixed/**")
