@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 PAPER = (24, 25, 28)
 INK = (236, 236, 232)
 FAINT = (150, 152, 158)
-DEAD = (196, 92, 84)
+DEAD = (204, 104, 94)
+CROSS = (122, 58, 52)
 
 MARGIN = 20
 SMALL, LARGE = 13, 20
@@ -177,8 +178,8 @@ def cross_out(tiles: Image.Image, peek: Peek, mosaic: Mosaic, view: View) -> Non
         if number in constant:
             left, top = tile_corner(position, mosaic, view)
             right, bottom = left + mosaic.tile[1] * zoom - 1, top + mosaic.tile[0] * zoom - 1
-            pen.line((left, top, right, bottom), DEAD)
-            pen.line((left, bottom, right, top), DEAD)
+            pen.line((left, top, right, bottom), CROSS)
+            pen.line((left, bottom, right, top), CROSS)
 
 
 def heading_lines(peek: Peek) -> list[Line]:

@@ -15,7 +15,7 @@ from PIL import Image
 from godeeper.errors import OptionError, OutputError, UnknownName
 from godeeper.network import Network
 from godeeper.peek.capture import Peek, save_npz
-from godeeper.peek.picture import PAPER, View, draw, png
+from godeeper.peek.picture import CROSS, PAPER, View, draw, png
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_empty_cells_are_paper(peek: Peek) -> None:
 def test_constant_tiles_are_crossed_out(peek: Peek) -> None:
     """A frame marks dead tiles, so that they are not taken for dark ones."""
     framed = np.asarray(draw(peek, View(zoom=2)))
-    assert (framed == (196, 92, 84)).all(axis=2).sum() > 20
+    assert (framed == CROSS).all(axis=2).sum() > 20
 
 
 def test_png_carries_its_provenance(peek: Peek) -> None:
