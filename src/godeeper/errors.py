@@ -20,7 +20,6 @@ line prints it and exits with 2; the web page answers 4xx with it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -78,6 +77,8 @@ class OutputError(GodeeperError):
 
 def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
     """At most ``most`` of the ``known`` names that continue or look like ``got``, nearest first."""
+    import difflib
+
     names = {name.casefold(): name for name in reversed(list(known))}
     wanted = got.partition("[")[0].removesuffix(":0").casefold()
     longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
