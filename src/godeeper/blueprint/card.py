@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .labels import LEADING, SIZES, Role, box_lines, lines_height, percent, shape_text, times
+from .labels import LEADING, SIZES, Lines, Role, box_lines, lines_height, percent, shape_text, times
 from .sites import PHOTO_KINDS, Site
 
 Point = tuple[float, float]
@@ -23,15 +23,14 @@ GAP = 32  # between two rows of boxes: an edge with its label and arrowhead
 TURN = 20  # how far below its source an edge turns sideways
 FOOTER = 22
 INSIDE = 272  # the least room for boxes side by side
-NARROWEST, WIDEST = 60, 164  # a column
+NARROWEST, WIDEST = 60, 184  # a column
 WIDEST_BOX = 120
 BETWEEN = 6  # two boxes side by side
 BAR = 20  # height of a concatenation
-CONV_HEIGHT, NAME_HEIGHT = 34, 12
 PADDING = 4  # in a box, above and below
 UNPICTURED = frozenset({*PHOTO_KINDS, "reshape", "dense", "softmax"})
 TILE = 14  # side of one filter's tile in a picture
-ACROSS = 4  # tiles side by side in a box
+PHOTO_TILES = 4  # tiles that the photo itself takes, each way
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ class Builder:
             width=self.width,
             height=bottom + STUB,
             frame=frame,
-            boxes=tuple(self.boxes.values()),
+            boxes=tuple(self.boxes[site.index] for site in self.members),
             edges=(*self.inner_edges(), *out),
             texts=(*self.header(), *self.labels()),
             entry=(self.middle, 0) if self.is_fed else None,
@@ -173,19 +172,23 @@ class Builder:
         left, width = self.span(site)
         rows, columns = self.tiles(site, width)
         lines = box_lines(site, site.macs / self.total, site.address.rpartition("/")[2] if self.style.names else None)
-        content = lines_height(lines) + (rows * TILE + PADDING if rows else 0)
-        height = max(self.least_height(site), content + 2 * PADDING)
-        y, texts = top + (height - content) / 2, []
+        written = max(lines_height(lines), self.least_written(site))
+        y, texts = top + PADDING + (written - lines_height(lines)) / 2, []
         for text, role in lines:
             y += SIZES[role] + LEADING
             texts.append(Text(left + width / 2, y - 2.5, text, role))
-        picture = Frame(left + (width - columns * TILE) / 2, y + PADDING, columns * TILE, rows * TILE) if rows else None
+        end = top + PADDING + written
+        picture = None
+        if rows:
+            picture = Frame(left + (width - columns * TILE) / 2, end + 2, columns * TILE, rows * TILE)
+            end += rows * TILE + 2
         share = site.macs / self.total if site.kind == "conv" else None
-        return Box(site, Frame(left, top, width, height), tuple(texts), share, picture, (rows, columns))
+        return Box(site, Frame(left, top, width, end + PADDING - top), tuple(texts), share, picture, (rows, columns))
 
-    def least_height(self, site: Site) -> float:
-        """A pool's box is as high as a convolution's, the others are bars."""
-        return (CONV_HEIGHT + (NAME_HEIGHT if self.style.names else 0)) if site.kind in ("conv", "pool") else BAR
+    def least_written(self, site: Site) -> float:
+        """Height of the text in a box: a pool's box is as high as a convolution's."""
+        named: Lines = [("", "small")] if self.style.names else []
+        return lines_height([("", "kernel"), ("", "small"), *named] if site.kind in ("conv", "pool") else [])
 
     def span(self, site: Site) -> tuple[float, float]:
         """(left, width) of a site's box: a column, or all that it concatenates."""
@@ -206,12 +209,12 @@ class Builder:
         """(rows, columns) of tiles in a site's picture; none where no picture is wanted."""
         rows = self.style.picture_rows
         if rows and site.kind == "resize":
-            return ACROSS, ACROSS
+            return PHOTO_TILES, PHOTO_TILES
         if not rows or site.kind in UNPICTURED:
             return 0, 0
         if site.kind == "concat":
-            return max(1, rows // 2), int((width - 4) // TILE)
-        return rows, min(ACROSS, int(width // TILE))
+            rows = max(1, rows // 2)
+        return rows, int((width - PADDING) // TILE)
 
     def inside(self, site: Site) -> str:
         """A site's address within the card."""
@@ -251,7 +254,7 @@ class Builder:
 
     def labels(self) -> list[Text]:
         """What flows along the edges, once below each source, and the branches' names where they are wanted."""
-        texts = [Text(box.middle, box.bottom + 13.5, shape_text(box.site), "small") for box in self.boxes.values()]
+        texts = [Text(box.middle, box.bottom + 14, shape_text(box.site), "small") for box in self.boxes.values()]
         if not self.is_fed:
             return texts
         fed = next(source for site in self.members for source in site.inputs if source not in self.own)

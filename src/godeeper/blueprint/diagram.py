@@ -222,8 +222,9 @@ def module_summary(members: Sequence[Site], every: Sequence[Site]) -> str:
     """A part in one line of numbers."""
     macs = sum(site.macs for site in members if site.kind == "conv")
     total = sum(site.macs for site in every if site.kind == "conv")
-    grids = list(dict.fromkeys(times(site.shape[1:]) for site in members if site.shape[1]))
-    facts = [f"{len(members)} sites", f"grid {', '.join(grids)}"] + (
-        [f"{macs / 1e6:.1f} M of {total / 1e9:.3f} G multiply-adds"] if macs else []
-    )
+    ends = every[max(members[0].index - 1, 0)], members[-1]
+    grids = list(dict.fromkeys(times(site.shape[1:]) for site in ends if site.shape[1]))
+    facts = [f"{len(members)} sites", f"grid {' to '.join(grids)}"]
+    if macs:
+        facts.append(f"{macs / 1e9:.3f} of {total / 1e9:.3f} G multiply-adds")
     return "\u00a0· ".join(facts)

@@ -10,7 +10,7 @@ from .sites import Site
 
 Role = Literal["heading", "title", "kernel", "small", "note"]
 
-SIZES: dict[Role, float] = {"heading": 24, "title": 14, "kernel": 13, "small": 10.5, "note": 12}
+SIZES: dict[Role, float] = {"heading": 24, "title": 14, "kernel": 13, "small": 11.5, "note": 12}
 """Height of letters in each role."""
 
 LEADING = 1.5  # between lines

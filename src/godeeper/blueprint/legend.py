@@ -39,7 +39,7 @@ def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
     def write(text: str, x: float, y: float, role: Role = "small") -> None:
         texts.append(Text(x, y, text, role, "start"))
 
-    write("Shade: the share of multiply-adds", MARGIN, 20, "note")
+    write("Shade and percent: the share of multiply-adds", MARGIN, 20, "note")
     write(f"of the network's convolutions, {total / 1e9:.3f} G for one photo", MARGIN, 35)
     swatches = [Swatch(Frame(MARGIN + shade * width, 45, width, height), shade) for shade in range(len(STEPS) + 1)]
     texts += [
@@ -47,8 +47,8 @@ def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
     ]
     y = 92.0
     for shape, meaning in (
-        ("pool", "average pool, max pool, other steps: no convolution"),
-        ("concat", "concatenate: branches side by side become one tensor"),
+        ("pool", "pools and other steps: no convolution"),
+        ("concat", "concatenate: branches joined into one tensor"),
     ):
         swatches.append(Swatch(Frame(MARGIN, y, width, height), shape))
         write(meaning, MARGIN + width + 10, y + 12)
@@ -56,8 +56,8 @@ def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
     y += 10
     for line in (
         "1×7: height × width of the window; /2: stride 2",
-        "35×35×64: height × width × channels of what flows there",
-        "sees 47×47: pixels of the input that one cell depends on",
+        "35×35×64: height × width × channels of a tensor",
+        "sees 47×47: the field of one cell, in pixels of the input",
         *notes,
     ):
         write(line, MARGIN, y)

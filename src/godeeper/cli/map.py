@@ -92,15 +92,21 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
 
     blueprint = blueprint_of(options)
     style = Style(names=bool(options.module), picture_rows=MODULE_ROWS if options.module else SHEET_ROWS)
-    drawn = draw(blueprint, options.module, style, NOTES)
     photo = decode(options.photo)
     network = load(options.network, weights=options.weights or "bundled")
+    source = f"Photo {shortened(photo.name)}, weights {shortened(network.weights.name)}."
+    drawn = draw(blueprint, options.module, style, (*NOTES, source))
     pictures = thumbnails(network, photo, [box for placed in drawn.cards for box in placed.card.boxes])
     provenance = (
         f"Drawn by godeeper {__version__}; photo {photo.name}, SHA-256 {photo.sha256}; "
         f"weights {network.weights.name}, SHA-256 {network.weights.sha256}; {network.preprocess.summary}."
     )
     return drawn, pictures, provenance
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """A name that fits into the legend."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def report(options: argparse.Namespace, drawn: Diagram, size: int) -> None:

@@ -30,11 +30,11 @@ SMALLEST_TILE, LARGEST_TILE = 24, 36
 PHOTO_SIDE = 160
 CLEAR = 1  # the level that stands for nothing at all: between tiles, and where there is no tile
 
-NOTES = (
-    "Pictures: the filters of each box that vary most over the photo,",
-    "most varied first; grids of over 36 cells a side are shrunk.",
-    "One scale a box, dark 0 (or what is least below it), bright its",
-    "greatest value; a box's title has the numbers.",
+NOTES = (  # a line each, as wide as a legend
+    "Pictures: the filters of each box that vary most over",
+    "the photo, in that order; grids of over 36 cells a side",
+    "are shrunk. One scale a box: dark is 0, or what is least",
+    "below it, bright the greatest value; see its title.",
 )
 """What a legend says of thumbnails."""
 
