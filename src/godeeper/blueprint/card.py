@@ -241,7 +241,7 @@ class Builder:
         """The card's name and cost on the left, its other name and field on the right; edges run between."""
         last = self.members[-1]
         cost = sum(site.macs for site in self.members if site.kind == "conv")
-        other = last.names.torchvision if last.place.module is not None else None
+        other = other_name(last, self.title) if last.place.module is not None else None
         left, right, first, second = MARGIN, self.width - MARGIN, STUB + 20, STUB + 35
         texts = [Text(left, first, self.title, "title", "start")]
         if cost:
@@ -265,6 +265,12 @@ class Builder:
                 Text(box.middle, box.frame.y - 16, self.inside(box.site).partition("/")[0], "small") for box in firsts
             ]
         return texts
+
+
+def other_name(join: Site, title: str) -> str | None:
+    """What a module is called in the next convention: ``Mixed_5b`` of ``Mixed_5b/concat``."""
+    names = [name.rpartition("/")[0] or name for name in join.names.as_dict().values() if name]
+    return next((name for name in names if name != title), None)
 
 
 def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:

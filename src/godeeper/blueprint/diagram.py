@@ -25,6 +25,8 @@ GUTTER = 36  # between cards; the lines that join them run in its middle
 ROW_GUTTER = 22
 MODULE_BORDER = 6
 MODULE_HEAD = 58
+SPELLED = {"googlenet": "GoogLeNet"}
+CLASSIFIER_KINDS = ("average", "reshape", "dense", "softmax")
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,13 @@ def module_diagram(network: Network, name: str, style: Style | None = None, note
 
 
 def parts(network: Network) -> dict[str, tuple[Site, ...]]:
-    """Title -> sites of each card, in program order; every site is in one."""
+    """Title -> sites of each card, in program order; every site is in one.  A pool between modules has its own."""
     every = sites(network)
     named: dict[str, tuple[Site, ...]] = {}
     for key, group in groupby(every, key=part_of):
         members = tuple(group)
-        named[key if isinstance(key, str) else module_title(members[-1])] = members
+        title = key if isinstance(key, str) else module_title(members[-1])
+        named[title if title not in named else members[-1].address] = members
     return named
 
 
@@ -125,7 +128,7 @@ def part_of(site: Site) -> int | str:
         return site.place.module
     if site.kind in PHOTO_KINDS:
         return "photo"
-    return "stem" if site.kind in ("conv", "pool", "norm") else "classifier"
+    return "classifier" if site.kind in CLASSIFIER_KINDS else "stem"
 
 
 def module_title(join: Site) -> str:
@@ -151,7 +154,7 @@ def find_part(network: Network, name: str) -> tuple[Site, ...]:
 def is_before_modules(card: Card) -> bool:
     """Whether a card belongs in the sheet's first column."""
     first = card.boxes[0].site
-    return first.place.module is None and part_of(first) != "classifier"
+    return card.title in ("photo", "stem") and first.place.module is None
 
 
 def rows(cards: Sequence[Card]) -> list[list[Card]]:
@@ -166,9 +169,9 @@ def rows(cards: Sequence[Card]) -> list[list[Card]]:
 
 
 def grid_of(card: Card) -> tuple[int, int] | None:
-    """(H, W) of what a module puts out."""
+    """(H, W) of what a module, or a pool between modules, puts out."""
     last = card.boxes[-1].site
-    return None if last.place.module is None else last.shape[1:]
+    return None if last.kind in CLASSIFIER_KINDS else last.shape[1:]
 
 
 def column(cards: Sequence[Card], left: float, top: float) -> list[Placed]:
@@ -204,15 +207,16 @@ def link(first: Placed, second: Placed) -> Edge:
 
 def spoken(name: str) -> str:
     """``inception_v3`` as a heading."""
-    return name.replace("_", " ").capitalize()
+    return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
 def summary(network: Network) -> str:
     """The network in one line of numbers."""
     every = sites(network)
     convolutions, pools = (sum(site.kind in kinds for site in every) for kinds in (("conv",), ("pool", "average")))
+    modules = len({site.place.module for site in every} - {None})
     return (
-        f"{convolutions} convolutions, {pools} pools, {len(network.modules)} modules"
+        f"{convolutions} convolutions, {pools} pools, {modules} modules"
         f"\u00a0· input {network.input_size}×{network.input_size}×3"
         f"\u00a0· {conv_macs(network) / 1e9:.3f} G multiply-adds in convolutions"
     )

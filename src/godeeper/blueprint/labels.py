@@ -23,6 +23,7 @@ TERMS = {
     "resize": "resize",
     "subtract": "subtract",
     "multiply": "multiply",
+    "norm": "normalise",
     "concat": "concatenate",
     "average": "global average",
     "reshape": "flatten",

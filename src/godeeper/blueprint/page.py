@@ -27,7 +27,7 @@ input,button{{font:inherit;color:inherit;background:none;border:1px solid;border
 .alone header,.alone .tools,.alone main{{max-width:600px;margin:auto}}.alone .tools{{justify-content:flex-start}}
 .one{{display:flex;flex-direction:column-reverse;gap:16px}}.one .part{{margin:0;width:min(100%,calc(var(--u)*1.6px))}}.one .legend{{width:min(100%,calc(var(--u)*1px))}}
 @media print,(min-width:{WIDE}px){{
-.many{{position:relative;width:calc(100%*var(--zoom,1));min-width:1340px;aspect-ratio:var(--w)/var(--h)}}
+.many{{position:relative;width:calc(100%*var(--zoom,1));min-width:1200px;aspect-ratio:var(--w)/var(--h)}}
 .many .part,.many .links{{display:block;position:absolute;margin:0;left:calc(var(--x)/var(--w)*100%);top:calc(var(--y)/var(--h)*100%);width:calc(var(--u)/var(--w)*100%)}}
 .sheeted header{{max-width:none;padding:24px 32px 0}}.sheeted .tools{{justify-content:flex-start;padding-left:32px}}.sheeted .zoom{{display:inline-block}}.sheeted main{{padding:8px 0 0;overflow-x:auto}}}}
 @media print{{@page{{size:A3 landscape;margin:6mm}}.tools{{display:none}}.many{{min-width:0;width:min(100%,calc(258mm*var(--w)/var(--h)))}}.sheeted main{{overflow:visible}}.part{{break-inside:avoid}}}}
