@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,11 @@ def blueprint_of(options: argparse.Namespace) -> Blueprint:
         raise UnknownName("network", options.network, ARCHITECTURES)
     if options.weights is None and not options.photo:
         return ARCHITECTURES[options.network]
-    blueprint = find(options.weights or "bundled").network
+    weights = find(options.weights or "bundled")
+    blueprint = weights.network
     if blueprint.name != options.network:
         raise WeightsError(
-            f"weights {options.weights!r} are of {blueprint.name}, not of {options.network}: name other weights, or --network {blueprint.name}"
+            f"weights {weights.name!r} are of {blueprint.name}, not of {options.network}: name other weights, or --network {blueprint.name}"
         )
     return blueprint
 
@@ -93,6 +95,8 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     blueprint = blueprint_of(options)
     style = Style(names=bool(options.module), picture_rows=MODULE_ROWS if options.module else SHEET_ROWS)
     photo = decode(options.photo)
+    for note in photo.notes:
+        print(f"{photo.name}: {note}", file=sys.stderr)
     network = load(options.network, weights=options.weights or "bundled")
     source = f"Photo {shortened(photo.name)}, weights {shortened(network.weights.name)}."
     drawn = draw(blueprint, options.module, style, (*NOTES, source))
