@@ -100,7 +100,8 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     network = load(options.network, weights=options.weights or "bundled")
     source = f"Photo {shortened(photo.name)}, weights {shortened(network.weights.name)}."
     drawn = draw(blueprint, options.module, style, (*NOTES, source))
-    pictures = thumbnails(network, photo, [box for placed in drawn.cards for box in placed.card.boxes])
+    boxes = [box for placed in drawn.cards for box in placed.card.boxes if box.picture]
+    pictures = thumbnails(network.peeks(photo, [box.site.address for box in boxes]), boxes)
     provenance = (
         f"Drawn by godeeper {__version__}; photo {photo.name}, SHA-256 {photo.sha256}; "
         f"weights {network.weights.name}, SHA-256 {network.weights.sha256}; {network.preprocess.summary}."

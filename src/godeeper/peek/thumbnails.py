@@ -23,7 +23,6 @@ from .mosaic import lay_out, shared, to_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..network import Network
     from .capture import Peek
 
 SMALLEST_TILE, LARGEST_TILE = 24, 36
@@ -39,11 +38,9 @@ NOTES = (  # a line each, as wide as a legend
 """What a legend says of thumbnails."""
 
 
-def thumbnails(network: Network, photo: object, boxes: Sequence[Box]) -> dict[int, Picture]:
-    """Site index -> picture, for every box that has room for one, in one pass over the network."""
-    wanted = [box for box in boxes if box.picture]
-    peeks = network.peeks(photo, [box.site.address for box in wanted]) if wanted else []
-    return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, wanted, strict=True)}
+def thumbnails(peeks: Sequence[Peek], boxes: Sequence[Box]) -> dict[int, Picture]:
+    """Site index -> picture, for ``boxes`` that have room for one and the ``peeks`` at their sites, in the same order."""
+    return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
 
 
 def thumbnail(peek: Peek, tiles: tuple[int, int]) -> Picture:
