@@ -169,18 +169,21 @@ def draw_legend(legend: Legend) -> str:
 
 
 def draw_text(text: Text, extra: str = "") -> str:
+    """A line of text, with the classes of its role, its anchor and what is ``extra``."""
     anchor = "" if text.anchor == "middle" else text.anchor
     classes = " ".join(filter(None, (text.role, anchor, extra)))
     return f'<text x="{number(text.x)}" y="{number(text.y)}" class="{classes}">{escape(text.text)}</text>'
 
 
 def rect(frame: Frame, radius: float, kind: str = "") -> str:
+    """A rectangle with rounded corners, of the class ``kind``."""
     named = f' class="{kind}"' if kind else ""
     x, y, width, height = map(number, (frame.x, frame.y, frame.width, frame.height))
     return f'<rect{named} x="{x}" y="{y}" width="{width}" height="{height}" rx="{number(radius)}"/>'
 
 
 def polyline(points: Sequence[Point]) -> str:
+    """A path through ``points``."""
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
 
 
