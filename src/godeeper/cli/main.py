@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import peek, tensors, weights
+from . import map, peek, tensors, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, weights)
+COMMANDS = (peek, tensors, map, weights)
 
 EXAMPLE = """\
 example:

@@ -1,0 +1,74 @@
+"""The colours of drawings, light and dark, and the shades that stand for cost.
+
+A shade never carries meaning alone: the number stands in the box.  Every ink reaches a contrast of
+4.5 : 1 on what it is written on (WCAG 2.2, success criterion 1.4.3), which a test computes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+STEPS = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
+"""Where one shade ends and the next begins, as shares of the network's convolutions; each doubles the last."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """One set of colours.  ``shades``: (fill, ink) from the cheapest to the dearest."""
+
+    paper: str
+    card: str
+    rule: str
+    ink: str
+    faint: str
+    edge: str
+    bar: str
+    accent: str
+    shades: tuple[tuple[str, str], ...]
+
+
+LIGHT = Palette(
+    paper="#f7f7f4",
+    card="#ffffff",
+    rule="#dcdcd5",
+    ink="#1d2125",
+    faint="#5a6067",
+    edge="#82888f",
+    bar="#ecece6",
+    accent="#c2410c",
+    shades=(
+        ("#f1f6f9", "#1d2125"),
+        ("#dcebf3", "#1d2125"),
+        ("#bfdaea", "#1d2125"),
+        ("#94c1dc", "#1d2125"),
+        ("#66a3c9", "#11161a"),
+        ("#23648f", "#ffffff"),
+        ("#0c3a5d", "#ffffff"),
+    ),
+)
+
+DARK = Palette(
+    paper="#121417",
+    card="#1a1d21",
+    rule="#31363c",
+    ink="#e9e9e4",
+    faint="#a2a7ae",
+    edge="#717880",
+    bar="#2a2e33",
+    accent="#fb923c",
+    shades=(
+        ("#1d2830", "#e9e9e4"),
+        ("#213843", "#e9e9e4"),
+        ("#264b5b", "#e9e9e4"),
+        ("#2c6075", "#f4f4f0"),
+        ("#5aa3bd", "#0d1114"),
+        ("#8ccbde", "#0d1114"),
+        ("#c8eaf4", "#0d1114"),
+    ),
+)
+
+
+def shade_of(share: float) -> int:
+    """The number of the shade for a convolution with this ``share`` of the network's multiply-adds."""
+    return bisect_right(STEPS, share)

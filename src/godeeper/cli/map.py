@@ -1,0 +1,132 @@
+"""``godeeper map``: the network as a picture, SVG or HTML."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OptionError, UnknownName, WeightsError
+from ..version import __version__
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..blueprint.card import Style
+    from ..blueprint.diagram import Diagram
+    from ..blueprint.ops import Network as Blueprint
+    from ..blueprint.svg import Pictures
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper map --out network.svg                       the whole network on one sheet, to print
+  godeeper map --out network.html                      with a search, and one column on a phone
+  godeeper map --module mixed_7 --out module.svg       one module, by any of its names
+  godeeper map --photo photo.jpg --out photo.html      what the filters see, in every box
+"""
+
+ENDINGS = (".svg", ".html")
+SHEET_ROWS, MODULE_ROWS = 2, 4  # rows of tiles in a box's picture
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "map", "draw the network as a picture", EXAMPLE, run)
+    parser.add_argument("--network", default="inception_v3", metavar="N", help="which one (default: inception_v3)")
+    parser.add_argument("--module", metavar="M", help="only this module; also: photo, stem, classifier")
+    parser.add_argument("--photo", metavar="PHOTO", help="show what the filters make of this photo")
+    parser.add_argument(
+        "--weights", metavar="W", help="installed weights, or a file: whose dialect to draw (with --photo: bundled)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture: FILE.svg or FILE.html")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..blueprint.card import Style
+    from ..blueprint.page import page
+    from ..blueprint.svg import svg
+    from ..files import write_atomically
+
+    if options.out.suffix.lower() not in ENDINGS:
+        raise OptionError(f"cannot tell the format of {str(options.out)!r}: expected a name that ends in .svg or .html")
+    if options.photo:
+        drawn, pictures, provenance = with_photo(options)
+    else:
+        drawn = draw(blueprint_of(options), options.module, Style(names=bool(options.module)))
+        pictures, provenance = {}, f"Drawn by godeeper {__version__}."
+    write = svg if options.out.suffix.lower() == ".svg" else page
+    payload = write(drawn, pictures, provenance).encode()
+    write_atomically(options.out, payload)
+    report(options, drawn, len(payload))
+    return 0
+
+
+def blueprint_of(options: argparse.Namespace) -> Blueprint:
+    """The network to draw, in the dialect of the weights if some are named."""
+    from ..weights.file import ARCHITECTURES
+    from ..weights.registry import find
+
+    if options.network not in ARCHITECTURES:
+        raise UnknownName("network", options.network, ARCHITECTURES)
+    if options.weights is None and not options.photo:
+        return ARCHITECTURES[options.network]
+    weights = find(options.weights or "bundled")
+    blueprint = weights.network
+    if blueprint.name != options.network:
+        raise WeightsError(
+            f"weights {weights.name!r} are of {blueprint.name}, not of {options.network}: name other weights, or --network {blueprint.name}"
+        )
+    return blueprint
+
+
+def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[str, ...] = ()) -> Diagram:
+    """The whole network, or one module of it."""
+    from ..blueprint.diagram import diagram, module_diagram
+
+    return module_diagram(blueprint, module, style, notes) if module else diagram(blueprint, style, notes)
+
+
+def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
+    """The diagram with room for pictures, the pictures, and where they come from."""
+    from ..blueprint.card import Style
+    from ..network import load
+    from ..peek.thumbnails import NOTES, thumbnails
+    from ..photos.decode import decode
+
+    blueprint = blueprint_of(options)
+    style = Style(names=bool(options.module), picture_rows=MODULE_ROWS if options.module else SHEET_ROWS)
+    photo = decode(options.photo)
+    for note in photo.notes:
+        print(f"{photo.name}: {note}", file=sys.stderr)
+    network = load(options.network, weights=options.weights or "bundled")
+    source = f"Photo {shortened(photo.name)}, weights {shortened(network.weights.name)}."
+    drawn = draw(blueprint, options.module, style, (*NOTES, source))
+    boxes = [box for placed in drawn.cards for box in placed.card.boxes if box.picture]
+    pictures = thumbnails(network.peeks(photo, [box.site.address for box in boxes]), boxes)
+    provenance = (
+        f"Drawn by godeeper {__version__}; photo {photo.name}, SHA-256 {photo.sha256}; "
+        f"weights {network.weights.name}, SHA-256 {network.weights.sha256}; {network.preprocess.summary}."
+    )
+    return drawn, pictures, provenance
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """A name that fits into the legend."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def report(options: argparse.Namespace, drawn: Diagram, size: int) -> None:
+    """What was written: a line, or JSON."""
+    boxes = sum(len(placed.card.boxes) for placed in drawn.cards)
+    if options.json:
+        print_json(
+            {
+                "out": str(options.out),
+                "network": drawn.network,
+                "modules": [placed.card.title for placed in drawn.cards],
+                "boxes": boxes,
+                "photo": options.photo,
+                "bytes": size,
+            }
+        )
+    else:
+        print(f"{options.out}: {drawn.title}, {boxes} boxes, {size / 1e3:.0f} kB")

@@ -1,0 +1,98 @@
+"""Small pictures of what every site of a network makes of a photo, for diagrams to show in their boxes.
+
+Not ``peek``'s mosaics, which show all filters at native pixels: a thumbnail shows the few filters that
+vary most, and shrinks grids of more than ``LARGEST_TILE`` cells.  The scale is ``shared``, of the whole tensor.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ..blueprint.card import Box
+from ..blueprint.sites import PHOTO_KINDS
+from ..blueprint.svg import Picture
+from .mosaic import lay_out, shared, to_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .capture import Peek
+
+SMALLEST_TILE, LARGEST_TILE = 24, 36
+PHOTO_SIDE = 160
+CLEAR = 1  # the level that stands for nothing at all: between tiles, and where there is no tile
+
+NOTES = (  # a line each, as wide as a legend
+    "Pictures: the filters of each box that vary most over",
+    "the photo, in that order; grids of over 36 cells a side",
+    "are shrunk. One scale a box: dark is 0, or what is least",
+    "below it, bright the greatest value; see its title.",
+)
+"""What a legend says of thumbnails."""
+
+
+def thumbnails(peeks: Sequence[Peek], boxes: Sequence[Box]) -> dict[int, Picture]:
+    """Site index -> picture, for ``boxes`` that have room for one and the ``peeks`` at their sites, in the same order."""
+    return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
+
+
+def thumbnail(peek: Peek, tiles: tuple[int, int]) -> Picture:
+    """The picture of one peek, in ``tiles`` rows and columns."""
+    values = peek.activations[0]
+    if peek.tensor.site.kind in PHOTO_KINDS:
+        pixels = values.transpose(1, 2, 0).clip(0, 255).astype(np.uint8)
+        side = PHOTO_SIDE, PHOTO_SIDE
+        return Picture(jpeg_uri(Image.fromarray(pixels).resize(side, Image.Resampling.LANCZOS)), "picture: the photo")
+    measured = shared(values)
+    scale = f"dark {measured.low:.4g}, bright {measured.high:.4g}"
+    if values[0].size == 1:
+        rows = max(1, math.isqrt(len(values) // 2))
+        flat = to_bytes(values, measured)[:, 0, 0]
+        columns = math.ceil(len(flat) / rows)
+        pixels = np.pad(opaque(flat), (0, rows * columns - len(flat)), constant_values=CLEAR).reshape(rows, columns)
+        return Picture(png_uri(pixels), f"picture: all {len(values)} values, row after row; {scale}")
+    chosen = np.argsort(-values.std(axis=(1, 2)), kind="stable")[: tiles[0] * tiles[1]]
+    shown = spaced(shrunk(to_bytes(values[chosen], measured)))
+    numbers = ", ".join(map(str, chosen.tolist()))
+    return Picture(png_uri(lay_out(shown, *tiles)), f"picture: filters {numbers}; {scale}")
+
+
+def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(C, H, W) with no side over ``LARGEST_TILE``, each cell the mean of what it covers."""
+    if max(tiles.shape[1:]) <= LARGEST_TILE:
+        return tiles
+    side = LARGEST_TILE, LARGEST_TILE
+    return np.stack([np.asarray(Image.fromarray(tile).resize(side, Image.Resampling.BOX)) for tile in tiles])
+
+
+def spaced(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(C, H, W) enlarged by a whole number to ``SMALLEST_TILE`` or more, each with a clear line below and beside it."""
+    zoom = max(1, math.ceil(SMALLEST_TILE / max(tiles.shape[1:])))
+    enlarged = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    return np.pad(opaque(enlarged), ((0, 0), (0, 1), (0, 1)), constant_values=CLEAR)
+
+
+def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same with the level ``CLEAR`` as the one below it, which nobody can tell apart."""
+    return np.where(pixels == CLEAR, np.uint8(CLEAR - 1), pixels)
+
+
+def png_uri(pixels: NDArray[np.uint8]) -> str:
+    """(H, W) grey levels as a ``data:`` address."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True, transparency=CLEAR)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def jpeg_uri(image: Image.Image) -> str:
+    """A photo as a ``data:`` address."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
