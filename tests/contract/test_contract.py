@@ -138,4 +138,5 @@ def test_files_are_short() -> None:
 def test_no_outside_address_is_in_the_code() -> None:
     """The package names no web address that it could call."""
     for path in SOURCE.rglob("*.py"):
-        assert not re.findall(r"https?://", path.read_text()), path
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name that SVG needs, not a place
+        assert not re.findall(r"https?://", text), path
