@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..blueprint.dialects import DIALECTS, dialect_named, in_dialect
+from ..blueprint.dialects import in_dialect, known_dialects
 from ..blueprint.inception_v3 import INCEPTION_V3
 from ..blueprint.ops import Conv, Network
 from ..blueprint.sites import Site, sites
@@ -204,8 +204,9 @@ def read(path: Path) -> WeightsFile:
         raise WeightsError(
             f"{path}: architecture {description.architecture!r}, expected one of {', '.join(ARCHITECTURES)}"
         )
-    if description.dialect not in DIALECTS:
-        raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(DIALECTS)}")
+    dialects = known_dialects(ARCHITECTURES[description.architecture].family)
+    if description.dialect not in dialects:
+        raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(dialects)}")
     return WeightsFile(path, description)
 
 
@@ -233,7 +234,7 @@ def expected_tensors(network: Network, *, with_classifier: bool) -> dict[str, tu
     """Name -> shape of every tensor that ``network`` computes with."""
     every = sites(network)
     parts = ["beta", "moving_mean", "moving_variance"]
-    if dialect_named(network.dialect).stored_gamma:
+    if network.stored_gamma:
         parts.append("gamma")
     shapes: dict[str, tuple[int, ...]] = {}
     for site in every:
