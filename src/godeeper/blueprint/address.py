@@ -20,6 +20,8 @@ from .names_inception_v3 import PHOTO_NAMES
 from .ops import Conv, Network
 from .sites import Field, Site, placed, sites
 
+DEFAULT_NETWORK = "inception_v3"
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -116,11 +118,18 @@ def resolve_one(network: Network, text: str) -> Tensor:
 
 def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]:
     """The site and stage of a plain name."""
-    table = spellings(network)
-    try:
-        return table[reference.name]
-    except KeyError:
-        raise UnknownAddress(reference.text, printed_names(network)) from None
+    meant = spellings(network).get(reference.name, ())
+    if not meant:
+        raise UnknownAddress(reference.text, printed_names(network), f"list all with: {listing(network)}")
+    if len(meant) > 1:
+        few = " and ".join(Tensor(*pair).name for pair in meant)
+        raise AmbiguousAddress(f"{reference.text!r} means {few}, by different conventions: use one of these names")
+    return meant[0]
+
+
+def listing(network: Network) -> str:
+    """The command that lists what there is to look at in ``network``."""
+    return "godeeper tensors" + (f" --network {network.name}" if network.name != DEFAULT_NETWORK else "")
 
 
 def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, Stage | None]]:
@@ -137,7 +146,7 @@ def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, St
         if any(fits(name) for name in known_names(site, stage))
     ]
     if not found:
-        raise UnknownAddress(reference.text, (), "no name fits this pattern; list them with: godeeper tensors")
+        raise UnknownAddress(reference.text, (), f"no name fits this pattern; list them with: {listing(network)}")
     return [pair for pair in found if pair[1] in (None, "relu")] or found
 
 
@@ -206,16 +215,19 @@ def known_names(site: Site, stage: Stage | None) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def spellings(network: Network) -> dict[str, tuple[Site, Stage | None]]:
-    """Every name a tensor can be called by, in all conventions and at all stages."""
-    table: dict[str, tuple[Site, Stage | None]] = {}
+def spellings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...]]:
+    """Every name a tensor can be called by, in all conventions and at all stages.
+
+    A name means two tensors where conventions contradict each other: torchvision counts GoogLeNet's
+    pools from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
+    """
+    table: dict[str, dict[tuple[Site, Stage | None], None]] = {}
     every = sites(network)
     for site, columns in zip(every, name_places(network.family, placed(every)), strict=True):
         for stage in stages(site):
             for name in site_spellings(site, stage, columns):
-                if table.setdefault(name, (site, stage)) != (site, stage):
-                    raise AssertionError(f"{name} would mean both {table[name][0].address} and {site.address}")
-    return table
+                table.setdefault(name, {})[site, stage] = None
+    return {name: tuple(meant) for name, meant in table.items()}
 
 
 def site_spellings(site: Site, stage: Stage | None, columns: Sequence[tuple[str, ...]]) -> list[str]:
