@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from . import names_googlenet, names_inception_v3
+from . import names_googlenet, names_inception_v3, names_inception_v4
 from .names import Convention, Place, Placed, Spelled, numbered, with_endings
 
 OUTSIDE = Place()
@@ -28,6 +28,7 @@ def blueprint_names(places: Sequence[Placed]) -> Iterator[Spelled]:
 
 CONVENTIONS: dict[str, tuple[Convention, ...]] = {
     "inception_v3": names_inception_v3.CONVENTIONS,
+    "inception_v4": names_inception_v4.CONVENTIONS,
     "googlenet": names_googlenet.CONVENTIONS,
     "module": (
         Convention(

@@ -2,8 +2,8 @@
 
 A dialect changes data: how an average pool treats the border, what the pool of ``mixed_10``
 does, how many classes there are, whether an auxiliary head was trained.  Scaling of the input
-belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not here.  GoogLeNet's
-releases stand with its blueprint.
+belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not here.  The releases of
+GoogLeNet and Inception v4 stand with their blueprints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..errors import UnknownName
-from . import googlenet
+from . import googlenet, inception_v4
 from .inception_v3 import AUXILIARY
 from .ops import Network, Operation, Pool, edit_network
 
@@ -94,6 +94,7 @@ def maximum(op: Operation) -> Operation:
 
 EDITS: dict[str, Mapping[str, Callable[[Network], Network]]] = {
     "inception_v3": {name: partial(edit_inception_v3, dialect=dialect) for name, dialect in DIALECTS.items()},
+    "inception_v4": inception_v4.DIALECTS,
     "googlenet": googlenet.DIALECTS,
 }
 """Family -> release -> the edit that makes it of the blueprint as written."""

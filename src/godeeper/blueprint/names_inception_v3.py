@@ -14,7 +14,7 @@ slim still calls that place ``AvgPool_0a_3x3``.  Pools of stride 1 are called av
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from string import ascii_lowercase as LETTERS
 
@@ -66,7 +66,7 @@ def tf2015_scope(place: Place) -> str:
     return scope if place.arm is None else scope + "mixed/"
 
 
-def slim_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def slim_names(places: Sequence[Placed], exceptions: Mapping[str, str] = SLIM_EXCEPTIONS) -> Iterator[Spelled]:
     """``Mixed_5b/Branch_3/Conv2d_0b_1x1``; a module's join is its end point ``Mixed_5b`` too."""
     labels = stage_labels(places)
     for placed in places:
@@ -78,9 +78,9 @@ def slim_names(places: Sequence[Placed]) -> Iterator[Spelled]:
         if not isinstance(op, Conv | Pool):
             yield (f"{module}/concat", module) if place.branch is None else f"{module}/Branch_{place.path}/concat"
             continue
-        letter = "1a" if op.stride == 2 else "0" + LETTERS[(place.step or 0) + (place.arm or 0)]
+        letter = "1a" if op.padding == "VALID" else "0" + LETTERS[(place.step or 0) + (place.arm or 0)]
         ruled = f"{module}/Branch_{place.path}/{slim_kind(op)}_{letter}_{window(op)}"
-        yield SLIM_EXCEPTIONS.get(ruled, ruled)
+        yield exceptions.get(ruled, ruled)
 
 
 def stage_labels(places: Sequence[Placed]) -> dict[Place, str]:
@@ -159,6 +159,19 @@ def keras_staged(name: str, stage: Stage) -> tuple[str, ...]:
     return (f"{layers[stage]}_{name.rpartition('_')[2]}",) if stage in layers else ()
 
 
+slim_staged = with_endings(
+    {
+        "conv": ("/Conv2D", "/convolution"),
+        "batchnorm": (
+            "/BatchNorm",
+            "/BatchNorm/FusedBatchNorm",
+            "/BatchNorm/FusedBatchNormV3",
+            "/BatchNorm/batchnorm/add_1",
+        ),
+        "relu": ("", "/Relu"),
+    }
+)
+
 CONVENTIONS = (
     Convention(
         "tf2015",
@@ -183,18 +196,7 @@ CONVENTIONS = (
             "dense": "Logits/Conv2d_1c_1x1",
             "softmax": "Predictions",
         },
-        staged=with_endings(
-            {
-                "conv": ("/Conv2D", "/convolution"),
-                "batchnorm": (
-                    "/BatchNorm",
-                    "/BatchNorm/FusedBatchNorm",
-                    "/BatchNorm/FusedBatchNormV3",
-                    "/BatchNorm/batchnorm/add_1",
-                ),
-                "relu": ("", "/Relu"),
-            }
-        ),
+        staged=slim_staged,
         scopes=("InceptionV3/InceptionV3/", "InceptionV3/"),
     ),
     Convention(

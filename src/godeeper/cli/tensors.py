@@ -27,7 +27,9 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "pattern", metavar="PATTERN", nargs="?", default="**", help="an address or a pattern (default: all)"
     )
-    parser.add_argument("--network", default="inception_v3", metavar="N", help="inception_v3 (default) or googlenet")
+    parser.add_argument(
+        "--network", default="inception_v3", metavar="N", help="inception_v3 (default), googlenet or inception_v4"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
