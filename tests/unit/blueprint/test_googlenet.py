@@ -219,8 +219,7 @@ def blueprint_shapes(size: int) -> dict[str, list[int]]:
 
 def hooked_shapes(size: int) -> dict[str, list[int]]:
     """Name in torchvision -> [C, H, W], seen by hooks on one run, in order of their ending."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     network = torchvision_googlenet()
     shapes: dict[str, list[int]] = {}
 
@@ -243,7 +242,6 @@ def hooked_shapes(size: int) -> dict[str, list[int]]:
 @cache
 def torchvision_googlenet() -> Any:
     """The network of torchvision with both auxiliary heads and random weights, not training."""
-    pytest.importorskip("torch")
     stand_in_operators()
     models = pytest.importorskip("torchvision.models")
     return models.googlenet(weights=None, init_weights=False, aux_logits=True).eval()
@@ -252,8 +250,7 @@ def torchvision_googlenet() -> Any:
 @cache
 def stand_in_operators() -> Any:
     """Declares torchvision's own operators where its build does not fit PyTorch; its networks need none of them."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     try:
         import torchvision
     except ImportError:

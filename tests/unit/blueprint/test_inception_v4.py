@@ -96,8 +96,7 @@ def test_counted_parameters() -> None:
 
 def hooked_shapes() -> dict[str, list[int]]:
     """Name in timm -> [C, H, W], seen by hooks on one run, in order of their ending."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     network = timm_network()
     shapes: dict[str, list[int]] = {}
 
