@@ -90,7 +90,7 @@ def sites(network: Network, size: int | None = None) -> tuple[Site, ...]:
     size = network.input_size if size is None else size
     walk = walk_network(network, size)
     if not walk.fits:
-        smallest = next(pixels for pixels in count(size + 1) if walk_network(network, pixels).fits)
+        smallest = next(pixels for pixels in count(max(size, 0) + 1) if walk_network(network, pixels).fits)
         raise OptionError(f"input size {size} is too small: expected at least {smallest} pixels")
     return named(walk.sites, network.family)
 
