@@ -118,7 +118,7 @@ def resolve_one(network: Network, text: str) -> Tensor:
 
 def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]:
     """The site and stage of a plain name."""
-    meant = spellings(network).get(reference.name, ())
+    meant = meanings(network).get(reference.name, ())
     if not meant:
         raise UnknownAddress(reference.text, printed_names(network), f"list all with: {listing(network)}")
     if len(meant) > 1:
@@ -214,12 +214,17 @@ def known_names(site: Site, stage: Stage | None) -> list[str]:
     return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
 
 
-@lru_cache(maxsize=8)
-def spellings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...]]:
-    """Every name a tensor can be called by, in all conventions and at all stages.
+def spellings(network: Network) -> dict[str, tuple[Site, Stage | None]]:
+    """Every name that means one tensor, in all conventions and at all stages."""
+    return {name: meant[0] for name, meant in meanings(network).items() if len(meant) == 1}
 
-    A name means two tensors where conventions contradict each other: torchvision counts GoogLeNet's
-    pools from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
+
+@lru_cache(maxsize=8)
+def meanings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...]]:
+    """Every name there is, and what it means.
+
+    It means two tensors where conventions contradict each other: torchvision counts GoogLeNet's pools
+    from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
     """
     table: dict[str, dict[tuple[Site, Stage | None], None]] = {}
     every = sites(network)

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from godeeper.blueprint.address import Tensor, resolve, spellings, stages
+from godeeper.blueprint.address import Tensor, meanings, resolve, stages
 from godeeper.blueprint.networks import NETWORKS
 from godeeper.blueprint.sites import sites
 
@@ -24,7 +24,7 @@ def test_round_trip(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_meaning(name: str) -> None:
     """No name means two tensors, but for those that releases truly disagree on."""
-    meant = spellings(NETWORKS[name])
+    meant = meanings(NETWORKS[name])
     assert {spelled for spelled, tensors in meant.items() if len(tensors) > 1} == AMBIGUOUS.get(name, set())
 
 

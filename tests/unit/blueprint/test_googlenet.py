@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from godeeper.blueprint import cost
-from godeeper.blueprint.address import Tensor, resolve, resolve_one, spellings
+from godeeper.blueprint.address import Tensor, meanings, resolve, resolve_one
 from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.ops import Conv, Norm, Pool
@@ -168,7 +168,7 @@ def test_contradiction(text: str) -> None:
 
 def test_contradictions() -> None:
     """No other names contradict each other."""
-    assert [name for name, meant in spellings(GOOGLENET).items() if len(meant) > 1] == ["maxpool1", "maxpool4"]
+    assert [name for name, meant in meanings(GOOGLENET).items() if len(meant) > 1] == ["maxpool1", "maxpool4"]
 
 
 def test_patterns() -> None:
