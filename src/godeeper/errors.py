@@ -48,7 +48,7 @@ class UnknownAddress(AddressError):
 
 
 class AmbiguousAddress(AddressError):
-    """A pattern that means several tensors where one is wanted."""
+    """A pattern that means several tensors where one is wanted, or a name that two conventions give to different ones."""
 
 
 class ChannelError(AddressError):

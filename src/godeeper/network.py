@@ -13,7 +13,7 @@ from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.plan import NETWORK_INPUT, Key, key_of, plan
 from .engine.runner import Runner
-from .errors import FeedError, UnknownName
+from .errors import FeedError, UnknownName, WeightsError
 from .peek.capture import Peek
 from .photos.decode import Photo, decode
 from .photos.preprocess import Preprocess, to_pixels, to_planes
@@ -29,7 +29,7 @@ BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/c
 
 
 def load(
-    architecture: str = "inception_v3",
+    architecture: str | None = None,
     *,
     weights: str | Path = "bundled",
     fit: str | None = None,
@@ -38,7 +38,7 @@ def load(
     """A network ready to look into.
 
     Args:
-        architecture: ``inception_v3``.
+        architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
         weights: the name of installed weights, or the path of a weights file.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
@@ -51,9 +51,13 @@ def load(
     >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
     (1, 32, 35, 35)
     """
-    if architecture not in ARCHITECTURES:
+    if architecture is not None and architecture not in ARCHITECTURES:
         raise UnknownName("architecture", architecture, ARCHITECTURES)
     file = find(weights)
+    if architecture not in (None, file.network.name):
+        raise WeightsError(
+            f"weights {file.name!r} are for {file.network.name}, not for {architecture}: give weights of that network"
+        )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
     return Network(Runner(file), preprocess)

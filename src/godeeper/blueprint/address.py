@@ -8,37 +8,19 @@ godeeper suggests near names, and never guesses one.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from ..errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
-from .names import Names, numbered
-from .ops import Network
-from .sites import Field, Site, sites
+from .conventions import family_conventions, name_places
+from .names import Convention, Names
+from .names import Stage as Stage  # addresses are what others know stages by
+from .names_inception_v3 import PHOTO_NAMES
+from .ops import Conv, Network
+from .sites import Field, Site, placed, sites
 
-Stage = Literal["conv", "batchnorm", "relu"]
-
-SLIM_SCOPES = ("InceptionV3/InceptionV3/", "InceptionV3/")
-
-ENDINGS: dict[str, dict[Stage, tuple[str, ...]]] = {
-    "tf2015": {
-        "conv": ("/Conv2D",),
-        "batchnorm": ("/batchnorm", "/CheckNumerics", "/control_dependency"),
-        "relu": ("",),
-    },
-    "slim": {
-        "conv": ("/Conv2D", "/convolution"),
-        "batchnorm": ("/BatchNorm", "/BatchNorm/FusedBatchNorm", "/BatchNorm/FusedBatchNormV3", "/BatchNorm/batchnorm/add_1"),
-        "relu": ("", "/Relu"),
-    },
-    "torchvision": {"conv": (".conv",), "batchnorm": (".bn",), "relu": ("", ".relu")},
-}  # fmt: skip
-"""What each convention appends to a convolution's name for its three stages; the first is the one we print."""
-
-KERAS_LAYERS: dict[Stage, str] = {"conv": "conv2d", "batchnorm": "batch_normalization", "relu": "activation"}
+DEFAULT_NETWORK = "inception_v3"
 
 
 @dataclass(frozen=True)
@@ -60,11 +42,11 @@ class Tensor:
     @property
     def name(self) -> str:
         """The address without its channels."""
-        return self.names.tf2015 or self.site.address
+        return self.names.first or self.site.address
 
     @property
     def address(self) -> str:
-        """The 2015 name, with the channels if they are not all: ``mixed/tower_2/conv[3,7:12]``."""
+        """The first name, with the channels if they are not all: ``mixed/tower_2/conv[3,7:12]``."""
         return self.name if self.channels is None else f"{self.name}[{format_channels(self.channels)}]"
 
     @property
@@ -99,7 +81,10 @@ class Reference:
 
 def parse(text: str) -> Reference:
     """Split ``mixed/tower_2/conv:0[3,7:12]`` into name and channels; ``:0`` may stand on either side."""
-    match = re.fullmatch(r"\s*(?P<name>[^\[\]\s]+?)(?P<out>:\d+)?(?:\[(?P<slice>[^\[\]]*)\])?(?P<late>:\d+)?\s*", text)
+    word, output = r"[^\[\]\s]+?", r":\d+"
+    match = re.fullmatch(
+        rf"\s*(?P<name>{word}(?: {word})*)(?P<out>{output})?(?:\[(?P<slice>[^\[\]]*)\])?(?P<late>{output})?\s*", text
+    )
     if not match:
         raise AddressError(
             f"cannot read the address {text!r}: expected a name like mixed/tower_2/conv:0 or mixed/tower_2/conv[3,7:12]"
@@ -133,11 +118,18 @@ def resolve_one(network: Network, text: str) -> Tensor:
 
 def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]:
     """The site and stage of a plain name."""
-    table = spellings(network)
-    try:
-        return table[reference.name]
-    except KeyError:
-        raise UnknownAddress(reference.text, printed_names(network)) from None
+    meant = meanings(network).get(reference.name, ())
+    if not meant:
+        raise UnknownAddress(reference.text, printed_names(network), f"list all with: {listing(network)}")
+    if len(meant) > 1:
+        few = " and ".join(Tensor(*pair).name for pair in meant)
+        raise AmbiguousAddress(f"{reference.text!r} means {few}, by different conventions: use one of these names")
+    return meant[0]
+
+
+def listing(network: Network) -> str:
+    """The command that lists what there is to look at in ``network``."""
+    return "godeeper tensors" + (f" --network {network.name}" if network.name != DEFAULT_NETWORK else "")
 
 
 def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, Stage | None]]:
@@ -151,10 +143,10 @@ def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, St
         (site, stage)
         for site in sites(network)
         for stage in stages(site)
-        if any(name and fits(name) for name in stage_names(site, stage).as_dict().values())
+        if any(fits(name) for name in known_names(site, stage))
     ]
     if not found:
-        raise UnknownAddress(reference.text, (), "no name fits this pattern; list them with: godeeper tensors")
+        raise UnknownAddress(reference.text, (), f"no name fits this pattern; list them with: {listing(network)}")
     return [pair for pair in found if pair[1] in (None, "relu")] or found
 
 
@@ -203,58 +195,58 @@ def format_channels(channels: Sequence[int]) -> str:
 
 def stages(site: Site) -> tuple[Stage | None, ...]:
     """The stages a site can be looked at, the default first."""
-    return ("relu", "batchnorm", "conv") if site.kind == "conv" else (None,)
+    if not isinstance(site.op, Conv):
+        return (None,)
+    return "relu", "batchnorm" if site.op.normalise else "bias", "conv"
 
 
 def stage_names(site: Site, stage: Stage | None) -> Names:
-    """The site's four names at ``stage``."""
-    if stage is None or stage == "relu":
+    """The site's names at ``stage``."""
+    if stage is None:
         return site.names
-    endings = {convention: table[stage][0] for convention, table in ENDINGS.items()}
-    named = {c: f"{name}{endings[c]}" for c, name in site.names.as_dict().items() if name and c in endings}
-    return Names(**named, keras=keras_layer(site, stage))
+    pairs = zip(family_conventions(site.family), site.names.as_dict().values(), strict=True)
+    return Names(tuple((c.name, next(iter(c.staged(name, stage)), None) if name else None) for c, name in pairs))
 
 
-def keras_layer(site: Site, stage: Stage) -> str:
-    """``activation_12`` -> ``conv2d_12``."""
-    return f"{KERAS_LAYERS[stage]}_{(site.names.keras or '').rpartition('_')[2]}"
+def known_names(site: Site, stage: Stage | None) -> list[str]:
+    """The names we print for a tensor, its address first."""
+    tensor = Tensor(site, stage)
+    return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
+
+
+def spellings(network: Network) -> dict[str, tuple[Site, Stage | None]]:
+    """Every name that means one tensor, in all conventions and at all stages."""
+    return {name: meant[0] for name, meant in meanings(network).items() if len(meant) == 1}
 
 
 @lru_cache(maxsize=8)
-def spellings(network: Network) -> dict[str, tuple[Site, Stage | None]]:
-    """Every name a tensor can be called by, in all conventions and at all stages."""
-    table: dict[str, tuple[Site, Stage | None]] = {}
+def meanings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...]]:
+    """Every name there is, and what it means.
+
+    It means two tensors where conventions contradict each other: torchvision counts GoogLeNet's pools
+    from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
+    """
+    table: dict[str, dict[tuple[Site, Stage | None], None]] = {}
     every = sites(network)
-    known = [(name, site, stage) for site in every for stage in stages(site) for name in site_spellings(site, stage)]
-    for name, site, stage in [*known, *join_spellings(every)]:
-        if table.setdefault(name, (site, stage)) != (site, stage):
-            raise AssertionError(f"{name} would mean both {table[name][0].address} and {site.address}")
-    return table
+    for site, columns in zip(every, name_places(network.family, placed(every)), strict=True):
+        for stage in stages(site):
+            for name in site_spellings(site, stage, columns):
+                table.setdefault(name, {})[site, stage] = None
+    return {name: tuple(meant) for name, meant in table.items()}
 
 
-def site_spellings(site: Site, stage: Stage | None) -> list[str]:
-    """The names of one site at one stage: the printed ones first, then those we also understand."""
-    names = [name for name in stage_names(site, stage).as_dict().values() if name]
-    known = {convention: name for convention, name in site.names.as_dict().items() if name}
-    slim = [known["slim"]] if "slim" in known and not stage else []
-    if stage:
-        names += [name + ending for c, name in known.items() if c in ENDINGS for ending in ENDINGS[c][stage]]
-        slim = [known["slim"] + ending for ending in ENDINGS["slim"][stage]]
-    names += [scope + name for scope in SLIM_SCOPES for name in slim]
-    return list(dict.fromkeys(names))
+def site_spellings(site: Site, stage: Stage | None, columns: Sequence[tuple[str, ...]]) -> list[str]:
+    """The names of one site at one stage, out of its spellings in each convention."""
+    names = [PHOTO_NAMES[site.kind]] if site.kind in PHOTO_NAMES else []
+    for convention, spelled in zip(family_conventions(site.family), columns, strict=True):
+        names += convention_spellings(convention, stage, spelled)
+    return names
 
 
-def join_spellings(every: Sequence[Site]) -> Iterator[tuple[str, Site, None]]:
-    """A module's output by slim's end point and by torchvision's fx node: ``Mixed_5b``, ``Mixed_7b.cat_2``."""
-    inner: Counter[int | None] = Counter()
-    for site in every:
-        if site.kind == "concat" and site.place.branch is not None:
-            inner[site.place.module] += 1
-        elif site.kind == "concat":
-            module = str(site.names.torchvision)
-            yield f"{module}.{numbered('cat', inner[site.place.module])}", site, None
-            for scope in ("", *SLIM_SCOPES):
-                yield scope + module, site, None
+def convention_spellings(convention: Convention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:
+    """``spelled`` at one stage, with and without the scopes before it."""
+    names = [name for each in spelled for name in (convention.staged(each, stage) if stage else (each,))]
+    return [scope + name for scope in ("", *convention.scopes) for name in names]
 
 
 @lru_cache(maxsize=8)
@@ -262,4 +254,4 @@ def printed_names(network: Network) -> tuple[str, ...]:
     """The names we print, the default stages first: what is offered when a name is unknown."""
     pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
     pairs.sort(key=lambda pair: pair[1] not in (None, "relu"))
-    return tuple(dict.fromkeys(n for pair in pairs for n in stage_names(*pair).as_dict().values() if n))
+    return tuple(dict.fromkeys(name for pair in pairs for name in known_names(*pair)))

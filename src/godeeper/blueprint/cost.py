@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from .dialects import dialect_named
-from .ops import Conv, Network
-from .sites import Site, ancestors, sites
+from .names import Place
+from .ops import Conv, Network, Operation
+from .sites import Site, Walk, ancestors, sites
 
 
 def conv_macs(network: Network) -> int:
@@ -26,12 +26,12 @@ def macs_share(network: Network, wanted: Iterable[int]) -> float:
 
 
 def conv_weights(network: Network) -> int:
-    """Numbers in all kernels, the auxiliary head apart."""
+    """Numbers in all kernels, the auxiliary heads apart."""
     every = sites(network)
     return sum(kernel_size(site, every) for site in every if site.kind == "conv")
 
 
-def kernel_size(site: Site, every: tuple[Site, ...]) -> int:
+def kernel_size(site: Site, every: Sequence[Site]) -> int:
     """Numbers in one convolution's kernel."""
     if not isinstance(site.op, Conv):
         return 0
@@ -42,28 +42,45 @@ def parameters(network: Network, *, with_head: bool = True, moving_statistics: b
     """Parameters of the network, as its release counts them.
 
     ``moving_statistics``: count batch normalisation's mean and variance too, as Keras does.
-    The auxiliary head is counted where the dialect has one and ``with_head`` is set.
+    The auxiliary heads are counted where the dialect has some and ``with_head`` is set.
     """
-    dialect = dialect_named(network.dialect)
-    per_filter = 1 + dialect.stored_gamma + 2 * moving_statistics
+    normalisation = 1 + network.stored_gamma + 2 * moving_statistics
     every = sites(network)
-    filters = sum(site.shape[0] for site in every if site.kind == "conv")
-    total = conv_weights(network) + filters * per_filter
+    total = sites_parameters(every, normalisation)
     if with_head:
         features = next(site.shape[0] for site in every if site.kind == "average")
-        total += (features + 1) * network.classes + auxiliary_parameters(network, per_filter)
+        total += (features + 1) * network.classes
+        total += sum(auxiliary_parameters(network, after, normalisation) for after in network.auxiliary_after)
     return total
 
 
-def auxiliary_parameters(network: Network, per_filter: int) -> int:
-    """Parameters of the side classifier, if the dialect has one."""
-    if network.auxiliary is None:
-        return 0
-    joins = [site for site in sites(network) if site.kind == "concat" and site.place.branch is None]
-    channels = joins[network.auxiliary_after].shape[0]
-    total = 0
-    for step in network.auxiliary.steps:
-        if isinstance(step, Conv):
-            total += step.filters * (channels * step.kernel[0] * step.kernel[1] + per_filter)
-            channels = step.filters
-    return total + (channels + 1) * network.classes
+def sites_parameters(every: Sequence[Site], normalisation: int = 2) -> int:
+    """Parameters of the convolutions among ``every``, also of a module's sites by themselves.
+
+    ``normalisation``: how many numbers a filter batch normalisation holds (2: its scale and its shift).
+    """
+    return sum(kernel_size(site, every) + filter_parameters(site.op, normalisation) for site in every)
+
+
+def filter_parameters(op: Operation | None, normalisation: int) -> int:
+    """Parameters of a convolution beside its kernel: batch normalisation's, or the bias."""
+    return op.filters * (normalisation if op.normalise else 1) if isinstance(op, Conv) else 0
+
+
+def auxiliary_parameters(network: Network, after: int, normalisation: int) -> int:
+    """Parameters of the side classifier that hangs on module ``after``."""
+    join = next(site for site in sites(network) if site.place == Place(after))
+    walk = Walk([join])
+    end = 0
+    for step in network.auxiliary.steps if network.auxiliary else ():
+        end = walk.step(step, end, Place())
+    return sites_parameters(walk.sites, normalisation) + (walk.sites[end].shape[0] + 1) * network.classes
+
+
+def depth(network: Network) -> int:
+    """Layers with parameters on the longest way through the network: GoogLeNet's 22."""
+    longest: list[int] = []
+    for site in sites(network):
+        before = max((longest[source] for source in site.inputs), default=0)
+        longest.append(before + (site.kind in ("conv", "dense")))
+    return longest[-1]

@@ -2,22 +2,25 @@
 
 A dialect changes data: how an average pool treats the border, what the pool of ``mixed_10``
 does, how many classes there are, whether an auxiliary head was trained.  Scaling of the input
-belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not here.
+belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not here.  The releases of
+GoogLeNet and Inception v4 stand with their blueprints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..errors import UnknownName
+from . import googlenet, inception_v4
 from .inception_v3 import AUXILIARY
-from .ops import Branch, Module, Network, Pool, Step
+from .ops import Network, Operation, Pool, edit_network
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One release's differences from the blueprint as written.
+    """One release's differences from Inception v3 as written.
 
     ``average_counts_border``: zeros of the padding are counted by average pools.
     ``last_pool_is_max``: the pool of the last module takes the maximum.
@@ -44,38 +47,54 @@ DIALECTS = {
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect of that name; raises ``UnknownName`` listing those there are."""
+    """The dialect of Inception v3 of that name; raises ``UnknownName`` listing those there are."""
     try:
         return DIALECTS[name]
     except KeyError:
         raise UnknownName("dialect", name, DIALECTS) from None
 
 
+def known_dialects(family: str) -> tuple[str, ...]:
+    """The releases of a family of networks."""
+    return tuple(EDITS[family])
+
+
 def in_dialect(network: Network, name: str) -> Network:
-    """``network`` as the release called ``name`` computes it."""
-    dialect = dialect_named(name)
+    """``network`` as the release called ``name`` computes it; raises ``UnknownName`` listing those there are."""
+    edits = EDITS[network.family]
+    if name not in edits:
+        raise UnknownName("dialect", name, edits)
+    return replace(edits[name](network), dialect=name)
+
+
+def edit_inception_v3(network: Network, dialect: Dialect) -> Network:
+    """Inception v3 as ``dialect`` has it."""
     edited = edit_averages(network, lambda pool: replace(pool, counts_border=dialect.average_counts_border))
     if dialect.last_pool_is_max:
-        last = edit_module(edited.modules[-1], lambda pool: replace(pool, reduce="max"))
-        edited = replace(edited, modules=(*edited.modules[:-1], last))
+        last = replace(edited, modules=edited.modules[-1:])
+        edited = replace(edited, modules=edited.modules[:-1] + edit_network(last, maximum).modules)
     return replace(
         edited,
         classes=dialect.classes,
-        dialect=dialect.name,
+        stored_gamma=dialect.stored_gamma,
         auxiliary=AUXILIARY if dialect.auxiliary else None,
-        auxiliary_after=7 if dialect.auxiliary else -1,
+        auxiliary_after=(7,) if dialect.auxiliary else (),
     )
 
 
 def edit_averages(network: Network, edit: Callable[[Pool], Pool]) -> Network:
-    """``network`` with every average pool inside a module replaced by ``edit(pool)``."""
-    return replace(network, modules=tuple(edit_module(module, edit) for module in network.modules))
+    """``network`` with every average pool replaced by ``edit(pool)``."""
+    return edit_network(network, lambda op: edit(op) if isinstance(op, Pool) and op.reduce == "average" else op)
 
 
-def edit_module(module: Module, edit: Callable[[Pool], Pool]) -> Module:
-    """``module`` with every average pool replaced by ``edit(pool)``."""
+def maximum(op: Operation) -> Operation:
+    """An average pool as one that takes the maximum; anything else as it is."""
+    return replace(op, reduce="max") if isinstance(op, Pool) else op
 
-    def edit_step(step: Step) -> Step:
-        return edit(step) if isinstance(step, Pool) and step.reduce == "average" else step
 
-    return Module(tuple(Branch(branch.label, tuple(map(edit_step, branch.steps))) for branch in module.branches))
+EDITS: dict[str, Mapping[str, Callable[[Network], Network]]] = {
+    "inception_v3": {name: partial(edit_inception_v3, dialect=dialect) for name, dialect in DIALECTS.items()},
+    "inception_v4": inception_v4.DIALECTS,
+    "googlenet": googlenet.DIALECTS,
+}
+"""Family -> release -> the edit that makes it of the blueprint as written."""

@@ -1,50 +1,45 @@
-"""The four names of every site, by rule.
+"""What a name is made of: the record of a site's names, the place they depend on, and a convention.
 
-tf2015       scopes of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation lives in the
-             module's scope, the others in ``tower``, ``tower_1``, …; forks below them in ``mixed``.
-slim         the number goes up whenever the grid changes, the letter within it: ``Mixed_5b``.
-             Five names break the rule in the released checkpoints and are kept as they are.
-torchvision  attribute paths, and fx node names for what is functional there.
-keras        layer names, numbered from 1 in order of creation.
-
-Names never follow the dialect: the 2015 graph takes the maximum in ``mixed_10/tower_2/pool``, and
-slim still calls that place ``AvgPool_0a_3x3``.  Pools of stride 1 are called average, the others max.
+Each network brings its own conventions (``names_inception_v3``, ``names_googlenet``, …); the table of
+them is in ``conventions``.  Names never follow the dialect: a place keeps its name when another
+release computes something else there.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from itertools import count
-from string import ascii_lowercase as LETTERS
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-from .ops import Branch, Conv, Pool
+from .ops import Branch, Conv, Operation, Pool
 
-CONVENTIONS = ("tf2015", "slim", "torchvision", "keras")
-
-SLIM_EXCEPTIONS = {
-    "Mixed_5c/Branch_1/Conv2d_0a_1x1": "Mixed_5c/Branch_1/Conv2d_0b_1x1",
-    "Mixed_5c/Branch_1/Conv2d_0b_5x5": "Mixed_5c/Branch_1/Conv_1_0c_5x5",
-    "Mixed_6a/Branch_0/Conv2d_1a_3x3": "Mixed_6a/Branch_0/Conv2d_1a_1x1",
-    "Mixed_6a/Branch_1/Conv2d_1a_3x3": "Mixed_6a/Branch_1/Conv2d_1a_1x1",
-    "Mixed_7b/Branch_1/Conv2d_0c_3x1": "Mixed_7b/Branch_1/Conv2d_0b_3x1",
-}
-"""By rule -> as released (tensorflow/models, research/slim/nets/inception_v3.py)."""
+Stage = Literal["conv", "bias", "batchnorm", "relu"]
+"""Where in a convolution one looks: raw, with its bias or normalised, or after the ReLU."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """A site's name in each convention; None where that convention has none."""
+    """A site's name in each of its network's conventions, None where a convention has none.
 
-    tf2015: str | None = None
-    slim: str | None = None
-    torchvision: str | None = None
-    keras: str | None = None
+    Conventions are attributes: ``names.tf2015``, ``names.bvlc``.
+    """
+
+    by_convention: tuple[tuple[str, str | None], ...] = ()
+
+    def __getattr__(self, convention: str) -> str | None:
+        names = self.as_dict()
+        if convention not in names:
+            raise AttributeError(f"no convention {convention!r}: expected one of {', '.join(names)}")
+        return names[convention]
 
     def as_dict(self) -> dict[str, str | None]:
-        """Convention -> name, in a fixed order."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Convention -> name, in the network's order."""
+        return dict(self.__dict__.get("by_convention", ()))  # not there yet while a copy is being made
+
+    @property
+    def first(self) -> str | None:
+        """The name in the first convention that has one: the one that is printed."""
+        return next((name for _, name in self.by_convention if name), None)
 
 
 @dataclass(frozen=True)
@@ -68,143 +63,38 @@ class Placed:
 
     place: Place
     kind: str
-    op: Conv | Pool | None
+    op: Operation | None
     grid: int
 
 
-FIXED = {
-    "jpeg": Names("DecodeJpeg/contents"),
-    "decode": Names("DecodeJpeg"),
-    "cast": Names("Cast"),
-    "expand": Names("ExpandDims"),
-    "resize": Names("ResizeBilinear"),
-    "subtract": Names("Sub"),
-    "multiply": Names("Mul", None, "x", "input_1"),
-    "average": Names("pool_3", "Logits/AvgPool_1a_8x8", "avgpool", "avg_pool"),
-    "reshape": Names("pool_3/_reshape", "PreLogits", "flatten", None),
-    "dense": Names("softmax/logits", "Logits/Conv2d_1c_1x1", "fc", None),
-    "softmax": Names("softmax", "Predictions", None, "predictions"),
-}
-"""What stands outside the stem and the modules has one fixed name in each convention."""
+Spelled = str | tuple[str, ...] | None
+"""A name; or all its spellings, the printed one first; or none."""
 
 
-def name_places(places: Sequence[Placed]) -> list[Names]:
-    """The names of all ``places``, which must be a whole network's in program order."""
-    inner = [placed for placed in places if placed.kind not in FIXED]
-    rules = tf2015_names(inner), slim_names(inner), torchvision_names(inner), keras_names(inner)
-    ruled = map(Names, *rules)
-    return [FIXED[placed.kind] if placed.kind in FIXED else next(ruled) for placed in places]
+def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
+    """For conventions that can only name what comes out in the end."""
+    return (name,) if stage == "relu" else ()
 
 
-def tf2015_names(places: Iterable[Placed]) -> Iterator[str | None]:
-    """``mixed/tower_2/conv``; the joins of forks have no node of their own in that graph."""
-    seen: Counter[str] = Counter()
-    for placed in places:
-        place = placed.place
-        if placed.kind == "concat":
-            yield f"{numbered('mixed', place.module)}/join" if place.branch is None else None
-            continue
-        scope = tf2015_scope(place)
-        name = scope + placed.kind
-        yield numbered(name, seen[name])
-        seen[name] += 1
+@dataclass(frozen=True)
+class Convention:
+    """One way to name the sites of a network.
+
+    ``rule`` names the stem and the modules, given in program order.  ``fixed`` names what stands outside
+    of them, by kind.  ``staged`` spells a convolution's name at one of its stages, the printed one first.
+    ``scopes`` may be written before any name.
+    """
+
+    name: str
+    rule: Callable[[Sequence[Placed]], Iterable[Spelled]]
+    fixed: Mapping[str, str]
+    staged: Callable[[str, Stage], tuple[str, ...]] = unstaged
+    scopes: tuple[str, ...] = field(default=())
 
 
-def tf2015_scope(place: Place) -> str:
-    """The scope of an operation, with its closing slash: ``mixed_9/tower_1/mixed/``, or nothing in the stem."""
-    if place.module is None or place.branch is None:
-        return ""
-    scope = numbered("mixed", place.module) + "/"
-    if len(place.branch.steps) > 1:
-        scope += numbered("tower", place.tower) + "/"
-    return scope if place.arm is None else scope + "mixed/"
-
-
-def slim_names(places: Sequence[Placed]) -> Iterator[str]:
-    """``Mixed_5b/Branch_3/Conv2d_0b_1x1``."""
-    labels = stage_labels(places)
-    for placed in places:
-        place, op = placed.place, placed.op
-        if place.module is None and op is not None:
-            yield f"{slim_kind(op)}_{labels[place]}_{window(op)}"
-            continue
-        module = f"Mixed_{labels[Place(place.module)]}"
-        if op is None:
-            yield f"{module}/concat" if place.branch is None else f"{module}/Branch_{place.path}/concat"
-            continue
-        letter = "1a" if op.stride == 2 else "0" + LETTERS[(place.step or 0) + (place.arm or 0)]
-        ruled = f"{module}/Branch_{place.path}/{slim_kind(op)}_{letter}_{window(op)}"
-        yield SLIM_EXCEPTIONS.get(ruled, ruled)
-
-
-def stage_labels(places: Sequence[Placed]) -> dict[Place, str]:
-    """``5b`` for each step of the stem and each module: the number goes up when the grid changes."""
-    labels: dict[Place, str] = {}
-    number, letters, grid = 0, LETTERS, -1
-    for placed in places:
-        in_stem = placed.place.module is None
-        if in_stem or placed.place.branch is None:  # inside a module, only its own join counts
-            if placed.grid != grid:
-                number, letters, grid = number + 1, LETTERS, placed.grid
-            labels[placed.place] = f"{number}{letters[0]}"
-            letters = letters[1:]
-    return labels
-
-
-def torchvision_names(places: Sequence[Placed]) -> Iterator[str]:
-    """``Mixed_5b.branch_pool``; pools and inner joins by fx node (``Mixed_5b.avg_pool2d``, ``Mixed_7b.cat_1``)."""
-    labels = stage_labels(places)
-    pools, joins = count(1), Counter[str]()
-    for placed in places:
-        place, op = placed.place, placed.op
-        if place.module is None:
-            yield f"Conv2d_{labels[place]}_{window(op)}" if isinstance(op, Conv) else f"maxpool{next(pools)}"
-            continue
-        module = f"Mixed_{labels[Place(place.module)]}"
-        if place.branch is None:
-            yield module
-        elif op is None:
-            yield f"{module}.{numbered('cat', joins[module])}"
-            joins[module] += 1
-        elif isinstance(op, Pool):
-            yield f"{module}.{'avg' if op.stride == 1 else 'max'}_pool2d"
-        else:
-            yield f"{module}.branch{place.branch.label}{torchvision_ending(place)}"
-
-
-def torchvision_ending(place: Place) -> str:
-    """``_1``, ``_2``, … where a branch has several convolutions; ``_2a``, ``_2b`` in a fork."""
-    convs = [step for step in place.branch.steps if not isinstance(step, Pool)] if place.branch else []
-    if len(convs) == 1:
-        return ""
-    arm = "" if place.arm is None else LETTERS[place.arm]
-    return f"_{(place.step or 0) + 1}{arm}"
-
-
-def keras_names(places: Iterable[Placed]) -> Iterator[str]:
-    """``activation_12``, ``mixed9``, and Keras's own names for the joins of forks."""
-    seen: Counter[str] = Counter()
-    for placed in places:
-        place, op = placed.place, placed.op
-        if op is None and place.branch is None:
-            yield f"mixed{place.module}"
-            continue
-        if isinstance(op, Conv):
-            layer = "activation"
-        elif isinstance(op, Pool):
-            layer = "average_pooling2d" if op.stride == 1 else "max_pooling2d"
-        else:  # keras names the first fork of each module, and lets the second number itself
-            layer = "mixed9" if place.path == 1 else "concatenate"
-        first = 0 if layer == "mixed9" else 1
-        yield f"{layer}_{seen[layer] + first}"
-        seen[layer] += 1
-
-
-def slim_kind(op: Conv | Pool) -> str:
-    """``Conv2d``, ``AvgPool`` or ``MaxPool``."""
-    if isinstance(op, Conv):
-        return "Conv2d"
-    return "AvgPool" if op.stride == 1 else "MaxPool"
+def with_endings(endings: Mapping[Stage, tuple[str, ...]]) -> Callable[[str, Stage], tuple[str, ...]]:
+    """Stages spelled by what is appended to the name."""
+    return lambda name, stage: tuple(name + ending for ending in endings.get(stage, ()))
 
 
 def window(op: Conv | Pool) -> str:

@@ -14,21 +14,25 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count
 from typing import Literal
 
 from ..errors import OptionError
-from .names import Names, Place, Placed, name_places
-from .ops import Conv, Fork, Network, Pool, Step
+from .conventions import family_conventions, name_places
+from .names import Names, Place, Placed
+from .names_inception_v3 import PHOTO_NAMES
+from .ops import Fork, Module, Network, Norm, Operation, Pool, Step, borders
 
 Kind = Literal[
     "jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply",
-    "conv", "pool", "concat", "average", "reshape", "dense", "softmax",
+    "input", "conv", "pool", "norm", "concat", "average", "reshape", "dense", "softmax",
 ]  # fmt: skip
 
 PHOTO_KINDS: tuple[Kind, ...] = ("jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply")
 """What happens between the photo's bytes and the network's input, in order."""
 
-SMALLEST_INPUT = 75  # below it the 8x8 grid has no cell left
+MODULE_FAMILY = "module"
+"""Whose conventions name the sites of a module by itself."""
 
 
 @dataclass(frozen=True)
@@ -69,46 +73,90 @@ class Site:
     inputs: tuple[int, ...]
     shape: tuple[int, int, int]
     field: Field
-    op: Conv | Pool | None = None
+    op: Operation | None = None
     macs: int = 0
     place: Place = dataclasses.field(default=Place(), repr=False)
+    family: str = dataclasses.field(default="", repr=False)
 
     @property
     def address(self) -> str:
-        """The 2015 name, or, for the joins that graph lacks, slim's."""
-        return self.names.tf2015 or self.names.slim or ""
+        """The first name there is; the photo's own steps have that of the 2015 graph in every network."""
+        return self.names.first or PHOTO_NAMES.get(self.kind, "")
 
 
 @lru_cache(maxsize=8)
 def sites(network: Network, size: int | None = None) -> tuple[Site, ...]:
     """Every site of ``network`` in program order, for square photos of ``size`` pixels."""
     size = network.input_size if size is None else size
-    if size < SMALLEST_INPUT:
-        raise OptionError(f"input size {size} is too small: expected at least {SMALLEST_INPUT} pixels")
+    walk = walk_network(network, size)
+    if not walk.fits:
+        smallest = next(pixels for pixels in count(max(size, 0) + 1) if walk_network(network, pixels).fits)
+        raise OptionError(f"input size {size} is too small: expected at least {smallest} pixels")
+    return named(walk.sites, network.family)
+
+
+def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...]:
+    """Every site of one module by itself, for an input of ``shape`` (C, H, W), which is the first site.
+
+    Sites are called by branch (``3x3/conv_1``, ``join``); receptive fields are counted in cells of the input.
+
+    >>> from godeeper.blueprint.googlenet import reduced
+    >>> [site.shape for site in module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))][-1]
+    (256, 28, 28)
+    """
+    walk = Walk()
+    walk.module(module, walk.add("input", [], shape, Field(), Place()), 0)
+    if not walk.fits:
+        raise OptionError(f"an input of {shape[1]}x{shape[2]} cells is too small: a branch of the module has none left")
+    return named(walk.sites, MODULE_FAMILY)
+
+
+def walk_network(network: Network, size: int) -> Walk:
+    """The walk over all of ``network``."""
     walk = Walk()
     x = walk.photo(size)
     for position, op in enumerate(network.stem):
         x = walk.window(op, x, Place(step=position))
-    for number, module in enumerate(network.modules):
-        ends = []
-        towers = 0
-        for path, branch in enumerate(module.branches):
-            end = x
-            for position, step in enumerate(branch.steps):
-                end = walk.step(step, end, Place(number, path, towers, position, branch=branch))
-            ends.append(end)
-            towers += len(branch.steps) > 1
-        x = walk.join(ends, Place(number))
+    number = 0
+    for position, part in enumerate(network.modules, start=len(network.stem)):
+        if isinstance(part, Module):
+            x = walk.module(part, x, number)
+            number += 1
+        else:
+            x = walk.window(part, x, Place(step=position))
     walk.classifier(x, network.classes)
-    named = name_places([Placed(site.place, site.kind, site.op, site.shape[1]) for site in walk.sites])
-    return tuple(replace(site, names=names) for site, names in zip(walk.sites, named, strict=True))
+    return walk
+
+
+def named(every: Sequence[Site], family: str) -> tuple[Site, ...]:
+    """The sites with the names their family's conventions give them."""
+    convention_names = [convention.name for convention in family_conventions(family)]
+    spelled = name_places(family, placed(every))
+    return tuple(
+        replace(
+            site,
+            names=Names(tuple((c, next(iter(s), None)) for c, s in zip(convention_names, spellings, strict=True))),
+            family=family,
+        )
+        for site, spellings in zip(every, spelled, strict=True)
+    )
+
+
+def placed(every: Iterable[Site]) -> list[Placed]:
+    """What the names of the sites depend on."""
+    return [Placed(site.place, site.kind, site.op, site.shape[1]) for site in every]
 
 
 class Walk:
-    """Collects sites; each method adds one kind and answers its index."""
+    """Collects sites, after those it starts from; each method adds one kind and answers its index."""
 
-    def __init__(self) -> None:
-        self.sites: list[Site] = []
+    def __init__(self, start: Iterable[Site] = ()) -> None:
+        self.sites = list(start)
+
+    @property
+    def fits(self) -> bool:
+        """Whether every grid has a cell left; the photo's own size is not known before it is resized."""
+        return all(min(site.shape[1:]) > 0 for site in self.sites if site.kind not in PHOTO_KINDS)
 
     def add(
         self,
@@ -117,7 +165,7 @@ class Walk:
         shape: tuple[int, int, int],
         field: Field,
         place: Place,
-        op: Conv | Pool | None = None,
+        op: Operation | None = None,
         macs: int = 0,
     ) -> int:
         self.sites.append(Site(len(self.sites), kind, Names(), tuple(inputs), shape, field, op, macs, place))
@@ -130,24 +178,38 @@ class Walk:
             last = self.add(kind, [position - 1] if position else [], (3, sized, sized), Field(), Place())
         return last
 
+    def module(self, module: Module, source: int, number: int) -> int:
+        """All branches of a module, and their join."""
+        ends = []
+        towers = 0
+        for path, branch in enumerate(module.branches):
+            end = source
+            for position, step in enumerate(branch.steps):
+                end = self.step(step, end, Place(number, path, towers, position, branch=branch))
+            ends.append(end)
+            towers += len(branch.steps) > 1
+        return self.join(ends, Place(number))
+
     def step(self, step: Step, source: int, place: Place) -> int:
         if isinstance(step, Fork):
             arms = [self.window(conv, source, replace(place, arm=number)) for number, conv in enumerate(step.convs)]
             return self.join(arms, place)
         return self.window(step, source, place)
 
-    def window(self, op: Conv | Pool, source: int, place: Place) -> int:
-        """A convolution or a pool."""
+    def window(self, op: Operation, source: int, place: Place) -> int:
+        """A convolution, a pool, or a normalisation across channels."""
         (channels, *grid), seen = self.sites[source].shape, self.sites[source].field
-        border = tuple((k - 1) // 2 if op.padding == "SAME" else 0 for k in op.kernel)
+        if isinstance(op, Norm):
+            return self.add("norm", [source], self.sites[source].shape, seen, place, op)
+        border = borders(op, (grid[0], grid[1]))
         height, width = (
-            (cells + 2 * pad - kernel) // op.stride + 1
-            for cells, pad, kernel in zip(grid, border, op.kernel, strict=True)
+            (cells + sum(around) - kernel) // op.stride + 1
+            for cells, around, kernel in zip(grid, border, op.kernel, strict=True)
         )
         field = Field(
             size=add_each(seen.size, ((k - 1) * seen.jump for k in op.kernel)),
             jump=seen.jump * op.stride,
-            padding=add_each(seen.padding, (pad * seen.jump for pad in border)),
+            padding=add_each(seen.padding, (before * seen.jump for before, _ in border)),
         )
         if isinstance(op, Pool):
             return self.add("pool", [source], (channels, height, width), field, place, op)

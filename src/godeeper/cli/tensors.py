@@ -1,4 +1,4 @@
-"""``godeeper tensors``: every address, its four names, shape, cost and receptive field."""
+"""``godeeper tensors``: every address, its names, shape, cost and receptive field."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXAMPLE = """\
   godeeper tensors                  the whole network
   godeeper tensors 'mixed_4/**'     one module
   godeeper tensors activation_12    what is this called elsewhere?
+  godeeper tensors 'mixed4?' --network googlenet
 """
 
 
@@ -26,18 +27,21 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "pattern", metavar="PATTERN", nargs="?", default="**", help="an address or a pattern (default: all)"
     )
+    parser.add_argument(
+        "--network", default="inception_v3", metavar="N", help="inception_v3 (default), googlenet or inception_v4"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve
-    from ..blueprint.inception_v3 import INCEPTION_V3
+    from ..blueprint.networks import network_named
 
-    records = [record(INCEPTION_V3, tensor) for tensor in resolve(INCEPTION_V3, options.pattern)]
+    network = network_named(options.network)
+    records = [record(network, tensor) for tensor in resolve(network, options.pattern)]
     if options.json:
-        print_json({"network": INCEPTION_V3.name, "tensors": records})
+        print_json({"network": network.name, "tensors": records})
         return 0
-    heading = ("tf2015", "slim", "torchvision", "keras", "kind", "shape", "cost", "field")
-    print_table(heading, [row(each) for each in records])
+    print_table([*records[0]["names"], "kind", "shape", "cost", "field"], [row(each) for each in records])
     return 0
 
 

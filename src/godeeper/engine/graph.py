@@ -1,19 +1,20 @@
 """A plan and weights, as an ONNX graph.
 
 Batch normalisation is folded into the convolution before it.  The batch size is free.  Values are
-(B, C, H, W) float32 and carry the names of the 2015 graph.
+(B, C, H, W) float32 and carry the addresses of the blueprint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..blueprint.ops import Conv, Pool
+from ..blueprint.ops import Conv, Norm, Pool, borders
 from ..blueprint.sites import Site, sites
 from ..weights.file import Numbers
 from .plan import Key, Plan, name, sources
@@ -67,12 +68,14 @@ class Builder:
         output = name(self.sites, key)
         if stage == "relu":
             self.node("Relu", inputs, output)
-        elif stage == "batchnorm" and (site.index, "conv") in self.plan.fed:
+        elif stage != "conv" and (site.index, "conv") in self.plan.fed:
             self.line(site, inputs, output)
         elif isinstance(site.op, Conv):
-            self.conv(site, site.op, inputs, output, folded=stage == "batchnorm")
+            self.conv(site, site.op, inputs, output, folded=stage != "conv")
         elif isinstance(site.op, Pool):
-            self.pool(site.op, inputs, output)
+            self.pool(site, site.op, inputs, output)
+        elif isinstance(site.op, Norm):
+            self.node("LRN", inputs, output, **asdict(site.op))
         elif site.kind == "concat":
             self.node("Concat", inputs, output, axis=1)
         elif site.kind == "average":
@@ -87,7 +90,7 @@ class Builder:
             self.node("Softmax", inputs, output, axis=1)
 
     def conv(self, site: Site, op: Conv, inputs: Sequence[str], output: str, *, folded: bool) -> None:
-        """A convolution, with batch normalisation folded in or without it."""
+        """A convolution, with what follows it (batch normalisation or a bias) folded in, or raw."""
         kernel = self.numbers.kernel(site)  # (out, in, height, width)
         parameters = []
         if folded:
@@ -95,21 +98,28 @@ class Builder:
             kernel = kernel * norm.scale[:, None, None, None]
             parameters = [self.constant(f"{output}/bias", norm.shift)]
         parameters = [self.constant(f"{output}/kernel", kernel), *parameters]
-        self.node("Conv", [*inputs, *parameters], output, **window(op))
+        self.node("Conv", [*inputs, *parameters], output, **self.window(site, op))
 
     def line(self, site: Site, inputs: Sequence[str], output: str) -> None:
-        """Batch normalisation of a raw convolution that was fed."""
+        """Batch normalisation, or the bias, of a raw convolution that was fed."""
         norm = self.numbers.batchnorm(site)
         scale = self.constant(f"{output}/scale", norm.scale[:, None, None])
         shift = self.constant(f"{output}/shift", norm.shift[:, None, None])
         self.node("Mul", [*inputs, scale], f"{output}/scaled")
         self.node("Add", [f"{output}/scaled", shift], output)
 
-    def pool(self, op: Pool, inputs: Sequence[str], output: str) -> None:
+    def pool(self, site: Site, op: Pool, inputs: Sequence[str], output: str) -> None:
+        window = self.window(site, op)
         if op.reduce == "max":
-            self.node("MaxPool", inputs, output, **window(op))
+            self.node("MaxPool", inputs, output, **window)
         else:
-            self.node("AveragePool", inputs, output, **window(op), count_include_pad=int(op.counts_border))
+            self.node("AveragePool", inputs, output, **window, count_include_pad=int(op.counts_border))
+
+    def window(self, site: Site, op: Conv | Pool) -> dict[str, Sequence[int]]:
+        """ONNX's attributes for a sliding window."""
+        height, width = self.sites[site.inputs[0]].shape[1:]
+        (above, below), (left, right) = borders(op, (height, width))
+        return {"kernel_shape": op.kernel, "strides": (op.stride, op.stride), "pads": (above, left, below, right)}
 
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
@@ -118,9 +128,3 @@ class Builder:
         """Store numbers in the graph; answers their name."""
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         return name
-
-
-def window(op: Conv | Pool) -> dict[str, Sequence[int]]:
-    """ONNX's attributes for a sliding window.  SAME at stride 1 pads alike on both sides."""
-    pads = [(k - 1) // 2 if op.padding == "SAME" else 0 for k in op.kernel]
-    return {"kernel_shape": op.kernel, "strides": (op.stride, op.stride), "pads": (*pads, *pads)}

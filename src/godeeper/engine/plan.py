@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..blueprint.address import Stage, Tensor
+from ..blueprint.address import Stage, Tensor, stages
 from ..blueprint.ops import Network
 from ..blueprint.sites import PHOTO_KINDS, Site, sites
 from ..errors import FeedError
@@ -62,13 +62,13 @@ def plan(network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK
 def sources(every: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
     """What ``key`` is computed from.
 
-    A convolution's ``batchnorm`` is one folded operation on the site's input, and ``conv`` a side branch
-    of its own, so that looking at it changes no other value; only a fed ``conv`` is normalised as it is.
+    A convolution's ``batchnorm`` (or ``bias``) is one folded operation on the site's input, and ``conv`` a side
+    branch of its own, so that looking at it changes no other value; only a fed ``conv`` is normalised as it is.
     """
     index, stage = key
     if stage == "relu":
-        return [(index, "batchnorm")]
-    if stage == "batchnorm" and (index, "conv") in fed:
+        return [(index, stages(every[index])[1])]
+    if stage in ("batchnorm", "bias") and (index, "conv") in fed:
         return [(index, "conv")]
     return [output(every[source]) for source in every[index].inputs]
 
@@ -84,7 +84,7 @@ def key_of(tensor: Tensor) -> Key:
 
 
 def name(every: Sequence[Site], key: Key) -> str:
-    """The 2015 name of ``key``: what its value is called in a graph."""
+    """The address of ``key``: what its value is called in a graph."""
     return Tensor(every[key[0]], key[1]).name
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from .picture import View
 
+RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
+"""What is computed from rectified values and keeps their zeros."""
+
 
 @dataclass(frozen=True)
 class Peek:
@@ -75,7 +78,7 @@ class Peek:
     @property
     def is_rectified(self) -> bool:
         """Whether the values have been through a ReLU, so that zero means silence."""
-        return self.tensor.stage == "relu" or self.tensor.site.kind in ("pool", "concat", "average", "reshape")
+        return self.tensor.stage == "relu" or self.tensor.site.kind in RECTIFIED_KINDS
 
     @cached_property
     def dead(self) -> tuple[int, ...]:

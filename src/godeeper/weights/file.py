@@ -1,7 +1,7 @@
 """A weights file: safetensors whose metadata says what the numbers are and where they are from.
 
-Tensors carry the names of the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
-``…/batchnorm/beta``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a
+Tensors carry the addresses of their sites and the words of the 2015 graph
+(``mixed/tower_2/conv/conv2d_params``, ``…/batchnorm/beta``, or ``…/bias``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a
 minimum of its own (value = q · scale + minimum, computed in double precision, kept in single).
 The only metadata key, ``godeeper``, holds JSON: one ``Description``.  No pickle is ever read.
 """
@@ -17,8 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..blueprint.dialects import DIALECTS, dialect_named, in_dialect
-from ..blueprint.inception_v3 import INCEPTION_V3
+from ..blueprint.dialects import in_dialect, known_dialects
+from ..blueprint.networks import NETWORKS
 from ..blueprint.ops import Conv, Network
 from ..blueprint.sites import Site, sites
 from ..errors import GodeeperError, WeightsError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 FORMAT = 1
-ARCHITECTURES = {INCEPTION_V3.name: INCEPTION_V3}
+ARCHITECTURES = NETWORKS
 BATCHNORM_EPSILON = 0.001
 
 
@@ -59,7 +59,7 @@ class Description:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Batch normalisation after one convolution as a line: y = x · ``scale`` + ``shift``, each (C,) float32."""
+    """What follows one convolution as a line: y = x · ``scale`` + ``shift``, each (C,) float32."""
 
     scale: Floats
     shift: Floats
@@ -111,13 +111,16 @@ class Numbers:
 
     def kernel(self, site: Site) -> Floats:
         """(out, in, height, width) float32."""
-        return self.values(f"{site.names.tf2015}/conv2d_params")
+        return self.values(f"{site.address}/conv2d_params")
 
     def batchnorm(self, site: Site) -> BatchNorm:
-        """The line that batch normalisation draws after ``site``'s convolution (arXiv:1502.03167)."""
+        """The line that batch normalisation (arXiv:1502.03167) or a bias draws after ``site``'s convolution."""
         import numpy as np
 
-        scope = f"{site.names.tf2015}/batchnorm"
+        if f"{site.address}/bias" in self.file.expected:
+            bias = self.values(f"{site.address}/bias")
+            return BatchNorm(np.ones_like(bias), bias)
+        scope = f"{site.address}/batchnorm"
         deviation = np.sqrt(self.values(f"{scope}/moving_variance").astype(np.float64) + BATCHNORM_EPSILON)
         gamma = self.values(f"{scope}/gamma") if f"{scope}/gamma" in self.file.expected else 1.0
         scale = gamma / deviation
@@ -204,8 +207,9 @@ def read(path: Path) -> WeightsFile:
         raise WeightsError(
             f"{path}: architecture {description.architecture!r}, expected one of {', '.join(ARCHITECTURES)}"
         )
-    if description.dialect not in DIALECTS:
-        raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(DIALECTS)}")
+    dialects = known_dialects(ARCHITECTURES[description.architecture].family)
+    if description.dialect not in dialects:
+        raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(dialects)}")
     return WeightsFile(path, description)
 
 
@@ -232,18 +236,14 @@ def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description
 def expected_tensors(network: Network, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor that ``network`` computes with."""
     every = sites(network)
-    parts = ["beta", "moving_mean", "moving_variance"]
-    if dialect_named(network.dialect).stored_gamma:
-        parts.append("gamma")
+    normalisation = ["beta", "moving_mean", "moving_variance", *(["gamma"] if network.stored_gamma else [])]
     shapes: dict[str, tuple[int, ...]] = {}
     for site in every:
         if isinstance(site.op, Conv):
-            shapes[f"{site.names.tf2015}/conv2d_params"] = (
-                site.op.filters,
-                every[site.inputs[0]].shape[0],
-                *site.op.kernel,
-            )
-            shapes |= {f"{site.names.tf2015}/batchnorm/{part}": (site.op.filters,) for part in parts}
+            filters, kernel = site.op.filters, site.op.kernel
+            parts = [f"batchnorm/{part}" for part in normalisation] if site.op.normalise else ["bias"]
+            shapes[f"{site.address}/conv2d_params"] = filters, every[site.inputs[0]].shape[0], *kernel
+            shapes |= {f"{site.address}/{part}": (filters,) for part in parts}
         elif site.kind == "dense" and with_classifier:
             shapes["softmax/weights"] = (every[site.inputs[0]].shape[0], network.classes)
             shapes["softmax/biases"] = (network.classes,)

@@ -1,0 +1,19 @@
+"""Every network there is a blueprint of, by name."""
+
+from __future__ import annotations
+
+from ..errors import UnknownName
+from .googlenet import GOOGLENET
+from .inception_v3 import INCEPTION_V3
+from .inception_v4 import INCEPTION_V4
+from .ops import Network
+
+NETWORKS = {network.name: network for network in (GOOGLENET, INCEPTION_V3, INCEPTION_V4)}
+
+
+def network_named(name: str) -> Network:
+    """The blueprint of that name; raises ``UnknownName`` listing those there are."""
+    try:
+        return NETWORKS[name]
+    except KeyError:
+        raise UnknownName("network", name, NETWORKS) from None
