@@ -33,7 +33,7 @@ PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
 FULL = "pool_3"
 WIDEST = "mixed_10/join"
 DIALECTS = {"torchvision": "torchvision"}  # whose average pools count the zeros of the padding; the others' do not
-REST = 0.02  # seconds for ONNX Runtime's threads to stop spinning for the run before
+REST = 0.1  # seconds for the threads of the run before to stop spinning: they would take cores from the next
 
 
 def main() -> None:
