@@ -1,0 +1,41 @@
+"""The peers' environment: PyTorch, torchvision, TensorFlow and Keras, beside godeeper's own.
+
+    python bench/environment.py        # makes bench/.venv-peers if it is not there; prints its Python
+
+``GODEEPER_BENCH_PYTHON`` names another Python that has them all.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from places import PEERS_ENVIRONMENT
+
+INSTALLS = (
+    ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),
+    ("--no-deps", "torchvision==0.28.0"),  # its requirements would bring the CUDA build of torch
+)
+
+
+def python() -> Path:
+    """The Python that has the peers; the environment is made where it is missing or half-made."""
+    chosen = os.environ.get("GODEEPER_BENCH_PYTHON")
+    if chosen:
+        return Path(chosen)
+    finished = PEERS_ENVIRONMENT / "finished"
+    executable = PEERS_ENVIRONMENT / "bin" / "python"
+    if not finished.exists():
+        print(f"installing the peers into {PEERS_ENVIRONMENT}: about 2 GB", file=sys.stderr)
+        venv.create(PEERS_ENVIRONMENT, clear=True, with_pip=True)
+        for packages in INSTALLS:
+            subprocess.run([executable, "-m", "pip", "install", "--quiet", *packages], check=True)
+        finished.touch()
+    return executable
+
+
+if __name__ == "__main__":
+    print(python())

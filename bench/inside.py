@@ -1,0 +1,128 @@
+"""What is measured inside one process: do the pictures agree, what does a cut graph cost, how long takes a mosaic.
+
+    python bench/inside.py ROUNDS NAME=VALUES.npy ...
+
+Prints one JSON document.  ``peek.py`` runs it as a child, and so stays small itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from godeeper import load
+from godeeper.blueprint.address import resolve_one
+from godeeper.blueprint.cost import macs_share
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.sites import sites
+from godeeper.engine.graph import build
+from godeeper.engine.onnxruntime import Session
+from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
+from godeeper.network import BLOG_TENSORS, Network
+from godeeper.peek.picture import View, png
+from godeeper.photos.decode import decode
+from places import ADDRESS, PHOTO
+
+PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
+FULL = "pool_3"
+WIDEST = "mixed_10/join"
+DIALECTS = {"torchvision": "torchvision"}  # whose average pools count the zeros of the padding; the others' do not
+REST = 0.1  # seconds for the threads of the run before to stop spinning: they would take cores from the next
+
+
+def main() -> None:
+    rounds, *files = sys.argv[1:]
+    network = load()
+    document = {
+        "agreement": agreement(network, dict(file.split("=", 1) for file in files)),
+        "compute": compute(network, int(rounds)),
+        "mosaic": mosaic(network, int(rounds)),
+    }
+    print(json.dumps(document))
+
+
+def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
+    """How far each peer's values are from godeeper's in the peer's own dialect, and from those of the picture."""
+    drawn = values_in_dialect(network, network.blueprint.dialect)
+    rows = []
+    for peer, path in files.items():
+        theirs = np.load(path)
+        dialect = DIALECTS.get(peer, network.blueprint.dialect)
+        own = values_in_dialect(network, dialect)
+        rows.append(
+            {"peer": peer, "dialect": dialect, "own": difference(theirs, own), "drawn": difference(theirs, drawn)}
+        )
+    return rows
+
+
+def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
+    """(32, 35, 35) float32 by godeeper's engine, the bundled numbers read as that release would."""
+    blueprint = in_dialect(INCEPTION_V3, dialect)
+    key = key_of(resolve_one(blueprint, ADDRESS))
+    with network.weights.numbers() as numbers:
+        graph = build(plan(blueprint, [key]), numbers)
+    session = Session(graph, [name(sites(blueprint), key)])
+    values: np.ndarray = session.run(network_input(network))[0][0]
+    return values
+
+
+def network_input(network: Network) -> dict[str, np.ndarray]:
+    """The demonstration photo as a graph takes it."""
+    return {name(sites(network.blueprint), NETWORK_INPUT): network.preprocess(decode(PHOTO))}
+
+
+def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """The largest difference, relative to the largest value."""
+    return float(np.abs(theirs - ours).max() / np.abs(ours).max())
+
+
+def compute(network: Network, rounds: int) -> list[dict[str, Any]]:
+    """Seconds of a run of each cut graph and of the whole network, in turn; only the sessions' runs are timed."""
+    feeds = network_input(network)
+    keys = {address: key_of(resolve_one(network.blueprint, address)) for address in (*PEEKED, FULL)}
+    sessions = {address: network.runner.session(plan(network.blueprint, [key])) for address, key in keys.items()}
+    seconds = in_turn({address: run_of(session, feeds) for address, session in sessions.items()}, rounds)
+    full = seconds.pop(FULL)
+    return [
+        {
+            "address": address,
+            "share": macs_share(network.blueprint, [keys[address][0]]),
+            "seconds": taken,
+            "full_seconds": full,
+        }
+        for address, taken in seconds.items()
+    ]
+
+
+def run_of(session: Session, feeds: dict[str, np.ndarray]) -> Callable[[], Any]:
+    """A run of ``session``, to be called."""
+    return lambda: session.run(feeds)
+
+
+def mosaic(network: Network, rounds: int) -> dict[str, list[float]]:
+    """Seconds for all filters of the widest tensor: as a mosaic, and as the picture around it."""
+    peek = network.peek(PHOTO, WIDEST)
+    return in_turn({"mosaic": peek.mosaic, "picture": lambda: png(peek, View())}, rounds)
+
+
+def in_turn(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call, all of them in turn, ``rounds`` times over, after one turn that is not counted."""
+    seconds: dict[str, list[float]] = {what: [] for what in calls}
+    for number in range(rounds + 1):
+        for what, call in calls.items():
+            time.sleep(REST)
+            start = time.perf_counter()
+            call()
+            if number:
+                seconds[what].append(time.perf_counter() - start)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

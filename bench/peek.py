@@ -1,0 +1,101 @@
+"""Is godeeper fast?  One interleaved run against the scripts that a user would otherwise write.
+
+    python bench/peek.py [--rounds 7]
+
+Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one
+is missed.  The first run installs the peers (see ``environment.py``) and writes their weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import environment
+import processes
+import tables
+from places import ADDRESS, GRAPH, HERE, KERAS_WEIGHTS, PHOTO, PICTURES, RESULTS, SAMPLES, TORCHVISION_WEIGHTS
+from targets import OURS, RIVALS, STARTS, Costs, all_targets
+
+Commands = dict[str, list[str | Path]]
+
+PEERS = {"torchvision": TORCHVISION_WEIGHTS, "keras": KERAS_WEIGHTS, "onnxruntime": GRAPH}  # onnxruntime: a lower bound
+ORDER = ("torchvision", OURS, "onnxruntime", "keras", OURS, "onnxruntime")
+SHORT_TURNS = 4  # rounds of what is short, for each round of what is long
+
+
+def main() -> int:
+    rounds = parse_rounds()
+    peers = environment.python()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    processes.measure([sys.executable, HERE / "prepare.py", peers])
+    print(tables.heading(peers, rounds))
+    commands = picture_commands(peers)
+    pictures = processes.interleave(commands, ORDER, rounds)
+    starts = processes.interleave(start_commands(), STARTS, rounds * SHORT_TURNS)
+    inside = measure_inside(commands, rounds * SHORT_TURNS)
+    SAMPLES.write_text(json.dumps(samples(pictures, starts, inside), indent=1))
+    targets = all_targets(pictures, starts, inside)
+    for lines in (
+        tables.picture_table(pictures),
+        tables.agreement_table(inside),
+        tables.compute_table(inside),
+        tables.short_table(starts, inside),
+        tables.target_table(targets),
+    ):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse_rounds() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds of the long commands (default: 7)")
+    rounds: int = parser.parse_args().rounds
+    if rounds < 2:
+        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
+    return rounds
+
+
+def picture_commands(peers: Path) -> Commands:
+    """A whole process each, from JPEG to PNG."""
+    commands: Commands = {OURS: [sys.executable, "-m", "godeeper", "peek", PHOTO, ADDRESS, "--out", PICTURES]}
+    for peer, weights in PEERS.items():
+        python = peers if peer in RIVALS else sys.executable
+        commands[peer] = [python, HERE / "peers" / f"{peer}_script.py", PHOTO, weights, PICTURES / f"{peer}.png"]
+    return commands
+
+
+def start_commands() -> Commands:
+    """What is short: the interpreter alone, godeeper imported, godeeper's help."""
+    commands: list[list[str | Path]] = [["-c", "pass"], ["-c", "import godeeper"], ["-m", "godeeper", "--help"]]
+    return {name: [sys.executable, *command] for name, command in zip(STARTS, commands, strict=True)}
+
+
+def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
+    """What ``inside.py`` measures in a process of its own, on the values that each peer writes in an extra run."""
+    files = {peer: RESULTS / f"{peer}.npy" for peer in PEERS}
+    for peer, path in files.items():
+        processes.measure([*commands[peer], path])
+    command: list[str | Path] = [
+        sys.executable,
+        HERE / "inside.py",
+        str(rounds),
+        *(f"{peer}={path}" for peer, path in files.items()),
+    ]
+    child = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=processes.environment())
+    answer: dict[str, Any] = json.loads(child.stdout)
+    return answer
+
+
+def samples(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> dict[str, Any]:
+    """Every single measurement, for who wants to look closer."""
+    costs = {name: [cost.as_dict for cost in taken] for name, taken in (pictures | starts).items()}
+    return {"processes": costs, "inside": inside}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

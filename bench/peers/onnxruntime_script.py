@@ -1,0 +1,28 @@
+"""The blog's first picture out of a graph that is cut and folded already: a lower bound, JPEG to PNG.
+
+    python onnxruntime_script.py PHOTO GRAPH.onnx PICTURE.png [VALUES.npy]
+
+It checks nothing, explains nothing and knows one tensor.  The fourth argument is for the comparison
+of values, not for the clock.
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+photo, graph, picture = sys.argv[1:4]
+
+image = Image.open(photo).convert("RGB").resize((299, 299), Image.Resampling.BILINEAR)
+x = (np.asarray(image, np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+
+session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+filters = session.run(None, {session.get_inputs()[0].name: x})[0][0]  # (32, 35, 35)
+
+grey = (filters - filters.min()) / (filters.max() - filters.min())
+mosaic = grey.reshape(4, 8, 35, 35).transpose(0, 2, 1, 3).reshape(4 * 35, 8 * 35)
+Image.fromarray((mosaic * 255).astype(np.uint8)).save(picture)
+
+if len(sys.argv) > 4:
+    np.save(sys.argv[4], filters)

@@ -1,0 +1,23 @@
+"""Where things of the bench lie, and what is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+SOURCE = REPOSITORY / "src"
+PHOTO = REPOSITORY / "examples" / "chelsea.jpg"
+ADDRESS = "mixed/tower_2/conv"
+
+RESULTS = HERE / "results"
+PICTURES = RESULTS / "pictures"
+CACHE = RESULTS / "cache"
+PREPARED = RESULTS / "prepared.txt"
+NUMBERS = RESULTS / "numbers.npz"
+GRAPH = RESULTS / "cut.onnx"
+TORCHVISION_WEIGHTS = RESULTS / "inception_v3.pth"
+KERAS_WEIGHTS = RESULTS / "inception_v3.weights.h5"
+SAMPLES = RESULTS / "peek.json"
+
+PEERS_ENVIRONMENT = HERE / ".venv-peers"

@@ -1,0 +1,71 @@
+"""Write, once, what the peers' scripts read: the bundled numbers in each one's own format.
+
+    python bench/prepare.py PEERS_PYTHON
+
+So all four pictures show the same values, and ``inside.py`` checks that they do.  The files lie in
+``bench/results/`` and are made again when the bundled weights or godeeper's version change.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from godeeper.blueprint.address import resolve_one
+from godeeper.blueprint.sites import sites
+from godeeper.engine.graph import build
+from godeeper.engine.plan import key_of, plan
+from godeeper.version import __version__
+from godeeper.weights.file import WeightsFile
+from godeeper.weights.registry import find
+from places import ADDRESS, GRAPH, HERE, KERAS_WEIGHTS, NUMBERS, PREPARED, RESULTS, TORCHVISION_WEIGHTS
+
+
+def main() -> None:
+    weights = find("bundled")
+    mark = f"{__version__} {weights.sha256}\n"
+    wanted = (GRAPH, NUMBERS, TORCHVISION_WEIGHTS, KERAS_WEIGHTS)
+    if PREPARED.exists() and PREPARED.read_text() == mark and all(path.exists() for path in wanted):
+        return
+    RESULTS.mkdir(exist_ok=True)
+    PREPARED.unlink(missing_ok=True)
+    write_graph(weights, GRAPH)
+    write_numbers(weights, NUMBERS)
+    convert: list[str | Path] = [
+        sys.argv[1],
+        HERE / "peers" / "convert.py",
+        NUMBERS,
+        TORCHVISION_WEIGHTS,
+        KERAS_WEIGHTS,
+    ]
+    subprocess.run(convert, check=True)  # `peek.py` shows what it says only if it fails
+    PREPARED.write_text(mark)
+
+
+def write_graph(weights: WeightsFile, path: Path) -> None:
+    """The graph of the one tensor and its ancestors, as godeeper's own engine builds it."""
+    tensor = resolve_one(weights.network, ADDRESS)
+    with weights.numbers() as numbers:
+        path.write_bytes(build(plan(weights.network, [key_of(tensor)]), numbers))
+
+
+def write_numbers(weights: WeightsFile, path: Path) -> None:
+    """Every convolution's numbers, in order of creation, under names that ``peers/convert.py`` knows."""
+    arrays: dict[str, np.ndarray] = {}
+    convs = [site for site in sites(weights.network) if site.kind == "conv"]
+    with weights.numbers() as numbers:
+        for n, site in enumerate(convs):
+            scope = f"{site.names.tf2015}/batchnorm"
+            arrays[f"{n}.name"] = np.array(site.names.torchvision)
+            arrays[f"{n}.kernel"] = numbers.kernel(site)
+            arrays[f"{n}.beta"] = numbers.values(f"{scope}/beta")
+            arrays[f"{n}.mean"] = numbers.values(f"{scope}/moving_mean")
+            arrays[f"{n}.variance"] = numbers.values(f"{scope}/moving_variance")
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+if __name__ == "__main__":
+    main()

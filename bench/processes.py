@@ -1,0 +1,81 @@
+"""Run a command as a user would, a process of its own, and say what it cost.
+
+Whoever measures must stay small: a child starts as a copy of its parent, and the kernel's peak counts
+that copy.  So nothing here, and nothing in ``peek.py``, imports numpy.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from places import CACHE, SOURCE
+
+KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # ru_maxrss is in bytes there
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took: seconds by the clock, seconds of all cores, peak resident memory in MiB."""
+
+    wall: float
+    cpu: float
+    mebibytes: float
+
+    @property
+    def as_dict(self) -> dict[str, float]:
+        return {"wall": self.wall, "cpu": self.cpu, "mebibytes": self.mebibytes}
+
+
+def measure(command: Sequence[str | Path]) -> Cost:
+    """Run ``command`` to its end and weigh it; a command that fails ends the bench with its last words."""
+    with tempfile.TemporaryFile() as words:
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, env=environment())
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            words.seek(0)
+            raise SystemExit(f"{' '.join(map(str, command))}: exit {child.returncode}\n{words.read().decode()}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIBIBYTES_A_UNIT / 1024)
+
+
+def environment() -> Mapping[str, str]:
+    """Ours, with this repository's godeeper in front, its own cache, and compiled modules kept as in any installation."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    path = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
+    return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(CACHE)}
+
+
+def interleave(
+    commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int
+) -> dict[str, list[Cost]]:
+    """Every command in turn, ``rounds`` times over, after one turn each that is not counted."""
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for name in commands:
+        measure(commands[name])
+    for number in range(rounds):
+        for name in order:
+            say(f"round {number + 1} of {rounds}: {name}")
+            costs[name].append(measure(commands[name]))
+    say("")
+    return costs
+
+
+def say(text: str) -> None:
+    """Progress, on a terminal only; the next replaces it."""
+    if sys.stderr.isatty():
+        print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
+
+
+def middle(costs: Sequence[Cost], what: str = "wall") -> float:
+    """The median of one field."""
+    return statistics.median([cost.as_dict[what] for cost in costs])

@@ -1,0 +1,134 @@
+"""The bench's results as markdown, ratios first."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from processes import middle
+from targets import STARTS, Costs, Target, overhead, times
+
+PACKAGES = ("torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow")
+
+
+def heading(peers: Path, rounds: int) -> str:
+    """When, where and with what."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return "\n".join(
+        [
+            f"# godeeper's speed, {datetime.date.today().isoformat()}",
+            "",
+            f"{processor()}, {os.cpu_count()} cores, load {load} (a load of others' makes all that is short look slow).",
+            f"Ours: {versions(sys.executable)}.  Peers: {versions(peers)}.",
+            f"Medians of {rounds} interleaved rounds, quartiles in brackets.",
+        ]
+    )
+
+
+def processor() -> str:
+    """The processor's name, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def versions(python: str | Path) -> str:
+    """What one environment has of the packages that matter."""
+    code = (
+        "import platform, importlib.metadata as m\n"
+        f"have = {{d.name.lower().replace('-', '_'): d.version for d in m.distributions()}}\n"
+        f"print('Python', platform.python_version(), *(f'{{p}} {{have[p]}}' for p in {PACKAGES!r} if p in have), sep=', ')"
+    )
+    answer = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout
+    return answer.strip().replace("Python, ", "Python ", 1)
+
+
+def picture_table(pictures: Costs) -> list[str]:
+    """Whole processes, JPEG to PNG."""
+    rows = [
+        [
+            name,
+            f"{times(pictures, name, 'wall'):.1f}",
+            f"{times(pictures, name, 'mebibytes'):.1f}",
+            seconds([cost.wall for cost in costs]),
+            f"{middle(costs, 'cpu'):.2f}",
+            f"{middle(costs, 'mebibytes'):.0f}",
+        ]
+        for name, costs in pictures.items()
+    ]
+    return table(["a whole process, JPEG to PNG", "× our time", "× our memory", "wall s", "cpu s", "peak MiB"], rows)
+
+
+def agreement_table(inside: dict[str, Any]) -> list[str]:
+    """The pictures show the same values."""
+    rows = [[row["peer"], row["dialect"], f"{row['own']:.1e}", f"{row['drawn']:.1e}"] for row in inside["agreement"]]
+    names = [
+        "values of",
+        "its dialect",
+        "largest relative difference from godeeper in that dialect",
+        "from our picture",
+    ]
+    return table(names, rows)
+
+
+def compute_table(inside: dict[str, Any]) -> list[str]:
+    """Runs of cut graphs, in one process."""
+    rows = [
+        [
+            row["address"],
+            f"{overhead(row):.2f}",
+            f"{statistics.median(row['seconds']) / statistics.median(row['full_seconds']):.3f}",
+            f"{row['share']:.3f}",
+            milliseconds(row["seconds"]),
+            milliseconds(row["full_seconds"]),
+        ]
+        for row in inside["compute"]
+    ]
+    return table(["compute only", "time / share", "share of time", "of multiply-adds", "ms", "full forward, ms"], rows)
+
+
+def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
+    """What should not be felt."""
+    bare = middle(starts[STARTS[0]])
+    rows = [
+        [name, milliseconds([cost.wall for cost in starts[name]]), f"{1000 * (middle(starts[name]) - bare):.1f}"]
+        for name in STARTS
+    ]
+    rows += [
+        [f"mixed_10/join, 2,048 filters, {what}", milliseconds(taken), ""] for what, taken in inside["mosaic"].items()
+    ]
+    return table(["what should not be felt", "ms", "more than the interpreter, ms"], rows)
+
+
+def target_table(targets: Sequence[Target]) -> list[str]:
+    """Every promise, kept or not."""
+    return table(["target", "", "measured", "promised"], [target.row for target in targets])
+
+
+def seconds(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} ({brackets(values, 2)})"
+
+
+def milliseconds(values: Sequence[float]) -> str:
+    return f"{1000 * statistics.median(values):.1f} ({brackets([1000 * value for value in values], 1)})"
+
+
+def brackets(values: Sequence[float], digits: int) -> str:
+    """The quartiles."""
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{first:.{digits}f} to {third:.{digits}f}"
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a markdown table."""
+    lines = [names, ["---"] * len(names), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
