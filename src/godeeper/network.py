@@ -195,7 +195,7 @@ class Network:
             if steps is not None:
                 feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
             check_batches(feeds)
-            values |= feeds | self.runner.run(plan(self.blueprint, wanted, tuple(feeds)), feeds)
+            values = feeds | self.runner.run(plan(self.blueprint, wanted, tuple(feeds)), feeds) | values
         return {key: values[key] for key in keys}
 
 
