@@ -19,7 +19,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from ..blueprint.address import Tensor, resolve, resolve_one, stages
+from ..blueprint.address import Tensor, parse, resolve, resolve_one, stages
 from ..blueprint.names import Place, numbered, torchvision_ending
 from ..blueprint.ops import Branch, Conv, Fork, Module, Network, Pool, Step
 from ..blueprint.sites import PHOTO_KINDS, Site, sites
@@ -251,15 +251,21 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
     >>> seen["Mixed_5b.branch_pool"].shape
     torch.Size([1, 32, 35, 35])
     """
-    keys = dict.fromkeys(key_of(tensor) for tensor in resolve(module.blueprint, addresses))
     captured = Captured(module.blueprint)
-    operations = [(key, module.operation(key)) for key in keys]
-    handles = [found.register_forward_hook(partial(keep, captured, key)) for key, found in operations]
+    operations = {key: module.operation(key) for key in captured_keys(module, addresses)}
+    handles = [found.register_forward_hook(partial(keep, captured, key)) for key, found in operations.items()]
     try:
         yield captured
     finally:
         for handle in handles:
             handle.remove()
+
+
+def captured_keys(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Key]:
+    """The tensors to capture; a pattern means those the module computes, a plain name must be one of them."""
+    for text in [addresses] if isinstance(addresses, str) else addresses:
+        keys = map(key_of, resolve(module.blueprint, text))
+        yield from (key for key in keys if key in module.paths or not parse(text).is_pattern)
 
 
 def keep(captured: Captured, key: Key, module: nn.Module, inputs: Any, value: torch.Tensor) -> None:  # noqa: ARG001 (a hook's signature)
