@@ -245,9 +245,10 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
     What is kept is what was computed last, with its gradient's history.  The hooks are gone after the block,
     also after an exception; the tensors stay.
 
+    >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> net = TorchNetwork(INCEPTION_V3)
     >>> with capture(net, ["mixed/tower_2/conv"]) as seen, torch.no_grad():
-    ...     _ = net(torch.zeros(1, 3, 299, 299))
+    ...     answer = net(torch.zeros(1, 3, 299, 299))
     >>> seen["Mixed_5b.branch_pool"].shape
     torch.Size([1, 32, 35, 35])
     """

@@ -94,7 +94,8 @@ def from_state_dict(state: Mapping[str, torch.Tensor], dialect: str = "torchvisi
     284
     """
     network = in_dialect(INCEPTION_V3, dialect)
-    if "fc.weight" in state:
+    check_tensors(state)
+    if "fc.weight" in state and state["fc.weight"].ndim:
         network = replace(network, classes=len(state["fc.weight"]))
     end = "softmax/logits" if "fc.weight" in state else "pool_3/_reshape"
     auxiliary = network.auxiliary is not None and any(name.startswith(f"{AUXILIARY}.") for name in state)
@@ -102,6 +103,15 @@ def from_state_dict(state: Mapping[str, torch.Tensor], dialect: str = "torchvisi
     check_state(state, module.state_dict(), network.name)
     module.load_state_dict(dict(state), strict=True)
     return module
+
+
+def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
+    """Raise where ``state`` is no mapping from names to tensors, such as a checkpoint that holds one."""
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise WeightsError(
+                f"a state dict holds {name!r}, which is a {type(value).__name__}: expected tensors; of a checkpoint, give the state dict in it"
+            )
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], network: str) -> None:

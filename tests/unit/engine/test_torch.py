@@ -337,6 +337,11 @@ def test_branches_of_one_name_are_refused() -> None:
             lambda state: state.update({"fc.bias": state["fc.bias"][:5]}),
             r"1 of another shape \(fc.bias \(5,\), expected \(1000,\)\)",
         ),
+        (
+            lambda state: state.update({"fc.weight": state["fc.bias"][0]}),
+            r"1 of another shape \(fc.weight \(\), expected",
+        ),
+        (lambda state: state.update({"epoch": 7}), "holds 'epoch', which is a int: expected tensors"),
     ],
 )
 def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
