@@ -34,34 +34,23 @@ class TorchRunner:
         """All operations these weights have numbers for, loaded when first needed."""
         end = "softmax" if self.weights.description.labels else "pool_3/_reshape"
         module = to_torch(self.weights, end=end).to(self.device)
-        return (
-            module.to(memory_format=torch.channels_last) if self.device.type == "cpu" else module
-        )  # two thirds of the time
+        if self.device.type == "cpu":  # two thirds of the time
+            module = module.to(memory_format=torch.channels_last)
+        return module
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
         self.check_classifier(plan)
+        module = self.module  # loaded out of inference mode, in which parameters would lose their gradients
         remaining = last_uses(plan)
-        with (
-            torch.inference_mode(),
-            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
-        ):  # full single precision
+        full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.inference_mode(), full_precision:
             values = {key: self.to_device(feeds[key]) for key in plan.fed}
             for number, key in enumerate(plan.steps):
-                values[key] = self.compute(plan, key, values)
+                values[key] = compute(module, plan, key, values)
                 for idle in remaining.get(number, ()):
                     del values[idle]
             return {key: values[key].cpu().contiguous().numpy() for key in plan.fetched}
-
-    def compute(self, plan: Plan, key: Key, values: Mapping[Key, torch.Tensor]) -> torch.Tensor:
-        """One step of a plan."""
-        index, stage = key
-        inputs = [values[source] for source in sources(sites(plan.network), key, plan.fed)]
-        if (
-            stage == "batchnorm" and (index, "conv") not in plan.fed
-        ):  # plans see it as one operation with its convolution
-            inputs = [self.module.operation((index, "conv"))(*inputs)]
-        return self.module.operation(key)(*inputs)
 
     def to_device(self, value: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.array(value, np.float32)).to(self.device)
@@ -87,3 +76,12 @@ def last_uses(plan: Plan) -> dict[int, list[Key]]:
         if key not in plan.fetched:
             idle.setdefault(number, []).append(key)
     return idle
+
+
+def compute(module: TorchNetwork, plan: Plan, key: Key, values: Mapping[Key, torch.Tensor]) -> torch.Tensor:
+    """One step of a plan."""
+    index, stage = key
+    inputs = [values[source] for source in sources(sites(plan.network), key, plan.fed)]
+    if stage == "batchnorm" and (index, "conv") not in plan.fed:  # to a plan, one with its convolution
+        inputs = [module.operation((index, "conv"))(*inputs)]
+    return module.operation(key)(*inputs)

@@ -420,6 +420,7 @@ def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None
     assert units == {*stem, "Mixed_5b.branch_pool"}
     assert "Mixed_5b.pool" in ran
     assert "Mixed_5b.join" not in ran
+    assert not any(parameter.is_inference() for parameter in module.parameters())
 
 
 @pytest.mark.peers
