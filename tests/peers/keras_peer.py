@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from godeeper.blueprint.address import keras_layer, stages
+from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.sites import sites
 from godeeper.weights.file import Numbers, WeightsFile
 
@@ -24,13 +24,13 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None)
-    layers = {our_name(layer.name): layer for layer in model.layers}
+    layers: dict[str | None, Any] = {our_name(layer.name): layer for layer in model.layers}
     with weights.numbers() as numbers:
         fill(layers, weights, numbers)
     outputs = {}
     for site in sites(weights.network):
         for stage in stages(site):
-            name = keras_layer(site, stage) if stage else site.names.keras
+            name = Tensor(site, stage).names.keras
             if name in layers and site.kind != "multiply":
                 outputs[f"{site.index} {stage}"] = layers[name].output
     values = keras.Model(model.input, outputs).predict(x.transpose(0, 2, 3, 1), verbose=0)
@@ -51,13 +51,15 @@ def our_name(layer: str) -> str:
 COUNTED = ("conv2d", "batch_normalization", "activation", "max_pooling2d", "average_pooling2d", "concatenate")
 
 
-def fill(layers: dict[str, Any], weights: WeightsFile, numbers: Numbers) -> None:
+def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Numbers) -> None:
     """Put our numbers into Keras's layers."""
     for site in sites(weights.network):
         if site.kind == "conv":
             scope = f"{site.address}/batchnorm"
-            layers[keras_layer(site, "conv")].set_weights([numbers.kernel(site).transpose(2, 3, 1, 0)])
-            layers[keras_layer(site, "batchnorm")].set_weights([numbers.values(f"{scope}/{part}") for part in PARTS])
+            layers[Tensor(site, "conv").names.keras].set_weights([numbers.kernel(site).transpose(2, 3, 1, 0)])
+            layers[Tensor(site, "batchnorm").names.keras].set_weights(
+                [numbers.values(f"{scope}/{part}") for part in PARTS]
+            )
     layers["predictions"].set_weights(list(numbers.dense()))
 
 
