@@ -24,6 +24,7 @@ from godeeper.blueprint.sites import sites
 from godeeper.engine.graph import build
 from godeeper.engine.onnxruntime import Session
 from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
+from godeeper.engine.runner import Runner
 from godeeper.network import BLOG_TENSORS, Network
 from godeeper.peek.picture import View, png
 from godeeper.photos.decode import decode
@@ -86,7 +87,8 @@ def compute(network: Network, rounds: int) -> list[dict[str, Any]]:
     """Seconds of a run of each cut graph and of the whole network, in turn; only the sessions' runs are timed."""
     feeds = network_input(network)
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in (*PEEKED, FULL)}
-    sessions = {address: network.runner.session(plan(network.blueprint, [key])) for address, key in keys.items()}
+    runner = Runner(network.weights)
+    sessions = {address: runner.session(plan(network.blueprint, [key])) for address, key in keys.items()}
     seconds = in_turn({address: run_of(session, feeds) for address, session in sessions.items()}, rounds)
     full = seconds.pop(FULL)
     return [

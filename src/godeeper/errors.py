@@ -12,6 +12,7 @@
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
     ├── FeedError           values fed to a run that do not fit, or do not suffice
     ├── OptionError         an option with a value it cannot take
+    ├── MissingExtra        an optional package that is asked for and not installed; also an ImportError
     └── OutputError         a file that cannot be written
 
 Each message is one line: what was wrong, what came, what was expected, what to do.  The command
@@ -69,6 +70,13 @@ class FeedError(GodeeperError):
 
 class OptionError(GodeeperError):
     """An option with a value it cannot take."""
+
+
+class MissingExtra(GodeeperError, ImportError):
+    """An optional package that is asked for and not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"{package} is not installed: install it with pip install 'godeeper[{package}]'")
 
 
 class OutputError(GodeeperError):

@@ -11,8 +11,8 @@ import numpy as np
 from .blueprint.address import Tensor, parse, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
+from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, plan
-from .engine.runner import Runner
 from .errors import FeedError, UnknownName, WeightsError
 from .peek.capture import Peek
 from .photos.decode import Photo, decode
@@ -24,6 +24,8 @@ from .weights.registry import find
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .engine.torch import TorchNetwork
+
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
 """The three pictures of the 2016 blog post."""
 
@@ -32,6 +34,7 @@ def load(
     architecture: str | None = None,
     *,
     weights: str | Path = "bundled",
+    engine: str = "onnxruntime",
     fit: str | None = None,
     filter: str | None = None,
 ) -> Network:
@@ -40,11 +43,13 @@ def load(
     Args:
         architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
         weights: the name of installed weights, or the path of a weights file.
+        engine: what computes: ``onnxruntime``, or ``torch``, which takes CUDA where there is one.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
 
     Raises:
-        UnknownName: no such architecture or weights.
+        UnknownName: no such architecture, weights or engine.
+        MissingExtra: the engine is not installed.
         WeightsError: the weights file is damaged or does not fit.
 
     >>> net = load("inception_v3")
@@ -60,13 +65,13 @@ def load(
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    return Network(Runner(file), preprocess)
+    return Network(engine_named(engine, file), preprocess)
 
 
 class Network:
     """A blueprint, weights, an engine to run it, and what to do to photos first."""
 
-    def __init__(self, runner: Runner, preprocess: Preprocess) -> None:
+    def __init__(self, runner: Engine, preprocess: Preprocess) -> None:
         self.runner = runner
         self.weights = runner.weights
         self.blueprint = runner.weights.network
@@ -87,6 +92,21 @@ class Network:
         """Whether there is something to see: not in a file's bytes, nor in a classifier that the weights lack."""
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
+
+    def to_torch(self, end: str | None = None) -> TorchNetwork:
+        """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch``.
+
+        Args:
+            end: the address of what it answers; the logits if not given, or ``pool_3/_reshape`` where the weights
+                have no classifier.
+
+        Raises:
+            MissingExtra: torch is not installed.
+            AddressError: a module cannot end there.
+        """
+        from .engine.torch_weights import to_torch
+
+        return to_torch(self.weights, end=end)
 
     def peek(self, photo: Any, address: str) -> Peek:
         """What one tensor says about a photo.

@@ -1,0 +1,36 @@
+"""The engines by name.  Each is imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import UnknownName
+from ..weights.file import WeightsFile
+from .plan import Key, Plan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENGINES = {"onnxruntime": ("runner", "Runner"), "torch": ("torch_runner", "TorchRunner")}
+"""Name -> the file beside this one, and its class."""
+
+
+class Engine(Protocol):
+    """Carries out plans with one set of weights."""
+
+    weights: WeightsFile
+
+    def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
+        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+
+
+def engine_named(name: str, weights: WeightsFile) -> Engine:
+    """The engine of that name with these weights; raises ``UnknownName``, or ``MissingExtra`` if it is not installed."""
+    if name not in ENGINES:
+        raise UnknownName("engine", name, ENGINES)
+    file, kind = ENGINES[name]
+    engine: Engine = getattr(import_module(f".{file}", __package__), kind)(weights)
+    return engine

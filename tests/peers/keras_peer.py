@@ -1,0 +1,74 @@
+"""What Keras's own Inception v3 computes with our numbers in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from godeeper.blueprint.address import Tensor, stages
+from godeeper.blueprint.sites import sites
+from godeeper.weights.file import Numbers, WeightsFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from godeeper.engine.plan import Key
+
+PARTS = ("beta", "moving_mean", "moving_variance")
+
+
+def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
+    """Every tensor by our key, (B, C, H, W) or (B, C) float32: convolutions at all stages, pools, joins, softmax."""
+    keras = pytest.importorskip("keras")
+    keras.utils.clear_session()
+    model = keras.applications.InceptionV3(weights=None)
+    layers: dict[str | None, Any] = {our_name(layer.name): layer for layer in model.layers}
+    with weights.numbers() as numbers:
+        fill(layers, weights, numbers)
+    outputs = {}
+    for site in sites(weights.network):
+        for stage in stages(site):
+            name = Tensor(site, stage).names.keras
+            if name in layers and site.kind != "multiply":
+                outputs[f"{site.index} {stage}"] = layers[name].output
+    values = keras.Model(model.input, outputs).predict(x.transpose(0, 2, 3, 1), verbose=0)
+    seen = {key_of(text): planes(value) for text, value in values.items()}
+    pooled = next(site.index for site in sites(weights.network) if site.kind == "average")
+    seen[pooled, None] = seen[pooled, None][:, :, None, None]  # Keras pools and reshapes in one
+    return seen
+
+
+def our_name(layer: str) -> str:
+    """A layer's name counted from 1: Keras leaves out the first one's number, and counts on from there."""
+    stem, _, number = layer.rpartition("_")
+    if stem in COUNTED and number.isdigit():
+        return f"{stem}_{int(number) + 1}"
+    return f"{layer}_1" if layer in COUNTED else layer
+
+
+COUNTED = ("conv2d", "batch_normalization", "activation", "max_pooling2d", "average_pooling2d", "concatenate")
+
+
+def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Numbers) -> None:
+    """Put our numbers into Keras's layers."""
+    for site in sites(weights.network):
+        if site.kind == "conv":
+            scope = f"{site.address}/batchnorm"
+            layers[Tensor(site, "conv").names.keras].set_weights([numbers.kernel(site).transpose(2, 3, 1, 0)])
+            layers[Tensor(site, "batchnorm").names.keras].set_weights(
+                [numbers.values(f"{scope}/{part}") for part in PARTS]
+            )
+    layers["predictions"].set_weights(list(numbers.dense()))
+
+
+def key_of(text: str) -> Key:
+    """``12 relu`` -> (12, "relu")."""
+    index, stage = text.split()
+    return int(index), None if stage == "None" else stage  # type: ignore[return-value]  # written by activations above
+
+
+def planes(value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pixels last -> channels first."""
+    return value.transpose(0, 3, 1, 2) if value.ndim == 4 else value

@@ -1,0 +1,79 @@
+"""Random weights that every machine and every version of numpy makes alike.
+
+``RandomState`` is numpy's frozen generator.  Each tensor has a seed of its own, so that two dialects share
+what they have in common, and kernels are scaled so that activations neither vanish nor explode.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.engine.cache import GraphCache
+from godeeper.engine.plan import NETWORK_INPUT, Key, plan
+from godeeper.engine.runner import Runner
+from godeeper.weights.file import Description, WeightsFile, expected_tensors, write
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+RANGES = {
+    "gamma": (0.5, 1.5),
+    "beta": (-0.2, 0.2),
+    "moving_mean": (-0.2, 0.2),
+    "moving_variance": (0.5, 1.5),
+    "biases": (-0.1, 0.1),
+}
+"""Last part of a tensor's name -> its least and greatest value; all others are kernels."""
+
+
+def random_tensor(name: str, shape: tuple[int, ...], seed: int = 0) -> Floats:
+    """One tensor of godeeper's, uniform over its range."""
+    fan_in = np.prod(shape[1:] if name.endswith("conv2d_params") else shape[:1])
+    reach = float(np.sqrt(6 / fan_in))
+    low, high = RANGES.get(name.rpartition("/")[2], (-reach, reach))
+    generator = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
+    return (low + (high - low) * generator.random_sample(shape)).astype(np.float32)
+
+
+def random_input(batch: int = 1) -> Floats:
+    """(batch, 3, 299, 299) float32 in -1 … 1."""
+    return (2 * np.random.RandomState(299).random_sample((batch, 3, 299, 299)) - 1).astype(np.float32)
+
+
+def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
+    """A weights file of that dialect, classifier included, full of random numbers."""
+    network = in_dialect(INCEPTION_V3, dialect)
+    expected = expected_tensors(network, with_classifier=True)
+    description = Description(
+        name=f"random-{dialect}",
+        architecture=network.name,
+        dialect=dialect,
+        preprocessing={"size": 299, "fit": "squash", "filter": "tf2015", "subtract": 128.0, "divide": 128.0},
+        labels=tuple(f"class {number}" for number in range(network.classes)),
+        source="tests",
+        licence="none needed",
+        notes="",
+        quantised={},
+    )
+    tensors = {name: random_tensor(name, shape, seed) for name, shape in expected.items()}
+    return write(folder / f"random-{dialect}.safetensors", tensors, description)
+
+
+def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
+    """What godeeper's default engine computes."""
+    runner = Runner(weights, GraphCache(cache))
+    return runner.run(plan(weights.network, keys), {NETWORK_INPUT: x})
+
+
+def relative_error(got: Floats, expected: Floats) -> float:
+    """The greatest difference, as a share of the greatest expected value."""
+    assert got.shape == expected.shape
+    return float(np.abs(got - expected).max() / np.abs(expected).max())

@@ -1,0 +1,107 @@
+"""What the PyTorch implementations of Inception v3 compute: torchvision's, timm's and pytorch-fid's.
+
+They share the names of their submodules, so one walk serves all three.  What is functional there is seen
+where it arrives: at the next convolution, or as a part of the concatenation it goes into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from godeeper.blueprint.address import Stage
+from godeeper.blueprint.sites import Site, sites
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from godeeper.blueprint.ops import Network
+    from godeeper.engine.plan import Key
+
+MISSING_OPERATORS = ("nms", "qnms")
+
+
+def import_torchvision() -> Any:
+    """torchvision, without its compiled operators if those do not fit the torch there is: none is needed here."""
+    torch = pytest.importorskip("torch")
+    try:
+        import torchvision
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        KEPT.append(library)
+        for name in MISSING_OPERATORS:
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import torchvision
+    return torchvision
+
+
+KEPT: list[Any] = []  # a library's definitions live as long as it does
+
+
+def activations(model: Any, network: Network, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
+    """Every tensor of ``model`` that ``network`` has too, by our key, (B, C, H, W) or (B, C) float32."""
+    import torch
+
+    every = sites(network)
+    seen: dict[Key, Any] = {}
+    endings = {"relu": "", "batchnorm": ".bn", "conv": ".conv"}
+    handles = []
+    for site in every:
+        name = site.names.torchvision
+        if site.kind == "conv":
+            for stage in stages:
+                module = model.get_submodule(f"{name}{endings[stage]}")
+                handles.append(module.register_forward_hook(keep_output(seen, (site.index, stage))))
+            source = every[site.inputs[0]]
+            if source.kind == "pool":
+                handles.append(
+                    model.get_submodule(name).register_forward_pre_hook(keep_input(seen, (source.index, None)))
+                )
+        elif site.kind == "concat" and site.place.branch is None:
+            handles.append(model.get_submodule(name).register_forward_hook(keep_output(seen, (site.index, None))))
+        elif site.kind == "dense":
+            handles.append(model.register_forward_hook(keep_output(seen, (site.index, None))))
+            handles.append(model.fc.register_forward_pre_hook(keep_input(seen, (site.inputs[0], None))))
+    try:
+        with torch.no_grad():
+            model(torch.from_numpy(x))
+    finally:
+        for handle in handles:
+            handle.remove()
+    for site in every:
+        if site.kind == "concat":
+            cut_join(seen, every, site)
+    return seen
+
+
+def keep_output(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any, Any], None]:
+    """A hook that copies what a module answers, before anything works on it in place."""
+
+    def hook(module: Any, inputs: Any, output: Any) -> None:
+        seen[key] = output.numpy().copy()
+
+    return hook
+
+
+def keep_input(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any], None]:
+    """A hook that copies what a module is given."""
+
+    def hook(module: Any, inputs: Any) -> None:
+        seen[key] = inputs[0].numpy().copy()
+
+    return hook
+
+
+def cut_join(seen: dict[Key, Any], every: tuple[Site, ...], join: Site) -> None:
+    """Add the pools and inner joins of which ``join`` is made, as parts of it."""
+    if (join.index, None) not in seen:
+        return
+    first = 0
+    for source in (every[index] for index in join.inputs):
+        end = first + source.shape[0]
+        if source.kind in ("pool", "concat"):
+            seen[source.index, None] = seen[join.index, None][:, first:end]
+        first = end

@@ -1,0 +1,445 @@
+"""Torch modules from the blueprint, what is captured in them, and the torch engine."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import godeeper
+from godeeper.blueprint.address import Tensor, stages
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.inception_v3 import INCEPTION_V3, grid8, grid17, grid35, shrink17, shrink35
+from godeeper.blueprint.ops import Conv, Module, Pool, branch, module
+from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.engine.plan import NETWORK_INPUT, Key, plan
+from godeeper.errors import AddressError, OptionError, UnknownAddress, WeightsError
+
+if TYPE_CHECKING:
+    from godeeper.network import Network
+
+SMALL = 107  # pixels: enough for every grid to have cells
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; import godeeper; from godeeper.errors import GodeeperError\n"
+
+
+def python(code: str) -> str:
+    """What a fresh Python prints when it runs ``code``."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_godeeper_imports_no_torch() -> None:
+    """Neither the package nor a network loaded with the default engine imports torch."""
+    assert python("import sys, godeeper; godeeper.load(); print('torch' in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize(
+    "use", ["godeeper.load(engine='torch')", "godeeper.load().to_torch()", "import godeeper.engine.torch"]
+)
+def test_a_missing_torch_is_one_line_that_says_what_to_install(use: str) -> None:
+    """Whoever asks for torch where it is not installed is told the command."""
+    answer = python(f"{WITHOUT_TORCH}try:\n    {use}\nexcept GodeeperError as error:\n    print(error)")
+    assert answer == "torch is not installed: install it with pip install 'godeeper[torch]'\n"
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Network:
+    """Inception v3 with the bundled weights and the default engine."""
+    return godeeper.load()
+
+
+@pytest.fixture(scope="module")
+def network(bundled: Network) -> Any:
+    """The same as a torch module."""
+    pytest.importorskip("torch")
+    return bundled.to_torch()
+
+
+@pytest.fixture(scope="module")
+def x() -> Any:
+    """A small input, (2, 3, H, W) float32 in -1 … 1."""
+    torch = pytest.importorskip("torch")
+    return torch.rand(2, 3, SMALL, SMALL, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def default_keys(net: Network) -> list[Key]:
+    """Every tensor at every stage, up to the features."""
+    inner = [site for site in sites(net.blueprint)[len(PHOTO_KINDS) :] if site.kind not in ("dense", "softmax")]
+    return [(site.index, stage) for site in inner for stage in stages(site)]
+
+
+def names(net: Network, keys: list[Key]) -> list[str]:
+    """The addresses of ``keys``."""
+    return [Tensor(sites(net.blueprint)[index], stage).address for index, stage in keys]
+
+
+def relative_error(got: Any, expected: Any) -> float:
+    """The greatest difference, as a share of the greatest expected value."""
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
+
+
+@pytest.mark.peers
+def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any) -> None:
+    """A hook at each address sees what the default engine computes there, to a relative error of 1e-4."""
+    import torch
+
+    from godeeper.engine.torch import capture
+
+    keys = default_keys(bundled)
+    batch = (2 * np.random.default_rng(0).random((1, 3, 299, 299)) - 1).astype(np.float32)
+    expected = bundled.runner.run(plan(bundled.blueprint, keys), {NETWORK_INPUT: batch})
+    addresses = names(bundled, keys)
+    with torch.no_grad(), capture(network, addresses) as seen:
+        network(torch.from_numpy(batch))
+    assert len(seen) == len(keys) == 3 * 94 + 13 + 15 + 2
+    errors = {key: relative_error(seen[name].numpy(), expected[key]) for key, name in zip(keys, addresses, strict=True)}
+    assert max(errors.values()) <= 1e-4
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("mixed/tower_2/conv:0", "Mixed_5b.branch_pool.relu"),
+        ("InceptionV3/InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/Relu", "Mixed_5b.branch_pool.relu"),
+        ("Mixed_5b.branch_pool", "Mixed_5b.branch_pool.relu"),
+        ("activation_12", "Mixed_5b.branch_pool.relu"),
+        ("conv2d_12", "Mixed_5b.branch_pool.conv"),
+        ("mixed/tower_2/conv/batchnorm", "Mixed_5b.branch_pool.bn"),
+        ("mixed/tower_2/pool", "Mixed_5b.pool"),
+        ("mixed9", "Mixed_7b.join"),
+        ("Mixed_7b.cat", "Mixed_7b.branch3x3_2"),
+        ("pool_1", "maxpool2"),
+        ("pool_3", "avgpool"),
+    ],
+)
+def test_every_convention_finds_the_same_operation(network: Any, address: str, path: str) -> None:
+    """``at`` takes any name of a tensor, and answers the submodule that computes it."""
+    assert network.at(address) is network.get_submodule(path)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("Mul", "Mul is not computed by this module, which goes from its input to pool_3/_reshape"),
+        ("softmax", "softmax is not computed by this module"),
+        ("mixed/tower_2/conv[3]", "expected a whole one, leave out the channels"),
+    ],
+)
+def test_what_is_no_operation_of_the_module_is_refused(network: Any, address: str, message: str) -> None:
+    """The photo's steps, what lies behind the end, and parts of tensors have no submodule."""
+    with pytest.raises(AddressError, match=message.replace("[", r"\[")):
+        network.at(address)
+
+
+@pytest.mark.peers
+def test_no_operation_works_in_place(network: Any, x: Any) -> None:
+    """No tensor is changed after its operation has answered it."""
+    import torch
+
+    versions: list[tuple[Any, int]] = []
+    handles = [
+        part.register_forward_hook(lambda _, __, output: versions.append((output, output._version)))
+        for part in network.modules()
+    ]
+    with torch.no_grad():
+        network(x)
+    for handle in handles:
+        handle.remove()
+    assert len(versions) == len(list(network.modules()))
+    assert all(output._version == version for output, version in versions)
+
+
+@pytest.mark.peers
+def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> None:
+    """What was captured by one name is found by the others, and by its channels."""
+    import torch
+
+    from godeeper.engine.torch import capture
+
+    with torch.no_grad(), capture(network, "mixed/tower_2/*") as seen:
+        network(x)
+    assert list(seen) == ["mixed/tower_2/pool", "mixed/tower_2/conv"]
+    assert torch.equal(seen["activation_12[3,7:9]"], seen["Mixed_5b.branch_pool"][:, [3, 7, 8]])
+    with pytest.raises(KeyError, match="mixed/conv was not captured"):
+        seen["mixed/conv"]
+
+
+def hooks(network: Any) -> int:
+    """How many hooks there are in a module."""
+    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in network.modules())
+
+
+@pytest.mark.peers
+def test_capturing_leaves_no_hook_behind(network: Any) -> None:
+    """Hooks live inside the block only."""
+    from godeeper.engine.torch import capture
+
+    with capture(network, "mixed_*/join"):
+        assert hooks(network) == 10
+    assert hooks(network) == 0
+
+
+@pytest.mark.peers
+def test_capturing_leaves_no_hook_behind_after_an_error(network: Any, x: Any) -> None:
+    """A run that fails, an exception in the block, and an address that does not exist all leave the module clean."""
+    from godeeper.engine.torch import capture
+
+    with pytest.raises(RuntimeError), capture(network, "mixed_*/join"):
+        network(x[:, :2])
+    with pytest.raises(ZeroDivisionError), capture(network, "**"):
+        _ = 1 / 0
+    with pytest.raises(AddressError), capture(network, ["mixed/conv", "softmax"]):
+        pass
+    assert hooks(network) == 0
+
+
+@pytest.mark.peers
+def test_gradients_reach_what_was_captured(network: Any, x: Any) -> None:
+    """Captured tensors keep their history, so that gradients can be asked of them."""
+    import torch
+
+    from godeeper.engine.torch import capture
+
+    with capture(network, "mixed/tower_2/conv") as seen:
+        score = network(x).sum()
+    (gradient,) = torch.autograd.grad(score, seen["mixed/tower_2/conv"])
+    assert gradient.abs().sum() > 0
+
+
+@pytest.mark.peers
+def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any) -> None:
+    """``end`` cuts off all that follows."""
+    import torch
+
+    from godeeper.engine.torch import capture
+
+    cut = bundled.to_torch("Mixed_6b")
+    with torch.no_grad(), capture(network, "mixed_4/join") as seen:
+        network(x)
+        np.testing.assert_array_equal(cut(x).numpy(), seen["mixed_4/join"].numpy())
+    assert cut.order[-1] == "Mixed_6b"
+    with pytest.raises(AddressError, match="a module cannot end at mixed_4/conv"):
+        bundled.to_torch("mixed_4/conv")
+    with pytest.raises(UnknownAddress):
+        bundled.to_torch("mixed_11/join")
+    with pytest.raises(WeightsError, match="have no classifier"):
+        bundled.to_torch("softmax")
+
+
+@pytest.mark.peers
+def test_a_network_comes_ready_for_evaluation(network: Any) -> None:
+    """Evaluation mode, all parameters trainable, normalisation as published; gamma is one where none is stored."""
+    assert not network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert network.Conv2d_1a_3x3.bn.eps == 0.001
+    assert (network.Conv2d_1a_3x3.bn.weight == 1).all()
+
+
+@pytest.mark.peers
+def test_a_network_survives_copying(network: Any, x: Any) -> None:
+    """Deep copies, pickles and state dicts give the same values as the original."""
+    import torch
+
+    from godeeper.engine.torch import TorchNetwork
+
+    file = io.BytesIO()
+    torch.save(network.state_dict(), file)
+    file.seek(0)
+    loaded = TorchNetwork(network.blueprint, end=network.end)
+    loaded.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    copies = [copy.deepcopy(network), pickle.loads(pickle.dumps(network)), loaded]  # noqa: S301 (our own bytes)
+    with torch.no_grad():
+        expected = network(x).numpy()
+        for made in copies:
+            np.testing.assert_array_equal(made(x).numpy(), expected)
+    assert copies[0].at("mixed/conv") is not network.at("mixed/conv")
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # torch's own tracing warns of itself
+def test_a_network_can_be_exported_and_compiled(network: Any, x: Any) -> None:
+    """``torch.export``, ``torch.compile`` without graph breaks, and tracing give the same values."""
+    import torch
+
+    with torch.no_grad():
+        expected = network(x).numpy()
+        ways = {
+            "export": torch.export.export(network, (x,)).module(),
+            "compile": torch.compile(network, backend="eager", fullgraph=True),
+            "trace": torch.jit.trace(network, x),
+            "fx": torch.fx.symbolic_trace(network),
+        }
+        for way, made in ways.items():
+            np.testing.assert_allclose(made(x).numpy(), expected, rtol=1e-4, atol=1e-5, err_msg=way)
+
+
+NAIVE = module(
+    branch("1x1", Conv(64, (1, 1))),
+    branch("3x3", Conv(128, (3, 3))),
+    branch("5x5", Conv(32, (5, 5))),
+    branch("_pool", Pool("max")),
+)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("in_channels", "blueprint", "shape"),
+    [
+        (192, grid35(32), (256, 17, 17)),
+        (288, shrink35(), (768, 8, 8)),
+        (768, grid17(128), (768, 17, 17)),
+        (768, shrink17(), (1280, 8, 8)),
+        (1280, grid8(), (2048, 17, 17)),
+        (192, NAIVE, (416, 17, 17)),
+    ],
+)
+def test_a_module_stands_alone(in_channels: int, blueprint: Module, shape: tuple[int, int, int]) -> None:
+    """Any module of a blueprint is a layer for anyone's network, and says how many channels it puts out."""
+    torch = pytest.importorskip("torch")
+    from godeeper.engine.torch import InceptionModule
+
+    layer = InceptionModule(in_channels, blueprint)
+    answer = torch.nn.Sequential(layer, torch.nn.ReLU())(torch.rand(1, in_channels, 17, 17))
+    assert answer.shape[1:] == shape
+    assert layer.out_channels == shape[0]
+    answer.sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+
+
+@pytest.mark.peers
+def test_branches_of_one_name_are_refused() -> None:
+    """Two operations cannot share a submodule's name."""
+    pytest.importorskip("torch")
+    from godeeper.engine.torch import InceptionModule
+
+    with pytest.raises(OptionError, match="two operations of an Inception module are called branch1x1"):
+        InceptionModule(8, module(branch("1x1", Conv(4, (1, 1))), branch("1x1", Conv(4, (1, 1)))))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda state: state.pop("Mixed_5b.branch_pool.conv.weight"),
+            r"1 missing \(Mixed_5b.branch_pool.conv.weight\)",
+        ),
+        (lambda state: state.update({"layer4.weight": state["fc.bias"]}), r"1 unknown \(layer4.weight\)"),
+        (
+            lambda state: state.update({"fc.bias": state["fc.bias"][:5]}),
+            r"1 of another shape \(fc.bias \(5,\), expected \(1000,\)\)",
+        ),
+        (
+            lambda state: state.update({"fc.weight": state["fc.bias"][0]}),
+            r"1 of another shape \(fc.weight \(\), expected",
+        ),
+        (lambda state: state.update({"epoch": 7}), "holds 'epoch', which is a int: expected tensors"),
+    ],
+)
+def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
+    """The error names the parameters, in one line."""
+    pytest.importorskip("torch")
+    from godeeper.engine.torch import TorchNetwork
+    from godeeper.engine.torch_weights import from_state_dict
+
+    state = dict(TorchNetwork(in_dialect(INCEPTION_V3, "torchvision")).state_dict())
+    change(state)
+    with pytest.raises(WeightsError, match=message):
+        from_state_dict(state)
+
+
+@pytest.mark.peers
+def test_a_dialect_without_a_side_classifier_has_none_to_build() -> None:
+    """The 2015 release has no auxiliary head."""
+    pytest.importorskip("torch")
+    from godeeper.engine.torch import TorchNetwork
+
+    with pytest.raises(OptionError, match="the 2015 dialect of inception_v3 has no auxiliary head"):
+        TorchNetwork(in_dialect(INCEPTION_V3, "2015"), auxiliary=True)
+
+
+@pytest.fixture(scope="module")
+def by_torch() -> Network:
+    """Inception v3 with the bundled weights and the torch engine."""
+    pytest.importorskip("torch")
+    return godeeper.load(engine="torch")
+
+
+@pytest.mark.peers
+def test_both_engines_give_the_same_peeks(bundled: Network, by_torch: Network) -> None:
+    """Every tensor of a photo, at all stages, agrees to a relative error of 1e-4."""
+    photo = np.random.default_rng(1).integers(0, 256, (120, 100, 3), np.uint8)
+    addresses = names(bundled, default_keys(bundled))
+    pairs = zip(bundled.peeks(photo, addresses), by_torch.peeks(photo, addresses), strict=True)
+    errors = {ours.address: relative_error(theirs.activations, ours.activations) for ours, theirs in pairs}
+    assert len(errors) == len(addresses)
+    assert max(errors.values()) <= 1e-4
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("fed", "fetched"),
+    [
+        ("mixed_4/join", "mixed_10/join"),
+        ("mixed/tower_2/conv/Conv2D", "mixed/tower_2/conv"),
+        ("mixed/tower_2/conv/batchnorm", "mixed/tower_2/conv"),
+    ],
+)
+def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: Network, fed: str, fetched: str) -> None:
+    """Inner tensors, raw convolutions too, can be fed to it as to the default engine."""
+    channels, *grid = bundled.tensors(fed)[0].shape
+    value = np.random.default_rng(2).random((2, *grid, channels), np.float32)
+    expected = bundled.run(fetched, {fed: value})
+    assert relative_error(by_torch.run(fetched, {fed: value}), expected) <= 1e-4
+
+
+@pytest.mark.peers
+def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None:
+    """A peek at the first module runs its own ancestors, and nothing else."""
+    from godeeper.engine.torch_runner import TorchRunner
+
+    assert isinstance(by_torch.runner, TorchRunner)
+    module, ran = by_torch.runner.module, set()
+    handles = [
+        module.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.add(path))
+        for path in module.paths.values()
+    ]
+    by_torch.peek(np.zeros((80, 80, 3), np.uint8), "mixed/tower_2/conv")
+    for handle in handles:
+        handle.remove()
+    units = {path.rpartition(".")[0] for path in ran if path.endswith(".conv")}
+    stem = {"Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"}
+    assert units == {*stem, "Mixed_5b.branch_pool"}
+    assert "Mixed_5b.pool" in ran
+    assert "Mixed_5b.join" not in ran
+    assert not any(parameter.is_inference() for parameter in module.parameters())
+
+
+@pytest.mark.peers
+def test_the_torch_engine_needs_a_classifier_for_softmax(by_torch: Network) -> None:
+    """Weights without a classifier say so with this engine too."""
+    with pytest.raises(WeightsError, match="have no classifier"):
+        by_torch.peek(np.zeros((80, 80, 3), np.uint8), "softmax")
+
+
+@pytest.mark.peers
+def test_the_torch_engine_takes_cuda_where_there_is_one(bundled: Network, by_torch: Network) -> None:
+    """On CUDA it computes in full single precision, and agrees to a relative error of 1e-4."""
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    from godeeper.engine.torch_runner import TorchRunner
+
+    assert isinstance(by_torch.runner, TorchRunner)
+    assert by_torch.runner.device.type == "cuda"
+    photo = np.random.default_rng(3).integers(0, 256, (90, 90, 3), np.uint8)
+    expected = bundled.peek(photo, "mixed_10/join").activations
+    assert relative_error(by_torch.peek(photo, "mixed_10/join").activations, expected) <= 1e-4
