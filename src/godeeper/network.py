@@ -80,6 +80,10 @@ class Network:
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
+    def close(self) -> None:
+        """Let go of what the engine holds in memory; the next look opens it again."""
+        self.runner.close()
+
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
         """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
 

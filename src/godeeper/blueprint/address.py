@@ -226,13 +226,15 @@ def meanings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...
     It means two tensors where conventions contradict each other: torchvision counts GoogLeNet's pools
     from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
     """
-    table: dict[str, dict[tuple[Site, Stage | None], None]] = {}
+    table: dict[
+        str, dict[tuple[int, Stage | None], tuple[Site, Stage | None]]
+    ] = {}  # an index hashes sooner than a site
     every = sites(network)
     for site, columns in zip(every, name_places(network.family, placed(every)), strict=True):
         for stage in stages(site):
             for name in site_spellings(site, stage, columns):
-                table.setdefault(name, {})[site, stage] = None
-    return {name: tuple(meant) for name, meant in table.items()}
+                table.setdefault(name, {})[site.index, stage] = site, stage
+    return {name: tuple(meant.values()) for name, meant in table.items()}
 
 
 def site_spellings(site: Site, stage: Stage | None, columns: Sequence[tuple[str, ...]]) -> list[str]:

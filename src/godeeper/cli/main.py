@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -22,11 +23,26 @@ example:
 """
 
 
+RARELY = 50_000  # new objects between two collections of garbage: imports make many, and little of it
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with one-line errors that point to the help."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see: {self.prog} -h\n")
+
+
+def run() -> NoReturn:
+    """The program: ``main``, started and left as fast as can be.
+
+    Everything is written and flushed when ``main`` answers, so the process ends there, without taking the
+    interpreter apart piece by piece: that is a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
+    """
+    gc.set_threshold(RARELY)
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

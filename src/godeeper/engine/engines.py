@@ -26,6 +26,9 @@ class Engine(Protocol):
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
 
+    def close(self) -> None:
+        """Let go of what is held in memory; the next run makes it anew."""
+
 
 def engine_named(name: str, weights: WeightsFile) -> Engine:
     """The engine of that name with these weights; raises ``UnknownName``, or ``MissingExtra`` if it is not installed."""

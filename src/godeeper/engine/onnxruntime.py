@@ -22,6 +22,8 @@ class Session:
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
+        options.enable_cpu_mem_arena = False  # what it keeps for the next run would only raise the peak of this one
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
         options.intra_op_num_threads = threads
         self.fetched = list(fetched)
         self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

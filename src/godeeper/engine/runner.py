@@ -39,6 +39,10 @@ class Runner:
         given = {name(every, key): value for key, value in feeds.items() if key in plan.fed}
         return dict(zip(plan.fetched, self.session(plan).run(given), strict=True))
 
+    def close(self) -> None:
+        """Let go of the open sessions; the next run opens its own."""
+        self.sessions.clear()
+
     def session(self, plan: Plan) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
         if plan not in self.sessions:

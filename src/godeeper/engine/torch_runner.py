@@ -52,6 +52,10 @@ class TorchRunner:
                     del values[idle]
             return {key: values[key].cpu().contiguous().numpy() for key in plan.fetched}
 
+    def close(self) -> None:
+        """Let go of the module; the next run loads it again."""
+        self.__dict__.pop("module", None)
+
     def to_device(self, value: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.array(value, np.float32)).to(self.device)
 

@@ -16,8 +16,6 @@ from .colour import default_colour, table
 from .mosaic import Mosaic
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .capture import Peek
 
 PAPER = (24, 25, 28)
@@ -140,13 +138,22 @@ def paint_tiles(mosaic: Mosaic, view: View) -> Image.Image:
         raise OptionError(
             f"the picture would be {columns * wide} x {rows * tall} pixels: expected at most {LARGEST_SIDE} a side; use a smaller zoom"
         )
-    canvas = np.full((rows, tall, columns, wide, 3), PAPER, np.uint8)
-    colours = table(str(view.colour))[mosaic.pixels.reshape(rows, height, columns, width)]
-    canvas[:, strip : strip + height * zoom, :, : width * zoom] = colours.repeat(zoom, axis=1).repeat(zoom, axis=3)
+    size = columns * wide - gutter, rows * tall - gutter
+    enlarged = (columns * width * zoom, rows * height * zoom)
+    zoomed = np.asarray(Image.fromarray(mosaic.pixels).resize(enlarged, Image.Resampling.NEAREST))
+    levels, inside = np.zeros((2, rows, tall, columns, wide), np.uint8)
+    window = np.s_[:, strip : strip + height * zoom, :, : width * zoom]
+    levels[window] = zoomed.reshape(rows, height * zoom, columns, width * zoom)
+    inside[window] = 255
     for spare in range(mosaic.filters, rows * columns):
-        canvas[spare // columns, :, spare % columns] = PAPER
-    flat: NDArray[np.uint8] = canvas.reshape(rows * tall, columns * wide, 3)
-    return Image.fromarray(flat[: rows * tall - gutter, : columns * wide - gutter])
+        inside[spare // columns, :, spare % columns] = 0
+    tiles, mask = (
+        Image.fromarray(layer.reshape(rows * tall, columns * wide)).crop((0, 0, *size)) for layer in (levels, inside)
+    )
+    tiles.putpalette(table(str(view.colour)).tobytes())  # the colours are looked up by Pillow, when pasted
+    image = Image.new("RGB", size, PAPER)
+    image.paste(tiles, mask=mask)
+    return image
 
 
 def steps(view: View) -> tuple[int, int, int]:
@@ -279,6 +286,8 @@ def ends(mosaic: Mosaic) -> tuple[str, str]:
 
 def wrap(line: Line, width: int) -> list[str]:
     """The text in pieces that fit ``width`` pixels, broken at spaces."""
+    if font(line.size).getlength(line.text) <= width:
+        return [line.text]
     pieces = [""]
     for word in line.text.split(" "):
         longer = f"{pieces[-1]} {word}" if pieces[-1] else word

@@ -201,8 +201,6 @@ def frame_notes(image: Image.Image) -> list[str]:
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:
     """Turned as the camera's EXIF orientation says."""
-    from PIL import ImageOps
-
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception as error:  # a damaged EXIF block says nothing of the pixels
@@ -211,6 +209,8 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
     if orientation not in range(2, 9):
         return image
     notes.append(f"turned upright (EXIF orientation {orientation})")
+    from PIL import ImageOps  # few photos need it
+
     return ImageOps.exif_transpose(image)
 
 
