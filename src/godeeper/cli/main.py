@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import peek, tensors, weights
+from . import classify, peek, tensors, weights
 
-COMMANDS = (peek, tensors, weights)
+COMMANDS = (peek, tensors, classify, weights)
 
 EXAMPLE = """\
 example:
