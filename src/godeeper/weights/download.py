@@ -79,10 +79,11 @@ class Downloader:
         with response:
             if response.headers.get_content_type() == "text/html":
                 raise DownloadError(f"{release.address} answers with a web page, not a file; {by_hand(release)}")
-            total = start + int(response.headers.get("Content-Length") or 0)
-            self.check_space(part, total - start)
+            rest = int(response.headers.get("Content-Length") or 0)
+            total = start + rest if rest else 0
+            self.check_space(part, rest)
             done = copy(response, part, start, total, report, release)
-        if total > start and done < total:
+        if done < total:
             raise cut(release, done, total)
         part.replace(path)
 

@@ -8,9 +8,11 @@ tensor_shape, types).
 
 from __future__ import annotations
 
+import lzma
 import re
 import struct
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,23 +69,24 @@ def read(path: Path) -> Foreign:
 
 
 def read_archive(path: Path) -> Foreign:
-    """Read the graph and the labels out of the 2015 release's ``.tgz``; nothing is unpacked to disk."""
+    """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
     members: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                wanted = name in (GRAPH_MEMBER, CLASSES_MEMBER, NAMES_MEMBER)
+                wanted = name.endswith(".pb") or name in (CLASSES_MEMBER, NAMES_MEMBER)
                 file = archive.extractfile(member) if wanted and member.size <= MOST_MEMBER_BYTES else None
                 if file is not None:
                     members[name] = file.read()
-    except (tarfile.TarError, OSError, EOFError, struct.error) as error:
+    except (tarfile.TarError, OSError, EOFError, struct.error, zlib.error, lzma.LZMAError) as error:
         raise damaged(path, "tar archive", error) from None
-    if GRAPH_MEMBER not in members:
+    graphs = [name for name in members if name.endswith(".pb")]
+    if len(graphs) != 1:
         raise WeightsError(
-            f"{path}: an archive without {GRAPH_MEMBER}; expected the 2015 release, inception-2015-12-05.tgz"
+            f"{path}: an archive with {len(graphs)} .pb files, expected one, as in the 2015 release, inception-2015-12-05.tgz"
         )
-    return read_bytes(path, members[GRAPH_MEMBER], labels(members))
+    return read_bytes(path, members[graphs[0]], labels(members))
 
 
 def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign:

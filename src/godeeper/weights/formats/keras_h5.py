@@ -43,12 +43,14 @@ def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
     h5py = import_h5py(path)
     tensors: dict[str, NDArray[Any]] = {}
     types: dict[str, str] = {}
+    total = 0
     try:
         with h5py.File(file, "r") as root:
             for name, data in variables(h5py, root):
-                if data.nbytes > MOST_BYTES:
+                total += data.nbytes
+                if total > MOST_BYTES:
                     raise WeightsError(
-                        f"{path}: {name} takes more than {MOST_BYTES >> 30} GiB; expected weights of one network"
+                        f"{path}: holds more than {MOST_BYTES >> 30} GiB; expected weights of one network"
                     )
                 if name in tensors:
                     raise WeightsError(f"{path}: two variables are called {name}; expected one Inception network")

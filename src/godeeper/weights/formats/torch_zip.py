@@ -2,7 +2,8 @@
 
 Such a file is a pickle that describes tensors, and the tensors' bytes: in a zip archive since
 PyTorch 1.6, one after the other before.  A pickle is a small program; here it may name ordered
-dictionaries, tensors and storage types.  Whatever else it names is refused before it is looked up.
+dictionaries, tensors and storage types.  Whatever else it names is refused before it is looked up;
+and what stands for those names here cannot be changed, as a pickle may try to (its BUILD).
 Source: torch/serialization.py, the layout of both forms.
 """
 
@@ -14,10 +15,9 @@ import pickle
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import WeightsError
 from .foreign import MOST_BYTES, TYPES, Foreign, damaged, widen_bfloat16
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMAT = "PyTorch state dict"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+MOST_AXES = 8
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net")
 """Keys under which training scripts keep a state dict among other things."""
@@ -38,24 +39,21 @@ BROKEN_PICKLE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StorageType:
+class StorageType(NamedTuple):
     """The type of a storage's numbers: what ``torch.FloatStorage`` stands for."""
 
     kind: str
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(NamedTuple):
     """A run of numbers elsewhere in the file."""
 
     key: str
     kind: str
-    count: int
+    length: int
 
 
-@dataclass(frozen=True)
-class TensorView:
+class TensorView(NamedTuple):
     """A tensor as the pickle describes it: a window on a storage, in elements."""
 
     storage: Storage
@@ -64,26 +62,34 @@ class TensorView:
     strides: tuple[int, ...]
 
 
-def rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> TensorView:
+class RebuildTensor:
     """Stands in for ``torch._utils._rebuild_tensor_v2``."""
-    whole = (offset, *shape, *strides)
-    if not isinstance(storage, Storage) or not all(isinstance(n, int) and n >= 0 for n in whole):
-        raise ValueError("a tensor that is no window on a storage")
-    if len(shape) != len(strides) or len(shape) > 8:
-        raise ValueError("a tensor whose shape and strides disagree")
-    return TensorView(storage, offset, tuple(shape), tuple(strides))
+
+    __slots__ = ()
+
+    def __call__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> TensorView:
+        whole = (offset, *shape, *strides)
+        if not isinstance(storage, Storage) or not all(isinstance(n, int) and 0 <= n <= MOST_BYTES for n in whole):
+            raise ValueError("a tensor that is no window on a storage")
+        if len(shape) != len(strides) or len(shape) > MOST_AXES:
+            raise ValueError("a tensor whose shape and strides disagree")
+        return TensorView(storage, offset, tuple(shape), tuple(strides))
 
 
-def rebuild_parameter(tensor: Any, *_rest: Any) -> Any:
+class RebuildParameter:
     """Stands in for ``torch._utils._rebuild_parameter``: a parameter is its tensor."""
-    return tensor
+
+    __slots__ = ()
+
+    def __call__(self, tensor: Any, *_rest: Any) -> Any:
+        return tensor
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "Size"): tuple,
-    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+    ("torch._utils", "_rebuild_tensor_v2"): RebuildTensor(),
+    ("torch._utils", "_rebuild_parameter"): RebuildParameter(),
     **{
         ("torch", f"{name}Storage"): StorageType(kind)
         for name, kind in {
@@ -113,7 +119,13 @@ class TensorsOnly(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage:
         kind, storage_type, key, _device, count, *view = pid
-        if kind != "storage" or not isinstance(storage_type, StorageType) or not isinstance(count, int) or any(view):
+        if (
+            kind != "storage"
+            or not isinstance(storage_type, StorageType)
+            or not isinstance(count, int)
+            or count < 0
+            or any(view)
+        ):
             raise pickle.UnpicklingError(f"an unknown reference {str(kind)[:40]!r}")
         return self.storages.setdefault(str(key), Storage(str(key), storage_type.kind, count))
 
@@ -168,16 +180,16 @@ def read_legacy(path: Path) -> Foreign:
     if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
         raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
     system, _ = unpickle(file, path)
-    if not isinstance(system, dict) or not system.get("little_endian", True):
+    if not isinstance(system, dict) or not dict.get(system, "little_endian", True):
         raise WeightsError(f"{path}: saved on a big-endian machine; expected little-endian: save it anew")
     content, storages = unpickle(file, path)
     keys, _ = unpickle(file, path)
     stored: dict[Storage, bytes] = {}
     for key in keys if isinstance(keys, list) else []:
         storage = storages.get(str(key))
-        if storage is None or int.from_bytes(file.read(8), "little") != storage.count:
+        if storage is None or int.from_bytes(file.read(8), "little") != storage.length:
             raise damaged(path, "PyTorch file", "its list of storages does not fit its tensors")
-        stored[storage] = file.read(storage.count * size_of(storage.kind))
+        stored[storage] = file.read(storage.length * size_of(storage.kind))
     return collect(path, content, lambda storage: stored.get(storage, b""))
 
 
@@ -195,12 +207,14 @@ def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
 def state_dict(path: Path, content: Any) -> dict[str, TensorView]:
     """The mapping of names to tensors, also where a training script wrapped it in another."""
     for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+        inner = dict.get(content, key) if isinstance(content, dict) else None  # not content.get, which a pickle may set
+        if isinstance(inner, dict):
+            content = inner
             break
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
-    views = {str(name): value for name, value in content.items() if isinstance(value, TensorView)}
+    pairs = dict.items(content)
+    views = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, TensorView)}
     if not views:
         raise WeightsError(f"{path}: a PyTorch file without tensors; expected a state dict: save model.state_dict()")
     return views
@@ -213,7 +227,10 @@ def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Forei
         raise WeightsError(
             f"{path}: its tensors take more than {MOST_BYTES >> 30} GiB; expected weights of one network"
         )
-    tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
+    try:
+        tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
+    except ValueError as error:  # sides that numpy cannot have
+        raise damaged(path, "PyTorch file", error) from None
     return Foreign(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()})
 
 
