@@ -1,20 +1,19 @@
 """Foreign weights made ours: which tensor is which, in which dialect, and whether all of it fits.
 
-Names are derived from the blueprint in each convention, never listed.  A file is taken whole or not
-at all: what is missing, unknown, of another shape or not a number is an error that names the tensors.
+Names come from ``conventions``.  A file is taken whole or not at all: what is missing, unknown, of
+another shape or not a number is an error that names the tensors.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..blueprint.dialects import DIALECTS, in_dialect
-from ..blueprint.ops import Conv, Network
-from ..blueprint.sites import Site, sites
+from ..blueprint.ops import Network
 from ..errors import WeightsError
+from .conventions import AXES, CONVENTIONS, Convention, Layout, Slot
 from .file import ARCHITECTURES, Description, expected_tensors
 from .formats.foreign import FLOATS, Foreign
 from .labels import labels_for
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-
-Layout = Literal["OIHW", "HWIO", "vector", "features first", "classes first", "1x1 HWIO"]
-
-AXES: dict[Layout, tuple[int, ...]] = {"OIHW": (0, 1, 2, 3), "HWIO": (3, 2, 0, 1), "classes first": (1, 0)}
-"""How a layout's axes are put in our order; a layout not listed has it already."""
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "inception.")
 """What wrappers (DataParallel, torch.compile, people's own classes) put before every name."""
@@ -46,27 +40,6 @@ what enters the first convolution is x / 127.5 - 1, x from 0 to 255.
 """
 
 MOST_NAMED = 3
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One of our tensors, and how the file lays it out."""
-
-    name: str
-    layout: Layout = "vector"
-
-
-@dataclass(frozen=True)
-class Convention:
-    """How one release names tensors.
-
-    ``slots``: names in the file -> ours, for a network and the names that are there.  ``dropped``: names known
-    and not needed.
-    """
-
-    name: str
-    slots: Callable[[Network, Iterable[str]], dict[str, Slot]]
-    dropped: re.Pattern[str] = field(default=re.compile(r"(?!)"))
 
 
 @dataclass(frozen=True)
@@ -158,88 +131,6 @@ def recognise(foreign: Foreign) -> tuple[Network, Convention]:
     return best
 
 
-def torchvision_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
-    """``Mixed_5b.branch_pool.conv.weight``: torchvision, timm, pytorch-fid."""
-    parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-    slots = {"fc.weight": Slot("softmax/weights", "classes first"), "fc.bias": Slot("softmax/biases")}
-    for site in convolutions(network):
-        slots[f"{site.names.torchvision}.conv.weight"] = Slot(kernel_of(site), "OIHW")
-        slots |= {f"{site.names.torchvision}.bn.{part}": Slot(norm_of(site, ours)) for part, ours in parts.items()}
-    return slots
-
-
-def tf2015_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
-    """``mixed/tower_2/conv/conv2d_params``: ours are the 2015 graph's."""
-    slots = {"softmax/weights": Slot("softmax/weights", "features first"), "softmax/biases": Slot("softmax/biases")}
-    for site in convolutions(network):
-        slots[kernel_of(site)] = Slot(kernel_of(site), "HWIO")
-        slots |= {norm_of(site, part): Slot(norm_of(site, part)) for part in NORM_PARTS}
-    return slots
-
-
-def slim_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
-    """``InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/weights``."""
-    logits = "InceptionV3/Logits/Conv2d_1c_1x1"
-    slots = {f"{logits}/weights": Slot("softmax/weights", "1x1 HWIO"), f"{logits}/biases": Slot("softmax/biases")}
-    for site in convolutions(network):
-        scope = f"InceptionV3/{site.names.slim}"
-        slots[f"{scope}/weights"] = Slot(kernel_of(site), "HWIO")
-        slots |= {f"{scope}/BatchNorm/{part}": Slot(norm_of(site, part)) for part in NORM_PARTS}
-    return slots
-
-
-def keras_slots(network: Network, names: Iterable[str]) -> dict[str, Slot]:
-    """``conv2d_7/kernel``: the seventh layer of its kind, from whatever number the file counts."""
-    layers = {name.rpartition("/")[0] for name in names}
-    convs = in_order("conv2d", layers) or default_layers("conv2d", network)
-    norms = in_order("batch_normalization", layers) or default_layers("batch_normalization", network)
-    heads = sorted(layers & {"predictions"}) or in_order("dense", layers) or ["predictions"]
-    slots = {
-        f"{heads[0]}/kernel": Slot("softmax/weights", "features first"),
-        f"{heads[0]}/bias": Slot("softmax/biases"),
-    }
-    for site, conv, norm in zip(convolutions(network), convs, norms, strict=False):
-        slots[f"{conv}/kernel"] = Slot(kernel_of(site), "HWIO")
-        slots |= {f"{norm}/{part}": Slot(norm_of(site, part)) for part in NORM_PARTS if part != "gamma"}
-    return slots
-
-
-def in_order(kind: str, layers: Iterable[str]) -> list[str]:
-    """The layers of a kind in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
-    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", layer) for layer in layers)
-    return [match[0] for match in sorted((m for m in matches if m), key=lambda match: int(match[1] or 0))]
-
-
-def default_layers(kind: str, network: Network) -> list[str]:
-    """What the layers of a kind would be called: for messages about a file that has none."""
-    return [f"{kind}_{number}" for number, _ in enumerate(convolutions(network), start=1)]
-
-
-NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
-
-CONVENTIONS = (
-    Convention("torchvision", torchvision_slots, re.compile(r"^AuxLogits\.|\.num_batches_tracked$")),
-    Convention("tf2015", tf2015_slots),
-    Convention(
-        "slim", slim_slots, re.compile(r"^InceptionV3/AuxLogits/|/BatchNorm/Const(_\d+)?$|^InceptionV3/InceptionV3/")
-    ),
-    Convention("keras", keras_slots),
-)
-
-
-def convolutions(network: Network) -> Iterator[Site]:
-    """Every convolution, in order of creation."""
-    return (site for site in sites(network) if isinstance(site.op, Conv))
-
-
-def kernel_of(site: Site) -> str:
-    return f"{site.names.tf2015}/conv2d_params"
-
-
-def norm_of(site: Site, part: str) -> str:
-    return f"{site.names.tf2015}/batchnorm/{part}"
-
-
 def count_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> int:
     """How many classes the file's classifier tells apart; 0 where it has none."""
     found = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
@@ -303,7 +194,7 @@ def fitted(foreign: Foreign, found: str, layout: Layout, expected: tuple[int, ..
     import numpy as np
 
     stored, kind = foreign.tensors[found], foreign.types[found]
-    if kind.removesuffix(" quantised") not in FLOATS and not kind.endswith("quantised"):
+    if kind not in FLOATS and not kind.endswith(" quantised"):
         raise WeightsError(f"{foreign.path}: {found} is stored as {kind}, expected one of {', '.join(FLOATS)}")
     values = stored
     if layout == "1x1 HWIO" and stored.ndim == 4 and stored.shape[:2] == (1, 1):

@@ -62,6 +62,13 @@ def test_1008_outputs_are_the_2015_dialect(numbers_of: Make, as_torchvision: Mak
     assert any("fc has 1008 outputs" in reason for reason in got.reasons)
 
 
+def test_labels_that_came_with_a_2015_graph_are_filled_up(numbers_of: Make, as_tensorflow: Make) -> None:
+    """The release names its classes up to 1000; the outputs behind them are called by number."""
+    theirs = as_tensorflow(numbers_of("2015", 1008))
+    labels = adopted(theirs, labels=tuple(f"thing {number}" for number in range(1001))).description.labels
+    assert (labels[1000], labels[1001], len(labels)) == ("thing 1000", "class 1001", 1008)
+
+
 def test_names_of_the_2015_graph(numbers_of: Make, as_tensorflow: Make) -> None:
     """Kernels stored HWIO are turned, and the graph's own last pool is the evidence."""
     ours = numbers_of("2015", 1008)

@@ -12,6 +12,7 @@ import pytest
 
 from godeeper.errors import WeightsError
 from godeeper.weights.formats import read_foreign
+from godeeper.weights.install import Options, add
 
 
 def test_reads_shards_cut_within_a_tensor(tfjs_files: Callable[..., Path]) -> None:
@@ -51,6 +52,18 @@ def test_a_cut_shard_is_refused(tfjs_files: Callable[..., Path], tmp_path: Path)
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="a has 15 bytes, expected 16"):
         read_foreign(path)
+
+
+def test_a_quantised_model_is_adopted(tfjs_files: Callable[..., Path], numbers_of: Any, as_keras: Any) -> None:
+    """Eight bits a weight, as TensorFlow.js ships models: restored, laid out as ours, and said so."""
+    ours = {name: np.round(values * 100).astype(np.uint8) for name, values in numbers_of("keras").items()}
+    theirs = as_keras(ours)
+    path = tfjs_files(theirs, quantised=dict.fromkeys(theirs, (0.01, 0.25)))
+    added = add(path, Options(name="mine"))
+    with added.file.numbers() as numbers:
+        for name, values in ours.items():
+            np.testing.assert_array_equal(numbers.values(name), (values * 0.01 + 0.25).astype(np.float32))
+    assert any("uint8 quantised, restored" in note for note in added.notes)
 
 
 @pytest.mark.parametrize("name", ["../secret.bin", "/etc/hostname", "a/b.bin", ".."])

@@ -6,10 +6,11 @@ One file a format.  Each reader answers a ``Foreign``: names and numbers, nothin
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 from ...errors import WeightsError
-from .foreign import Foreign
+from .foreign import BROKEN_ZIP, Foreign, damaged
 
 EXPECTED = (
     "expected a TensorFlow frozen graph (.pb, .tgz), a PyTorch state dict (.pth, .pt), .safetensors, "
@@ -43,11 +44,16 @@ def read_zip(path: Path) -> Foreign:
     """A zip archive: PyTorch's or Keras's."""
     from . import keras_zip, torch_zip
 
-    if keras_zip.is_keras_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except BROKEN_ZIP as error:
+        raise damaged(path, "zip archive", error) from None
+    if keras_zip.is_keras_zip(names):
         return keras_zip.read(path)
-    if torch_zip.is_torch_zip(path):
+    if torch_zip.is_torch_zip(names):
         return torch_zip.read_zip(path)
-    raise WeightsError(f"{path}: a zip archive without weights, or cut short; {EXPECTED}")
+    raise WeightsError(f"{path}: a zip archive without weights; {EXPECTED}")
 
 
 def read_plain(path: Path, start: bytes) -> Foreign:

@@ -6,7 +6,11 @@ they are is decided in ``adopt``.  Readers never run anything that a file says.
 
 from __future__ import annotations
 
+import lzma
 import math
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +31,13 @@ TYPES = {
 """Type -> how numpy reads its bytes; bfloat16, which numpy lacks, is widened at once."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
+
+
+BROKEN_ZIP = (
+    zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What reading a damaged zip archive raises."""
 
 
 @dataclass(frozen=True)

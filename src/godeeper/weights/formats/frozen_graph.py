@@ -9,6 +9,7 @@ tensor_shape, types).
 from __future__ import annotations
 
 import lzma
+import math
 import re
 import struct
 import tarfile
@@ -90,19 +91,21 @@ def read_archive(path: Path) -> Foreign:
 
 
 def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign:
-    """The constants of a graph; small and whole-number ones, which are settings and not weights, are left out."""
+    """What is in a graph, as far as weights are concerned."""
     try:
-        nodes = list(read_nodes(memoryview(data)))
-    except (ValueError, IndexError, struct.error) as error:
+        return read_graph(path, memoryview(data), labels)
+    except (ValueError, IndexError, OverflowError, struct.error) as error:
         raise damaged(path, "TensorFlow graph", error) from None
+
+
+def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign:
+    """The constants of a graph; small and whole-number ones, which are settings and not weights, are left out."""
+    nodes = list(read_nodes(data))
     if not any(node.operation for node in nodes):
         raise WeightsError(f"{path}: no TensorFlow graph in it; expected a frozen graph such as {GRAPH_MEMBER}")
-    tensors: dict[str, NDArray[Any]] = {}
-    types: dict[str, str] = {}
-    for node in nodes:
-        constant = read_constant(path, node) if node.operation == "Const" else None
-        if constant is not None:
-            types[node.name], tensors[node.name] = constant
+    constants = {node.name: read_constant(path, node) for node in nodes if node.operation == "Const"}
+    types = {name: constant[0] for name, constant in constants.items() if constant}
+    tensors = {name: constant[1] for name, constant in constants.items() if constant}
     notes = normalisations(path, nodes, tensors)
     operations = {node.name: node.operation for node in nodes}
     return Foreign(path, FORMAT, tensors, types, operations, labels, notes)
@@ -146,13 +149,13 @@ def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
             floats.append(value if isinstance(value, memoryview) else memoryview(struct.pack("<I", value)))
     kind = TYPES.get(int(whole(found.get(TENSOR_TYPE))), "another type")
     shape = read_shape(view(found.get(TENSOR_SHAPE)))
-    if kind not in FLOATS or int(np.prod(shape)) < 2:
+    if kind not in FLOATS or math.prod(shape) < 2:
         return None
     label = f"{path}: {node.name}"
     if not floats:
         return kind, array_of(view(found.get(TENSOR_CONTENT)), kind, shape, label)
     values = np.frombuffer(b"".join(floats), "<f4")
-    if kind != "float32" or values.size not in (1, int(np.prod(shape))):
+    if kind != "float32" or values.size not in (1, math.prod(shape)):
         raise WeightsError(f"{label} lists {values.size} numbers for shape {shape}; the file is damaged, get it anew")
     return kind, np.broadcast_to(values if values.size == 1 else values.reshape(shape), shape)
 

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import WeightsError
-from .foreign import MOST_BYTES, Foreign, damaged
+from .foreign import BROKEN_ZIP, MOST_BYTES, Foreign, damaged
 from .keras_h5 import read_open
 
 FORMAT = "Keras archive"
 MEMBER = "model.weights.h5"
 
 
-def is_keras_zip(path: Path) -> bool:
-    """Whether a zip archive is one of Keras's."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return MEMBER in archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        return False
+def is_keras_zip(names: Iterable[str]) -> bool:
+    """Whether a zip archive with these members is one of Keras's."""
+    return MEMBER in names
 
 
 def read(path: Path) -> Foreign:
@@ -36,6 +32,6 @@ def read(path: Path) -> Foreign:
                     f"{path}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
                 )
             data = archive.read(MEMBER)
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, RuntimeError, zlib.error) as error:
+    except BROKEN_ZIP as error:
         raise damaged(path, "Keras archive", error) from None
     return read_open(path, io.BytesIO(data), FORMAT)

@@ -13,14 +13,13 @@ import io
 import math
 import pickle
 import zipfile
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import WeightsError
-from .foreign import MOST_BYTES, TYPES, Foreign, damaged, widen_bfloat16
+from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, damaged, widen_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,13 +129,9 @@ class TensorsOnly(pickle.Unpickler):
         return self.storages.setdefault(str(key), Storage(str(key), storage_type.kind, count))
 
 
-def is_torch_zip(path: Path) -> bool:
-    """Whether a zip archive is one of PyTorch's."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(("data.pkl", "constants.pkl")) for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False
+def is_torch_zip(names: Iterable[str]) -> bool:
+    """Whether a zip archive with these members is one of PyTorch's."""
+    return any(name.endswith(("data.pkl", "constants.pkl")) for name in names)
 
 
 def read_zip(path: Path) -> Foreign:
@@ -161,16 +156,7 @@ def read_zip(path: Path) -> Foreign:
                 )
             content, _ = unpickle(io.BytesIO(archive.read(index)), path)
             return collect(path, content, lambda storage: archive.read(f"{root}data/{storage.key}"))
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        zlib.error,
-    ) as error:
+    except BROKEN_ZIP as error:
         raise damaged(path, "PyTorch file", error) from None
 
 
