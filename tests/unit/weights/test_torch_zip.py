@@ -127,6 +127,13 @@ def test_a_pickle_cannot_change_what_stands_for_a_name(tmp_path: Path, name: str
             read_foreign(zipped(tmp_path / "x.pth", b"\x80\x02c" + name.encode() + b"\n" + build + b"."))
 
 
+@pytest.mark.parametrize("code", [b"]r\xff\xff\xff\x7f", b"]p4000000000\n"], ids=["binary", "text"])
+def test_a_pickle_cannot_fill_the_memory(tmp_path: Path, code: bytes) -> None:
+    """A few bytes that make an ordinary unpickler reserve tens of gigabytes are refused at once."""
+    with pytest.raises(WeightsError, match="remembers something as number"):
+        read_foreign(zipped(tmp_path / "x.pth", b"\x80\x02" + code + b"."))
+
+
 def test_a_pickle_cannot_change_how_it_is_read(tmp_path: Path) -> None:
     """Attributes that it sets on its dictionary, such as another ``items``, are not used."""
     code = b"\x80\x02ccollections\nOrderedDict\n)R}(X\x05\x00\x00\x00itemsK\x01X\x03\x00\x00\x00getK\x01ub."

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -183,11 +184,21 @@ def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
     """The next pickle of ``file``, if it holds nothing but plain values and tensors; and the storages it names."""
     unpickler = TensorsOnly(file, path)
     try:
+        check_memo(file)
         return unpickler.load(), unpickler.storages
     except WeightsError:
         raise
     except BROKEN_PICKLE as error:
         raise damaged(path, "PyTorch file", error) from None
+
+
+def check_memo(file: io.BytesIO) -> None:
+    """Refuse a pickle that would number what it remembers from far above: Python makes room for all numbers below."""
+    start = file.tell()
+    for done, (operation, number, _) in enumerate(pickletools.genops(file)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > done:
+            raise ValueError(f"it remembers something as number {number} in its step {done}")
+    file.seek(start)
 
 
 def state_dict(path: Path, content: Any) -> dict[str, TensorView]:
