@@ -1,14 +1,18 @@
-# make demo        a first look: three pictures of what the network sees in a photo
-# make test        everything that must hold: lint, types, tests, comparisons with frameworks
-# make lint, fix, bench, docs
+# make demo                a first look: three pictures of what the network sees in a photo
+# make test                everything that must hold: lint, types, tests, comparisons with Keras, TensorFlow and PyTorch
+# make test-peers          the comparisons that also need torchvision, timm and pytorch-fid, in their own environment
+# make bench               side by side with the scripts one would otherwise write
+# make docs                the generated pages and pictures again
+# make lint, fix, weights, clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
+export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test lint fix bench docs weights clean
+.PHONY: demo test test-peers lint fix bench docs weights clean
 
 demo: $(VENV)/core
-	@mkdir -p demo
 	@$(BIN)/godeeper peek examples/chelsea.jpg --out demo
 	@echo
 	@echo "These are the blog's three tensors: open demo/*.png."
@@ -16,6 +20,9 @@ demo: $(VENV)/core
 
 test: lint
 	$(BIN)/python -m pytest tests
+
+test-peers: $(PEERS)/ready
+	$(PEERS)/bin/python -m pytest -m peers tests
 
 lint: $(VENV)/test
 	$(BIN)/ruff format --check .
@@ -36,7 +43,7 @@ weights: $(VENV)/core
 	$(BIN)/python scripts/bundle_weights.py --check
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(PEERS) bench/.venv-peers bench/results demo
 
 # Each stamp is made once its packages are installed, and again when what they depend on changes.
 $(VENV)/core: pyproject.toml
@@ -48,4 +55,14 @@ $(VENV)/core: pyproject.toml
 $(VENV)/test: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --group dev
 	$(BIN)/python -m pip install --quiet --group peers
+	@touch $@
+
+# torchvision and timm come without what they ask for: that would be a PyTorch built for GPUs.
+$(PEERS)/ready: pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet --editable .
+	$(PEERS)/bin/python -m pip install --quiet --group test
+	$(PEERS)/bin/python -m pip install --quiet --group peers huggingface_hub pyyaml
+	$(PEERS)/bin/python -m pip install --quiet --no-deps torchvision==0.28.0 timm==1.0.31 pytorch-fid==0.3.0
 	@touch $@

@@ -10,6 +10,7 @@
     │   └── ChannelError        a channel the tensor does not have
     ├── PhotoError          a photo that cannot be decoded, or must not be
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
+    │   └── DownloadError       weights that cannot be fetched, or are not what was published
     ├── FeedError           values fed to a run that do not fit, or do not suffice
     ├── OptionError         an option with a value it cannot take
     ├── MissingExtra        an optional package that is asked for and not installed; also an ImportError
@@ -62,6 +63,10 @@ class PhotoError(GodeeperError):
 
 class WeightsError(GodeeperError):
     """A weights file that is damaged, of another architecture, or incomplete."""
+
+
+class DownloadError(WeightsError):
+    """Weights that cannot be fetched from their official address, or are not what was published."""
 
 
 class FeedError(GodeeperError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, plan
-from .errors import FeedError, UnknownName, WeightsError
+from .errors import FeedError, OptionError, UnknownName, WeightsError
 from .peek.capture import Peek
 from .photos.decode import Photo, decode
 from .photos.preprocess import Preprocess, to_pixels, to_planes
@@ -66,6 +67,15 @@ def load(
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
     return Network(engine_named(engine, file), preprocess)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class that a photo may show, and how sure the classifier is, from 0 to 1."""
+
+    label: str
+    probability: float
+    number: int
 
 
 class Network:
@@ -152,6 +162,31 @@ class Network:
             macs=tensor_macs(self.blueprint, [tensor.site.index]),
             macs_share=macs_share(self.blueprint, [tensor.site.index]),
         )
+
+    def classify(self, photo: Any, *, top: int = 5) -> tuple[Guess, ...]:
+        """The ``top`` classes of the weights' own classifier for a photo, the likeliest first.
+
+        Args:
+            photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+            top: how many classes, from 1.
+
+        Raises:
+            WeightsError: these weights have no classifier.
+            PhotoError: the photo cannot be decoded.
+        """
+        labels = self.weights.description.labels
+        if not labels:
+            raise WeightsError(
+                f"weights {self.weights.name!r} have no classifier, so there is nothing to classify with; "
+                "use others, for example: godeeper weights add imagenet-torchvision"
+            )
+        if top < 1:
+            raise OptionError(f"top {top}: expected at least 1 class")
+        key = key_of(resolve_one(self.blueprint, "softmax"))
+        steps = PhotoSteps(self.preprocess, "decode", decode(photo))
+        probabilities = self.compute([key], {}, steps)[key][0]
+        likeliest = np.argsort(-probabilities, kind="stable")[:top]
+        return tuple(Guess(labels[number], float(probabilities[number]), int(number)) for number in likeliest)
 
     def run(self, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
         """Compute tensors from others, in the calling style of TensorFlow 1.

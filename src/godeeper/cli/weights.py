@@ -1,20 +1,32 @@
-"""``godeeper weights``: what numbers are installed, where they are from, whether they are whole."""
+"""``godeeper weights``: what numbers are installed, where they are from, whether they are whole; and adding more."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
+from ..errors import GodeeperError, WeightsError
 from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..weights.file import WeightsFile
     from .common import Verbs
 
+ADD_EXAMPLE = """\
+  godeeper weights add imagenet-torchvision                                  an official release, by name
+  godeeper weights add classify_image_graph_def.pb --name imagenet-2015      TensorFlow's graph of 2015
+  godeeper weights add inception_v3_google-0cc3c7bd.pth                      torchvision, timm, pytorch-fid
+  godeeper weights add mine.keras --name mine --labels classes.txt           your own, fine-tuned
+"""
+
 EXAMPLE = """\
   godeeper weights list
+  godeeper weights add imagenet-torchvision
+  godeeper weights add classify_image_graph_def.pb --name imagenet-2015
   godeeper weights show bundled
   godeeper weights verify            all that are installed
 """
@@ -23,7 +35,7 @@ EXAMPLE = """\
 def add_to(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "weights",
-        help="list, show and verify weights",
+        help="list, show, add and verify weights",
         epilog=f"example:\n{EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -33,6 +45,16 @@ def add_to(verbs: Verbs) -> None:
         actions, "show", "say what weights are and where they are from", "  godeeper weights show bundled\n", run_show
     )
     show.add_argument("name", metavar="NAME", help="installed weights, or a file")
+    add = add_command(actions, "add", "install weights from a file or an official release", ADD_EXAMPLE, run_add)
+    add.add_argument("what", metavar="FILE_OR_NAME", help="a weights file of any known format, or an official release")
+    add.add_argument("--name", metavar="N", help="what to call them (default: the release's or the file's name)")
+    add.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
+    add.add_argument(
+        "--scaling",
+        metavar="S",
+        help="inception, imagenet or 2015: how photos were scaled in training (default: as the dialect does)",
+    )
+    add.add_argument("--replace", action="store_true", help="put them in the place of those that have the name")
     verify = add_command(
         actions, "verify", "read weights whole and check them", "  godeeper weights verify bundled\n", run_verify
     )
@@ -40,14 +62,61 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run_list(options: argparse.Namespace) -> int:
-    from ..weights.registry import installed
+    from ..weights.file import read
+    from ..weights.registry import installed_paths
 
-    records = [record(file) for file in installed()]
+    records, errors = [], []
+    for path in installed_paths().values():
+        try:
+            records.append(record(read(path)))
+        except WeightsError as error:  # one damaged file does not hide the others
+            errors.append(str(error))
+    available = official({each["name"] for each in records})
     if options.json:
-        print_json({"weights": records})
+        print_json({"weights": records, "official": available, "errors": errors})
+    else:
+        rows = [
+            [r["name"], r["architecture"], r["dialect"], f"{r['bytes'] / 1e6:.0f} MB", r["licence"]] for r in records
+        ]
+        print_table(("name", "architecture", "dialect", "size", "licence"), rows)
+        print("\nofficial releases, not installed (godeeper weights add NAME)")
+        print_table(("name", "what"), [[each["name"], each["summary"]] for each in available])
+    for message in errors:
+        print(f"godeeper: {message}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def official(installed: set[str]) -> list[dict[str, Any]]:
+    """The official releases that are not installed, as JSON."""
+    from ..weights.official import OFFICIAL
+
+    return [
+        {
+            "name": release.name,
+            "summary": release.summary,
+            "address": release.address,
+            "check": release.check,
+            "published": release.published,
+            "licence": release.licence,
+            "size": release.size or None,
+        }
+        for release in OFFICIAL.values()
+        if release.name not in installed
+    ]
+
+
+def run_add(options: argparse.Namespace) -> int:
+    from ..weights.install import Options, add
+    from .progress import bar
+
+    with bar() as report:
+        added = add(options.what, Options(options.name, options.labels, options.scaling, options.replace), report)
+    if options.json:
+        print_json({**record(added.file), "found": list(added.notes)})
         return 0
-    rows = [[r["name"], r["architecture"], r["dialect"], f"{r['bytes'] / 1e6:.0f} MB", r["licence"]] for r in records]
-    print_table(("name", "architecture", "dialect", "size", "licence"), rows)
+    for note in added.notes:
+        print(f"  {note}")
+    print(f"{added.file.name}: installed as {added.file.path}")
     return 0
 
 
@@ -65,9 +134,13 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def run_verify(options: argparse.Namespace) -> int:
-    from ..weights.registry import find, installed
+    from ..weights.file import read
+    from ..weights.registry import find, installed_paths
 
-    results = [check(file) for file in ([find(options.name)] if options.name else installed())]
+    if options.name:
+        results = [check(find(options.name))]
+    else:
+        results = [check_path(name, path, read) for name, path in installed_paths().items()]
     if options.json:
         print_json({"weights": results})
     for result in results:
@@ -76,6 +149,14 @@ def run_verify(options: argparse.Namespace) -> int:
         elif not options.json:
             print(f"{result['name']}: {result['tensors']} tensors, whole and as described (SHA-256 {result['sha256']})")
     return 1 if any(result["error"] for result in results) else 0
+
+
+def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> dict[str, Any]:
+    """``check``, also of a file whose header cannot be read."""
+    try:
+        return check(read(path))
+    except GodeeperError as error:
+        return {"name": name, "path": str(path), "tensors": None, "sha256": None, "error": str(error)}
 
 
 def check(file: WeightsFile) -> dict[str, Any]:

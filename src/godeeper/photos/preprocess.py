@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Fit = Literal["squash", "crop"]
 Filter = Literal["antialias", "tf2015"]
+Shade = float | tuple[float, float, float]
 FITS: tuple[Fit, ...] = ("squash", "crop")
 FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
 
@@ -28,14 +29,15 @@ class Preprocess:
 
     ``size``: side in pixels.  ``fit``: ``squash`` ignores the photo's proportions, ``crop`` takes its
     central square.  ``filter``: ``antialias`` is Pillow's bilinear, which averages when it shrinks;
-    ``tf2015`` is that of the 2015 graph.  Then (x - ``subtract``) / ``divide``, x from 0 to 255.
+    ``tf2015`` is that of the 2015 graph.  Then (x - ``subtract``) / ``divide``, x from 0 to 255; each is
+    one number, or one for red, green and blue.
     """
 
     size: int = 299
     fit: Fit = "squash"
     filter: Filter = "antialias"
-    subtract: float = 127.5
-    divide: float = 127.5
+    subtract: Shade = 127.5
+    divide: Shade = 127.5
 
     def __post_init__(self) -> None:
         for what, got, known in (("fit", self.fit, FITS), ("filter", self.filter, FILTERS)):
@@ -44,15 +46,14 @@ class Preprocess:
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
-        """What a weights file's description says."""
-        return cls(**fields)
+        """What a weights file's description says; JSON has lists for tuples."""
+        shades = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        return cls(**{**fields, **shades})
 
     @property
     def summary(self) -> str:
         """The whole of it in a few words."""
-        return (
-            f"{self.fit} to {self.size} x {self.size}, {self.filter} filter, (x - {self.subtract:g}) / {self.divide:g}"
-        )
+        return f"{self.fit} to {self.size} x {self.size}, {self.filter} filter, (x - {shade(self.subtract)}) / {shade(self.divide)}"
 
     def __call__(self, photo: Photo) -> NDArray[np.float32]:
         """(1, 3, size, size) float32: the network's input for one photo."""
@@ -77,11 +78,21 @@ class Preprocess:
 
     def centred(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``Sub``: the mean grey taken off."""
-        return values - np.float32(self.subtract)
+        return values - shades(self.subtract)
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``Mul``: about -1 to 1."""
-        return values / np.float32(self.divide)
+        return values / shades(self.divide)
+
+
+def shades(value: Shade) -> NDArray[np.float32]:
+    """One number, or one a colour, in single precision."""
+    return np.array(value, dtype=np.float32)
+
+
+def shade(value: Shade) -> str:
+    """One number, or three in brackets."""
+    return f"[{', '.join(f'{each:g}' for each in value)}]" if isinstance(value, tuple) else f"{value:g}"
 
 
 def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:

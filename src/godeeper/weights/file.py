@@ -40,7 +40,7 @@ class Description:
     """What a weights file says of itself.
 
     ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` (on the
-    0 … 255 scale).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one a class, or none
+    0 … 255 scale, one number or one a colour).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one a class, or none
     where the file has no classifier.  ``sha256``: of everything else in the file.
     """
 
@@ -48,7 +48,7 @@ class Description:
     architecture: str
     dialect: str
     preprocessing: Mapping[str, Any]
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = field(repr=False)
     source: str
     licence: str
     notes: str
@@ -82,8 +82,9 @@ class WeightsFile:
 
     @cached_property
     def network(self) -> Network:
-        """The blueprint, in the dialect these weights were made in."""
-        return in_dialect(ARCHITECTURES[self.description.architecture], self.description.dialect)
+        """The blueprint, in the dialect these weights were made in, with as many classes as they have labels."""
+        network = in_dialect(ARCHITECTURES[self.description.architecture], self.description.dialect)
+        return replace(network, classes=len(self.description.labels) or network.classes)
 
     @cached_property
     def expected(self) -> dict[str, tuple[int, ...]]:
@@ -139,17 +140,22 @@ class Numbers:
         """One tensor as float32; ``check`` has seen it before."""
         import numpy as np
 
-        stored: NDArray[Any] = self.handle.get_tensor(name)
+        stored = self.stored(name)
         if stored.dtype == np.uint8:
             scale, minimum = self.file.description.quantised[name]
             stored = (stored * scale + minimum).astype(np.float32)
         return stored
 
+    def stored(self, name: str) -> NDArray[Any]:
+        """One tensor as it is in the file, uint8 or float32."""
+        tensor: NDArray[Any] = self.handle.get_tensor(name)
+        return tensor
+
     def check(self) -> None:
         """Raise ``WeightsError`` unless the file holds just what the blueprint asks for, finite, and unchanged."""
         names = set(self.handle.keys())
         self.check_names(names)
-        tensors: dict[str, NDArray[Any]] = {name: self.handle.get_tensor(name) for name in names}
+        tensors: dict[str, NDArray[Any]] = {name: self.stored(name) for name in names}
         for name, tensor in tensors.items():
             self.check_tensor(name, tensor)
         got = content_sha256(tensors, self.file.description)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import UnknownName
@@ -10,11 +11,30 @@ from .file import WeightsFile, read
 BUNDLED = Path(__file__).parent / "bundled" / "inception_v3.safetensors"
 
 INSTALLED = {"bundled": BUNDLED}
+"""What ships with godeeper; what people add lies in ``weights_folder()``."""
+
+ENDING = ".safetensors"
+
+
+def weights_folder() -> Path:
+    """Where added weights are kept: ``weights`` under ``GODEEPER_CACHE``, or under the platform's data folder."""
+    chosen = os.environ.get("GODEEPER_CACHE")
+    if chosen:
+        return Path(chosen) / "weights"
+    from platformdirs import user_data_path
+
+    return user_data_path("godeeper", appauthor=False) / "weights"
+
+
+def installed_paths() -> dict[str, Path]:
+    """Name -> file of all installed weights, those that ship first."""
+    added = {path.stem: path for path in sorted(weights_folder().glob(f"*{ENDING}")) if not path.name.startswith(".")}
+    return {**INSTALLED, **{name: path for name, path in added.items() if name not in INSTALLED}}
 
 
 def installed() -> list[WeightsFile]:
     """Every weights file that can be named, opened."""
-    return [read(path) for path in INSTALLED.values()]
+    return [read(path) for path in installed_paths().values()]
 
 
 def find(name: str | Path) -> WeightsFile:
@@ -23,9 +43,14 @@ def find(name: str | Path) -> WeightsFile:
     What looks like a path (a ``.safetensors`` ending, or a folder in it) is taken as one.
     Nothing falls back to other weights.
     """
-    if name in INSTALLED:
-        return read(INSTALLED[str(name)])
+    paths = installed_paths()
+    if name in paths:
+        return read(paths[str(name)])
     path = Path(name)
-    if path.suffix == ".safetensors" or path.name != str(name):
+    if path.suffix == ENDING or path.name != str(name):
         return read(path)
-    raise UnknownName("weights", str(name), [*INSTALLED, "a path to a .safetensors file"])
+    from .official import OFFICIAL
+
+    if name in OFFICIAL:
+        raise UnknownName("weights", str(name), [*paths, f"add them first: godeeper weights add {name}"])
+    raise UnknownName("weights", str(name), [*paths, "a path to a .safetensors file"])

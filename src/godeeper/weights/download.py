@@ -1,0 +1,166 @@
+"""Fetching official files: resumable, checked before anything is made of them, over https alone.
+
+What has come of a download that was cut lies in ``NAME.part`` and is continued the next time.
+Proxies are taken from the environment, as urllib does.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import DownloadError, OutputError
+from ..files import unwritable
+from ..version import __version__
+from .official import Digests, Release, check, digests
+
+TIMEOUT = 10.0  # seconds without a connection or a byte
+BLOCK = 1 << 18
+HTTPS: tuple[str, ...] = ("https",)
+
+Report = Callable[[int, int], None]
+"""Called with the bytes that are there and the bytes in all; 0 where the server does not say."""
+
+
+def quiet(_done: int, _total: int) -> None:
+    """A report that says nothing."""
+
+
+class SameSchemes(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to addresses of the allowed schemes only."""
+
+    def __init__(self, schemes: tuple[str, ...]) -> None:
+        self.schemes = schemes
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        check_scheme(newurl, self.schemes)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """Fetches releases into ``folder``.  ``schemes`` are the kinds of address that are followed."""
+
+    folder: Path
+    schemes: tuple[str, ...] = HTTPS
+    timeout: float = TIMEOUT
+
+    def fetch(self, release: Release, report: Report = quiet) -> tuple[Path, Digests]:
+        """The release's file, whole and checked; raises ``DownloadError`` or ``OutputError``."""
+        path = self.folder / "downloads" / release.file_name
+        if not path.exists():
+            self.complete(release, path, report)
+        got = digests(path)
+        try:
+            check(release, got, self.folder)
+        except DownloadError:
+            path.unlink(missing_ok=True)
+            raise
+        return path, got
+
+    def complete(self, release: Release, path: Path, report: Report) -> None:
+        """Download into ``path``.part, from where it stopped, and rename it when all is there."""
+        check_scheme(release.address, self.schemes)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            start = part.stat().st_size if part.exists() else 0
+        except OSError as error:
+            raise unwritable(part, error) from None
+        response, start = self.open(release, start)
+        with response:
+            if response.headers.get_content_type() == "text/html":
+                raise DownloadError(f"{release.address} answers with a web page, not a file; {by_hand(release)}")
+            rest = int(response.headers.get("Content-Length") or 0)
+            total = start + rest if rest else 0
+            self.check_space(part, rest)
+            done = copy(response, part, start, total, report, release)
+        if done < total:
+            raise cut(release, done, total)
+        part.replace(path)
+
+    def open(self, release: Release, start: int) -> tuple[http.client.HTTPResponse, int]:
+        """The server's answer, and from which byte on it is: a server that cannot resume starts over."""
+        opener = urllib.request.build_opener(SameSchemes(self.schemes))
+        headers = {"User-Agent": f"godeeper/{__version__}", "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        try:
+            response = opener.open(urllib.request.Request(release.address, headers=headers), timeout=self.timeout)  # noqa: S310 (scheme checked)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+                return self.open(release, 0)
+            raise DownloadError(
+                f"{release.address} answers {error.code} ({error.reason}); {by_hand(release)}"
+            ) from None
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            reason = getattr(error, "reason", error)
+            raise DownloadError(
+                f"cannot reach {urlsplit(release.address).hostname} ({reason}); {by_hand(release)}"
+            ) from None
+        resumed = re.match(rf"bytes {start}-", response.headers.get("Content-Range", ""))
+        return response, start if response.status == http.HTTPStatus.PARTIAL_CONTENT and resumed else 0
+
+    def check_space(self, part: Path, wanted: int) -> None:
+        """Raise ``OutputError`` where the disk has no room for the rest."""
+        free = shutil.disk_usage(part.parent).free
+        if wanted > free:
+            raise OutputError(
+                f"cannot write {part}: {wanted / 1e6:.0f} MB to come, {free / 1e6:.0f} MB free; free some space and run it again"
+            )
+
+
+def copy(response: Any, part: Path, start: int, total: int, report: Report, release: Release) -> int:
+    """Write what comes behind the first ``start`` bytes; answers how many are there then."""
+    done = start
+    try:
+        with part.open("r+b" if start else "wb") as file:
+            file.seek(start)
+            while block := receive(response, release, done, total):
+                file.write(block)
+                done += len(block)
+                report(done, total)
+    except OSError as error:
+        raise unwritable(part, error) from None
+    return done
+
+
+def receive(response: Any, release: Release, done: int, total: int) -> bytes:
+    """The next bytes from the server; none at the end."""
+    try:
+        block: bytes = response.read(BLOCK)
+    except (OSError, http.client.HTTPException):
+        raise cut(release, done, total) from None
+    return block
+
+
+def cut(release: Release, done: int, total: int) -> DownloadError:
+    """The error for a download that ended too early."""
+    of = f" of {total / 1e6:.1f}" if total else ""
+    return DownloadError(
+        f"{release.file_name}: the download was cut after {done / 1e6:.1f}{of} MB; "
+        f"run the same command again to go on from there: godeeper weights add {release.name}"
+    )
+
+
+def check_scheme(address: str, schemes: tuple[str, ...]) -> None:
+    """Raise where an address would be fetched without encryption."""
+    if urlsplit(address).scheme not in schemes:
+        raise DownloadError(f"{address} is not an {' or '.join(schemes)} address: not fetched")
+
+
+def by_hand(release: Release) -> str:
+    """How to install a release without this computer's network."""
+    return (
+        f"fetch {release.address} with another computer, bring the file here, "
+        f"and run: godeeper weights add {release.file_name} --name {release.name}"
+    )

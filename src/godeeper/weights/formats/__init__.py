@@ -1,0 +1,94 @@
+"""Foreign weights: which format a file is in, told from its content, and the reader for it.
+
+One file a format.  Each reader answers a ``Foreign``: names and numbers, nothing run.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from ...errors import WeightsError
+from .foreign import BROKEN_ZIP, Foreign, damaged
+
+EXPECTED = (
+    "expected a TensorFlow frozen graph (.pb, .tgz), a PyTorch state dict (.pth, .pt), .safetensors, "
+    "Keras .h5 or .keras, or a TensorFlow.js model.json"
+)
+
+WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
+
+
+def read_foreign(path: Path) -> Foreign:
+    """Read a weights file of any known format; raises ``WeightsError``."""
+    start = first_bytes(path)
+    if start.startswith(b"PK\x03\x04"):
+        return read_zip(path)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        from . import keras_h5
+
+        return keras_h5.read(path)
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        from . import frozen_graph
+
+        return frozen_graph.read_archive(path)
+    if start[8:9] == b"{" and path.suffix != ".json":
+        from . import safetensors
+
+        return safetensors.read(path)
+    return read_plain(path, start)
+
+
+def read_zip(path: Path) -> Foreign:
+    """A zip archive: PyTorch's or Keras's."""
+    from . import keras_zip, torch_zip
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except BROKEN_ZIP as error:
+        raise damaged(path, "zip archive", error) from None
+    if keras_zip.is_keras_zip(names):
+        return keras_zip.read(path)
+    if torch_zip.is_torch_zip(names):
+        return torch_zip.read_zip(path)
+    raise WeightsError(f"{path}: a zip archive without weights; {EXPECTED}")
+
+
+def read_plain(path: Path, start: bytes) -> Foreign:
+    """Formats without a mark of their own, and what is no weights file at all."""
+    text = start.removeprefix(b"\xef\xbb\xbf")
+    if WEB_PAGE.match(text):
+        raise WeightsError(
+            f"{path}: a web page, not weights: what was saved is a server's message; {EXPECTED}, downloaded anew"
+        )
+    if text.lstrip(b" ")[:1] == b"{":
+        from . import tfjs
+
+        return tfjs.read(path)
+    if start[:1] == b"\x80":
+        from . import torch_zip
+
+        return torch_zip.read_legacy(path)
+    if start[:1] == b"\x0a":
+        from . import frozen_graph
+
+        return frozen_graph.read(path)
+    if text.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; fetch them with: git lfs pull")
+    raise WeightsError(f"{path}: no weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
+
+
+def first_bytes(path: Path) -> bytes:
+    """The beginning of the file; every reason why not is a ``WeightsError``."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except IsADirectoryError:
+        raise WeightsError(f"{path}: is a folder; {EXPECTED}") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot read it ({error.strerror}); {EXPECTED}") from None
+    if not start:
+        raise WeightsError(f"{path}: the file is empty; {EXPECTED}")
+    return start

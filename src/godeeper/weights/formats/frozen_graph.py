@@ -1,0 +1,257 @@
+"""TensorFlow's frozen graphs (``.pb``), read without TensorFlow: names, operations and constants.
+
+A frozen graph is a protocol buffer: fields of a number and a value, nested.  The few fields wanted
+are named in ``FIELDS`` below; the rest is skipped.  Sources: the wire format in the protocol buffers
+documentation; field numbers in tensorflow/core/framework (graph, node_def, attr_value, tensor,
+tensor_shape, types).
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import re
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import WeightsError
+from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Field = tuple[int, int | memoryview]
+
+FORMAT = "TensorFlow frozen graph"
+
+GRAPH_NODE = 1
+NODE_NAME, NODE_OPERATION, NODE_INPUT, NODE_ATTRIBUTE = 1, 2, 3, 5
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+VALUE_FLOAT, VALUE_BOOL, VALUE_TENSOR = 4, 5, 8
+TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT, TENSOR_FLOATS = 1, 2, 4, 5
+SHAPE_SIDE, SIDE_LENGTH = 2, 1
+"""The fields that are read, by message."""
+
+TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 14: "bfloat16", 19: "float16"}
+
+EPSILON = 0.001
+NORMALISATION = "BatchNormWithGlobalNormalization"
+GRAPH_MEMBER = "classify_image_graph_def.pb"
+CLASSES_MEMBER = "imagenet_2012_challenge_label_map_proto.pbtxt"
+NAMES_MEMBER = "imagenet_synset_to_human_label_map.txt"
+MOST_MEMBER_BYTES = 512 << 20
+
+
+@dataclass
+class Node:
+    """One operation of the graph, as far as weights are concerned."""
+
+    name: str = ""
+    operation: str = ""
+    inputs: list[str] = field(default_factory=list)
+    attributes: dict[str, memoryview] = field(default_factory=dict)
+
+
+def read(path: Path) -> Foreign:
+    """Read a ``.pb``, and its labels where the release's two text files lie beside it."""
+    if path.stat().st_size > MOST_BYTES:
+        raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
+    beside = {
+        name: path.with_name(name).read_bytes()
+        for name in (CLASSES_MEMBER, NAMES_MEMBER)
+        if path.with_name(name).is_file()
+    }
+    return read_bytes(path, path.read_bytes(), labels(beside))
+
+
+def read_archive(path: Path) -> Foreign:
+    """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
+    members: dict[str, bytes] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = member.name.rpartition("/")[2]
+                wanted = name.endswith(".pb") or name in (CLASSES_MEMBER, NAMES_MEMBER)
+                file = archive.extractfile(member) if wanted and member.size <= MOST_MEMBER_BYTES else None
+                if file is not None:
+                    members[name] = file.read()
+    except (tarfile.TarError, OSError, EOFError, struct.error, zlib.error, lzma.LZMAError) as error:
+        raise damaged(path, "tar archive", error) from None
+    graphs = [name for name in members if name.endswith(".pb")]
+    if len(graphs) != 1:
+        raise WeightsError(
+            f"{path}: an archive with {len(graphs)} .pb files, expected one, as in the 2015 release, inception-2015-12-05.tgz"
+        )
+    return read_bytes(path, members[graphs[0]], labels(members))
+
+
+def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign:
+    """What is in a graph, as far as weights are concerned."""
+    try:
+        return read_graph(path, memoryview(data), labels)
+    except (ValueError, IndexError, OverflowError, struct.error) as error:
+        raise damaged(path, "TensorFlow graph", error) from None
+
+
+def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign:
+    """The constants of a graph; small and whole-number ones, which are settings and not weights, are left out."""
+    nodes = list(read_nodes(data))
+    if not any(node.operation for node in nodes):
+        raise WeightsError(f"{path}: no TensorFlow graph in it; expected a frozen graph such as {GRAPH_MEMBER}")
+    constants = {node.name: read_constant(path, node) for node in nodes if node.operation == "Const"}
+    types = {name: constant[0] for name, constant in constants.items() if constant}
+    tensors = {name: constant[1] for name, constant in constants.items() if constant}
+    notes = normalisations(path, nodes, tensors)
+    operations = {node.name: node.operation for node in nodes}
+    return Foreign(path, FORMAT, tensors, types, operations, labels, notes)
+
+
+def read_nodes(graph: memoryview) -> Iterator[Node]:
+    """Every node of a graph."""
+    for number, value in fields(graph):
+        if number == GRAPH_NODE and isinstance(value, memoryview):
+            yield read_node(value)
+
+
+def read_node(message: memoryview) -> Node:
+    """One node."""
+    node = Node()
+    for number, value in fields(message):
+        if not isinstance(value, memoryview):
+            continue
+        if number == NODE_NAME:
+            node.name = bytes(value).decode()
+        elif number == NODE_OPERATION:
+            node.operation = bytes(value).decode()
+        elif number == NODE_INPUT:
+            node.inputs.append(bytes(value).decode().removeprefix("^").partition(":")[0])
+        elif number == NODE_ATTRIBUTE:
+            entry = dict(fields(value))
+            node.attributes[text(entry.get(ENTRY_KEY))] = view(entry.get(ENTRY_VALUE))
+    return node
+
+
+def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
+    """(Type, values) of a constant; None for a setting: a single number, whole numbers, or text."""
+    import numpy as np
+
+    message = view(dict(fields(node.attributes.get("value", memoryview(b"")))).get(VALUE_TENSOR))
+    floats: list[memoryview] = []
+    found: dict[int, int | memoryview] = {}
+    for number, value in fields(message):
+        found[number] = value
+        if number == TENSOR_FLOATS:
+            floats.append(value if isinstance(value, memoryview) else memoryview(struct.pack("<I", value)))
+    kind = TYPES.get(int(whole(found.get(TENSOR_TYPE))), "another type")
+    shape = read_shape(view(found.get(TENSOR_SHAPE)))
+    if kind not in FLOATS or math.prod(shape) < 2:
+        return None
+    label = f"{path}: {node.name}"
+    if not floats:
+        return kind, array_of(view(found.get(TENSOR_CONTENT)), kind, shape, label)
+    values = np.frombuffer(b"".join(floats), "<f4")
+    if kind != "float32" or values.size not in (1, math.prod(shape)):
+        raise WeightsError(f"{label} lists {values.size} numbers for shape {shape}; the file is damaged, get it anew")
+    return kind, np.broadcast_to(values if values.size == 1 else values.reshape(shape), shape)
+
+
+def read_shape(message: memoryview) -> tuple[int, ...]:
+    """The sides of a tensor."""
+    sides = [dict(fields(view(value))) for number, value in fields(message) if number == SHAPE_SIDE]
+    return tuple(int(whole(side.get(SIDE_LENGTH))) for side in sides)
+
+
+def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Check the epsilon of every normalisation; where one does not use its gamma, put 1 for it and say so."""
+    import numpy as np
+
+    unused = 0
+    for node in nodes:
+        if node.operation != NORMALISATION:
+            continue
+        values = {name: dict(fields(value)) for name, value in node.attributes.items()}
+        epsilon = struct.unpack("<f", view(values.get("variance_epsilon", {}).get(VALUE_FLOAT, memoryview(bytes(4)))))[
+            0
+        ]
+        if abs(epsilon - EPSILON) > 1e-6:
+            raise WeightsError(
+                f"{path}: {node.name} normalises with epsilon {epsilon:g}, expected {EPSILON:g}; another network"
+            )
+        scales = whole(values.get("scale_after_normalization", {}).get(VALUE_BOOL))
+        gamma = node.inputs[-1] if node.inputs else ""
+        if not scales and gamma in tensors:
+            tensors[gamma] = np.ones_like(tensors[gamma])
+            unused += 1
+    return (f"{unused} stored gammas are not used by this graph: 1 stands for them",) if unused else ()
+
+
+def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The names of the classes in the graph's own order, from the two text files of the release.
+
+    One file says which class is which synset, the other what a synset is called; both are needed.
+    """
+    if CLASSES_MEMBER not in files or NAMES_MEMBER not in files:
+        return ()
+    entry = re.compile(r'target_class:\s*(\d+)\s+target_class_string:\s*"(n\d{8})"')
+    synsets = {
+        int(number): synset for number, synset in entry.findall(files[CLASSES_MEMBER].decode("utf-8", "replace"))
+    }
+    names = dict(re.findall(r"^(n\d{8})\s+(.+?)\s*$", files[NAMES_MEMBER].decode("utf-8", "replace"), re.MULTILINE))
+    last = max(synsets, default=-1)
+    return (
+        tuple(names.get(synsets.get(number, ""), f"class {number}") for number in range(last + 1))
+        if last < 1 << 16
+        else ()
+    )
+
+
+def fields(message: memoryview) -> Iterator[Field]:
+    """(Number, value) of each field of a message: a varint as int, all else as bytes."""
+    position = 0
+    while position < len(message):
+        key, position = varint(message, position)
+        kind = key & 7
+        if kind == 0:
+            value, position = varint(message, position)
+            yield key >> 3, value
+            continue
+        if kind not in (1, 2, 5):
+            raise ValueError(f"field of unknown kind {kind}")
+        length, position = varint(message, position) if kind == 2 else ({1: 8, 5: 4}[kind], position)
+        if position + length > len(message):
+            raise ValueError("it ends in the middle of a field")
+        yield key >> 3, message[position : position + length]
+        position += length
+
+
+def varint(message: memoryview, position: int) -> tuple[int, int]:
+    """A whole number of seven bits a byte, and where it ends."""
+    value = shift = 0
+    while shift < 70:
+        byte = message[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+        shift += 7
+    raise ValueError("a number without an end")
+
+
+def view(value: int | memoryview | None) -> memoryview:
+    """A field's bytes; none where the field is missing."""
+    return value if isinstance(value, memoryview) else memoryview(b"")
+
+
+def whole(value: int | memoryview | None) -> int:
+    """A field's number; 0 where the field is missing."""
+    return value if isinstance(value, int) else 0
+
+
+def text(value: int | memoryview | None) -> str:
+    """A field's text."""
+    return bytes(view(value)).decode()

@@ -1,0 +1,136 @@
+"""Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py.
+
+Layers are called by their own names, ``conv2d_7/kernel``, whatever the file's folders are called.
+Numbers in those names only tell the order of creation: one file counts from 1, the next from 95.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ...errors import WeightsError
+from .foreign import MOST_BYTES, TYPES, Foreign, damaged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "Keras HDF5"
+
+VARIABLES = {
+    ("conv2d", 1): ("kernel",),
+    ("batch_normalization", 3): ("beta", "moving_mean", "moving_variance"),
+    ("batch_normalization", 4): ("gamma", "beta", "moving_mean", "moving_variance"),
+    ("dense", 1): ("kernel",),
+    ("dense", 2): ("kernel", "bias"),
+    ("predictions", 2): ("kernel", "bias"),
+}
+"""(Kind of layer, how many variables) -> what Keras 3, which only numbers them, calls each.
+
+The order is that of ``Layer.save_own_variables``: trainable variables first, each in order of creation.
+"""
+
+
+def read(path: Path) -> Foreign:
+    """Read a file of either generation."""
+    return read_open(path, path, FORMAT)
+
+
+def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
+    """Read HDF5 out of ``file``; ``path`` is for messages."""
+    h5py = import_h5py(path)
+    tensors: dict[str, NDArray[Any]] = {}
+    types: dict[str, str] = {}
+    total = 0
+    try:
+        with h5py.File(file, "r") as root:
+            for name, data in variables(h5py, root):
+                total += data.nbytes
+                if total > MOST_BYTES:
+                    raise WeightsError(
+                        f"{path}: holds more than {MOST_BYTES >> 30} GiB; expected weights of one network"
+                    )
+                if name in tensors:
+                    raise WeightsError(f"{path}: two variables are called {name}; expected one Inception network")
+                tensors[name] = data[()]
+                types[name] = type_of(data.dtype)
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise damaged(path, "HDF5 file", error) from None
+    if not tensors:
+        raise WeightsError(
+            f"{path}: an HDF5 file without Keras layers; expected one that model.save_weights or model.save wrote"
+        )
+    return Foreign(path, format, tensors, types)
+
+
+def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
+    """(Name, data) of every variable."""
+    group = root.get("model_weights", root)
+    if "layer_names" in group.attrs:
+        yield from variables_of_keras2(group)
+    else:
+        yield from variables_of_keras3(h5py, root)
+
+
+def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
+    """A group a layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
+    for layer in group.attrs["layer_names"]:
+        for variable in group[decode(layer)].attrs["weight_names"]:
+            name = decode(variable)
+            yield "/".join(name.removesuffix(":0").split("/")[-2:]), group[decode(layer)][name]
+
+
+def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
+    """Groups called ``vars``, whose attribute names the layer and whose members are numbered."""
+    found: list[Any] = []
+    root.visititems(lambda name, item: found.append(item) if is_variables(h5py, name, item) else None)
+    for group in found:
+        if "optimizer" in group.name.split("/"):
+            continue
+        layer = decode(group.attrs["name"]) if "name" in group.attrs else ""
+        members = sorted(group, key=int)
+        if not members:
+            continue
+        if not layer:
+            raise WeightsError(
+                f"{root.filename}: a Keras file that does not name its layers; load it in Keras and write it again with model.save"
+            )
+        names = VARIABLES.get((kind_of(layer), len(members)), tuple(f"variable_{member}" for member in members))
+        for name, member in zip(names, members, strict=True):
+            yield f"{layer}/{name}", group[member]
+
+
+def is_variables(h5py: Any, name: str, item: Any) -> bool:
+    """Whether a group is one layer's variables."""
+    return name.rpartition("/")[2] == "vars" and isinstance(item, h5py.Group)
+
+
+def kind_of(layer: str) -> str:
+    """``conv2d_12`` -> ``conv2d``."""
+    head, _, number = layer.rpartition("_")
+    return head if head and number.isdigit() else layer
+
+
+def type_of(dtype: Any) -> str:
+    """The type by godeeper's name for it; else as numpy calls it, which is refused later."""
+    import numpy as np
+
+    names = {np.dtype(code): name for name, code in TYPES.items() if name != "bfloat16"}
+    return names.get(np.dtype(dtype), str(dtype))
+
+
+def decode(value: Any) -> str:
+    """Text that older files keep as bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def import_h5py(path: Path) -> Any:
+    """h5py, or what to do where it is not there."""
+    try:
+        return import_module("h5py")
+    except ImportError:
+        raise WeightsError(
+            f"{path}: reading Keras files needs h5py; install it with: pip install 'godeeper[keras]'"
+        ) from None

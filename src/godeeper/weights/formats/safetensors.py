@@ -1,0 +1,50 @@
+"""Safetensors files of others: timm's, torchvision's names, also in half precision.
+
+The format is a length, a JSON header and the bytes; it is read here because numpy, through which the
+safetensors package would answer, has no bfloat16.  Source: the format's description in the README of
+huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...errors import WeightsError
+from .foreign import MOST_BYTES, Foreign, array_of, damaged
+
+FORMAT = "safetensors"
+MOST_HEADER_BYTES = 100_000_000  # the limit of the format itself
+
+TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
+    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
+
+def read(path: Path) -> Foreign:
+    """Read the file whole."""
+    if path.stat().st_size > MOST_BYTES:
+        raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
+    data = memoryview(path.read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(MOST_HEADER_BYTES, len(data) - 8):
+        raise damaged(path, "safetensors file", f"its header of {length} bytes is not there")
+    content = data[8 + length :]
+    try:
+        header = json.loads(bytes(data[8 : 8 + length]))
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        types = {name: TYPES.get(entry["dtype"], str(entry["dtype"])) for name, entry in entries.items()}
+        tensors = {name: tensor(content, entry, types[name], f"{path}: {name}") for name, entry in entries.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(path, "safetensors file", error) from None
+    return Foreign(path, FORMAT, tensors, types)
+
+
+def tensor(content: memoryview, entry: dict[str, Any], kind: str, label: str) -> Any:
+    """One tensor by its header entry."""
+    start, end = entry["data_offsets"]
+    if not 0 <= start <= end <= len(content):
+        raise ValueError(f"{label.rpartition(': ')[2]} lies beyond the end")
+    return array_of(content[start:end], kind, tuple(int(side) for side in entry["shape"]), label)

@@ -1,0 +1,78 @@
+"""TensorFlow.js models: ``model.json`` and the shards of bytes beside it, also quantised.
+
+The manifest says name, shape, type and, where numbers were quantised, how to undo it:
+value = stored · scale + min.  Source: tfjs-core/src/io/types.ts, io_utils.ts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import WeightsError
+from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "TensorFlow.js model"
+
+
+def read(path: Path) -> Foreign:
+    """Read the manifest and every shard it names."""
+    tensors: dict[str, NDArray[Any]] = {}
+    types: dict[str, str] = {}
+    try:
+        manifest = json.loads(path.read_bytes())["weightsManifest"]
+        for group in manifest:
+            data = memoryview(b"".join(read_shard(path, name) for name in group["paths"]))
+            start = 0
+            for entry in group["weights"]:
+                kind = stored_type(entry)
+                end = start + math.prod(entry["shape"]) * int(TYPES.get(kind, "f8")[-1].replace("?", "1"))
+                name = str(entry["name"])
+                tensors[name] = values(data[start:end], entry, kind, f"{path}: {name}")
+                types[name] = f"{kind} quantised" if "quantization" in entry and kind.startswith("uint") else kind
+                start = end
+            if start != len(data):
+                raise WeightsError(
+                    f"{path}: its shards hold {len(data)} bytes, its manifest says {start}; get all files anew"
+                )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, FORMAT, f"cannot read the manifest: {error!r}") from None
+    return Foreign(path, FORMAT, tensors, types)
+
+
+def read_shard(path: Path, name: str) -> bytes:
+    """The bytes of one shard, which must lie beside the manifest."""
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise WeightsError(f"{path}: names a shard {name!r} outside of its own folder; expected plain file names")
+    shard = path.with_name(name)
+    try:
+        if shard.stat().st_size > MOST_BYTES:
+            raise WeightsError(f"{shard}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
+        return shard.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot read its shard {name} ({error.strerror}); put all files of the model in one folder"
+        ) from None
+
+
+def stored_type(entry: Mapping[str, Any]) -> str:
+    """The type of the bytes."""
+    kind: str = entry.get("quantization", {}).get("dtype", entry["dtype"])
+    return kind
+
+
+def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) -> NDArray[Any]:
+    """One tensor, dequantised in double precision and kept in single."""
+    import numpy as np
+
+    stored = array_of(data, kind, tuple(entry["shape"]), label)
+    quantisation = entry.get("quantization", {})
+    if "scale" not in quantisation:
+        return stored
+    return (stored * float(quantisation["scale"]) + float(quantisation.get("min", 0.0))).astype(np.float32)

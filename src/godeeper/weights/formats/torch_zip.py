@@ -1,0 +1,254 @@
+"""PyTorch's ``.pth`` and ``.pt`` files, read without PyTorch and without running what they say.
+
+Such a file is a pickle that describes tensors, and the tensors' bytes: in a zip archive since
+PyTorch 1.6, one after the other before.  A pickle is a small program; here it may name ordered
+dictionaries, tensors and storage types.  Whatever else it names is refused before it is looked up;
+and what stands for those names here cannot be changed, as a pickle may try to (its BUILD).
+Source: torch/serialization.py, the layout of both forms.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import WeightsError
+from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, damaged, widen_bfloat16
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "PyTorch state dict"
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+MOST_AXES = 8
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net")
+"""Keys under which training scripts keep a state dict among other things."""
+
+BROKEN_PICKLE = (
+    pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
+    MemoryError, RecursionError, UnicodeDecodeError,
+)  # fmt: skip
+
+
+class StorageType(NamedTuple):
+    """The type of a storage's numbers: what ``torch.FloatStorage`` stands for."""
+
+    kind: str
+
+
+class Storage(NamedTuple):
+    """A run of numbers elsewhere in the file."""
+
+    key: str
+    kind: str
+    length: int
+
+
+class TensorView(NamedTuple):
+    """A tensor as the pickle describes it: a window on a storage, in elements."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class RebuildTensor:
+    """Stands in for ``torch._utils._rebuild_tensor_v2``."""
+
+    __slots__ = ()
+
+    def __call__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> TensorView:
+        whole = (offset, *shape, *strides)
+        if not isinstance(storage, Storage) or not all(isinstance(n, int) and 0 <= n <= MOST_BYTES for n in whole):
+            raise ValueError("a tensor that is no window on a storage")
+        if len(shape) != len(strides) or len(shape) > MOST_AXES:
+            raise ValueError("a tensor whose shape and strides disagree")
+        return TensorView(storage, offset, tuple(shape), tuple(strides))
+
+
+class RebuildParameter:
+    """Stands in for ``torch._utils._rebuild_parameter``: a parameter is its tensor."""
+
+    __slots__ = ()
+
+    def __call__(self, tensor: Any, *_rest: Any) -> Any:
+        return tensor
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch", "Size"): tuple,
+    ("torch._utils", "_rebuild_tensor_v2"): RebuildTensor(),
+    ("torch._utils", "_rebuild_parameter"): RebuildParameter(),
+    **{
+        ("torch", f"{name}Storage"): StorageType(kind)
+        for name, kind in {
+            "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
+            "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool",
+        }.items()
+    },
+}  # fmt: skip
+"""All that a weights file needs to name, and what stands for it here; none of it comes from PyTorch."""
+
+
+class TensorsOnly(pickle.Unpickler):
+    """An unpickler that can make dictionaries, plain values and descriptions of tensors, and nothing else."""
+
+    def __init__(self, file: Any, path: Path) -> None:
+        super().__init__(file)
+        self.path = path
+        self.storages: dict[str, Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise WeightsError(
+                f"{self.path}: opening it would run {module}.{name}, which was not run; expected tensors only: "
+                "get the file from its official source, or save model.state_dict() from a model you trust"
+            )
+        return ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any) -> Storage:
+        kind, storage_type, key, _device, count, *view = pid
+        if (
+            kind != "storage"
+            or not isinstance(storage_type, StorageType)
+            or not isinstance(count, int)
+            or count < 0
+            or any(view)
+        ):
+            raise pickle.UnpicklingError(f"an unknown reference {str(kind)[:40]!r}")
+        return self.storages.setdefault(str(key), Storage(str(key), storage_type.kind, count))
+
+
+def is_torch_zip(names: Iterable[str]) -> bool:
+    """Whether a zip archive with these members is one of PyTorch's."""
+    return any(name.endswith(("data.pkl", "constants.pkl")) for name in names)
+
+
+def read_zip(path: Path) -> Foreign:
+    """Read the zip form."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if any("/code/" in name for name in names):
+                raise WeightsError(
+                    f"{path}: a TorchScript archive, which carries code; expected a state dict: save model.state_dict()"
+                )
+            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
+                raise WeightsError(
+                    f"{path}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
+                )
+            (index,) = [name for name in names if name.endswith("data.pkl")]
+            root = index.removesuffix("data.pkl")
+            order = archive.read(f"{root}byteorder").decode() if f"{root}byteorder" in names else "little"
+            if order != "little":
+                raise WeightsError(
+                    f"{path}: saved on a {order[:9]}-endian machine; expected little-endian: save it anew"
+                )
+            content, _ = unpickle(io.BytesIO(archive.read(index)), path)
+            return collect(path, content, lambda storage: archive.read(f"{root}data/{storage.key}"))
+    except BROKEN_ZIP as error:
+        raise damaged(path, "PyTorch file", error) from None
+
+
+def read_legacy(path: Path) -> Foreign:
+    """Read the form before PyTorch 1.6: four pickles, then each storage with its length."""
+    file = io.BytesIO(path.read_bytes())
+    if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
+        raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
+    system, _ = unpickle(file, path)
+    if not isinstance(system, dict) or not dict.get(system, "little_endian", True):
+        raise WeightsError(f"{path}: saved on a big-endian machine; expected little-endian: save it anew")
+    content, storages = unpickle(file, path)
+    keys, _ = unpickle(file, path)
+    stored: dict[Storage, bytes] = {}
+    for key in keys if isinstance(keys, list) else []:
+        storage = storages.get(str(key))
+        if storage is None or int.from_bytes(file.read(8), "little") != storage.length:
+            raise damaged(path, "PyTorch file", "its list of storages does not fit its tensors")
+        stored[storage] = file.read(storage.length * size_of(storage.kind))
+    return collect(path, content, lambda storage: stored.get(storage, b""))
+
+
+def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
+    """The next pickle of ``file``, if it holds nothing but plain values and tensors; and the storages it names."""
+    unpickler = TensorsOnly(file, path)
+    try:
+        check_memo(file)
+        return unpickler.load(), unpickler.storages
+    except WeightsError:
+        raise
+    except BROKEN_PICKLE as error:
+        raise damaged(path, "PyTorch file", error) from None
+
+
+def check_memo(file: io.BytesIO) -> None:
+    """Refuse a pickle that would number what it remembers from far above: Python makes room for all numbers below."""
+    start = file.tell()
+    for done, (operation, number, _) in enumerate(pickletools.genops(file)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > done:
+            raise ValueError(f"it remembers something as number {number} in its step {done}")
+    file.seek(start)
+
+
+def state_dict(path: Path, content: Any) -> dict[str, TensorView]:
+    """The mapping of names to tensors, also where a training script wrapped it in another."""
+    for key in WRAPPERS:
+        inner = dict.get(content, key) if isinstance(content, dict) else None  # not content.get, which a pickle may set
+        if isinstance(inner, dict):
+            content = inner
+            break
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
+    pairs = dict.items(content)
+    views = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, TensorView)}
+    if not views:
+        raise WeightsError(f"{path}: a PyTorch file without tensors; expected a state dict: save model.state_dict()")
+    return views
+
+
+def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Foreign:
+    """The tensors of an unpickled file; ``read`` answers a storage's bytes."""
+    views = state_dict(path, content)
+    if sum(math.prod(view.shape) * size_of(view.storage.kind) for view in views.values()) > MOST_BYTES:
+        raise WeightsError(
+            f"{path}: its tensors take more than {MOST_BYTES >> 30} GiB; expected weights of one network"
+        )
+    try:
+        tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
+    except ValueError as error:  # sides that numpy cannot have
+        raise damaged(path, "PyTorch file", error) from None
+    return Foreign(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()})
+
+
+def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[Any]:
+    """The numbers under a window, copied; a window that reaches beyond its storage is refused."""
+    import numpy as np
+
+    kind = view.storage.kind
+    flat = np.frombuffer(data, TYPES[kind], len(data) // size_of(kind))
+    if 0 in view.shape:
+        return np.zeros(view.shape, flat.dtype)
+    last = view.offset + sum((side - 1) * stride for side, stride in zip(view.shape, view.strides, strict=True))
+    if last >= len(flat):
+        raise damaged(path, "PyTorch file", f"{name} reaches beyond the {len(flat)} numbers that are there")
+    strides = tuple(stride * flat.itemsize for stride in view.strides)
+    window = np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False).copy()
+    return widen_bfloat16(window) if kind == "bfloat16" else window
+
+
+def size_of(kind: str) -> int:
+    """Bytes of one number."""
+    import numpy as np
+
+    return np.dtype(TYPES[kind]).itemsize

@@ -1,0 +1,206 @@
+"""The official releases of Inception v3's weights: where they are, and what is published to check them by.
+
+Every hash here is one that the project itself publishes, and ``published`` says where; none was
+computed by us.  Where a project publishes none, or only a part, the SHA-256 of the first download is
+pinned in ``pins.json`` beside the weights, and every later one must be the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import DownloadError
+from ..files import write_atomically
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+SCALINGS: dict[str, dict[str, Any]] = {
+    "inception": {"subtract": 127.5, "divide": 127.5},
+    "2015": {"subtract": 128.0, "divide": 128.0},
+    "imagenet": {
+        "subtract": [255 * mean for mean in IMAGENET_MEAN],
+        "divide": [255 * deviation for deviation in IMAGENET_DEVIATION],
+    },
+}
+"""What is done to x from 0 to 255: x / 127.5 - 1; (x - 128) / 128; each colour by ImageNet's mean and deviation."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One official file.
+
+    ``sha256``: published hexadecimal digits, all 64 or the first 8.  ``md5``: published.  ``published``: where.
+    ``size``: as the project states it, for people; none where it does not.  ``preprocessing``: what differs
+    from the dialect's.  ``needs``: a Python package without which the file cannot be read.
+    """
+
+    name: str
+    address: str
+    summary: str
+    licence: str
+    published: str
+    sha256: str = ""
+    md5: str = ""
+    size: str = ""
+    needs: str = ""
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called at its address."""
+        return self.address.rpartition("/")[2]
+
+    @property
+    def check(self) -> str:
+        """What the file is checked by, in a few words."""
+        if self.sha256:
+            return "SHA-256" if len(self.sha256) == 64 else f"first {len(self.sha256)} digits of SHA-256"
+        return "MD5" if self.md5 else "none published, pinned on first use"
+
+
+KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels"
+
+OFFICIAL = {
+    release.name: release
+    for release in (
+        Release(
+            "imagenet-2015",
+            "https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+            "Google's graph of December 2015, with its own 1008 classes and their names",
+            "Apache-2.0 (TensorFlow)",
+            "no hash; tensorflow/models, tutorials/image/imagenet/classify_image.py gives the address",
+        ),
+        Release(
+            "imagenet-torchvision",
+            "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+            "torchvision's Inception_V3_Weights.IMAGENET1K_V1",
+            "BSD-3-Clause (torchvision); the training data has terms of its own",
+            "pytorch/vision, torchvision/models/inception.py: digits in the file's name, _file_size",
+            sha256="0cc3c7bd",
+            size="103.903 MB",
+        ),
+        Release(
+            "imagenet-timm",
+            "https://huggingface.co/timm/inception_v3.tv_in1k/resolve/main/model.safetensors",
+            "timm's inception_v3.tv_in1k: torchvision's weights as timm keeps them",
+            "Apache-2.0 (timm)",
+            "huggingface.co/timm/inception_v3.tv_in1k, Git LFS details of model.safetensors",
+            sha256="9c452c63a67fd03a38a78c401ba12d4be0e926df63c93403de3a29f6df20fefb",
+            size="95.5 MB",
+        ),
+        Release(
+            "imagenet-timm-gluon",
+            "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/gluon_inception_v3-9f746940.pth",
+            "timm's inception_v3.gluon_in1k: trained by the authors of MXNet Gluon",
+            "Apache-2.0 (timm)",
+            "huggingface/pytorch-image-models, timm/models/inception_v3.py (v0.1 to v0.6): digits in the file's name",
+            sha256="9f746940",
+            preprocessing=SCALINGS["imagenet"],
+        ),
+        Release(
+            "imagenet-keras",
+            f"{KERAS}.h5",
+            "Keras's InceptionV3(weights='imagenet')",
+            "Apache-2.0 (Keras)",
+            "keras-team/keras, keras/src/applications/inception_v3.py: file_hash",
+            md5="9a0d58056eeedaa3f26cb7ebd46da564",
+            needs="h5py",
+        ),
+        Release(
+            "imagenet-keras-notop",
+            f"{KERAS}_notop.h5",
+            "Keras's InceptionV3(weights='imagenet', include_top=False): no classifier",
+            "Apache-2.0 (Keras)",
+            "keras-team/keras, keras/src/applications/inception_v3.py: file_hash",
+            md5="bcbd6486424b2319ff4ef7d526e38f63",
+            needs="h5py",
+        ),
+        Release(
+            "fid-2015",
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+            "the 2015 graph as pytorch-fid ports it, for the Fréchet Inception Distance",
+            "Apache-2.0 (pytorch-fid)",
+            "mseitzer/pytorch-fid, src/pytorch_fid/inception.py: digits in the file's name",
+            sha256="6726825d",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Digests:
+    """A file's fingerprints and size."""
+
+    sha256: str
+    md5: str
+    bytes: int
+
+
+def digests(path: Path) -> Digests:
+    """Read a file once for both of its fingerprints."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    size = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha256.update(block)
+            md5.update(block)
+            size += len(block)
+    return Digests(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def is_published(release: Release, got: Digests) -> bool:
+    """Whether a file is the release, by what is published of it; False where nothing is."""
+    if release.sha256:
+        return got.sha256.startswith(release.sha256)
+    return bool(release.md5) and got.md5 == release.md5
+
+
+def recognise(got: Digests) -> Release | None:
+    """The official release that a file is, by its fingerprint alone."""
+    return next((release for release in OFFICIAL.values() if is_published(release, got)), None)
+
+
+def check(release: Release, got: Digests, folder: Path) -> None:
+    """Raise ``DownloadError`` where a file is not the published one, or not the one that was pinned."""
+    if (release.sha256 or release.md5) and not is_published(release, got):
+        wrong, expected = (got.sha256, release.sha256) if release.sha256 else (got.md5, release.md5)
+        raise DownloadError(
+            f"{release.file_name}: {release.check} {wrong[: len(expected)]}, expected {expected} "
+            f"({release.published}); it is not what was published: get it anew from {release.address}"
+        )
+    pinned = pins(folder).get(release.name, {}).get("sha256", got.sha256)
+    if pinned != got.sha256:
+        raise DownloadError(
+            f"{release.file_name}: SHA-256 {got.sha256[:16]}…, the first download had {pinned[:16]}…; "
+            f"if the new one is to be trusted, remove {release.name!r} from {folder / 'pins.json'} and add it again"
+        )
+
+
+def pin(release: Release, got: Digests, folder: Path) -> bool:
+    """Remember a first download's SHA-256; whether it is new, and all that vouches for the file from now on."""
+    known = pins(folder)
+    if release.name in known or len(release.sha256) == 64:
+        return False
+    known[release.name] = {"sha256": got.sha256, "bytes": got.bytes, "address": release.address}
+    write_atomically(folder / "pins.json", (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
+    return True
+
+
+def pins(folder: Path) -> dict[str, dict[str, Any]]:
+    """What was pinned; a file that cannot be read is an error, never taken for an empty one."""
+    path = folder / "pins.json"
+    try:
+        known: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
+        if not all(isinstance(entry["sha256"], str) for entry in known.values()):
+            raise ValueError("an entry without a SHA-256")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DownloadError(f"{path}: cannot read it ({error}); mend or remove it") from None
+    return known

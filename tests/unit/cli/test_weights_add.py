@@ -1,0 +1,137 @@
+"""``godeeper weights add`` and ``godeeper classify`` as a person types them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.cli.main import main
+from godeeper.cli.progress import line
+from godeeper.weights.file import expected_tensors
+
+PHOTO = str(Path(__file__).parents[3] / "examples" / "chelsea.jpg")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Weights and caches go to a folder of the test's own."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "godeeper"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "godeeper" / "weights"
+
+
+@pytest.fixture(scope="session")
+def graph_numbers() -> dict[str, Any]:
+    """Random weights of the whole network under the 2015 graph's names and layout."""
+    random = np.random.default_rng(0)
+    shapes = expected_tensors(in_dialect(INCEPTION_V3, "2015"), with_classifier=True)
+    return {
+        name: random.uniform(0.01, 0.02, shape if len(shape) < 4 else [shape[axis] for axis in (2, 3, 1, 0)]).astype(
+            "<f4"
+        )
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.fixture
+def theirs(graph_numbers: dict[str, Any], tmp_path: Path) -> Path:
+    """Those weights as someone's safetensors file."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, values in graph_numbers.items():
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [end, end + values.nbytes]}
+        end += values.nbytes
+    head = json.dumps(header).encode()
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(
+        b"".join([struct.pack("<Q", len(head)), head, *(values.tobytes() for values in graph_numbers.values())])
+    )
+    return path
+
+
+def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights that were added are listed, shown and classify a photo, in words and in JSON."""
+    assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
+    said = capsys.readouterr().out
+    assert "names of the 2015 graph" in said
+    assert "mine: installed as" in said
+    assert main(["weights", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert "mine" in listed.partition("official releases, not installed")[0]
+    assert main(["classify", "--weights", "mine", PHOTO, "--top", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert main(["classify", "--weights", "mine", PHOTO, "none.jpg", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["weights"] == "mine"
+    first, second = document["photos"]
+    assert first["error"] is None
+    assert [set(guess) for guess in first["top"]] == [{"label", "probability"}] * 5
+    assert second["top"] == []
+    assert "no such file" in second["error"]
+
+
+def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Official releases are listed apart, as not installed, with what they are checked by."""
+    assert main(["weights", "list"]) == 0
+    below = capsys.readouterr().out.partition("official releases, not installed")[2]
+    assert "imagenet-torchvision" in below
+    assert main(["weights", "list", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    checks = {each["name"]: each["check"] for each in document["official"]}
+    assert checks["imagenet-2015"] == "none published, pinned on first use"
+    assert checks["imagenet-torchvision"] == "first 8 digits of SHA-256"
+
+
+def test_weights_without_a_classifier_cannot_classify(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bundled weights say so in one line, with exit code 2."""
+    assert main(["classify", "--weights", "bundled", PHOTO]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "have no classifier" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["weights", "add", "page.pb"], "a web page, not weights"),
+        (["weights", "add", "none.pth"], "No such file"),
+        (["weights", "add", "imagnet"], "imagenet-torchvision"),
+        (["weights", "add", "page.pb", "--scaling", "x"], "unknown scaling"),
+        (["classify", "--weights", "imagenet-keras", PHOTO], "godeeper weights add imagenet-keras"),
+        (["classify", "--weights", "none", PHOTO], "unknown weights"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, one line on standard error, nothing on standard output, nothing installed."""
+    Path("page.pb").write_text("<!doctype html><title>404</title>")
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert said in captured.err
+
+
+def test_a_damaged_file_does_not_hide_the_others(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both list and verify go on past a file that cannot be read, and exit with 1."""
+    own_folder.mkdir(parents=True)
+    (own_folder / "broken.safetensors").write_bytes(b"\0" * 20)
+    assert main(["weights", "list"]) == 1
+    captured = capsys.readouterr()
+    assert "bundled" in captured.out
+    assert "broken.safetensors" in captured.err
+    assert main(["weights", "verify"]) == 1
+    assert "bundled" in capsys.readouterr().out
+
+
+def test_progress_says_how_much_has_come() -> None:
+    """With a total a bar, without one the bytes alone."""
+    assert line(20_000_000, 40_000_000).endswith(" 50 %  20 of 40 MB")
+    assert line(3_000_000, 0) == "3 MB"

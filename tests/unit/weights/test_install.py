@@ -1,0 +1,285 @@
+"""Adding weights installs them whole under a free name, or changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from godeeper.errors import GodeeperError, OptionError, OutputError, UnknownName, WeightsError
+from godeeper.weights import install
+from godeeper.weights.install import Options, add
+from godeeper.weights.official import OFFICIAL, SCALINGS, Release, digests
+from godeeper.weights.registry import find, installed_paths
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def theirs(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
+    """A torchvision state dict of the tiny network."""
+    tensors: dict[str, Any] = as_torchvision(numbers_of())
+    return tensors
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_added_weights_are_found_by_name(theirs: Any, torch_file: Make, own_folder: Path) -> None:
+    """The file's stem is the name; the registry knows it; the file verifies."""
+    added = add(torch_file(theirs, "my network.pth"))
+    assert added.file.path == own_folder / "my-network.safetensors"
+    found = find("my-network")
+    assert found.sha256 == added.file.sha256
+    found.verify()
+
+
+def test_the_source_is_kept(theirs: Any, torch_file: Make) -> None:
+    """A weights file says which file it was made of, by SHA-256."""
+    path = torch_file(theirs)
+    assert add(path).file.description.source == f"state.pth, SHA-256 {digests(path).sha256}"
+
+
+def test_no_name_is_taken_twice(theirs: Any, torch_file: Make, own_folder: Path) -> None:
+    """Installed weights stay as they are unless --replace is said."""
+    add(torch_file(theirs))
+    before = snapshot(own_folder)
+    theirs["fc.bias"] = theirs["fc.bias"] + 1
+    with pytest.raises(OptionError, match="installed already"):
+        add(torch_file(theirs))
+    assert snapshot(own_folder) == before
+    add(torch_file(theirs), Options(replace=True))
+    assert snapshot(own_folder) != before
+
+
+@pytest.mark.parametrize("name", ["bundled", "a/b", "..", "-x", ".hidden", "a b"])
+def test_bad_names_are_refused(theirs: Any, torch_file: Make, own_folder: Path, name: str) -> None:
+    """Names are plain, and none of those that ship."""
+    with pytest.raises(OptionError):
+        add(torch_file(theirs), Options(name=name))
+    assert not snapshot(own_folder)
+
+
+def test_a_file_that_does_not_fit_changes_nothing(theirs: Any, torch_file: Make, own_folder: Path) -> None:
+    """A refused replacement leaves the working weights and no trace of itself."""
+    add(torch_file(theirs))
+    before = snapshot(own_folder)
+    del theirs["fc.bias"]
+    with pytest.raises(WeightsError):
+        add(torch_file(theirs), Options(replace=True))
+    assert snapshot(own_folder) == before
+
+
+def test_a_full_disk_changes_nothing(
+    theirs: Any, torch_file: Make, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk fills up in the middle, the old weights stay and nothing half is left."""
+    add(torch_file(theirs))
+    before = snapshot(own_folder)
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        add(torch_file(theirs), Options(replace=True))
+    assert "\n" not in str(caught.value)
+    assert snapshot(own_folder) == before
+
+
+def test_scaling_can_be_said(theirs: Any, torch_file: Make) -> None:
+    """Weights trained on ImageNet's mean and deviation are given photos so, each colour by its own."""
+    import godeeper
+
+    description = add(torch_file(theirs), Options(scaling="imagenet")).file.description
+    assert list(description.preprocessing["subtract"]) == SCALINGS["imagenet"]["subtract"]
+    preprocess = godeeper.load(weights="state").preprocess
+    grey = preprocess(godeeper.decode(np.full((40, 40, 3), 128, np.uint8)))
+    wanted = (128 / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(grey[0, :, 0, 0], wanted, rtol=1e-5)
+    with pytest.raises(UnknownName, match="unknown scaling 'mean'"):
+        add(torch_file(theirs), Options(name="other", scaling="mean"))
+
+
+def test_labels_can_be_given(numbers_of: Make, as_torchvision: Make, torch_file: Make, tmp_path: Path) -> None:
+    """One class a line, in any language."""
+    (tmp_path / "classes.txt").write_text("кошка\n\ndog\nпес \n", encoding="utf-8")
+    path = torch_file(as_torchvision(numbers_of("torchvision", 3)))
+    added = add(path, Options(labels=tmp_path / "classes.txt"))
+    assert added.file.description.labels == ("кошка", "dog", "пес")
+    assert added.file.network.classes == 3
+
+
+def test_our_own_file_is_taken_as_it_is(theirs: Any, torch_file: Make, tmp_path: Path) -> None:
+    """A file that godeeper wrote elsewhere keeps dialect, labels and source, under a new name."""
+    path = add(torch_file(theirs)).file.path
+    elsewhere = tmp_path / "from-a-friend.safetensors"
+    path.rename(elsewhere)
+    added = add(elsewhere, Options(name="friend"))
+    assert added.file.description.source.startswith("state.pth")
+    added.file.verify()
+    assert "friend" in installed_paths()
+
+
+def test_an_official_file_is_recognised(theirs: Any, torch_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the user fetched by hand gets the release's name, licence and scaling, by its hash."""
+    path = torch_file(theirs, "whatever.bin")
+    release = Release(
+        "tiny-release",
+        "https://x.example/t.pth",
+        "",
+        "MIT",
+        "a test",
+        digests(path).sha256[:8],
+        preprocessing=SCALINGS["imagenet"],
+    )
+    monkeypatch.setitem(OFFICIAL, release.name, release)
+    added = add(path)
+    assert added.file.name == "tiny-release"
+    assert added.file.description.licence == "MIT"
+    assert added.file.description.preprocessing["divide"] == SCALINGS["imagenet"]["divide"]
+    assert "this is the official release tiny-release" in added.notes
+
+
+def test_an_official_name_is_not_given_to_another_file(theirs: Any, torch_file: Make) -> None:
+    """Nobody's own weights are called imagenet-torchvision."""
+    with pytest.raises(GodeeperError, match="not what was published"):
+        add(torch_file(theirs), Options(name="imagenet-torchvision"))
+    assert "imagenet-torchvision" not in installed_paths()
+
+
+def test_a_word_that_is_neither_file_nor_release(tmp_path: Path) -> None:
+    """The official names are listed."""
+    with pytest.raises(UnknownName, match="imagenet-torchvision"):
+        add("imagnet")
+    with pytest.raises(WeightsError, match="No such file"):
+        add(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("classes", [7, 1000, 1001, 1008])
+def test_softmax_is_computed_for_any_number_of_classes(
+    numbers_of: Make, as_torchvision: Make, torch_file: Make, classes: int
+) -> None:
+    """Probabilities of as many classes as the file has, summing to one, the likeliest first."""
+    import godeeper
+
+    add(torch_file(as_torchvision(numbers_of("torchvision", classes))))
+    net = godeeper.load(weights="state")
+    guesses = net.classify(np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8), top=2000)
+    assert len(guesses) == classes
+    assert sum(guess.probability for guess in guesses) == pytest.approx(1, abs=1e-5)
+    assert guesses[0].probability == max(guess.probability for guess in guesses)
+    assert guesses[0].label == net.weights.description.labels[guesses[0].number]
+
+
+def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
+    """A damaged list of pins is never taken for an empty one."""
+    from godeeper.weights.official import pins
+
+    own_folder.mkdir(parents=True)
+    for content in ("{", "[]", '{"a": {}}', '{"a": 3}'):
+        (own_folder / "pins.json").write_text(content)
+        with pytest.raises(WeightsError, match=r"pins\.json: cannot read it"):
+            pins(own_folder)
+    (own_folder / "pins.json").write_text(json.dumps({"a": {"sha256": "00"}}))
+    assert pins(own_folder)["a"]["sha256"] == "00"
+
+
+def test_installing_runs_through_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release whose reader is missing is refused before anything is fetched."""
+
+    def no_h5py(path: Path) -> Any:
+        raise WeightsError(f"{path}: no h5py")
+
+    from godeeper.weights.formats import keras_h5
+
+    monkeypatch.setattr(keras_h5, "import_h5py", no_h5py)
+    monkeypatch.setattr(install, "Downloader", None)
+    with pytest.raises(WeightsError, match="no h5py"):
+        add("imagenet-keras")
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # torchvision without its compiled operations warns
+@pytest.mark.parametrize("kind", ["torchvision", "fid"])
+def test_torchvisions_state_dict_gives_torchvisions_numbers(tmp_path: Path, kind: str) -> None:
+    """Inception v3 as torchvision has it, and its 2015 patch, through godeeper: same modules, same logits."""
+    torch = pytest.importorskip("torch")
+    model = torchvision_model(torch, 1000 if kind == "torchvision" else 1008)
+    if kind == "fid":
+        patch_pools(torch, model)
+    torch.save(model.state_dict(), tmp_path / "peer.pth")
+    added = add(tmp_path / "peer.pth")
+    import godeeper
+
+    net = godeeper.load(weights=added.file.name)
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 299, 299, 3)).astype(np.float32)
+    modules = ["Mixed_5b", "Mixed_6a", "Mixed_6e", "Mixed_7a", "Mixed_7c"]
+    wanted: dict[str, Any] = {}
+    for name in modules:
+        getattr(model, name).register_forward_hook(lambda _m, _x, out, name=name: wanted.update({name: out.numpy()}))
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(x.transpose(0, 3, 1, 2).copy())).numpy()
+    got = net.run([*modules, "fc"], {"x": x})
+    for name, ours in zip(modules, got[:-1], strict=True):
+        theirs = wanted[name].transpose(0, 2, 3, 1)
+        assert np.abs(ours - theirs).max() / np.abs(theirs).max() <= 1e-4, name
+    assert np.abs(got[-1] - logits).max() / np.abs(logits).max() <= 1e-4
+
+
+def torchvision_model(torch: Any, classes: int) -> Any:
+    """The network of torchvision with random batch normalisation, its missing compiled operations declared."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    model = torchvision.models.inception_v3(
+        weights=None, init_weights=False, num_classes=classes, transform_input=False
+    )
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.2, 0.2)
+    return model.eval()
+
+
+def patch_pools(torch: Any, model: Any) -> None:
+    """The 2015 graph's pools: no zeros counted at the border, the last module's takes the maximum."""
+    functional = torch.nn.functional
+
+    class Pools:
+        """Stands for torch.nn.functional within torchvision's module."""
+
+        def __init__(self, last: bool) -> None:  # noqa: FBT001 (a helper of one caller)
+            self.last = last
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(functional, name)
+
+        def avg_pool2d(self, x: Any, **sizes: Any) -> Any:
+            if self.last:
+                return functional.max_pool2d(x, **sizes)
+            return functional.avg_pool2d(x, count_include_pad=False, **sizes)
+
+    import sys
+
+    source = sys.modules["torchvision.models.inception"]
+    for name, module in model.named_children():
+        if name.startswith("Mixed"):
+            forward = type(module)._forward
+            patched = type(forward)(
+                forward.__code__, {**vars(source), "F": Pools(name == "Mixed_7c")}, forward.__name__
+            )
+            module._forward = patched.__get__(module)

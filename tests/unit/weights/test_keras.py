@@ -1,0 +1,161 @@
+"""Keras's files are read by order of creation, whatever numbers its layers have and whoever wrote them."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from godeeper.errors import WeightsError
+from godeeper.weights.formats import read_foreign
+from godeeper.weights.install import Options, add
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write_keras2(path: Path, tensors: Arrays, *, nested: str = "") -> Path:
+    """HDF5 as Keras 1 and 2 wrote it: a group a layer, with attributes that list what is there."""
+    h5py = pytest.importorskip("h5py")
+    layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
+    with h5py.File(path, "w") as file:
+        root = file.create_group(nested) if nested else file
+        # a model's layers are sorted by depth, not by creation: turn them round
+        root.attrs["layer_names"] = [layer.encode() for layer in layers[::-1]]
+        for layer in layers:
+            group = root.create_group(layer)
+            own = [name for name in tensors if name.partition("/")[0] == layer]
+            group.attrs["weight_names"] = [f"{name}:0".encode() for name in own]
+            for name in own:
+                group[f"{name}:0"] = tensors[name]
+    return path
+
+
+def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
+    """HDF5 as Keras 3 writes it: numbered variables, the layer's name as an attribute."""
+    h5py = pytest.importorskip("h5py")
+    layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
+    with h5py.File(path, "w") as file:
+        file.create_group("optimizer/vars").attrs["name"] = "adam"
+        file["optimizer/vars/0"] = np.zeros(3)
+        for place, layer in enumerate(layers[::-1]):
+            group = file.create_group(f"layers/layer_{place}/vars")
+            if named:
+                group.attrs["name"] = layer
+            for number, name in enumerate(name for name in tensors if name.partition("/")[0] == layer):
+                group[str(number)] = tensors[name]
+    return path
+
+
+@pytest.mark.parametrize("first", [0, 1, 95])
+@pytest.mark.parametrize("nested", ["", "model_weights"])
+def test_keras2_files_are_adopted(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], first: int, nested: str
+) -> None:
+    """Layers counted from none, from 1 or from 95, in a weights file or a whole model, give the same tensors."""
+    ours = numbers_of("keras")
+    path = write_keras2(tmp_path / "k.h5", as_keras(ours, first), nested=nested)
+    added = add(path, Options(name="k"))
+    assert added.file.description.dialect == "keras"
+    with added.file.numbers() as numbers:
+        for name, values in ours.items():
+            np.testing.assert_array_equal(numbers.values(name), values)
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["weights.h5", "keras"])
+def test_keras3_files_are_adopted(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], *, archive: bool
+) -> None:
+    """Numbered variables are told apart by their layers, and the optimiser's are left alone."""
+    ours = numbers_of("keras")
+    path = write_keras3(tmp_path / "k.weights.h5", as_keras(ours, 7))
+    if archive:
+        inner, path = path, tmp_path / "k.keras"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("config.json", "{}")
+            file.write(inner, "model.weights.h5")
+    added = add(path, Options(name="k"))
+    with added.file.numbers() as numbers:
+        for name, values in ours.items():
+            np.testing.assert_array_equal(numbers.values(name), values)
+
+
+def test_a_file_without_a_classifier_has_none(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]
+) -> None:
+    """include_top=False: no labels, and the network still runs up to its last module."""
+    path = write_keras2(tmp_path / "notop.h5", as_keras(numbers_of("keras", 0)))
+    added = add(path)
+    assert added.file.name == "notop"
+    assert added.file.description.labels == ()
+
+
+def test_a_keras3_file_without_names_is_refused(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]
+) -> None:
+    """Where layers are not named, their order of creation cannot be told, and is not guessed."""
+    path = write_keras3(tmp_path / "k.weights.h5", as_keras(numbers_of("keras")), named=False)
+    with pytest.raises(WeightsError, match="does not name its layers"):
+        read_foreign(path)
+
+
+def test_a_cut_file_is_refused(tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]) -> None:
+    """HDF5 that ends in the middle is one line of error."""
+    path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras")))
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(WeightsError, match="not a whole HDF5 file") as caught:
+        read_foreign(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_hdf5_is_refused(tmp_path: Path) -> None:
+    """Someone's measurements are no layers."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["measurements"] = np.zeros(3)
+    with pytest.raises(WeightsError, match="without Keras layers"):
+        read_foreign(tmp_path / "data.h5")
+
+
+def test_without_h5py_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    (tmp_path / "k.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(WeightsError, match=r"pip install 'godeeper\[keras\]'"):
+        read_foreign(tmp_path / "k.h5")
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # Keras and TensorFlow warn of their own ageing
+def test_keras_files_give_keras_numbers(tmp_path: Path) -> None:
+    """Keras's own Inception v3, saved in its three formats, gives Keras's outputs."""
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    keras.layers.Conv2D(3, 3)  # so that the network's layers are not counted from the start
+    model = keras.applications.InceptionV3(weights=None)
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            ranges = ((-0.2, 0.2), (-0.2, 0.2), (0.5, 1.5))
+            layer.set_weights(
+                [random.uniform(*ends, value.shape) for ends, value in zip(ranges, layer.get_weights(), strict=True)]
+            )
+    joins = ["mixed0", "mixed4", "mixed9", "mixed10"]
+    outputs = keras.Model(model.input, [*(model.get_layer(name).output for name in joins), model.output])
+    x = random.normal(size=(1, 299, 299, 3)).astype(np.float32)
+    wanted = [np.asarray(values) for values in outputs(x, training=False)]
+    import godeeper
+
+    model.save(tmp_path / "k.keras")
+    model.save_weights(tmp_path / "k.weights.h5")
+    model.save(tmp_path / "k2.h5")
+    for file in ("k.keras", "k.weights.h5", "k2.h5"):
+        add(tmp_path / file, Options(name="k", replace=True))
+        got = godeeper.load(weights="k").run([*joins, "predictions"], {"input_1": x})
+        for name, ours, theirs in zip([*joins, "predictions"], got, wanted, strict=True):
+            assert np.abs(ours - theirs).max() / np.abs(theirs).max() <= 1e-4, f"{file} {name}"
