@@ -75,7 +75,7 @@ def read_plain(path: Path, start: bytes) -> Foreign:
         from . import frozen_graph
 
         return frozen_graph.read(path)
-    if text.startswith(b"version https://git-lfs"):
+    if text.startswith(b"version ") and b"git-lfs" in text[:64]:
         raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; fetch them with: git lfs pull")
     raise WeightsError(f"{path}: no weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
 
