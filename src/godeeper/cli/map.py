@@ -12,10 +12,10 @@ from ..version import __version__
 from .common import add_command, print_json
 
 if TYPE_CHECKING:
-    from ..blueprint.card import Style
-    from ..blueprint.diagram import Diagram
+    from ..blueprint.diagram.card import Style
+    from ..blueprint.diagram.sheet import Diagram
+    from ..blueprint.diagram.svg import Pictures
     from ..blueprint.ops import Network as Blueprint
-    from ..blueprint.svg import Pictures
     from .common import Verbs
 
 EXAMPLE = """\
@@ -41,9 +41,9 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..blueprint.card import Style
-    from ..blueprint.page import page
-    from ..blueprint.svg import svg
+    from ..blueprint.diagram.card import Style
+    from ..blueprint.diagram.page import page
+    from ..blueprint.diagram.svg import svg
     from ..files import write_atomically
 
     if options.out.suffix.lower() not in ENDINGS:
@@ -80,14 +80,14 @@ def blueprint_of(options: argparse.Namespace) -> Blueprint:
 
 def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[str, ...] = ()) -> Diagram:
     """The whole network, or one module of it."""
-    from ..blueprint.diagram import diagram, module_diagram
+    from ..blueprint.diagram.sheet import diagram, module_diagram
 
     return module_diagram(blueprint, module, style, notes) if module else diagram(blueprint, style, notes)
 
 
 def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     """The diagram with room for pictures, the pictures, and where they come from."""
-    from ..blueprint.card import Style
+    from ..blueprint.diagram.card import Style
     from ..network import load
     from ..peek.thumbnails import NOTES, thumbnails
     from ..photos.decode import decode

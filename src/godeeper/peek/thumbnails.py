@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..blueprint.card import Box
+from ..blueprint.diagram.card import Box
+from ..blueprint.diagram.svg import Picture
 from ..blueprint.sites import PHOTO_KINDS
-from ..blueprint.svg import Picture
 from .mosaic import lay_out, shared, to_bytes
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from godeeper.blueprint.card import Card, Edge, Frame, Point, Style, Text
 from godeeper.blueprint.cost import conv_macs
-from godeeper.blueprint.diagram import Diagram, diagram, find_part, module_diagram, parts
+from godeeper.blueprint.diagram.card import Card, Edge, Frame, Point, Style, Text
+from godeeper.blueprint.diagram.labels import text_width
+from godeeper.blueprint.diagram.page import page
+from godeeper.blueprint.diagram.palette import DARK, LIGHT, STEPS, Palette, shade_of
+from godeeper.blueprint.diagram.sheet import Diagram, diagram, find_part, module_diagram, parts
+from godeeper.blueprint.diagram.svg import svg
 from godeeper.blueprint.dialects import DIALECTS, in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.blueprint.labels import text_width
 from godeeper.blueprint.ops import Network
-from godeeper.blueprint.page import page
-from godeeper.blueprint.palette import DARK, LIGHT, STEPS, Palette, shade_of
 from godeeper.blueprint.sites import sites
-from godeeper.blueprint.svg import svg
 from godeeper.errors import OptionError
 
 Write = Callable[[Diagram], str]
@@ -280,8 +280,8 @@ def test_cards_fit_a_phone() -> None:
 def test_nothing_heavy() -> None:
     """Drawing imports no library beyond Python's own."""
     script = (
-        "import sys; from godeeper.blueprint import diagram, page, inception_v3;"
-        "page.page(diagram.diagram(inception_v3.INCEPTION_V3));"
+        "import sys; from godeeper.blueprint import inception_v3; from godeeper.blueprint.diagram import page, sheet;"
+        "page.page(sheet.diagram(inception_v3.INCEPTION_V3));"
         "sys.exit(bool({'numpy', 'PIL', 'onnx', 'onnxruntime', 'torch'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

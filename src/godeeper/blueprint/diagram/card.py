@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..sites import PHOTO_KINDS, Site
 from .labels import LEADING, SIZES, Lines, Role, box_lines, lines_height, percent, shape_text, times
-from .sites import PHOTO_KINDS, Site
 
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]

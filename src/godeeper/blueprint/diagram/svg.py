@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ..ops import Conv, Pool
 from .card import Box, Card, Frame, Point, Text
-from .diagram import Diagram
 from .labels import SIZES, times
 from .legend import Legend
-from .ops import Conv, Pool
 from .palette import DARK, LIGHT, Palette, shade_of
+from .sheet import Diagram
 
 FONTS = "'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 ARROW = 3.0, 6.0  # half its width, its length

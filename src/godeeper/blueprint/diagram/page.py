@@ -9,8 +9,8 @@ from __future__ import annotations
 from html import escape
 
 from .card import Card
-from .diagram import Diagram, Placed
 from .palette import DARK, LIGHT, Palette
+from .sheet import Diagram, Placed
 from .svg import FONTS, Pictures, description, draw_card, draw_legend, draw_links, number, style_sheet
 
 WIDE = 1100  # the narrowest window, in pixels, that gets the sheet

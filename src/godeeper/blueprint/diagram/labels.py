@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from .ops import Conv, Pool
-from .sites import Site
+from ..ops import Conv, Pool
+from ..sites import Site
 
 Role = Literal["heading", "title", "kernel", "small", "note"]
 

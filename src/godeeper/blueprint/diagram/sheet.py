@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from ..errors import OptionError, nearest
+from ...errors import OptionError, nearest
+from ..cost import conv_macs
+from ..ops import Network
+from ..sites import PHOTO_KINDS, Site, sites
 from .card import Card, Edge, Point, Style, make_card
-from .cost import conv_macs
 from .labels import times
 from .legend import Legend, make_legend
-from .ops import Network
-from .sites import PHOTO_KINDS, Site, sites
 
 BORDER = 32
 HEAD = 84  # the sheet's heading
