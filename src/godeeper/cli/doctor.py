@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_people(checkup, lines)
     if not checkup.usable:
+        message = "no photo can be used; every file and why not is in the table"
+        print(f"godeeper: {printable(str(options.folder))}: {message}", file=sys.stderr)
         return 2
     return 1 if checkup.counts["quarantined"] else 0
 

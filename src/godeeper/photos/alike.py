@@ -30,7 +30,7 @@ class Groups:
 
     def join(self, members: Iterable[int | np.integer[Any]]) -> None:
         """All groups of the members become one."""
-        numbers = np.unique(self.numbers[list(members)])
+        numbers = np.unique(self.numbers[np.array(list(members), np.intp)])
         if len(numbers) > 1:
             self.numbers[np.isin(self.numbers, numbers)] = numbers[0]
 
