@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import classify, map, peek, tensors, weights  # noqa: A004 (named like the command)
+from . import classify, doctor, map, peek, tensors, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, map, classify, weights)
+COMMANDS = (peek, tensors, map, classify, doctor, weights)
 
 EXAMPLE = """\
 example:
@@ -40,6 +41,8 @@ def run() -> NoReturn:
     interpreter apart piece by piece: that is a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
     """
     gc.set_threshold(RARELY)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no encoding has; in JSON, too
     code = main()
     sys.stderr.flush()
     os._exit(code)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import PhotoError
+from .warned import warnings_as_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +30,8 @@ WHITE = (255, 255, 255)
 SUFFIX_FORMATS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp": "WEBP",
     ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".avif": "AVIF",
+    ".jfif": "JPEG", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jp2": "JPEG2000", ".psd": "PSD",
+    ".ico": "ICO", ".tga": "TGA", ".ppm": "PPM",
 }  # fmt: skip
 SAME_FORMAT = {"MPO": "JPEG"}  # a JPEG with a second picture behind it, as many phones write
 
@@ -131,21 +131,6 @@ def open_image(data: bytes, label: str) -> Image.Image:
         raise PhotoError(f"{label}: the photo's header is damaged ({error})") from None
 
 
-@contextmanager
-def warnings_as_notes() -> Iterator[list[str]]:
-    """Collects what Pillow warns of while the block runs, one line each.
-
-    Not its warning of large photos: it comes at half of the size that is refused, and photos of 100
-    megapixels are real.
-    """
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield notes
-    notes += dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-
-
 def describe(data: bytes) -> str:
     """What the first bytes look like, for people who wonder what they have."""
     start = data[:512]
@@ -167,7 +152,7 @@ def suffix_notes(path: Path, format: str) -> list[str]:
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
     """First frame, all of it; upright; sRGB; 8 bits; opaque.  Answers notes of what was done."""
-    notes = frame_notes(image)
+    notes = [*frame_notes(image), *depth_notes(image)]
     load(image, label)
     if min(image.size) < 1:
         raise PhotoError(f"{label}: the photo has no pixels ({image.width}x{image.height})")
@@ -197,6 +182,14 @@ def frame_notes(image: Image.Image) -> list[str]:
     if image.format in SAME_FORMAT or not getattr(image, "is_animated", False):
         return []
     return [f"first of {getattr(image, 'n_frames', 'several')} frames"]
+
+
+def depth_notes(image: Image.Image) -> list[str]:
+    """A note where Pillow keeps the upper 8 of 16 bits of a colour while it loads; it tells nowhere else."""
+    deep = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK") and any(
+        ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
+    )
+    return ["16 bits cut to 8"] if deep else []
 
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:

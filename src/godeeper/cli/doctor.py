@@ -1,0 +1,92 @@
+"""``godeeper doctor``: what is wrong with the photos in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .common import add_command, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..photos.doctor import Checkup
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper doctor photos/             photos/cars/*.jpg, photos/bikes/*.jpg, …
+  godeeper doctor photos/ --json      every file's verdict, reasons, size, hashes
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "doctor", "say what is wrong with the photos in a folder", EXAMPLE, run)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder, with one folder of photos a class")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..photos.doctor import examine
+    from ..retrain.split import few
+    from .progress import counter
+
+    with counter("photos") as progress:
+        checkup = examine(options.folder, progress)
+    lines = few(checkup)
+    if options.json:
+        print_json({**checkup.record(), "few": list(lines)})
+    else:
+        print_people(checkup, lines)
+    if not checkup.usable:
+        message = "no photo can be used; every file and why not is in the table"
+        print(f"godeeper: {printable(str(options.folder))}: {message}", file=sys.stderr)
+        return 2
+    return 1 if checkup.counts["quarantined"] else 0
+
+
+def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
+    """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
+    rows = [*quarantined(checkup), *repaired(checkup), *alike(checkup)]
+    if rows:
+        print_table(("verdict", "photos", "why", "which"), [list(map(printable, row)) for row in rows])
+        print()
+    for line in (*checkup.notes, *few):
+        print(f"note: {printable(line)}")
+    counts = ", ".join(f"{count} {status}" for status, count in checkup.counts.items())
+    print(f"{printable(str(checkup.folder))}: {counts}; {len(checkup.classes)} classes")
+
+
+def quarantined(checkup: Checkup) -> list[list[str]]:
+    """A row for each photo that is not used."""
+    return [
+        ["quarantined", "1", "; ".join(verdict.reasons), verdict.entry.name]
+        for verdict in checkup.verdicts
+        if not verdict.usable
+    ]
+
+
+def repaired(checkup: Checkup) -> list[list[str]]:
+    """A row for each way in which photos were put right."""
+    from ..photos.doctor import some
+
+    found: dict[str, list[str]] = defaultdict(list)
+    for verdict in checkup.verdicts:
+        if verdict.status == "repaired":
+            for reason in verdict.reasons:
+                found[reason].append(verdict.entry.name)
+    return [["repaired", str(len(names)), reason, some(names, 3)] for reason, names in sorted(found.items())]
+
+
+def alike(checkup: Checkup) -> list[list[str]]:
+    """A row for each group that stays together."""
+    from ..photos.doctor import some
+
+    return [
+        ["used", str(len(each)), "nearly the same, kept in one set", some([v.entry.name for v in each], 3)]
+        for each in checkup.alike
+    ]
+
+
+def printable(text: str) -> str:
+    """Text that does nothing to a terminal, whatever is in a file's name."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

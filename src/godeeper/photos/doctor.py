@@ -1,0 +1,223 @@
+"""The photo doctor: every file of a folder gets a verdict, before anything is learned from it.
+
+``used``: as it is.  ``repaired``: used, after something was put right, which is said.  ``quarantined``: not
+used, and why.  The folder itself is never changed.  Files that are no photos and are not called like one
+(``labels.txt``, ``Thumbs.db``) get no verdict; they are listed as others.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import PhotoError
+from .alike import group
+from .folder import Entry, read_folder
+from .inspection import Finding, Progress, inspect_all
+
+Status = Literal["used", "repaired", "quarantined"]
+STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
+NO_CLASS = "in no class: move it into a folder that is called like its class"
+SAME_STEM = "_nohash_"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one file, and why; hash, fingerprint and (width, height) where it could be decoded."""
+
+    entry: Entry
+    status: Status
+    reasons: tuple[str, ...]
+    pixels_sha256: str | None
+    fingerprint: int | None
+    size: tuple[int, int] | None
+
+    @property
+    def usable(self) -> bool:
+        """It is not quarantined."""
+        return self.status != "quarantined"
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All verdicts on a folder, sorted by class and file name.
+
+    ``groups`` tells for the hash of each decoded photo, quarantined or not, which others must stay in one set
+    with it: those of the same number, from 0.  ``others`` are the files that are no photos.
+    """
+
+    folder: Path
+    verdicts: tuple[Verdict, ...]
+    groups: dict[str, int]
+    notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @cached_property
+    def usable(self) -> tuple[Verdict, ...]:
+        """The verdicts on photos to train on; no pixels twice."""
+        return tuple(verdict for verdict in self.verdicts if verdict.usable)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes with a usable photo, sorted."""
+        return tuple(sorted({verdict.entry.label for verdict in self.usable}))
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many files got which verdict."""
+        counted = Counter(verdict.status for verdict in self.verdicts)
+        return {status: counted[status] for status in STATUSES}
+
+    @cached_property
+    def alike(self) -> tuple[tuple[Verdict, ...], ...]:
+        """The groups of more than one usable photo."""
+        return tuple(tuple(each) for each in by_group(self).values() if len(each) > 1)
+
+    def record(self) -> dict[str, Any]:
+        """The checkup as JSON; file names are relative to the folder."""
+        counted = Counter(verdict.entry.label for verdict in self.usable)
+        return {
+            "folder": str(self.folder),
+            "photos": dict(self.counts),
+            "classes": {label: counted[label] for label in self.classes},
+            "files": [self.file_record(verdict) for verdict in self.verdicts],
+            "near_duplicates": [[verdict.entry.name for verdict in each] for each in self.alike],
+            "others": list(self.others),
+            "notes": list(self.notes),
+        }
+
+    def file_record(self, verdict: Verdict) -> dict[str, Any]:
+        """One file as JSON."""
+        pixels = verdict.pixels_sha256
+        return {
+            "file": verdict.entry.name,
+            "class": verdict.entry.label or None,
+            "status": verdict.status,
+            "reasons": list(verdict.reasons),
+            "size": list(verdict.size) if verdict.size else None,
+            "pixels_sha256": pixels,
+            "fingerprint": None if verdict.fingerprint is None else f"{verdict.fingerprint:016x}",
+            "group": None if pixels is None else self.groups[pixels],
+        }
+
+
+def examine(folder: Path, progress: Progress | None = None) -> Checkup:
+    """Look at every file below ``folder``.
+
+    Args:
+        folder: a folder with one folder a class; they may be nested.
+        progress: called with the number of files done and of all files.
+
+    Raises:
+        OptionError: the folder, or one below it, cannot be read.
+        PhotoError: there is no photo in it.
+    """
+    folder = Path(folder)
+    findings = list(inspect_all(read_folder(folder), progress))
+    photos = [finding for finding in findings if finding.photo]
+    if not photos:
+        raise PhotoError(f"{folder}: holds no photo; expected a folder with one folder of photos a class")
+    verdicts = tuple(judge(photos))
+    groups = group_photos(photos)
+    others = tuple(finding.entry.name for finding in findings if not finding.photo)
+    checkup = Checkup(folder, verdicts, groups, (), others)
+    return Checkup(folder, verdicts, groups, tuple(remarks(checkup)), others)
+
+
+def judge(photos: list[Finding]) -> Iterable[Verdict]:
+    """A verdict for each finding; of the same pixels only the first in a class is used, and none in two classes."""
+    same: dict[str, list[Entry]] = defaultdict(list)
+    for finding in photos:
+        if finding.look and finding.entry.label:
+            same[finding.look.pixels_sha256].append(finding.entry)
+    for finding in photos:
+        faults = list(faults_of(finding, same))
+        status: Status = "quarantined" if faults else "repaired" if finding.notes else "used"
+        look = finding.look
+        known = (look.pixels_sha256, look.fingerprint, look.size) if look else (None, None, None)
+        yield Verdict(finding.entry, status, (*faults, *finding.notes), *known)
+
+
+def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
+    """Why a file cannot be used, if so."""
+    entry = finding.entry
+    if finding.error:
+        yield finding.error
+    if not entry.label:
+        yield NO_CLASS
+    elif finding.look:
+        twins = same[finding.look.pixels_sha256]
+        elsewhere = [twin for twin in twins if twin.label != entry.label]
+        for label in dict.fromkeys(twin.label for twin in elsewhere):
+            names = ", ".join(twin.name for twin in elsewhere if twin.label == label)
+            yield f"also in class {label!r}: {names}; keep it in one"
+        if not elsewhere and twins[0] is not entry:
+            yield f"same pixels as {twins[0].name}"
+
+
+def group_photos(photos: list[Finding]) -> dict[str, int]:
+    """Pixel hash to group number.  Neither depends on what files are called, ``_nohash_`` aside, or where they are."""
+    looks = {finding.look.pixels_sha256: finding.look for finding in photos if finding.look}
+    hashes = sorted(looks)
+    index = {pixels: number for number, pixels in enumerate(hashes)}
+    families: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for finding in photos:
+        stem, marker, _ = finding.entry.path.name.partition(SAME_STEM)
+        if finding.look and marker:
+            families[finding.entry.label, stem].append(index[finding.look.pixels_sha256])
+    numbers = group([looks[pixels] for pixels in hashes], families.values())
+    return dict(zip(hashes, numbers, strict=True))
+
+
+def by_group(checkup: Checkup) -> dict[int, list[Verdict]]:
+    """The usable photos of each group."""
+    found: dict[int, list[Verdict]] = defaultdict(list)
+    for verdict in checkup.usable:
+        found[checkup.groups[verdict.pixels_sha256 or ""]].append(verdict)
+    return dict(found)
+
+
+def remarks(checkup: Checkup) -> Iterable[str]:
+    """What people should know about the folder as a whole."""
+    if not checkup.classes:
+        yield "no photo can be used"
+    if len(checkup.classes) == 1:
+        yield f"there is only one class, {checkup.classes[0]!r}; to train takes two"
+    lost = {verdict.entry.label for verdict in checkup.verdicts} - set(checkup.classes) - {""}
+    yield from (f"class {label!r} has no usable photo" for label in sorted(lost))
+    yield from same_names(checkup.classes)
+    for alike in checkup.alike:
+        if len({verdict.entry.label for verdict in alike}) > 1:
+            yield f"nearly the same photo in several classes: {some([verdict.entry.name for verdict in alike])}"
+    if checkup.others:
+        yield f"left alone, no photos: {some(checkup.others)}"
+
+
+def same_names(labels: Iterable[str]) -> Iterable[str]:
+    """A remark on class names that people easily take for one another; they stay classes of their own."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        found[simplified(label)].append(label)
+    for names in found.values():
+        if len(names) > 1:
+            quoted = " and ".join(map(repr, names))
+            yield f"classes {quoted} differ only in how they are written; they are kept apart, join them if they are one"
+
+
+def simplified(label: str) -> str:
+    """A class name less case, Unicode composition, and the kind of space."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return "/".join(re.sub(r"[\s_-]+", " ", part).strip() for part in folded.split("/"))
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

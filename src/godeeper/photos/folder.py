@@ -1,0 +1,92 @@
+"""A folder of class folders: which file belongs to which class.  Names only; nothing is opened here.
+
+A class is called as its folder is, byte for byte, and relative to the root: photos in ``a/b`` are of the
+class ``a/b``.  Photos in the root itself have no class, which is the empty label.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import OptionError
+from .decode import SUFFIX_FORMATS
+
+PHOTO_SUFFIXES = {
+    *SUFFIX_FORMATS, ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+}  # fmt: skip
+SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file and its class, which is the folder it is in, relative to the root; empty in the root itself."""
+
+    path: Path
+    label: str
+
+    @property
+    def name(self) -> str:
+        """The file relative to the root, with ``/`` on every system."""
+        return f"{self.label}/{self.path.name}" if self.label else self.path.name
+
+    @property
+    def hidden(self) -> bool:
+        """A file of the system's or out of people's sight: nobody means it as a photo."""
+        return self.path.name.startswith(".") or self.path.name.casefold() in SYSTEM_NAMES
+
+    @property
+    def named_photo(self) -> bool:
+        """It is called like a photo, whatever it holds."""
+        return self.path.suffix.lower() in PHOTO_SUFFIXES
+
+
+def read_folder(folder: Path) -> list[Entry]:
+    """Every file below ``folder``, sorted by class and name; hidden folders are not entered.
+
+    Links are followed, each folder once.
+
+    Raises:
+        OptionError: the folder, or one below it, is not there, is no folder or cannot be listed.
+    """
+    found: list[Entry] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [(Path(folder), "")]
+    while waiting:
+        place, label = waiting.pop()
+        identity = identify(place)
+        if identity in seen:  # a link back to a folder above
+            continue
+        seen.add(identity)
+        for child in sorted(listed(place), key=lambda each: each.name, reverse=True):
+            if not child.is_dir():
+                found.append(Entry(Path(child.path), label))
+            elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
+                waiting.append((Path(child.path), f"{label}/{child.name}" if label else child.name))
+    return sorted(found, key=lambda entry: (entry.label, entry.path.name))
+
+
+def identify(folder: Path) -> tuple[int, int]:
+    """What is the same for two paths to one folder."""
+    try:
+        status = folder.stat()
+    except (OSError, ValueError) as error:
+        raise unusable(folder, error) from None
+    return status.st_dev, status.st_ino
+
+
+def listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder."""
+    try:
+        with os.scandir(folder) as children:
+            return list(children)
+    except OSError as error:
+        raise unusable(folder, error) from None
+
+
+def unusable(folder: Path, error: OSError | ValueError) -> OptionError:
+    """The error for a folder that cannot be read, with the system's reason."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return OptionError(f"cannot read the folder {folder} ({reason}); expected a folder with one folder a class")

@@ -1,0 +1,103 @@
+"""``godeeper doctor``: table, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.photos.scenes import jpeg, scene, write
+
+from godeeper.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of one good photo each."""
+    write(tmp_path / "a" / "good.png", scene(1))
+    write(tmp_path / "b" / "good.png", scene(2))
+    return tmp_path
+
+
+def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder of good photos: a line to sum up, exit code 0."""
+    assert main(["doctor", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"{folder}: 2 used, 0 repaired, 0 quarantined; 2 classes"
+    assert lines[0] == "note: class 'a' has 1 different photo; expected at least 10, the more the better"
+
+
+def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each quarantined photo, each kind of repair, each group; exit code 1."""
+    (folder / "a" / "empty.jpg").touch()
+    write(folder / "a" / "named.jpg", scene(3), format="PNG")
+    write(folder / "b" / "near.png", jpeg(scene(2), 50))
+    assert main(["doctor", str(folder)]) == 1
+    rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[1:4]]
+    assert [row[:2] for row in rows] == [["quarantined", "1"], ["repaired", "1"], ["used", "2"]]
+    assert rows[0][2].split() == ["the", "file", "is", "empty;", "expected", "a", "photo", "a/empty.jpg"]
+    assert rows[1][2].split() == ["named", ".jpg,", "but", "it", "is", "PNG", "a/named.jpg"]
+    assert rows[2][2].endswith("b/good.png, b/near.png")
+
+
+def test_repairs_alone_are_no_failure(folder: Path) -> None:
+    """Exit code 0 where every photo was used or repaired."""
+    write(folder / "a" / "named.jpg", scene(3), format="PNG")
+    assert main(["doctor", str(folder)]) == 0
+
+
+def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON document with every file, and what is too few."""
+    (folder / "a" / "empty.jpg").touch()
+    assert main(["doctor", str(folder), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [each["file"] for each in document["files"]] == ["a/empty.jpg", "a/good.png", "b/good.png"]
+    assert document["photos"] == {"used": 2, "repaired": 0, "quarantined": 1}
+    assert len(document["few"]) == 2
+
+
+def test_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No such folder: exit code 2, one line."""
+    assert main(["doctor", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No photo: exit code 2, one line."""
+    assert main(["doctor", str(tmp_path)]) == 2
+    assert "holds no photo" in capsys.readouterr().err
+
+
+def test_nothing_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only photos that cannot be used: the table says why, exit code 2."""
+    write(tmp_path / "loose.png", scene(1))
+    assert main(["doctor", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "in no class" in captured.out
+    assert captured.err.startswith(f"godeeper: {tmp_path}: no photo can be used")
+
+
+def test_names_do_nothing_to_the_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters in a file's name are printed as text."""
+    (folder / "a" / "evil\x1b[2J\n.jpg").touch()
+    main(["doctor", str(folder)])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"evil\x1b[2J\n.jpg" in out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
+    """A file name that is no UTF-8 stops neither the table nor the JSON."""
+    (folder / "a" / os.fsdecode(b"\xff.jpg")).touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "godeeper", "doctor", str(folder), *options], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    if options:
+        names = [each["file"] for each in json.loads(done.stdout)["files"]]
+        assert os.fsencode(names[1]) == b"a/\xff.jpg"

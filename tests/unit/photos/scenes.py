@@ -1,0 +1,47 @@
+"""Generated photos: each number is another scene, smooth like a photo, and unlike all others."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZE = (160, 120)
+
+
+def scene(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
+    """A picture of soft patches of colour, the same for the same number."""
+    patches = np.random.default_rng(number).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
+
+
+def write(path: Path, image: Image.Image, **options: object) -> Path:
+    """The picture as a file, its folder made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return path
+
+
+def jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """The picture after it went through JPEG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    """The middle of the picture, ``share`` of each side less."""
+    width, height = image.size
+    left, top = round(width * share / 2), round(height * share / 2)
+    return image.crop((left, top, width - left, height - top))
+
+
+def shot_at(second: int, camera: str = "Cam One") -> Image.Exif:
+    """EXIF of a photo taken at a second of an hour."""
+    exif = Image.Exif()
+    make, model = camera.split()
+    exif[0x010F], exif[0x0110] = make, model
+    exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 12:{second // 60:02d}:{second % 60:02d}"
+    return exif

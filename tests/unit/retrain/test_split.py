@@ -1,0 +1,174 @@
+"""A photo keeps its set whatever happens to its name and its neighbours, and no look-alike crosses over."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.unit.photos.scenes import cropped, jpeg, scene, write
+
+from godeeper.errors import OptionError
+from godeeper.photos.doctor import Checkup, Verdict, examine
+from godeeper.photos.folder import Entry
+from godeeper.retrain.split import SETS, assign, few, folds, fraction, set_of
+
+SMALL = (64, 48)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of thirty photos each."""
+    for number in range(60):
+        write(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png", scene(number, SMALL))
+    return tmp_path / "photos"
+
+
+def made_up(groups: dict[str, list[int]]) -> Checkup:
+    """A checkup without files: for each class the group number of each of its photos."""
+    rows = [(label, number) for label, numbers in groups.items() for number in numbers]
+    hashes = [f"{index:064x}" for index in range(len(rows))]
+    verdicts = [
+        Verdict(Entry(Path(label) / f"{index}.jpg", label), "used", (), pixels, index, (1, 1))
+        for index, ((label, _), pixels) in enumerate(zip(rows, hashes, strict=True))
+    ]
+    return Checkup(Path(), tuple(verdicts), {p: number for p, (_, number) in zip(hashes, rows, strict=True)}, ())
+
+
+def test_every_photo_has_a_set(folder: Path) -> None:
+    """All photos are dealt out, most to training."""
+    assigned = assign(examine(folder))
+    assert len(assigned) == 60
+    assert set(assigned.values()) == set(SETS)
+    assert Counter(assigned.values()).most_common(1)[0][0] == "train"
+
+
+def test_shares_are_about_right() -> None:
+    """Of many photos a tenth each tests and validates, within chance."""
+    counts = Counter(set_of(f"{number:064x}") for number in range(10_000))
+    assert (abs(counts["test"] - 1000) < 100, abs(counts["validation"] - 1000) < 100) == (True, True)
+
+
+def test_fractions_are_pinned() -> None:
+    """The set of a photo is the same in every version: these must never change."""
+    marks = "".join(str(SETS.index(set_of(64 * digit))) for digit in "0123456789abcdef")
+    assert marks == "0100000002000000"
+    assert 0 <= fraction("") < 1
+
+
+def test_moving_the_folder(folder: Path, tmp_path: Path) -> None:
+    """The folder under another path, or typed in another way, changes nothing."""
+    before = assign(examine(folder))
+    moved = tmp_path / "elsewhere" / "фото"
+    shutil.copytree(folder, moved)
+    assert assign(examine(moved)) == before
+    assert assign(examine(folder / ".." / folder.name)) == before
+
+
+def test_renaming_and_converting(folder: Path) -> None:
+    """Other file names, other class names and another lossless format change nothing."""
+    before = assign(examine(folder))
+    for number, path in enumerate(sorted(folder.glob("a/*.png"))):
+        write(folder / "renamed class" / f"IMG_{1000 - number}.tiff", scene(int(path.stem), SMALL))
+        path.unlink()
+    assert assign(examine(folder)) == before
+
+
+def test_moving_between_classes(folder: Path) -> None:
+    """A photo whose class is put right keeps its set."""
+    before = assign(examine(folder))
+    (folder / "a" / "0.png").rename(folder / "b" / "0.png")
+    assert assign(examine(folder)) == before
+
+
+def test_growing(folder: Path) -> None:
+    """New photos, a new class and bad files move none of the old."""
+    before = assign(examine(folder))
+    for number in range(100, 160):
+        write(folder / "abc"[number % 3] / f"{number}.png", scene(number, SMALL))
+    (folder / "a" / "empty.jpg").touch()
+    after = assign(examine(folder))
+    assert {pixels: after[pixels] for pixels in before} == before
+    assert len(after) == 120
+
+
+def test_shrinking(folder: Path) -> None:
+    """Photos taken away move none of the rest."""
+    before = assign(examine(folder))
+    for number in range(0, 60, 3):
+        (folder / "ab"[number % 2] / f"{number}.png").unlink()
+    after = assign(examine(folder))
+    assert {pixels: before[pixels] for pixels in after} == after
+    assert len(after) == 40
+
+
+def test_near_duplicates_never_straddle(folder: Path) -> None:
+    """Planted copies, cropped, scaled and recompressed, in any class, are in the set of their original."""
+    originals = {verdict.entry.path.stem: verdict.pixels_sha256 for verdict in examine(folder).usable}
+    for number in range(60):
+        image = scene(number, SMALL)
+        copies = [jpeg(image, 60), cropped(image, 0.04), image.resize((48, 36))]
+        for kind, copy in enumerate(copies):
+            write(folder / "ba"[number % 2] / f"{number}_copy{kind}.png", copy)
+    checkup = examine(folder)
+    assigned = assign(checkup)
+    for verdict in checkup.usable:
+        original = originals[verdict.entry.path.stem.partition("_")[0]]
+        assert assigned[verdict.pixels_sha256 or ""] == assigned[original or ""], verdict.entry.name
+    assert len(assigned) == 240
+
+
+def test_nohash_names_share_a_set(tmp_path: Path) -> None:
+    """Twenty different photos called x_nohash_1 to x_nohash_20 are in one set."""
+    for number in range(20):
+        write(tmp_path / "a" / f"x_nohash_{number}.png", scene(number, SMALL))
+    assert len(set(assign(examine(tmp_path)).values())) == 1
+
+
+def test_few_photos_are_told() -> None:
+    """Classes with fewer than ten groups are named, however many photos are in them."""
+    checkup = made_up({"a": [0] * 20, "b": [*range(1, 10)]})
+    assert few(checkup) == (
+        "class 'a' has 1 different photo; expected at least 10, the more the better",
+        "class 'b' has 9 different photos; expected at least 10, the more the better",
+    )
+
+
+def test_an_empty_test_set_is_told() -> None:
+    """A class that chance left without a test photo is named."""
+    trained = [number for number in range(200) if set_of(f"{number:064x}") == "train"]
+    checkup = made_up({"a": list(range(200))})
+    kept = tuple(verdict for index, verdict in enumerate(checkup.verdicts) if index in trained)
+    assert few(checkup) == ()
+    assert few(Checkup(Path(), kept, checkup.groups, ())) == ("class 'a' has no photo in the test set",)
+
+
+def test_folds_keep_groups_whole() -> None:
+    """No group is in two parts."""
+    checkup = made_up({"a": [0, 0, 0, 1, 1, 2, 3, 4, 5], "b": [6, 7, 7, 8, 9, 10, 10, 0]})
+    dealt = folds(checkup, 3)
+    for number in set(checkup.groups.values()):
+        assert len({dealt[pixels] for pixels, other in checkup.groups.items() if other == number}) == 1
+
+
+def test_folds_are_stratified() -> None:
+    """Each part has its share of each class."""
+    checkup = made_up({"a": list(range(15)), "b": list(range(15, 45)), "c": list(range(45, 50))})
+    dealt = folds(checkup, 5)
+    counts = Counter((verdict.entry.label, dealt[verdict.pixels_sha256 or ""]) for verdict in checkup.usable)
+    assert counts == {(label, part): n for label, n in (("a", 3), ("b", 6), ("c", 1)) for part in range(5)}
+
+
+def test_folds_do_not_depend_on_names(folder: Path, tmp_path: Path) -> None:
+    """The same photos under another path are dealt alike."""
+    before = folds(examine(folder), 5)
+    folder.rename(tmp_path / "other")
+    assert folds(examine(tmp_path / "other"), 5) == before
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_impossible_folds(k: int) -> None:
+    """Parts that cannot be dealt are one line."""
+    with pytest.raises(OptionError, match=f"cannot deal 3 different photos into {k} parts; expected 2 to 3"):
+        folds(made_up({"a": [0, 1], "b": [2, 2]}), k)
