@@ -183,7 +183,9 @@ def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, 
     """
     pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
     waiting: deque[Future[Floats]] = deque()
-    with warnings.catch_warnings():  # of what Pillow warns, the doctor tells; and what threads leave of filters, ends here
+    with (
+        warnings.catch_warnings()
+    ):  # of what Pillow warns, the doctor tells; and what threads leave of filters, ends here
         warnings.simplefilter("ignore")
         try:
             for path in paths:

@@ -77,7 +77,7 @@ class FeatureStore:
 
     def __init__(self, path: Path | None = None) -> None:
         """``path``: the file; in the cache folder if not given."""
-        self.path = path or cache_folder() / FILE
+        self.path = path or store_path()
         self.notes: list[str] = []
         self.identity = 0
         self.connection = self.open()
@@ -285,6 +285,16 @@ def digest(key: bytes, value: bytes) -> bytes:
 def family(path: Path) -> list[Path]:
     """The file, and what SQLite keeps beside it."""
     return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
+
+
+def store_path() -> Path:
+    """Where features are kept if nothing else is said."""
+    return cache_folder() / FILE
+
+
+def leftovers() -> list[Path]:
+    """Damaged copies, and the files of other versions of godeeper."""
+    return sorted(set(cache_folder().glob("features-*.sqlite*")) - set(family(store_path())))
 
 
 def damaged_copy(path: Path) -> Path:
