@@ -264,7 +264,7 @@ def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
         excess = -(-count * (bytes_used - most_bytes) // bytes_used)
         connection.execute(statement, (excess,))
         count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would give back a single page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return int(before - count)
 
