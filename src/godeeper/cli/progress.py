@@ -22,10 +22,10 @@ def bar() -> Iterator[Report]:
 
 
 @contextmanager
-def photo_bar(what: str = "photos") -> Iterator[Report]:
-    """A report that draws a bar of photos with their pace and the time left, and wipes it when the block ends."""
+def counter(what: str) -> Iterator[Report]:
+    """A report that draws a bar of things done with their pace and the time left, and wipes it when the block ends."""
     pace = Pace()
-    with drawn(lambda done, total: photo_line(done, total, pace.of(done), what)) as report:
+    with drawn(lambda done, total: count_line(done, total, what, pace.of(done))) as report:
         yield report
 
 
@@ -57,10 +57,10 @@ def line(done: int, total: int) -> str:
     return f"{hashes(done, total)}  {done / 1e6:.0f} of {total / 1e6:.0f} MB"
 
 
-def photo_line(done: int, total: int, pace: float, what: str = "photos") -> str:
+def count_line(done: int, total: int, what: str, pace: float) -> str:
     """The bar, how many are done, how many a second, how long it will take; the latter two once they are known.
 
-    >>> photo_line(60, 240, 7.5)
+    >>> count_line(60, 240, "photos", 7.5)
     '[#######.......................]  25 %  60 of 240 photos, 7.5 a second, 24 s left'
     """
     text = f"{hashes(done, total)}  {done} of {total} {what}"

@@ -75,20 +75,34 @@ def extract(
     ...     extract(godeeper.load(), [(Path("examples/chelsea.jpg"), "0" * 64)], ["conv_2"], store)["conv_2"].shape
     (1, 64)
     """
-    extraction = Extraction(network, photos, addresses, store, progress)
-    for absent, hashes in extraction.read().items():
-        extraction.compute(hashes, absent)
-    return extraction.results
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    results = {
+        address: np.empty((len(photos), tensor.site.shape[0]), np.float32) for address, tensor in tensors.items()
+    }
+    Extraction(network, photos, tensors, store, progress).run(results)
+    return results
+
+
+def fill(
+    network: Network,
+    photos: Sequence[tuple[Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> None:
+    """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    Extraction(network, photos, tensors, store, progress).run({})
 
 
 class Extraction:
-    """One ``extract`` under way: the table of results, filled from the store and then by the network."""
+    """One ``extract`` under way: its results are filled from the store, then by the network."""
 
     def __init__(
         self,
         network: Network,
         photos: Sequence[tuple[Path, str]],
-        addresses: Sequence[str],
+        tensors: Mapping[str, Tensor],
         store: FeatureStore,
         progress: Progress | None,
     ) -> None:
@@ -96,15 +110,18 @@ class Extraction:
         self.photos = photos
         self.store = store
         self.progress = progress
-        self.tensors = {address: whole_tensor(network, address) for address in addresses}
-        self.results = {
-            address: np.empty((len(photos), tensor.site.shape[0]), np.float32)
-            for address, tensor in self.tensors.items()
-        }
+        self.tensors = tensors
+        self.results: Mapping[str, Floats] = {}
         self.places: dict[str, list[int]] = {}  # the same pixels may be asked for twice
         for place, (_, pixels) in enumerate(photos):
             self.places.setdefault(pixels, []).append(place)
         self.done = 0
+
+    def run(self, results: Mapping[str, Floats]) -> None:
+        """Fill the tables ``results``, address -> (N, C), of the tensors that have one."""
+        self.results = results
+        for absent, hashes in self.read().items():
+            self.compute(hashes, absent)
 
     def read(self) -> dict[tuple[str, ...], list[str]]:
         """Take what is stored; answers which addresses are missing -> for which photos."""
@@ -145,8 +162,8 @@ class Extraction:
 
     def keep(self, pixels: str, features: Mapping[str, Halves]) -> None:
         """Write one photo's features into the results."""
-        for address, values in features.items():
-            self.results[address][self.places[pixels]] = values
+        for address in features.keys() & self.results.keys():
+            self.results[address][self.places[pixels]] = features[address]
 
     def key(self, pixels: str, address: str) -> bytes:
         tensor = self.tensors[address]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from godeeper.cli.progress import Pace, duration, photo_bar, photo_line
+from godeeper.cli.progress import Pace, count_line, counter, duration
 
 
 def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal one line is written over and over, and none is left."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with photo_bar() as report:
+    with counter("photos") as report:
         report(0, 10)
         report(10, 10)
     out, err = capsys.readouterr()
@@ -22,7 +22,7 @@ def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """A log file gets nothing."""
-    with photo_bar() as report:
+    with counter("photos") as report:
         report(5, 10)
     assert capsys.readouterr() == ("", "")
 
@@ -37,9 +37,9 @@ def test_what_was_done_before_does_not_count_for_the_pace() -> None:
 
 def test_the_line_of_photos() -> None:
     """Pace and time left are said once they are known; no photos are no division by zero."""
-    assert photo_line(0, 8, 0).endswith("0 of 8 photos")
-    assert photo_line(4, 8, 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
-    assert photo_line(0, 0, 0, "files").endswith("0 of 0 files")
+    assert count_line(0, 8, "photos", 0).endswith("0 of 8 photos")
+    assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
+    assert count_line(0, 0, "files", 0).endswith("0 of 0 files")
 
 
 @pytest.mark.parametrize(

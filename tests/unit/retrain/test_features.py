@@ -21,7 +21,7 @@ from PIL import Image
 import godeeper
 from godeeper.errors import AddressError, ChannelError, PhotoError, UnknownAddress
 from godeeper.network import Network
-from godeeper.retrain.features import extract
+from godeeper.retrain.features import extract, fill
 from godeeper.retrain.store import FeatureStore
 
 Photos = list[tuple[Path, str]]
@@ -45,7 +45,13 @@ def make_photos(folder: Path, count: int) -> Photos:
 
 
 def photos_in(folder: Path) -> Photos:
-    return [(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(folder.iterdir())]
+    return [(path, pixel_hash(path)) for path in sorted(folder.iterdir())]
+
+
+def pixel_hash(path: Path) -> str:
+    """SHA-256 of size and decoded pixels."""
+    with Image.open(path) as image:
+        return hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode() + image.tobytes()).hexdigest()
 
 
 def extract_folder(
@@ -90,7 +96,7 @@ def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path
     """All eleven modules, pooled in the graph, are the means of what a peek shows."""
     addresses = [tensor.address for tensor in net.tensors("mixed*/join")]
     with FeatureStore(path) as store:
-        features = extract(net, [(chelsea, "chelsea")], addresses, store)
+        features = extract(net, [(chelsea, pixel_hash(chelsea))], addresses, store)
     assert len(features) == 11
     for peek in net.peeks(chelsea, addresses):
         assert features[peek.address].dtype == np.float32
@@ -101,7 +107,7 @@ def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path
 def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Path) -> None:
     """What has no grid, or one of a single cell, comes as it is."""
     with FeatureStore(path) as store:
-        features = extract(net, [(chelsea, "chelsea")], ["pool_3", "pool_3/_reshape"], store)
+        features = extract(net, [(chelsea, pixel_hash(chelsea))], ["pool_3", "pool_3/_reshape"], store)
     np.testing.assert_array_equal(features["pool_3"], features["pool_3/_reshape"])
     assert features["pool_3"].shape == (1, 2048)
 
@@ -157,6 +163,16 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
     assert told == [(5, 21), (13, 21), (21, 21)]
 
 
+def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
+    """A store that was filled has everything that is asked for."""
+    with FeatureStore(path) as store:
+        fill(net, photos[:9], CHEAP, store)
+        features = extract(net, photos[:9], CHEAP, store)
+    assert runs == [8, 1]
+    with FeatureStore(path.with_name("other")) as store:
+        assert_same(extract(net, photos[:9], CHEAP, store), features)
+
+
 def test_no_photos(net: Network, path: Path) -> None:
     """Nothing in, nothing out, of the right width."""
     with FeatureStore(path) as store:
@@ -207,13 +223,13 @@ def test_two_processes_compute_the_same(photos: Photos, path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> None:
-    """Four times as many photos take the same memory, but for their features."""
+    """Four times as many photos take the same memory."""
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):
         with FeatureStore(tmp_path / f"{count}.sqlite") as store:
             tracemalloc.start()
-            extract(net, photos[:count], ["conv"], store)
+            fill(net, photos[:count], ["conv"], store)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < 1.25 * peaks[0]
