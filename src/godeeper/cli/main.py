@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import classify, doctor, map, peek, tensors, weights  # noqa: A004 (named like the command)
+from . import cache, classify, doctor, map, peek, tensors, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, map, classify, doctor, weights)
+COMMANDS = (peek, tensors, map, doctor, classify, weights, cache)
 
 EXAMPLE = """\
 example:

@@ -16,21 +16,34 @@ WIDTH = 30
 
 @contextmanager
 def bar() -> Iterator[Report]:
-    """A report that draws a bar, and wipes it when the block ends."""
-    from ..weights.download import quiet
+    """A report that draws a bar of megabytes, and wipes it when the block ends."""
+    with drawn(line) as report:
+        yield report
 
+
+@contextmanager
+def counter(what: str) -> Iterator[Report]:
+    """A report that draws a bar of things done with their pace and the time left, and wipes it when the block ends."""
+    pace = Pace()
+    with drawn(lambda done, total: count_line(done, total, what, pace.of(done))) as report:
+        yield report
+
+
+@contextmanager
+def drawn(line: Callable[[int, int], str]) -> Iterator[Report]:
+    """A report that writes ``line`` over the last one; quiet where nobody watches."""
     if not sys.stderr.isatty():
-        yield quiet
+        yield lambda _done, _total: None
         return
     try:
-        yield draw
+        yield lambda done, total: draw(line(done, total))
     finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        draw("")
 
 
-def draw(done: int, total: int) -> None:
+def draw(text: str) -> None:
     """One line over the last one."""
-    print(f"\r\x1b[K{line(done, total)}", end="", file=sys.stderr, flush=True)
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def line(done: int, total: int) -> str:
@@ -41,37 +54,50 @@ def line(done: int, total: int) -> str:
     """
     if not total:
         return f"{done / 1e6:.0f} MB"
-    filled = WIDTH * done // total
-    return (
-        f"[{'#' * filled}{'.' * (WIDTH - filled)}] {100 * done // total:3d} %  {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-    )
+    return f"{hashes(done, total)}  {done / 1e6:.0f} of {total / 1e6:.0f} MB"
 
 
-@contextmanager
-def counter(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A report of things done, drawn like a download's; None where there is nobody to see it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    started = time.monotonic()
+def count_line(done: int, total: int, what: str, pace: float) -> str:
+    """The bar, how many are done, how many a second, how long it will take; the latter two once they are known.
 
-    def report(done: int, total: int) -> None:
-        seconds = time.monotonic() - started
-        print(f"\r\x1b[K{count_line(done, total, what, seconds)}", end="", file=sys.stderr, flush=True)
-
-    try:
-        yield report
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def count_line(done: int, total: int, what: str, seconds: float) -> str:
-    """``[######......]  40 of 100 photos, 20 a second, 3 s left``.
-
-    >>> count_line(40, 100, "photos", 2.0)
-    '[############..................]  40 of 100 photos, 20 a second, 3 s left'
+    >>> count_line(60, 240, "photos", 7.5)
+    '[#######.......................]  25 %  60 of 240 photos, 7.5 a second, 24 s left'
     """
+    text = f"{hashes(done, total)}  {done} of {total} {what}"
+    return f"{text}, {pace:.1f} a second, {duration((total - done) / pace)} left" if pace else text
+
+
+def hashes(done: int, total: int) -> str:
+    """The bar itself, and the share in per cent."""
     filled = WIDTH * done // max(total, 1)
-    rate = done / max(seconds, 1e-6)
-    left = (total - done) / max(rate, 1e-6)
-    return f"[{'#' * filled}{'.' * (WIDTH - filled)}]  {done} of {total} {what}, {rate:.0f} a second, {left:.0f} s left"
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {100 * done // max(total, 1):3d} %"
+
+
+def duration(seconds: float) -> str:
+    """A time that people can wait.
+
+    >>> [duration(seconds) for seconds in (24, 200, 7500)]
+    ['24 s', '3 min 20 s', '2 h 5 min']
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Pace:
+    """Photos a second since the first report: what was done before, by an earlier run, is not counted."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.first: tuple[int, float] | None = None
+
+    def of(self, done: int) -> float:
+        """The pace up to now; 0 until it is known."""
+        if self.first is None:
+            self.first = done, self.clock()
+        before, start = self.first
+        elapsed = self.clock() - start
+        return (done - before) / elapsed if elapsed > 0 else 0.0

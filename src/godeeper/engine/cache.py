@@ -59,13 +59,22 @@ class GraphCache:
     def path(self, key: str) -> Path:
         return self.folder / f"{key}.graph"
 
+    def sizes(self) -> list[int]:
+        """Bytes of each entry."""
+        return [status.st_size for status, _ in self.entries()]
+
+    def entries(self) -> list[tuple[os.stat_result, Path]]:
+        """What is stored, the last used first; what another process removes meanwhile is not."""
+        found = []
+        for path in self.folder.glob("*.graph"):
+            with suppress(FileNotFoundError):
+                found.append((path.stat(), path))
+        return sorted(found, key=lambda entry: -entry[0].st_mtime)
+
     def trim(self) -> None:
         """Remove the longest unused entries until the rest fits."""
-        entries = sorted(
-            ((path.stat(), path) for path in self.folder.glob("*.graph")), key=lambda entry: -entry[0].st_mtime
-        )
         total = 0
-        for status, path in entries:
+        for status, path in self.entries():
             total += status.st_size
             if total > self.most_bytes:
                 path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ class Engine(Protocol):
     weights: WeightsFile
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
 
     def close(self) -> None:
         """Let go of what is held in memory; the next run makes it anew."""

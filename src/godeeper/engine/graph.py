@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..blueprint.ops import Conv, Norm, Pool, borders
 from ..blueprint.sites import Site, sites
 from ..weights.file import Numbers
-from .plan import Key, Plan, name, sources
+from .plan import POOLED, Key, Plan, is_flat, name, result_names, sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,11 +31,13 @@ def build(plan: Plan, numbers: Numbers) -> bytes:
     builder = Builder(plan, numbers)
     for key in plan.steps:
         builder.step(key)
+    if plan.pooled:
+        builder.pool_fetched()
     graph = helper.make_graph(
         builder.nodes,
         plan.network.name,
-        [builder.value(key) for key in plan.fed],
-        [builder.value(key) for key in plan.fetched],
+        [builder.value(key, name(builder.sites, key)) for key in plan.fed],
+        [builder.value(key, result) for key, result in zip(plan.fetched, result_names(plan), strict=True)],
         builder.initializers,
     )
     model = helper.make_model(
@@ -55,11 +57,19 @@ class Builder:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
-    def value(self, key: Key) -> onnx.ValueInfoProto:
-        """The description of a graph's input or output."""
+    def value(self, key: Key, label: str) -> onnx.ValueInfoProto:
+        """The description of a graph's input or output, called ``label``; the mean of a tensor has no grid."""
         site = self.sites[key[0]]
-        shape = site.shape[:1] if site.kind in ("reshape", "dense", "softmax") else site.shape
-        return helper.make_tensor_value_info(name(self.sites, key), TensorProto.FLOAT, ["B", *shape])
+        shape = site.shape[:1] if is_flat(site) or label.endswith(POOLED) else site.shape
+        return helper.make_tensor_value_info(label, TensorProto.FLOAT, ["B", *shape])
+
+    def pool_fetched(self) -> None:
+        """Add what computes the means (B, C) of everything fetched that has a grid."""
+        for key, result in zip(self.plan.fetched, result_names(self.plan), strict=True):
+            tensor = name(self.sites, key)
+            if result != tensor:
+                self.node("GlobalAveragePool", [tensor], f"{result}/grid")  # (B, C, 1, 1)
+                self.node("Flatten", [f"{result}/grid"], result)  # (B, C)
 
     def step(self, key: Key) -> None:
         """Add what computes ``key``."""

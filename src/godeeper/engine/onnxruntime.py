@@ -15,14 +15,14 @@ ERRORS_ONLY = 3
 class Session:
     """A built graph, ready to run."""
 
-    def __init__(self, graph: bytes, fetched: Sequence[str], threads: int = 0) -> None:
-        """``threads``: 0 lets ONNX Runtime take one a core."""
+    def __init__(self, graph: bytes, fetched: Sequence[str], threads: int = 0, *, keeps_memory: bool = False) -> None:
+        """``threads``: 0 lets ONNX Runtime take one a core.  ``keeps_memory``: for the next run, which is faster then."""
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
-        options.enable_cpu_mem_arena = False  # what it keeps for the next run would only raise the peak of this one
+        options.enable_cpu_mem_arena = keeps_memory  # if there is only this run, it would only raise the peak
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
         options.intra_op_num_threads = threads
         self.fetched = list(fetched)

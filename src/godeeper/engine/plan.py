@@ -16,19 +16,28 @@ Key = tuple[int, Stage | None]
 NETWORK_INPUT: Key = (PHOTO_KINDS.index("multiply"), None)
 """What the network itself starts from; the steps before it, from the photo's bytes on, are ``photos``'s."""
 
+POOLED = "/mean"
+"""What a graph adds to the address of a tensor for the name of its spatial mean."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """One run as data: values ``fed``, ``steps`` computed in this order, values ``fetched``."""
+    """One run as data: values ``fed``, ``steps`` computed in this order, values ``fetched``.
+
+    ``pooled``: of what is fetched only the spatial means come out, (B, C) each.
+    """
 
     network: Network
     fed: tuple[Key, ...]
     steps: tuple[Key, ...]
     fetched: tuple[Key, ...]
+    pooled: bool = False
 
 
-def plan(network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,)) -> Plan:
-    """The shortest run that gives ``fetched`` out of ``fed``.
+def plan(
+    network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
+) -> Plan:
+    """The shortest run that gives ``fetched``, or with ``pooled`` their spatial means, out of ``fed``.
 
     What is fed is never computed, nor fetched from the graph.  Raises ``FeedError`` where something needed can come from nothing
     that is fed, and where something fed changes nothing that is fetched.
@@ -56,7 +65,7 @@ def plan(network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK
             f"feeding {listed(every, idle)} changes nothing that is fetched: leave it out, or fetch what follows from it"
         )
     steps = tuple(key for key in visited if key not in fed)
-    return Plan(network, tuple(fed), steps, tuple(key for key in fetched if key not in fed))
+    return Plan(network, tuple(fed), steps, tuple(key for key in fetched if key not in fed), pooled)
 
 
 def sources(every: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
@@ -86,6 +95,17 @@ def key_of(tensor: Tensor) -> Key:
 def name(every: Sequence[Site], key: Key) -> str:
     """The address of ``key``: what its value is called in a graph."""
     return Tensor(every[key[0]], key[1]).name
+
+
+def is_flat(site: Site) -> bool:
+    """Whether the values of ``site`` are (B, C), without a grid."""
+    return site.kind in ("reshape", "dense", "softmax")
+
+
+def result_names(plan: Plan) -> list[str]:
+    """What the values that come out of a plan's graph are called, in order."""
+    every = sites(plan.network)
+    return [name(every, key) + POOLED * (plan.pooled and not is_flat(every[key[0]])) for key in plan.fetched]
 
 
 def listed(every: Sequence[Site], keys: Sequence[Key]) -> str:

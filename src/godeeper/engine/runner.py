@@ -13,7 +13,7 @@ from ..version import __version__
 from ..weights.file import WeightsFile
 from .cache import GraphCache, cache_folder
 from .onnxruntime import Session
-from .plan import Key, Plan, name
+from .plan import Key, Plan, name, result_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +46,8 @@ class Runner:
     def session(self, plan: Plan) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
         if plan not in self.sessions:
-            every = sites(plan.network)
-            self.sessions[plan] = Session(self.graph(plan), [name(every, key) for key in plan.fetched])
+            many = plan.pooled  # means are wanted of whole folders, grids of one photo
+            self.sessions[plan] = Session(self.graph(plan), result_names(plan), keeps_memory=many)
             while len(self.sessions) > OPEN_SESSIONS:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
@@ -74,6 +74,6 @@ class Runner:
             GRAPH_RECIPE,
             self.weights.sha256,
             [name(every, key) for key in plan.fed],
-            [name(every, key) for key in plan.fetched],
+            result_names(plan),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

@@ -50,7 +50,7 @@ class TorchRunner:
                 values[key] = compute(module, plan, key, values)
                 for idle in remaining.get(number, ()):
                     del values[idle]
-            return {key: values[key].cpu().contiguous().numpy() for key in plan.fetched}
+            return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
 
     def close(self) -> None:
         """Let go of the module; the next run loads it again."""
@@ -67,6 +67,11 @@ class TorchRunner:
         ):
             with self.weights.numbers() as numbers:
                 numbers.dense()
+
+
+def result(plan: Plan, value: torch.Tensor) -> torch.Tensor:
+    """A computed value as it comes out of ``plan``."""
+    return value.mean((2, 3)) if plan.pooled and value.ndim == 4 else value
 
 
 def last_uses(plan: Plan) -> dict[int, list[Key]]:

@@ -1,1 +1,1 @@
-"""From a folder of photos to a classifier, and how good it is."""
+"""From a folder of photos to a classifier, and an account of how good it is."""

@@ -1,0 +1,136 @@
+"""``godeeper cache``: what is kept to be quick the next time, and how to keep less of it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError
+from .common import add_command, print_json, print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper cache show
+  godeeper cache trim --to 500MB
+  godeeper cache clear
+"""
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "cache",
+        help="show and trim what is kept to be quick the next time",
+        epilog=f"example:\n{EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add_command(actions, "show", "say what is kept and how large it is", "  godeeper cache show\n", run_show)
+    trim = add_command(
+        actions, "trim", "remove the longest unused, graphs first", "  godeeper cache trim --to 500MB\n", run_trim
+    )
+    trim.add_argument("--to", default="1GB", metavar="SIZE", help="what may stay, such as 500MB (default: 1GB)")
+    add_command(actions, "clear", "remove all of it; weights are not touched", "  godeeper cache clear\n", run_clear)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of thing in the cache."""
+
+    name: str
+    entries: int
+    bytes: int
+    path: Path
+
+
+def run_show(options: argparse.Namespace) -> int:
+    report(parts(), options)
+    return 0
+
+
+def run_trim(options: argparse.Namespace) -> int:
+    shrink(size_of(options.to))
+    report(parts(), options)
+    return 0
+
+
+def run_clear(options: argparse.Namespace) -> int:
+    from ..retrain.store import leftovers
+
+    shrink(0)
+    for path in leftovers():
+        path.unlink(missing_ok=True)
+    report(parts(), options)
+    return 0
+
+
+def parts() -> list[Part]:
+    """What is in the cache now."""
+    from ..engine.cache import GraphCache, cache_folder
+    from ..retrain.store import FeatureStore, leftovers, size, store_path
+
+    graphs = GraphCache(cache_folder() / "graphs")
+    sizes = graphs.sizes()
+    found = [Part("graphs", len(sizes), sum(sizes), graphs.folder)]
+    if store_path().exists():
+        with FeatureStore() as store:
+            stats = store.stats()
+        found.append(Part("features", stats.features, stats.bytes, stats.path))
+    else:
+        found.append(Part("features", 0, 0, store_path()))
+    old = leftovers()
+    return [*found, Part("leftovers", len(old), sum(map(size, old)), cache_folder())]
+
+
+def shrink(most_bytes: int) -> None:
+    """Graphs go first: they are built again in seconds, the features of as many bytes in minutes."""
+    from ..engine.cache import GraphCache, cache_folder
+    from ..retrain.store import FeatureStore, store_path
+
+    features = next(part.bytes for part in parts() if part.name == "features")
+    graphs = GraphCache(cache_folder() / "graphs", max(most_bytes - features, 0))
+    graphs.trim()
+    if store_path().exists():
+        with FeatureStore() as store:
+            store.trim(max(most_bytes - sum(graphs.sizes()), 0))
+
+
+def report(found: list[Part], options: argparse.Namespace) -> None:
+    """The parts as JSON or as a table."""
+    if options.json:
+        print_json(record(found))
+        return
+    rows = [
+        [part.name, str(part.entries), f"{part.bytes / 1e6:.1f} MB", str(part.path)] for part in found if part.entries
+    ]
+    print_table(("what", "entries", "size", "where"), rows)
+
+
+def record(found: list[Part]) -> dict[str, Any]:
+    """The parts as JSON."""
+    from ..engine.cache import cache_folder
+
+    return {
+        "folder": str(cache_folder()),
+        "bytes": sum(part.bytes for part in found),
+        **{part.name: {"entries": part.entries, "bytes": part.bytes, "path": str(part.path)} for part in found},
+    }
+
+
+def size_of(text: str) -> int:
+    """A size in bytes.
+
+    >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
+    [500000000, 1500000000, 0]
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMG]?B)?)", text.strip().upper())
+    if match is None or match[2] not in UNITS:
+        raise OptionError(f"size {text!r}: expected a number and B, KB, MB or GB, such as 500MB")
+    return int(float(match[1]) * UNITS[match[2]])

@@ -1,0 +1,220 @@
+"""From photos to features: the spatial means of some tensors, computed once per photo, ever.
+
+One pass of the network gives all tensors, already averaged, eight photos at a time; threads decode
+the next photos meanwhile.  What is computed is stored batch by batch, so a run that was stopped goes
+on where it was.  Features are rounded to half precision also where they were just computed: a first
+and a second run answer the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..blueprint.address import resolve_one
+from ..blueprint.sites import PHOTO_KINDS
+from ..engine.plan import NETWORK_INPUT, key_of, plan
+from ..errors import AddressError, ChannelError
+from ..photos.decode import decode
+from .store import chunks, feature_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..blueprint.address import Tensor
+    from ..network import Network
+    from ..photos.preprocess import Preprocess
+    from .store import FeatureStore
+
+    Floats = NDArray[np.float32]
+    Halves = NDArray[np.float16]
+    Progress = Callable[[int, int], None]
+
+BATCH = 8
+AHEAD = 3 * BATCH  # photos decoded before the network asks for them, 1 MB each
+READ_AT_ONCE = 256  # photos whose features are read together
+MOST_THREADS = 4
+GREATEST_HALF = float(np.finfo(np.float16).max)
+
+
+def extract(
+    network: Network,
+    photos: Sequence[tuple[Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> dict[str, Floats]:
+    """The features of photos.
+
+    Args:
+        network: what computes them.
+        photos: (path, SHA-256 of the decoded pixels); a file is read only where something of it is not stored yet.
+        addresses: of whole tensors, by any name.
+        store: where features are looked up and kept.
+        progress: told (photos done, photos in all).
+
+    Returns:
+        address -> (N, C) float32, the means over the grid, in the order of ``photos``.
+
+    Raises:
+        PhotoError: a photo cannot be decoded; the features of those before it are kept.
+        AddressError: an address is not of one whole tensor of the network.
+
+    >>> import godeeper
+    >>> from godeeper.retrain.store import FeatureStore
+    >>> with FeatureStore() as store:
+    ...     extract(godeeper.load(), [(Path("examples/chelsea.jpg"), "0" * 64)], ["conv_2"], store)["conv_2"].shape
+    (1, 64)
+    """
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    results = {
+        address: np.empty((len(photos), tensor.site.shape[0]), np.float32) for address, tensor in tensors.items()
+    }
+    Extraction(network, photos, tensors, store, progress).run(results)
+    return results
+
+
+def fill(
+    network: Network,
+    photos: Sequence[tuple[Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> None:
+    """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    Extraction(network, photos, tensors, store, progress).run({})
+
+
+class Extraction:
+    """One ``extract`` under way: its results are filled from the store, then by the network."""
+
+    def __init__(
+        self,
+        network: Network,
+        photos: Sequence[tuple[Path, str]],
+        tensors: Mapping[str, Tensor],
+        store: FeatureStore,
+        progress: Progress | None,
+    ) -> None:
+        self.network = network
+        self.photos = photos
+        self.store = store
+        self.progress = progress
+        self.tensors = tensors
+        self.results: Mapping[str, Floats] = {}
+        self.places: dict[str, list[int]] = {}  # the same pixels may be asked for twice
+        for place, (_, pixels) in enumerate(photos):
+            self.places.setdefault(pixels, []).append(place)
+        self.done = 0
+
+    def run(self, results: Mapping[str, Floats]) -> None:
+        """Fill the tables ``results``, address -> (N, C), of the tensors that have one."""
+        self.results = results
+        for absent, hashes in self.read().items():
+            self.compute(hashes, absent)
+
+    def read(self) -> dict[tuple[str, ...], list[str]]:
+        """Take what is stored; answers which addresses are missing -> for which photos."""
+        missing: dict[tuple[str, ...], list[str]] = {}
+        for group in chunks(list(self.places), READ_AT_ONCE):
+            keys = {(pixels, address): self.key(pixels, address) for pixels in group for address in self.tensors}
+            found = self.store.get_many(keys.values())
+            for pixels in group:
+                features = {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
+                self.keep(pixels, features)
+                absent = tuple(address for address in self.tensors if address not in features)
+                if absent:
+                    missing.setdefault(absent, []).append(pixels)
+        waiting = {pixels for hashes in missing.values() for pixels in hashes}
+        self.tell([pixels for pixels in self.places if pixels not in waiting])
+        return missing
+
+    def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
+        """Compute some tensors for some photos; what is done is stored batch by batch."""
+        paths = [self.photos[self.places[pixels][0]][0] for pixels in hashes]
+        keys = [key_of(self.tensors[address]) for address in addresses]
+        run = plan(self.network.blueprint, keys, pooled=True)
+        with closing(decoded(self.network.preprocess, paths)) as inputs:
+            for group in chunks(hashes, BATCH):
+                batch = np.concatenate(list(islice(inputs, len(group))))  # (B, 3, size, size)
+                values = self.network.runner.run(run, {NETWORK_INPUT: batch})
+                columns = [halves(values[key]) for key in keys]  # (B, C) each
+                features = {
+                    pixels: dict(zip(addresses, rows, strict=True))
+                    for pixels, *rows in zip(group, *columns, strict=True)
+                }
+                self.store.put_many(
+                    {self.key(pixels, name): row for pixels, rows in features.items() for name, row in rows.items()}
+                )
+                for pixels, rows in features.items():
+                    self.keep(pixels, rows)
+                self.tell(group)
+
+    def keep(self, pixels: str, features: Mapping[str, Halves]) -> None:
+        """Write one photo's features into the results."""
+        for address in features.keys() & self.results.keys():
+            self.results[address][self.places[pixels]] = features[address]
+
+    def key(self, pixels: str, address: str) -> bytes:
+        tensor = self.tensors[address]
+        return feature_key(pixels, self.network.weights.sha256, tensor.address, self.network.preprocess.summary)
+
+    def tell(self, hashes: Sequence[str]) -> None:
+        """Count these photos as done."""
+        self.done += sum(len(self.places[pixels]) for pixels in hashes)
+        if self.progress is not None:
+            self.progress(self.done, len(self.photos))
+
+
+def whole_tensor(network: Network, address: str) -> Tensor:
+    """The tensor of that name; features are of all its channels, and of what the network computes."""
+    tensor = resolve_one(network.blueprint, address)
+    if tensor.channels is not None:
+        raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
+    if tensor.site.kind in PHOTO_KINDS:
+        raise AddressError(
+            f"{address!r} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
+        )
+    return tensor
+
+
+def halves(values: Floats) -> Halves:
+    """In half precision, at its greatest where that is too small for a value."""
+    return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)
+
+
+def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, None, None]:
+    """Each photo as (1, 3, size, size), in order; threads are at most ``AHEAD`` photos ahead of who asks.
+
+    Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
+    """
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
+    waiting: deque[Future[Floats]] = deque()
+    with (
+        warnings.catch_warnings()
+    ):  # of what Pillow warns, the doctor tells; and what threads leave of filters, ends here
+        warnings.simplefilter("ignore")
+        try:
+            for path in paths:
+                waiting.append(pool.submit(network_input, preprocess, path))
+                if len(waiting) == AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def network_input(preprocess: Preprocess, path: Path) -> Floats:
+    """One photo, decoded and resized."""
+    return preprocess(decode(path))

@@ -1,0 +1,50 @@
+"""Progress bars: what they say, and that they vanish."""
+
+from __future__ import annotations
+
+import pytest
+
+from godeeper.cli.progress import Pace, count_line, counter, duration
+
+
+def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal one line is written over and over, and none is left."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with counter("photos") as report:
+        report(0, 10)
+        report(10, 10)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\n" not in err
+    assert "10 of 10 photos" in err
+    assert err.endswith("\r\x1b[K")
+
+
+def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log file gets nothing."""
+    with counter("photos") as report:
+        report(5, 10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_was_done_before_does_not_count_for_the_pace() -> None:
+    """A run that goes on after 90 photos and makes 10 in 5 seconds makes 2 a second."""
+    times = iter([100.0, 100.0, 105.0])
+    pace = Pace(lambda: next(times))
+    assert pace.of(90) == 0
+    assert pace.of(100) == 2
+
+
+def test_the_line_of_photos() -> None:
+    """Pace and time left are said once they are known; no photos are no division by zero."""
+    assert count_line(0, 8, "photos", 0).endswith("0 of 8 photos")
+    assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
+    assert count_line(0, 0, "files", 0).endswith("0 of 0 files")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.9, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    """Seconds, minutes or hours, as people say them."""
+    assert duration(seconds) == text
