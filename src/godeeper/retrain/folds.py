@@ -21,6 +21,7 @@ def assign_folds(labels: Ints, groups: Ints, seed: int, count: int = FOLDS) -> I
         labels: (N,) the class of each photo, from 0.
         groups: (N,) photos with the same number are near-duplicates.
         seed: of the order in which groups of the same size are dealt.
+        count: of folds.
 
     Returns:
         (N,) int64.

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .basis import Basis, Floats, make_basis
+from .basis import Basis, Floats
 from .folds import Ints, assign_folds
 from .logistic import cross_validated_logits, fit_logistic
 from .measure import best_temperature, softmax
-from .selection import DIRECTIONS, Selection, join, select, select_from
+from .parallel import each
+from .selection import Selection, join, make_bases, select
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["KEPT", "Head", "Selection", "fit", "held_out_logits", "select"]
 
@@ -77,6 +81,7 @@ def fit(
         features: address -> (N, C), the pooled activations of each module.
         labels: (N,) the number of each photo's class among ``classes``.
         groups: (N,) near-duplicates share a number.
+        classes: their names.
         seed: of the folds and the reduction; the same seed gives the same head.
         selection: what an earlier run chose, to choose nothing again.
 
@@ -84,15 +89,14 @@ def fit(
         OptionError: fewer than two classes, or one without photos.
     """
     check(labels, classes)
+    selection = selection or select(features, labels, groups, seed)
     folds = assign_folds(labels, groups, seed)
-    wanted = features if selection is None else {address: features[address] for address in selection.chosen}
-    bases = {address: make_basis(values, DIRECTIONS, seed) for address, values in wanted.items()}
-    selection = selection or select_from(bases, labels, folds)
-    chosen = [bases[address] for address in selection.chosen]
+    chosen = make_bases(features, selection.chosen, seed)
     coordinates = join(chosen)
     temperature, threshold = calibrate(coordinates, labels, folds, selection.strength)
     rate = None if threshold is None else false_accepts(coordinates, labels, selection.strength, temperature, threshold)
-    coefficients, intercepts = fit_logistic(coordinates, labels, selection.strength, len(classes))
+    strength = selection.strength
+    [(coefficients, intercepts)] = each(lambda some: fit_logistic(some, labels, strength, len(classes)), [coordinates])
     head = Head(
         addresses=selection.chosen,
         mean=np.concatenate([basis.mean for basis in chosen]),
@@ -111,9 +115,9 @@ def held_out_logits(
     features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
 ) -> NDArray[np.float64]:
     """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could."""
-    bases = [make_basis(features[address], DIRECTIONS, seed) for address in selection.chosen]
+    bases = make_bases(features, selection.chosen, seed)
     folds = assign_folds(labels, groups, seed)
-    return next(cross_validated_logits(join(bases), labels, folds, [selection.strength]))
+    return cross_validated_logits(join(bases), labels, folds, [selection.strength])[0]
 
 
 def check(labels: Ints, classes: Sequence[str]) -> None:
@@ -131,7 +135,7 @@ def calibrate(coordinates: Floats, labels: Ints, folds: Ints, strength: float) -
     tested = folds >= 0
     if not tested.any():
         return 1.0, None
-    logits = next(cross_validated_logits(coordinates, labels, folds, [strength]))[tested]
+    logits = cross_validated_logits(coordinates, labels, folds, [strength])[0][tested]
     temperature = best_temperature(logits, labels[tested])
     sure = np.sort(softmax(logits / temperature).max(1))
     return temperature, float(sure[int((1 - KEPT) * len(sure))])
@@ -144,13 +148,15 @@ def false_accepts(
     classes = int(labels.max()) + 1
     if classes < 3:
         return None
-    rates = []
-    for stranger in np.unique(np.linspace(0, classes - 1, min(classes, STRANGERS)).astype(int)):
+
+    def accepted(stranger: int) -> float:
         out = labels == stranger
         coefficients, intercepts = fit_logistic(coordinates[~out], labels[~out], strength, classes)
         probabilities = softmax((coordinates[out] @ coefficients.T + intercepts) / temperature)
-        rates.append(float((probabilities.max(1) >= threshold).mean()))
-    return float(np.mean(rates))
+        return float((probabilities.max(1) >= threshold).mean())
+
+    strangers = np.unique(np.linspace(0, classes - 1, min(classes, STRANGERS)).astype(int))
+    return float(np.mean(each(accepted, strangers.tolist())))
 
 
 def unfold(coefficients: NDArray[np.float64], bases: Sequence[Basis]) -> Floats:

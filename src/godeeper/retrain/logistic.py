@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .basis import Floats
 from .folds import Ints, held_out_folds
+from .parallel import each
 
 Doubles = NDArray[np.float64]
 
@@ -32,11 +32,7 @@ class Fitter:
 
     def fit(self, strength: float) -> tuple[Doubles, Doubles]:
         """(classes, k) coefficients and (classes,) intercepts; a class without photos is never told."""
-        from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]  # it ships no types
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a little short of the optimum is no less a classifier
-            self.model.set_params(C=strength).fit(self.coordinates, self.labels)
+        self.model.set_params(C=strength).fit(self.coordinates, self.labels)
         found, offsets = self.model.coef_, self.model.intercept_
         if len(found) == 1:  # two classes: scikit-learn keeps the difference
             found, offsets = np.concatenate([-found, found]) / 2, np.concatenate([-offsets, offsets]) / 2
@@ -47,20 +43,23 @@ class Fitter:
 
 
 def fit_logistic(coordinates: Floats, labels: Ints, strength: float, classes: int) -> tuple[Doubles, Doubles]:
-    """(classes, k) coefficients and (classes,) intercepts."""
+    """(classes, k) coefficients and (classes,) intercepts; to be called through ``each``."""
     return Fitter(coordinates, labels, classes).fit(strength)
 
 
 def cross_validated_logits(
     coordinates: Floats, labels: Ints, folds: Ints, strengths: Sequence[float]
-) -> Iterator[Doubles]:
-    """For each strength (N, classes): what a head that has not seen a photo says; NaN where a photo is never held out."""
+) -> NDArray[np.float64]:
+    """(strengths, N, classes): what heads that have not seen a photo say; NaN where a photo is never held out."""
     classes = int(labels.max()) + 1
     found = np.full((len(strengths), len(labels), classes), np.nan)
-    for fold in held_out_folds(folds):
+
+    def hold_out(fold: int) -> None:
         out = folds == fold
         fitter = Fitter(coordinates[~out], labels[~out], classes)
         for number, strength in enumerate(strengths):
             coefficients, intercepts = fitter.fit(strength)
             found[number, out] = coordinates[out] @ coefficients.T + intercepts
-    yield from found
+
+    each(hold_out, held_out_folds(folds))
+    return found

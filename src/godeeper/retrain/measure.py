@@ -122,19 +122,19 @@ def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
 
 
 def class_scores(counts: Ints, names: Sequence[str]) -> tuple[ClassScore, ...]:
-    """A row for each class of a confusion matrix.
-
-    F1's interval is that of TP / (TP + FP + FN), of which F1 is an increasing function: 2 J / (1 + J).
-    """
+    """A row for each class of a confusion matrix."""
     scores = []
     for number, name in enumerate(names):
         right, said, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
-        both = share_of(right, said + true - right)
-        f1 = Share(*(None if value is None else 2 * value / (1 + value) for value in (both.value,)), *(
-            2 * value / (1 + value) for value in (both.low, both.high)
-        ), both.n)  # fmt: skip
+        f1 = f1_share(share_of(right, said + true - right))
         scores.append(ClassScore(name, share_of(right, said), share_of(right, true), f1))
     return tuple(scores)
+
+
+def f1_share(overlap: Share) -> Share:
+    """F1 and its interval, of TP / (TP + FP + FN), of which it is an increasing function."""
+    low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
+    return Share(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
 
 
 def softmax(logits: Numbers) -> NDArray[np.float64]:
@@ -177,7 +177,7 @@ def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS) -> Calibr
         here = place == number
         share = share_of(int(right[here].sum()), int(here.sum()))
         found.append(Bin(number / bins, (number + 1) / bins, float(sure[here].mean()), share))
-    gaps = [abs(bin.confidence - (bin.accuracy.value or 0.0)) * bin.accuracy.n for bin in found]
+    gaps = [abs(one.confidence - (one.accuracy.value or 0.0)) * one.accuracy.n for one in found]
     return Calibration(sum(gaps) / max(1, len(truth)), tuple(found))
 
 

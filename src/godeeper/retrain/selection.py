@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .basis import Basis, Floats, balance, make_basis
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits
 from .measure import best_temperature, log_loss
+from .parallel import each
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DIRECTIONS = 256  # a module, for the head
 JUDGED = 128  # a module, while choosing
@@ -41,21 +45,24 @@ class Selection:
 
 def select(features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int) -> Selection:
     """Choose modules and strength for ``features``, address -> (N, C); near-duplicates share a number in ``groups``."""
-    bases = {address: make_basis(values, DIRECTIONS, seed) for address, values in features.items()}
-    return select_from(bases, labels, assign_folds(labels, groups, seed))
-
-
-def select_from(bases: Mapping[str, Basis], labels: Ints, folds: Ints) -> Selection:
-    """The choice among ``bases``."""
+    folds = assign_folds(labels, groups, seed)
     if not held_out_folds(folds):
         unknown = float("nan"), float("nan")
-        middle = list(bases)[len(bases) // 2]  # neither edges alone nor what the network was last trained for
-        return Selection(dict.fromkeys(bases, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
-    hits = {address: ridge_hits(join([basis], JUDGED), labels, folds) for address, basis in bases.items()}
-    tested = labels[folds >= 0]
-    scores = {address: balanced_mean(hit, tested) for address, hit in hits.items()}
+        middle = list(features)[len(features) // 2]  # neither edges alone nor what the network was last trained for
+        return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
+    found = each(lambda values: make_basis(values, JUDGED, seed), features.values())
+    bases = dict(zip(features, found, strict=True))
+    judged = each(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
+    hits = dict(zip(features, judged, strict=True))
+    scores = {address: balanced_mean(hit, labels[folds >= 0]) for address, hit in hits.items()}
     chosen = join_greedily(bases, hits, labels, folds)
-    return Selection(scores, chosen, choose_strength(join([bases[name] for name in chosen]), labels, folds))
+    coordinates = join(make_bases(features, chosen, seed))
+    return Selection(scores, chosen, choose_strength(coordinates, labels, folds))
+
+
+def make_bases(features: Mapping[str, Floats], chosen: Sequence[str], seed: int) -> list[Basis]:
+    """The bases that the head is fitted in."""
+    return each(lambda address: make_basis(features[address], DIRECTIONS, seed), chosen)
 
 
 def join_greedily(
@@ -67,11 +74,11 @@ def join_greedily(
     chosen, best = [ranked[0]], hits[ranked[0]]
     while len(chosen) < min(MOST, len(ranked)):
         rivals = [address for address in ranked if address not in chosen][:RIVALS]
-        joined = {
-            rival: ridge_hits(join([bases[name] for name in [*chosen, rival]], JUDGED), labels, folds)
-            for rival in rivals
-        }
-        winner = max(rivals, key=lambda rival: balanced_mean(joined[rival], tested)[0])
+        stacks = [join([bases[name] for name in [*chosen, rival]]) for rival in rivals]
+        judged = each(lambda stack: ridge_hits(stack, labels, folds), stacks)
+        joined = dict(zip(rivals, judged, strict=True))
+        means = [balanced_mean(hit, tested)[0] for hit in judged]
+        winner = rivals[int(np.argmax(means))]
         gain, error = balanced_mean(joined[winner].astype(np.int64) - best, tested)
         if gain <= error:
             break
@@ -79,9 +86,9 @@ def join_greedily(
     return tuple(chosen)
 
 
-def join(bases: Sequence[Basis], most: int = DIRECTIONS) -> Floats:
-    """(N, k): the coordinates of several modules side by side, ``most`` of each."""
-    return np.concatenate([basis.coordinates[:, :most] for basis in bases], axis=1)
+def join(bases: Sequence[Basis]) -> Floats:
+    """(N, k): the coordinates of several modules side by side."""
+    return np.concatenate([basis.coordinates for basis in bases], axis=1)
 
 
 def balanced_mean(values: NDArray[np.bool_] | Ints, labels: Ints) -> tuple[float, float]:
