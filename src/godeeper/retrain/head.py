@@ -1,0 +1,167 @@
+"""The head: a linear classifier on the pooled features of a few modules, its calibration and its doubts.
+
+Using a head needs numpy alone; fitting one imports scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import OptionError
+from .basis import Basis, Floats
+from .folds import Ints, assign_folds
+from .logistic import cross_validated_logits, fit_logistic
+from .measure import best_temperature, softmax
+from .parallel import each
+from .selection import Selection, join, make_bases, select
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["KEPT", "Head", "Selection", "fit", "held_out_logits", "select"]
+
+KEPT = 0.95
+"""The share of known photos that the threshold lets pass."""
+
+STRANGERS = 12  # classes left out, one after another, to see how many strangers pass
+
+
+@dataclass(frozen=True)
+class Head:
+    """Features of ``addresses``, side by side -> a probability for each of ``classes``.
+
+    ``mean``, ``scale``: (features,), ``coefficients``: (classes, features), ``intercepts``: (classes,), float32.
+    ``temperature``: what logits are divided by before they become probabilities.  ``threshold``: a photo whose greatest
+    probability is below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share
+    of photos of a class left out of training that pass all the same; None with fewer than three classes.
+    """
+
+    addresses: tuple[str, ...]
+    mean: Floats = field(repr=False)
+    scale: Floats = field(repr=False)
+    coefficients: Floats = field(repr=False)
+    intercepts: Floats = field(repr=False)
+    temperature: float
+    threshold: float | None
+    false_accept_rate: float | None
+    classes: tuple[str, ...]
+
+    def logits(self, features: Mapping[str, Floats]) -> Floats:
+        """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
+        joined = np.concatenate([features[address] for address in self.addresses], axis=1)
+        answer: Floats = ((joined - self.mean) / self.scale) @ self.coefficients.T + self.intercepts
+        return answer.astype(np.float32)
+
+    def probabilities(self, features: Mapping[str, Floats]) -> Floats:
+        """(N, classes) float32, calibrated; rows sum to one."""
+        return softmax(self.logits(features) / self.temperature).astype(np.float32)
+
+    def folded(self) -> tuple[Floats, Floats]:
+        """(classes, features) and (classes,): mean, scale and temperature in one matrix and one offset, for exports."""
+        weights = self.coefficients.astype(np.float64) / self.scale
+        offset = self.intercepts - weights @ self.mean.astype(np.float64)
+        return (weights / self.temperature).astype(np.float32), (offset / self.temperature).astype(np.float32)
+
+
+def fit(
+    features: Mapping[str, Floats],
+    labels: Ints,
+    groups: Ints,
+    classes: Sequence[str],
+    seed: int,
+    selection: Selection | None = None,
+) -> tuple[Head, Selection]:
+    """Choose modules and strength, then fit a head to all photos given.
+
+    Args:
+        features: address -> (N, C), the pooled activations of each module.
+        labels: (N,) the number of each photo's class among ``classes``.
+        groups: (N,) near-duplicates share a number.
+        classes: their names.
+        seed: of the folds and the reduction; the same seed gives the same head.
+        selection: what an earlier run chose, to choose nothing again.
+
+    Raises:
+        OptionError: fewer than two classes, or one without photos.
+    """
+    check(labels, classes)
+    selection = selection or select(features, labels, groups, seed)
+    folds = assign_folds(labels, groups, seed)
+    chosen = make_bases(features, selection.chosen, seed)
+    coordinates = join(chosen)
+    temperature, threshold = calibrate(coordinates, labels, folds, selection.strength)
+    rate = None if threshold is None else false_accepts(coordinates, labels, selection.strength, temperature, threshold)
+    strength = selection.strength
+    [(coefficients, intercepts)] = each(lambda some: fit_logistic(some, labels, strength, len(classes)), [coordinates])
+    head = Head(
+        addresses=selection.chosen,
+        mean=np.concatenate([basis.mean for basis in chosen]),
+        scale=np.concatenate([basis.scale for basis in chosen]),
+        coefficients=unfold(coefficients, chosen),
+        intercepts=intercepts.astype(np.float32),
+        temperature=temperature,
+        threshold=threshold,
+        false_accept_rate=rate,
+        classes=tuple(classes),
+    )
+    return head, selection
+
+
+def held_out_logits(
+    features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
+) -> NDArray[np.float64]:
+    """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could."""
+    bases = make_bases(features, selection.chosen, seed)
+    folds = assign_folds(labels, groups, seed)
+    return cross_validated_logits(join(bases), labels, folds, [selection.strength])[0]
+
+
+def check(labels: Ints, classes: Sequence[str]) -> None:
+    """Raise ``OptionError`` unless there are two classes and each has a photo."""
+    if len(classes) < 2:
+        raise OptionError(f"{len(classes)} class to tell apart: expected at least two folders with photos; add another")
+    counts = np.bincount(labels, minlength=len(classes))
+    if (counts == 0).any():
+        empty = classes[int(counts.argmin())]
+        raise OptionError(f"class {empty!r} has no photo to learn from: expected at least one; add photos or remove it")
+
+
+def calibrate(coordinates: Floats, labels: Ints, folds: Ints, strength: float) -> tuple[float, float | None]:
+    """Temperature, and the greatest threshold that lets the share ``KEPT`` of held-out photos pass."""
+    tested = folds >= 0
+    if not tested.any():
+        return 1.0, None
+    logits = cross_validated_logits(coordinates, labels, folds, [strength])[0][tested]
+    temperature = best_temperature(logits, labels[tested])
+    sure = np.sort(softmax(logits / temperature).max(1))
+    return temperature, float(sure[int((1 - KEPT) * len(sure))])
+
+
+def false_accepts(
+    coordinates: Floats, labels: Ints, strength: float, temperature: float, threshold: float
+) -> float | None:
+    """The share of a left-out class's photos that a head of the other classes takes for its own, mean over classes."""
+    classes = int(labels.max()) + 1
+    if classes < 3:
+        return None
+
+    def accepted(stranger: int) -> float:
+        out = labels == stranger
+        coefficients, intercepts = fit_logistic(coordinates[~out], labels[~out], strength, classes)
+        probabilities = softmax((coordinates[out] @ coefficients.T + intercepts) / temperature)
+        return float((probabilities.max(1) >= threshold).mean())
+
+    strangers = np.unique(np.linspace(0, classes - 1, min(classes, STRANGERS)).astype(int))
+    return float(np.mean(each(accepted, strangers.tolist())))
+
+
+def unfold(coefficients: NDArray[np.float64], bases: Sequence[Basis]) -> Floats:
+    """(classes, features) for standardised features, of (classes, k) for coordinates."""
+    ends = np.cumsum([len(basis.components) for basis in bases])[:-1]
+    parts = np.split(coefficients, ends, axis=1)
+    whole = [part @ basis.components for part, basis in zip(parts, bases, strict=True)]
+    return np.concatenate(whole, axis=1).astype(np.float32)

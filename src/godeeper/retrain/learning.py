@@ -1,0 +1,101 @@
+"""How accuracy grows with the number of photos, and what more of them might bring, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .basis import Floats
+from .folds import Ints, assign_folds, held_out_folds
+from .logistic import fit_logistic
+from .measure import Share, share_of
+from .parallel import each
+from .selection import Selection, join, make_bases
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+DRAWS = 2000
+STEEPEST = 1.5  # exponent of the power law; errors have not been seen to fall faster
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The accuracy on held-out photos of heads trained on ``photos`` of them (the mean over folds)."""
+
+    photos: int
+    accuracy: Share
+
+    def record(self) -> dict[str, Any]:
+        """The point as JSON can hold it."""
+        return {"photos": self.photos} | self.accuracy.record()
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What accuracy ``photos`` might bring: the middle of what is compatible with the curve, and 95 % of it."""
+
+    photos: int
+    value: float
+    low: float
+    high: float
+
+    def record(self) -> dict[str, Any]:
+        """The forecast as JSON can hold it."""
+        return asdict(self)
+
+
+def learning_curve(
+    features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
+) -> tuple[CurvePoint, ...]:
+    """A point for each of ``SHARES`` of the training photos, by cross-validation; none where nothing can be held out."""
+    coordinates = join(make_bases(features, selection.chosen, seed))
+    folds = assign_folds(labels, groups, seed)
+    tested = held_out_folds(folds)
+
+    def judge(task: tuple[float, int]) -> tuple[int, int, int]:
+        share, fold = task
+        out = folds == fold
+        rows = thin_out(np.flatnonzero(~out), labels, groups, share, seed)
+        fitted = fit_logistic(coordinates[rows], labels[rows], selection.strength, int(labels.max()) + 1)
+        told = (coordinates[out] @ fitted[0].T + fitted[1]).argmax(1)
+        return len(rows), int((told == labels[out]).sum()), int(out.sum())
+
+    if not tested:
+        return ()
+    found = np.array(each(judge, [(share, fold) for share in SHARES for fold in tested]))
+    sums = found.reshape(len(SHARES), len(tested), 3).sum(1).tolist()
+    return tuple(CurvePoint(round(photos / len(tested)), share_of(hits, n)) for photos, hits, n in sums)
+
+
+def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -> Ints:
+    """A ``share`` of each class's groups among ``rows``, at least one; a smaller share is part of a greater one."""
+    order = np.random.default_rng(seed).permutation(int(groups.max()) + 1)[groups[rows]]
+    kept = np.zeros(len(rows), bool)
+    for label in np.unique(labels[rows]):
+        of_class = labels[rows] == label
+        known = np.unique(order[of_class])
+        kept |= of_class & (order <= known[int(np.ceil(share * len(known))) - 1])
+    return rows[kept]
+
+
+def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0) -> Forecast | None:
+    """Accuracy with ``photos``, if error falls as a power of their number; None for a curve of fewer than three sizes.
+
+    Each draw takes every point of the curve anew from what its count allows (a beta distribution) and fits a line
+    through the logarithms; what the draws say of ``photos`` is the uncertainty.
+    """
+    sizes = np.array([point.photos for point in curve], float)
+    if len(np.unique(sizes)) < 3:
+        return None
+    generator = np.random.default_rng(seed)
+    wrong = np.array([(1 - (point.accuracy.value or 0.0)) * point.accuracy.n for point in curve])
+    total = np.array([point.accuracy.n for point in curve], float)
+    errors = generator.beta(wrong + 0.5, total - wrong + 0.5, (DRAWS, len(curve)))
+    x, y = np.log(sizes / photos), np.log(errors)
+    centred = x - x.mean()
+    slope = np.clip((y @ centred) / (centred @ centred), -STEEPEST, 0.0)
+    accuracy = 1 - np.exp(y.mean(1) - slope * x.mean())
+    low, middle, high = np.quantile(np.clip(accuracy, 0, 1), [0.025, 0.5, 0.975])
+    return Forecast(photos, float(middle), float(low), float(high))

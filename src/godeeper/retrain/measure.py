@@ -1,0 +1,207 @@
+"""How good a classifier is, and how sure one can be of that: pure functions on arrays.
+
+Every share comes with its Wilson score interval (Wilson, 1927), which is sensible for few photos and
+at 0 and 1.  Nothing here fits a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .folds import Ints
+
+Numbers = NDArray[np.floating[Any]]
+
+Z = 1.959963984540054  # 95 %
+BINS = 10
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of ``n``, with its 95 % interval; ``value`` is None where there is nothing to count."""
+
+    value: float | None
+    low: float
+    high: float
+    n: int
+
+    def record(self) -> dict[str, Any]:
+        """The share as JSON can hold it."""
+        return {"value": self.value, "interval": [self.low, self.high], "n": self.n}
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fares: ``precision``, ``recall`` and their harmonic mean ``f1``, whose n is all photos concerned."""
+
+    name: str
+    precision: Share
+    recall: Share
+    f1: Share
+
+    def record(self) -> dict[str, Any]:
+        """The score as JSON can hold it."""
+        return {"class": self.name} | {
+            key: share.record() for key, share in zip(("precision", "recall", "f1"), self.shares, strict=True)
+        }
+
+    @property
+    def shares(self) -> tuple[Share, Share, Share]:
+        """Precision, recall, F1."""
+        return self.precision, self.recall, self.f1
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The photos whose greatest probability lies within ``low`` and ``high``: its mean, and the share that is right."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """``error``: the expected calibration error, the mean gap between confidence and accuracy (Guo et al., 2017)."""
+
+    error: float
+    bins: tuple[Bin, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The calibration as JSON can hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo, by its row, whose label a head that has not seen it contradicts with confidence."""
+
+    row: int
+    label: int
+    suggested: int
+    probability: float
+
+
+def wilson(hits: float, n: int, z: float = Z) -> tuple[float, float]:
+    """The Wilson score interval of ``hits`` out of ``n``; all there is, 0 to 1, for none."""
+    if n == 0:
+        return 0.0, 1.0
+    share, spread = hits / n, z * z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = z * float(np.sqrt(share * (1 - share) / n + spread / (4 * n))) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def share_of(hits: float, n: int) -> Share:
+    """``hits`` out of ``n`` with its interval."""
+    return Share(hits / n if n else None, *wilson(hits, n), n)
+
+
+def accuracy(truth: Ints, predicted: Ints) -> Share:
+    """The share of photos that are told right."""
+    return share_of(int((truth == predicted).sum()), len(truth))
+
+
+def majority(truth: Ints, label: int) -> Share:
+    """How right one would be to say ``label``, the commonest class in training, every time."""
+    return accuracy(truth, np.full_like(truth, label))
+
+
+def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
+    """(classes, classes) counts: row the true class, column what was said."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truth, predicted), 1)
+    return counts
+
+
+def class_scores(counts: Ints, names: Sequence[str]) -> tuple[ClassScore, ...]:
+    """A row for each class of a confusion matrix."""
+    scores = []
+    for number, name in enumerate(names):
+        right, said, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
+        f1 = f1_share(share_of(right, said + true - right))
+        scores.append(ClassScore(name, share_of(right, said), share_of(right, true), f1))
+    return tuple(scores)
+
+
+def f1_share(overlap: Share) -> Share:
+    """F1 and its interval, of TP / (TP + FP + FN), of which it is an increasing function."""
+    low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
+    return Share(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
+
+
+def softmax(logits: Numbers) -> NDArray[np.float64]:
+    """Probabilities (N, classes) of logits; rows sum to one."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    probabilities: NDArray[np.float64] = shifted / shifted.sum(1, keepdims=True)
+    return probabilities
+
+
+def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> float:
+    """The mean negative log probability of the true classes; infinitely sure mistakes count as 700."""
+    top = logits.max(1)
+    rest = np.log(np.exp(logits - top[:, None]).sum(1)) + top
+    losses = np.minimum(rest - logits[np.arange(len(labels)), labels], 700.0)
+    return float(np.average(losses, weights=weights))
+
+
+def best_temperature(logits: Numbers, labels: Ints) -> float:
+    """What to divide logits by so that probabilities fit best (Guo et al., 2017), within 0.05 to 20."""
+    if not len(labels):
+        return 1.0
+    low, high = np.log(COLDEST), np.log(HOTTEST)
+    ratio = (np.sqrt(5.0) - 1) / 2
+    for _ in range(40):  # golden section: the loss has one minimum
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if log_loss(logits / np.exp(left), labels) < log_loss(logits / np.exp(right), labels):
+            high = right
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))
+
+
+def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS) -> Calibration:
+    """Confidence against accuracy in ``bins`` equal steps of the greatest probability; empty bins are left out."""
+    sure = probabilities.max(1)
+    right = probabilities.argmax(1) == truth
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    found = []
+    for number in np.unique(place).tolist():
+        here = place == number
+        share = share_of(int(right[here].sum()), int(here.sum()))
+        found.append(Bin(number / bins, (number + 1) / bins, float(sure[here].mean()), share))
+    gaps = [abs(one.confidence - (one.accuracy.value or 0.0)) * one.accuracy.n for one in found]
+    return Calibration(sum(gaps) / max(1, len(truth)), tuple(found))
+
+
+def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, ...]:
+    """Photos that seem to be in the wrong folder, the likeliest first (confident learning, Northcutt et al., 2021).
+
+    A class is claimed with confidence by a photo whose probability for it is at least the mean over the photos that
+    carry its label.  Suspect are photos that so claim another class than their own, and find it likelier.
+
+    Args:
+        probabilities: (N, classes), each row from a head that has not seen that photo; NaN rows are passed over.
+        labels: (N,) the classes the photos are filed under.
+    """
+    known = ~np.isnan(probabilities).any(1)
+    rows = np.flatnonzero(known)
+    seen, label = probabilities[rows], labels[rows]
+    counts = np.bincount(label, minlength=seen.shape[1])
+    own = seen[np.arange(len(rows)), label]
+    usual = np.bincount(label, own, minlength=seen.shape[1]) / np.maximum(counts, 1)
+    usual[counts == 0] = np.inf
+    claimed = np.where(seen >= usual, seen, -1.0)
+    claimed[np.arange(len(rows)), label] = -1.0
+    other = claimed.argmax(1) if len(rows) else np.zeros(0, np.int64)
+    told = claimed[np.arange(len(rows)), other]
+    suspicious = np.flatnonzero(told > own)
+    order = suspicious[np.argsort(own[suspicious] - told[suspicious], kind="stable")]
+    return tuple(Suspect(int(rows[at]), int(label[at]), int(other[at]), float(told[at])) for at in order)

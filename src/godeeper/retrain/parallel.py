@@ -1,0 +1,25 @@
+"""Independent pieces of arithmetic side by side, each on one thread.
+
+Matrix libraries split every product over all cores and wait for the slowest; with many small products, or a
+busy computer, waiting is most of it.  One thread a piece is faster, and gives the same bits on any number of cores.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """``work(item)`` for each item, in their order; calls are not to be nested."""
+    from threadpoolctl import threadpool_limits
+
+    with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a little short of the best is no less a head
+        return list(pool.map(work, items))

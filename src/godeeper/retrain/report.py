@@ -1,0 +1,249 @@
+"""The report: what was trained, on which photos, how good it is, and how sure one can be of that.
+
+A ``Report`` holds plain numbers and names; everything it says is computed from them here or in ``measure``.
+How it looks is ``report_page``'s business.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import measure
+from .learning import CurvePoint, Forecast
+from .selection import Selection
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WIDE = 0.2
+"""An interval of accuracy wider than this says little."""
+
+Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Paths of photos -> small JPEG files; a photo may be missing."""
+
+
+class Entry(Protocol):
+    """A file in a class's folder."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def label(self) -> str: ...
+
+
+class Verdict(Protocol):
+    """What the doctor says of a file: ``status`` is used, repaired or quarantined."""
+
+    @property
+    def entry(self) -> Entry: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A photo that seems to be in the wrong folder."""
+
+    path: str
+    label: str
+    suggested: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two photos that look alike and are filed under different classes."""
+
+    paths: tuple[str, str]
+    labels: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything there is to say of one training.
+
+    ``paths``, ``truth`` (M,) and ``logits`` (M, classes): the M photos it was tested on, and what heads that have not
+    seen them said before the temperature.  ``tested_by``: how these were held out, for people ("a test set of photos
+    never used in training", "cross-validation").  ``majority``: the number of the commonest class in training.
+    ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
+    """
+
+    classifier: str
+    classes: tuple[str, ...]
+    paths: tuple[str, ...] = field(repr=False)
+    truth: NDArray[np.int64] = field(repr=False)
+    logits: NDArray[np.floating[Any]] = field(repr=False)
+    tested_by: str
+    majority: int
+    selection: Selection
+    temperature: float
+    threshold: float | None
+    false_accept_rate: float | None
+    kept: float
+    verdicts: Sequence[Verdict] = field(default=(), repr=False)
+    sets: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[CurvePoint, ...] = ()
+    forecast: Forecast | None = None
+    suspects: tuple[Suspicion, ...] = ()
+    twins: tuple[Twins, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    memory_mib: float | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(M, classes), calibrated."""
+        return measure.softmax(self.logits / self.temperature)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """(M,) the number of the class each photo was taken for, strangers not considered."""
+        return self.logits.argmax(1)
+
+    @cached_property
+    def accuracy(self) -> measure.Share:
+        """The share of tested photos that are told right."""
+        return measure.accuracy(self.truth, self.predicted)
+
+    @cached_property
+    def baseline(self) -> measure.Share:
+        """How right one would be to name the commonest class every time."""
+        return measure.majority(self.truth, self.majority)
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """(classes, classes) counts: row the true class, column what was said."""
+        return measure.confusion(self.truth, self.predicted, len(self.classes))
+
+    @cached_property
+    def per_class(self) -> tuple[measure.ClassScore, ...]:
+        """Precision, recall and F1 of each class."""
+        return measure.class_scores(self.confusion, self.classes)
+
+    @cached_property
+    def calibrations(self) -> tuple[measure.Calibration, measure.Calibration]:
+        """Before and after the temperature."""
+        raw = measure.softmax(self.logits)
+        return measure.calibration(raw, self.truth), measure.calibration(self.probabilities, self.truth)
+
+    @cached_property
+    def photos(self) -> dict[str, int]:
+        """How many files the doctor used, repaired and quarantined."""
+        counts = Counter(verdict.status for verdict in self.verdicts)
+        return {status: counts[status] for status in ("used", "repaired", "quarantined")}
+
+    @property
+    def caution(self) -> str | None:
+        """A sentence where the number of photos allows no firm word."""
+        width = self.accuracy.high - self.accuracy.low
+        if width <= WIDE:
+            return None
+        count = "1 photo" if self.accuracy.n == 1 else f"{self.accuracy.n} photos"
+        return f"n = {count}: this says little. The true accuracy may lie anywhere in an interval {width:.0%} wide."
+
+    def rows_of(self, true: int, said: int) -> list[int]:
+        """The tested photos of one cell of the confusion matrix, those told with the most confidence first."""
+        rows = ((self.truth == true) & (self.predicted == said)).nonzero()[0].tolist()
+        return sorted(rows, key=lambda row: -float(self.probabilities[row, said]))
+
+    def record(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        before, after = self.calibrations
+        wrong = (self.truth != self.predicted).nonzero()[0].tolist()
+        return {
+            "classifier": self.classifier,
+            "classes": list(self.classes),
+            "photos": self.photos,
+            "sets": dict(self.sets),
+            "test": {
+                "accuracy": self.accuracy.value,
+                "interval": [self.accuracy.low, self.accuracy.high],
+                "n": self.accuracy.n,
+                "by": self.tested_by,
+                "majority_baseline": {"class": self.classes[self.majority]} | self.baseline.record(),
+                "caution": self.caution,
+            },
+            "features": list(self.selection.chosen),
+            "modules": [
+                {"address": address, "accuracy": number(mean), "standard_error": number(error)}
+                for address, (mean, error) in self.selection.scores.items()
+            ],
+            "strength": self.selection.strength,
+            "per_class": [score.record() for score in self.per_class],
+            "confusion": self.confusion.tolist(),
+            "calibration": {"temperature": self.temperature, "before": before.record(), "after": after.record()},
+            "none_of_these": {
+                "threshold": self.threshold,
+                "kept": self.kept,
+                "false_accept_rate": self.false_accept_rate,
+            },
+            "learning_curve": [point.record() for point in self.curve],
+            "forecast": self.forecast.record() if self.forecast else None,
+            "misclassified": [self.mistake(row) for row in wrong],
+            "suspected_mislabels": [vars(suspect) for suspect in self.suspects],
+            "near_duplicates_across_classes": [
+                {"paths": list(twins.paths), "classes": list(twins.labels)} for twins in self.twins
+            ],
+            "doctor": [
+                {
+                    "photo": str(one.entry.path),
+                    "class": one.entry.label,
+                    "status": one.status,
+                    "reasons": [*one.reasons],
+                }
+                for one in self.verdicts
+                if one.status != "used"
+            ],
+            "notes": list(self.notes),
+            "seconds": dict(self.seconds),
+            "memory_mib": self.memory_mib,
+            "provenance": dict(self.provenance),
+        }
+
+    def mistake(self, row: int) -> dict[str, Any]:
+        """A misclassified photo as JSON can hold it."""
+        said = int(self.predicted[row])
+        return {
+            "photo": self.paths[row],
+            "class": self.classes[int(self.truth[row])],
+            "predicted": self.classes[said],
+            "probability": float(self.probabilities[row, said]),
+        }
+
+    def html(self, thumbnails: Thumbnails | None = None) -> str:
+        """The report as one page that needs nothing else; ``thumbnails`` gives the small pictures in it."""
+        from .report_page import page
+
+        return page(self, thumbnails)
+
+    def save(self, path: str | Path, thumbnails: Thumbnails | None = None) -> Path:
+        """Write the page."""
+        return write(Path(path), self.html(thumbnails))
+
+    def save_json(self, path: str | Path) -> Path:
+        """Write the record."""
+        return write(Path(path), json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def number(value: float) -> float | None:
+    """The value, or None for what JSON cannot hold."""
+    return value if math.isfinite(value) else None
+
+
+def write(path: Path, text: str) -> Path:
+    """Write ``text``; names of files that are no Unicode are written with escapes."""
+    from ..files import write_atomically
+
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    return path

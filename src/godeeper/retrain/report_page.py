@@ -1,0 +1,338 @@
+"""The report as one HTML page that works offline, without a script, in light and dark, on a phone and on paper.
+
+Every small picture is in the file once and shown wherever it is needed.  All names come from the user's
+folders, so all of them are escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import PurePath
+
+from .measure import Share
+from .report import Report, Thumbnails
+from .report_charts import learning_chart, modules_chart, reliability_chart
+from .report_style import style_sheet
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+FEW = 12  # photos shown of a cell that is right
+MANY = 60  # and of one that is not
+LARGEST = 30  # classes in a matrix; of more only the mistakes are listed
+
+
+def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
+    """The whole page."""
+    wanted = shown_paths(report)
+    pictures = dict(thumbnails(wanted)) if thumbnails else {}
+    gallery = Gallery({path: pictures[path] for path in wanted if path in pictures})
+    sections = [
+        headline(report),
+        modules(report),
+        classes(report),
+        matrix(report, gallery),
+        calibration(report),
+        learning(report),
+        suspects(report, gallery),
+        twins(report, gallery),
+        doctor(report),
+        costs(report),
+        provenance(report),
+    ]
+    title = escape(f"{report.classifier}: what it learned, and how well")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style_sheet()}</style>
+</head>
+<body>
+{gallery.definitions()}
+<main>
+{"".join(section for section in sections if section)}
+</main>
+</body>
+</html>
+"""
+
+
+class Gallery:
+    """Small pictures, each in the page once; shown by number."""
+
+    def __init__(self, pictures: Mapping[str, bytes]) -> None:
+        self.pictures = pictures
+        self.numbers = {path: number for number, path in enumerate(pictures)}
+
+    def definitions(self) -> str:
+        """The pictures themselves, out of sight."""
+        images = "".join(
+            f'<image id="p{number}" width="96" height="96" preserveAspectRatio="xMidYMid slice"'
+            f' href="data:image/jpeg;base64,{base64.b64encode(self.pictures[path]).decode()}"/>'
+            for path, number in self.numbers.items()
+        )
+        return f'<svg class="pictures" aria-hidden="true"><defs>{images}</defs></svg>'
+
+    def show(self, path: str, caption: str = "") -> str:
+        """A photo with its name; ``caption`` is markup."""
+        name = escape(PurePath(path).name)
+        where = escape(path)
+        picture = '<div class="none"></div>'
+        if path in self.numbers:
+            use = f'<use href="#p{self.numbers[path]}"/>'
+            picture = f'<svg viewBox="0 0 96 96" role="img" aria-label="{where}">{use}</svg>'
+        return f'<figure title="{where}">{picture}<figcaption>{caption}{name}</figcaption></figure>'
+
+
+def shown_paths(report: Report) -> list[str]:
+    """The photos that the page shows, each once."""
+    paths = [report.paths[row] for true, said in cells(report) for row in shown_rows(report, true, said)]
+    paths += [suspect.path for suspect in report.suspects[:MANY]]
+    paths += [path for pair in report.twins[:MANY] for path in pair.paths]
+    return list(dict.fromkeys(paths))
+
+
+def cells(report: Report) -> list[tuple[int, int]]:
+    """The cells of the confusion matrix that hold photos: mistakes first, the commonest leading."""
+    rows, columns = report.confusion.nonzero()
+    found = [(int(true), int(said)) for true, said in zip(rows, columns, strict=True)]
+    return sorted(found, key=lambda cell: (cell[0] == cell[1], -report.confusion[cell], cell))
+
+
+def shown_rows(report: Report, true: int, said: int) -> list[int]:
+    """The photos shown of a cell."""
+    return report.rows_of(true, said)[: FEW if true == said else MANY]
+
+
+def headline(report: Report) -> str:
+    """The accuracy, its interval, what n is, and what guessing would give."""
+    share, base = report.accuracy, report.baseline
+    names = report.classes
+    caution = f'<p class="caution">{escape(report.caution)}</p>' if report.caution else ""
+    notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
+    counts = report.photos
+    facts = [
+        (f"{sum(report.sets.values())}", f"photos in {len(names)} classes: {join_counts(report.sets)}"),
+        (percent(base.value), f"right by always saying {names[report.majority]}, the commonest class"),
+        (percent(report.calibrations[1].error), "mean gap between stated and true confidence"),
+        (f"{counts['quarantined']}", f"files set aside; {counts['repaired']} repaired"),
+    ]
+    cards = "".join(f'<div><b>{value}</b><span class="faint">{escape(words)}</span></div>' for value, words in facts)
+    return (
+        f'<h1>{escape(report.classifier)}</h1><div class="hero"><span class="big">{percent(share.value)}</span>'
+        f"<span>of photos told right<br>95 % interval: {percent(share.low)} to {percent(share.high)}</span></div>"
+        f'<p class="faint">n = {share.n} photos, held out by {escape(report.tested_by)}.</p>{caution}{notes}'
+        f'<div class="facts">{cards}</div>'
+    )
+
+
+def modules(report: Report) -> str:
+    """The chart of the modules."""
+    chosen = ", ".join(report.selection.chosen)
+    return (
+        "<h2>Which module tells your classes apart</h2><p>Each module alone, by cross-validation among the training "
+        "photos: the share told right when every class counts the same, give or take a standard error. The dashed "
+        f"line is chance. This classifier learns from <b>{escape(chosen)}</b>.</p>"
+        f"{modules_chart(report.selection, len(report.classes))}"
+    )
+
+
+def classes(report: Report) -> str:
+    """The table of classes."""
+    rows = "".join(
+        f'<tr><td class="name">{escape(score.name)}</td>{"".join(map(share_cell, score.shares))}'
+        f'<td class="n">{score.recall.n}</td></tr>'
+        for score in report.per_class
+    )
+    return (
+        "<h2>Class by class</h2><p>Precision: of the photos said to be of a class, how many are. Recall: of its photos, "
+        "how many are found. F1 balances both. Beneath each its 95 % interval.</p>"
+        '<div class="wide"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>'
+        f'<th class="n">photos</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def matrix(report: Report, gallery: Gallery) -> str:
+    """The confusion matrix, and the photos behind each cell."""
+    wrong = int(report.accuracy.n - report.confusion.trace())
+    blocks = "".join(cell_block(report, gallery, true, said) for true, said in cells(report))
+    table = matrix_table(report) if len(report.classes) <= LARGEST else ""
+    said = (
+        f"{wrong} of {report.accuracy.n} photos were taken for another class. " if wrong else "No photo was mistaken. "
+    )
+    how = "Rows: what a photo is; columns: what it was taken for. A number leads to its photos." if table else ""
+    return f"<h2>What is taken for what</h2><p>{said}{how}</p>{table}{blocks}"
+
+
+def matrix_table(report: Report) -> str:
+    """The matrix itself; shades stand for shares of the row."""
+    head = "".join(f'<th scope="col" title="{escape(name)}">{escape(name)}</th>' for name in report.classes)
+    rows = []
+    for true, name in enumerate(report.classes):
+        total = max(1, int(report.confusion[true].sum()))
+        tds = "".join(matrix_cell(true, said, int(n), n / total) for said, n in enumerate(report.confusion[true]))
+        rows.append(f'<tr><th scope="row" title="{escape(name)}">{escape(name)}</th>{tds}</tr>')
+    return (
+        f'<div class="wide"><table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def matrix_cell(true: int, said: int, count: int, share: float) -> str:
+    """One cell, a link to its photos."""
+    if not count:
+        return "<td></td>"
+    return f'<td class="s{min(6, int(share * 7))}"><a href="#c{true}-{said}">{count}</a></td>'
+
+
+def cell_block(report: Report, gallery: Gallery, true: int, said: int) -> str:
+    """The photos of one cell; mistakes are open to the eye."""
+    rows = report.rows_of(true, said)
+    shown = shown_rows(report, true, said)
+    photos = "".join(gallery.show(report.paths[row], f"<b>{report.probabilities[row, said]:.0%}</b> ") for row in shown)
+    name, other = escape(report.classes[true]), escape(report.classes[said])
+    what = f"<b>{name}</b> told right" if true == said else f"<b>{name}</b> taken for <b>{other}</b>"
+    rest = f", {len(shown)} shown" if len(shown) < len(rows) else ""
+    opened = "" if true == said else " open"
+    return (
+        f'<details id="c{true}-{said}"{opened}><summary>{what} <small>{len(rows)}{rest}</small></summary>'
+        f'<div class="photos">{photos}</div></details>'
+    )
+
+
+def calibration(report: Report) -> str:
+    """Whether stated probabilities can be believed, and when a photo is none of these."""
+    before, after = report.calibrations
+    return (
+        "<h2>Can its probabilities be believed?</h2><p>A dot on the dashed line: of photos told with that probability, "
+        f"so many are right. Hollow: before calibration (mean gap {percent(before.error)}); solid: after, with a "
+        f"temperature of {report.temperature:.2f} (mean gap {percent(after.error)}).</p>"
+        f"{reliability_chart(before, after)}<p>{strangers(report)}</p>"
+    )
+
+
+def strangers(report: Report) -> str:
+    """The none-of-these threshold, in words."""
+    if report.threshold is None:
+        return "There were too few photos to hold any out, so that no threshold for <b>none of these</b> could be set."
+    kept = (
+        f"A photo whose best class has a probability below {report.threshold:.1%} is <b>none of these</b>. "
+        f"The threshold lets {report.kept:.0%} of known photos pass. "
+    )
+    if report.false_accept_rate is None:
+        return kept + "How many strangers pass could not be measured: that takes three classes or more."
+    return (
+        kept
+        + f"Of the photos of a class left out of training, {percent(report.false_accept_rate)} passed all the same."
+    )
+
+
+def learning(report: Report) -> str:
+    """The learning curve."""
+    if not report.curve:
+        return ""
+    hope = "Nothing can be said of what more photos would bring."
+    if report.forecast:
+        f = report.forecast
+        hope = (
+            f"With {f.photos} photos it might be {percent(f.value)}, or anything from {percent(f.low)} to {percent(f.high)}, "
+            "if more photos are like these and errors keep falling as they did."
+        )
+    return (
+        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation with a part of the training photos. "
+        f"{hope}</p>{learning_chart(report.curve, report.forecast)}"
+    )
+
+
+def suspects(report: Report, gallery: Gallery) -> str:
+    """Photos that may be in the wrong folder."""
+    if not report.suspects:
+        return "<h2>In the wrong folder?</h2><p>No photo seems to be.</p>"
+    shown = report.suspects[:MANY]
+    photos = "".join(
+        gallery.show(
+            one.path,
+            f"in <b>{escape(one.label)}</b>, looks like <b>{escape(one.suggested)}</b> {one.probability:.0%}<br>",
+        )
+        for one in shown
+    )
+    rest = f" {len(shown)} are shown." if len(shown) < len(report.suspects) else ""
+    count = "One photo" if len(report.suspects) == 1 else f"{len(report.suspects)} photos"
+    return (
+        f"<h2>In the wrong folder?</h2><p>{count} contradicted by a classifier that had not seen them, "
+        f'the likeliest first. Look at each: only you can tell.{rest}</p><div class="photos">{photos}</div>'
+    )
+
+
+def twins(report: Report, gallery: Gallery) -> str:
+    """Near-duplicates across classes."""
+    if not report.twins:
+        return ""
+    pairs = "".join(
+        "<div>"
+        + "".join(
+            gallery.show(path, f"<b>{escape(label)}</b><br>") for path, label in zip(one.paths, one.labels, strict=True)
+        )
+        + "</div>"
+        for one in report.twins[:MANY]
+    )
+    return f'<h2>Alike, in two classes</h2><p>One of each pair may be misfiled.</p><div class="pair">{pairs}</div>'
+
+
+def doctor(report: Report) -> str:
+    """Every file that was repaired or set aside, and why."""
+    found = [one for one in report.verdicts if one.status != "used"]
+    if not found:
+        return "<h2>The doctor's list</h2><p>Every file could be used as it is.</p>" if report.verdicts else ""
+    rows = "".join(
+        f'<tr><td class="name">{escape(str(one.entry.path))}</td><td>{escape(one.status)}</td>'
+        f'<td class="name">{escape("; ".join(one.reasons))}</td></tr>'
+        for one in sorted(found, key=lambda one: (one.status != "quarantined", str(one.entry.path)))
+    )
+    counts = report.photos
+    return (
+        f"<h2>The doctor's list</h2><p>{counts['used']} files were used as they are, {counts['repaired']} repaired, "
+        f"{counts['quarantined']} set aside. Nothing was put in their place.</p>"
+        f'<div class="wide"><table><thead><tr><th>file</th><th>verdict</th><th>why</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def costs(report: Report) -> str:
+    """Time and memory."""
+    items = [(step, f"{seconds:.2f} s") for step, seconds in report.seconds.items()]
+    if report.memory_mib is not None:
+        items.append(("memory at most", f"{report.memory_mib:.0f} MiB"))
+    return f"<h2>Time and memory</h2>{definitions(items)}" if items else ""
+
+
+def provenance(report: Report) -> str:
+    """What it takes to do this again."""
+    return f"<h2>To do it again</h2>{definitions(report.provenance.items())}" if report.provenance else ""
+
+
+def definitions(items: Iterable[tuple[str, str]]) -> str:
+    """A list of names and values."""
+    return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in items)}</dl>"
+
+
+def share_cell(share: Share) -> str:
+    """A share and its interval."""
+    if share.value is None:
+        return '<td><span class="faint">none</span></td>'
+    return f"<td>{percent(share.value)}<br><small>{share.low:.0%} to {share.high:.0%}</small></td>"
+
+
+def percent(value: float | None) -> str:
+    """A share for people."""
+    return "unknown" if value is None else f"{value:.1%}"
+
+
+def join_counts(counts: Mapping[str, int]) -> str:
+    """``80 train, 10 test``."""
+    parts: Sequence[str] = [f"{count} {name}" for name, count in counts.items()]
+    return ", ".join(parts)

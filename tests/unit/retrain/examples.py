@@ -1,0 +1,111 @@
+"""Made-up features with classes that can be told apart, and a report on them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from godeeper.retrain.head import KEPT, fit, held_out_logits
+from godeeper.retrain.learning import forecast, learning_curve
+from godeeper.retrain.measure import softmax, suspected_mislabels
+from godeeper.retrain.report import Report, Suspicion, Twins
+
+Ints = NDArray[np.int64]
+Features = dict[str, NDArray[np.float32]]
+
+ADDRESSES = ("mixed/join", *(f"mixed_{number}/join" for number in range(1, 11)))
+NAMES = ("кошки", "Parked Cars", 'a<b>&"c"', "猫/nested")
+
+
+@dataclass(frozen=True)
+class Entry:
+    path: Path
+    label: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    entry: Entry
+    status: str
+    reasons: tuple[str, ...]
+
+
+def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: int = 0, modules: int = 3) -> Features:
+    """Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` rectified features.
+
+    The middle module of ``modules`` is the clearest.
+    """
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((int(labels.max()) + 1, 8))
+    centres *= distance / np.linalg.norm(centres, axis=1, keepdims=True)
+    hidden = centres[labels] + random.standard_normal((len(labels), 8))
+    features = {}
+    start = (11 - modules) // 2
+    for number, address in enumerate(ADDRESSES[start : start + modules]):
+        noise = 0.5 + abs(number - modules // 2)
+        mixed = hidden @ random.standard_normal((8, width)) / 3
+        features[address] = np.maximum(mixed + noise * random.standard_normal(mixed.shape), 0).astype(np.float32)
+    return features
+
+
+def make_report(photos: int = 160, distance: float = 2.2) -> Report:
+    """A report on ``photos`` of four classes with awkward names."""
+    labels = np.arange(photos, dtype=np.int64) % 4
+    features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
+    head, selection = fit(features, labels, groups, NAMES, seed=0)
+    logits = held_out_logits(features, labels, groups, selection, seed=0)
+    tested = ~np.isnan(logits).any(1)
+    paths = tuple(f"{NAMES[label]}/photo {number} <&'\">.jpg" for number, label in enumerate(labels))
+    curve = learning_curve(features, labels, groups, selection, seed=0)
+    found = suspected_mislabels(softmax(logits / head.temperature), labels)
+    files = [Verdict(Entry(Path(path), path), "used", ()) for path in paths]
+    files[3] = replace(files[3], status="repaired", reasons=("turned upright",))
+    files.append(Verdict(Entry(Path("a<b>/empty & void.jpg"), "a<b>"), "quarantined", ("empty file",)))
+    return Report(
+        classifier="cars & <others>.godeeper",
+        classes=NAMES,
+        paths=tuple(path for path, used in zip(paths, tested, strict=True) if used),
+        truth=labels[tested],
+        logits=logits[tested],
+        tested_by="cross-validation in five parts, near-duplicates together",
+        majority=0,
+        selection=selection,
+        temperature=head.temperature,
+        threshold=head.threshold,
+        false_accept_rate=head.false_accept_rate,
+        kept=KEPT,
+        verdicts=files,
+        sets={"train": photos - 20, "test": 20},
+        curve=curve,
+        forecast=forecast(curve, 2 * photos),
+        suspects=tuple(Suspicion(paths[s.row], NAMES[s.label], NAMES[s.suggested], s.probability) for s in found),
+        twins=(Twins((paths[0], paths[1]), (NAMES[0], NAMES[1])),),
+        notes=("Class names are kept byte by byte.",),
+        seconds={"doctor": 1.5, "features": 20.25, "head": 0.8},
+        memory_mib=312.0,
+        provenance={
+            "godeeper": "0.1",
+            "seed": "0",
+            "weights sha256": "ab" * 32,
+            "command": "godeeper retrain <photos>",
+        },
+    )
+
+
+def make_thumbnails(paths: Sequence[str]) -> Mapping[str, bytes]:
+    """A small JPEG of one colour for each path."""
+    return {path: jpeg(number) for number, path in enumerate(paths)}
+
+
+def jpeg(number: int) -> bytes:
+    buffer = io.BytesIO()
+    colour: Any = tuple(int(value) for value in np.random.default_rng(number).integers(40, 220, 3))
+    Image.new("RGB", (96, 72), colour).save(buffer, "JPEG", quality=70)
+    return buffer.getvalue()
