@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import classify, map, peek, tensors, weights  # noqa: A004 (named like the command)
+from . import classify, export, map, peek, tensors, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, map, classify, weights)
+COMMANDS = (peek, tensors, map, classify, export, weights)
 
 EXAMPLE = """\
 example:
