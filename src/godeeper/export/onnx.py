@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..retrain.classifier import Classifier
 
 PHOTO, PROBABILITIES = "photo", "probabilities"
+FLAT = ("reshape", "dense", "softmax")  # sites without a grid
 
 
 def made(classifier: Classifier) -> Export:
@@ -49,7 +50,7 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
         numbers.check()
         model = onnx.load_model_from_string(build(steps, numbers))
     before = photo_nodes(PHOTO, name(every, NETWORK_INPUT), classifier.preprocess)
-    after = head_nodes(classifier, [name(every, key) for key in keys.values()])
+    after = head_nodes(classifier, {name(every, key): every[key[0]].kind not in FLAT for key in keys.values()})
     graph = helper.make_graph(
         [*before.nodes, *model.graph.node, *after.nodes],
         "classifier",
@@ -61,11 +62,14 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
     return model
 
 
-def head_nodes(classifier: Classifier, activations: list[str]) -> Nodes:
-    """From the network's activations to probabilities."""
+def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes:
+    """From the network's activations, and whether each has a grid, to probabilities."""
     head = classifier.head
     nodes = Nodes("head")
-    means = [nodes.add("ReduceMean", value, axes=[2, 3], keepdims=0) for value in activations]
+    means = [
+        nodes.add("Flatten", nodes.add("GlobalAveragePool", value)) if grid else value
+        for value, grid in activations.items()
+    ]
     features = nodes.add("Concat", *means, axis=1)  # (1, features)
     centred = nodes.add("Sub", features, nodes.constant(head.mean, np.float32))
     standard = nodes.add("Div", centred, nodes.constant(head.scale, np.float32))

@@ -20,7 +20,7 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..engine.engines import engine_named
 from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import ClassifierError, OptionError, PhotoError
+from ..errors import ClassifierError, GodeeperError, OptionError, PhotoError
 from ..network import Network
 from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
@@ -162,7 +162,11 @@ class Classifier:
     def probabilities(self, photos: Sequence[Any]) -> NDArray[np.float64]:
         """(N, classes) of one batch."""
         features = pooled(self.network, [decode(photo) for photo in photos], self.head.addresses)
-        return np.asarray(self.head.probabilities(features), np.float64)
+        likely = np.asarray(self.head.probabilities(features), np.float64)
+        answer: NDArray[np.float64] = likely / likely.sum(
+            axis=1, keepdims=True
+        )  # to the last digit of double precision
+        return answer
 
     def save(self, path: str | Path) -> None:
         """Write a ``.godeeper`` file; raises ``OutputError``."""
@@ -176,12 +180,14 @@ class Classifier:
 
         Raises:
             ClassifierError: it is damaged, of another version, or its weights are not those installed.
-            UnknownName: its weights are not installed.
         """
         from .classifier_file import read
 
         classifier = read(Path(path))
-        check_features(classifier)
+        try:
+            check_features(classifier)
+        except GodeeperError as error:
+            raise ClassifierError(f"{path}: {error}") from None
         return classifier
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ClassifierError
+from ..errors import ClassifierError, GodeeperError
 from ..files import write_atomically
 from ..photos.preprocess import Preprocess
 from ..version import __version__
@@ -85,7 +85,7 @@ def read(path: Path) -> Classifier:
         check_format(description)
         report = json.loads(members[REPORT].decode("utf-8", "surrogatepass")) if REPORT in members else None
         return made(description, load(members[HEAD]), report)
-    except ClassifierError as error:
+    except GodeeperError as error:
         raise ClassifierError(f"{path}: {error}") from None
     except (SafetensorError, ValueError, TypeError, LookupError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -11,7 +11,7 @@ from godeeper.network import load
 from godeeper.retrain.classifier import Classifier
 from godeeper.retrain.head import Head
 
-CLASSES = ("кошки", "a/b", "Parked Cars", '猫, "x"')
+CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")
 
 
@@ -30,7 +30,7 @@ def classifier(
         mean=random.uniform(0.1, 0.3, width).astype(np.float32),
         scale=random.uniform(0.1, 0.3, width).astype(np.float32),
         coefficients=(random.normal(size=(len(classes), width)) / np.sqrt(width)).astype(np.float32),
-        intercepts=random.normal(size=len(classes)).astype(np.float32),
+        intercepts=np.zeros(len(classes), np.float32),
         temperature=1.3,
         threshold=threshold,
         false_accept_rate=None if threshold is None else 0.05,
