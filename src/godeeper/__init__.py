@@ -20,17 +20,32 @@ if TYPE_CHECKING:
     from .peek.capture import Peek
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
+    from .retrain.classifier import Classifier
+    from .retrain.train import retrain
 
-__all__ = ["GodeeperError", "Network", "Peek", "Photo", "Preprocess", "__version__", "decode", "load"]
+__all__ = [
+    "Classifier",
+    "GodeeperError",
+    "Network",
+    "Peek",
+    "Photo",
+    "Preprocess",
+    "__version__",
+    "decode",
+    "load",
+    "retrain",
+]
 
 HOMES = {
     "GodeeperError": "errors",
+    "Classifier": "retrain.classifier",
     "Network": "network",
     "Peek": "peek.capture",
     "Photo": "photos.decode",
     "Preprocess": "photos.preprocess",
     "decode": "photos.decode",
     "load": "network",
+    "retrain": "retrain.train",
 }
 
 

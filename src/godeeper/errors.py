@@ -11,6 +11,8 @@
     ├── PhotoError          a photo that cannot be decoded, or must not be
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
     │   └── DownloadError       weights that cannot be fetched, or are not what was published
+    ├── ClassifierError     a classifier's file that is damaged, or whose weights are not there
+    ├── ParityError         an export that does not say what the classifier says
     ├── FeedError           values fed to a run that do not fit, or do not suffice
     ├── OptionError         an option with a value it cannot take
     ├── MissingExtra        an optional package that is asked for and not installed; also an ImportError
@@ -67,6 +69,14 @@ class WeightsError(GodeeperError):
 
 class DownloadError(WeightsError):
     """Weights that cannot be fetched from their official address, or are not what was published."""
+
+
+class ClassifierError(GodeeperError):
+    """A classifier's file that is damaged, of another version, or made with other weights than those installed."""
+
+
+class ParityError(GodeeperError):
+    """An export that does not say what the classifier says; it is not written."""
 
 
 class FeedError(GodeeperError):

@@ -17,11 +17,22 @@ from godeeper.cli.main import main, make_parser
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "godeeper"
 
-PUBLIC = ["GodeeperError", "Network", "Peek", "Photo", "Preprocess", "__version__", "decode", "load"]
+PUBLIC = [
+    "Classifier",
+    "retrain",
+    "GodeeperError",
+    "Network",
+    "Peek",
+    "Photo",
+    "Preprocess",
+    "__version__",
+    "decode",
+    "load",
+]
 
 ABOVE = {
     "errors": 0, "version": 0, "files": 1, "photos": 2, "blueprint": 1,
-    "weights": 2, "engine": 3, "peek": 4, "network": 5, "retrain": 6, "cli": 7,
+    "weights": 2, "engine": 3, "peek": 4, "network": 5, "retrain": 6, "export": 7, "cli": 8,
 }  # fmt: skip
 """Imports go from a greater number to a smaller one, or stay within the package."""
 

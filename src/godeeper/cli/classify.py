@@ -1,35 +1,121 @@
-"""``godeeper classify``: what the weights' own classifier sees in photos."""
+"""``godeeper classify``: what a classifier, or the weights' own one, sees in photos."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PhotoError
-from .common import add_command, print_json
+from ..errors import OptionError, PhotoError
+from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..network import Network
     from .common import Verbs
 
 EXAMPLE = """\
+  godeeper classify cars.godeeper photo.jpg holiday/            one's own classifier, made by godeeper retrain
+  godeeper classify cars.godeeper holiday/ --csv > holiday.csv
   godeeper weights add imagenet-torchvision
-  godeeper classify --weights imagenet-torchvision photo.jpg
+  godeeper classify --weights imagenet-torchvision photo.jpg    ImageNet's classes
   godeeper classify --weights imagenet-2015 *.jpg --top 3 --json
 """
 
+ENDING = ".godeeper"
+NOTHING = "none of these"
+
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "classify", "name the likeliest classes of photos", EXAMPLE, run)
-    parser.add_argument("photos", metavar="PHOTO", nargs="+", help="the photos' files; - reads standard input")
-    parser.add_argument("--weights", required=True, metavar="W", help="installed weights with a classifier, or a file")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes (default: 5)")
+    parser = add_command(verbs, "classify", "name the classes of photos", EXAMPLE, run)
+    parser.add_argument(
+        "photos",
+        metavar="FILE.godeeper|PHOTO|FOLDER",
+        nargs="+",
+        help="a classifier, unless --weights is given; then photos, or folders of them; - reads standard input",
+    )
+    parser.add_argument("--weights", metavar="W", help="installed weights with a classifier of their own, or a file")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes of the weights (default: 5)")
+    parser.add_argument("--csv", action="store_true", help="print a table for spreadsheets and nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.json and options.csv:
+        raise OptionError("--json and --csv: expected one of them, both print on standard output")
+    first, *others = options.photos
+    if options.weights:
+        return run_weights(options)
+    if not first.endswith(ENDING) or not others:
+        got = f"{first} alone" if first.endswith(ENDING) else first
+        raise OptionError(f"classify {got}: expected FILE{ENDING} and then photos, or --weights W and photos")
+    return run_classifier(options, Path(first), others)
+
+
+def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str]) -> int:
+    """Every photo by a classifier of one's own; 1 where one could not be read."""
+    from ..retrain.classifier import Classifier
+
+    classifier = Classifier.load(path)
+    records = judged(classifier, places)
+    if options.json:
+        print_json({"classifier": str(path), "photos": records})
+    elif options.csv:
+        print_csv(records, classifier.head.classes)
+    else:
+        print_verdicts(records)
+    return 1 if any(each["error"] for each in records) else 0
+
+
+def judged(classifier: Any, places: Sequence[str]) -> list[dict[str, Any]]:
+    """A record of each photo, and one of each folder without any, in the order given."""
+    from ..photos.decode import Photo, decode
+    from ..photos.listing import photos_in
+
+    waiting: list[str | Path | Photo] = []
+    barren: dict[str, dict[str, Any]] = {}
+    for place in places:
+        try:
+            waiting += [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
+        except PhotoError as error:
+            barren[place] = {"photo": place, "verdict": None, "probabilities": {}, "error": str(error)}
+    return [*(judgement.record() for judgement in classifier.judge(waiting)), *barren.values()]
+
+
+def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
+    """Photo, verdict (empty: none of these, or an error), error, and a column for each class."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["photo", "verdict", "error", *(f"probability of {name}" for name in classes)])
+    for each in records:
+        likely = [f"{each['probabilities'][name]:.6f}" if each["probabilities"] else "" for name in classes]
+        writer.writerow([each["photo"], each["verdict"] or "", each["error"] or "", *likely])
+
+
+def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
+    """A line for each photo; errors go to standard error."""
+    readable = [each for each in records if not each["error"]]
+    if readable:
+        print_table(("verdict", "likeliest", "photo"), [verdict_row(each) for each in readable])
+    for each in records:
+        if each["error"]:
+            print(f"godeeper: {each['error']}", file=sys.stderr)
+
+
+def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
+    """Verdict, the likeliest class with its probability, photo."""
+    name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
+    verdict = NOTHING if record["verdict"] is None else record["verdict"]
+    return verdict, f"{probability:6.1%} {name}", record["photo"]
+
+
+def run_weights(options: argparse.Namespace) -> int:
+    """Every photo by the weights' own classifier."""
     from ..network import load
 
+    if options.csv:
+        raise OptionError("--csv with --weights: expected a classifier, FILE.godeeper; print --json instead")
     network = load(weights=options.weights)
     records = []
     for photo in options.photos:

@@ -190,6 +190,7 @@ class Report:
             },
             "learning_curve": [point.record() for point in self.curve],
             "forecast": self.forecast.record() if self.forecast else None,
+            "test_photos": list(self.paths),
             "misclassified": [self.mistake(row) for row in wrong],
             "suspected_mislabels": [vars(suspect) for suspect in self.suspects],
             "near_duplicates_across_classes": [

@@ -1,0 +1,54 @@
+"""``godeeper export``: a classifier for other programs, checked before it is written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper export cars.godeeper --to onnx --out cars.onnx
+  godeeper export cars.godeeper --to openvino --out cars.xml --photos test/
+  godeeper export cars.godeeper --to torch --out cars.pt2
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "export", "write a classifier for other programs, if it agrees there", EXAMPLE, run)
+    parser.add_argument("classifier", type=Path, metavar="FILE.godeeper", help="the classifier")
+    parser.add_argument("--to", required=True, metavar="T", help="onnx, openvino or torch")
+    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file: .onnx, .xml or .pt2")
+    parser.add_argument(
+        "--photos",
+        nargs="+",
+        metavar="PHOTO",
+        help="photos or folders that both must agree on (default: the test set of its training)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..export.targets import export
+    from ..photos.listing import photos_in
+    from ..retrain.classifier import Classifier
+
+    classifier = Classifier.load(options.classifier)
+    photos = photos_in(options.photos) if options.photos else classifier.test_photos
+    certificate = export(classifier, options.out, options.to, photos)
+    record: dict[str, Any] = {
+        "classifier": str(options.classifier),
+        "out": str(options.out),
+        "certificate": certificate.record(),
+    }
+    if options.json:
+        print_json(record)
+    else:
+        print(
+            f"{options.out}: agrees with {options.classifier} on all {certificate.photos} photos, "
+            f"probabilities within {certificate.difference:.1g}"
+        )
+    return 0

@@ -1,0 +1,108 @@
+"""``godeeper retrain``: from a folder of photos to a classifier, and an account of how good it is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..retrain.report import Report
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper retrain photos/ --out cars.godeeper        photos/cars/*.jpg, photos/bikes/*.jpg, …
+  godeeper retrain photos/ --out cars.godeeper --features mixed_5/join --seed 1
+"""
+
+ENDING = ".godeeper"
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "retrain", "train a classifier on your own photos, and test it", EXAMPLE, run)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="one folder of photos a class")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE.godeeper",
+        help="the classifier; its report is written beside it, as .html and .json",
+    )
+    parser.add_argument(
+        "--features",
+        default="auto",
+        metavar="ADDRESS,…",
+        help="tensors whose means are used (default: the best of the eleven modules)",
+    )
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn by lot (default: 0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..retrain.train import retrain, thumbnails
+
+    if options.out.suffix != ENDING:
+        raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
+    with bars() as progress:
+        classifier = retrain(
+            options.folder, weights=options.weights, features=options.features, seed=options.seed, progress=progress
+        )
+    report = classifier.report
+    assert report is not None  # noqa: S101 (retrain always makes one)
+    classifier.save(options.out)
+    page = report.save(options.out.with_suffix(".html"), thumbnails)
+    report.save_json(options.out.with_suffix(".json"))
+    if options.json:
+        print_json(document(report, options.out))
+    else:
+        print_people(report, options.out, page)
+    return 0
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar a step, each wiped when the next begins."""
+    from .progress import counter
+
+    with ExitStack() as stack:
+        current: dict[str, Callable[[int, int], None]] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in current:
+                stack.close()
+                current.clear()
+                current[step] = stack.enter_context(counter(f"photos ({step})"))
+            current[step](done, total)
+
+        yield report
+
+
+def document(report: Report, path: Path) -> dict[str, Any]:
+    """The report as JSON, with the name of the classifier's file."""
+    return {**report.record(), "classifier": str(path)}
+
+
+def print_people(report: Report, path: Path, page: Path) -> None:
+    """What was trained, how good it is, and how sure one can be."""
+    accuracy, baseline = report.accuracy, report.baseline
+    counts = ", ".join(f"{count} {status}" for status, count in report.photos.items())
+    print(f"{len(report.classes)} classes; photos: {counts}")
+    print(f"features: {', '.join(report.selection.chosen)}")
+    if accuracy.value is None:
+        print("accuracy: unknown, no photo could be held back for a test")
+    else:
+        print(
+            f"accuracy: {accuracy.value:.1%}, in truth between {accuracy.low:.1%} and {accuracy.high:.1%} (95 %, n = {accuracy.n}, by {report.tested_by})"
+        )
+        print(f"always saying {report.classes[report.majority]!r} would give {baseline.value or 0:.1%}")
+    for line in (report.caution, *report.notes):
+        if line:
+            print(f"note: {line}")
+    print(f"{path}: the classifier; {page}: the report")

@@ -1,0 +1,1 @@
+"""Classifiers for other programs: ONNX, OpenVINO and torch, each checked against the original before it is written."""

@@ -1,0 +1,209 @@
+"""From a photo's pixels to the network's input, as ONNX: what ``photos.preprocess`` does, in a graph.
+
+Pillow's antialiased resize is rebuilt to the last bit.  Along each side it is a product with a matrix of weights
+that are whole multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``), rounded to whole levels after the
+width and again after the height.  ONNX's own ``Resize`` is a level off here and there.
+
+From Pillow 13 on, the height comes first where it shrinks by more than twice as many cells as the width does;
+which of the two the graph does is that of the Pillow it was made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import PIL
+from onnx import TensorProto, helper, numpy_helper
+
+from ..photos.preprocess import Preprocess, shades
+
+PRECISION = 22  # bits after the point of Pillow's weights
+HALF = 11  # weights are multiplied in two parts of so many bits, whose sums single precision holds exactly
+HEIGHT_FIRST_SINCE = 13  # Pillow's version
+BLOCK = 23  # results of one product; each needs only its own part of the side
+
+
+class Nodes:
+    """Nodes of a graph under construction, named under ``scope``; each method answers the name of a value."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """One operation with one result."""
+        name = output or f"{self.scope}/{kind}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, values: Any, type: Any = np.int64) -> str:
+        """Numbers in the graph."""
+        array = np.asarray(values, type)
+        name = f"{self.scope}/constant_{len(self.constants)}"
+        self.constants[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def cast(self, value: str, type: int) -> str:
+        return self.add("Cast", value, to=type)
+
+    def size(self, value: str, axis: int) -> str:
+        """(1,) int64: how long ``value`` is along ``axis``."""
+        return self.add("Gather", self.add("Shape", value), self.constant([axis]))
+
+    def sliced(self, value: str, start: str, end: str, axis: int) -> str:
+        return self.add("Slice", value, start, end, self.constant([axis]))
+
+
+def photo_nodes(photo: str, output: str, preprocess: Preprocess) -> Nodes:
+    """From ``photo`` (H, W, 3) uint8 to ``output`` (1, 3, size, size) float32."""
+    nodes = Nodes("photo")
+    used = cropped(nodes, photo) if preprocess.fit == "crop" else photo
+    planes = nodes.cast(nodes.add("Transpose", used, perm=[2, 0, 1]), TensorProto.FLOAT)  # (3, H, W)
+    if preprocess.filter == "tf2015":
+        squared = both_sides(nodes, planes, preprocess.size, along_tf2015)
+    elif preprocess.fit == "crop" or pillow_version() < HEIGHT_FIRST_SINCE:
+        squared = both_sides(nodes, planes, preprocess.size, along_antialias)
+    else:
+        squared = tall_first(nodes, planes, preprocess.size)
+    centred = nodes.add("Sub", squared, nodes.constant(colours(preprocess.subtract), np.float32))
+    scaled = nodes.add("Div", centred, nodes.constant(colours(preprocess.divide), np.float32))
+    nodes.add("Unsqueeze", scaled, nodes.constant([0]), output=output)
+    return nodes
+
+
+def pillow_version() -> int:
+    """Its first number."""
+    return int(PIL.__version__.partition(".")[0])
+
+
+def both_sides(nodes: Nodes, planes: str, size: int, along: Callable[[Nodes, str, int], str]) -> str:
+    """(3, M, N) as (3, size, size): the last axis first, then the other."""
+    for _ in range(2):
+        planes = nodes.add("Transpose", along(nodes, planes, size), perm=[0, 2, 1])
+    return planes
+
+
+def tall_first(nodes: Nodes, planes: str, size: int) -> str:
+    """(3, H, W) as (3, size, size): the photo is laid on its side for the time, where the height comes first."""
+    shrinks = [nodes.add("Sub", nodes.size(planes, axis), nodes.constant([size])) for axis in (1, 2)]
+    twice = nodes.add("Mul", shrinks[1], nodes.constant([2]))
+    tall = nodes.add("Greater", shrinks[0], nodes.add("Max", twice, nodes.constant([0])))
+    squared = both_sides(nodes, turned_if(nodes, tall, planes), size, along_antialias)
+    return nodes.add("Where", tall, nodes.add("Transpose", squared, perm=[0, 2, 1]), squared)
+
+
+def turned_if(nodes: Nodes, condition: str, planes: str) -> str:
+    """``planes`` with the last two axes exchanged where ``condition`` holds."""
+    turned, as_is = f"{nodes.scope}/turned", f"{nodes.scope}/as_is"
+    steps = {
+        "then_branch": helper.make_node("Transpose", [planes], [turned], name=turned, perm=[0, 2, 1]),
+        "else_branch": helper.make_node("Identity", [planes], [as_is], name=as_is),
+    }
+    branches = {}
+    for branch, step in steps.items():
+        value = helper.make_tensor_value_info(step.output[0], TensorProto.FLOAT, [3, None, None])
+        branches[branch] = helper.make_graph([step], step.output[0], [], [value])
+    return nodes.add("If", condition, **branches)
+
+
+def colours(value: Any) -> Any:
+    """One number, or one a colour, against (3, H, W)."""
+    array = shades(value)
+    return array[:, None, None] if array.ndim else array
+
+
+def cropped(nodes: Nodes, photo: str) -> str:
+    """The central square."""
+    sides = [nodes.size(photo, axis) for axis in (0, 1)]
+    side = nodes.add("Min", *sides)
+    value = photo
+    for axis, whole in enumerate(sides):
+        start = nodes.add("Div", nodes.add("Sub", whole, side), nodes.constant([2]))
+        value = nodes.sliced(value, start, nodes.add("Add", start, side), axis)
+    return value
+
+
+def along_antialias(nodes: Nodes, planes: str, size: int) -> str:
+    """(3, M, N) as (3, M, size): Pillow's bilinear along the last axis, rounded to whole levels."""
+    cells = nodes.size(planes, 2)
+    high, low = pillow_weights(nodes, cells, size)
+    parts = []
+    for first in range(0, size, BLOCK):
+        outputs = range(first, min(first + BLOCK, size))
+        start, end = reach(nodes, cells, size, outputs)
+        seen = nodes.sliced(planes, start, end, 2)
+        block = nodes.constant([first]), nodes.constant([outputs.stop])
+        taps = [nodes.sliced(nodes.sliced(half, start, end, 0), *block, 1) for half in (high, low)]
+        parts.append([nodes.cast(nodes.add("MatMul", seen, each), TensorProto.INT32) for each in taps])
+    sums = [nodes.add("Concat", *half, axis=2) for half in zip(*parts, strict=True)]
+    return rounded(nodes, *sums)
+
+
+def rounded(nodes: Nodes, high: str, low: str) -> str:
+    """The two parts of a sum together, as whole levels: (high · 2**11 + low + 2**21) // 2**22."""
+    whole = nodes.add("Add", nodes.add("Mul", high, nodes.constant(2**HALF, np.int32)), low)
+    lifted = nodes.add("Add", whole, nodes.constant(2 ** (PRECISION - 1), np.int32))
+    return nodes.cast(nodes.add("Div", lifted, nodes.constant(2**PRECISION, np.int32)), TensorProto.FLOAT)
+
+
+def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
+    """Pillow's weights in multiples of 2**-22, as two (N, size) float32: ``high`` · 2**11 + ``low``.
+
+    A triangle over 2 · N / size cells, or over 2 where the photo is enlarged.  All is kept whole until the one
+    division: weights are counted in steps of 1 / (2 · max(N, size)).
+    """
+    count = nodes.add("Squeeze", cells, nodes.constant([0]))
+    cell = nodes.add("Range", nodes.constant(0), count, nodes.constant(1))
+    twice = nodes.add("Add", nodes.add("Mul", cell, nodes.constant(2)), nodes.constant(1))
+    centre_in = nodes.add(
+        "Unsqueeze", nodes.add("Mul", twice, nodes.constant(size)), nodes.constant([1])
+    )  # (N, 1), in 1 / (2 size)
+    centre_out = nodes.add("Mul", nodes.constant(2 * np.arange(size)[None] + 1), cells)  # (1, size)
+    distance = nodes.add("Abs", nodes.add("Sub", centre_in, centre_out))
+    peak = support(nodes, cells, size)
+    weight = nodes.add("Max", nodes.add("Sub", peak, distance), nodes.constant(0))
+    precise = nodes.cast(weight, TensorProto.DOUBLE)
+    total = nodes.add("ReduceSum", precise, nodes.constant([0]), keepdims=1)
+    scaled = nodes.add("Div", nodes.add("Mul", precise, nodes.constant(2.0**PRECISION, np.float64)), total)
+    fixed = nodes.add("Floor", nodes.add("Add", scaled, nodes.constant(0.5, np.float64)))
+    part = nodes.constant(2.0**HALF, np.float64)
+    high = nodes.add("Floor", nodes.add("Div", fixed, part))
+    low = nodes.add("Sub", fixed, nodes.add("Mul", high, part))
+    return nodes.cast(high, TensorProto.FLOAT), nodes.cast(low, TensorProto.FLOAT)
+
+
+def support(nodes: Nodes, cells: str, size: int) -> str:
+    """(1,) int64: how far the triangle reaches to each side, in steps of 1 / (2 · size) cells."""
+    return nodes.add("Mul", nodes.add("Max", cells, nodes.constant([size])), nodes.constant([2]))
+
+
+def reach(nodes: Nodes, cells: str, size: int, outputs: Sequence[int]) -> tuple[str, str]:
+    """(1,) int64 each: the first cell that ``outputs`` see, and the one after the last."""
+    wide = support(nodes, cells, size)
+    step = nodes.constant([2 * size])
+    first = nodes.add("Sub", nodes.add("Mul", cells, nodes.constant([2 * outputs[0] + 1])), wide)
+    last = nodes.add("Add", nodes.add("Mul", cells, nodes.constant([2 * outputs[-1] + 1])), wide)
+    start = nodes.add("Div", nodes.add("Max", first, nodes.constant([0])), step)
+    end = nodes.add("Add", nodes.add("Div", last, step), nodes.constant([1]))
+    return start, nodes.add("Min", end, cells)
+
+
+def along_tf2015(nodes: Nodes, planes: str, size: int) -> str:
+    """(3, M, N) as (3, M, size): the 2015 graph's bilinear along the last axis, in its order of operations."""
+    cells = nodes.size(planes, 2)
+    scale = nodes.add("Div", nodes.cast(cells, TensorProto.FLOAT), nodes.constant([size], np.float32))
+    position = nodes.add("Mul", nodes.constant(np.arange(size), np.float32), scale)
+    floor = nodes.add("Floor", position)
+    lower = nodes.cast(floor, TensorProto.INT64)
+    upper = nodes.add(
+        "Min",
+        nodes.add("Add", lower, nodes.constant([1])),
+        nodes.add("Sub", cells, nodes.constant([1])),
+    )
+    first, second = (nodes.add("Gather", planes, index, axis=2) for index in (lower, upper))
+    between = nodes.add("Mul", nodes.add("Sub", second, first), nodes.add("Sub", position, floor))
+    return nodes.add("Add", first, between)

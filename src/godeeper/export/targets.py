@@ -1,0 +1,78 @@
+"""``export``: a classifier for another program, written once it has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError, UnknownName
+from ..files import write_atomically
+from ..version import __version__
+from .parity import Certificate, Export, Progress, certify
+
+if TYPE_CHECKING:
+    from ..retrain.classifier import Classifier
+
+TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
+"""Kind -> ending of its file; each is made by the file of that name beside this one."""
+
+
+def export(
+    classifier: Classifier,
+    path: str | Path,
+    to: str = "onnx",
+    photos: Iterable[Any] = (),
+    report: Progress | None = None,
+) -> Certificate:
+    """Write ``classifier`` for another program, if it says the same there.
+
+    Args:
+        classifier: what to export.
+        path: the file; OpenVINO's numbers go beside it, under ``.bin``.  What the export is, its certificate
+            included, is inside, and beside it under ``.json``.
+        to: ``onnx``, ``openvino`` or ``torch``.
+        photos: what to score with both, best the whole test set.
+        report: told how many photos are done, and of how many.
+
+    Raises:
+        ParityError: the export does not say what the classifier says; nothing is written.
+        OptionError: there is no photo to compare them with, or ``path`` has another ending.
+        MissingExtra: the target needs a package that is not installed.
+        OutputError: it cannot be written.
+    """
+    if to not in TARGETS:
+        raise UnknownName("target", to, TARGETS)
+    path = Path(path)
+    if path.suffix != TARGETS[to]:
+        raise OptionError(f"{path}: a file for {to} is called *{TARGETS[to]}; give it that ending")
+    made: Export = import_module(f".{to}", __package__).made(classifier)
+    certificate = certify(classifier, made, photos, to, report)
+    said = description(classifier, certificate)
+    for ending, payload in made.files(said).items():
+        write_atomically(path.with_suffix(ending), payload)
+    write_atomically(path.with_name(f"{path.name}.json"), json_bytes(said))
+    return certificate
+
+
+def description(classifier: Classifier, certificate: Certificate) -> dict[str, Any]:
+    """What an export says of itself."""
+    head = classifier.head
+    return {
+        "godeeper": __version__,
+        "classes": list(head.classes),
+        "threshold": head.threshold,
+        "false_accept_rate": head.false_accept_rate,
+        "features": list(head.addresses),
+        "weights": {"name": classifier.weights, "sha256": classifier.weights_sha256},
+        "preprocessing": dict(classifier.preprocessing),
+        "certificate": certificate.record(),
+    }
+
+
+def json_bytes(document: Any) -> bytes:
+    """For people and programs."""
+    import json
+
+    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"

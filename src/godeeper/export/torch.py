@@ -1,0 +1,100 @@
+"""A classifier as a ``torch.export`` program: a photo's pixels in, probabilities out, everything between inside.
+
+It takes (H, W, 3) uint8 of any size and answers (classes,) float32.  Importing this file imports torch.
+"""
+
+# mypy: disable-error-code="import-not-found,misc,no-any-return"
+# Types are checked where torch is not installed, too: its classes are Any there.
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..blueprint.address import resolve_one
+from ..blueprint.ops import Network
+from ..blueprint.sites import Site, sites
+from ..engine.torch import TorchNetwork, capture
+from ..engine.torch_operations import nn, torch
+from ..engine.torch_weights import to_torch
+from .parity import Export, Predict
+from .torch_photo import TorchPhoto
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..retrain.classifier import Classifier
+
+LONGEST = 65535  # pixels of a side; JPEG's own limit
+
+
+class TorchClassifier(nn.Module):
+    """Photo, network and head in one module."""
+
+    def __init__(self, classifier: Classifier, network: TorchNetwork) -> None:
+        super().__init__()
+        head = classifier.head
+        self.photo = TorchPhoto(classifier.preprocess)
+        self.network = network
+        self.addresses = head.addresses
+        self.temperature = head.temperature
+        for name in ("mean", "scale", "coefficients", "intercepts"):
+            self.register_buffer(name, torch.from_numpy(np.array(getattr(head, name), np.float32)))
+
+    def forward(self, photo: torch.Tensor) -> torch.Tensor:
+        """(H, W, 3) uint8 -> (classes,) float32."""
+        with capture(self.network, self.addresses) as seen:
+            self.network(self.photo(photo))
+        values = [seen[address] for address in self.addresses]
+        features = torch.cat([value.mean((2, 3)) if value.dim() == 4 else value for value in values], 1)
+        logits = (features - self.mean) / self.scale @ self.coefficients.T + self.intercepts
+        return torch.softmax(logits / self.temperature, 1)[0]
+
+
+def made(classifier: Classifier) -> Export:
+    """The classifier as one ``.pt2`` file."""
+    file = classifier.weights_file
+    network = to_torch(file, end=last(file.network, classifier.head.addresses))
+    module = TorchClassifier(classifier, network).eval()
+    sides = {0: torch.export.Dim("height", min=1, max=LONGEST), 1: torch.export.Dim("width", min=1, max=LONGEST)}
+    example = torch.zeros((640, 480, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        program = torch.export.export(module, (example,), dynamic_shapes=(sides,), strict=False)
+    return Export(
+        predict=runner(program.module()),
+        files=lambda said: {".pt2": saved(program, said)},
+        packages=("torch", "pillow", "numpy"),
+    )
+
+
+def last(blueprint: Network, addresses: tuple[str, ...]) -> str:
+    """Where the network may end, all of ``addresses`` computed: outside the modules, or at a module's join."""
+    needed = max(resolve_one(blueprint, address).site.index for address in addresses)
+    return next(site.address for site in sites(blueprint) if site.index >= needed and stands_alone(site))
+
+
+def stands_alone(site: Site) -> bool:
+    """Whether ``site`` is outside the modules, or is a module's own join."""
+    return site.place.module is None or site.place.branch is None
+
+
+def runner(module: Any) -> Predict:
+    """What the program says of a photo's pixels."""
+
+    def predict(pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        with torch.no_grad():
+            answer: NDArray[Any] = module(torch.from_numpy(pixels.copy())).numpy()
+        return answer
+
+    return predict
+
+
+def saved(program: Any, said: Mapping[str, Any]) -> bytes:
+    """The file's bytes, with ``said`` in an extra file of its own, ``godeeper.json``."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={"godeeper.json": json.dumps(said, ensure_ascii=False)})
+    return buffer.getvalue()

@@ -1,0 +1,256 @@
+"""A classifier: weights, a head trained on their features, and what to do to photos first.
+
+It has scikit-learn's manners (``predict``, ``predict_proba``, ``classes_``, ``score``), for tools that only
+predict.  ``classifier_file`` says how it is kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..blueprint.address import resolve_one
+from ..engine.engines import engine_named
+from ..engine.plan import NETWORK_INPUT, key_of, plan
+from ..errors import ClassifierError, GodeeperError, OptionError, PhotoError
+from ..network import Network
+from ..photos.decode import Photo, decode
+from ..photos.preprocess import Preprocess
+from ..weights.file import WeightsFile
+from ..weights.registry import find
+from .head import Head
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .report import Report
+
+    Floats = NDArray[np.float32]
+
+BATCH = 8  # photos in the network at once
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a classifier says of one photo: ``verdict`` is None where it is none of the classes, or unreadable."""
+
+    photo: str
+    verdict: str | None
+    probabilities: Mapping[str, float]
+    error: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "photo": self.photo,
+            "verdict": self.verdict,
+            "probabilities": dict(self.probabilities),
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Tells photos apart.
+
+    ``weights`` and ``weights_sha256``: the network's, by name and by content.  ``preprocessing``: the fields of
+    a ``Preprocess``.  ``report_record``: the report of its training, as JSON, kept in the file; ``report``: the
+    same in full, right after training only.  ``certificate``: of the last check against an export.
+
+    A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+    """
+
+    head: Head
+    weights: str
+    weights_sha256: str
+    preprocessing: Mapping[str, Any]
+    report_record: Mapping[str, Any] | None = field(default=None, repr=False)
+    certificate: Mapping[str, Any] | None = field(default=None, repr=False)
+    report: Report | None = field(default=None, repr=False)
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(classes,) of str: the names, in the order of ``predict_proba``'s columns."""
+        return np.array(self.head.classes, dtype=np.str_)
+
+    @cached_property
+    def network(self) -> Network:
+        """The network with these very weights; raises ``UnknownName`` or ``ClassifierError`` where it has others."""
+        return Network(engine_named("onnxruntime", self.weights_file), self.preprocess)
+
+    @property
+    def weights_file(self) -> WeightsFile:
+        """The installed weights, if they are those that the head was trained with."""
+        file = find(self.weights)
+        if file.sha256 != self.weights_sha256:
+            raise ClassifierError(
+                f"this classifier was trained with weights {self.weights!r} of SHA-256 {self.weights_sha256[:16]}…, "
+                f"and those installed under that name have {file.sha256[:16]}…: install the former, or retrain"
+            )
+        return file
+
+    @property
+    def preprocess(self) -> Preprocess:
+        return Preprocess.from_mapping(self.preprocessing)
+
+    @property
+    def test_photos(self) -> list[Path]:
+        """The photos that its training kept for the test, from its report; none where it has none."""
+        return [Path(photo) for photo in (self.report_record or {}).get("test_photos", [])]
+
+    def predict_proba(self, photos: Iterable[Any]) -> NDArray[np.float64]:
+        """How likely each photo is of each class.
+
+        Returns:
+            (N, classes), in the order of ``classes_``; rows add up to one.
+
+        Raises:
+            PhotoError: a photo cannot be decoded.
+            OptionError: ``photos`` is a single photo, not several.
+        """
+        rows = [self.probabilities(batch) for batch in batches(listed(photos))]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.head.classes)))
+
+    def predict(self, photos: Iterable[Any]) -> NDArray[Any]:
+        """(N,) of str: the likeliest class of each photo, however unlikely; see ``verdict``."""
+        answer: NDArray[Any] = self.classes_[self.predict_proba(photos).argmax(axis=1)]
+        return answer
+
+    def score(self, photos: Iterable[Any], labels: Sequence[str]) -> float:
+        """The share of the photos whose likeliest class is their label."""
+        predicted = self.predict(photos)
+        if len(labels) != len(predicted) or not len(predicted):
+            raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label a photo")
+        return float(np.mean(predicted == np.asarray(labels, dtype=np.str_)))
+
+    def verdict(self, photo: Any) -> str | None:
+        """The photo's class, or None: none of these."""
+        return self.verdict_of(self.probabilities([decode(photo)])[0])
+
+    def verdict_of(self, probabilities: NDArray[Any]) -> str | None:
+        """The verdict that (classes,) probabilities amount to."""
+        best = int(np.argmax(probabilities))
+        threshold = self.head.threshold
+        return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
+
+    def judge(self, photos: Iterable[Any]) -> Iterator[Judgement]:
+        """A judgement of each photo in turn; one that cannot be read does not stop the others."""
+        for batch in batches(photos):
+            readable: dict[int, Photo] = {}
+            errors: dict[int, str] = {}
+            for place, photo in enumerate(batch):
+                try:
+                    readable[place] = decode(photo)
+                except PhotoError as error:
+                    errors[place] = str(error)
+            values = self.probabilities(list(readable.values())) if readable else ()
+            rows = dict(zip(readable, values, strict=True))
+            for place, photo in enumerate(batch):
+                name = str(photo) if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", "photo")
+                yield self.judgement(name, rows[place]) if place in rows else Judgement(name, None, {}, errors[place])
+
+    def judgement(self, name: str, probabilities: NDArray[Any]) -> Judgement:
+        """The judgement that (classes,) probabilities amount to."""
+        by_class = dict(zip(self.head.classes, map(float, probabilities), strict=True))
+        return Judgement(name, self.verdict_of(probabilities), by_class)
+
+    def probabilities(self, photos: Sequence[Any]) -> NDArray[np.float64]:
+        """(N, classes) of one batch."""
+        features = pooled(self.network, [decode(photo) for photo in photos], self.head.addresses)
+        likely = np.asarray(self.head.probabilities(features), np.float64)
+        answer: NDArray[np.float64] = likely / likely.sum(
+            axis=1, keepdims=True
+        )  # to the last digit of double precision
+        return answer
+
+    def save(self, path: str | Path) -> None:
+        """Write a ``.godeeper`` file; raises ``OutputError``."""
+        from .classifier_file import write
+
+        write(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """Read a ``.godeeper`` file.
+
+        Raises:
+            ClassifierError: it is damaged, of another version, or its weights are not those installed.
+        """
+        from .classifier_file import read
+
+        classifier = read(Path(path))
+        try:
+            check_features(classifier)
+        except GodeeperError as error:
+            raise ClassifierError(f"{path}: {error}") from None
+        return classifier
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)
+        """What it is made of, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        utils = import_module("sklearn.utils")  # only scikit-learn asks for tags
+        return utils.Tags(
+            estimator_type="classifier",
+            target_tags=utils.TargetTags(required=True),
+            classifier_tags=utils.ClassifierTags(),
+            input_tags=utils.InputTags(two_d_array=False, string=True),
+        )
+
+
+def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) -> dict[str, Floats]:
+    """Each address's activations, averaged over the photo: address -> (N, C) float32."""
+    keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
+    photo_planes = np.concatenate([network.preprocess(photo) for photo in photos])
+    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())))
+    values = network.runner.run(steps, {NETWORK_INPUT: photo_planes})
+    return {address: spatial_mean(values[key]) for address, key in keys.items()}
+
+
+def spatial_mean(values: Floats) -> Floats:
+    """(B, C, H, W) or (B, C) as (B, C)."""
+    mean: Floats = values.mean(axis=(2, 3), dtype=np.float32) if values.ndim == 4 else values
+    return mean
+
+
+def check_features(classifier: Classifier) -> None:
+    """Raise where the network does not give as many features as the head takes."""
+    blueprint = classifier.weights_file.network
+    tensors = [resolve_one(blueprint, address) for address in classifier.head.addresses]
+    partial = [tensor.address for tensor in tensors if tensor.channels is not None]
+    got = sum(tensor.site.shape[0] for tensor in tensors)
+    expected = classifier.head.coefficients.shape[1]
+    if partial or got != expected:
+        raise ClassifierError(
+            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, get it anew"
+        )
+
+
+def listed(photos: Iterable[Any]) -> list[Any]:
+    """Several photos as a list; arrays of paths may be (N,) or (N, 1), as scikit-learn's tools like them."""
+    if isinstance(photos, (str, bytes, os.PathLike)) or not isinstance(photos, Iterable):
+        raise OptionError(f"one {type(photos).__name__} is not several photos: give a list of them")
+    if isinstance(photos, np.ndarray) and photos.dtype != np.uint8:
+        return [str(each) if isinstance(each, str) else each for each in photos.ravel()]
+    if isinstance(photos, np.ndarray) and photos.ndim != 4:
+        raise OptionError(f"an array of shape {photos.shape} is not several photos: expected (N, H, W, 3) of uint8")
+    return list(photos)
+
+
+def batches(photos: Iterable[Any]) -> Iterator[list[Any]]:
+    """A few photos at a time."""
+    waiting = iter(photos)
+    while batch := list(islice(waiting, BATCH)):
+        yield batch

@@ -1,0 +1,163 @@
+"""Exports: what they say of themselves, that they agree, and that they are not written where they do not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+from tests.unit.retrain.handmade import CLASSES, classifier
+
+from godeeper.errors import MissingExtra, OptionError, ParityError, UnknownName
+from godeeper.export import onnx, openvino
+from godeeper.export.parity import Export, certify
+from godeeper.export.targets import export
+from godeeper.photos.decode import decode
+from godeeper.retrain.classifier import Classifier
+
+
+@pytest.fixture(scope="module")
+def made() -> Classifier:
+    """A classifier with a head of random numbers."""
+    return classifier(threshold=0.3)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path]:
+    """Photos of several shapes: as it is, tall, wide, small."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, size in {"tall": (60, 700), "wide": (1000, 80), "small": (40, 30)}.items():
+        Image.open(chelsea).resize(size).save(folder / f"{name}.png")
+    return [chelsea, *sorted(folder.iterdir())]
+
+
+def answers(path: Path, photos: list[Path]) -> Any:
+    """What the ONNX file says of the photos, opened by nothing but ONNX Runtime."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return np.stack([session.run(["probabilities"], {"photo": decode(photo).pixels})[0] for photo in photos])
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [{}, {"fit": "crop"}, {"filter": "tf2015", "subtract": 128.0, "divide": 128.0}],
+    ids=["as trained", "crop", "tf2015"],
+)
+def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
+    """The file says what the classifier says, of photos of any shape."""
+    original = classifier(preprocessing=preprocessing)
+    certificate = export(original, tmp_path / "cars.onnx", "onnx", photos)
+    np.testing.assert_allclose(answers(tmp_path / "cars.onnx", photos), original.predict_proba(photos), atol=1e-5)
+    assert (certificate.photos, certificate.agreeing) == (4, 4)
+    assert certificate.difference < 1e-5
+
+
+def test_features_from_everywhere(tmp_path: Path, chelsea: Path) -> None:
+    """A branch, a module and the flat features at the end can be mixed."""
+    original = classifier(("mixed/tower_2/conv", "mixed_10/join", "pool_3/_reshape"))
+    export(original, tmp_path / "cars.onnx", "onnx", [chelsea])
+    np.testing.assert_allclose(answers(tmp_path / "cars.onnx", [chelsea]), original.predict_proba([chelsea]), atol=1e-5)
+
+
+def test_the_file_says_what_it_is(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
+    """Classes, threshold and certificate are in the file's metadata, and the same beside it."""
+    certificate = export(made, tmp_path / "cars.onnx", "onnx", [chelsea])
+    session = onnxruntime.InferenceSession(tmp_path / "cars.onnx", providers=["CPUExecutionProvider"])
+    inside = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
+    assert inside["classes"] == list(CLASSES)
+    assert inside["threshold"] == 0.3
+    assert inside["certificate"] == certificate.record()
+    assert inside == json.loads((tmp_path / "cars.onnx.json").read_text(encoding="utf-8"))
+    assert set(certificate.versions) >= {"godeeper", "onnxruntime", "pillow"}
+
+
+def disagreeing(classifier: Classifier, shift: float) -> Export:
+    """An export whose probabilities are all shifted."""
+    export = onnx.made(classifier)
+    return replace(export, predict=lambda pixels: export.predict(pixels) + np.float32(shift))
+
+
+def test_a_disagreement_is_refused(
+    made: Classifier, tmp_path: Path, chelsea: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Probabilities that are further apart than the tolerance: one line, and no file."""
+    wrong = disagreeing(made, 0.01)
+    monkeypatch.setattr(onnx, "made", lambda _: wrong)
+    with pytest.raises(ParityError, match=r"chelsea\.jpg"):
+        export(made, tmp_path / "cars.onnx", "onnx", [chelsea])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_verdict_is_refused(made: Classifier, chelsea: Path) -> None:
+    """However close the probabilities: the verdict must be the same."""
+    likeliest = made.predict_proba([chelsea]).max()
+    strict = replace(made, head=replace(made.head, threshold=float(likeliest) - 1e-4))
+    with pytest.raises(ParityError, match="None"):
+        certify(strict, disagreeing(strict, -2e-4), [chelsea], "onnx")
+
+
+@pytest.mark.parametrize("wrong", [[np.nan] * 4, [0.5, 0.5]])
+def test_nonsense_is_refused(made: Classifier, chelsea: Path, wrong: list[float]) -> None:
+    """No number, or another count of classes, is a disagreement."""
+    nonsense = Export(lambda _: np.array(wrong), lambda _: {}, ())
+    with pytest.raises(ParityError):
+        certify(made, nonsense, [chelsea], "onnx")
+
+
+def test_what_cannot_be_asked_for(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
+    """No photo to compare with, an unknown target, another ending: one line each."""
+    with pytest.raises(OptionError, match="no photos to check"):
+        export(made, tmp_path / "cars.onnx", "onnx", [])
+    with pytest.raises(UnknownName, match="coreml"):
+        export(made, tmp_path / "cars.onnx", "coreml", [chelsea])
+    with pytest.raises(OptionError, match=r"\*.onnx"):
+        export(made, tmp_path / "cars.bin", "onnx", [chelsea])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_openvino_that_is_not_installed(
+    made: Classifier, tmp_path: Path, chelsea: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package that is missing is named."""
+
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(openvino, "import_module", missing)
+    with pytest.raises(MissingExtra, match=r"godeeper\[openvino\]"):
+        export(made, tmp_path / "cars.xml", "openvino", [chelsea])
+
+
+@pytest.mark.peers
+def test_openvino_agrees(made: Classifier, tmp_path: Path, photos: list[Path]) -> None:
+    """OpenVINO's files, read anew, say what the classifier says, and who they are."""
+    package = pytest.importorskip("openvino")
+    certificate = export(made, tmp_path / "cars.xml", "openvino", photos)
+    model = package.Core().read_model(tmp_path / "cars.xml")
+    compiled = package.Core().compile_model(model, "CPU")
+    got = np.stack([compiled([decode(photo).pixels])["probabilities"] for photo in photos])
+    np.testing.assert_allclose(got, made.predict_proba(photos), atol=1e-3)
+    assert json.loads(model.get_rt_info(["godeeper", "classes"]).astype(str)) == list(CLASSES)
+    assert json.loads(model.get_rt_info(["godeeper", "certificate"]).astype(str)) == certificate.record()
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecations
+@pytest.mark.parametrize(
+    "preprocessing", [{}, {"fit": "crop"}, {"filter": "tf2015"}], ids=["as trained", "crop", "tf2015"]
+)
+def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
+    """Torch's program, read anew, says what the classifier says, and who it is."""
+    torch = pytest.importorskip("torch")
+    original = classifier(("mixed/tower_2/conv", "mixed_1/join"), preprocessing=preprocessing)
+    certificate = export(original, tmp_path / "cars.pt2", "torch", photos)
+    extra = {"godeeper.json": ""}
+    module = torch.export.load(tmp_path / "cars.pt2", extra_files=extra).module()
+    with torch.no_grad():
+        rows = [module(torch.from_numpy(decode(photo).pixels.copy())).numpy() for photo in photos]
+    np.testing.assert_allclose(np.stack(rows), original.predict_proba(photos), atol=1e-5)
+    assert json.loads(extra["godeeper.json"])["certificate"] == certificate.record()

@@ -1,0 +1,40 @@
+"""Classifiers that nobody trained: heads of random numbers, for tests of what is done with heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from godeeper.network import load
+from godeeper.retrain.classifier import Classifier
+from godeeper.retrain.head import Head
+
+CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
+ADDRESSES = ("mixed_2/join", "mixed_5/join")
+
+
+def classifier(
+    addresses: Sequence[str] = ADDRESSES,
+    classes: Sequence[str] = CLASSES,
+    threshold: float | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Classifier:
+    """A classifier with a head of random numbers, always the same; its features are about standardised."""
+    random = np.random.default_rng(0)
+    network = load()
+    width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
+    head = Head(
+        addresses=tuple(addresses),
+        mean=random.uniform(0.1, 0.3, width).astype(np.float32),
+        scale=random.uniform(0.1, 0.3, width).astype(np.float32),
+        coefficients=(random.normal(size=(len(classes), width)) / np.sqrt(width)).astype(np.float32),
+        intercepts=np.zeros(len(classes), np.float32),
+        temperature=1.3,
+        threshold=threshold,
+        false_accept_rate=None if threshold is None else 0.05,
+        classes=tuple(classes),
+    )
+    chosen = dict(network.weights.description.preprocessing) | dict(preprocessing or {})
+    return Classifier(head, network.weights.name, network.weights.sha256, chosen)
