@@ -80,8 +80,9 @@ def views(small: NDArray[np.uint8]) -> NDArray[np.float32]:
         (19, VIEW_SIDE * VIEW_SIDE * 3) float32 of whole numbers; vectors of flat pictures are shorter.
     """
     rows, columns = crops()
-    cut = np.einsum("vai,ijc->vajc", rows, small.astype(np.float32))
-    cut = np.einsum("vbj,vajc->vabc", columns, cut).reshape(len(rows), -1)
+    cut = rows @ small.reshape(SIDE, -1).astype(np.float32)  # (19 * VIEW_SIDE, SIDE * 3)
+    cut = columns @ cut.reshape(-1, VIEW_SIDE, SIDE, 3)  # (19, VIEW_SIDE, VIEW_SIDE, 3)
+    cut = cut.reshape(len(columns), -1)
     cut -= cut.mean(axis=1, keepdims=True)
     length = np.linalg.norm(cut, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = np.rint(cut * (UNIT / np.maximum(length, np.sqrt(cut.shape[1])))).astype(np.float32)
@@ -90,11 +91,11 @@ def views(small: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @cache
 def crops() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each view the averages over rows and over columns, (19, VIEW_SIDE, SIDE) each: the whole, then nine of each crop."""
+    """The averages over rows, (19 * VIEW_SIDE, SIDE), and columns, (19, 1, VIEW_SIDE, SIDE): the whole, then nine of each crop."""
     places = [(0.0, 0.0, 0.0)] + [(crop, y, x) for crop in CROPS for y in (0, 0.5, 1) for x in (0, 0.5, 1)]
     rows = [averages(crop * y, 1 - crop * (1 - y)) for crop, y, _ in places]
     columns = [averages(crop * x, 1 - crop * (1 - x)) for crop, _, x in places]
-    return np.stack(rows), np.stack(columns)
+    return np.concatenate(rows), np.stack(columns)[:, None]
 
 
 def averages(start: float, stop: float) -> NDArray[np.float32]:

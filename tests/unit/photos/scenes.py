@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,7 @@ def scene(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
     return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
 
 
-def write(path: Path, image: Image.Image, **options: object) -> Path:
+def write(path: Path, image: Image.Image, **options: Any) -> Path:
     """The picture as a file, its folder made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)

@@ -17,6 +17,7 @@ from PIL import Image, features
 
 from godeeper.errors import OptionError, PhotoError
 from godeeper.photos import inspection
+from godeeper.photos.decode import decode
 from godeeper.photos.doctor import Checkup, Verdict, examine
 
 from .scenes import jpeg, scene, shot_at, write
@@ -171,7 +172,6 @@ def test_a_link_to_nowhere(folder: Path) -> None:
 
 def test_a_decoder_that_fails_in_a_way_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error nobody thought of is the file's, and the others go on."""
-    decode = inspection.decode
 
     def fail(path: Path) -> object:
         if path.name == "odd.png":
