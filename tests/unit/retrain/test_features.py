@@ -163,6 +163,13 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
     assert told == [(5, 21), (13, 21), (21, 21)]
 
 
+def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
+    """Each name that was asked for is answered."""
+    with FeatureStore(path) as store:
+        features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
+    np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])
+
+
 def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """A store that was filled has everything that is asked for."""
     with FeatureStore(path) as store:

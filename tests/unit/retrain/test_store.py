@@ -219,6 +219,15 @@ def test_the_longest_unused_go_first(path: Path) -> None:
         assert_same(store.get_many(features(BATCHES - 1)), features(BATCHES - 1))
 
 
+def test_it_does_not_grow_for_ever(path: Path) -> None:
+    """A store stays under its size, and has what was written last."""
+    with FeatureStore(path, most_bytes=400_000) as store:
+        for batch in range(BATCHES):
+            store.put_many(features(batch))
+            assert_same(store.get_many(features(batch)), features(batch))
+        assert path.stat().st_size <= 400_000
+
+
 def test_trimmed_to_nothing(path: Path) -> None:
     """An emptied store is a store."""
     write_missing(path)
