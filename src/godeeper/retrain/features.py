@@ -66,7 +66,7 @@ def extract(
         address -> (N, C) float32, the means over the grid, in the order of ``photos``.
 
     Raises:
-        PhotoError: a photo cannot be decoded; the features of those before it are kept.
+        PhotoError: a photo cannot be decoded; the batches before it are kept.
         AddressError: an address is not of one whole tensor of the network.
 
     >>> import godeeper
@@ -143,7 +143,7 @@ class Extraction:
         """Compute some tensors for some photos; what is done is stored batch by batch."""
         paths = [self.photos[self.places[pixels][0]][0] for pixels in hashes]
         keys = [key_of(self.tensors[address]) for address in addresses]
-        run = plan(self.network.blueprint, keys, pooled=True)
+        run = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
         with closing(decoded(self.network.preprocess, paths)) as inputs:
             for group in chunks(hashes, BATCH):
                 batch = np.concatenate(list(islice(inputs, len(group))))  # (B, 3, size, size)
@@ -200,10 +200,8 @@ def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, 
     """
     pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
     waiting: deque[Future[Floats]] = deque()
-    with (
-        warnings.catch_warnings()
-    ):  # of what Pillow warns, the doctor tells; and what threads leave of filters, ends here
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings():  # what threads leave of Python's filters, ends here
+        warnings.simplefilter("ignore")  # decoding makes notes of them, which are for the doctor
         try:
             for path in paths:
                 waiting.append(pool.submit(network_input, preprocess, path))

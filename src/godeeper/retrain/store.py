@@ -75,9 +75,10 @@ class Stats:
 class FeatureStore:
     """Features by their ``feature_key``; one object for one thread."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """``path``: the file; in the cache folder if not given."""
+    def __init__(self, path: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+        """``path``: the file; in the cache folder if not given.  The longest unused go once it is too large."""
         self.path = path or store_path()
+        self.most_bytes = most_bytes
         self.notes: list[str] = []
         self.identity = 0
         self.connection = self.open()
@@ -112,6 +113,15 @@ class FeatureStore:
         blobs = {key: np.asarray(values, HALF).tobytes() for key, values in features.items()}
         rows = [(key, digest(key, blob), now, blob) for key, blob in blobs.items()]
         self.write("INSERT OR REPLACE INTO feature VALUES (?, ?, ?, ?)", rows)
+        self.stay_small()
+
+    def stay_small(self) -> None:
+        """Remove the longest unused features of a file that is too large."""
+        try:
+            if self.attempt(live_bytes) > self.most_bytes:
+                self.trim(self.most_bytes * 9 // 10)  # so that it does not come to this at every batch
+        except (sqlite3.Error, OutputError) as error:
+            self.note(f"{self.path} cannot be trimmed ({error})")
 
     def touch(self, keys: Sequence[bytes]) -> None:
         """Remember that features were used; to the day, so that reading seldom writes."""
@@ -131,7 +141,7 @@ class FeatureStore:
         (features,) = self.attempt(lambda connection: connection.execute("SELECT count(*) FROM feature").fetchone())
         return Stats(self.path, features, sum(size(path) for path in family(self.path)))
 
-    def trim(self, most_bytes: int = MOST_BYTES) -> int:
+    def trim(self, most_bytes: int) -> int:
         """Remove the longest unused features until the rest fits; answers how many went.
 
         Raises:
@@ -264,6 +274,8 @@ def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
         excess = -(-count * (bytes_used - most_bytes) // bytes_used)
         connection.execute(statement, (excess,))
         count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
+    if count == before:
+        return 0
     connection.executescript("PRAGMA incremental_vacuum")  # execute() would give back a single page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return int(before - count)

@@ -163,6 +163,13 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
     assert told == [(5, 21), (13, 21), (21, 21)]
 
 
+def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
+    """Each name that was asked for is answered."""
+    with FeatureStore(path) as store:
+        features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
+    np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])
+
+
 def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """A store that was filled has everything that is asked for."""
     with FeatureStore(path) as store:
@@ -223,7 +230,7 @@ def test_two_processes_compute_the_same(photos: Photos, path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> None:
-    """Four times as many photos take the same memory."""
+    """Of 180 photos more, far fewer than 180 inputs are in memory; how many, depends on the threads' luck."""
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):
@@ -232,4 +239,5 @@ def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> N
             fill(net, photos[:count], ["conv"], store)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    assert peaks[1] < 1.25 * peaks[0]
+    one_input = 299 * 299 * 3 * 4
+    assert peaks[1] - peaks[0] < 40 * one_input

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,15 @@ import pytest
 from godeeper.retrain.store import FeatureStore, connect, damaged_copy, feature_key
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
+MANY = 800  # batches that take longer to write than a process lives here
 MOMENTS = 10
 SHA256 = "0" * 64
 
 WRITER = """
 import sys
 from pathlib import Path
-from tests.unit.retrain.test_store import write_missing
-write_missing(Path(sys.argv[1]), lambda: print("wrote", flush=True))
+from tests.unit.retrain.test_store import MANY, write_missing
+write_missing(Path(sys.argv[1]), MANY, lambda: print("wrote", flush=True))
 """
 
 
@@ -35,22 +37,22 @@ def features(batch: int) -> dict[bytes, np.ndarray]:
     return {key: numbers.normal(size=CHANNELS).astype(np.float16) for key in keys}
 
 
-def write_missing(path: Path, told: object = None) -> None:
+def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] = lambda: None) -> None:
     """What every run does: look what is there, make the rest."""
     with FeatureStore(path) as store:
-        for batch in range(BATCHES):
+        for batch in range(batches):
             wanted = features(batch)
             found = store.get_many(wanted)
-            store.put_many({key: values for key, values in wanted.items() if key not in found})
-            if callable(told):
+            if len(found) < len(wanted):
+                store.put_many({key: values for key, values in wanted.items() if key not in found})
                 told()
 
 
-def assert_holds_all(path: Path) -> None:
+def assert_holds_all(path: Path, batches: int = BATCHES) -> None:
     """Every feature is there, to the bit, and the file is sound to SQLite."""
     with FeatureStore(path) as store:
-        assert store.stats().features == BATCHES * BATCH
-        for batch in range(BATCHES):
+        assert store.stats().features == batches * BATCH
+        for batch in range(batches):
             assert_same(store.get_many(features(batch)), features(batch))
         assert store.notes == []
         assert store.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -92,14 +94,14 @@ def test_killed_at_any_moment(path: Path) -> None:
         assert process.stdout is not None
         if number % 3:  # else while it starts, or opens the file
             process.stdout.readline()
-            time.sleep(moments.uniform(0, 0.03))
+            time.sleep(moments.uniform(0, 0.06))
         else:
-            time.sleep(moments.uniform(0.1, 0.5))
+            time.sleep(moments.uniform(0.05, 0.25))
         process.send_signal(signal.SIGKILL)
         process.wait(30)
         process.stdout.close()
-    write_missing(path)
-    assert_holds_all(path)
+    write_missing(path, MANY)
+    assert_holds_all(path, MANY)
 
 
 def test_two_processes_at_once(path: Path) -> None:
@@ -217,6 +219,15 @@ def test_the_longest_unused_go_first(path: Path) -> None:
         assert_same(store.get_many(features(0)), features(0))
         assert store.get_many(features(1)) == {}
         assert_same(store.get_many(features(BATCHES - 1)), features(BATCHES - 1))
+
+
+def test_it_does_not_grow_for_ever(path: Path) -> None:
+    """A store stays under its size, and has what was written last."""
+    with FeatureStore(path, most_bytes=400_000) as store:
+        for batch in range(BATCHES):
+            store.put_many(features(batch))
+            assert_same(store.get_many(features(batch)), features(batch))
+        assert path.stat().st_size <= 400_000
 
 
 def test_trimmed_to_nothing(path: Path) -> None:
