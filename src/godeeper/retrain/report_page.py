@@ -159,13 +159,21 @@ def classes(report: Report) -> str:
 def matrix(report: Report, gallery: Gallery) -> str:
     """The confusion matrix, and the photos behind each cell."""
     wrong = int(report.accuracy.n - report.confusion.trace())
-    blocks = "".join(cell_block(report, gallery, true, said) for true, said in cells(report))
+    blocks = {
+        right: "".join(
+            cell_block(report, gallery, true, said) for true, said in cells(report) if (true == said) is right
+        )
+        for right in (False, True)
+    }
     table = matrix_table(report) if len(report.classes) <= LARGEST else ""
     said = (
         f"{wrong} of {report.accuracy.n} photos were taken for another class. " if wrong else "No photo was mistaken. "
     )
     how = "Rows: what a photo is; columns: what it was taken for. A number leads to its photos." if table else ""
-    return f"<h2>What is taken for what</h2><p>{said}{how}</p>{table}{blocks}"
+    return (
+        f"<h2>What is taken for what</h2><p>{said}{how}</p>{table}"
+        f'<div class="mistakes">{blocks[False]}</div><div class="right">{blocks[True]}</div>'
+    )
 
 
 def matrix_table(report: Report) -> str:
@@ -324,7 +332,7 @@ def share_cell(share: Share) -> str:
     """A share and its interval."""
     if share.value is None:
         return '<td><span class="faint">none</span></td>'
-    return f"<td>{percent(share.value)}<br><small>{share.low:.0%} to {share.high:.0%}</small></td>"
+    return f"<td>{percent(share.value)}<br><small>{100 * share.low:.0f}–{100 * share.high:.0f}%</small></td>"
 
 
 def percent(value: float | None) -> str:
