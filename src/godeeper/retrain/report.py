@@ -109,7 +109,8 @@ class Report:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """(M,) the number of the class each photo was taken for, strangers not considered."""
-        return self.logits.argmax(1)
+        told: NDArray[np.int64] = self.logits.argmax(1)
+        return told
 
     @cached_property
     def accuracy(self) -> measure.Share:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
-from sklearn.metrics import log_loss as sklearn_log_loss
-from sklearn.metrics import precision_recall_fscore_support
+from scipy.stats import binomtest  # type: ignore[import-untyped]  # it ships no types
+from sklearn import metrics  # type: ignore[import-untyped]  # it ships no types
 
 from godeeper.retrain import measure
 from godeeper.retrain.head import fit, held_out_logits
@@ -32,7 +31,7 @@ def test_class_scores() -> None:
     truth, told = random.integers(0, 4, 200), random.integers(0, 4, 200)
     scores = measure.class_scores(measure.confusion(truth, told, 4), "abcd")
     found = np.array([[share.value for share in score.shares] for score in scores])
-    np.testing.assert_allclose(found.T, precision_recall_fscore_support(truth, told)[:3])
+    np.testing.assert_allclose(found.T, metrics.precision_recall_fscore_support(truth, told)[:3])
     assert all(share.low <= (share.value or 0) <= share.high for score in scores for share in score.shares)
 
 
@@ -46,7 +45,7 @@ def test_log_loss() -> None:
     """The loss is scikit-learn's."""
     random = np.random.default_rng(0)
     logits, labels = random.standard_normal((50, 3)), random.integers(0, 3, 50)
-    np.testing.assert_allclose(measure.log_loss(logits, labels), sklearn_log_loss(labels, measure.softmax(logits)))
+    np.testing.assert_allclose(measure.log_loss(logits, labels), metrics.log_loss(labels, measure.softmax(logits)))
 
 
 def test_temperature_is_found() -> None:
