@@ -64,4 +64,5 @@ def leading_directions(standard: Floats, most: int, seed: int) -> Floats:
 def balance(labels: Ints) -> NDArray[np.float64]:
     """(N,) weights with which every class counts the same; their mean is one."""
     counts = np.bincount(labels)
-    return len(labels) / ((counts > 0).sum() * counts[labels])
+    weights: NDArray[np.float64] = len(labels) / ((counts > 0).sum() * counts[labels])
+    return weights

@@ -53,8 +53,10 @@ class Head:
     def logits(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
         joined = np.concatenate([features[address] for address in self.addresses], axis=1)
-        answer: Floats = ((joined - self.mean) / self.scale) @ self.coefficients.T + self.intercepts
-        return answer.astype(np.float32)
+        answer: Floats = (((joined - self.mean) / self.scale) @ self.coefficients.T + self.intercepts).astype(
+            np.float32
+        )
+        return answer
 
     def probabilities(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, calibrated; rows sum to one."""
@@ -117,7 +119,8 @@ def held_out_logits(
     """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could."""
     bases = make_bases(features, selection.chosen, seed)
     folds = assign_folds(labels, groups, seed)
-    return cross_validated_logits(join(bases), labels, folds, [selection.strength])[0]
+    found: NDArray[np.float64] = cross_validated_logits(join(bases), labels, folds, [selection.strength])[0]
+    return found
 
 
 def check(labels: Ints, classes: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from .logistic import fit_logistic
 from .measure import Share, share_of
 from .parallel import each
 from .selection import Selection, join, make_bases
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 2000
@@ -83,8 +86,9 @@ def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) ->
 def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0) -> Forecast | None:
     """Accuracy with ``photos``, if error falls as a power of their number; None for a curve of fewer than three sizes.
 
-    Each draw takes every point of the curve anew from what its count allows (a beta distribution) and fits a line
-    through the logarithms; what the draws say of ``photos`` is the uncertainty.
+    Each draw takes every point of the curve anew from what its count allows (a beta distribution), fits a line
+    through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
+    point with its slope; what the draws say of ``photos`` is the uncertainty.
     """
     sizes = np.array([point.photos for point in curve], float)
     if len(np.unique(sizes)) < 3:
@@ -93,9 +97,16 @@ def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0) -> Forecas
     wrong = np.array([(1 - (point.accuracy.value or 0.0)) * point.accuracy.n for point in curve])
     total = np.array([point.accuracy.n for point in curve], float)
     errors = generator.beta(wrong + 0.5, total - wrong + 0.5, (DRAWS, len(curve)))
-    x, y = np.log(sizes / photos), np.log(errors)
-    centred = x - x.mean()
-    slope = np.clip((y @ centred) / (centred @ centred), -STEEPEST, 0.0)
-    accuracy = 1 - np.exp(y.mean(1) - slope * x.mean())
+    x, y = np.log(sizes), np.log(errors)
+    slopes = np.stack([np.clip(slope(x[-last:], y[:, -last:]), -STEEPEST, 0.0) for last in (2, 3, len(x))])
+    drawn = slopes[generator.integers(0, len(slopes), DRAWS), np.arange(DRAWS)]
+    accuracy = 1 - np.exp(y[:, -1] + drawn * (np.log(photos) - x[-1]))
     low, middle, high = np.quantile(np.clip(accuracy, 0, 1), [0.025, 0.5, 0.975])
     return Forecast(photos, float(middle), float(low), float(high))
+
+
+def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(draws,): the least-squares slopes of ``y`` (draws, points) over ``x`` (points,)."""
+    centred = x - x.mean()
+    answer: NDArray[np.float64] = y @ centred / (centred @ centred)
+    return answer

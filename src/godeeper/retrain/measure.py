@@ -20,6 +20,7 @@ Numbers = NDArray[np.floating[Any]]
 Z = 1.959963984540054  # 95 %
 BINS = 10
 COLDEST, HOTTEST = 0.05, 20.0
+CAUTION = 2.0  # the weight of a normal prior on the logarithm of the temperature, standard deviation one half
 
 
 @dataclass(frozen=True)
@@ -153,14 +154,18 @@ def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> f
 
 
 def best_temperature(logits: Numbers, labels: Ints) -> float:
-    """What to divide logits by so that probabilities fit best (Guo et al., 2017), within 0.05 to 20."""
+    """What to divide logits by so that probabilities fit best (Guo et al., 2017); few photos keep it near one."""
+
+    def loss(logarithm: float) -> float:
+        return log_loss(logits / np.exp(logarithm), labels) + CAUTION * logarithm**2 / len(labels)
+
     if not len(labels):
         return 1.0
     low, high = np.log(COLDEST), np.log(HOTTEST)
     ratio = (np.sqrt(5.0) - 1) / 2
     for _ in range(40):  # golden section: the loss has one minimum
         left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if log_loss(logits / np.exp(left), labels) < log_loss(logits / np.exp(right), labels):
+        if loss(left) < loss(right):
             high = right
         else:
             low = left
@@ -184,24 +189,44 @@ def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS) -> Calibr
 def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, ...]:
     """Photos that seem to be in the wrong folder, the likeliest first (confident learning, Northcutt et al., 2021).
 
-    A class is claimed with confidence by a photo whose probability for it is at least the mean over the photos that
-    carry its label.  Suspect are photos that so claim another class than their own, and find it likelier.
+    A photo counts for a class with confidence if its probability there is at least the mean over the photos that carry
+    its label.  Of the photos in a class that count for any, the share that count for another one estimates how many
+    labels are wrong.  So many, and a
+    standard deviation more, are suspect: those that find another class likelier by the widest margin.
 
     Args:
         probabilities: (N, classes), each row from a head that has not seen that photo; NaN rows are passed over.
         labels: (N,) the classes the photos are filed under.
     """
-    known = ~np.isnan(probabilities).any(1)
-    rows = np.flatnonzero(known)
+    rows = np.flatnonzero(~np.isnan(probabilities).any(1))
     seen, label = probabilities[rows], labels[rows]
-    counts = np.bincount(label, minlength=seen.shape[1])
-    own = seen[np.arange(len(rows)), label]
-    usual = np.bincount(label, own, minlength=seen.shape[1]) / np.maximum(counts, 1)
+    at = np.arange(len(rows))
+    own = seen[at, label]
+    others = seen.copy()
+    others[at, label] = -1.0
+    other = others.argmax(1)
+    margin = others[at, other] - own
+    wrong = estimated_wrong(seen, label)
+    order = np.argsort(-margin, kind="stable")
+    picked = [one for name in np.unique(label) for one in order[label[order] == name][: wrong[name]] if margin[one] > 0]
+    picked.sort(key=lambda one: (-margin[one], one))
+    return tuple(
+        Suspect(int(rows[one]), int(label[one]), int(other[one]), float(seen[one, other[one]])) for one in picked
+    )
+
+
+def estimated_wrong(probabilities: Numbers, labels: Ints) -> Ints:
+    """(classes,) how many photos filed under each class belong to another, by the confident joint."""
+    classes = probabilities.shape[1]
+    counts = np.bincount(labels, minlength=classes)
+    own = probabilities[np.arange(len(labels)), labels]
+    usual = np.bincount(labels, own, minlength=classes) / np.maximum(counts, 1)
     usual[counts == 0] = np.inf
-    claimed = np.where(seen >= usual, seen, -1.0)
-    claimed[np.arange(len(rows)), label] = -1.0
-    other = claimed.argmax(1) if len(rows) else np.zeros(0, np.int64)
-    told = claimed[np.arange(len(rows)), other]
-    suspicious = np.flatnonzero(told > own)
-    order = suspicious[np.argsort(own[suspicious] - told[suspicious], kind="stable")]
-    return tuple(Suspect(int(rows[at]), int(label[at]), int(other[at]), float(told[at])) for at in order)
+    claimed = np.where(probabilities >= usual, probabilities, -1.0)
+    confident = claimed.max(1, initial=-1.0) >= 0
+    joint = confusion(labels[confident], claimed[confident].argmax(1), classes)
+    share = 1 - joint.diagonal() / np.maximum(joint.sum(1), 1)
+    share[joint.sum(1) == 0] = 0.0
+    expected = share * counts
+    numbers: Ints = np.ceil(expected + np.sqrt(expected)).astype(np.int64)  # a count's standard deviation
+    return numbers

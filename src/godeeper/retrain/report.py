@@ -109,7 +109,8 @@ class Report:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """(M,) the number of the class each photo was taken for, strangers not considered."""
-        return self.logits.argmax(1)
+        told: NDArray[np.int64] = self.logits.argmax(1)
+        return told
 
     @cached_property
     def accuracy(self) -> measure.Share:
@@ -150,7 +151,7 @@ class Report:
         if width <= WIDE:
             return None
         count = "1 photo" if self.accuracy.n == 1 else f"{self.accuracy.n} photos"
-        return f"n = {count}: this says little. The true accuracy may lie anywhere in an interval {width:.0%} wide."
+        return f"n = {count}: this says little. The true accuracy may lie anywhere in an interval {100 * width:.0f} points wide."
 
     def rows_of(self, true: int, said: int) -> list[int]:
         """The tested photos of one cell of the confusion matrix, those told with the most confidence first."""

@@ -16,7 +16,7 @@ ROW = 19
 
 def modules_chart(selection: Selection, classes: int) -> str:
     """A line for each module: its score alone, give or take a standard error; those chosen stand out."""
-    left, right, top = 92, 306, 22
+    left, right, top = 92, 280, 22
     height = top + ROW * len(selection.scores) + 8
 
     def x(value: float) -> float:

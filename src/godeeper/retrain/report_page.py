@@ -6,20 +6,16 @@ folders, so all of them are escaped.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import PurePath
 
 from .measure import Share
 from .report import Report, Thumbnails
 from .report_charts import learning_chart, modules_chart, reliability_chart
+from .report_photos import Gallery, matrix, shown_paths, suspects, twins
 from .report_style import style_sheet
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-FEW = 12  # photos shown of a cell that is right
-MANY = 60  # and of one that is not
-LARGEST = 30  # classes in a matrix; of more only the mistakes are listed
 
 
 def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
@@ -59,53 +55,6 @@ def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
 </body>
 </html>
 """
-
-
-class Gallery:
-    """Small pictures, each in the page once; shown by number."""
-
-    def __init__(self, pictures: Mapping[str, bytes]) -> None:
-        self.pictures = pictures
-        self.numbers = {path: number for number, path in enumerate(pictures)}
-
-    def definitions(self) -> str:
-        """The pictures themselves, out of sight."""
-        images = "".join(
-            f'<image id="p{number}" width="96" height="96" preserveAspectRatio="xMidYMid slice"'
-            f' href="data:image/jpeg;base64,{base64.b64encode(self.pictures[path]).decode()}"/>'
-            for path, number in self.numbers.items()
-        )
-        return f'<svg class="pictures" aria-hidden="true"><defs>{images}</defs></svg>'
-
-    def show(self, path: str, caption: str = "") -> str:
-        """A photo with its name; ``caption`` is markup."""
-        name = escape(PurePath(path).name)
-        where = escape(path)
-        picture = '<div class="none"></div>'
-        if path in self.numbers:
-            use = f'<use href="#p{self.numbers[path]}"/>'
-            picture = f'<svg viewBox="0 0 96 96" role="img" aria-label="{where}">{use}</svg>'
-        return f'<figure title="{where}">{picture}<figcaption>{caption}{name}</figcaption></figure>'
-
-
-def shown_paths(report: Report) -> list[str]:
-    """The photos that the page shows, each once."""
-    paths = [report.paths[row] for true, said in cells(report) for row in shown_rows(report, true, said)]
-    paths += [suspect.path for suspect in report.suspects[:MANY]]
-    paths += [path for pair in report.twins[:MANY] for path in pair.paths]
-    return list(dict.fromkeys(paths))
-
-
-def cells(report: Report) -> list[tuple[int, int]]:
-    """The cells of the confusion matrix that hold photos: mistakes first, the commonest leading."""
-    rows, columns = report.confusion.nonzero()
-    found = [(int(true), int(said)) for true, said in zip(rows, columns, strict=True)]
-    return sorted(found, key=lambda cell: (cell[0] == cell[1], -report.confusion[cell], cell))
-
-
-def shown_rows(report: Report, true: int, said: int) -> list[int]:
-    """The photos shown of a cell."""
-    return report.rows_of(true, said)[: FEW if true == said else MANY]
 
 
 def headline(report: Report) -> str:
@@ -156,54 +105,6 @@ def classes(report: Report) -> str:
     )
 
 
-def matrix(report: Report, gallery: Gallery) -> str:
-    """The confusion matrix, and the photos behind each cell."""
-    wrong = int(report.accuracy.n - report.confusion.trace())
-    blocks = "".join(cell_block(report, gallery, true, said) for true, said in cells(report))
-    table = matrix_table(report) if len(report.classes) <= LARGEST else ""
-    said = (
-        f"{wrong} of {report.accuracy.n} photos were taken for another class. " if wrong else "No photo was mistaken. "
-    )
-    how = "Rows: what a photo is; columns: what it was taken for. A number leads to its photos." if table else ""
-    return f"<h2>What is taken for what</h2><p>{said}{how}</p>{table}{blocks}"
-
-
-def matrix_table(report: Report) -> str:
-    """The matrix itself; shades stand for shares of the row."""
-    head = "".join(f'<th scope="col" title="{escape(name)}">{escape(name)}</th>' for name in report.classes)
-    rows = []
-    for true, name in enumerate(report.classes):
-        total = max(1, int(report.confusion[true].sum()))
-        tds = "".join(matrix_cell(true, said, int(n), n / total) for said, n in enumerate(report.confusion[true]))
-        rows.append(f'<tr><th scope="row" title="{escape(name)}">{escape(name)}</th>{tds}</tr>')
-    return (
-        f'<div class="wide"><table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def matrix_cell(true: int, said: int, count: int, share: float) -> str:
-    """One cell, a link to its photos."""
-    if not count:
-        return "<td></td>"
-    return f'<td class="s{min(6, int(share * 7))}"><a href="#c{true}-{said}">{count}</a></td>'
-
-
-def cell_block(report: Report, gallery: Gallery, true: int, said: int) -> str:
-    """The photos of one cell; mistakes are open to the eye."""
-    rows = report.rows_of(true, said)
-    shown = shown_rows(report, true, said)
-    photos = "".join(gallery.show(report.paths[row], f"<b>{report.probabilities[row, said]:.0%}</b> ") for row in shown)
-    name, other = escape(report.classes[true]), escape(report.classes[said])
-    what = f"<b>{name}</b> told right" if true == said else f"<b>{name}</b> taken for <b>{other}</b>"
-    rest = f", {len(shown)} shown" if len(shown) < len(rows) else ""
-    opened = "" if true == said else " open"
-    return (
-        f'<details id="c{true}-{said}"{opened}><summary>{what} <small>{len(rows)}{rest}</small></summary>'
-        f'<div class="photos">{photos}</div></details>'
-    )
-
-
 def calibration(report: Report) -> str:
     """Whether stated probabilities can be believed, and when a photo is none of these."""
     before, after = report.calibrations
@@ -248,41 +149,6 @@ def learning(report: Report) -> str:
     )
 
 
-def suspects(report: Report, gallery: Gallery) -> str:
-    """Photos that may be in the wrong folder."""
-    if not report.suspects:
-        return "<h2>In the wrong folder?</h2><p>No photo seems to be.</p>"
-    shown = report.suspects[:MANY]
-    photos = "".join(
-        gallery.show(
-            one.path,
-            f"in <b>{escape(one.label)}</b>, looks like <b>{escape(one.suggested)}</b> {one.probability:.0%}<br>",
-        )
-        for one in shown
-    )
-    rest = f" {len(shown)} are shown." if len(shown) < len(report.suspects) else ""
-    count = "One photo" if len(report.suspects) == 1 else f"{len(report.suspects)} photos"
-    return (
-        f"<h2>In the wrong folder?</h2><p>{count} contradicted by a classifier that had not seen them, "
-        f'the likeliest first. Look at each: only you can tell.{rest}</p><div class="photos">{photos}</div>'
-    )
-
-
-def twins(report: Report, gallery: Gallery) -> str:
-    """Near-duplicates across classes."""
-    if not report.twins:
-        return ""
-    pairs = "".join(
-        "<div>"
-        + "".join(
-            gallery.show(path, f"<b>{escape(label)}</b><br>") for path, label in zip(one.paths, one.labels, strict=True)
-        )
-        + "</div>"
-        for one in report.twins[:MANY]
-    )
-    return f'<h2>Alike, in two classes</h2><p>One of each pair may be misfiled.</p><div class="pair">{pairs}</div>'
-
-
 def doctor(report: Report) -> str:
     """Every file that was repaired or set aside, and why."""
     found = [one for one in report.verdicts if one.status != "used"]
@@ -324,7 +190,7 @@ def share_cell(share: Share) -> str:
     """A share and its interval."""
     if share.value is None:
         return '<td><span class="faint">none</span></td>'
-    return f"<td>{percent(share.value)}<br><small>{share.low:.0%} to {share.high:.0%}</small></td>"
+    return f"<td>{percent(share.value)}<br><small>{100 * share.low:.0f}–{100 * share.high:.0f}%</small></td>"
 
 
 def percent(value: float | None) -> str:

@@ -28,11 +28,12 @@ td.n,th.n{{text-align:right;white-space:nowrap}}td small{{color:var(--faint);whi
 .matrix tbody th{{text-align:right;padding:0 8px;max-width:11em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;vertical-align:middle}}
 .matrix thead th{{writing-mode:vertical-rl;transform:rotate(180deg);max-height:9em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;padding:6px 0;vertical-align:middle}}
 .matrix td{{width:38px;min-width:30px;height:34px;text-align:center;vertical-align:middle;border-radius:4px;background:var(--card)}}
-.matrix td a{{display:block;line-height:34px;color:inherit;text-decoration:none;border-radius:4px}}.matrix td a:hover,.matrix td a:focus-visible{{outline:2px solid var(--accent)}}
+.matrix thead td{{background:none}}.matrix td a{{display:block;line-height:34px;color:inherit;text-decoration:none;border-radius:4px}}.matrix td a:hover,.matrix td a:focus-visible{{outline:2px solid var(--accent)}}
 details{{border-top:1px solid var(--rule);padding:8px 0}}details:target{{background:var(--card);outline:8px solid var(--card);border-radius:2px}}summary{{cursor:pointer;overflow-wrap:anywhere}}
 .photos{{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px;margin:12px 0}}
 figure{{margin:0;min-width:0}}figure svg,.none{{display:block;width:100%;aspect-ratio:1;border-radius:6px;background:var(--bar)}}
 figcaption{{font-size:12px;line-height:1.35;margin-top:4px;overflow-wrap:anywhere}}figcaption b{{color:var(--ink);font-weight:600}}
+.mistakes{{display:flex;flex-wrap:wrap;gap:0 28px}}.mistakes details{{border:0;padding:4px 0;max-width:100%}}.mistakes .photos{{display:flex;flex-wrap:wrap;margin:8px 0}}.mistakes figure{{width:96px}}.right{{margin-top:16px}}
 .pair{{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:16px;margin:12px 0}}.pair>div{{display:grid;grid-template-columns:1fr 1fr;gap:6px}}
 dl{{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:8px 0;font-size:13px}}dt{{color:var(--faint)}}dd{{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,'Liberation Mono',monospace}}
 .pictures{{position:absolute;width:0;height:0}}

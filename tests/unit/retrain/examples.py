@@ -61,7 +61,7 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
     head, selection = fit(features, labels, groups, NAMES, seed=0)
     logits = held_out_logits(features, labels, groups, selection, seed=0)
-    tested = ~np.isnan(logits).any(1)
+    tested = np.flatnonzero(~np.isnan(logits).any(axis=1))
     paths = tuple(f"{NAMES[label]}/photo {number} <&'\">.jpg" for number, label in enumerate(labels))
     curve = learning_curve(features, labels, groups, selection, seed=0)
     found = suspected_mislabels(softmax(logits / head.temperature), labels)
@@ -71,7 +71,7 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     return Report(
         classifier="cars & <others>.godeeper",
         classes=NAMES,
-        paths=tuple(path for path, used in zip(paths, tested, strict=True) if used),
+        paths=tuple(paths[row] for row in tested),
         truth=labels[tested],
         logits=logits[tested],
         tested_by="cross-validation in five parts, near-duplicates together",

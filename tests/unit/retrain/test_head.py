@@ -1,0 +1,128 @@
+"""The head: the module that knows is chosen, odd collections train, the answer is the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from godeeper.errors import OptionError
+from godeeper.retrain.head import fit, held_out_logits, select
+from godeeper.retrain.measure import softmax
+
+from .examples import Ints, make_features
+
+
+def count(*photos: int) -> Ints:
+    """Labels of classes with so many photos."""
+    return np.repeat(np.arange(len(photos), dtype=np.int64), photos)
+
+
+def test_the_clearest_module_is_chosen() -> None:
+    """The module whose features are least noisy scores best alone and leads."""
+    labels = np.arange(200, dtype=np.int64) % 4
+    features = make_features(labels, 3.0)
+    found = select(features, labels, np.arange(200), seed=0)
+    clearest = list(features)[1]
+    assert found.chosen[0] == clearest
+    assert max(found.scores, key=lambda address: found.scores[address][0]) == clearest
+
+
+def test_modules_that_know_different_things_are_joined() -> None:
+    """Where one module tells some classes apart and another the rest, both are chosen."""
+    labels = np.arange(400, dtype=np.int64) % 4
+    random = np.random.default_rng(0)
+    bits = np.stack([labels % 2, labels // 2], 1) * 4.0
+    features = {
+        name: (bits[:, [column]] + random.standard_normal((400, 6))).astype(np.float32)
+        for column, name in enumerate(["left", "right"])
+    }
+    assert set(select(features, labels, np.arange(400), seed=0).chosen) == {"left", "right"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [count(5, 5), count(5, 5, 5), count(1, 1), count(3, 1), count(200, 2), count(30, 30, 1), count(2, 2)],
+    ids=["two", "three", "single", "one-single", "unbalanced", "lonely", "pairs"],
+)
+def test_few_or_unbalanced_photos_train(labels: Ints) -> None:
+    """Five photos a class, one photo, a hundred to one: a head comes out and its probabilities are numbers."""
+    features = make_features(labels, 5.0, width=300)
+    names = [f"class {number}" for number in range(int(labels.max()) + 1)]
+    head, _ = fit(features, labels, np.arange(len(labels)), names, seed=0)
+    probabilities = head.probabilities(features)
+    assert np.isfinite(probabilities).all()
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    assert (probabilities.argmax(1) == labels).mean() > 0.9
+
+
+def test_a_class_of_one_group_is_learned_and_never_held_out() -> None:
+    """A burst is one group: its class is told, and its photos have no held-out answer."""
+    labels = count(20, 20, 6)
+    groups = np.minimum(np.arange(46), 40)
+    features = make_features(labels, 5.0)
+    head, selection = fit(features, labels, groups, "abc", seed=0)
+    assert (head.probabilities(features).argmax(1)[labels == 2] == 2).all()
+    assert np.isnan(held_out_logits(features, labels, groups, selection, seed=0)[labels == 2]).all()
+
+
+def test_constant_features_do_not_matter() -> None:
+    """A filter that never fires in training has no say when it does."""
+    labels = np.arange(60, dtype=np.int64) % 3
+    features = make_features(labels)
+    for values in features.values():
+        values[:, :4] = [0, 1, 1e-9, 1e6]
+    head, _ = fit(features, labels, np.arange(60), "abc", seed=0)
+    changed = {address: values.copy() for address, values in features.items()}
+    for values in changed.values():
+        values[:, :4] += 5
+    np.testing.assert_array_equal(head.logits(changed), head.logits(features))
+    dead = {address: np.ones_like(values) for address, values in features.items()}
+    assert np.isfinite(fit(dead, labels, np.arange(60), "abc", seed=0)[0].probabilities(dead)).all()
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    """Two fits agree bit for bit, the second with the first one's selection."""
+    labels = np.arange(90, dtype=np.int64) % 3
+    features = make_features(labels, width=400)
+    first, selection = fit(features, labels, np.arange(90), "abc", seed=7)
+    second, _ = fit(features, labels, np.arange(90), "abc", seed=7, selection=selection)
+    np.testing.assert_array_equal(first.coefficients, second.coefficients)
+    assert (first.temperature, first.threshold) == (second.temperature, second.threshold)
+    assert select(features, labels, np.arange(90), seed=7) == selection
+
+
+def test_folded_is_the_same_head() -> None:
+    """One matrix and one offset give the calibrated probabilities."""
+    labels = np.arange(60, dtype=np.int64) % 3
+    features = make_features(labels)
+    head, _ = fit(features, labels, np.arange(60), "abc", seed=0)
+    weights, offset = head.folded()
+    joined = np.concatenate([features[address] for address in head.addresses], axis=1)
+    np.testing.assert_allclose(softmax(joined @ weights.T + offset), head.probabilities(features), atol=1e-5)
+
+
+def test_the_threshold_keeps_what_it_says() -> None:
+    """At least 95 % of held-out photos pass the threshold; strangers far away mostly do not."""
+    labels = np.arange(300, dtype=np.int64) % 5
+    features = make_features(labels, 5.0)
+    head, selection = fit(features, labels, np.arange(300), "abcde", seed=0)
+    sure = softmax(held_out_logits(features, labels, np.arange(300), selection, seed=0) / head.temperature).max(1)
+    assert head.threshold is not None
+    assert head.false_accept_rate is not None
+    assert 0.95 <= (sure >= head.threshold).mean() < 0.97
+    assert head.false_accept_rate < 0.9
+
+
+def test_two_classes_have_no_strangers() -> None:
+    """With two classes the false-accept rate is not known, and not made up."""
+    labels = np.arange(40, dtype=np.int64) % 2
+    head, _ = fit(make_features(labels), labels, np.arange(40), "ab", seed=0)
+    assert head.threshold is not None
+    assert head.false_accept_rate is None
+
+
+@pytest.mark.parametrize(("labels", "classes"), [([0, 0], "a"), ([0, 0], "ab")])
+def test_what_cannot_be_learned_is_an_error(labels: list[int], classes: str) -> None:
+    """One class, or a class without photos, is one clear line."""
+    with pytest.raises(OptionError, match="expected at least"):
+        fit({"x": np.ones((2, 3), np.float32)}, np.array(labels), np.arange(2), list(classes), seed=0)

@@ -1,0 +1,46 @@
+"""The learning curve grows with the photos, and its forecast is humble."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from godeeper.retrain.head import select
+from godeeper.retrain.learning import CurvePoint, forecast, learning_curve
+from godeeper.retrain.measure import share_of
+
+from .examples import make_features
+
+
+def test_curve() -> None:
+    """Four points with growing numbers of photos, the last better than the first, each tested on all photos."""
+    labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
+    features = make_features(labels, 2.5)
+    curve = learning_curve(features, labels, groups, select(features, labels, groups, seed=0), seed=0)
+    assert [point.photos for point in curve] == [60, 96, 156, 192] or [p.photos for p in curve] == [48, 96, 144, 192]
+    assert (curve[-1].accuracy.value or 0) > (curve[0].accuracy.value or 1)
+    assert {point.accuracy.n for point in curve} == {240}
+
+
+def test_forecast_holds_a_power_law() -> None:
+    """Where error is 2 / sqrt(photos), the forecast for four times as many holds the truth."""
+    curve = [CurvePoint(n, share_of(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
+    found = forecast(curve, 1600)
+    assert found is not None
+    assert found.low < 1 - 2 / 40 < found.high
+    assert found.low < found.value < found.high
+
+
+def test_fewer_photos_are_less_certain() -> None:
+    """The same curve from fewer tested photos gives a wider forecast."""
+    widths = []
+    for tested in (50, 5000):
+        curve = [CurvePoint(n, share_of(tested * (0.6 + n / 2000), tested)) for n in (100, 200, 300, 400)]
+        found = forecast(curve, 800)
+        assert found is not None
+        widths.append(found.high - found.low)
+    assert widths[0] > 2 * widths[1]
+
+
+def test_two_sizes_are_no_curve() -> None:
+    """Nothing is forecast from two different numbers of photos."""
+    assert forecast([CurvePoint(n, share_of(8, 10)) for n in (5, 5, 8, 8)], 20) is None

@@ -1,0 +1,96 @@
+"""Measures against scikit-learn, scipy and textbook numbers; planted mislabels are found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest  # type: ignore[import-untyped]  # it ships no types
+from sklearn import metrics  # type: ignore[import-untyped]  # it ships no types
+
+from godeeper.retrain import measure
+from godeeper.retrain.head import fit, held_out_logits
+
+from .examples import Ints, make_features
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (3, 10), (870, 1000)])
+def test_wilson(hits: int, n: int) -> None:
+    """The interval is scipy's."""
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    np.testing.assert_allclose(measure.wilson(hits, n), (expected.low, expected.high), atol=1e-9)
+
+
+def test_wilson_of_nothing() -> None:
+    """Of no photo, anything may be true."""
+    assert measure.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_class_scores() -> None:
+    """Precision, recall and F1 are scikit-learn's, and lie within their intervals."""
+    random = np.random.default_rng(0)
+    truth, told = random.integers(0, 4, 200), random.integers(0, 4, 200)
+    scores = measure.class_scores(measure.confusion(truth, told, 4), "abcd")
+    found = np.array([[share.value for share in score.shares] for score in scores])
+    np.testing.assert_allclose(found.T, metrics.precision_recall_fscore_support(truth, told)[:3])
+    assert all(share.low <= (share.value or 0) <= share.high for score in scores for share in score.shares)
+
+
+def test_a_class_never_told_has_no_precision() -> None:
+    """What was never said is neither right nor wrong."""
+    score = measure.class_scores(np.array([[0, 2], [0, 3]]), "ab")[0]
+    assert (score.precision.value, score.recall.value, score.f1.value) == (None, 0.0, 0.0)
+
+
+def test_log_loss() -> None:
+    """The loss is scikit-learn's."""
+    random = np.random.default_rng(0)
+    logits, labels = random.standard_normal((50, 3)), random.integers(0, 3, 50)
+    np.testing.assert_allclose(measure.log_loss(logits, labels), metrics.log_loss(labels, measure.softmax(logits)))
+
+
+def test_temperature_is_found() -> None:
+    """Labels drawn with the probabilities of logits / 3 give a temperature of about 3, and a smaller gap."""
+    random = np.random.default_rng(0)
+    logits = 6 * random.standard_normal((4000, 4))
+    labels = (logits / 3 + random.gumbel(size=logits.shape)).argmax(1)
+    temperature = measure.best_temperature(logits, labels)
+    np.testing.assert_allclose(temperature, 3, rtol=0.1)
+    before, after = (measure.calibration(measure.softmax(logits / t), labels).error for t in (1, temperature))
+    assert after < 0.03 < before
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two photos at 90 %, one right: a gap of 0.4."""
+    found = measure.calibration(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))
+    np.testing.assert_allclose(found.error, 0.4)
+    assert found.bins[0].accuracy.n == 2
+
+
+def swap_labels(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
+    """``labels`` with a share of them changed, and which rows these are."""
+    random = np.random.default_rng(seed)
+    rows = random.choice(len(labels), round(share * len(labels)), replace=False)
+    swapped = labels.copy()
+    classes = int(labels.max()) + 1
+    swapped[rows] = (labels[rows] + random.integers(1, classes, len(rows))) % classes
+    return swapped, set(rows.tolist())
+
+
+def find_swaps(distance: float, seed: int) -> tuple[float, float]:
+    """Recall and precision of suspected mislabels among 400 photos of 5 classes with 5 % swapped."""
+    truth = np.arange(400, dtype=np.int64) % 5
+    features = make_features(truth, distance, seed=seed)
+    labels, planted = swap_labels(truth, 0.05, seed)
+    groups = np.arange(400)
+    head, selection = fit(features, labels, groups, "abcde", seed=0)
+    logits = held_out_logits(features, labels, groups, selection, seed=0)
+    found = {suspect.row for suspect in measure.suspected_mislabels(measure.softmax(logits / head.temperature), labels)}
+    return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_mislabels_are_found(seed: int) -> None:
+    """Of 5 % swapped labels in classes that can be told apart, 80 % are found at 70 % precision."""
+    recall, precision = find_swaps(distance=5.0, seed=seed)
+    assert recall >= 0.8
+    assert precision >= 0.7

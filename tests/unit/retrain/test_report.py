@@ -1,0 +1,139 @@
+"""The report: numbers that agree, one page without a script or an outside address, every name escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from godeeper.retrain.report import Report
+
+from .examples import NAMES, make_report, make_thumbnails
+
+VOID = {"meta", "br", "image", "use", "path", "circle"}
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return make_report()
+
+
+class Page(HTMLParser):
+    """What a browser would see: texts, links, ids, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.texts: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "href":
+                self.links.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_page_is_whole(report: Report) -> None:
+    """Every element is closed, every link within the page leads somewhere, and no id is used twice."""
+    page = Page(report.html(make_thumbnails))
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    inner = {link[1:] for link in page.links if link.startswith("#")}
+    assert inner
+    assert inner <= set(page.ids)
+
+
+def test_page_needs_nothing_else(report: Report) -> None:
+    """No script, no outside address: every link is within the page or a picture in it."""
+    page = Page(report.html(make_thumbnails))
+    assert not page.tags & {"script", "link", "iframe", "img"}
+    assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in page.links)
+
+
+def test_names_are_escaped(report: Report) -> None:
+    """Class and file names with < & and quotes are text, never markup."""
+    text = report.html(make_thumbnails)
+    page = Page(text)
+    assert "a<b>" not in text
+    assert {*NAMES} <= set(page.texts)
+    assert not page.tags & {"others", "photos"}
+
+
+def test_pictures_are_in_the_page_once(report: Report) -> None:
+    """A photo that is shown twice is stored once."""
+    text = report.html(make_thumbnails)
+    stored = re.findall(r'href="(data:[^"]+)"', text)
+    assert len(stored) == len(re.findall(r"<image ", text)) < len(re.findall(r"<use ", text)) + 1
+
+
+def test_page_without_pictures(report: Report) -> None:
+    """Without thumbnails the names are still there."""
+    text = report.html()
+    assert "<image" not in text
+    assert "photo 1 " in text
+
+
+def test_few_photos_say_so() -> None:
+    """A wide interval comes with a warning that says what n is; a narrow one does not."""
+    few = make_report(24)
+    assert few.caution is not None
+    assert few.caution.startswith("n = 24 photos: this says little")
+    assert few.caution in " ".join(Page(few.html()).texts)
+    assert make_report(400, 5.0).caution is None
+
+
+def test_record(report: Report, tmp_path: Path) -> None:
+    """The JSON keeps the promised fields, and its numbers agree with each other."""
+    record = json.loads(report.save_json(tmp_path / "report.json").read_text())
+    assert {"classifier", "classes", "photos", "test", "features", "seconds"} <= set(record)
+    assert record["photos"] == {"used": 159, "repaired": 1, "quarantined": 1}
+    assert record["test"]["n"] == np.sum(record["confusion"]) == 160
+    np.testing.assert_allclose(record["test"]["accuracy"], 1 - len(record["misclassified"]) / 160)
+    low, high = record["test"]["interval"]
+    assert low < record["test"]["accuracy"] < high
+
+
+def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
+    """A report with no tested photo, no score and no threshold is still a page and valid JSON."""
+    unknown = dict.fromkeys(report.selection.scores, (float("nan"), float("nan")))
+    bare = replace(
+        report,
+        paths=(),
+        truth=np.zeros(0, np.int64),
+        logits=np.zeros((0, 4)),
+        selection=replace(report.selection, scores=unknown),
+        threshold=None,
+        false_accept_rate=None,
+        curve=(),
+        forecast=None,
+        suspects=(),
+        verdicts=(),
+    )
+    assert json.loads(bare.save_json(tmp_path / "bare.json").read_text())["test"]["accuracy"] is None
+    assert "too few photos" in bare.html()
+
+
+def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
+    """The file is the page, in UTF-8."""
+    path = report.save(tmp_path / "report.html", make_thumbnails)
+    assert path.read_text("utf-8") == report.html(make_thumbnails)
