@@ -1,4 +1,7 @@
-"""A classifier for OpenVINO: the ONNX graph converted, in single precision, with what it says of itself inside."""
+"""A classifier for OpenVINO: the ONNX graph converted, in single precision, with what it says of itself inside.
+
+The certificate is for computing in single precision; a file cannot ask for that, whoever compiles it must.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,6 @@ def made(classifier: Classifier) -> Export:
     """The classifier as OpenVINO's two files; raises ``MissingExtra``."""
     openvino = imported()
     model = openvino.convert_model(io.BytesIO(to_onnx(classifier).SerializeToString()))
-    model.set_rt_info("f32", ["runtime_options", PRECISION])
     return Export(
         predict=runner(openvino, model),
         files=lambda said: saved(openvino, model, said),

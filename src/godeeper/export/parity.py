@@ -91,7 +91,7 @@ def certify(
     """
     waiting = list(photos)
     if not waiting:
-        raise OptionError("no photos to check the export with: name some, best those of the test set")
+        raise OptionError("no photos to check the export with: name some with --photos, best those of the test set")
     agreeing, worst = 0, 0.0
     for done, source in enumerate(waiting, 1):
         photo = decode(source)

@@ -1,0 +1,138 @@
+"""``godeeper classify FILE.godeeper`` and ``godeeper export``: what they print, how they fail."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.retrain.handmade import CLASSES, classifier
+
+from godeeper.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; answers its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier's file."""
+    path = tmp_path_factory.mktemp("made") / "cars.godeeper"
+    classifier().save(path)
+    return path
+
+
+@pytest.fixture
+def album(tmp_path: Path, chelsea: Path) -> Path:
+    """A folder with a photo, another further down, a note, and a photo that is none."""
+    (tmp_path / "album" / "trip").mkdir(parents=True)
+    shutil.copy(chelsea, tmp_path / "album" / "cat.jpg")
+    shutil.copy(chelsea, tmp_path / "album" / "trip" / "cat.jpg")
+    (tmp_path / "album" / "notes.txt").write_text("cats")
+    (tmp_path / "album" / "bad.jpg").write_text("hello")
+    return tmp_path / "album"
+
+
+def test_json(run: Run, cars: Path, album: Path, chelsea: Path) -> None:
+    """One document with the fields of the contract; a bad photo has its error, the others their answers."""
+    code, out, err = run("classify", cars, album, chelsea, "--json")
+    document = json.loads(out)
+    assert (code, err) == (1, "")
+    assert document["classifier"] == str(cars)
+    assert [Path(each["photo"]).name for each in document["photos"]] == ["bad.jpg", "cat.jpg", "cat.jpg", "chelsea.jpg"]
+    bad, *good = document["photos"]
+    assert (bad["verdict"], bad["probabilities"]) == (None, {})
+    assert "not a photo" in bad["error"]
+    for each in good:
+        assert tuple(each["probabilities"]) == CLASSES
+        assert each["verdict"] == max(each["probabilities"], key=each["probabilities"].get)
+        assert each["error"] is None
+
+
+def test_people(run: Run, cars: Path, chelsea: Path) -> None:
+    """A line for each photo with verdict, probability and name."""
+    code, out, err = run("classify", cars, chelsea)
+    assert (code, err) == (0, "")
+    heading, line = out.splitlines()
+    assert heading.split() == ["verdict", "likeliest", "photo"]
+    assert line.endswith(str(chelsea))
+    assert "%" in line
+
+
+def test_none_of_these(run: Run, tmp_path: Path, chelsea: Path) -> None:
+    """Below the threshold the verdict is none of these, null in JSON, empty in CSV."""
+    classifier(threshold=1.0).save(tmp_path / "strict.godeeper")
+    assert run("classify", tmp_path / "strict.godeeper", chelsea)[1].splitlines()[1].startswith("none of these  ")
+    (record,) = json.loads(run("classify", tmp_path / "strict.godeeper", chelsea, "--json")[1])["photos"]
+    assert (record["verdict"], record["error"]) == (None, None)
+
+
+def test_csv(run: Run, cars: Path, album: Path) -> None:
+    """A row for each photo, a column for each class, whatever is in its name."""
+    code, out, err = run("classify", cars, album, "--csv")
+    heading, bad, *good = csv.reader(io.StringIO(out))
+    assert (code, err) == (1, "")
+    assert heading == ["photo", "verdict", "error", *(f"probability of {name}" for name in CLASSES)]
+    assert "not a photo" in bad[2]
+    assert [row[1] in CLASSES for row in good] == [True, True]
+    assert sum(map(float, good[0][3:])) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
+    """It has its own error, and the rest goes on."""
+    (tmp_path / "empty").mkdir()
+    code, out, err = run("classify", cars, tmp_path / "empty", tmp_path / "gone.jpg", chelsea)
+    assert code == 1
+    assert out.count("\n") == 2
+    assert "no photo in this folder" in err
+    assert "no such file" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["photo.jpg"], "expected FILE.godeeper and then photos"),
+        (["cars.godeeper"], "cars.godeeper alone"),
+        (["cars.godeeper", "photo.jpg", "--csv", "--json"], "expected one of them"),
+        (["gone.godeeper", "photo.jpg"], "no such file; expected a classifier"),
+        (["photo.jpg", "--weights", "bundled", "--csv"], "FILE.godeeper"),
+    ],
+)
+def test_what_cannot_be_asked_for(run: Run, words: list[str], reason: str) -> None:
+    """One line says what was expected."""
+    code, out, err = run("classify", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert reason in err
+
+
+def test_export(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
+    """The file is written, and what was compared is said."""
+    code, out, err = run("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx", "--photos", chelsea)
+    assert (code, err) == (0, "")
+    assert "agrees" in out
+    assert (tmp_path / "cars.onnx").is_file()
+    arguments = ("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx", "--photos", chelsea, "--json")
+    document = json.loads(run(*arguments)[1])
+    assert (document["out"], document["certificate"]["photos"]) == (str(tmp_path / "cars.onnx"), 1)
+
+
+def test_export_without_photos(run: Run, cars: Path, tmp_path: Path) -> None:
+    """A classifier that remembers no test set needs photos to be checked with."""
+    code, out, err = run("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--photos" in err

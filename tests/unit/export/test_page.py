@@ -1,0 +1,65 @@
+"""docs/how-to/use-an-exported-model.md: what it shows is run as it stands, and gives the command line's answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.retrain.handmade import classifier
+
+from godeeper.cli.main import main, make_parser
+
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "use-an-exported-model.md"
+WITHOUT_GODEEPER = "import sys; sys.modules['godeeper'] = sys.modules['onnx'] = sys.modules['torch'] = None\n"
+
+
+def blocks(language: str) -> list[str]:
+    """The page's code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("threshold", [None, 1.0], ids=["without a threshold", "none of these"])
+def test_the_ten_lines_say_what_the_command_says(
+    tmp_path: Path,
+    chelsea: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    threshold: float | None,
+) -> None:
+    """The page's Python, run without godeeper, against `godeeper classify`."""
+    monkeypatch.chdir(tmp_path)
+    Path("test").mkdir()
+    shutil.copy(chelsea, "photo.jpg")
+    shutil.copy(chelsea, "test/1.jpg")
+    classifier(threshold=threshold).save("cars.godeeper")
+    command, *_ = blocks("sh")
+    assert main(shlex.split(command)[1:]) == 0
+    capsys.readouterr()
+    assert main(["classify", "cars.godeeper", "photo.jpg", "--json"]) == 0
+    (expected,) = json.loads(capsys.readouterr().out)["photos"]
+    (code,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", WITHOUT_GODEEPER + code],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    verdict, _, probability = done.stdout.strip().rpartition(" ")
+    assert verdict == (expected["verdict"] or "none of these")
+    assert float(probability) == pytest.approx(max(expected["probabilities"].values()), abs=1e-4)
+
+
+def test_the_commands_are_understood() -> None:
+    """Every command of the page has the options it names."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        make_parser().parse_args(shlex.split(line)[1:])
