@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from godeeper.photos.doctor import examine
-from godeeper.retrain.features import extract
-from godeeper.retrain.measure import wilson
-from godeeper.retrain.store import FeatureStore
 from numpy.typing import NDArray
 
 import godeeper
-from godeeper.retrain.head import fit
+from godeeper.photos.doctor import examine
+from godeeper.training.features import extract
+from godeeper.training.head import fit
+from godeeper.training.measure import wilson
+from godeeper.training.store import FeatureStore
 
 STEPS, RATE, BATCH, DEVIATION = 4000, 0.01, 100, 0.001
 POOL_3 = "mixed_10/join"  # whose spatial mean is pool_3

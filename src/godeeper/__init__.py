@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .peek.capture import Peek
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
-    from .retrain.classifier import Classifier
-    from .retrain.train import retrain
+    from .training.classifier import Classifier
+    from .training.train import retrain
 
 __all__ = [
     "Classifier",
@@ -38,14 +38,14 @@ __all__ = [
 
 HOMES = {
     "GodeeperError": "errors",
-    "Classifier": "retrain.classifier",
+    "Classifier": "training.classifier",
     "Network": "network",
     "Peek": "peek.capture",
     "Photo": "photos.decode",
     "Preprocess": "photos.preprocess",
     "decode": "photos.decode",
     "load": "network",
-    "retrain": "retrain.train",
+    "retrain": "training.train",
 }
 
 

@@ -62,7 +62,7 @@ def run_trim(options: argparse.Namespace) -> int:
 
 
 def run_clear(options: argparse.Namespace) -> int:
-    from ..retrain.store import leftovers
+    from ..training.store import leftovers
 
     shrink(0)
     for path in leftovers():
@@ -74,7 +74,7 @@ def run_clear(options: argparse.Namespace) -> int:
 def parts() -> list[Part]:
     """What is in the cache now."""
     from ..engine.cache import GraphCache, cache_folder
-    from ..retrain.store import FeatureStore, leftovers, size, store_path
+    from ..training.store import FeatureStore, leftovers, size, store_path
 
     graphs = GraphCache(cache_folder() / "graphs")
     sizes = graphs.sizes()
@@ -92,7 +92,7 @@ def parts() -> list[Part]:
 def shrink(most_bytes: int) -> None:
     """Graphs go first: they are built again in seconds, the features of as many bytes in minutes."""
     from ..engine.cache import GraphCache, cache_folder
-    from ..retrain.store import FeatureStore, store_path
+    from ..training.store import FeatureStore, store_path
 
     features = next(part.bytes for part in parts() if part.name == "features")
     graphs = GraphCache(cache_folder() / "graphs", max(most_bytes - features, 0))

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str]) -> int:
     """Every photo by a classifier of one's own; 1 where one could not be read."""
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
     classifier = Classifier.load(path)
     records = judged(classifier, places)

@@ -27,7 +27,7 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..photos.doctor import examine
-    from ..retrain.split import few
+    from ..training.split import few
     from .progress import counter
 
     with counter("photos") as progress:

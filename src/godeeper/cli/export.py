@@ -34,7 +34,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..export.targets import export
     from ..photos.listing import photos_in
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
     classifier = Classifier.load(options.classifier)
     photos = photos_in(options.photos) if options.photos else classifier.test_photos

@@ -12,7 +12,7 @@ from ..errors import OptionError
 from .common import add_command, print_json
 
 if TYPE_CHECKING:
-    from ..retrain.report import Report
+    from ..training.report import Report
     from .common import Verbs
 
 EXAMPLE = """\
@@ -46,7 +46,7 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..retrain.train import retrain, thumbnails
+    from ..training.train import retrain, thumbnails
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")

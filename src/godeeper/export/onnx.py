@@ -24,7 +24,7 @@ from .parity import Export, Predict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
 PHOTO, PROBABILITIES = "photo", "probabilities"
 FLAT = ("reshape", "dense", "softmax")  # sites without a grid

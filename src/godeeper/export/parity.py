@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError, ParityError
 from ..photos.decode import decode
-from ..retrain.classifier_file import packed
+from ..training.classifier_file import packed
 from ..version import __version__
 
 if TYPE_CHECKING:
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """What an export says of a photo: its pixels (H, W, 3) uint8 -> (classes,) probabilities."""

@@ -13,7 +13,7 @@ from ..version import __version__
 from .parity import Certificate, Export, Progress, certify
 
 if TYPE_CHECKING:
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 """Kind -> ending of its file; each is made by the file of that name beside this one."""

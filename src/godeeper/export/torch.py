@@ -27,7 +27,7 @@ from .torch_photo import TorchPhoto
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..retrain.classifier import Classifier
+    from ..training.classifier import Classifier
 
 LONGEST = 65535  # pixels of a side; JPEG's own limit
 

@@ -11,7 +11,7 @@ import pytest
 
 from godeeper.cli.main import main
 from godeeper.engine.cache import GraphCache
-from godeeper.retrain.store import FeatureStore
+from godeeper.training.store import FeatureStore
 
 ENTRY = 132  # bytes of a graph of 100
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.retrain.handmade import CLASSES, classifier
+from tests.unit.training.handmade import CLASSES, classifier
 
 from godeeper.cli.main import main
 

@@ -11,14 +11,14 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
-from tests.unit.retrain.handmade import CLASSES, classifier
+from tests.unit.training.handmade import CLASSES, classifier
 
 from godeeper.errors import MissingExtra, OptionError, ParityError, UnknownName
 from godeeper.export import onnx, openvino
 from godeeper.export.parity import Export, certify
 from godeeper.export.targets import export
 from godeeper.photos.decode import decode
-from godeeper.retrain.classifier import Classifier
+from godeeper.training.classifier import Classifier
 
 
 @pytest.fixture(scope="module")

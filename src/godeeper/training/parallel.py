@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
     """``work(item)`` for each item, in their order; calls are not to be nested."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+    from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a little short of the best is no less a head

@@ -23,8 +23,9 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..blueprint.sites import PHOTO_KINDS
 from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import AddressError, ChannelError
+from ..errors import AddressError, ChannelError, PhotoError
 from ..photos.decode import decode
+from ..photos.fingerprint import pixel_hash
 from .store import chunks, feature_key
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ def extract(
         address -> (N, C) float32, the means over the grid, in the order of ``photos``.
 
     Raises:
-        PhotoError: a photo cannot be decoded; the batches before it are kept.
+        PhotoError: a photo cannot be decoded, or has other pixels than those of its hash; the batches before it are kept.
         AddressError: an address is not of one whole tensor of the network.
 
     >>> import godeeper
-    >>> from godeeper.retrain.store import FeatureStore
+    >>> from godeeper.training.store import FeatureStore
+    >>> path = Path("examples/chelsea.jpg")
     >>> with FeatureStore() as store:
-    ...     extract(godeeper.load(), [(Path("examples/chelsea.jpg"), "0" * 64)], ["conv_2"], store)["conv_2"].shape
+    ...     extract(godeeper.load(), [(path, pixel_hash(decode(path)))], ["conv_2"], store)["conv_2"].shape
     (1, 64)
     """
     tensors = {address: whole_tensor(network, address) for address in addresses}
@@ -141,10 +143,10 @@ class Extraction:
 
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
         """Compute some tensors for some photos; what is done is stored batch by batch."""
-        paths = [self.photos[self.places[pixels][0]][0] for pixels in hashes]
+        photos = [self.photos[self.places[pixels][0]] for pixels in hashes]
         keys = [key_of(self.tensors[address]) for address in addresses]
         run = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
-        with closing(decoded(self.network.preprocess, paths)) as inputs:
+        with closing(decoded(self.network.preprocess, photos)) as inputs:
             for group in chunks(hashes, BATCH):
                 batch = np.concatenate(list(islice(inputs, len(group))))  # (B, 3, size, size)
                 values = self.network.runner.run(run, {NETWORK_INPUT: batch})
@@ -193,7 +195,7 @@ def halves(values: Floats) -> Halves:
     return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)
 
 
-def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, None, None]:
+def decoded(preprocess: Preprocess, photos: Sequence[tuple[Path, str]]) -> Generator[Floats, None, None]:
     """Each photo as (1, 3, size, size), in order; threads are at most ``AHEAD`` photos ahead of who asks.
 
     Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
@@ -203,8 +205,8 @@ def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, 
     with warnings.catch_warnings():  # what threads leave of Python's filters, ends here
         warnings.simplefilter("ignore")  # decoding makes notes of them, which are for the doctor
         try:
-            for path in paths:
-                waiting.append(pool.submit(network_input, preprocess, path))
+            for path, pixels in photos:
+                waiting.append(pool.submit(network_input, preprocess, path, pixels))
                 if len(waiting) == AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -213,6 +215,9 @@ def decoded(preprocess: Preprocess, paths: Sequence[Path]) -> Generator[Floats, 
             pool.shutdown(cancel_futures=True)
 
 
-def network_input(preprocess: Preprocess, path: Path) -> Floats:
-    """One photo, decoded and resized."""
-    return preprocess(decode(path))
+def network_input(preprocess: Preprocess, path: Path, pixels: str) -> Floats:
+    """One photo, decoded and resized, if it is still the one that was hashed."""
+    photo = decode(path)
+    if pixel_hash(photo) != pixels:
+        raise PhotoError(f"{path}: the photo changed since its pixels were hashed; start again")
+    return preprocess(photo)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from godeeper.errors import OptionError
-from godeeper.retrain.head import fit, held_out_logits, select
-from godeeper.retrain.measure import softmax
+from godeeper.training.head import fit, held_out_logits, select
+from godeeper.training.measure import softmax
 
 from .examples import Ints, make_features
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from godeeper.network import load
-from godeeper.retrain.classifier import Classifier
-from godeeper.retrain.head import Head
+from godeeper.training.classifier import Classifier
+from godeeper.training.head import Head
 
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")

@@ -214,15 +214,9 @@ def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) 
     """Each address's activations, averaged over the photo: address -> (N, C) float32."""
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
     photo_planes = np.concatenate([network.preprocess(photo) for photo in photos])
-    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())))
+    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
     values = network.runner.run(steps, {NETWORK_INPUT: photo_planes})
-    return {address: spatial_mean(values[key]) for address, key in keys.items()}
-
-
-def spatial_mean(values: Floats) -> Floats:
-    """(B, C, H, W) or (B, C) as (B, C)."""
-    mean: Floats = values.mean(axis=(2, 3), dtype=np.float32) if values.ndim == 4 else values
-    return mean
+    return {address: values[key] for address, key in keys.items()}
 
 
 def check_features(classifier: Classifier) -> None:

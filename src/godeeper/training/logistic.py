@@ -21,7 +21,7 @@ class Fitter:
     """Fits the same photos at one strength after another, each from where the last ended."""
 
     def __init__(self, coordinates: Floats, labels: Ints, classes: int) -> None:
-        from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
+        from sklearn.linear_model import LogisticRegression
 
         self.coordinates = coordinates.astype(np.float64)
         self.labels = labels

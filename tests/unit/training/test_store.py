@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from godeeper.retrain.store import FeatureStore, connect, damaged_copy, feature_key
+from godeeper.training.store import FeatureStore, connect, damaged_copy, feature_key
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
 MANY = 800  # batches that take longer to write than a process lives here
@@ -25,7 +25,7 @@ SHA256 = "0" * 64
 WRITER = """
 import sys
 from pathlib import Path
-from tests.unit.retrain.test_store import MANY, write_missing
+from tests.unit.training.test_store import MANY, write_missing
 write_missing(Path(sys.argv[1]), MANY, lambda: print("wrote", flush=True))
 """
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.retrain.handmade import classifier
+from tests.unit.training.handmade import classifier
 
 from godeeper.errors import ClassifierError, OutputError
-from godeeper.retrain.classifier import Classifier
-from godeeper.retrain.classifier_file import DESCRIPTION, HEAD, NUMBERS, packed
+from godeeper.training.classifier import Classifier
+from godeeper.training.classifier_file import DESCRIPTION, HEAD, NUMBERS, packed
 
 REPORT: dict[str, Any] = {"test_photos": ["photos/кошки/1.jpg"], "accuracy": 0.9}
 

@@ -21,8 +21,8 @@ from PIL import Image
 import godeeper
 from godeeper.errors import AddressError, ChannelError, PhotoError, UnknownAddress
 from godeeper.network import Network
-from godeeper.retrain.features import extract, fill
-from godeeper.retrain.store import FeatureStore
+from godeeper.training.features import extract, fill
+from godeeper.training.store import FeatureStore
 
 Photos = list[tuple[Path, str]]
 CHEAP = ["conv", "conv_1"]
@@ -30,7 +30,7 @@ CHEAP = ["conv", "conv_1"]
 RUN = """
 import sys
 from pathlib import Path
-from tests.unit.retrain.test_features import extract_folder
+from tests.unit.training.test_features import extract_folder
 extract_folder(Path(sys.argv[1]), Path(sys.argv[2]), lambda *numbers: print(*numbers, flush=True))
 """
 
@@ -195,6 +195,15 @@ def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path
         assert store.stats().features == 16
         extract(net, photos[:8], CHEAP, store)
     assert runs == [8]
+
+
+def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
+    """Features are not stored under the hash of other pixels."""
+    photos[1][0].write_bytes(photos[0][0].read_bytes())
+    with FeatureStore(path) as store:
+        with pytest.raises(PhotoError, match="changed"):
+            extract(net, photos[:2], CHEAP, store)
+        assert store.stats().features == 0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from godeeper.retrain.folds import ALWAYS, assign_folds, held_out_folds
+from godeeper.training.folds import ALWAYS, assign_folds, held_out_folds
 
 
 def test_groups_stay_whole() -> None:

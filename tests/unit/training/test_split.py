@@ -12,7 +12,7 @@ from tests.unit.photos.scenes import cropped, jpeg, scene, write
 from godeeper.errors import OptionError
 from godeeper.photos.doctor import Checkup, Verdict, examine
 from godeeper.photos.folder import Entry
-from godeeper.retrain.split import SETS, assign, few, folds, fraction, set_of
+from godeeper.training.split import SETS, assign, few, folds, fraction, set_of
 
 SMALL = (64, 48)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from godeeper.retrain.head import select
-from godeeper.retrain.learning import CurvePoint, forecast, learning_curve
-from godeeper.retrain.measure import share_of
+from godeeper.training.head import select
+from godeeper.training.learning import CurvePoint, forecast, learning_curve
+from godeeper.training.measure import share_of
 
 from .examples import make_features
 

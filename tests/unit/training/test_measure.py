@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest  # type: ignore[import-untyped]  # it ships no types
-from sklearn import metrics  # type: ignore[import-untyped]  # it ships no types
+from scipy.stats import binomtest
+from sklearn import metrics
 
-from godeeper.retrain import measure
-from godeeper.retrain.head import fit, held_out_logits
+from godeeper.training import measure
+from godeeper.training.head import fit, held_out_logits
 
 from .examples import Ints, make_features
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from godeeper.retrain.head import KEPT, fit, held_out_logits
-from godeeper.retrain.learning import forecast, learning_curve
-from godeeper.retrain.measure import softmax, suspected_mislabels
-from godeeper.retrain.report import Report, Suspicion, Twins
+from godeeper.training.head import KEPT, fit, held_out_logits
+from godeeper.training.learning import forecast, learning_curve
+from godeeper.training.measure import softmax, suspected_mislabels
+from godeeper.training.report import Report, Suspicion, Twins
 
 Ints = NDArray[np.int64]
 Features = dict[str, NDArray[np.float32]]
