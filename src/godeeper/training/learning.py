@@ -52,7 +52,10 @@ class Forecast:
 def learning_curve(
     features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
 ) -> tuple[CurvePoint, ...]:
-    """A point for each of ``SHARES`` of the training photos, by cross-validation; none where nothing can be held out."""
+    """A point for each of ``SHARES`` of the training photos, by cross-validation; none where nothing can be held out.
+
+    Modules and strength are those chosen with all of them, which flatters every point a little.
+    """
     coordinates = join(make_bases(features, selection.chosen, seed))
     folds = assign_folds(labels, groups, seed)
     tested = held_out_folds(folds)

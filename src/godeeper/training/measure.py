@@ -19,6 +19,7 @@ Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
 BINS = 10
+SURE = 0.5  # the margin of probability that makes a photo suspect beyond the number expected
 COLDEST, HOTTEST = 0.05, 20.0
 CAUTION = 2.0  # the weight of a normal prior on the logarithm of the temperature, standard deviation one half
 
@@ -191,8 +192,8 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, 
 
     A photo counts for a class with confidence if its probability there is at least the mean over the photos that carry
     its label.  Of the photos in a class that count for any, the share that count for another one estimates how many
-    labels are wrong.  So many, and a
-    standard deviation more, are suspect: those that find another class likelier by the widest margin.
+    labels are wrong.  So many are suspect: those that find another class likelier by the widest margin; and, as that
+    number is a count, up to a standard deviation more whose margin is above ``SURE``.
 
     Args:
         probabilities: (N, classes), each row from a head that has not seen that photo; NaN rows are passed over.
@@ -206,16 +207,21 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, 
     others[at, label] = -1.0
     other = others.argmax(1)
     margin = others[at, other] - own
-    wrong = estimated_wrong(seen, label)
+    expected = estimated_wrong(seen, label)
     order = np.argsort(-margin, kind="stable")
-    picked = [one for name in np.unique(label) for one in order[label[order] == name][: wrong[name]] if margin[one] > 0]
+    picked = []
+    for name in np.unique(label):
+        fewest, most = np.rint(expected[name]), np.ceil(expected[name] + np.sqrt(expected[name]))
+        for place, one in enumerate(order[label[order] == name]):
+            if place < most and margin[one] > (0 if place < fewest else SURE):
+                picked.append(int(one))
     picked.sort(key=lambda one: (-margin[one], one))
     return tuple(
         Suspect(int(rows[one]), int(label[one]), int(other[one]), float(seen[one, other[one]])) for one in picked
     )
 
 
-def estimated_wrong(probabilities: Numbers, labels: Ints) -> Ints:
+def estimated_wrong(probabilities: Numbers, labels: Ints) -> NDArray[np.float64]:
     """(classes,) how many photos filed under each class belong to another, by the confident joint."""
     classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)
@@ -227,6 +233,5 @@ def estimated_wrong(probabilities: Numbers, labels: Ints) -> Ints:
     joint = confusion(labels[confident], claimed[confident].argmax(1), classes)
     share = 1 - joint.diagonal() / np.maximum(joint.sum(1), 1)
     share[joint.sum(1) == 0] = 0.0
-    expected = share * counts
-    numbers: Ints = np.ceil(expected + np.sqrt(expected)).astype(np.int64)  # a count's standard deviation
-    return numbers
+    expected: NDArray[np.float64] = share * counts
+    return expected

@@ -74,7 +74,8 @@ class Report:
 
     ``paths``, ``truth`` (M,) and ``logits`` (M, classes): the M photos it was tested on, and what heads that have not
     seen them said before the temperature.  ``tested_by``: how these were held out, for people ("a test set of photos
-    never used in training", "cross-validation").  ``majority``: the number of the commonest class in training.
+    never used in training", "cross-validation").  ``calibrated``: (M, classes) logits after the temperature, where each
+    fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the commonest class in training.
     ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
     """
 
@@ -100,11 +101,12 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     memory_mib: float | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    calibrated: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """(M, classes), calibrated."""
-        return measure.softmax(self.logits / self.temperature)
+        return measure.softmax(self.logits / self.temperature if self.calibrated is None else self.calibrated)
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:

@@ -144,7 +144,8 @@ def learning(report: Report) -> str:
             "if more photos are like these and errors keep falling as they did."
         )
     return (
-        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation with a part of the training photos. "
+        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation with a part of the training photos, with the modules chosen by all of them, "
+        "which flatters a little. "
         f"{hope}</p>{learning_chart(report.curve, report.forecast)}"
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from godeeper.errors import OptionError
-from godeeper.training.head import fit, held_out_logits, select
+from godeeper.training.head import fit, held_out_logits, nested_logits, select
 from godeeper.training.measure import softmax
 
 from .examples import Ints, make_features
@@ -111,6 +111,17 @@ def test_the_threshold_keeps_what_it_says() -> None:
     assert head.false_accept_rate is not None
     assert 0.95 <= (sure >= head.threshold).mean() < 0.97
     assert head.false_accept_rate < 0.9
+
+
+def test_nested_answers_are_honest() -> None:
+    """Where features say nothing of the classes, choosing among eleven modules makes no photo easier to tell."""
+    random = np.random.default_rng(0)
+    labels = np.arange(60, dtype=np.int64) % 2
+    right = 0
+    for _ in range(4):
+        features = {str(module): random.standard_normal((60, 20)).astype(np.float32) for module in range(11)}
+        right += (nested_logits(features, labels, np.arange(60), "ab", seed=0)[0].argmax(1) == labels).sum()
+    assert 0.4 < right / 240 < 0.6
 
 
 def test_two_classes_have_no_strangers() -> None:

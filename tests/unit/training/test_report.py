@@ -121,6 +121,7 @@ def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
         paths=(),
         truth=np.zeros(0, np.int64),
         logits=np.zeros((0, 4)),
+        calibrated=None,
         selection=replace(report.selection, scores=unknown),
         threshold=None,
         false_accept_rate=None,
