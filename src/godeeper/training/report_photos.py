@@ -11,6 +11,7 @@ from .report import Report
 
 FEW = 12  # photos shown of a cell that is right
 MANY = 60  # and of one that is not
+DOUBTFUL = 0.95  # below this accuracy planted mislabels were no longer found with precision: see the tests of measure
 LARGEST = 30  # classes in a matrix; of more only the mistakes are listed
 
 
@@ -130,10 +131,12 @@ def suspects(report: Report, gallery: Gallery) -> str:
         for one in shown
     )
     rest = f" {len(shown)} are shown." if len(shown) < len(report.suspects) else ""
+    right = report.accuracy.value or 0.0
+    doubt = " With so many photos told wrong, most of these may just be hard to tell." if right < DOUBTFUL else ""
     count = "One photo" if len(report.suspects) == 1 else f"{len(report.suspects)} photos"
     return (
         f"<h2>In the wrong folder?</h2><p>{count} contradicted by a classifier that had not seen them, "
-        f'the likeliest first. Look at each: only you can tell.{rest}</p><div class="photos">{photos}</div>'
+        f'the likeliest first. Look at each: only you can tell.{doubt}{rest}</p><div class="photos">{photos}</div>'
     )
 
 

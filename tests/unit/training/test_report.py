@@ -102,6 +102,12 @@ def test_few_photos_say_so() -> None:
     assert make_report(400, 5.0).caution is None
 
 
+def test_suspects_come_with_their_doubt(report: Report) -> None:
+    """Where many photos are told wrong, the page says that suspects may be innocent."""
+    assert report.suspects
+    assert "may just be hard to tell" in report.html()
+
+
 def test_record(report: Report, tmp_path: Path) -> None:
     """The JSON keeps the promised fields, and its numbers agree with each other."""
     record = json.loads(report.save_json(tmp_path / "report.json").read_text())
