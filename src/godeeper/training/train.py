@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,18 +24,19 @@ from ..version import __version__
 from .classifier import Classifier
 from .features import extract
 from .folds import Ints
-from .head import KEPT, Head, Selection, fit, held_out_logits, select
+from .head import KEPT, Head, Selection, fit, held_out_logits, nested_logits, select
 from .learning import forecast, learning_curve
 from .measure import softmax, suspected_mislabels
 from .report import Report, Suspicion, Twins
-from .split import SETS, assign, few, folds
+from .split import SETS, assign, few
 from .store import FeatureStore
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .basis import Floats
 
 MODULES = "mixed*/join"
-FOLDS = 5
 UNCHANGING = ("seconds", "memory_mib")
 """What a report says of one run only, and a classifier's file leaves out: the same photos give the same file."""
 
@@ -169,13 +170,17 @@ class Data:
 
 @dataclass(frozen=True)
 class Trained:
-    """A head, and what heads that had not seen them say of the photos ``tested``: (M, classes) logits."""
+    """A head, and what heads that had not seen them say of the photos ``tested``.
+
+    ``logits`` and ``calibrated``: (M, classes), before and after the temperature.
+    """
 
     head: Head
     selection: Selection
     trained: Ints
     tested: Ints
-    logits: Floats
+    logits: NDArray[np.floating[Any]]
+    calibrated: NDArray[np.floating[Any]]
     tested_by: str
 
 
@@ -186,24 +191,17 @@ def train_many(data: Data) -> Trained:
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
     logits = head.logits(data.of(tested))
-    return Trained(head, selection, trained, tested, logits, "a test set of photos never used in training")
+    said = "a test set of photos never used in training"
+    return Trained(head, selection, trained, tested, logits, logits / head.temperature, said)
 
 
 def train_few(data: Data) -> Trained:
-    """Train on everything; test by repeating all of it, choices included, without a fifth of the photos in turn."""
+    """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
     every = np.arange(len(data.labels))
     head, selection = data.fit(every)
-    parts = folds(data.checkup, min(FOLDS, len(set(data.groups.tolist()))))
-    part_of = np.array([parts[verdict.pixels_sha256 or ""] for verdict in data.verdicts])
-    tested, logits = [], []
-    for part in np.unique(part_of):
-        out, rest = np.flatnonzero(part_of == part), np.flatnonzero(part_of != part)
-        if len(np.unique(data.labels[rest])) == len(data.checkup.classes):  # else a class could not be learnt
-            tested.append(out)
-            logits.append(data.fit(rest)[0].logits(data.of(out)))
-    rows = np.concatenate(tested) if tested else np.zeros(0, np.int64)
-    values = np.concatenate(logits) if logits else np.zeros((0, len(data.checkup.classes)), np.float32)
-    return Trained(head, selection, every, rows, values, f"cross-validation in {len(np.unique(part_of))} parts")
+    raw, calibrated = nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)
+    tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
+    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], "cross-validation")
 
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
@@ -216,6 +214,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         paths=tuple(str(data.verdicts[row].entry.path) for row in trained.tested.tolist()),
         truth=data.labels[trained.tested],
         logits=trained.logits,
+        calibrated=trained.calibrated,
         tested_by=trained.tested_by,
         majority=int(np.bincount(data.labels[rows]).argmax()),
         selection=trained.selection,
