@@ -158,7 +158,7 @@ def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) 
         raise PhotoError(f"{label}: the photo has no pixels ({image.width}x{image.height})")
     image = upright(image, notes)
     image = eight_bits(image, label, notes)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    alpha = alpha_of(image)
     colour = to_srgb(image, notes)
     if alpha is None or alpha.getextrema() == (255, 255):
         return colour, notes
@@ -166,6 +166,13 @@ def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) 
     opaque = Image.new("RGB", colour.size, background)
     opaque.paste(colour, mask=alpha)
     return opaque, notes
+
+
+def alpha_of(image: Image.Image) -> Image.Image | None:
+    """How opaque each pixel is, where the photo says."""
+    if not image.has_transparency_data:
+        return None
+    return (image if "A" in image.mode else image.convert("RGBA")).getchannel("A")
 
 
 def load(image: Image.Image, label: str) -> None:

@@ -1,0 +1,164 @@
+"""The whole way from a folder to a classifier: nothing moves, nothing is mixed up, nothing is promised too much."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import godeeper
+from godeeper.errors import GodeeperError
+from godeeper.photos.doctor import examine
+from godeeper.training.split import assign
+
+if TYPE_CHECKING:
+    from godeeper import Classifier
+
+COLOURS = {
+    "кошки": (200, 60, 40),
+    "猫": (40, 160, 60),
+    "Parked Cars": (60, 70, 200),
+    "parked_cars": (190, 180, 50),
+    "a/b": (120, 40, 160),
+}
+FEATURES = "conv_2"  # cheap, and colours are told apart there
+
+
+def paint(folder: Path, label: str, count: int, seed: int = 0) -> None:
+    """Photos of one class: its colour under much noise."""
+    generator = np.random.default_rng([seed, *label.encode()])
+    (folder / label).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        coarse = generator.integers(0, 256, (6, 6, 3)) * 0.5 + np.array(COLOURS[label]) * 0.5
+        image = Image.fromarray(coarse.astype(np.uint8)).resize((60, 48), Image.Resampling.BICUBIC)
+        image.save(folder / label / f"{seed}-{number}.png")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five classes of sixteen photos, with names that others mangle."""
+    root = tmp_path_factory.mktemp("photos")
+    for label in COLOURS:
+        paint(root, label, 16)
+    return root
+
+
+@pytest.fixture(scope="module")
+def classifier(folder: Path) -> Classifier:
+    return godeeper.retrain(folder, features=FEATURES)
+
+
+def test_class_names_survive(classifier: Classifier) -> None:
+    """Any letters, spaces, nested folders, and names that differ only by case and underscores: byte for byte."""
+    assert classifier.classes_.tolist() == sorted(COLOURS)
+
+
+def test_it_learns(classifier: Classifier, folder: Path) -> None:
+    """Colours are told apart, and the report says how sure that is."""
+    assert classifier.report is not None
+    record = classifier.report.record()
+    low, high = record["test"]["interval"]
+    assert low <= record["test"]["accuracy"] <= high
+    assert record["test"]["accuracy"] > 2 * record["test"]["majority_baseline"]["value"]
+    photos = sorted((folder / "猫").iterdir())
+    assert classifier.score(photos, ["猫"] * len(photos)) > 0.8
+
+
+def test_a_moved_folder_gives_the_same_bytes(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
+    """Another place, another way to type it, other file names: the same head, from the same photos."""
+    moved = tmp_path / "elsewhere" / "photos"
+    shutil.copytree(folder, moved)
+    for path in list(moved.rglob("*.png")):
+        path.rename(path.with_name("renamed-" + path.name))
+    again = godeeper.retrain(f"{tmp_path}/elsewhere/../elsewhere/photos/", features=FEATURES)
+    before, after = assign(examine(folder)), assign(examine(moved))
+    assert before == after
+    np.testing.assert_array_equal(again.head.coefficients, classifier.head.coefficients)
+
+
+def test_a_growing_folder_moves_no_photo(folder: Path, tmp_path: Path) -> None:
+    """New photos and a new class leave the others where they were."""
+    grown = tmp_path / "photos"
+    shutil.copytree(folder, grown)
+    paint(grown, "猫", 10, seed=1)
+    (grown / "猫").rename(grown / "other")
+    before, after = assign(examine(folder)), assign(examine(grown))
+    assert {pixels: after[pixels] for pixels in before} == before
+
+
+def test_saved_and_loaded(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
+    """A classifier's file gives the same answers."""
+    classifier.save(tmp_path / "x.godeeper")
+    back = godeeper.Classifier.load(tmp_path / "x.godeeper")
+    photos = sorted((folder / "a" / "b").iterdir())[:3]
+    np.testing.assert_array_equal(back.predict_proba(photos), classifier.predict_proba(photos))
+    assert back.report_record is not None
+    assert "seconds" not in back.report_record
+
+
+def test_five_photos_a_class(tmp_path: Path) -> None:
+    """It trains, is tested by cross-validation, and says how little is known."""
+    for label in ("猫", "a/b"):
+        paint(tmp_path, label, 5)
+    trained = godeeper.retrain(tmp_path, features=FEATURES)
+    assert trained.report is not None
+    assert trained.report.tested_by == "cross-validation"
+    assert trained.report.accuracy.n == 10
+    assert trained.report.caution is not None
+    assert any("expected at least 10" in note for note in trained.report.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"), [((), "holds no photo"), (("猫",), "expected two folders of photos or more")]
+)
+def test_too_few_classes(labels: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+    """One class, or no photo, is one clear line."""
+    for label in labels:
+        paint(tmp_path, label, 3)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GodeeperError, match=reason):
+        godeeper.retrain(tmp_path, features=FEATURES)
+
+
+def command(folder: Path, out: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "godeeper",
+        "retrain",
+        str(folder),
+        "--out",
+        str(out),
+        "--features",
+        FEATURES,
+        "--json",
+    ]
+
+
+def test_killed_at_any_moment(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ``kill -9``, however often, the next run finishes with the same bytes."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "quiet"))
+    subprocess.run(command(folder, tmp_path / "quiet.godeeper"), check=True, capture_output=True, timeout=120)
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "killed"))
+    out = tmp_path / "killed.godeeper"
+    moments = random.Random(4)
+    for _ in range(6):
+        with subprocess.Popen(command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+            time.sleep(moments.uniform(0.3, 2.5))
+            started.send_signal(signal.SIGKILL)
+    done = subprocess.run(command(folder, out), check=True, capture_output=True, text=True, timeout=120)
+    assert out.read_bytes() == (tmp_path / "quiet.godeeper").read_bytes()
+    document = json.loads(done.stdout)
+    assert set(document) >= {"classifier", "classes", "photos", "test", "features", "seconds"}
+    assert document["classifier"] == str(out)
+    assert {path.suffix for path in tmp_path.glob("killed.*")} == {".godeeper", ".html", ".json"}
