@@ -28,10 +28,11 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..photos.doctor import examine
     from ..training.split import few
+    from ..training.store import FeatureStore
     from .progress import counter
 
-    with counter("photos") as progress:
-        checkup = examine(options.folder, progress)
+    with counter("photos") as progress, FeatureStore() as store:
+        checkup = examine(options.folder, progress, store)
     lines = few(checkup)
     if options.json:
         print_json({**checkup.record(), "few": list(lines)})

@@ -6,21 +6,30 @@ photos are under way at once, so memory does not grow with the folder.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Protocol, TypeVar
 
 from PIL import Image
+from PIL import __version__ as PILLOW
 
 from ..errors import PhotoError
+from ..version import __version__
 from .decode import SUFFIX_FORMATS, decode
 from .fingerprint import Look, look
 from .folder import Entry
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 AHEAD = 2  # photos under way for each worker
+TOGETHER = 512  # files whose findings are looked up and remembered together
+FINDING_RECIPE = 1  # goes up when the same file gives another finding
 
 
 @dataclass(frozen=True)
@@ -38,30 +47,92 @@ class Finding:
         return self.look is not None or self.error is not None
 
 
-def inspect_all(entries: Sequence[Entry], progress: Progress | None = None) -> Iterator[Finding]:
-    """A finding for each entry, in their order."""
-    workers = os.cpu_count() or 1
-    waiting: deque[Future[Finding]] = deque()
+class Memory(Protocol):
+    """Keeps bytes under keys from one run to the next; what it answers is what it was given, or nothing."""
+
+    def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]: ...
+    def put_blobs(self, blobs: Mapping[bytes, bytes]) -> None: ...
+
+
+def inspect_all(
+    entries: Sequence[Entry], progress: Progress | None = None, memory: Memory | None = None
+) -> Iterator[Finding]:
+    """A finding for each entry, in their order.
+
+    With a ``memory``, what was once found in a file's bytes is taken from there: files are read, not decoded again.
+    """
     done = 0
+    for start in range(0, len(entries), TOGETHER):
+        part = entries[start : start + TOGETHER]
+        for finding in inspect_part(part, memory):
+            done += 1
+            if progress:
+                progress(done, len(entries))
+            yield finding
+
+
+def inspect_part(entries: Sequence[Entry], memory: Memory | None) -> Iterator[Finding]:
+    """A finding for each of a few hundred entries; new ones are remembered at the end."""
+    if memory is None:
+        yield from in_order(inspect, entries)
+        return
+    keys = list(in_order(content_key, entries))
+    known = memory.get_blobs([key for key in keys if key])
+    fresh = in_order(inspect, [entry for entry, key in zip(entries, keys, strict=True) if key not in known])
+    learnt: dict[bytes, bytes] = {}
+    for entry, key in zip(entries, keys, strict=True):
+        if key in known:
+            yield unpack(entry, known[key])
+            continue
+        finding = next(fresh)
+        if key and finding.look:
+            learnt[key] = pack(finding)
+        yield finding
+    memory.put_blobs(learnt)
+
+
+def in_order(work: Callable[[Entry], T], entries: Iterable[Entry]) -> Iterator[T]:
+    """``work`` on each entry in threads, a few ahead of who asks; answers in the order of the entries."""
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool:
         try:
             for entry in entries:
-                waiting.append(pool.submit(inspect, entry))
+                waiting.append(pool.submit(work, entry))
                 if len(waiting) > workers * AHEAD:
-                    done += 1
-                    yield told(waiting.popleft().result(), done, len(entries), progress)
+                    yield waiting.popleft().result()
             while waiting:
-                done += 1
-                yield told(waiting.popleft().result(), done, len(entries), progress)
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def told(finding: Finding, done: int, total: int, progress: Progress | None) -> Finding:
-    """The finding, after telling how far things are."""
-    if progress:
-        progress(done, total)
-    return finding
+def content_key(entry: Entry) -> bytes | None:
+    """Names what a finding follows from: the file's bytes and ending, and who decodes it.  None for what is no file."""
+    try:
+        if entry.hidden or not entry.path.is_file():
+            return None
+        with entry.path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+    parts = ["finding", FINDING_RECIPE, __version__, PILLOW, entry.path.suffix.lower(), content]
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def pack(finding: Finding) -> bytes:
+    """A photo's finding as bytes."""
+    fields = asdict(finding.look) if finding.look else {}
+    fields["small"] = base64.b64encode(fields["small"]).decode()
+    return json.dumps({"look": fields, "notes": finding.notes}).encode()
+
+
+def unpack(entry: Entry, blob: bytes) -> Finding:
+    """The inverse of ``pack``, for the file that has these bytes now."""
+    stored = json.loads(blob)
+    fields = stored["look"]
+    fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
+    return Finding(entry, Look(**fields), tuple(stored["notes"]))
 
 
 def inspect(entry: Entry) -> Finding:

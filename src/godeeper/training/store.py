@@ -1,6 +1,6 @@
 """Features on disk: what the network once said of a photo is never computed again.
 
-One SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision,
+One SQLite file.  What the doctor found in a file's bytes is kept there too.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision,
 under a key made of all that determines it.  The file is safe to share between processes, to kill at
 any moment and to delete.  It is not believed: each feature carries a digest, one that does not fit
 counts as absent, and a file that SQLite cannot read is moved aside and begun anew.  A store that
@@ -95,6 +95,15 @@ class FeatureStore:
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float16]]:
         """The features that are stored, each (C,) float16; what is damaged counts as absent."""
+        found = self.get_blobs(keys)
+        return {key: np.frombuffer(blob, HALF).astype(np.float16, copy=False) for key, blob in found.items()}
+
+    def put_many(self, features: Mapping[bytes, NDArray[np.float16]]) -> None:
+        """Keep features, all of them or, if the process is killed meanwhile, none."""
+        self.put_blobs({key: np.asarray(values, HALF).tobytes() for key, values in features.items()})
+
+    def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """What is stored under each key, whatever it is; what is damaged counts as absent."""
         wanted = list(keys)
         try:
             rows = self.attempt(lambda connection: select(connection, wanted))
@@ -105,12 +114,11 @@ class FeatureStore:
         if len(sound) < len(rows):
             self.note(f"{self.path} held {len(rows) - len(sound)} damaged features: they are computed again")
         self.touch([key for key, _, used, _ in sound if used < time.time() - DAY])
-        return {key: np.frombuffer(value, HALF).astype(np.float16, copy=False) for key, _, _, value in sound}
+        return {key: value for key, _, _, value in sound}
 
-    def put_many(self, features: Mapping[bytes, NDArray[np.float16]]) -> None:
-        """Keep features, all of them or, if the process is killed meanwhile, none."""
+    def put_blobs(self, blobs: Mapping[bytes, bytes]) -> None:
+        """Keep bytes under their keys, all of them or, if the process is killed meanwhile, none."""
         now = int(time.time())
-        blobs = {key: np.asarray(values, HALF).tobytes() for key, values in features.items()}
         rows = [(key, digest(key, blob), now, blob) for key, blob in blobs.items()]
         self.write("INSERT OR REPLACE INTO feature VALUES (?, ?, ?, ?)", rows)
         self.stay_small()

@@ -72,8 +72,8 @@ def retrain(
     clock = Clock()
     network = load(weights=weights)
     addresses = wanted_addresses(network, features)
-    with clock.step("doctor"):
-        checkup = examine(Path(folder), step_of(progress, "checking"))
+    with clock.step("doctor"), FeatureStore() as store:
+        checkup = examine(Path(folder), step_of(progress, "checking"), store)
     require_classes(checkup)
     with clock.step("features"), FeatureStore() as store:
         photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
