@@ -21,8 +21,9 @@ example:
   godeeper peek photo.jpg                      the blog's three pictures
   godeeper peek photo.jpg mixed_7/join         every filter of the eighth module
   godeeper tensors 'mixed_4/**'                what can be looked at, and what it costs
+  godeeper map --out network.html              the whole network as a picture
+  godeeper retrain photos/ --out my.godeeper   a classifier of your own photos, and how far to trust it
 """
-
 
 RARELY = 50_000  # new objects between two collections of garbage: imports make many, and little of it
 
@@ -72,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = Parser(
         prog="godeeper",
-        description="Look inside the Inception networks.",
+        description="Look inside the Inception networks, and retrain them on your own photos.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
