@@ -6,12 +6,15 @@ made, so that a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,16 +75,17 @@ def retrain(
     clock = Clock()
     network = load(weights=weights)
     addresses = wanted_addresses(network, features)
-    with clock.step("doctor"), FeatureStore() as store:
-        checkup = examine(Path(folder), step_of(progress, "checking"), store)
-    require_classes(checkup)
-    with clock.step("features"), FeatureStore() as store:
-        photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
-        values = extract(network, photos, addresses, store, step_of(progress, "looking"))
-    network.close()
-    data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed)
-    with clock.step("head"):
-        trained = train_few(data) if few(checkup) else train_many(data)
+    with FeatureStore() as store:
+        with clock.step("doctor"):
+            checkup = examine(Path(folder), step_of(progress, "checking"), store)
+        require_classes(checkup)
+        with clock.step("features"):
+            photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+            values = extract(network, photos, addresses, store, step_of(progress, "looking"))
+        network.close()
+        data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
+        with clock.step("head"):
+            trained = train_few(data) if few(checkup) else train_many(data)
     with clock.step("report"):
         report = make_report(data, trained, network, clock)
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
@@ -139,6 +143,7 @@ class Data:
     features: dict[str, Floats] = field(repr=False)
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
+    store: FeatureStore = field(repr=False)  # where choices are kept, too
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -162,10 +167,32 @@ class Data:
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
         """A head trained on some photos alone: modules and strength are chosen on them, too."""
         features, labels, groups = self.of(rows), self.labels[rows], self.groups[rows]
-        selection = None
+        selection = self.select(features, labels, groups)
         if self.chosen is not None:
-            selection = replace(select(features, labels, groups, self.seed), chosen=self.chosen)
+            selection = replace(selection, chosen=self.chosen)
         return fit(features, labels, groups, self.checkup.classes, self.seed, selection)
+
+    def select(self, features: dict[str, Floats], labels: Ints, groups: Ints) -> Selection:
+        """What modules and strength cross-validation chooses; for the same numbers, what it chose before."""
+        key = selection_key(features, labels, groups, self.seed)
+        known = self.store.get_blobs([key]).get(key)
+        if known is not None:
+            fields = json.loads(known)
+            scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
+            return Selection(scores, tuple(fields["chosen"]), fields["strength"])
+        selection = select(features, labels, groups, self.seed)
+        self.store.put_blobs({key: json.dumps(asdict(selection)).encode()})
+        return selection
+
+
+def selection_key(features: dict[str, Floats], labels: Ints, groups: Ints, seed: int) -> bytes:
+    """Names a choice by all that it follows from: the numbers themselves, and who chooses."""
+    digest = hashlib.sha256(f"selection {__version__} {version('scikit-learn')} {version('numpy')} {seed}".encode())
+    parts: dict[str, NDArray[Any]] = {**features, "labels": labels, "groups": groups}
+    for name, values in parts.items():
+        digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.digest()
 
 
 @dataclass(frozen=True)
@@ -270,8 +297,6 @@ def twins(checkup: Checkup) -> tuple[Twins, ...]:
 
 def provenance(data: Data, network: Network) -> dict[str, str]:
     """What one needs to do the same again."""
-    from importlib.metadata import version
-
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "pillow", "scikit-learn"))
     return {
         "godeeper": __version__,

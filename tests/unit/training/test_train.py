@@ -96,6 +96,20 @@ def test_a_growing_folder_moves_no_photo(folder: Path, tmp_path: Path) -> None:
     assert {pixels: after[pixels] for pixels in before} == before
 
 
+def test_a_second_run_chooses_nothing_again(
+    classifier: Classifier, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Modules and strength are remembered for the same numbers, and the file is the same, byte for byte."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("chosen again")
+
+    monkeypatch.setattr("godeeper.training.train.select", never)
+    godeeper.retrain(folder, features=FEATURES).save(tmp_path / "again.godeeper")
+    classifier.save(tmp_path / "first.godeeper")
+    assert (tmp_path / "again.godeeper").read_bytes() == (tmp_path / "first.godeeper").read_bytes()
+
+
 def test_saved_and_loaded(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
     """A classifier's file gives the same answers."""
     classifier.save(tmp_path / "x.godeeper")
