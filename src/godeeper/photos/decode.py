@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PhotoSource = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
-
 ORIENTATION = 0x0112
 WHITE = (255, 255, 255)
 SUFFIX_FORMATS = {
