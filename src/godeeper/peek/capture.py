@@ -186,6 +186,19 @@ class Peek:
         return png(self, View())
 
 
+def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The JSON of all peeks at one photo."""
+    return {
+        "photo": photo,
+        "photo_sha256": peek.photo_sha256,
+        "photo_notes": list(peek.photo_notes),
+        "weights": peek.weights,
+        "weights_sha256": peek.weights_sha256,
+        "preprocessing": peek.preprocessing,
+        "tensors": records,
+    }
+
+
 def save_npz(peeks: list[Peek], path: Path) -> Path:
     """Write the numbers of several peeks: ``<address>`` (1, C, H, W) each, and ``provenance`` as JSON text."""
     import io
