@@ -1,8 +1,7 @@
 """The pages: what each template is given, as frozen records, and the answers made of them.
 
-A template gets, side by side: ``page``, its own name (``map``); the fields of a ``Site``; the fields of its page's
-record; ``photo`` in any case, None where there is none.  A template makes up no fact and no legend: what it prints is in
-these records.
+Every template gets ``site`` (a ``Site``) and ``page`` (the record of that page).  A template makes up no fact and no
+legend: what it prints is in these records.
 """
 
 from __future__ import annotations
@@ -163,8 +162,7 @@ def render(template: str, site: Site, page: object, status: int = 200) -> Respon
 
 def filled(template: str, site: Site, page: object) -> str:
     """The text of a page."""
-    context = {"photo": None, "page": template.partition(".")[0], **vars(site), **vars(page)}
-    return templates().get_template(template).render(context)
+    return templates().get_template(template).render(site=site, page=page)
 
 
 def error_page(site: Site, status: int, message: str) -> Response:
