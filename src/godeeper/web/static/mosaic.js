@@ -108,7 +108,7 @@ function remember(changes) {
   const address = new URL(location.href);
   for (const [name, value] of Object.entries(changes)) address.searchParams.set(name, value);
   history.replaceState(null, "", address);
-  for (const [id, base] of [["png", record.urls.picture], ["html", record.urls.page], ["json", record.urls.json]]) {
+  for (const [id, base] of [["png", record.urls.picture], ["html", record.urls.offline], ["json", record.urls.record]]) {
     const link = new URL(base, location.href);
     for (const [name, value] of Object.entries(state())) link.searchParams.set(name, value);
     document.getElementById(id).href = link;
@@ -144,7 +144,7 @@ async function rescale(scale) {
   const diverging = controls.elements.colour.value.startsWith("blue-");
   if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
   dress();
-  const answer = await fetch(`${record.urls.json}?${new URLSearchParams({ scale })}`);
+  const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`);
   if (!answer.ok) return;
   record = await answer.json();
   document.querySelector(".ends.low").textContent = record.ends[0];
