@@ -1,1 +1,1 @@
-"""``godeeper serve``: the microscope, a web page to walk through the network with one's own photo."""
+"""The page that walks through a network: `godeeper serve`."""
