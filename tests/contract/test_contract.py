@@ -19,6 +19,8 @@ SOURCE = ROOT / "src" / "godeeper"
 
 PUBLIC = [
     "Classifier",
+    "Evidence",
+    "evidence",
     "retrain",
     "GodeeperError",
     "Network",
