@@ -1,10 +1,10 @@
 // One filter: how much its map covers the photo, and the keys that lead on.
 
-const map = document.querySelector(".scene .map");
+const overlay = document.querySelector(".scene .map");
 const slider = document.getElementById("opacity");
 const controls = document.getElementById("controls");
 
-const cover = () => map.setAttribute("opacity", slider.value);
+const cover = () => overlay.setAttribute("opacity", slider.value);
 slider.addEventListener("input", cover);
 cover();
 

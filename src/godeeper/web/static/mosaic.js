@@ -23,7 +23,7 @@ const ORDERS = {
   selectivity: () => sorted("selectivity"),
 };
 function sorted(fact) {
-  return ORDERS.number().sort((a, b) => record.filters[b][fact] - record.filters[a][fact] || a - b);
+  return ORDERS.number().sort((a, b) => (record.filters[b][fact] ?? -1) - (record.filters[a][fact] ?? -1) || a - b);
 }
 
 const number = (value) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : "–");
@@ -59,7 +59,7 @@ function state() {
 
 /** The strongest cell of a filter. */
 function strongest(filter) {
-  const [row, column] = record.filters[filter].strongest;
+  const [row, column] = record.filters[filter].strongest ?? [0, 0];
   return { filter, row, column };
 }
 
@@ -172,7 +172,7 @@ document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
     const line = document.createElement("tr");
     const head = Object.assign(document.createElement("th"), { scope: "row" });
     head.append(offline ? String(facts.filter) : Object.assign(document.createElement("a"), { href: filterUrl(facts.filter), textContent: facts.filter }));
-    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity.toFixed(3)].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity?.toFixed(3) ?? "–"].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
     return line;
   };
   body.append(...record.filters.map(row));
@@ -186,3 +186,5 @@ new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
 await Promise.all([paint(), load()]);
+if (root.dataset.start) point(strongest(Number(root.dataset.start)));
+root.dataset.ready = "";
