@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
     from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
-    from ..peek.capture import document, save_npz
+    from ..peek.capture import document, file_name, save_npz
     from ..peek.picture import View, png
     from ..photos.decode import decode
 
@@ -84,12 +83,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_people(peeks, records)
     return 0
-
-
-def file_name(peek: Peek) -> str:
-    """``<photo>.<address>.png``, the address without characters that a file system may refuse."""
-    address = re.sub(r"[/:]", "-", peek.address)
-    return f"{Path(peek.photo).stem}.{address}.png"
 
 
 def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:

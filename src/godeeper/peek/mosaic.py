@@ -89,9 +89,14 @@ def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = N
 
 def measure(activations: Floats, scale: str) -> Range:
     """What dark and bright mean for ``activations`` (C, H, W) on one of ``SCALES``; raises ``UnknownName``."""
+    check_scale(scale)
+    return SCALES[scale](activations)
+
+
+def check_scale(scale: str) -> None:
+    """Raise ``UnknownName`` unless there is such a scale."""
     if scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
-    return SCALES[scale](activations)
 
 
 def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:

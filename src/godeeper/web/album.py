@@ -64,6 +64,11 @@ class Kept:
         """The square that the network sees."""
         return Image.fromarray(np.rint(self.resized[0]).clip(0, 255).astype(np.uint8))
 
+    @property
+    def display_image(self) -> Image.Image:
+        """The picture that is shown."""
+        return Image.open(io.BytesIO(self.display)).convert("RGB")
+
     def record(self) -> dict[str, Any]:
         """The photo as JSON."""
         return {
@@ -73,6 +78,7 @@ class Kept:
             "width": self.size[0],
             "height": self.size[1],
             "used": list(self.used),
+            "display": list(self.display_size),
             "notes": list(self.notes),
             "url": f"/photo/{self.id}",
         }

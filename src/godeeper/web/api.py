@@ -12,15 +12,32 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ..blueprint.records import document as tensors_document
 from ..errors import GodeeperError
+from ..explain.place import Cell, field_box, strongest
+from ..network import BLOG_TENSORS
+from ..peek.capture import document as peek_document
+from ..peek.capture import file_name
+from ..peek.mosaic import check_scale
 from ..version import __version__
 from . import pictures
-from .desk import desk_of, filter_of, json_answer, peek_of, photo_of, png_answer, whole_number
-from .records import tensor_record
+from .desk import (
+    attachment,
+    classifier_of,
+    desk_of,
+    filter_of,
+    json_answer,
+    peek_of,
+    photo_of,
+    png_answer,
+    whole_number,
+)
+from .records import tensor_record, urls
 from .upload import tab_of
+from .verdicts import class_of, evidence_of, evidence_record, numbered, verdict_record
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from ..explain.evidence import Evidence
     from .album import Kept
 
 MOST_TILES = 32  # rows or columns of a thumbnail
@@ -92,8 +109,8 @@ async def tensor(request: Request) -> Response:
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
     laboratory, scale = desk_of(request).laboratory, request.query_params.get("scale", "shared")
-    record = await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale))
-    return json_answer(record)
+    part = laboratory.part(peek.tensor)
+    return json_answer(await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale, part)))
 
 
 async def levels(request: Request) -> Response:
@@ -109,6 +126,93 @@ async def filter_map(request: Request) -> Response:
     place = filter_of(request, peek)
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
     return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.filter_map(peek, place, scale, colour)))
+
+
+async def photo_patch(request: Request) -> Response:
+    """The photo cut out where a filter's strongest cell sees it."""
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    laboratory, place = desk_of(request).laboratory, filter_of(request, peek)
+    cell = strongest(peek.activations[0, place]) or Cell(0, 0, 0.0)
+    box = field_box(peek.tensor.field, cell.row, cell.column)
+    return png_answer(await laboratory.draw(lambda: pictures.photo_patch(photo, laboratory.network.preprocess, box)))
+
+
+async def kernel(request: Request) -> Response:
+    """The kernel of a filter of the first layer, in colour."""
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    filter_of(request, peek)
+    weights, number = desk_of(request).laboratory.network.weights, request.path_params["n"]
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.kernel(weights, peek, number)))
+
+
+async def picture(request: Request) -> Response:
+    """What is on the screen as a PNG with legend and provenance."""
+    query = request.query_params
+    peek = await peek_of(request, await photo_of(request), query.get("address", ""))
+    scale, sort = query.get("scale", "shared"), query.get("sort", "number")
+    drawn = await desk_of(request).laboratory.draw(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
+    answer = png_answer(drawn)
+    answer.headers["content-disposition"] = attachment(file_name(peek))
+    return answer
+
+
+async def verdict(request: Request) -> Response:
+    """What the classifier says of a photo that is kept."""
+    photo = await photo_of(request)
+    return json_answer(verdict_record(desk_of(request), photo, await evidence_of(request, photo)))
+
+
+async def evidence(request: Request) -> Response:
+    """The evidence for one class, perhaps over another."""
+    photo = await photo_of(request)
+    found = await evidence_of(request, photo)
+    number, against = numbered(found, request.path_params["n"]), over(request, found)
+    record = await desk_of(request).laboratory.draw(lambda: evidence_record(photo, found, number, against))
+    return json_answer(record)
+
+
+async def evidence_picture(request: Request) -> Response:
+    """The photo tinted where the evidence for a class was collected."""
+    found = await evidence_of(request, await photo_of(request))
+    number, against = numbered(found, request.path_params["n"]), over(request, found)
+    return png_answer(
+        await desk_of(request).laboratory.draw(
+            lambda: pictures.png(pictures.evidence_over(found, number, against).image)
+        )
+    )
+
+
+def over(request: Request, found: Evidence) -> int | None:
+    """The class whose evidence is taken off, if the query names one."""
+    text = request.query_params.get("over")
+    return None if text is None else class_of(found, text)
+
+
+async def peek(request: Request) -> Response:
+    """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
+    desk = desk_of(request)
+    upload = await desk.reception.read(request)
+    laboratory = desk.laboratory
+    tensors = laboratory.tensors(upload.fields.get("address") or BLOG_TENSORS)
+    scale = upload.field("scale", "shared")
+    check_scale(scale)
+    photo = await laboratory.develop(upload.data, upload.name)
+    peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
+    records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
+    return json_answer(peek_document(photo.name, peeks[0], records))
+
+
+async def classify(request: Request) -> Response:
+    """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
+    desk = desk_of(request)
+    classifier_of(desk)
+    upload = await desk.reception.read(request)
+    photo = await desk.laboratory.develop(upload.data, upload.name)
+    found = await evidence_of(request, photo)
+    judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
+    return json_answer({"classifier": desk.site.classifier, "photos": [judgement.record()]})
 
 
 async def values(request: Request) -> Response:

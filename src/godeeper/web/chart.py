@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ..blueprint.diagram.card import Box, Card, Style, Text
 from ..blueprint.diagram.labels import times
+from ..blueprint.diagram.palette import shade_of
 from ..blueprint.diagram.sheet import Diagram, diagram
 from ..blueprint.diagram.svg import (
     ROUND,
@@ -28,7 +29,6 @@ from ..blueprint.diagram.svg import (
     text_class,
 )
 from ..blueprint.ops import Network
-from ..blueprint.diagram.palette import shade_of
 from ..peek.thumbnails import NOTES
 
 STYLE = Style(picture_rows=3, inside=496)
@@ -70,7 +70,12 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
         linked: addresses that have a page.
     """
     parts = tuple(
-        Part(card_id(placed.card.title), placed.card.title, other_title(placed.card), draw_part(placed.card, photo, ready, linked))
+        Part(
+            card_id(placed.card.title),
+            placed.card.title,
+            other_title(placed.card),
+            draw_part(placed.card, photo, ready, linked),
+        )
         for placed in sheet.cards
     )
     width, height = map(number, sheet_size(sheet))
@@ -122,7 +127,9 @@ def header_class(text: Text) -> str:
 def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
     """A site: a link to its page, its facts in the title, and its picture if that can be had."""
     address = box.site.address
-    kind = f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
+    kind = (
+        f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
+    )
     shape = rect(box.frame, ROUND.get(box.site.kind, PILL))
     inside = f"<title>{escape(chr(10).join(facts(box)))}</title>{shape}{box_texts(box)}{image(box, photo, ready)}"
     if address not in linked:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -67,12 +68,34 @@ def filter_of(request: Request, peek: Peek) -> int:
     return peek.tensor.filters.index(number)
 
 
-def whole_number(request: Request, name: str, usual: int, most: int) -> int:
-    """A number in the query from 1 to ``most``; raises ``OptionError``."""
+def whole_number(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
+    """A number in the query from ``least`` to ``most``; raises ``OptionError``."""
     text = request.query_params.get(name, str(usual))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
-        raise OptionError(f"{name}={text[:40]!r}: expected a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+        raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {least} to {most}")
     return int(text)
+
+
+def filter_in_query(request: Request, peek: Peek) -> int | None:
+    """The position of the filter that the query names; None if it names none."""
+    if "filter" not in request.query_params:
+        return None
+    number = whole_number(request, "filter", 0, max(peek.tensor.filters), least=0)
+    if number not in peek.tensor.filters:
+        raise not_found(f"{peek.address} has no filter {number}")
+    return peek.tensor.filters.index(number)
+
+
+def classifier_of(desk: Desk) -> Classifier:
+    """The classifier that is served; raises ``Refused`` where there is none."""
+    if desk.classifier is None:
+        raise not_found("no classifier is served: start godeeper serve with a FILE.godeeper")
+    return desk.classifier
+
+
+def attachment(name: str) -> str:
+    """A header that gives a download its name."""
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def while_wanted(handler: Handler) -> Handler:

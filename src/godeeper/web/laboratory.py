@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from ..blueprint.address import Tensor, resolve_one
+from ..blueprint.address import Tensor, parse, resolve_one
 from ..blueprint.sites import PHOTO_KINDS
 from ..engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from ..engine.runner import Runner
@@ -27,6 +27,7 @@ from ..photos.preprocess import to_planes
 from ..photos.steps import PhotoSteps
 from .album import DEMO, DEMO_NAME, Album, Kept, demo_bytes, develop
 from .looks import Look, Segment, segments
+from .records import WHOLE_PHOTO
 from .refusals import Superseded, not_found
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ Result = TypeVar("Result")
 
 MOST_LOOK_BYTES = 384 << 20
 MOST_TABS = 1024
-WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
-"""Steps of the photo as large as the photo itself, which is not kept."""
 
 
 class Ticket:
@@ -126,7 +125,17 @@ class Laboratory:
 
     def tensor(self, address: str) -> Tensor:
         """The tensor of that address; raises ``UnknownAddress``, ``AddressError``, or ``Refused`` if it shows nothing."""
-        tensor = resolve_one(self.network.blueprint, address)
+        return self.checked(resolve_one(self.network.blueprint, address))
+
+    def tensors(self, addresses: Sequence[str]) -> list[Tensor]:
+        """The tensors that addresses and patterns mean; raises as ``tensor`` does for those that are named."""
+        patterns = [text for text in addresses if parse(text).is_pattern]
+        named = [self.tensor(text) for text in addresses if text not in patterns]
+        every = [*named, *(each for each in self.network.chosen(patterns) if each.site.kind not in WHOLE_PHOTO)]
+        return list(dict.fromkeys(every))
+
+    def checked(self, tensor: Tensor) -> Tensor:
+        """``tensor``, if it can be shown here."""
         if tensor.site.kind in WHOLE_PHOTO:
             raise AddressError(
                 f"{tensor.name} is as large as the photo, which is not kept: look at ResizeBilinear, or use godeeper peek"
@@ -160,6 +169,16 @@ class Laboratory:
         async with self.waiting(photo, done) as (job, ticket):
             await job.reach(done, ticket)
             return job.look
+
+    def part(self, tensor: Tensor) -> str:
+        """The title of the part of the network that a tensor is in."""
+        place = self.place.get(tensor.site.index)
+        return "photo" if place is None else self.segments[place].part
+
+    def ready(self, photo: Kept) -> frozenset[str]:
+        """The addresses that need no computing for a photo."""
+        done = self.looks[photo.id].done if photo.id in self.looks else 0
+        return frozenset(tensor.address for segment in self.segments[:done] for tensor in segment.tensors)
 
     def is_ready(self, photo: Kept) -> bool:
         """Whether a photo's whole look is in memory."""

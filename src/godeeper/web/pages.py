@@ -15,15 +15,20 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..blueprint.diagram.sheet import Diagram, spoken
+from ..blueprint.diagram.sheet import spoken
+from ..explain.filters import SELECTIVITY, STRENGTH
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
-from ..peek.ranking import ORDERS
 from ..version import __version__
+from .chart import Chart
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
+"""What filters can be sorted by (``explain.filters.ORDERS``), and what that means."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +55,15 @@ class EmptyPage:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A row of the map's index: a part of the network.  ``address``: of what it puts out; ``url``: that tensor's page."""
-
-    title: str
-    names: tuple[str, ...]
-    address: str
-    url: str
-    shape: tuple[int, int, int]  # C, H, W
-    cost: float  # share of the network's convolutions
-    field: tuple[int, int]
-    addresses: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class MapPage:
     """``map.html``: the network with room for thumbnails.
 
-    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` answers it.  ``diagram``: cards, boxes and links as data;
-    a box with a ``picture`` has a thumbnail at ``{base}/thumbnail/{address}.png?rows={tiles[0]}&columns={tiles[1]}``.
-    ``progress``: the event stream that says which of them are ready; ``ready``: whether all are already.
+    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` answers it.  ``chart``: the network drawn, as links.
+    ``progress``: the event stream that says which thumbnails are ready; ``ready``: whether all are already.
     """
 
     photo: dict[str, Any]
-    base: str
-    diagram: Diagram
-    parts: tuple[Part, ...]
+    chart: Chart
     progress: str
     ready: bool
 
@@ -111,11 +99,59 @@ class FilterPage:
     map: str
     patch: str
     kernel: str | None
+    kernel_legend: str | None
     before: str | None  # the page of the filter with the next lower number
     after: str | None
     scale: str
     colour: str
     query: str
+
+
+@dataclass(frozen=True)
+class VerdictPage:
+    """``verdict.html``: what the classifier says, and why.
+
+    ``verdict``: as ``GET /api/photos/{photo}/verdict`` answers it.  ``chosen``: the number of the class that is explained;
+    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` answers it.
+    """
+
+    photo: dict[str, Any]
+    verdict: dict[str, Any]
+    chosen: int
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """``report.html``: the classifier's report, as it is kept in its file (``report.json``)."""
+
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assets:
+    """All that the offline page needs, as text: ``numbers`` base64 of float32, little-endian, (C, H, W)."""
+
+    style: str
+    script: str
+    levels: str  # data: addresses
+    photo: str
+    numbers: str
+    start: int | None  # the filter that is shown first
+
+
+@dataclass(frozen=True)
+class OfflinePage:
+    """``offline.html``: a tensor's page as one file that needs no server."""
+
+    photo: dict[str, Any]
+    record: dict[str, Any]
+    stages: tuple[tuple[str, str, str], ...]
+    scale: str
+    colour: str
+    sort: str
+    query: str
+    assets: Assets
 
 
 @dataclass(frozen=True)
@@ -150,7 +186,7 @@ def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], 
         classes=classes,
         scales=tuple(SCALES),
         colours=tuple(COLOURS),
-        sorts=tuple(ORDERS.items()),
+        sorts=SORTS,
         most_upload_bytes=most_upload_bytes,
     )
 

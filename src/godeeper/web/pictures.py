@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from ..blueprint.sites import PHOTO_KINDS
+from ..explain.evidence import Evidence
+from ..explain.filters import has_kernels, kernels, order
+from ..explain.picture import Overlay, Question, overlay
+from ..explain.place import Placement, patch
 from ..peek.colour import default_colour, table
 from ..peek.mosaic import Range, grid, lay_out, measure, to_bytes
+from ..peek.picture import View
+from ..peek.picture import png as framed_png
 from ..peek.thumbnails import PHOTO_SIDE, pixels_of
 from ..peek.thumbnails import png as grey_png
+from .refusals import not_found
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..explain.place import Box
     from ..peek.capture import Peek
+    from ..photos.preprocess import Preprocess
+    from ..weights.file import WeightsFile
     from .album import Kept
 
+EVIDENCE_SIDE = 900
 QUICK = 1  # of zlib's levels: the way is short, so time counts more than size
 
 
@@ -58,3 +70,38 @@ def thumbnail(peek: Peek, photo: Kept, tiles: tuple[int, int]) -> bytes:
     if peek.tensor.site.kind in PHOTO_KINDS:
         return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
     return grey_png(pixels_of(peek.activations[0], tiles)[0])
+
+
+def arranged(peek: Peek, by: str) -> Peek:
+    """The same peek with its channels in one of ``explain.filters.ORDERS``; raises ``UnknownName``."""
+    places = order(peek.activations[0], by)
+    if places == list(range(len(places))):
+        return peek
+    channels = tuple(peek.tensor.filters[place] for place in places)
+    return replace(peek, tensor=replace(peek.tensor, channels=channels), activations=peek.activations[:, places])
+
+
+def framed(peek: Peek, scale: str, colour: str | None, sort: str) -> bytes:
+    """What is on the screen as ``godeeper peek`` draws it, with legend and provenance; numbered where it is sorted."""
+    shown = arranged(peek, sort)
+    return framed_png(shown, View(scale=scale, colour=colour, numbers=shown is not peek))
+
+
+def photo_patch(photo: Kept, preprocess: Preprocess, box: Box) -> bytes:
+    """The photo cut out at an area of the network's input; raises ``OptionError`` where nothing of it is there."""
+    return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
+
+
+def kernel(weights: WeightsFile, peek: Peek, number: int) -> bytes:
+    """A first layer's kernel in colour, (height, width); raises ``Refused`` for kernels of other layers."""
+    if not has_kernels(weights.network, peek.tensor.site):
+        raise not_found(f"the kernels of {peek.tensor.name} have no colours: only those of the first convolution do")
+    return png(kernels(weights, peek.tensor.site).picture(number))
+
+
+def evidence_over(found: Evidence, number: int, against: int | None) -> Overlay:
+    """The photo tinted where evidence for a class was collected, as large as the photo is shown, up to a limit."""
+    width, height = found.photo.size
+    scale = min(1.0, EVIDENCE_SIDE / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return overlay(found, Question(number, against), size)

@@ -33,9 +33,9 @@ class Upload:
     name: str
     fields: dict[str, list[str]]
 
-    def field(self, name: str, default: str | None = None) -> str | None:
-        """The last value of a field."""
-        return self.fields.get(name, [default or ""])[-1] or default
+    def field(self, name: str, usual: str = "") -> str:
+        """The last value of a field, or the usual one."""
+        return self.fields.get(name, [usual])[-1] or usual
 
 
 class InMemory(MultiPartParser):

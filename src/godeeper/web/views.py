@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import base64
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from starlette.responses import Response
 
 from ..blueprint.address import Tensor, stages
-from ..blueprint.cost import conv_macs
-from ..blueprint.diagram.card import Style
-from ..blueprint.diagram.sheet import Diagram, diagram
+from ..blueprint.diagram.sheet import Diagram
 from ..blueprint.ops import Network as Blueprint
+from ..blueprint.sites import sites
+from ..explain.filters import has_kernels, kernels, order
+from ..network import Network
+from ..peek.capture import file_name
 from ..peek.colour import default_colour, table
-from ..peek.ranking import order
-from .desk import Desk, desk_of, filter_of, photo_of
-from .pages import EmptyPage, FilterPage, MapPage, Part, TensorPage, query_of, redirect, render
-from .records import tensor_record, urls
+from .chart import draw as draw_chart
+from .chart import layout as lay_out_chart
+from .desk import Desk, attachment, classifier_of, desk_of, filter_in_query, filter_of, peek_of, photo_of
+from .offline import script as offline_script
+from .offline import style as offline_style
+from .pages import (
+    Assets,
+    EmptyPage,
+    FilterPage,
+    MapPage,
+    OfflinePage,
+    ReportPage,
+    TensorPage,
+    VerdictPage,
+    query_of,
+    redirect,
+    render,
+)
+from .pictures import levels
+from .records import shown, tensor_record, urls
+from .refusals import not_found
+from .style import style_sheet
+from .verdicts import class_of, evidence_of, evidence_record, verdict_record
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from ..peek.capture import Peek
     from .album import Kept
-
-PICTURE_ROWS = 2  # rows of tiles in a box of the map
 
 
 async def empty(request: Request) -> Response:
@@ -36,43 +56,31 @@ async def empty(request: Request) -> Response:
 async def network_map(request: Request) -> Response:
     """The network as the index of everything."""
     desk, photo = desk_of(request), await photo_of(request)
-    network = desk.laboratory.network
+    ready = desk.laboratory.ready(photo)
     page = MapPage(
         photo=photo.record(),
-        base=f"/photo/{photo.id}",
-        diagram=sheet(network.blueprint),
-        parts=tuple(parts_of(desk, photo)),
+        chart=draw_chart(layout(desk.laboratory.network.blueprint), photo.id, ready, linked(desk.laboratory.network)),
         progress=f"/api/photos/{photo.id}/progress",
         ready=desk.laboratory.is_ready(photo),
     )
     return render("map.html", desk.site, page)
 
 
+async def drawing_style(request: Request) -> Response:
+    """The style that follows from the network's drawing and the palettes."""
+    text = style_sheet(layout(desk_of(request).laboratory.network.blueprint))
+    return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
+
+
 @lru_cache(maxsize=4)
-def sheet(blueprint: Blueprint) -> Diagram:
-    """The whole network on a sheet, with room for thumbnails."""
-    return diagram(blueprint, Style(names=True, picture_rows=PICTURE_ROWS))
+def layout(blueprint: Blueprint) -> Diagram:
+    """The sheet of a network, with room for thumbnails."""
+    return lay_out_chart(blueprint)
 
 
-def parts_of(desk: Desk, photo: Kept) -> list[Part]:
-    """The index: every part of the network that is computed."""
-    total = conv_macs(desk.laboratory.network.blueprint)
-    found = []
-    for segment in desk.laboratory.segments:
-        end = segment.tensors[-1]
-        found.append(
-            Part(
-                title=segment.part,
-                names=tuple(dict.fromkeys(name for name in end.names.as_dict().values() if name)),
-                address=end.address,
-                url=urls(photo, end)["page"],
-                shape=end.shape,
-                cost=sum(tensor.site.macs for tensor in segment.tensors if tensor.site.kind == "conv") / total,
-                field=end.field.size,
-                addresses=tuple(tensor.address for tensor in segment.tensors),
-            )
-        )
-    return found
+def linked(network: Network) -> frozenset[str]:
+    """The addresses that have a page."""
+    return frozenset(shown(network, sites(network.blueprint)))
 
 
 async def tensor(request: Request) -> Response:
@@ -84,7 +92,7 @@ async def tensor(request: Request) -> Response:
     scale, colour, sort = shown_as(request)
     peek = await desk.laboratory.peek(photo, wanted)
     record, places = await desk.laboratory.draw(
-        lambda: (tensor_record(desk.laboratory.network, photo, peek, scale), order(peek, sort))
+        lambda: (record_of(desk, photo, peek, scale), order(peek.activations[0], sort))
     )
     page = TensorPage(
         photo=photo.record(),
@@ -94,7 +102,7 @@ async def tensor(request: Request) -> Response:
         colour=colour,
         sort=sort,
         query=query_of(**chosen(request)),
-        order=tuple(places.tolist()),
+        order=tuple(places),
     )
     return render("tensor.html", desk.site, page)
 
@@ -109,9 +117,11 @@ async def filter_page(request: Request) -> Response:
     scale, colour, _ = shown_as(request)
     peek = await desk.laboratory.peek(photo, wanted)
     position = filter_of(request, peek)
-    record = await desk.laboratory.draw(lambda: tensor_record(desk.laboratory.network, photo, peek, scale))
-    cell = strongest(peek, position)
-    top, left, bottom, right = peek.tensor.field.box(*cell)
+    record = await desk.laboratory.draw(lambda: record_of(desk, photo, peek, scale))
+    row, column = record["filters"][position]["strongest"]
+    top, left, bottom, right = peek.tensor.field.box(row, column)
+    weights, site = desk.laboratory.network.weights, wanted.site
+    colours = kernels(weights, site) if has_kernels(weights.network, site) else None
     links, query = urls(photo, wanted), query_of(**chosen(request))
     numbers = sorted(peek.tensor.filters)
     rank = numbers.index(number)
@@ -120,11 +130,12 @@ async def filter_page(request: Request) -> Response:
         record=record,
         number=number,
         filter=record["filters"][position],
-        place=cell,
+        place=(row, column),
         box=(left, top, right, bottom),
         map=links["map"].format(n=number) + query,
         patch=links["patch"].format(n=number),
-        kernel=None,
+        kernel=links["kernel"].format(n=number) if colours else None,
+        kernel_legend=colours.legend(number) if colours else None,
         before=links["filter"].format(n=numbers[rank - 1]) + query if rank else None,
         after=links["filter"].format(n=numbers[rank + 1]) + query if rank + 1 < len(numbers) else None,
         scale=scale,
@@ -134,10 +145,65 @@ async def filter_page(request: Request) -> Response:
     return render("filter.html", desk.site, page)
 
 
-def strongest(peek: Peek, position: int) -> tuple[int, int]:
-    """(row, column) of a channel's greatest value, the first of equals."""
-    row, column = np.unravel_index(int(peek.activations[0, position].argmax()), peek.shape[2:])
-    return int(row), int(column)
+async def verdict(request: Request) -> Response:
+    """What the classifier says of a photo, and where that comes from."""
+    desk, photo = desk_of(request), await photo_of(request)
+    found = await evidence_of(request, photo)
+    text = request.query_params.get("class")
+    chosen = found.likeliest if text is None else class_of(found, text)
+    page = VerdictPage(
+        photo=photo.record(),
+        verdict=verdict_record(desk, photo, found),
+        chosen=chosen,
+        evidence=await desk.laboratory.draw(lambda: evidence_record(photo, found, chosen, None)),
+    )
+    return render("verdict.html", desk.site, page)
+
+
+async def report(request: Request) -> Response:
+    """The report of the classifier's training."""
+    desk = desk_of(request)
+    record = classifier_of(desk).report_record
+    if not record:
+        raise not_found("this classifier's file holds no report")
+    return render("report.html", desk.site, ReportPage(dict(record)))
+
+
+async def offline(request: Request) -> Response:
+    """A tensor's page as one HTML file that needs no server."""
+    desk, photo = desk_of(request), await photo_of(request)
+    peek = await peek_of(request, photo, request.query_params.get("address", ""))
+    scale, colour, sort = shown_as(request)
+    order(peek.activations[0], sort)
+    start = filter_in_query(request, peek)
+    page = await desk.laboratory.draw(lambda: offline_page(desk, photo, peek, (scale, colour, sort), start))
+    answer = render("offline.html", desk.site, page)
+    answer.headers["content-disposition"] = attachment(file_name(peek, ".html"))
+    return answer
+
+
+def offline_page(desk: Desk, photo: Kept, peek: Peek, chosen: tuple[str, str, str], start: int | None) -> OfflinePage:
+    """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
+    scale, colour, sort = chosen
+    assets = Assets(
+        style=style_sheet(layout(desk.laboratory.network.blueprint)) + offline_style(),
+        script=offline_script(),
+        levels=data_uri(levels(peek, scale, colour), "image/png"),
+        photo=data_uri(photo.display, "image/jpeg"),
+        numbers=base64.b64encode(np.ascontiguousarray(peek.activations[0], "<f4").tobytes()).decode(),
+        start=start,
+    )
+    return OfflinePage(photo.record(), record_of(desk, photo, peek, scale), (), scale, colour, sort, "", assets)
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """Bytes as an address of their own."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def record_of(desk: Desk, photo: Kept, peek: Peek, scale: str) -> dict[str, Any]:
+    """The record of a tensor."""
+    return tensor_record(desk.laboratory.network, photo, peek, scale, desk.laboratory.part(peek.tensor))
 
 
 def stages_of(photo: Kept, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
