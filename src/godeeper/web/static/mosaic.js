@@ -48,9 +48,11 @@ function point(next) {
   drawField(scene, fieldBox(record, next.row, next.column));
 }
 
+/** The filter's own page, on the scale and in the colour that the address asks for, if it does. */
 function filterUrl(filter) {
-  const { scale, colour } = state();
-  return `${location.pathname}/filter/${filter}?${new URLSearchParams({ scale, colour })}`;
+  const chosen = new URLSearchParams(location.search);
+  const kept = new URLSearchParams(["scale", "colour"].flatMap((name) => (chosen.has(name) ? [[name, chosen.get(name)]] : [])));
+  return `${record.urls.filter.replace("{n}", filter)}${kept.size ? `?${kept}` : ""}`;
 }
 
 function state() {
