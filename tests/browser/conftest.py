@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = 60_000  # milliseconds: a look on a busy machine
+PATIENCE = 30_000  # milliseconds: a look on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def open_map(page: Page, path: str = DEMO) -> None:
 
 def wait_for_pictures(page: Page) -> None:
     """Wait until every box that has room for a picture shows it."""
-    page.wait_for_function("document.querySelector('a.box image') && !document.querySelector('a.box image:not([href])')")
+    page.wait_for_selector("#sheet[data-ready]")
 
 
 def open_mosaic(page: Page, path: str = CONV) -> None:

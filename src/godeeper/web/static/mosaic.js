@@ -30,19 +30,32 @@ const number = (value) => (Number.isFinite(value) ? Number(value.toPrecision(4))
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
+/** Puts the link over a filter's tile. */
+function aim(filter) {
+  const facts = record.filters[filter];
+  place(cursor, tiles.frame(filter));
+  cursor.hidden = false;
+  cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
+  const remark = remarkOn(facts);
+  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${remark && `, ${remark}`}`);
+}
+
+function remarkOn({ filter }) {
+  if (record.dead.includes(filter)) return "silent all over this photo";
+  return record.constant.includes(filter) ? "the same value all over" : "";
+}
+
 /** Shows what a cell is: over its tile, in words, and on the photo. */
 function point(next) {
   spot = next;
   const facts = record.filters[next.filter];
-  place(cursor, tiles.frame(next.filter));
+  aim(next.filter);
+  cursor.classList.remove("idle");
   const [left, top, across, down] = tiles.frame(next.filter);
   place(cellMark, [left + (next.column * across) / width, top + (next.row * down) / height, across / width, down / height]);
-  cursor.hidden = cellMark.hidden = false;
-  cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
-  const state = record.dead.includes(facts.filter) ? "silent all over this photo" : record.constant.includes(facts.filter) ? "the same value all over" : "";
-  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${state && `, ${state}`}`);
+  cellMark.hidden = false;
   readout.querySelector("b").textContent = `Filter ${facts.filter}`;
-  readout.querySelector(".which span").textContent = state;
+  readout.querySelector(".which span").textContent = remarkOn(facts);
   const said = { value: number(valueAt(next)), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
   for (const [name, text] of Object.entries(said)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
   drawField(scene, fieldBox(record, next.row, next.column));
@@ -102,6 +115,7 @@ function arrange(zoom, isChosen = false) {
   document.getElementById("zoom").textContent = `${zoom}×`;
   if (isChosen) remember({ zoom });
   if (spot) point(spot);
+  else aim(tiles.order[0]);
 }
 
 /** Keeps the address telling what is on the screen, and the exports too. */
