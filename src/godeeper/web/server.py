@@ -29,10 +29,15 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until Ctrl-C."""
-    config = uvicorn.Config(
+    """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``."""
+    uvicorn.Server(configured(app)).run(sockets=[listening])
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves the page."""
+    return uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         ws="none",
         http="h11",
@@ -41,4 +46,3 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )
-    uvicorn.Server(config).run(sockets=[listening])
