@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.unit.explain.collage import train
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -66,6 +68,14 @@ def server() -> Iterator[str]:
     yield from serve([])
 
 
+@pytest.fixture(scope="session")
+def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Iterator[str]:
+    """The address of a server with a classifier of cats and flowers."""
+    folder = tmp_path_factory.mktemp("collage")
+    train(folder / "photos", chelsea, "mixed_1/join,mixed_2/join").save(folder / "pets.godeeper")
+    yield from serve([str(folder / "pets.godeeper")])
+
+
 @pytest.fixture
 def new_context(browser: Browser, server: str) -> Iterator[Callable[..., BrowserContext]]:
     """Makes browsers of their own (``**options`` are Playwright's); each must have been quiet in the end."""
@@ -78,7 +88,7 @@ def new_context(browser: Browser, server: str) -> Iterator[Callable[..., Browser
         page.on("request", lambda request: loud.append(request.url) if is_foreign(request.url) else None)
 
     def make(**options: Any) -> BrowserContext:
-        context = browser.new_context(base_url=server, reduced_motion="reduce", **options)
+        context = browser.new_context(**{"base_url": server, "reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE)
         context.on("page", listen)
         made.append(context)
