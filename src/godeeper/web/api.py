@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..explain.evidence import Evidence
     from .album import Kept
 
-MOST_TILES = 32  # rows or columns of a thumbnail
+MOST_TILES = 48  # rows or columns of a thumbnail
 
 
 async def add_photo(request: Request) -> Response:

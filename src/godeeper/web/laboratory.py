@@ -176,9 +176,11 @@ class Laboratory:
         return "photo" if place is None else self.segments[place].part
 
     def ready(self, photo: Kept) -> frozenset[str]:
-        """The addresses that need no computing for a photo."""
+        """The addresses that need no computing for a photo: its own steps, and what its look holds."""
         done = self.looks[photo.id].done if photo.id in self.looks else 0
-        return frozenset(tensor.address for segment in self.segments[:done] for tensor in segment.tensors)
+        own = (tensor for tensor in self.network.tensors() if tensor.site.kind in PHOTO_KINDS)
+        held = (tensor for segment in self.segments[:done] for tensor in segment.tensors)
+        return frozenset(tensor.address for tensor in (*own, *held))
 
     def is_ready(self, photo: Kept) -> bool:
         """Whether a photo's whole look is in memory."""

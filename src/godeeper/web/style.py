@@ -15,6 +15,8 @@ from .chart import card_id, sheet_size
 
 WIDE = 760  # the narrowest window, in pixels, that shows the map as a sheet; app.css says the same
 
+PHONE = 1.15  # how much a card may be enlarged where cards stand under each other
+
 
 def style_sheet(diagram: Diagram) -> str:
     """All of it as CSS, for the pages of one network."""
@@ -66,9 +68,10 @@ def places(diagram: Diagram) -> str:
         f"#{card_id(placed.card.title)}{place(placed.x, placed.y - diagram.head, placed.card.width)}"
         for placed in diagram.cards
     )
+    widest = "".join(f"#{card_id(p.card.title)}{{max-width:{number(PHONE * p.card.width)}px}}" for p in diagram.cards)
     x, y = diagram.legend_at
     legend = f".sheet .legend{place(x, y - diagram.head, diagram.legend.width)}"
-    return f"@media(min-width:{WIDE}px){{.sheet{{width:{width}px;height:{height}px}}{cards}{legend}}}"
+    return f"{widest}@media(min-width:{WIDE}px){{.sheet{{width:{width}px;height:{height}px}}{cards}{legend}}}"
 
 
 def place(x: float, y: float, width: float) -> str:

@@ -114,7 +114,7 @@ async def filter_page(request: Request) -> Response:
     number: int = request.path_params["n"]
     if wanted.address != request.path_params["address"]:
         return redirect(f"{urls(photo, wanted)['page']}/filter/{number}", request)
-    scale, colour, _ = shown_as(request)
+    scale, colour, _ = shown_as(request, "filter")  # alone on its page, a filter need not compare with others
     peek = await desk.laboratory.peek(photo, wanted)
     position = filter_of(request, peek)
     record = await desk.laboratory.draw(lambda: record_of(desk, photo, peek, scale))
@@ -132,7 +132,7 @@ async def filter_page(request: Request) -> Response:
         filter=record["filters"][position],
         place=(row, column),
         box=(left, top, right, bottom),
-        map=links["map"].format(n=number) + query,
+        map=links["map"].format(n=number) + query_of(scale=scale, colour=colour),
         patch=links["patch"].format(n=number),
         kernel=links["kernel"].format(n=number) if colours else None,
         kernel_legend=colours.legend(number) if colours else None,
@@ -186,7 +186,7 @@ def offline_page(desk: Desk, photo: Kept, peek: Peek, chosen: tuple[str, str, st
     """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
     scale, colour, sort = chosen
     assets = Assets(
-        style=style_sheet(layout(desk.laboratory.network.blueprint)) + offline_style(),
+        style=offline_style() + style_sheet(layout(desk.laboratory.network.blueprint)),
         script=offline_script(),
         levels=data_uri(levels(peek, scale, colour), "image/png"),
         photo=data_uri(photo.display, "image/jpeg"),
@@ -212,9 +212,9 @@ def stages_of(photo: Kept, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
     return tuple((each.stage or "", each.address, urls(photo, each)["page"]) for each in found)
 
 
-def shown_as(request: Request) -> tuple[str, str, str]:
-    """(scale, colour, sort) of the query; raises ``UnknownName`` for a colour that is none."""
-    scale = request.query_params.get("scale", "shared")
+def shown_as(request: Request, usual: str = "shared") -> tuple[str, str, str]:
+    """(scale, colour, sort) of the query, or the ``usual`` scale; raises ``UnknownName`` for a colour that is none."""
+    scale = request.query_params.get("scale", usual)
     colour = request.query_params.get("colour") or default_colour(scale)
     table(colour)
     return scale, colour, request.query_params.get("sort", "number")

@@ -1,14 +1,14 @@
-// One filter: how much its map covers the photo, and the keys that lead on.
+// One filter, or the verdict: how much of a picture covers the photo, and the keys that lead on.
 
-const map = document.querySelector(".scene .map");
+const overlay = document.querySelector(".scene .map");
 const slider = document.getElementById("opacity");
 const controls = document.getElementById("controls");
 
-const cover = () => map.setAttribute("opacity", slider.value);
+const cover = () => overlay.setAttribute("opacity", slider.value);
 slider.addEventListener("input", cover);
 cover();
 
-controls.addEventListener("change", ({ target }) => {
+controls?.addEventListener("change", ({ target }) => {
   const { scale, colour } = controls.elements;
   const diverging = colour.value.startsWith("blue-");
   if (target === scale && (scale.value === "signed") !== diverging) colour.value = scale.value === "signed" ? "blue-orange" : "grey";

@@ -19,8 +19,10 @@ if (waiting.size) {
       image?.setAttribute("href", image.dataset.href);
       waiting.delete(address);
     }
+    sheet.toggleAttribute("data-ready", !waiting.size);
   });
 }
+sheet.toggleAttribute("data-ready", !waiting.size);
 
 const wide = matchMedia("(min-width: 760px)");
 let view = null;

@@ -23,34 +23,49 @@ const ORDERS = {
   selectivity: () => sorted("selectivity"),
 };
 function sorted(fact) {
-  return ORDERS.number().sort((a, b) => record.filters[b][fact] - record.filters[a][fact] || a - b);
+  return ORDERS.number().sort((a, b) => (record.filters[b][fact] ?? -1) - (record.filters[a][fact] ?? -1) || a - b);
 }
 
 const number = (value) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : "–");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
+/** Puts the link over a filter's tile. */
+function aim(filter) {
+  const facts = record.filters[filter];
+  place(cursor, tiles.frame(filter));
+  cursor.hidden = false;
+  cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
+  const remark = remarkOn(facts);
+  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${remark && `, ${remark}`}`);
+}
+
+function remarkOn({ filter }) {
+  if (record.dead.includes(filter)) return "silent all over this photo";
+  return record.constant.includes(filter) ? "the same value all over" : "";
+}
+
 /** Shows what a cell is: over its tile, in words, and on the photo. */
 function point(next) {
   spot = next;
   const facts = record.filters[next.filter];
-  place(cursor, tiles.frame(next.filter));
+  aim(next.filter);
+  cursor.classList.remove("idle");
   const [left, top, across, down] = tiles.frame(next.filter);
   place(cellMark, [left + (next.column * across) / width, top + (next.row * down) / height, across / width, down / height]);
-  cursor.hidden = cellMark.hidden = false;
-  cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
-  const state = record.dead.includes(facts.filter) ? "silent all over this photo" : record.constant.includes(facts.filter) ? "the same value all over" : "";
-  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${state && `, ${state}`}`);
+  cellMark.hidden = false;
   readout.querySelector("b").textContent = `Filter ${facts.filter}`;
-  readout.querySelector(".which span").textContent = state;
+  readout.querySelector(".which span").textContent = remarkOn(facts);
   const said = { value: number(valueAt(next)), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
   for (const [name, text] of Object.entries(said)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
   drawField(scene, fieldBox(record, next.row, next.column));
 }
 
+/** The filter's own page, on the scale and in the colour that the address asks for, if it does. */
 function filterUrl(filter) {
-  const { scale, colour } = state();
-  return `${location.pathname}/filter/${filter}?${new URLSearchParams({ scale, colour })}`;
+  const chosen = new URLSearchParams(location.search);
+  const kept = new URLSearchParams(["scale", "colour"].flatMap((name) => (chosen.has(name) ? [[name, chosen.get(name)]] : [])));
+  return `${record.urls.filter.replace("{n}", filter)}${kept.size ? `?${kept}` : ""}`;
 }
 
 function state() {
@@ -59,7 +74,7 @@ function state() {
 
 /** The strongest cell of a filter. */
 function strongest(filter) {
-  const [row, column] = record.filters[filter].strongest;
+  const [row, column] = record.filters[filter].strongest ?? [0, 0];
   return { filter, row, column };
 }
 
@@ -100,6 +115,7 @@ function arrange(zoom, isChosen = false) {
   document.getElementById("zoom").textContent = `${zoom}×`;
   if (isChosen) remember({ zoom });
   if (spot) point(spot);
+  else aim(tiles.order[0]);
 }
 
 /** Keeps the address telling what is on the screen, and the exports too. */
@@ -172,7 +188,7 @@ document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
     const line = document.createElement("tr");
     const head = Object.assign(document.createElement("th"), { scope: "row" });
     head.append(offline ? String(facts.filter) : Object.assign(document.createElement("a"), { href: filterUrl(facts.filter), textContent: facts.filter }));
-    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity.toFixed(3)].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity?.toFixed(3) ?? "–"].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
     return line;
   };
   body.append(...record.filters.map(row));
@@ -186,3 +202,5 @@ new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
 await Promise.all([paint(), load()]);
+if (root.dataset.start) point(strongest(Number(root.dataset.start)));
+root.dataset.ready = "";

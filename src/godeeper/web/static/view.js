@@ -5,6 +5,7 @@ const LARGEST = 4;
 const STEP = 1.25;
 const NUDGE = 80;
 const FAR = 0.62; // below this, small letters would be dust
+const NEAR = 1.8; // above this, pictures show their pixels
 const SLIP = 5; // pixels that a click may move
 
 /** One transform of ``sheet`` within ``desk``. */
@@ -30,6 +31,7 @@ export class View {
     Object.assign(this, { x, y, scale });
     this.sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.desk.classList.toggle("far", scale < FAR);
+    this.desk.classList.toggle("near", scale > NEAR);
   }
 
   /** Enlarges by ``factor`` around a point of the desk. */
