@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,11 @@ async def events(request: Request, photo: Kept, tab: str | None) -> AsyncIterato
     """The events of one look."""
     laboratory = desk_of(request).laboratory
     try:
-        async for done, segment in laboratory.progress(photo, tab):
-            addresses = [tensor.address for tensor in segment.tensors]
-            step = {"part": segment.part, "done": done, "of": len(laboratory.segments), "sites": addresses}
-            yield event("progress", step)
+        async with aclosing(laboratory.progress(photo, tab)) as steps:
+            async for done, segment in steps:
+                addresses = [tensor.address for tensor in segment.tensors]
+                step = {"part": segment.part, "done": done, "of": len(laboratory.segments), "sites": addresses}
+                yield event("progress", step)
         yield event("done", {})
     except GodeeperError as error:
         yield event("error", {"error": str(error)})

@@ -102,6 +102,13 @@ async def server_error(request: Request, _: Exception) -> Response:
 
 def failure(request: Request, status: HTTPStatus, message: str) -> Response:
     """An error as JSON for programs, as a page for people."""
-    if request.url.path.startswith("/api/") or "application/json" in request.headers.get("accept", ""):
+    if wants_record(request):
         return json_answer({"error": message, "status": status.value}, status)
     return error_page(desk_of(request).site, status.value, message)
+
+
+def wants_record(request: Request) -> bool:
+    """Whether who asks wants JSON: a program, or the interface; but a form without a script wants a page."""
+    accepted = request.headers.get("accept", "")
+    wants_page = "text/html" in accepted and "application/json" not in accepted
+    return not wants_page and (request.url.path.startswith("/api/") or "application/json" in accepted)

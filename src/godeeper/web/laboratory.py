@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -196,7 +196,7 @@ class Laboratory:
                 look.values |= await work(self.lane, lambda: look.compute(self.network.runner, run))
                 self.forget()
 
-    async def progress(self, photo: Kept, tab: str | None) -> AsyncIterator[tuple[int, Segment]]:
+    async def progress(self, photo: Kept, tab: str | None) -> AsyncGenerator[tuple[int, Segment]]:
         """Each segment of a photo's look as it is done, and how many are; all that are done already come at once."""
         async with self.waiting(photo, len(self.segments), tab) as (job, ticket):
             for done, segment in enumerate(self.segments, start=1):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import OptionError
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 MOST_CONNECTIONS = 512
+PATIENCE = 20.0  # seconds for the head of a request
 GRACE = 1  # seconds for answers under way when the server ends
 
 
@@ -28,19 +32,52 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from None
 
 
+class Protocol(H11Protocol):
+    """uvicorn's, which also hangs up on who does not finish the head of a request."""
+
+    patience = PATIENCE
+    waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self.wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait on while the head of a request is not whole; each head has its own time."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self.stop_waiting()
+        elif self.waiting is None:
+            self.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def wait(self) -> None:
+        """Hang up in a while."""
+        self.waiting = self.loop.call_later(self.patience, self.transport.abort)
+
+    def stop_waiting(self) -> None:
+        """Stay."""
+        if self.waiting:
+            self.waiting.cancel()
+            self.waiting = None
+
+
 def run(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``."""
     uvicorn.Server(configured(app)).run(sockets=[listening])
 
 
-def configured(app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn serves the page."""
+def configured(app: ASGIApp, patience: float = PATIENCE) -> uvicorn.Config:
+    """How uvicorn serves the page; ``patience``: seconds for the head of a request."""
     return uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         ws="none",
-        http="h11",
+        http=type("Patient", (Protocol,), {"patience": patience}),
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE,

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from .refusals import Refused
@@ -18,6 +18,7 @@ MEBIBYTE = 1 << 20
 MOST_BYTES = 64 * MEBIBYTE
 MOST_FIELDS = 64
 MOST_FIELD_BYTES = 4096
+MOST_HEADERS = 16
 LONGEST_NAME = 120
 LONGEST_TAB = 64
 SECONDS = 60.0
@@ -38,10 +39,74 @@ class Upload:
         return self.fields.get(name, [usual])[-1] or usual
 
 
-class InMemory(MultiPartParser):
-    """Starlette's parser of forms, which keeps files in memory up to this size: all that are let in."""
+class Parts:
+    """Collects the parts of a form as python-multipart tells of them: all in memory, nothing on a disk."""
 
-    spool_max_size = MOST_BYTES + 1
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[str, bytearray]] = {}
+        self.fields: list[tuple[str, bytearray]] = []
+        self.part = bytearray()
+        self.most = 0
+        self.header, self.headers = (bytearray(), bytearray()), dict[bytes, bytes]()
+        self.is_whole = False
+
+    def on_part_begin(self) -> None:
+        self.headers = {}
+        self.header = bytearray(), bytearray()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self.add_header(0, data[start:end])
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self.add_header(1, data[start:end])
+
+    def add_header(self, side: int, more: bytes) -> None:
+        """A piece of a header's name or value."""
+        if len(self.header[side]) + len(more) > MOST_FIELD_BYTES or len(self.headers) > MOST_HEADERS:
+            raise FormError("a part has too many headers")
+        self.header[side].extend(more)
+
+    def on_header_end(self) -> None:
+        name, value = self.header
+        self.headers[bytes(name).lower()] = bytes(value)
+        self.header = bytearray(), bytearray()
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self.headers.get(b"content-disposition"))
+        if b"name" not in options:
+            raise FormError("a part has no name")
+        name, self.part = text(options[b"name"]), bytearray()
+        if b"filename" in options:
+            self.most = MOST_BYTES
+            if self.files:
+                raise FormError("it holds several files; expected one photo")
+            self.files[name] = text(options[b"filename"]), self.part
+        else:
+            self.most = MOST_FIELD_BYTES
+            if len(self.fields) == MOST_FIELDS:
+                raise FormError(f"it has more than {MOST_FIELDS} fields")
+            self.fields.append((name, self.part))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if len(self.part) + end - start > self.most:
+            raise FormError(f"a field is longer than {self.most} bytes")
+        self.part += memoryview(data)[start:end]
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+    def callbacks(self) -> Any:
+        """The methods by name, as python-multipart wants them."""
+        return {name: getattr(self, name) for name in dir(self) if name.startswith("on_")}
+
+
+class FormError(Exception):
+    """What is wrong with a form, in a few words."""
+
+
+def text(data: bytes) -> str:
+    """Bytes of a form as text, whatever they are."""
+    return data.decode("utf-8", "replace")
 
 
 class Reception:
@@ -66,29 +131,22 @@ class Reception:
                 raise Refused(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
 
     async def parse(self, request: Request) -> Upload:
-        parser = InMemory(
-            request.headers,
-            counted(request, self.most_bytes),
-            max_files=1,
-            max_fields=MOST_FIELDS,
-            max_part_size=MOST_FIELD_BYTES,
-        )
+        parts = Parts()
         try:
-            form = await parser.parse()
-        except (MultiPartException, FormParserError, ValueError, KeyError) as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"cannot read the form: {reason(error)}") from None
-        try:
-            return await taken(form)
-        finally:
-            await form.close()
-
-
-def reason(error: Exception) -> str:
-    """Why a form cannot be read, in one line."""
-    text = str(getattr(error, "message", "") or error).strip().rstrip(".") or type(error).__name__
-    if "number of files" in text:
-        return "it holds several files; expected one photo"
-    return f"{text[0].lower()}{text[1:200]}; expected multipart/form-data with one file called {FIELD!r}"
+            _, options = parse_options_header(request.headers["content-type"])
+            parser = MultipartParser(options.get(b"boundary", b""), parts.callbacks())
+            async for chunk in counted(request, self.most_bytes):
+                parser.write(chunk)
+            parser.finalize()
+            if not parts.is_whole:
+                raise FormError("it ends too early")
+        except (FormParserError, FormError, ValueError) as error:
+            reason = str(error).partition("\n")[0][:200] or "it is damaged"
+            raise Refused(
+                HTTPStatus.BAD_REQUEST,
+                f"cannot read the form ({reason}): expected multipart/form-data with one file called {FIELD!r}",
+            ) from None
+        return taken(parts)
 
 
 def check_announced(request: Request, most: int) -> None:
@@ -122,24 +180,27 @@ async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def taken(form: FormData) -> Upload:
+def taken(parts: Parts) -> Upload:
     """The photo and the fields of a form."""
-    file = form.get(FIELD)
-    if not isinstance(file, UploadFile):
-        got = ", ".join(repr(name[:40]) for name in list(form)[:4]) or "nothing"
+    if FIELD not in parts.files:
+        got = (
+            ", ".join(repr(name[:40]) for name in [*parts.files, *(name for name, _ in parts.fields)][:4]) or "nothing"
+        )
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"the form holds {got}: expected one file called {FIELD!r}")
+    name, data = parts.files[FIELD]
     fields: dict[str, list[str]] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, str):
-            fields.setdefault(name, []).append(value)
-    return Upload(await file.read(), shown_name(file.filename), fields)
+    for field, value in parts.fields:
+        fields.setdefault(field, []).append(text(bytes(value)))
+    return Upload(bytes(data), shown_name(name), fields)
 
 
 def shown_name(name: str | None) -> str:
     """A file's name as text to show: its last part, without control characters, not too long."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     clean = "".join(character for character in last if character.isprintable()).strip()
-    return clean if len(clean) <= LONGEST_NAME else f"{clean[: LONGEST_NAME - 1]}…" if clean else "photo"
+    if not clean.strip("."):
+        return "photo"
+    return clean if len(clean) <= LONGEST_NAME else f"{clean[: LONGEST_NAME - 1]}…"
 
 
 def tab_of(text: str | None) -> str | None:
