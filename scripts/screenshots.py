@@ -76,10 +76,11 @@ def serving(classifier: Path) -> Iterator[str]:
     """The address of a server on a free port."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", "--json", str(classifier)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
         document = ""
-        while not document.rstrip().endswith("}"):
-            document += server.stdout.readline()
+        for line in server.stdout or ():
+            document += line
+            if line.startswith("}"):
+                break
         yield json.loads(document)["url"].rstrip("/")
         server.terminate()
 

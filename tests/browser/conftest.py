@@ -11,12 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.unit.explain.collage import train
 
 if TYPE_CHECKING:
@@ -52,12 +51,12 @@ def serve(arguments: list[str]) -> Iterator[str]:
             server.terminate()
 
 
-def first_document(lines: Any) -> str:
+def first_document(lines: Iterable[str]) -> str:
     """The JSON document at the start of a server's output."""
     text = ""
     for line in lines:
         text += line
-        if line.startswith("}") or (line.startswith("{") and line.rstrip().endswith("}")):
+        if line.startswith("}"):
             return text
     raise AssertionError(f"the server ended: {text}")
 

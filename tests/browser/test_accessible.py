@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-
 from tests.browser.doing import CONV, DEMO, drop, wait_for_mosaic, wait_for_pictures
 
 if TYPE_CHECKING:

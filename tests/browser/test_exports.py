@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-
 from tests.browser.doing import fact, open_mosaic, point_at, wait_for_mosaic
 
 if TYPE_CHECKING:
