@@ -63,3 +63,15 @@ def test_without_a_classifier_there_is_no_verdict(page: Page) -> None:
     """No link leads there."""
     page.goto("/photo/demo")
     assert page.get_by_role("link", name="Verdict").count() == 0
+
+
+def test_one_module_can_be_shown_alone(verdict: Page) -> None:
+    """A click on a module's line shows its part of the evidence; the score's line leads back to all of it."""
+    whole = verdict.locator(".scene .map").get_attribute("href") or ""
+    verdict.locator(".sum").get_by_role("link", name="mixed_2/join").click()
+    verdict.wait_for_url("**module=mixed_2/join")
+    part = verdict.locator(".scene .map").get_attribute("href") or ""
+    assert verdict.request.get(part).body() != verdict.request.get(whole).body()
+    verdict.locator(".sum").get_by_role("link", name="score").click()
+    verdict.wait_for_url(lambda url: "module" not in url)
+    assert verdict.locator(".scene .map").get_attribute("href") == whole

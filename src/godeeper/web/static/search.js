@@ -70,7 +70,7 @@ export function wireSearch(input, list, photo) {
 function rank(tensors, wanted) {
   const place = ({ text }) => {
     const names = text.split("\n");
-    if (names.includes(wanted)) return 0;
+    if (names.includes(wanted) || names.includes(`${wanted}/join`)) return 0;
     return names.some((name) => name.startsWith(wanted)) ? 1 : 2;
   };
   return tensors.filter((tensor) => tensor.text.includes(wanted)).sort((a, b) => place(a) - place(b));
