@@ -203,3 +203,43 @@ def test_a_photo_that_is_not_kept_is_explained(page: Page) -> None:
     page.goto(f"/photo/{'0' * 32}")
     assert "memory" in page.locator("h1").inner_text()
     assert page.get_by_role("link", name="Start again", exact=True).is_visible()
+
+
+def test_another_photo_is_shown_in_the_same_place(page: Page) -> None:
+    """Dropped on a mosaic, it is shown on the same tensor, scale included."""
+    open_mosaic(page, f"{CONV}?scale=filter")
+    drop(page, photo(7), "another.png")
+    page.wait_for_url(re.compile("/photo/[0-9a-f]{32}/tensor/mixed/tower_2/conv.scale=filter"))
+    wait_for_mosaic(page)
+    assert "another.png" in page.locator(".crumbs").inner_text()
+
+
+def test_a_finger_points_first_and_opens_then(new_context: Callable[..., BrowserContext]) -> None:
+    """The first touch of a tile shows its numbers, the second goes in."""
+    page = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
+    open_mosaic(page)
+    canvas = page.locator("#mosaic canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + 20, box["y"] + 20)
+    assert page.locator(".which b").inner_text() == "Filter 0"
+    page.wait_for_timeout(400)
+    assert "/filter/" not in page.url
+    page.touchscreen.tap(box["x"] + 20, box["y"] + 20)
+    page.wait_for_url("**/filter/0")
+
+
+def test_pages_mean_something_without_a_script(new_context: Callable[..., BrowserContext]) -> None:
+    """The map is links, a mosaic is a picture, a filter is all there, and a photo can be sent."""
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(DEMO)
+    assert page.locator("a.box").count() > 100
+    page.goto(CONV)
+    assert page.locator("#mosaic img").is_visible()
+    page.goto(f"{CONV}/filter/5")
+    assert page.locator(".scene .map").is_visible()
+    page.goto("/")
+    page.locator("input[name=photo]").set_input_files({"name": "sent.png", "mimeType": "image/png", "buffer": photo(8)})
+    page.get_by_role("button", name="Send it").click()
+    page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))

@@ -45,8 +45,14 @@ export function tell(message) {
   problem.hidden = false;
 }
 
+/** Where the reader is now, with another photo. */
+function samePlace(url) {
+  const [, inside] = location.pathname.match(/^\/photo\/[^/]+(.*)/) ?? [];
+  return inside === undefined ? url : url + inside + location.search + location.hash;
+}
+
 /**
- * Sends a photo and goes to its map; an upload still under way is given up.
+ * Sends a photo and shows it in place of the one before; an upload still under way is given up.
  * @param {Blob} file
  * @param {string} name
  */
@@ -67,7 +73,7 @@ export function sendPhoto(file, name = file.name || "pasted photo") {
   request.addEventListener("loadend", () => { if (sending === request) { sending = null; panel.hidden = request.status !== 201; } });
   request.addEventListener("load", () => {
     const answer = request.response;
-    if (request.status === 201) location.assign(answer.url);
+    if (request.status === 201) location.assign(samePlace(answer.url));
     else tell(answer?.error ?? `The server answered ${request.status}.`);
   });
   request.addEventListener("error", () => tell("The photo could not be sent: the server does not answer."));

@@ -80,9 +80,23 @@ function strongest(filter) {
 }
 
 root.addEventListener("pointermove", (event) => {
+  if (event.pointerType !== "mouse") return;
   const { left, top } = root.getBoundingClientRect();
   const found = tiles.at(event.clientX - left, event.clientY - top);
   if (found) point(found);
+});
+/** A finger has no hovering: its first touch points, its second opens. */
+let isFresh = false;
+root.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse") return;
+  const { left, top } = root.getBoundingClientRect();
+  const found = tiles.at(event.clientX - left, event.clientY - top);
+  isFresh = found !== null && found.filter !== spot?.filter;
+  if (found) point(found);
+});
+cursor.addEventListener("click", (event) => {
+  if (isFresh) event.preventDefault();
+  isFresh = false;
 });
 root.addEventListener("focusin", () => point(spot ?? strongest(tiles.order[0])));
 cursor.addEventListener("keydown", (event) => {

@@ -18,6 +18,10 @@ export function follow(panel, onSites) {
   };
   line.textContent = "Waiting for its turn";
   bar.removeAttribute("value");
+  source.addEventListener("waiting", (event) => {
+    const { before } = JSON.parse(event.data);
+    line.textContent = before === 1 ? "One look is computed first" : `${before} looks are computed first`;
+  });
   source.addEventListener("progress", (event) => {
     const { part, done, of, sites } = JSON.parse(event.data);
     bar.value = done / of;
