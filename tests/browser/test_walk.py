@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
-from tests.browser.doing import CONV, DEMO, drop, fact, open_map, open_mosaic, photo, point_at, wait_for_mosaic, wait_for_pictures
+from tests.browser.doing import (
+    CONV,
+    DEMO,
+    drop,
+    fact,
+    open_map,
+    open_mosaic,
+    photo,
+    point_at,
+    wait_for_mosaic,
+    wait_for_pictures,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
