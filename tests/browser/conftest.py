@@ -11,10 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.explain.collage import train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -49,12 +51,12 @@ def serve(arguments: list[str]) -> Iterator[str]:
             server.terminate()
 
 
-def first_document(lines: Any) -> str:
+def first_document(lines: Iterable[str]) -> str:
     """The JSON document at the start of a server's output."""
     text = ""
     for line in lines:
         text += line
-        if line.startswith("}") or (line.startswith("{") and line.rstrip().endswith("}")):
+        if line.startswith("}"):
             return text
     raise AssertionError(f"the server ended: {text}")
 
@@ -63,6 +65,14 @@ def first_document(lines: Any) -> str:
 def server() -> Iterator[str]:
     """The address of a server without a classifier."""
     yield from serve([])
+
+
+@pytest.fixture(scope="session")
+def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Iterator[str]:
+    """The address of a server with a classifier of cats and flowers."""
+    folder = tmp_path_factory.mktemp("collage")
+    train(folder / "photos", chelsea, "mixed_1/join,mixed_2/join").save(folder / "pets.godeeper")
+    yield from serve([str(folder / "pets.godeeper")])
 
 
 @pytest.fixture
@@ -77,7 +87,7 @@ def new_context(browser: Browser, server: str) -> Iterator[Callable[..., Browser
         page.on("request", lambda request: loud.append(request.url) if is_foreign(request.url) else None)
 
     def make(**options: Any) -> BrowserContext:
-        context = browser.new_context(base_url=server, reduced_motion="reduce", **options)
+        context = browser.new_context(**{"base_url": server, "reduced_motion": "reduce", **options})
         context.set_default_timeout(PATIENCE)
         context.on("page", listen)
         made.append(context)

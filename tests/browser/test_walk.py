@@ -195,7 +195,7 @@ def test_two_thousand_filters_are_all_there(page: Page) -> None:
     for _ in range(80):
         page.keyboard.press("ArrowDown")
     assert page.locator(".which b").inner_text() == "Filter 2047"
-    assert page.locator("#cursor").get_attribute("href").split("?")[0].endswith("/mixed_10/join/filter/2047")  # type: ignore[union-attr]
+    assert (page.locator("#cursor").get_attribute("href") or "").endswith("/mixed_10/join/filter/2047")
 
 
 def test_a_photo_that_is_not_kept_is_explained(page: Page) -> None:

@@ -33,7 +33,7 @@ from .desk import (
 )
 from .records import tensor_record, urls
 from .upload import tab_of
-from .verdicts import class_of, evidence_of, evidence_record, numbered, verdict_record
+from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,11 +181,9 @@ async def evidence_picture(request: Request) -> Response:
     """The photo tinted where the evidence for a class was collected."""
     found = await evidence_of(request, await photo_of(request))
     number, against = numbered(found, request.path_params["n"]), over(request, found)
-    return png_answer(
-        await desk_of(request).laboratory.draw(
-            lambda: pictures.png(pictures.evidence_over(found, number, against).image)
-        )
-    )
+    module = module_in_query(request, found)
+    drawn = await desk_of(request).laboratory.draw(lambda: pictures.evidence_over(found, number, against, module))
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.png(drawn.image)))
 
 
 def over(request: Request, found: Evidence) -> int | None:

@@ -58,6 +58,7 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
         ["tab"],
     ),
     "class": ("a class by its name or number", TEXT, ["0"]),
+    "module": ("one of the classifier's modules, for its evidence alone", TEXT, ["mixed/join"]),
     "over": ("a class whose evidence is taken off", TEXT, ["0"]),
 }
 """Name -> what it means, what it can be, examples."""

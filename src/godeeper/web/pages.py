@@ -112,12 +112,13 @@ class VerdictPage:
     """``verdict.html``: what the classifier says, and why.
 
     ``verdict``: as ``GET /api/photos/{photo}/verdict`` answers it.  ``chosen``: the number of the class that is explained;
-    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` answers it.
+    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` answers it; ``module``: the one that is shown alone.
     """
 
     photo: dict[str, Any]
     verdict: dict[str, Any]
     chosen: int
+    module: str | None
     evidence: dict[str, Any]
 
 

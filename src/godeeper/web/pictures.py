@@ -99,9 +99,14 @@ def kernel(weights: WeightsFile, peek: Peek, number: int) -> bytes:
     return png(kernels(weights, peek.tensor.site).picture(number))
 
 
-def evidence_over(found: Evidence, number: int, against: int | None) -> Overlay:
-    """The photo tinted where evidence for a class was collected, as large as the photo is shown, up to a limit."""
+def evidence_over(found: Evidence, number: int, against: int | None, module: str | None = None) -> Overlay:
+    """The photo tinted where evidence for a class was collected, as large as the photo is shown, up to a limit.
+
+    One module's picture has the scale of the whole, so that the modules compare.
+    """
     width, height = found.photo.size
     scale = min(1.0, EVIDENCE_SIDE / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return overlay(found, Question(number, against), size)
+    question = Question(number, against)
+    whole = overlay(found, question, size)
+    return whole if module is None else overlay(found, question, size, whole.limit, module)

@@ -75,4 +75,5 @@ def places(diagram: Diagram) -> str:
 
 
 def place(x: float, y: float, width: float) -> str:
+    """Left, top and width as a rule."""
     return f"{{left:{number(x)}px;top:{number(y)}px;width:{number(width)}px}}"

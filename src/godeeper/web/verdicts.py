@@ -42,6 +42,15 @@ def class_of(found: Evidence, text: str) -> int:
     raise UnknownName("class", text[:80], found.classes)
 
 
+def module_in_query(request: Request, found: Evidence) -> str | None:
+    """The module whose evidence alone is wanted, if the query names one; raises ``UnknownName``."""
+    module = request.query_params.get("module")
+    addresses = [part.address for part in found.parts]
+    if module is not None and module not in addresses:
+        raise UnknownName("module", module[:80], addresses)
+    return module
+
+
 def numbered(found: Evidence, number: int) -> int:
     """``number``, if a class has it; raises ``Refused``."""
     if number >= len(found.classes):

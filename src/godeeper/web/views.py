@@ -39,7 +39,7 @@ from .pictures import levels
 from .records import shown, tensor_record, urls
 from .refusals import not_found
 from .style import style_sheet
-from .verdicts import class_of, evidence_of, evidence_record, verdict_record
+from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -155,6 +155,7 @@ async def verdict(request: Request) -> Response:
         photo=photo.record(),
         verdict=verdict_record(desk, photo, found),
         chosen=chosen,
+        module=module_in_query(request, found),
         evidence=await desk.laboratory.draw(lambda: evidence_record(photo, found, chosen, None)),
     )
     return render("verdict.html", desk.site, page)

@@ -54,6 +54,7 @@ function point(next) {
   const [left, top, across, down] = tiles.frame(next.filter);
   place(cellMark, [left + (next.column * across) / width, top + (next.row * down) / height, across / width, down / height]);
   cellMark.hidden = false;
+  readout.classList.add("told");
   readout.querySelector("b").textContent = `Filter ${facts.filter}`;
   readout.querySelector(".which span").textContent = remarkOn(facts);
   const said = { value: number(valueAt(next)), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };

@@ -66,9 +66,13 @@ export function wireSearch(input, list, photo) {
   });
 }
 
-/** Names that begin with what is wanted come before those that only contain it. */
+/** The very name comes first, then names that begin with what is wanted, then those that contain it. */
 function rank(tensors, wanted) {
-  const place = (tensor) => (tensor.text === wanted ? 0 : tensor.text.split("\n").some((name) => name.startsWith(wanted)) ? 1 : 2);
+  const place = ({ text }) => {
+    const names = text.split("\n");
+    if (names.includes(wanted) || names.includes(`${wanted}/join`)) return 0;
+    return names.some((name) => name.startsWith(wanted)) ? 1 : 2;
+  };
   return tensors.filter((tensor) => tensor.text.includes(wanted)).sort((a, b) => place(a) - place(b));
 }
 

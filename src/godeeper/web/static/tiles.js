@@ -2,7 +2,7 @@
 
 const GUTTER = 2;
 const MARGIN = "800px"; // bands this near the window are painted before they are seen
-const CROSS = "#cc685e";
+const CROSS = "#8f4a43";
 const LEAST_TILE = 24; // pixels: the smallest tile that a pointer finds
 const LARGEST_ZOOM = 24;
 
@@ -79,6 +79,7 @@ export class Tiles {
     const pen = band.getContext("2d");
     pen.imageSmoothingEnabled = false;
     pen.strokeStyle = CROSS;
+    pen.fillStyle = getComputedStyle(this.root).getPropertyValue("--well");
     pen.lineWidth = Math.max(1, this.ratio);
     const start = band.first * this.across;
     const chosen = this.order.slice(start, start + band.rowCount * this.across);
@@ -86,6 +87,7 @@ export class Tiles {
       const left = (k % this.across) * (width + gutter);
       const top = Math.floor(k / this.across) * (height + gutter);
       const [h, w] = this.tile;
+      pen.fillRect(left - gutter, top - gutter, width + 2 * gutter, height + 2 * gutter);
       pen.drawImage(this.picture, (filter % this.columns) * w, Math.floor(filter / this.columns) * h, w, h, left, top, width, height);
       if (this.crossed.has(filter)) cross(pen, left, top, width, height);
     });
