@@ -61,9 +61,10 @@ def run(options: argparse.Namespace) -> int:
     )
     announce(options, address(options.host, port))
     try:
-        serve(app, listening)
+        serve(app, listening, laboratory.stop)
     except KeyboardInterrupt:  # how a server is ended
-        print(file=sys.stderr)
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the terminal stands behind ^C
     return 0
 
 

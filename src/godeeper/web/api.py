@@ -36,11 +36,13 @@ from .upload import tab_of
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from starlette.requests import Request
 
     from ..explain.evidence import Evidence
     from .album import Kept
 
+PIECE = 1 << 18  # bytes of an array that are sent at a time
 MOST_TILES = 48  # rows or columns of a thumbnail
 
 
@@ -218,9 +220,16 @@ async def classify(request: Request) -> Response:
 async def values(request: Request) -> Response:
     """The activations themselves: float32, little-endian, (C, H, W)."""
     peek = await peek_of(request, await photo_of(request))
-    shape = ",".join(map(str, peek.shape[1:]))
-    body = np.ascontiguousarray(peek.activations[0], "<f4").tobytes()
-    return Response(body, media_type="application/octet-stream", headers={"x-shape": shape})
+    numbers = np.ascontiguousarray(peek.activations[0], "<f4")
+    headers = {"x-shape": ",".join(map(str, numbers.shape)), "content-length": str(numbers.nbytes)}
+    return StreamingResponse(pieces(numbers), media_type="application/octet-stream", headers=headers)
+
+
+async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
+    """An array's bytes, a piece at a time as they are taken, without a copy of the whole."""
+    whole = numbers.reshape(-1).view(np.uint8).data
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]
 
 
 async def tensors(request: Request) -> Response:

@@ -27,6 +27,7 @@ from ..photos.preprocess import to_planes
 from ..photos.steps import PhotoSteps
 from .album import DEMO, DEMO_NAME, Album, Kept, demo_bytes, develop
 from .looks import Look, Segment, segments
+from .memory import give_back
 from .records import WHOLE_PHOTO
 from .refusals import Superseded, not_found
 
@@ -44,10 +45,10 @@ MOST_TABS = 1024
 
 
 class Ticket:
-    """One who waits for a look, up to some segment."""
+    """One who waits for a look, up to some segment; ``dropped`` says why he waits in vain."""
 
     def __init__(self) -> None:
-        self.is_superseded = False
+        self.dropped: str | None = None
 
 
 class Job:
@@ -72,8 +73,8 @@ class Job:
     async def reach(self, done: int, ticket: Ticket) -> None:
         """Wait until ``done`` segments are computed; raises what went wrong, or ``Superseded``."""
         while self.look.done < done:
-            if ticket.is_superseded:
-                raise Superseded("this tab has turned to another photo")
+            if ticket.dropped:
+                raise Superseded(ticket.dropped)
             if self.error:
                 raise self.error
             await self.changed.wait()
@@ -235,13 +236,19 @@ class Laboratory:
         earlier_photo, earlier = self.tabs.pop(tab, (photo.id, None))
         self.tabs[tab] = photo.id, ticket
         if earlier and earlier_photo != photo.id:
-            self.drop(earlier_photo, earlier)
+            self.drop(earlier_photo, earlier, "this tab has turned to another photo")
         while len(self.tabs) > MOST_TABS:
             self.tabs.popitem(last=False)
 
-    def drop(self, photo_id: str, ticket: Ticket) -> None:
+    def stop(self) -> None:
+        """Drop all that is waited for, because the server ends."""
+        for photo_id, job in self.jobs.items():
+            for ticket in tuple(job.wishes):
+                self.drop(photo_id, ticket, "the server has ended")
+
+    def drop(self, photo_id: str, ticket: Ticket, why: str) -> None:
         """Withdraw a wish, and tell who made it."""
-        ticket.is_superseded = True
+        ticket.dropped = why
         job = self.jobs.get(photo_id)
         if job and job.wishes.pop(ticket, None) is not None:
             job.tell()
@@ -253,22 +260,24 @@ class Laboratory:
                 while job.look.done < job.wished:
                     run = self.segments[job.look.done].plan
                     job.look.add(await work(self.lane, lambda: job.look.compute(self.runner, run)))  # noqa: B023 (awaited here)
-                    self.forget()
                     job.tell()
+                if self.forget():
+                    await work(self.lane, give_back)
         except Exception as error:  # whatever it is, those who wait must hear of it
             job.error = error
         finally:
             del self.jobs[photo_id]
             job.tell()
 
-    def forget(self) -> None:
-        """Let go of the longest unused looks that nobody waits for, until the rest fits."""
-        total = sum(look.nbytes for look in self.looks.values())
+    def forget(self) -> bool:
+        """Let go of the longest unused looks that nobody waits for, until the rest fits; answers whether any went."""
+        total, before = sum(look.nbytes for look in self.looks.values()), len(self.looks)
         for photo_id in list(self.looks)[:-1]:
             if total <= self.most_look_bytes:
-                return
+                break
             if photo_id not in self.jobs:
                 total -= self.looks.pop(photo_id).nbytes
+        return len(self.looks) < before
 
 
 async def work(pool: ThreadPoolExecutor, task: Callable[[], Result]) -> Result:

@@ -11,6 +11,7 @@ from ..network import BLOG_TENSORS
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..version import __version__
+from .api import MOST_TILES
 from .pages import SORTS
 from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
 from .upload import LONGEST_TAB
@@ -43,8 +44,8 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
     "scale": ("what dark and bright mean", {"type": "string", "enum": list(SCALES)}, ["shared"]),
     "colour": ("the colour map", {"type": "string", "enum": list(COLOURS)}, ["grey"]),
     "sort": ("the order of the filters", {"type": "string", "enum": [name for name, _ in SORTS]}, ["number"]),
-    "rows": ("rows of tiles", {"type": "integer", "minimum": 1, "maximum": 32}, [2]),
-    "columns": ("columns of tiles", {"type": "integer", "minimum": 1, "maximum": 32}, [4]),
+    "rows": ("rows of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [2]),
+    "columns": ("columns of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [4]),
     "filter": ("the filter that is shown first", WHOLE, [0]),
     "pattern": (
         "an address or a pattern; all if it is not given",

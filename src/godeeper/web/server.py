@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import h11
@@ -22,10 +23,12 @@ GRACE = 1  # seconds for answers under way when the server ends
 
 def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on ``host`` and ``port``, 0 for a free one; raises ``OptionError``."""
+    if not 0 <= port <= 65535:
+        raise OptionError(f"--port {port}: expected a number from 0 to 65535, 0 for a free one")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise OptionError(
             f"cannot listen on {host}:{port} ({why}): choose another --port, or 0 for a free one"
@@ -65,9 +68,21 @@ class Protocol(H11Protocol):
             self.waiting = None
 
 
-def run(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``."""
-    uvicorn.Server(configured(app)).run(sockets=[listening])
+class Server(uvicorn.Server):
+    """uvicorn's, which also drops the work in hand when it ends, so that open streams end too."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.ending()
+        await super().shutdown(sockets)
+
+
+def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None]) -> None:
+    """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``; then ``ending`` is called first."""
+    Server(configured(app), ending).run(sockets=[listening])
 
 
 def configured(app: ASGIApp, patience: float = PATIENCE) -> uvicorn.Config:
