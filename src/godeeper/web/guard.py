@@ -108,6 +108,8 @@ class Guard:
             got = ", ".join(hosts)[:80] or "none"
             return f"host {got!r} is not this server's: use its loopback address, or start it with --allow-host"
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if origin == "null" and site == "same-origin":  # a form on our own page, which sends no referrer
+            origin = None
         if method not in SAFE and origin is not None and not same_origin(origin, place):
             return f"a request from {origin[:80]!r} is not let in: only the page's own are"
         if site not in ("same-origin", "none") and not (method in SAFE and headers.get("sec-fetch-mode") == "navigate"):

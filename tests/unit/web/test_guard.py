@@ -63,6 +63,7 @@ def test_no_host_and_two_hosts_are_refused() -> None:
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "http://127.0.0.1:9999"},
         {"origin": "http://localhost:8299"},
         {"origin": "file://"},
@@ -81,7 +82,7 @@ def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "headers",
     [{}, {"origin": f"http://{OURS}"}, {"origin": f"http://{OURS}", "sec-fetch-site": "same-origin"},
-     {"sec-fetch-site": "none"}],
+     {"sec-fetch-site": "none"}, {"origin": "null", "sec-fetch-site": "same-origin"}],
     ids=str,
 )  # fmt: skip
 def test_own_posts_are_let_in(headers: dict[str, str]) -> None:
