@@ -117,6 +117,9 @@ def test_the_search_lists_all_four_names(page: Page) -> None:
     first.wait_for()
     for name in ("mixed/tower_2/conv", "Mixed_5b/Branch_3/Conv2d_0b_1x1", "Mixed_5b.branch_pool", "activation_12"):
         assert name in first.inner_text()
+    assert page.locator("a.box.hit").evaluate_all("(boxes) => boxes.map((box) => box.dataset.address)") == [
+        "mixed/tower_2/conv"
+    ]
 
 
 def test_the_map_can_be_moved_and_enlarged(page: Page) -> None:

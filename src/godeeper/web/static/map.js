@@ -97,5 +97,10 @@ function neighbour(box, key) {
   return best;
 }
 
+document.addEventListener("found", ({ detail }) => {
+  sheet.classList.toggle("searching", detail.length > 0);
+  for (const box of boxes) box.classList.toggle("hit", detail.includes(box.dataset.address));
+});
+
 wide.addEventListener("change", arrange);
 arrange();

@@ -24,13 +24,15 @@ export function wireSearch(input, list, photo) {
     else input.removeAttribute("aria-activedescendant");
     item?.scrollIntoView({ block: "nearest" });
   };
-  const close = () => { list.hidden = true; input.setAttribute("aria-expanded", "false"); choose(-1); };
+  const tell = (found) => document.dispatchEvent(new CustomEvent("found", { detail: found.map(({ address }) => address) }));
+  const close = () => { tell([]); list.hidden = true; input.setAttribute("aria-expanded", "false"); choose(-1); };
   const show = async () => {
     const wanted = input.value.trim().toLowerCase();
     if (!wanted) return close();
     const found = rank(await load(), wanted).slice(0, MOST);
     list.replaceChildren(...(found.length ? found.map(item) : [nothing(input.value)]));
     list.hidden = false;
+    tell(found);
     input.setAttribute("aria-expanded", "true");
     choose(found.length ? 0 : -1);
     return undefined;
