@@ -49,12 +49,14 @@ class Part:
     """The evidence that one tensor collected.
 
     ``grids``: (classes, H, W), the evidence in each cell.  ``filters``: (classes, C), the same evidence by filter.
+    ``features``: (C,), the means that the head reads.
     ``area``: the part of the network's input that the grid stands for, in its pixels.
     """
 
     tensor: Tensor
     grids: Doubles = field(repr=False)
     filters: Doubles = field(repr=False)
+    features: Doubles = field(repr=False)
     area: Box
 
     @property
@@ -104,9 +106,10 @@ class Evidence:
     preprocessing: str
 
     @property
-    def likeliest(self) -> int:
-        """The number of the class with the greatest probability."""
-        return int(self.probabilities.argmax())
+    def ranking(self) -> list[int]:
+        """The numbers of the classes, the likeliest first."""
+        ranked: list[int] = np.argsort(-self.probabilities, kind="stable").tolist()
+        return ranked
 
     @cached_property
     def magnitude(self) -> float:
@@ -275,12 +278,14 @@ def parts(classifier: Classifier, planes: Mapping[str, Floats]) -> list[Part]:
         tensor = resolve_one(network, address)
         rows = slice(start, start := start + len(values))
         surplus = values.astype(np.float64) - head.mean[rows, None, None]  # (C, H, W)
+        means = surplus.mean(axis=(1, 2))
         cells = values.shape[1] * values.shape[2]
         found.append(
             Part(
                 tensor=tensor,
                 grids=np.tensordot(weights[:, rows], surplus, 1) / cells,
-                filters=weights[:, rows] * surplus.mean(axis=(1, 2)),
+                filters=weights[:, rows] * means,
+                features=head.mean[rows] + means,
                 area=extent(tensor.site, classifier.preprocess.size),
             )
         )
