@@ -37,6 +37,8 @@ MOST = 10  # classes listed
 REFUSED = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 """What a file system may refuse in a name."""
 
+LONGEST = 60  # bytes of a class's name in that of a file
+
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "explain", "show where in a photo a verdict came from", EXAMPLE, run)
@@ -153,7 +155,7 @@ def explained(
 def picture_path(folder: Path, found: Evidence, question: Question, taken: set[Path]) -> Path:
     """``<photo>.<class>.evidence.png``; photos of the same name are numbered, so that none is written over."""
     labels = [found.classes[found.number(each)] for each in (question.label, question.against) if each is not None]
-    what = REFUSED.sub("-", "-over-".join(labels))
+    what = "-over-".join(REFUSED.sub("-", label).encode()[:LONGEST].decode(errors="ignore") for label in labels)
     stem = "stdin" if found.photo.name == "-" else Path(found.photo.name).stem
     path = folder / f"{stem}.{what}.evidence.png"
     number = 1
@@ -216,8 +218,6 @@ def voices(evidence: dict[str, Any]) -> list[str]:
     lines = []
     for side, filters in evidence["filters"].items():
         if filters:
-            said = [
-                f"{each['address']}[{each['filter']}] {each['evidence']:+.3f} ({each['share']:.0%})" for each in filters
-            ]
+            said = [f"{each['origin']} {each['evidence']:+.3f} ({each['share']:.0%})" for each in filters]
             lines.append(f"{side}: {', '.join(said)}")
     return lines

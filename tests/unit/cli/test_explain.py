@@ -81,6 +81,17 @@ def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     assert "-over-" in record["png"]
 
 
+def test_a_long_name(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """A class whose name no file could bear with more after it still has a picture."""
+    names = ("ж" * 120, "b")
+    classifier(classes=names).save(tmp_path / "long.godeeper")
+    (record,) = json.loads(
+        run("explain", tmp_path / "long.godeeper", chelsea, "--class", names[0], "--json", "--out", tmp_path)[1]
+    )["photos"]
+    assert Path(record["png"]).name == f"chelsea.{'ж' * 30}.evidence.png"
+    assert Path(record["png"]).is_file()
+
+
 def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     """No picture is written over another's."""
     for folder in ("a", "b"):

@@ -15,6 +15,7 @@ from tests.unit.training.handmade import CLASSES, classifier
 
 from godeeper.errors import OptionError, PhotoError, UnknownName
 from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations, shares
+from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.training.classifier import Classifier
 from godeeper.training.train import retrain
@@ -107,6 +108,24 @@ def test_the_loudest_filters(both: Evidence) -> None:
     (part,) = [part for part in both.parts if part.address == speaking[0].address]
     assert speaking[0].value == part.filters[both.number("cat"), speaking[0].filter]
     assert speaking[0].value >= max(part.filters[both.number("cat")].max() for part in both.parts)
+
+
+def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evidence) -> None:
+    """What is named can be peeked at: its mean there is the feature that the head reads."""
+    (voice, *_), _ = both.by_filter("cat")
+    (part,) = [part for part in both.parts if part.address == voice.address]
+    assert not voice.origin.startswith(voice.address)
+    there = net.peek(collage(), voice.origin)
+    assert there.mean[0] == pytest.approx(part.features[voice.filter], rel=1e-3)
+
+
+def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
+    """The picture is of the likeliest class if none is named, also in a notebook."""
+    for label in (None, "cat"):
+        with Image.open(both.save(tmp_path / "picture.png", label)) as image:
+            assert dict(image.info)["godeeper:evidence"] == (label or both.classes[both.ranking[0]])
+            assert image.size == both.picture(label).size
+    assert both._repr_png_().startswith(b"\x89PNG")
 
 
 def test_one_class_over_another(both: Evidence) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,12 @@ import pytest
 from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
+from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.ops import Conv, Pool, borders
+from godeeper.blueprint.ops import Network as Blueprint
+from godeeper.blueprint.sites import PHOTO_KINDS, Site, sites
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OptionError
 from godeeper.explain.place import Box, Cell, Placement, extent, field_box, patch, square, strongest
@@ -102,6 +108,38 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
     same, outside, inside = values(net, planes)[:, :, row, column]
     np.testing.assert_allclose(outside, same, rtol=1e-4, atol=1e-4)
     assert np.abs(inside - same).max() > 1e-3
+
+
+def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
+    """The first and last pixel of the input that cells ``first`` to ``last`` depend on, along one axis, step by step."""
+    site = every[index]
+    if site.kind in PHOTO_KINDS:
+        return first, last
+    if not isinstance(site.op, Conv | Pool):
+        ends = [seen_by(every, source, axis, first, last) for source in site.inputs]
+        return min(start for start, _ in ends), max(end for _, end in ends)
+    (source,) = site.inputs
+    _, height, width = every[source].shape
+    before = borders(site.op, (height, width))[axis][0]
+    start, end = first * site.op.stride - before, last * site.op.stride - before + site.op.kernel[axis] - 1
+    return seen_by(every, source, axis, max(start, 0), min(end, (height, width)[axis] - 1))
+
+
+@pytest.mark.parametrize(
+    ("network", "dialect"),
+    [(network, dialect) for network in NETWORKS.values() for dialect in known_dialects(network.family)],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
+    """The ends of each module: a field is what walking back through every operation and its padding arrives at."""
+    every = sites(in_dialect(network, dialect))
+    whole = Box(0, 0, network.input_size, network.input_size)
+    joins = [site for site in every if site.kind == "concat"]
+    assert len(joins) >= 9
+    for site in joins[:4]:
+        for cell in {0, site.shape[1] // 2, site.shape[1] - 1}:
+            (top, bottom), (left, right) = (seen_by(every, site.index, axis, cell, cell) for axis in (0, 1))
+            assert field_box(site.field, cell, cell).within(whole) == Box(left, top, right + 1, bottom + 1)
 
 
 def test_squares_lie_side_by_side() -> None:
