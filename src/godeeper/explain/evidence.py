@@ -129,6 +129,11 @@ class Evidence:
         ranked: list[int] = np.argsort(-self.probabilities, kind="stable").tolist()
         return ranked
 
+    @property
+    def likeliest(self) -> int:
+        """The number of the class with the greatest probability."""
+        return self.ranking[0]
+
     @cached_property
     def magnitude(self) -> float:
         """The greatest sum of magnitudes that any class's evidence adds up from."""
@@ -214,21 +219,21 @@ class Evidence:
         """The photo with the evidence over it; for the likeliest class, if none is named."""
         from .picture import Question, draw
 
-        return draw(self, Question(self.ranking[0] if label is None else label, against))
+        return draw(self, Question(self.likeliest if label is None else label, against))
 
     def save(self, path: str | Path, label: Class | None = None, against: Class | None = None) -> Path:
         """Write the picture as a PNG that carries its provenance."""
         from ..files import write_atomically
         from .picture import Question, png
 
-        write_atomically(Path(path), png(self, Question(self.ranking[0] if label is None else label, against)))
+        write_atomically(Path(path), png(self, Question(self.likeliest if label is None else label, against)))
         return Path(path)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
         from .picture import Question, png
 
-        return png(self, Question(self.ranking[0]))
+        return png(self, Question(self.likeliest))
 
     def record(self, label: Class, against: Class | None = None, top: int = 5) -> dict[str, Any]:
         """One class's evidence as JSON can hold it."""
