@@ -22,7 +22,7 @@ from godeeper.errors import OptionError
 from godeeper.explain.place import Box, Cell, Placement, extent, field_box, patch, square, strongest
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.photos.preprocess import FITS, Preprocess
+from godeeper.photos.preprocess import FILTERS, FITS, Filter, Fit, Preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,6 +108,20 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
     same, outside, inside = values(net, planes)[:, :, row, column]
     np.testing.assert_allclose(outside, same, rtol=1e-4, atol=1e-4)
     assert np.abs(inside - same).max() > 1e-3
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("filter", FILTERS)
+def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
+    """What one pixel of the photo lights up in the input lies, in the mean, where the placement says."""
+    preprocess = Preprocess(fit=fit, filter=filter, subtract=0.0)
+    pixels = np.zeros((598, 1495, 3), np.uint8)
+    x, y = 700, 300
+    pixels[y, x] = 255
+    light = preprocess(decode(pixels))[0].sum(axis=0)  # (299, 299)
+    across, down = light.sum(axis=0) @ np.arange(299) / light.sum(), light.sum(axis=1) @ np.arange(299) / light.sum()
+    point = Placement.of(preprocess, (1495, 598)).on_photo(Box(across + 0.5, down + 0.5, across + 0.5, down + 0.5))
+    assert (point.left, point.top) == pytest.approx((x + 0.5, y + 0.5), abs=0.6)
 
 
 def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
