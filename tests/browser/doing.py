@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -78,3 +79,10 @@ def point_at(page: Page, position: int, row: int, column: int, side: int = 35) -
 def fact(page: Page, name: str) -> str:
     """What the readout says."""
     return page.locator(f"[data-fact={name}]").inner_text()
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe-core finds wrong: rule, and where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    return [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
-from tests.browser.doing import CONV, DEMO, drop, wait_for_mosaic, wait_for_pictures
+from tests.browser.doing import CONV, DEMO, drop, violations, wait_for_mosaic, wait_for_pictures
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -21,13 +21,6 @@ PAGES = {
     "error": "/photo/ffffffffffffffffffffffffffffffff",
 }
 WINDOWS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
-
-
-def violations(page: Page) -> list[Any]:
-    """What axe-core finds wrong: rule, and where."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page).response["violations"]
-    return [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

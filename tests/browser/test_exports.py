@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from tests.browser.doing import fact, open_mosaic, point_at, wait_for_mosaic
+from tests.browser.doing import fact, open_mosaic, point_at, violations, wait_for_mosaic
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -31,6 +31,7 @@ def test_the_offline_page_needs_no_server(
     point_at(alone, 5, 21, 19)
     assert fact(alone, "value") == value
     assert alone.locator(".which b").inner_text() == "Filter 5"
+    assert violations(alone) == []
     alone.get_by_label("Sort").select_option("strength")
     point_at(alone, 0, 21, 19)
     assert alone.locator(".which b").inner_text() == "Filter 12"

@@ -243,3 +243,39 @@ def test_pages_mean_something_without_a_script(new_context: Callable[..., Browse
     page.locator("input[name=photo]").set_input_files({"name": "sent.png", "mimeType": "image/png", "buffer": photo(8)})
     page.get_by_role("button", name="Send it").click()
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
+
+
+def test_an_upload_can_be_given_up(page: Page) -> None:
+    """Cancel leaves the reader where they were."""
+    page.goto("/")
+    page.route("**/api/photos", lambda _: None)
+    drop(page, photo(9), "slow.png")
+    panel = page.locator("#upload")
+    panel.wait_for()
+    assert "slow.png" in panel.inner_text()
+    panel.get_by_role("button").click()
+    assert panel.is_hidden()
+    assert page.url.endswith("/")
+
+
+def test_a_server_that_is_gone_is_told_of(page: Page) -> None:
+    """The page says that nothing answers."""
+    page.goto("/")
+    page.route("**/api/photos", lambda route: route.abort())
+    drop(page, photo(9))
+    problem = page.get_by_role("alert").filter(visible=True)
+    problem.wait_for()
+    assert "does not answer" in problem.inner_text()
+
+
+def test_tabs_do_not_disturb_each_other(new_context: Callable[..., BrowserContext]) -> None:
+    """Two tabs take in a photo each at the same time, and both see their own to the end."""
+    context = new_context(viewport={"width": 1440, "height": 900})
+    tabs = [context.new_page(), context.new_page()]
+    for number, tab in enumerate(tabs):
+        tab.goto("/")
+        drop(tab, photo(20 + number), f"photo {number}.png")
+    for number, tab in enumerate(tabs):
+        tab.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
+        wait_for_pictures(tab)
+        assert f"photo {number}.png" in tab.locator(".crumbs").inner_text()

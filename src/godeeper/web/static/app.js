@@ -3,8 +3,6 @@ import { openCamera } from "./camera.js";
 import { chooseFile, takePhotos } from "./drop.js";
 import { wireSearch } from "./search.js";
 
-document.body.classList.add("scripted");
-
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
