@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import cache, classify, doctor, export, map, peek, retrain, serve, tensors, weights  # noqa: A004 (named like the command)
+from . import cache, classify, doctor, explain, export, map, peek, retrain, serve, tensors, top, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, map, doctor, retrain, classify, serve, export, weights, cache)
+COMMANDS = (peek, tensors, map, doctor, retrain, classify, explain, top, serve, export, weights, cache)
 
 EXAMPLE = """\
 example:

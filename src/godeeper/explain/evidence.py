@@ -11,7 +11,8 @@ A cell is where evidence was *collected*.  What the cell saw is its receptive fi
 cell, and in later modules larger than the photo: a place's evidence may come from things beside it.
 
 Sums are in double precision, from values in single precision; the classifier itself averages in single precision.
-The two agree within ``TOLERANCE`` of the sum of all magnitudes, which the tests hold it to.
+The two agree within ``TOLERANCE`` of the sum of all magnitudes, which the tests hold it to.  (Half precision is
+where training keeps features; neither the classifier's own answer nor this has a part in it.)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +29,14 @@ from ..blueprint.address import Tensor, resolve_one
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
 from ..photos.decode import Photo, decode
+from .filters import origin
 from .place import Box, Placement, extent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
+    from ..blueprint.ops import Network
     from ..training.classifier import Classifier
 
     Floats = NDArray[np.float32]
@@ -49,12 +54,14 @@ class Part:
     """The evidence that one tensor collected.
 
     ``grids``: (classes, H, W), the evidence in each cell.  ``filters``: (classes, C), the same evidence by filter.
+    ``features``: (C,), the means that the head reads.
     ``area``: the part of the network's input that the grid stands for, in its pixels.
     """
 
     tensor: Tensor
     grids: Doubles = field(repr=False)
     filters: Doubles = field(repr=False)
+    features: Doubles = field(repr=False)
     area: Box
 
     @property
@@ -72,12 +79,24 @@ class Voice:
     """What one filter has to say.
 
     ``value``: its evidence, in logits.  ``share``: of all that filters say on its side, for or against.
+    ``origin``: where a join has it from, as an address to peek at.
     """
 
     address: str
     filter: int
     value: float
     share: float
+    origin: str
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "address": self.address,
+            "filter": self.filter,
+            "evidence": self.value,
+            "share": self.share,
+            "origin": self.origin,
+        }
 
 
 @dataclass(frozen=True)
@@ -90,9 +109,9 @@ class Evidence:
     """
 
     classes: tuple[str, ...]
-    parts: tuple[Part, ...]
-    constant: Doubles
-    logits: Doubles
+    parts: tuple[Part, ...] = field(repr=False)
+    constant: Doubles = field(repr=False)
+    logits: Doubles = field(repr=False)
     probabilities: Doubles
     temperature: float
     verdict: str | None
@@ -102,11 +121,18 @@ class Evidence:
     weights: str
     weights_sha256: str
     preprocessing: str
+    blueprint: Network = field(repr=False)
+
+    @property
+    def ranking(self) -> list[int]:
+        """The numbers of the classes, the likeliest first."""
+        ranked: list[int] = np.argsort(-self.probabilities, kind="stable").tolist()
+        return ranked
 
     @property
     def likeliest(self) -> int:
         """The number of the class with the greatest probability."""
-        return int(self.probabilities.argmax())
+        return self.ranking[0]
 
     @cached_property
     def magnitude(self) -> float:
@@ -137,12 +163,23 @@ class Evidence:
 
     def by_filter(self, label: Class, top: int = 5, against: Class | None = None) -> tuple[list[Voice], list[Voice]]:
         """The ``top`` filters that speak most for a class, and those that speak most against it."""
-        voices = [
-            (part.address, number, value)
+        heard = [
+            (part, number, value)
             for part in self.parts
             for number, value in enumerate(self.of(part.filters, label, against).tolist())
         ]
-        return loudest(voices, top, 1), loudest(voices, top, -1)
+        return self.loudest(heard, top, 1), self.loudest(heard, top, -1)
+
+    def loudest(self, heard: list[tuple[Part, int, float]], top: int, sign: int) -> list[Voice]:
+        """The ``top`` voices on one side, the loudest first."""
+        ranked = sorted((voice for voice in heard if voice[2] * sign > 0), key=lambda voice: -voice[2] * sign)
+        whole = sum(value for _, _, value in ranked)
+        return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]
+
+    def voice(self, part: Part, number: int, value: float, share: float) -> Voice:
+        """One filter, with where it comes from."""
+        site, there = origin(self.blueprint, part.tensor.site, number)
+        return Voice(part.address, number, value, share, f"{site.address}[{there}]")
 
     def over_photo(
         self, label: Class, size: tuple[int, int], against: Class | None = None, address: str | None = None
@@ -178,6 +215,26 @@ class Evidence:
         laid: Doubles = rows @ grid @ columns.T
         return laid
 
+    def picture(self, label: Class | None = None, against: Class | None = None) -> Image.Image:
+        """The photo with the evidence over it; for the likeliest class, if none is named."""
+        from .picture import Question, draw
+
+        return draw(self, Question(self.likeliest if label is None else label, against))
+
+    def save(self, path: str | Path, label: Class | None = None, against: Class | None = None) -> Path:
+        """Write the picture as a PNG that carries its provenance."""
+        from ..files import write_atomically
+        from .picture import Question, png
+
+        write_atomically(Path(path), png(self, Question(self.likeliest if label is None else label, against)))
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        from .picture import Question, png
+
+        return png(self, Question(self.likeliest))
+
     def record(self, label: Class, against: Class | None = None, top: int = 5) -> dict[str, Any]:
         """One class's evidence as JSON can hold it."""
         speaking = zip(("for", "against"), self.by_filter(label, top, against), strict=True)
@@ -196,13 +253,7 @@ class Evidence:
                 }
                 for part in self.parts
             ],
-            "filters": {
-                side: [
-                    {"address": each.address, "filter": each.filter, "evidence": each.value, "share": each.share}
-                    for each in voices
-                ]
-                for side, voices in speaking
-            },
+            "filters": {side: [voice.record() for voice in voices] for side, voices in speaking},
         }
 
 
@@ -235,6 +286,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         activations: each of the head's addresses -> (1, C, H, W), or (1, C) where there is no grid.
     """
     head, weights = classifier.head, classifier.weights_file
+    blueprint = weights.network
     planes = {
         address: activations[address].reshape(*activations[address].shape[1:2], *grid_of(activations[address]))
         for address in head.addresses
@@ -245,7 +297,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
     probabilities /= probabilities.sum()
     return Evidence(
         classes=head.classes,
-        parts=tuple(parts(classifier, planes)),
+        parts=tuple(parts(classifier, blueprint, planes)),
         constant=head.intercepts.astype(np.float64),
         logits=logits,
         probabilities=probabilities,
@@ -257,6 +309,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         weights=weights.name,
         weights_sha256=weights.sha256,
         preprocessing=classifier.preprocess.summary,
+        blueprint=blueprint,
     )
 
 
@@ -265,33 +318,28 @@ def grid_of(activations: Floats) -> tuple[int, int]:
     return (activations.shape[2], activations.shape[3]) if activations.ndim == 4 else (1, 1)
 
 
-def parts(classifier: Classifier, planes: Mapping[str, Floats]) -> list[Part]:
+def parts(classifier: Classifier, blueprint: Network, planes: Mapping[str, Floats]) -> list[Part]:
     """What each tensor collected, from its planes (C, H, W)."""
-    head, network = classifier.head, classifier.weights_file.network
+    head = classifier.head
     weights = head.coefficients.astype(np.float64) / head.scale  # (classes, features)
     found = []
     start = 0
     for address, values in planes.items():
-        tensor = resolve_one(network, address)
+        tensor = resolve_one(blueprint, address)
         rows = slice(start, start := start + len(values))
         surplus = values.astype(np.float64) - head.mean[rows, None, None]  # (C, H, W)
+        means = surplus.mean(axis=(1, 2))
         cells = values.shape[1] * values.shape[2]
         found.append(
             Part(
                 tensor=tensor,
                 grids=np.tensordot(weights[:, rows], surplus, 1) / cells,
-                filters=weights[:, rows] * surplus.mean(axis=(1, 2)),
+                filters=weights[:, rows] * means,
+                features=head.mean[rows] + means,
                 area=extent(tensor.site, classifier.preprocess.size),
             )
         )
     return found
-
-
-def loudest(voices: list[tuple[str, int, float]], top: int, sign: int) -> list[Voice]:
-    """The ``top`` voices on one side, the loudest first."""
-    heard = sorted((voice for voice in voices if voice[2] * sign > 0), key=lambda voice: -voice[2] * sign)
-    whole = sum(value for _, _, value in heard)
-    return [Voice(address, number, value, value / whole) for address, number, value in heard[:top]]
 
 
 def shares(cells: int, area: tuple[float, float], used: tuple[float, float], pixels: int, scale: float) -> Doubles:

@@ -156,6 +156,25 @@ def neighbours(network: Network, site: Site) -> Neighbours:
     )
 
 
+def origin(network: Network, site: Site, number: int) -> tuple[Site, int]:
+    """Which site a filter of a join comes from, and its number there; any other site's filters are its own.
+
+    >>> from godeeper.blueprint.address import resolve_one
+    >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
+    >>> site, number = origin(INCEPTION_V3, resolve_one(INCEPTION_V3, "mixed/join").site, 86)
+    >>> site.address, number
+    ('mixed/tower/conv_1', 22)
+    """
+    while site.kind == "concat":
+        for source in site.inputs:
+            joined = sites(network)[source]
+            if number < joined.shape[0]:
+                break
+            number -= joined.shape[0]
+        site = joined
+    return site, number
+
+
 def is_before_the_head(site: Site) -> bool:
     """Whether a site belongs to stem or modules, neither to the photo's steps nor to the classifier."""
     return site.kind not in (*PHOTO_KINDS, "average", "reshape", "dense", "softmax")

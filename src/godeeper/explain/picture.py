@@ -193,8 +193,9 @@ def heading(evidence: Evidence, question: Question) -> list[Line]:
 
 def verdict_line(evidence: Evidence) -> str:
     """The likeliest classes, and whether that is enough for a verdict."""
-    first = np.argsort(-evidence.probabilities, kind="stable")[:MOST].tolist()
-    likely = ", ".join(f"{printable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in first)
+    likely = ", ".join(
+        f"{printable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
+    )
     if evidence.threshold is None:
         return likely
     needs = f"{likely}; a verdict needs {evidence.threshold:.1%}"

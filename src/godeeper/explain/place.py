@@ -121,7 +121,8 @@ def square(field: Field, row: int, column: int) -> Box:
 def extent(site: Site, input_size: int) -> Box:
     """The area of the input that a whole map stands for: its cells' squares side by side.
 
-    Cell (r, c) of a map of H x W cells is row r of H equal rows and column c of W equal columns of this area.
+    Cell (r, c) of a map of H x W cells is row r of H equal rows and column c of W equal columns of this area.  It
+    may reach over the border of the input by less than one square, as GoogLeNet's do.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3

@@ -76,6 +76,9 @@ async def events(request: Request, photo: Kept, tab: str | None) -> AsyncIterato
     try:
         async with aclosing(laboratory.progress(photo, tab)) as steps:
             async for done, segment in steps:
+                if segment is None:
+                    yield event("waiting", {"before": done})
+                    continue
                 addresses = [tensor.address for tensor in segment.tensors]
                 step = {"part": segment.part, "done": done, "of": len(laboratory.segments), "sites": addresses}
                 yield event("progress", step)

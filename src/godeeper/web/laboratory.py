@@ -197,12 +197,25 @@ class Laboratory:
                 look.values |= await work(self.lane, lambda: look.compute(self.network.runner, run))
                 self.forget()
 
-    async def progress(self, photo: Kept, tab: str | None) -> AsyncGenerator[tuple[int, Segment]]:
-        """Each segment of a photo's look as it is done, and how many are; all that are done already come at once."""
+    async def progress(self, photo: Kept, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
+        """Each segment of a photo's look as it is done, and how many are; all that are done already come at once.
+
+        Where other looks are computed first, how many they are comes before all, with None.
+        """
         async with self.waiting(photo, len(self.segments), tab) as (job, ticket):
+            before = self.before(photo)
+            if before:
+                yield before, None
             for done, segment in enumerate(self.segments, start=1):
                 await job.reach(done, ticket)
                 yield done, segment
+
+    def before(self, photo: Kept) -> int:
+        """How many looks are computed before a photo's, if that has not begun."""
+        if photo.id not in self.jobs or self.jobs[photo.id].look.done:
+            return 0
+        ahead = list(self.jobs)[: list(self.jobs).index(photo.id)]
+        return sum(self.jobs[other].wished > 0 for other in ahead)
 
     @asynccontextmanager
     async def waiting(self, photo: Kept, done: int, tab: str | None = None) -> AsyncIterator[tuple[Job, Ticket]]:

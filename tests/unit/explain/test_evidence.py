@@ -8,29 +8,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples.collage import both as collage
+from examples.collage import write_crops
 from PIL import Image
-from tests.unit.explain.collage import collage, train
 from tests.unit.training.handmade import CLASSES, classifier
 
 from godeeper.errors import OptionError, PhotoError, UnknownName
 from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations, shares
+from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.training.classifier import Classifier
+from godeeper.training.train import retrain
 
 ADDRESSES = ("mixed/join", "mixed_8/join")
 SIZES = [(451, 300), (1, 1), (7, 3), (1200, 40)]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Classifier:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """A classifier of cat and flower, trained on a few photos."""
-    return train(tmp_path_factory.mktemp("album"), chelsea, ",".join(ADDRESSES))
+    folder = tmp_path_factory.mktemp("album")
+    write_crops(folder)
+    return retrain(folder, features=ADDRESSES)
 
 
 @pytest.fixture(scope="module")
-def both(trained: Classifier, chelsea: Path) -> Evidence:
+def both(trained: Classifier) -> Evidence:
     """The evidence in a photo that is half a cat and half a flower."""
-    return evidence(trained, collage(chelsea))
+    return evidence(trained, collage())
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +61,11 @@ def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
         assert found.verdict == made.verdict(photo)
 
 
-def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence, chelsea: Path) -> None:
+def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence) -> None:
     """The sums are the logits, and give the probabilities that the classifier states."""
     assert np.abs(totals(both) - both.logits).max() <= TOLERANCE * (1 + both.magnitude)
     odds = np.exp(totals(both) / trained.head.temperature)
-    np.testing.assert_allclose(odds / odds.sum(), trained.predict_proba([collage(chelsea)])[0], atol=1e-5)
+    np.testing.assert_allclose(odds / odds.sum(), trained.predict_proba([collage()])[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -105,6 +110,24 @@ def test_the_loudest_filters(both: Evidence) -> None:
     assert speaking[0].value >= max(part.filters[both.number("cat")].max() for part in both.parts)
 
 
+def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evidence) -> None:
+    """What is named can be peeked at: its mean there is the feature that the head reads."""
+    (voice, *_), _ = both.by_filter("cat")
+    (part,) = [part for part in both.parts if part.address == voice.address]
+    assert not voice.origin.startswith(voice.address)
+    there = net.peek(collage(), voice.origin)
+    assert there.mean[0] == pytest.approx(part.features[voice.filter], rel=1e-3)
+
+
+def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
+    """The picture is of the likeliest class if none is named, also in a notebook."""
+    for label in (None, "cat"):
+        with Image.open(both.save(tmp_path / "picture.png", label)) as image:
+            assert dict(image.info)["godeeper:evidence"] == (label or both.classes[both.ranking[0]])
+            assert image.size == both.picture(label).size
+    assert both._repr_png_().startswith(b"\x89PNG")
+
+
 def test_one_class_over_another(both: Evidence) -> None:
     """The contrast is the difference of the two, and adds up to the difference of their logits."""
     np.testing.assert_allclose(
@@ -118,9 +141,11 @@ def test_one_class_over_another(both: Evidence) -> None:
 
 def test_evidence_lies_where_the_thing_is(both: Evidence) -> None:
     """In a photo of both, the cat's half says cat and the flower's half says flower."""
-    for label, here, there in (("cat", np.s_[:, :300], np.s_[:, 300:]), ("flower", np.s_[:, 300:], np.s_[:, :300])):
-        spread = both.over_photo(label, (600, 400), address="mixed/join")
-        assert spread[here].sum() > 0 > spread[there].sum()
+    left, right = np.s_[:, :240], np.s_[:, 240:]
+    for address in ADDRESSES:
+        cat, flower = (both.over_photo(label, (480, 480), address=address) for label in ("cat", "flower"))
+        assert cat[left].sum() > 0 > cat[right].sum()
+        assert flower[right].sum() > 0 > flower[left].sum()
 
 
 def test_a_tensor_without_a_grid(chelsea: Path) -> None:

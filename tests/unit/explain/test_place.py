@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,18 @@ import pytest
 from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
+from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.ops import Conv, Pool, borders
+from godeeper.blueprint.ops import Network as Blueprint
+from godeeper.blueprint.sites import PHOTO_KINDS, Site, sites
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OptionError
 from godeeper.explain.place import Box, Cell, Placement, extent, field_box, patch, square, strongest
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.photos.preprocess import FITS, Preprocess
+from godeeper.photos.preprocess import FILTERS, FITS, Filter, Fit, Preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +108,52 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
     same, outside, inside = values(net, planes)[:, :, row, column]
     np.testing.assert_allclose(outside, same, rtol=1e-4, atol=1e-4)
     assert np.abs(inside - same).max() > 1e-3
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("filter", FILTERS)
+def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
+    """What one pixel of the photo lights up in the input lies, in the mean, where the placement says."""
+    preprocess = Preprocess(fit=fit, filter=filter, subtract=0.0)
+    pixels = np.zeros((598, 1495, 3), np.uint8)
+    x, y = 700, 300
+    pixels[y, x] = 255
+    light = preprocess(decode(pixels))[0].sum(axis=0)  # (299, 299)
+    across, down = light.sum(axis=0) @ np.arange(299) / light.sum(), light.sum(axis=1) @ np.arange(299) / light.sum()
+    point = Placement.of(preprocess, (1495, 598)).on_photo(Box(across + 0.5, down + 0.5, across + 0.5, down + 0.5))
+    assert (point.left, point.top) == pytest.approx((x + 0.5, y + 0.5), abs=0.6)
+
+
+def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
+    """The first and last pixel of the input that cells ``first`` to ``last`` depend on, along one axis, step by step."""
+    site = every[index]
+    if site.kind in PHOTO_KINDS:
+        return first, last
+    if not isinstance(site.op, Conv | Pool):
+        ends = [seen_by(every, source, axis, first, last) for source in site.inputs]
+        return min(start for start, _ in ends), max(end for _, end in ends)
+    (source,) = site.inputs
+    _, height, width = every[source].shape
+    before = borders(site.op, (height, width))[axis][0]
+    start, end = first * site.op.stride - before, last * site.op.stride - before + site.op.kernel[axis] - 1
+    return seen_by(every, source, axis, max(start, 0), min(end, (height, width)[axis] - 1))
+
+
+@pytest.mark.parametrize(
+    ("network", "dialect"),
+    [(network, dialect) for network in NETWORKS.values() for dialect in known_dialects(network.family)],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
+    """The ends of each module: a field is what walking back through every operation and its padding arrives at."""
+    every = sites(in_dialect(network, dialect))
+    whole = Box(0, 0, network.input_size, network.input_size)
+    joins = [site for site in every if site.kind == "concat"]
+    assert len(joins) >= 9
+    for site in joins[:4]:
+        for cell in {0, site.shape[1] // 2, site.shape[1] - 1}:
+            (top, bottom), (left, right) = (seen_by(every, site.index, axis, cell, cell) for axis in (0, 1))
+            assert field_box(site.field, cell, cell).within(whole) == Box(left, top, right + 1, bottom + 1)
 
 
 def test_squares_lie_side_by_side() -> None:

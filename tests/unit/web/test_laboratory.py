@@ -77,8 +77,8 @@ def test_progress_is_segment_by_segment(laboratory: Laboratory, photos: list[Kep
     """Every segment is reported once, in order, and then the look is whole."""
 
     async def story(laboratory: Laboratory) -> None:
-        seen = [(done, segment.part) async for done, segment in laboratory.progress(photos[0], None)]
-        assert seen == [(n, part.part) for n, part in enumerate(laboratory.segments, start=1)]
+        seen = [step async for step in laboratory.progress(photos[0], None)]
+        assert seen == list(enumerate(laboratory.segments, start=1))
         assert laboratory.is_ready(photos[0])
 
     tell(laboratory, story)
@@ -102,10 +102,8 @@ def test_waiting_work_of_who_hung_up_is_dropped(laboratory: Laboratory, photos: 
     async def story(laboratory: Laboratory) -> None:
         async with aclosing(laboratory.progress(photos[0], "a")) as first:
             await take(first, 1)
-            waiting = asyncio.create_task(anext(laboratory.progress(photos[1], "b")))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            async with aclosing(laboratory.progress(photos[1], "b")) as second:
+                assert await take(second, 1) == [(1, None)]
             async for _ in first:
                 pass
         await idle(laboratory)
@@ -120,7 +118,7 @@ def test_a_second_photo_of_the_tab_cancels_the_first(laboratory: Laboratory, pho
     async def story(laboratory: Laboratory) -> None:
         first = laboratory.progress(photos[0], "tab")
         await take(first, 1)
-        second = [step async for step in laboratory.progress(photos[1], "tab")]
+        second = [step async for step in laboratory.progress(photos[1], "tab") if step[1]]
         with pytest.raises(Superseded):
             await take(first, len(laboratory.segments))
         await idle(laboratory)
@@ -150,13 +148,27 @@ def test_tabs_do_not_disturb_each_other(laboratory: Laboratory, photos: list[Kep
         leaving = laboratory.progress(photos[0], "c")
 
         async def whole(photo: Kept, tab: str) -> int:
-            return len([done async for done, _ in laboratory.progress(photo, tab)])
+            return len([done async for done, segment in laboratory.progress(photo, tab) if segment])
 
         await take(leaving, 1)
         staying = asyncio.gather(whole(photos[0], "a"), whole(photos[1], "b"))
         await asyncio.sleep(0)
         await leaving.aclose()
         assert list(await staying) == [len(laboratory.segments)] * 2
+
+    tell(laboratory, story)
+
+
+def test_who_waits_is_told_how_many_are_before(laboratory: Laboratory, photos: list[Kept]) -> None:
+    """While another look is computed, the first thing told is that there is one; then the steps come."""
+
+    async def story(laboratory: Laboratory) -> None:
+        async with aclosing(laboratory.progress(photos[0], "a")) as first:
+            await take(first, 1)
+            second = laboratory.progress(photos[1], "b")
+            assert await take(second, 1) == [(1, None)]
+        assert await take(second, 1) == [(1, laboratory.segments[0])]
+        await second.aclose()
 
     tell(laboratory, story)
 
