@@ -12,11 +12,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.explain.collage import train
+from examples.collage import write_crops
+
+import godeeper
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -68,10 +69,11 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Iterator[str]:
+def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a classifier of cats and flowers."""
-    folder = tmp_path_factory.mktemp("collage")
-    train(folder / "photos", chelsea, "mixed_1/join,mixed_2/join").save(folder / "pets.godeeper")
+    folder = tmp_path_factory.mktemp("album")
+    write_crops(folder / "photos")
+    godeeper.retrain(folder / "photos", features="mixed_1/join,mixed_2/join").save(folder / "pets.godeeper")
     yield from serve([str(folder / "pets.godeeper")])
 
 

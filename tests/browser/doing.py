@@ -78,7 +78,7 @@ def point_at(page: Page, position: int, row: int, column: int, side: int = 35) -
 
 def fact(page: Page, name: str) -> str:
     """What the readout says."""
-    return page.locator(f"[data-fact={name}]").inner_text()
+    return str(page.locator(f"[data-fact={name}]").inner_text())
 
 
 def violations(page: Page) -> list[Any]:
