@@ -18,6 +18,7 @@ demo: $(VENV)/core
 	@echo
 	@echo "These are the blog's three tensors: open demo/*.png."
 	@echo "Next: $(BIN)/godeeper peek YOUR_PHOTO mixed_7/join, or $(BIN)/godeeper --help"
+	@echo "To walk through the network in the browser: $(BIN)/godeeper serve --open"
 
 test: lint
 	$(BIN)/python -m pytest tests

@@ -1,6 +1,6 @@
 """Memory that was freed, given back to the system.
 
-A look is hundreds of arrays of all sizes.  glibc keeps what is freed between two that are still in use, so that a
+A look is more than a hundred arrays of all sizes.  glibc keeps what is freed between two that are still in use, so that a
 server's memory would creep up with every photo though its looks are bounded.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def give_back() -> None:
-    """Return freed pages to the system, where its C library can: about 10 ms."""
+    """Return freed pages to the system, where its C library can."""
     library = c_library()
     if library is not None:
         library.malloc_trim(0)

@@ -62,3 +62,8 @@ def test_a_runner_keeps_as_many_sessions_as_it_is_told(net: Network) -> None:
     for segment in every:
         runner.session(segment.plan)
     assert len(runner.sessions) == len(every) > OPEN_SESSIONS
+
+
+def test_how_much_a_look_is(look: Look) -> None:
+    """All of Inception v3 for one photo is 58 MB of float32."""
+    assert round(look.nbytes / 1e6) == 58
