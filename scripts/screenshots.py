@@ -1,7 +1,7 @@
 """The pictures of the page in docs/: a server on loopback, a browser, and what is seen there.
 
 python scripts/screenshots.py writes docs/pictures/serve-*.png.  It needs the test group's playwright and a Chromium
-(apt-get install chromium, or name one in GODEEPER_CHROMIUM).  The classifier is trained here, on crops of three photos.
+(apt-get install chromium, or name one in GODEEPER_CHROMIUM).  The classifier is trained here, on crops of two photos.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 import godeeper
 from godeeper.files import write_atomically
@@ -29,7 +27,6 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-CROPS = 14
 MOST_BYTES = 300_000
 CONV = "/photo/demo/tensor/mixed/tower_2/conv"
 SHOTS = (  # name, path, window, dark?, where the mouse is
@@ -38,36 +35,34 @@ SHOTS = (  # name, path, window, dark?, where the mouse is
     ("module", "/photo/demo#card-mixed_4", WIDE, True, None),
     ("mosaic", f"{CONV}?sort=strength", WIDE, False, (330, 420)),
     ("filter", f"{CONV}/filter/15", WIDE, True, None),
-    ("verdict", "/photo/demo/verdict", WIDE, False, None),
+    ("verdict", "/photo/BOTH/verdict?class=cat", WIDE, False, None),
 )
-PHONES = ("/photo/demo#card-mixed", f"{CONV}?sort=strength", "/photo/demo/tensor/conv/filter/5", "/photo/demo/verdict")
+PHONES = (
+    "/photo/demo#card-mixed",
+    f"{CONV}?sort=strength",
+    "/photo/demo/tensor/conv/filter/5",
+    "/photo/BOTH/verdict?class=flower",
+)
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, serving(train(Path(folder))) as address, browsing() as browser:
+        both = send(browser, address, Path(folder) / "both.png")
         for name, path, window, dark, mouse in SHOTS:
-            keep(name, shot(browser, address + path, window, dark=dark, mouse=mouse))
-        phones = [shot(browser, address + path, PHONE, dark=bool(k % 2), mouse=None) for k, path in enumerate(PHONES)]
+            keep(name, shot(browser, address + path.replace("BOTH", both), window, dark=dark, mouse=mouse))
+        phones = [
+            shot(browser, address + path.replace("BOTH", both), PHONE, dark=bool(k % 2), mouse=None)
+            for k, path in enumerate(PHONES)
+        ]
         keep("phone", side_by_side(phones))
     return 0
 
 
 def train(folder: Path) -> Path:
-    """A classifier of three classes, each crops of one photo."""
-    sources = {"cat": ROOT / "examples" / "chelsea.jpg"}
-    for name in ("china", "flower"):
-        with resources.as_file(resources.files("sklearn.datasets.images") / f"{name}.jpg") as path:
-            sources[name] = path
-    random = np.random.default_rng(0)
-    for name, path in sources.items():
-        image = Image.open(path).convert("RGB")
-        (folder / "photos" / name).mkdir(parents=True)
-        for number in range(CROPS):
-            side = int(min(image.size) * random.uniform(0.4, 0.75))
-            left, top = (int(random.integers(0, room - side)) for room in image.size)
-            image.crop((left, top, left + side, top + side)).save(folder / "photos" / name / f"{number}.png")
+    """A classifier of a cat and a flower; the photo of both is beside it."""
+    subprocess.run([sys.executable, str(ROOT / "examples" / "collage.py"), str(folder)], check=True)
     classifier = folder / "pets.godeeper"
-    godeeper.retrain(folder / "photos", features="mixed_1/join,mixed_5/join").save(classifier)
+    godeeper.retrain(folder / "photos", features="mixed/join,mixed_5/join,mixed_8/join").save(classifier)
     return classifier
 
 
@@ -94,6 +89,13 @@ def browsing() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def send(browser: Browser, address: str, path: Path) -> str:
+    """Send a photo; its id."""
+    with browser.new_context() as context:
+        file = FilePayload(name=path.name, mimeType="image/png", buffer=path.read_bytes())
+        return str(context.request.post(f"{address}/api/photos", multipart={"photo": file}).json()["photo"])
 
 
 def shot(

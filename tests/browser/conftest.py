@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from examples.collage import write_crops
 
-from godeeper.training.train import retrain
+import godeeper
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -71,9 +71,9 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a classifier of cats and flowers."""
-    folder = tmp_path_factory.mktemp("collage")
+    folder = tmp_path_factory.mktemp("album")
     write_crops(folder / "photos")
-    retrain(folder / "photos", features=("mixed_1/join", "mixed_2/join")).save(folder / "pets.godeeper")
+    godeeper.retrain(folder / "photos", features="mixed_1/join,mixed_2/join").save(folder / "pets.godeeper")
     yield from serve([str(folder / "pets.godeeper")])
 
 

@@ -125,7 +125,7 @@ def test_hovering_tells_the_exact_value(page: Page) -> None:
     row, column = (int(place) for place in np.unravel_index(values[5].argmax(), (35, 35)))
     point_at(page, 5, row, column)
     assert page.locator(".which b").inner_text() == "Filter 5"
-    assert float(fact(page, "value")) == pytest.approx(float(values[5].max()), rel=1e-3)
+    assert float(fact(page, "value")) == pytest.approx(float(values[5].max()), rel=1e-6)
     assert fact(page, "cell") == f"{row}, {column}"
     assert fact(page, "active") == f"{100 * (values[5] > 0).mean():.1f} %"
 

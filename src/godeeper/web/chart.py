@@ -48,11 +48,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Chart:
-    """The map: parts in program order, the lines between them, and the legend."""
+    """The map: parts in program order, the lines between them, and the legend; ``notes`` say what its pictures are."""
 
     parts: tuple[Part, ...]
     links: str
     legend: str
+    notes: str
 
 
 def layout(network: Network) -> Diagram:
@@ -88,7 +89,7 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
         f'<svg class="legend" role="group" aria-label="legend" viewBox="0 0 {number(legend.width)} {number(legend.height)}">'
         f"{draw_legend(legend)}</svg>"
     )
-    return Chart(parts, links, drawn)
+    return Chart(parts, links, drawn, " ".join(NOTES))
 
 
 def sheet_size(sheet: Diagram) -> tuple[float, float]:

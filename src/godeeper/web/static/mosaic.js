@@ -26,7 +26,7 @@ function sorted(fact) {
   return ORDERS.number().sort((a, b) => (record.filters[b][fact] ?? -1) - (record.filters[a][fact] ?? -1) || a - b);
 }
 
-const number = (value) => (Number.isFinite(value) ? Number(value.toPrecision(4)).toString() : "–");
+const number = (value, digits = 4) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "–");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
@@ -57,7 +57,7 @@ function point(next) {
   readout.classList.add("told");
   readout.querySelector("b").textContent = `Filter ${facts.filter}`;
   readout.querySelector(".which span").textContent = remarkOn(facts);
-  const said = { value: number(valueAt(next)), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
+  const said = { value: number(valueAt(next), 7), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
   for (const [name, text] of Object.entries(said)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
   drawField(scene, fieldBox(record, next.row, next.column));
 }
@@ -112,7 +112,7 @@ const clamp = (position, count) => Math.min(count - 1, Math.max(0, position));
 
 addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape" && !document.querySelector("dialog[open]") && record.module && !offline) location.assign(record.module.url);
+  if (event.key === "Escape" && !document.querySelector("dialog[open], :popover-open") && record.module && !offline) location.assign(record.module.url);
   if (event.key === "+" || event.key === "=") enlarge(1);
   if (event.key === "-") enlarge(-1);
 });
