@@ -19,7 +19,7 @@ from typing import Any, Literal
 from ..errors import PhotoError
 from .alike import group
 from .folder import Entry, read_folder
-from .inspection import Finding, Memory, Progress, inspect_all
+from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
 
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
@@ -107,20 +107,23 @@ class Checkup:
         }
 
 
-def examine(folder: Path, progress: Progress | None = None, memory: Memory | None = None) -> Checkup:
+def examine(
+    folder: Path, progress: Progress | None = None, memory: Memory | None = None, onlooker: Onlooker | None = None
+) -> Checkup:
     """Look at every file below ``folder``.
 
     Args:
         folder: a folder with one folder a class; they may be nested.
         progress: called with the number of files done and of all files.
         memory: what earlier runs found, by the files' bytes; nothing is remembered without it.
+        onlooker: is shown each photo that has to be decoded, and has a class.
 
     Raises:
         OptionError: the folder, or one below it, cannot be read.
         PhotoError: there is no photo in it.
     """
     folder = Path(folder)
-    findings = list(inspect_all(read_folder(folder), progress, memory))
+    findings = list(inspect_all(read_folder(folder), progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
     if not photos:
         raise PhotoError(f"{folder}: holds no photo; expected a folder with one folder of photos a class")

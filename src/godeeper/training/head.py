@@ -18,6 +18,7 @@ from .logistic import cross_validated_logits, fit_logistic
 from .measure import best_temperature, softmax
 from .parallel import each
 from .selection import Selection, join, make_bases, select
+from .tables import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,9 +140,9 @@ def nested_logits(
     folds = assign_folds(labels, groups, seed)
     for fold in held_out_folds(folds):
         out = folds == fold
-        seen = {address: values[~out] for address, values in features.items()}
+        seen = Part(features, np.flatnonzero(~out))
         head, _ = fit(seen, labels[~out], groups[~out], classes, seed)
-        raw[out] = head.logits({address: features[address][out] for address in head.addresses})
+        raw[out] = head.logits(Part(features, np.flatnonzero(out)))
         calibrated[out] = raw[out] / head.temperature
     return raw, calibrated
 

@@ -1,7 +1,8 @@
 """Training from a folder of class folders to a classifier with its report.
 
-doctor → split → features → head → report, in this order.  What is slow, the features, is kept as it is
-made, so that a run that was stopped goes on where it was.
+doctor → split → features → head → report, in this order; but a photo that the doctor has to decode is shown to the
+network at once, so that no photo is decoded twice.  What is slow, the features, is kept as it is made, so that
+a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, PhotoError
 from ..network import Network, load
+from ..photos.decode import decode
 from ..photos.doctor import Checkup, Verdict, examine
+from ..photos.folder import read_folder
+from ..photos.warned import warnings_as_notes
 from ..version import __version__
 from .classifier import Classifier
-from .features import extract
+from .features import Audience, tabulate
 from .folds import Ints
 from .head import KEPT, Head, Selection, fit, held_out_logits, nested_logits, select
 from .learning import forecast, learning_curve
@@ -33,6 +38,7 @@ from .measure import softmax, suspected_mislabels
 from .report import Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
+from .tables import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,18 +82,21 @@ def retrain(
     network = load(weights=weights)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
+        audience = Audience(network, addresses, store) if several_classes(Path(folder)) else None
         with clock.step("doctor"):
-            checkup = examine(Path(folder), step_of(progress, "checking"), store)
+            checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
+        clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("features"):
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
-            values = extract(network, photos, addresses, store, step_of(progress, "looking"))
+            values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
-        data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
-        with clock.step("head"):
-            trained = train_few(data) if few(checkup) else train_many(data)
-    with clock.step("report"):
-        report = make_report(data, trained, network, clock)
+        with closing(values):
+            data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
+            with clock.step("head"):
+                trained = train_few(data) if few(checkup) else train_many(data)
+            with clock.step("report"):
+                report = make_report(data, trained, network, clock)
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
     return Classifier(
         head=trained.head,
@@ -105,6 +114,11 @@ def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[st
         return [tensor.address for tensor in network.tensors(MODULES)]
     asked = features.split(",") if isinstance(features, str) else features
     return [tensor.address for tensor in network.tensors(asked)]
+
+
+def several_classes(folder: Path) -> bool:
+    """Whether there are files in the folders of two classes or more; whether they are photos, the doctor will say."""
+    return len({entry.label for entry in read_folder(folder) if entry.label and not entry.hidden}) > 1
 
 
 def require_classes(checkup: Checkup) -> None:
@@ -132,7 +146,15 @@ class Clock:
     def step(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.add(name, time.perf_counter() - started)
+
+    def move(self, name: str, other: str, seconds: float) -> None:
+        """Count some of one step's seconds as another's."""
+        self.add(name, -seconds)
+        self.add(other, seconds)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 @dataclass(frozen=True)
@@ -140,7 +162,7 @@ class Data:
     """Usable photos in the order of the doctor's verdicts, with their features, address -> (N, C)."""
 
     checkup: Checkup
-    features: dict[str, Floats] = field(repr=False)
+    features: Mapping[str, Floats] = field(repr=False)
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
     store: FeatureStore = field(repr=False)  # where choices are kept, too
@@ -160,9 +182,9 @@ class Data:
         """(N,) near-duplicates share a number, and a photo's number does not depend on others being there."""
         return np.array([self.checkup.groups[verdict.pixels_sha256 or ""] for verdict in self.verdicts], np.int64)
 
-    def of(self, rows: Ints) -> dict[str, Floats]:
+    def of(self, rows: Ints) -> Mapping[str, Floats]:
         """The features of some photos."""
-        return {address: values[rows] for address, values in self.features.items()}
+        return Part(self.features, rows)
 
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
         """A head trained on some photos alone: modules and strength are chosen on them, too."""
@@ -172,7 +194,7 @@ class Data:
             selection = replace(selection, chosen=self.chosen)
         return fit(features, labels, groups, self.checkup.classes, self.seed, selection)
 
-    def select(self, features: dict[str, Floats], labels: Ints, groups: Ints) -> Selection:
+    def select(self, features: Mapping[str, Floats], labels: Ints, groups: Ints) -> Selection:
         """What modules and strength cross-validation chooses; for the same numbers, what it chose before."""
         key = selection_key(features, labels, groups, self.seed)
         known = self.store.get_blobs([key]).get(key)
@@ -185,13 +207,14 @@ class Data:
         return selection
 
 
-def selection_key(features: dict[str, Floats], labels: Ints, groups: Ints, seed: int) -> bytes:
+def selection_key(features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int) -> bytes:
     """Names a choice by all that it follows from: the numbers themselves, and who chooses."""
     digest = hashlib.sha256(f"selection {__version__} {version('scikit-learn')} {version('numpy')} {seed}".encode())
-    parts: dict[str, NDArray[Any]] = {**features, "labels": labels, "groups": groups}
-    for name, values in parts.items():
+    others: Mapping[str, NDArray[Any]] = {"labels": labels, "groups": groups}
+    parts: Iterable[tuple[str, NDArray[Any]]] = chain(features.items(), others.items())
+    for name, values in parts:
         digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(np.ascontiguousarray(values).data)
     return digest.digest()
 
 
@@ -321,19 +344,25 @@ def peak_memory() -> float | None:
 
 def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
     """Small JPEGs of photos, for the report's page; a photo that is gone meanwhile has none."""
-    import io
-
-    from ..errors import PhotoError
-    from ..photos.decode import decode
-
     found = {}
     for path in paths:
         try:
-            image = decode(path).image.copy()
-        except PhotoError:
+            found[path] = thumbnail(path, side)
+        except (OSError, ValueError, PhotoError):
             continue
-        image.thumbnail((side, side))
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=80)
-        found[path] = buffer.getvalue()
     return found
+
+
+def thumbnail(path: str, side: int) -> bytes:
+    """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
+    import io
+
+    from PIL import Image
+
+    with warnings_as_notes(), Image.open(path) as image:
+        image.draft("RGB", (2 * side, 2 * side))
+        small = decode(image, name=path).image
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
