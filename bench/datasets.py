@@ -2,15 +2,18 @@
 
 Three kinds: *crops* of a few pictures, a class each (examples/chelsea.jpg, and scikit-image's own where it is
 installed), under more or less noise, which decides how hard they are to tell apart; *drawings*, the
-categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *small* photos, whose only point is
+categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *tiny* photos, whose only point is
 that there are many.
+
+    python bench/datasets.py photos|tiny FOLDER --count N
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +31,9 @@ PICTURES = (
 )  # fmt: skip
 QUALITY = 88
 
+Size = tuple[int, int]
+Task = tuple[Image.Image, Path, float, tuple[int, ...], Size]  # picture, where to, noise, seed, width and height
+
 
 def sources() -> dict[str, Image.Image]:
     """The pictures that crops are cut from, by name."""
@@ -43,23 +49,27 @@ def sources() -> dict[str, Image.Image]:
     return found
 
 
-def crops(
-    root: Path, each: int, noise: float, seed: int = 0, size: tuple[int, int] = (250, 200), most: int = 12
-) -> None:
-    """``each`` crops of each source, a class a source; ``noise`` from 0 to 1 is the share of them that is hidden by it.
+def crops(root: Path, each: int, noise: float, seed: int = 0, size: Size = (250, 200), most: int = 12) -> None:
+    """``each`` crops of each of ``most`` sources, a class a source; ``noise``, 0 to 1, is how much of them it hides."""
+    write(
+        [(picture, path, share, of, size) for picture, path, share, of, _ in crop_tasks(root, each, noise, seed, most)]
+    )
 
-    With fewer than three sources, quarters of the one there is are the classes.
-    """
+
+def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -> Iterator[Task]:
+    """What is to be cut from which picture; where there is only one picture, its quarters are the classes."""
     pictures = sources()
     if len(pictures) < 3:
         pictures = {f"{name} {corner}": part for name, whole in pictures.items() for corner, part in quarters(whole)}
-    tasks = [
-        (picture, root / name / f"{number:05}.jpg", noise, (seed, place, number), size)
-        for place, (name, picture) in enumerate(list(pictures.items())[:most])
-        for number in range(each)
-    ]
-    for name in {path.parent for _, path, *_ in tasks}:
-        name.mkdir(parents=True, exist_ok=True)
+    for place, (name, picture) in enumerate(list(pictures.items())[:most]):
+        for number in range(each):
+            yield picture, root / name / f"{number:05}.jpg", noise, (seed, place, number), (250, 200)
+
+
+def write(tasks: Sequence[Task]) -> None:
+    """Cut all of them."""
+    for folder in {path.parent for _, path, *_ in tasks}:
+        folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda task: crop(*task), tasks))
 
@@ -76,7 +86,7 @@ def quarters(picture: Image.Image) -> list[tuple[str, Image.Image]]:
     return [(name, picture.crop((x, y, x + width, y + height))) for name, (x, y) in corners.items()]
 
 
-def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], size: tuple[int, int]) -> None:
+def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], size: Size) -> None:
     """Write one crop: a part of the picture, mirrored by chance, lighter or darker, under soft patches of colour."""
     chance = np.random.default_rng(list(seed))
     side = chance.uniform(0.3, 0.7)
@@ -108,7 +118,20 @@ def have_drawings() -> bool:
     return DRAWINGS.is_dir()
 
 
-def small(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
+def photos(root: Path, count: int, seed: int = 0) -> None:
+    """``count`` crops with much noise, of a tenth to a whole megapixel, in six classes."""
+    share = -(-count // (6 if len(sources()) >= 6 else 4))
+    chance = random.Random(seed)
+    tasks = list(crop_tasks(root, share, 0.4, seed, 6))
+    chance.shuffle(tasks)
+    sized = []
+    for picture, path, noise, of, _ in tasks[:count]:
+        scale = chance.uniform(0.1, 1.0) ** 0.5
+        sized.append((picture, path, noise, of, (round(1155 * scale), round(866 * scale))))
+    write(sized)
+
+
+def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
     """``count`` photos of 64 x 48 pixels, each unlike all others, in classes of a hue each."""
     for label in range(classes):
         (root / f"hue {label}").mkdir(parents=True, exist_ok=True)
@@ -120,3 +143,16 @@ def small(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
         label = number % classes
         hue = Image.new("HSV", (64, 48), (255 * label // classes, 200, 180)).convert("RGB")
         Image.blend(patches, hue, 0.35).save(root / f"hue {label}" / f"{number:05}.jpg", quality=QUALITY)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("photos", "tiny"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=1000)
+    options = parser.parse_args()
+    {"photos": photos, "tiny": tiny}[options.kind](options.folder, options.count)
+
+
+if __name__ == "__main__":
+    main()

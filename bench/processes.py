@@ -34,11 +34,11 @@ class Cost:
         return {"wall": self.wall, "cpu": self.cpu, "mebibytes": self.mebibytes}
 
 
-def measure(command: Sequence[str | Path]) -> Cost:
+def measure(command: Sequence[str | Path], cache: Path = CACHE) -> Cost:
     """Run ``command`` to its end and weigh it; a command that fails ends the bench with its last words."""
     with tempfile.TemporaryFile() as words:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, env=environment())
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, env=environment(cache))
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -48,11 +48,11 @@ def measure(command: Sequence[str | Path]) -> Cost:
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIBIBYTES_A_UNIT / 1024)
 
 
-def environment() -> Mapping[str, str]:
+def environment(cache: Path = CACHE) -> Mapping[str, str]:
     """Ours, with this repository's godeeper in front, its own cache, and compiled modules kept as in any installation."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
-    return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(CACHE)}
+    return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}
 
 
 def interleave(

@@ -8,6 +8,7 @@ a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
 import time
@@ -32,12 +33,13 @@ from ..version import __version__
 from .classifier import Classifier
 from .features import Audience, tabulate
 from .folds import Ints
-from .head import KEPT, Head, Selection, fit, held_out_logits, nested_logits, select
-from .learning import forecast, learning_curve
-from .measure import softmax, suspected_mislabels
+from .head import KEPT, Head, Selection, fit, nested_logits, select
+from .learning import count_right, forecast, learning_curve
+from .measure import suspected_mislabels
 from .report import Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
+from .suspects import held_out_probabilities
 from .tables import Part
 
 if TYPE_CHECKING:
@@ -189,33 +191,52 @@ class Data:
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
         """A head trained on some photos alone: modules and strength are chosen on them, too."""
         features, labels, groups = self.of(rows), self.labels[rows], self.groups[rows]
-        selection = self.select(features, labels, groups)
+        selection = self.select(features, labels, groups, rows)
         if self.chosen is not None:
             selection = replace(selection, chosen=self.chosen)
         return fit(features, labels, groups, self.checkup.classes, self.seed, selection)
 
-    def select(self, features: Mapping[str, Floats], labels: Ints, groups: Ints) -> Selection:
-        """What modules and strength cross-validation chooses; for the same numbers, what it chose before."""
-        key = selection_key(features, labels, groups, self.seed)
+    def select(self, features: Mapping[str, Floats], labels: Ints, groups: Ints, rows: Ints) -> Selection:
+        """What modules and strength cross-validation chooses among some photos."""
+        chosen = self.remember(
+            "selection", rows, lambda: json.dumps(asdict(select(features, labels, groups, self.seed))).encode()
+        )
+        fields = json.loads(chosen)
+        scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
+        return Selection(scores, tuple(fields["chosen"]), fields["strength"])
+
+    def remember(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
+        """What was computed of some photos; for the same numbers, what it was before."""
+        key = hashlib.sha256(self.digest + f"{what}\n".encode() + rows.astype(np.int64).tobytes()).digest()
         known = self.store.get_blobs([key]).get(key)
-        if known is not None:
-            fields = json.loads(known)
-            scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
-            return Selection(scores, tuple(fields["chosen"]), fields["strength"])
-        selection = select(features, labels, groups, self.seed)
-        self.store.put_blobs({key: json.dumps(asdict(selection)).encode()})
-        return selection
+        if known is None:
+            known = compute()
+            self.store.put_blobs({key: known})
+        return known
+
+    def remember_array(self, what: str, rows: Ints, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The same for an array."""
+        answer: NDArray[Any] = np.load(io.BytesIO(self.remember(what, rows, lambda: array_bytes(compute()))))
+        return answer
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Names all that follows from these photos by what it follows from: the numbers themselves, and who computes."""
+        libraries = f"{__version__} {version('scikit-learn')} {version('numpy')}"
+        digest = hashlib.sha256(f"{libraries} {self.seed} {self.chosen}".encode())
+        others: Mapping[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups}
+        parts: Iterable[tuple[str, NDArray[Any]]] = chain(self.features.items(), others.items())
+        for name, values in parts:
+            digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.digest()
 
 
-def selection_key(features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int) -> bytes:
-    """Names a choice by all that it follows from: the numbers themselves, and who chooses."""
-    digest = hashlib.sha256(f"selection {__version__} {version('scikit-learn')} {version('numpy')} {seed}".encode())
-    others: Mapping[str, NDArray[Any]] = {"labels": labels, "groups": groups}
-    parts: Iterable[tuple[str, NDArray[Any]]] = chain(features.items(), others.items())
-    for name, values in parts:
-        digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.digest()
+def array_bytes(values: NDArray[Any]) -> bytes:
+    """An array as numpy writes it to files."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -249,7 +270,11 @@ def train_few(data: Data) -> Trained:
     """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
     every = np.arange(len(data.labels))
     head, selection = data.fit(every)
-    raw, calibrated = nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)
+    raw, calibrated = data.remember_array(
+        "nested",
+        every,
+        lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
+    )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
     return Trained(head, selection, every, tested, raw[tested], calibrated[tested], "cross-validation")
 
@@ -257,7 +282,13 @@ def train_few(data: Data) -> Trained:
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
     """Everything there is to say of the training."""
     rows, head = trained.trained, trained.head
-    curve = learning_curve(data.of(rows), data.labels[rows], data.groups[rows], trained.selection, data.seed)
+    curve = learning_curve(
+        data.remember_array(
+            f"learning {trained.selection}",
+            rows,
+            lambda: count_right(data.of(rows), data.labels[rows], data.groups[rows], trained.selection, data.seed),
+        )
+    )
     return Report(
         classifier=data.checkup.folder.resolve().name,
         classes=data.checkup.classes,
@@ -295,8 +326,12 @@ def set_sizes(data: Data, trained: Trained) -> dict[str, int]:
 
 def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
     """Photos that heads which have not seen them would file elsewhere, the surest first."""
-    logits = held_out_logits(data.features, data.labels, data.groups, trained.selection, data.seed)
-    found = suspected_mislabels(softmax(logits / trained.head.temperature), data.labels)
+    likely = data.remember_array(
+        f"held out {trained.selection}",
+        np.arange(len(data.labels)),
+        lambda: held_out_probabilities(data.features, data.labels, data.groups, trained.selection, data.seed),
+    )
+    found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes
     return tuple(
         Suspicion(
@@ -355,8 +390,6 @@ def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
 
 def thumbnail(path: str, side: int) -> bytes:
     """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
-    import io
-
     from PIL import Image
 
     with warnings_as_notes(), Image.open(path) as image:
