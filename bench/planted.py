@@ -32,6 +32,7 @@ from PIL import Image
 import datasets
 import godeeper
 import retrain_py
+from godeeper.photos.decode import decode
 from godeeper.photos.doctor import examine
 from godeeper.training.classifier import Classifier
 from godeeper.training.measure import suspected_mislabels
@@ -109,8 +110,7 @@ def plant(root: Path, each: int, seed: int) -> Planted:
 
 def copy(path: Path, change: str) -> tuple[str, str, str]:
     """Put a changed copy beside a photo, under a name that tells nothing."""
-    with Image.open(path) as image:
-        whole = image.convert("RGB")
+    whole = decode(path).image
     name = f"copy of {path.stem}"
     if change == SAME_PIXELS:
         made = path.with_name(f"{name}.png")

@@ -85,6 +85,7 @@ def read(folder: Path) -> Photos:
     paths = [verdict.entry.path for verdict in usable]
     with FeatureStore() as store:
         features = extract(network, list(zip(paths, pixels, strict=True)), addresses, store)
+    network.close()
     classes = checkup.classes
     labels = np.array([classes.index(verdict.entry.label) for verdict in usable])
     groups = np.array([checkup.groups[each] for each in pixels])

@@ -11,13 +11,14 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PhotoError
 from .alike import group
+from .fingerprint import edges
 from .folder import Entry, read_folder
 from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
 
@@ -29,7 +30,7 @@ SAME_STEM = "_nohash_"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one file, and why; hash, fingerprint and (width, height) where it could be decoded."""
+    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded."""
 
     entry: Entry
     status: Status
@@ -37,6 +38,7 @@ class Verdict:
     pixels_sha256: str | None
     fingerprint: int | None
     size: tuple[int, int] | None
+    edges: tuple[float, ...] = field(default=(), repr=False)  # see photos.fingerprint
 
     @property
     def usable(self) -> bool:
@@ -144,8 +146,11 @@ def judge(photos: list[Finding]) -> Iterable[Verdict]:
         faults = list(faults_of(finding, same))
         status: Status = "quarantined" if faults else "repaired" if finding.notes else "used"
         look = finding.look
-        known = (look.pixels_sha256, look.fingerprint, look.size) if look else (None, None, None)
-        yield Verdict(finding.entry, status, (*faults, *finding.notes), *known)
+        reasons = (*faults, *finding.notes)
+        if look is None:
+            yield Verdict(finding.entry, status, reasons, None, None, None)
+        else:
+            yield Verdict(finding.entry, status, reasons, look.pixels_sha256, look.fingerprint, look.size, edges(look))
 
 
 def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:

@@ -30,6 +30,7 @@ from ..photos.doctor import Checkup, Verdict, examine
 from ..photos.folder import read_folder
 from ..photos.warned import warnings_as_notes
 from ..version import __version__
+from .backgrounds import telling_backgrounds
 from .classifier import Classifier
 from .features import Audience, tabulate
 from .folds import Ints
@@ -309,7 +310,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         forecast=forecast(curve, 2 * len(rows), data.seed),
         suspects=suspicions(data, trained),
         twins=twins(data.checkup),
-        notes=(*data.checkup.notes, *few(data.checkup)),
+        notes=(*data.checkup.notes, *few(data.checkup), *background_remarks(data)),
         seconds=clock.seconds,
         memory_mib=peak_memory(),
         provenance=provenance(data, network),
@@ -322,6 +323,13 @@ def set_sizes(data: Data, trained: Trained) -> dict[str, int]:
         return {"train": len(trained.trained)}
     sets = list(assign(data.checkup).values())
     return {name: sets.count(name) for name in SETS}
+
+
+def background_remarks(data: Data) -> Iterator[str]:
+    """A remark for each class that may be known by its background alone."""
+    edges = np.array([verdict.edges for verdict in data.verdicts], np.float32)
+    for found in telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed):
+        yield found.remark
 
 
 def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
