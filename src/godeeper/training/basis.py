@@ -26,12 +26,14 @@ class Basis:
     """``(x - mean) / scale`` has a mean squared length of one; ``components`` turn it into ``coordinates``.
 
     ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), those of the photos.
+    ``lengths``: (N,), the squared lengths of the standardised photos, directions that were left out included.
     """
 
     mean: Floats
     scale: Floats
     components: Floats = field(repr=False)
     coordinates: Floats = field(repr=False)
+    lengths: Floats = field(repr=False)
 
 
 def make_basis(values: Floats, most: int, seed: int) -> Basis:
@@ -46,7 +48,8 @@ def make_basis(values: Floats, most: int, seed: int) -> Basis:
     standard /= scale.astype(np.float32)
     standard[:, constant] = 0.0  # so that no direction leans on it
     components = leading_directions(standard, most, seed)
-    return Basis(mean.astype(np.float32), scale.astype(np.float32), components, standard @ components.T)
+    lengths = np.einsum("nc,nc->n", standard, standard)
+    return Basis(mean.astype(np.float32), scale.astype(np.float32), components, standard @ components.T, lengths)
 
 
 def deviations(values: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -262,9 +262,9 @@ def train_many(data: Data) -> Trained:
     is_test = np.array([sets[verdict.pixels_sha256 or ""] == "test" for verdict in data.verdicts])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
-    logits = head.logits(data.of(tested))
+    logits, calibrated = head.logits(data.of(tested)), head.calibrated(data.of(tested))
     said = "a test set of photos never used in training"
-    return Trained(head, selection, trained, tested, logits, logits / head.temperature, said)
+    return Trained(head, selection, trained, tested, logits, calibrated, said)
 
 
 def train_few(data: Data) -> Trained:
