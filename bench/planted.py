@@ -49,7 +49,7 @@ Ints = NDArray[np.int64]
 FAULTY = 0.05  # of the photos
 RECALL, PRECISION = 0.80, 0.70
 STRADDLING = 0
-HARDNESS = (0.5, 0.6, 0.7, 0.8)  # how much of the crops is hidden
+HARDNESS = (0.6, 0.7, 0.8)  # how much of the crops is hidden
 CLEAR = 0.90  # accuracy from which mislabels are promised to be found
 NOISE = 0.5
 SAME_PIXELS = "same pixels, another format"
@@ -253,7 +253,7 @@ def main() -> int:
     for seed in range(1 if options.quick else 3):
         planted = plant(RESULTS / "folders" / "planted", each, seed)
         trainings.append(train(planted, strangers(RESULTS / "folders" / "strangers", 2 * each, seed)))
-    folders = made_folders(each, options.quick)
+    folders = made_folders(each)
     rows = {name: mislabels(folder, seeds) for name, folder in folders.items()}
     copies = {name: duplicates(folder, RESULTS / "folders" / "copied", 0) for name, folder in folders.items()}
     (RESULTS / "planted.json").write_text(
@@ -278,10 +278,10 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def made_folders(each: int, quick: bool) -> dict[str, Path]:  # noqa: FBT001 (named where it is called)
+def made_folders(each: int) -> dict[str, Path]:
     """Crops that are ever harder to tell apart, and drawings."""
     found = {}
-    for hidden in HARDNESS[1::2] if quick else HARDNESS:
+    for hidden in HARDNESS:
         folder = RESULTS / "folders" / f"crops-{each}-{hidden:g}"
         if not folder.exists():
             datasets.crops(folder, each, hidden, most=8)

@@ -36,9 +36,9 @@ class Background:
     def remark(self) -> str:
         """What people should know."""
         return (
-            f"class {self.label!r} can be told by the colours along its photos' edges alone: {self.right} of {self.photos} "
-            f"right, {self.wrong} of the others taken for it; the classifier may know its background rather than the thing "
-            "itself, and this test cannot show that: try it on photos taken elsewhere"
+            f"class {self.label!r} can be told by the colours along its photos' edges alone ({self.right} of {self.photos}, and "
+            f"{self.wrong} of the others taken for it): the classifier may know the background rather than the thing itself; "
+            "try it on photos taken elsewhere"
         )
 
 

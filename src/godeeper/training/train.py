@@ -37,7 +37,7 @@ from .folds import Ints
 from .head import KEPT, Head, Selection, fit, nested_logits, select
 from .learning import count_right, forecast, learning_curve
 from .measure import suspected_mislabels
-from .report import Report, Suspicion, Twins
+from .report import CROSS_VALIDATION, TEST_SET, Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
 from .suspects import held_out_probabilities
@@ -263,8 +263,7 @@ def train_many(data: Data) -> Trained:
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
     logits, calibrated = head.logits(data.of(tested)), head.calibrated(data.of(tested))
-    said = "a test set of photos never used in training"
-    return Trained(head, selection, trained, tested, logits, calibrated, said)
+    return Trained(head, selection, trained, tested, logits, calibrated, TEST_SET)
 
 
 def train_few(data: Data) -> Trained:
@@ -277,7 +276,7 @@ def train_few(data: Data) -> Trained:
         lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
     )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
-    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], "cross-validation")
+    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], CROSS_VALIDATION)
 
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
