@@ -2,6 +2,7 @@
 # make test                everything that must hold: lint, types, tests, comparisons with Keras, TensorFlow and PyTorch
 # make test-peers          the comparisons that also need torchvision, timm and pytorch-fid, in their own environment
 # make bench               side by side with the scripts one would otherwise write
+# make bench-retrain       training: time, memory, planted faults found, accuracy beside the blog's algorithm
 # make docs                the generated pages and pictures again
 # make screenshots         the pictures of the web page in docs/; needs Chromium (apt-get install chromium)
 # make lint, fix, weights, clean
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test test-peers lint fix bench docs screenshots weights clean
+.PHONY: demo test test-peers lint fix bench bench-retrain docs screenshots weights clean
 
 demo: $(VENV)/core
 	@$(BIN)/godeeper peek examples/chelsea.jpg --out demo
@@ -38,6 +39,9 @@ fix: $(VENV)/test
 bench: $(VENV)/core
 	$(BIN)/python bench/peek.py
 
+bench-retrain: $(VENV)/bench
+	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status
+
 docs: $(VENV)/core
 	$(BIN)/python scripts/make_docs.py
 
@@ -60,6 +64,10 @@ $(VENV)/core: pyproject.toml
 $(VENV)/test: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --group dev
 	$(BIN)/python -m pip install --quiet --group peers
+	@touch $@
+
+$(VENV)/bench: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
 # torchvision and timm come without what they ask for: that would be a PyTorch built for GPUs.

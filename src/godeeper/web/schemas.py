@@ -138,6 +138,7 @@ SCHEMAS: Mapping[str, Schema] = {
         threshold=maybe(NUMBER),
         false_accept_rate=maybe(NUMBER),
         temperature=NUMBER,
+        strangeness=NUMBER,
         likeliest=WHOLE,
         classes=many(
             record(
@@ -169,6 +170,7 @@ SCHEMAS: Mapping[str, Schema] = {
         number=WHOLE,
         logit=NUMBER,
         temperature=NUMBER,
+        strangeness=NUMBER,
         probability=NUMBER,
         legend=TEXT,
         limit=NUMBER,

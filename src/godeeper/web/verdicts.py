@@ -67,6 +67,7 @@ def verdict_record(desk: Desk, photo: Kept, found: Evidence) -> dict[str, Any]:
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
         "temperature": head.temperature,
+        "strangeness": found.strangeness,
         "likeliest": found.likeliest,
         "classes": [
             {
@@ -91,6 +92,7 @@ def evidence_record(photo: Kept, found: Evidence, number: int, against: int | No
         "number": number,
         "logit": logit,
         "temperature": found.temperature,
+        "strangeness": found.strangeness,
         "probability": float(found.probabilities[number]),
         "legend": drawn.legend,
         "limit": drawn.limit,
