@@ -14,6 +14,7 @@ from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
+from .engine.trunk import Trunks
 from .errors import FeedError, OptionError, UnknownName, WeightsError
 from .peek.capture import Peek
 from .photos.decode import Photo, decode
@@ -87,6 +88,7 @@ class Network:
         self.weights = runner.weights
         self.blueprint = runner.weights.network
         self.preprocess = preprocess
+        self.trunks = Trunks(runner)
 
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
@@ -94,6 +96,7 @@ class Network:
     def close(self) -> None:
         """Let go of what the engine holds in memory; the next look opens it again."""
         self.runner.close()
+        self.trunks.turn_to("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
         """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
@@ -145,8 +148,14 @@ class Network:
         decoded = decode(photo)
         steps = PhotoSteps(self.preprocess, "decode", decoded)
         keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
-        values = self.compute(keys, {}, steps)
+        values = self.look(keys, steps)
         return [self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors]
+
+    def look(self, keys: Sequence[Key], steps: PhotoSteps) -> dict[Key, Any]:
+        """What ``compute`` answers for one photo; a second look at it starts from what the first one passed."""
+        photo_steps = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
+        wanted = [key for key in keys if key not in photo_steps]
+        return (self.trunks.run(wanted, to_planes(steps.value("multiply"))) if wanted else {}) | photo_steps
 
     def make_peek(self, tensor: Tensor, values: Any, photo: Photo) -> Peek:
         """The record of one tensor's values."""

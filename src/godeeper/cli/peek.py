@@ -56,6 +56,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
+    from ..engine.trunk import trunk_cache
     from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
     from ..peek.capture import save_npz
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
         options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
     )
     network = load(weights=options.weights, fit=options.fit, filter=options.filter)
+    network.trunks.cache = trunk_cache()
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
     peeks = network.peeks(photo, addresses)
