@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import cache, classify, doctor, export, map, peek, poster, retrain, tensors, weights  # noqa: A004 (named like the command)
+from . import cache, classify, doctor, embed, export, map, peek, poster, retrain, tensors, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, export, weights, cache)
+COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, embed, export, weights, cache)
 
 EXAMPLE = """\
 example:
