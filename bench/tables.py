@@ -18,7 +18,7 @@ from targets import STARTS, Costs, Target, overhead, times
 PACKAGES = ("torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow")
 
 
-def heading(peers: Path, rounds: int) -> str:
+def heading(peers: Path | None, rounds: int) -> str:
     """When, where and with what."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return "\n".join(
@@ -26,7 +26,7 @@ def heading(peers: Path, rounds: int) -> str:
             f"# godeeper's speed, {datetime.date.today().isoformat()}",
             "",
             f"{processor()}, {os.cpu_count()} cores, load {load} (a load of others' makes all that is short look slow).",
-            f"Ours: {versions(sys.executable)}.  Peers: {versions(peers)}.",
+            f"Ours: {versions(sys.executable)}." + (f"  Peers: {versions(peers)}." if peers else ""),
             f"Medians of {rounds} interleaved rounds, quartiles in brackets.",
         ]
     )

@@ -35,6 +35,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
     )
+    parser.add_argument("--engine", default="onnxruntime", metavar="E", help="onnxruntime (default) or torch")
     parser.add_argument("--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size")
 
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from ..stream import whole_tensors
     from .progress import counter
 
-    network = load(weights=options.weights)
+    network = load(weights=options.weights, engine=options.engine)
     addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
     photos = photos_in(options.places)
     if not photos:
