@@ -13,6 +13,7 @@ from .common import add_command, print_json
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
+    from ..peek.picture import View
     from .common import Verbs
 
 EXAMPLE = """\
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
     from ..peek.capture import save_npz
-    from ..peek.picture import View, png
+    from ..peek.picture import View
     from ..photos.decode import decode
 
     view = View(
@@ -75,7 +76,9 @@ def run(options: argparse.Namespace) -> int:
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
         print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
-    pictures = [(options.out / file_name(peek), png(peek, view)) for peek in peeks]
+    pictures = [
+        (options.out / file_name(peek), payload) for peek, payload in zip(peeks, drawn(peeks, view), strict=True)
+    ]
     for path, payload in pictures:
         write_atomically(path, payload)
     if options.npz:
@@ -86,6 +89,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_people(peeks, records)
     return 0
+
+
+def drawn(peeks: list[Peek], view: View) -> list[bytes]:
+    """The picture of each peek, as a PNG; several are drawn at once."""
+    from ..peek.picture import png
+
+    if len(peeks) == 1:
+        return [png(peeks[0], view)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(peeks), os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda peek: png(peek, view), peeks))
 
 
 def file_name(peek: Peek) -> str:

@@ -45,10 +45,10 @@ class GraphCache:
         """The graph stored under ``key``; None if there is none, or it is damaged."""
         path = self.path(key)
         try:
-            entry = path.read_bytes()
+            with path.open("rb") as file:
+                digest, payload = file.read(DIGEST_BYTES), file.read()  # a slice of the whole would be a copy
         except OSError:
             return None
-        digest, payload = entry[:DIGEST_BYTES], entry[DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
             return None
         with suppress(OSError):  # a cache we may read but not touch only ages faster
