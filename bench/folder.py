@@ -102,7 +102,7 @@ def weigh_memory(many: int) -> dict[int, Cost]:
     for count in (FEW, many):
         folder = PHOTOS / f"same-{count}"
         link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "godeeper",

@@ -12,9 +12,23 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import cache, classify, doctor, embed, export, map, peek, poster, retrain, tensors, weights  # noqa: A004 (named like the command)
+from . import (  # named like the commands
+    cache,
+    classify,
+    doctor,
+    embed,
+    explain,
+    export,
+    map,  # noqa: A004
+    peek,
+    poster,
+    retrain,
+    tensors,
+    top,
+    weights,
+)
 
-COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, embed, export, weights, cache)
+COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, explain, top, embed, export, weights, cache)
 
 EXAMPLE = """\
 example:
