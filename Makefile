@@ -34,7 +34,8 @@ fix: $(VENV)/test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/core
-	$(BIN)/python bench/peek.py
+	@failed=; for part in peek poster folder; do $(BIN)/python bench/$$part.py || failed=$$failed\ $$part; echo; done; \
+	test -z "$$failed" || { echo "missed in:$$failed"; exit 1; }
 
 docs: $(VENV)/core
 	$(BIN)/python scripts/make_docs.py
