@@ -15,7 +15,7 @@ from PIL import Image
 
 from godeeper.blueprint.sites import sites
 from godeeper.cli.main import main
-from godeeper.engine.plan import NETWORK_INPUT
+from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OutputError, UnknownName
 from godeeper.network import Network
 from godeeper.peek.poster import Poster, is_poster
@@ -90,6 +90,16 @@ def test_blocks_do_not_overlap(name: str) -> None:
     )
     for one, other in combinations(boxes, 2):
         assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_each_part_follows_from_the_one_before(name: str) -> None:
+    """In every network, all tensors of a part can be computed from the last one of the part before, and from nothing else."""
+    start = NETWORK_INPUT
+    for tensors in network_parts(name).values():
+        keys = [key_of(tensor) for tensor in tensors]
+        assert set(plan(ARCHITECTURES[name], keys, (start,)).fetched) == set(keys)
+        start = keys[-1]
 
 
 def network_parts(name: str) -> Any:
