@@ -279,7 +279,7 @@ canvas.addEventListener('pointermove', event => {
   const other = [...pointers].find(([id]) => id !== event.pointerId);
   if (other) {
     const apart = point => Math.hypot(point[0] - other[1][0], point[1] - other[1][1]) || 1;
-    zoom(apart(now) / apart(before), (now[0] + other[1][0]) / 2, (now[1] + other[1][1]) / 2);
+    zoom(apart(now) / apart(before), (before[0] + other[1][0]) / 2, (before[1] + other[1][1]) / 2);
     move((before[0] - now[0]) / 2, (before[1] - now[1]) / 2);
   } else move(before[0] - now[0], before[1] - now[1]);
   pointers.set(event.pointerId, now);
