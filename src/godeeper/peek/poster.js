@@ -18,13 +18,18 @@ function tile(level, column, row) {
   let image = tiles.get(path);
   if (image) { tiles.delete(path); tiles.set(path, image); return image; }
   image = new Image();
-  image.onload = () => { image.ready = true; waiting--; redraw(); };
-  image.onerror = () => { waiting--; element('said').textContent = `${path} is missing`; };
-  waiting++;
+  image.onload = () => { image.ready = true; await_tiles(-1); redraw(); };
+  image.onerror = () => { await_tiles(-1); element('said').textContent = `${path} is missing`; };
+  await_tiles(1);
   image.src = path;
   tiles.set(path, image);
   if (tiles.size > KEPT) tiles.delete(tiles.keys().next().value);
   return image;
+}
+
+function await_tiles(more) {
+  waiting += more;
+  document.body.dataset.waiting = waiting;
 }
 
 function draw_tiles(ratio) {
@@ -147,7 +152,6 @@ function draw() {
   draw_tiles(ratio);
   draw_mark();
   if (labels) draw_labels();
-  document.body.dataset.waiting = waiting;
 }
 
 function redraw() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
