@@ -3,6 +3,7 @@
 # make test-peers          the comparisons that also need torchvision, timm and pytorch-fid, in their own environment
 # make bench               side by side with the scripts one would otherwise write
 # make docs                the generated pages and pictures again
+# make screenshots         the pictures of the web page in docs/; needs Chromium (apt-get install chromium)
 # make lint, fix, weights, clean
 PYTHON ?= python3
 VENV := .venv
@@ -10,13 +11,14 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test test-peers lint fix bench docs weights clean
+.PHONY: demo test test-peers lint fix bench docs screenshots weights clean
 
 demo: $(VENV)/core
 	@$(BIN)/godeeper peek examples/chelsea.jpg --out demo
 	@echo
 	@echo "These are the blog's three tensors: open demo/*.png."
 	@echo "Next: $(BIN)/godeeper peek YOUR_PHOTO mixed_7/join, or $(BIN)/godeeper --help"
+	@echo "To walk through the network in the browser: $(BIN)/godeeper serve --open"
 
 test: lint
 	$(BIN)/python -m pytest tests
@@ -39,6 +41,9 @@ bench: $(VENV)/core
 
 docs: $(VENV)/core
 	$(BIN)/python scripts/make_docs.py
+
+screenshots: $(VENV)/test
+	$(BIN)/python scripts/screenshots.py
 
 weights: $(VENV)/core
 	$(BIN)/python scripts/bundle_weights.py --check

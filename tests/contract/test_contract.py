@@ -39,7 +39,19 @@ ABOVE = {
 }  # fmt: skip
 """Imports go from a greater number to a smaller one, or stay within the package."""
 
-HEAVY = {"numpy", "PIL", "onnx", "onnxruntime", "safetensors", "platformdirs", "torch", "sklearn"}
+HEAVY = {
+    "numpy",
+    "PIL",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "platformdirs",
+    "torch",
+    "sklearn",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+}
 
 
 def test_public_names() -> None:
@@ -156,3 +168,8 @@ def test_no_outside_address_is_in_the_code() -> None:
         for name in ("http://www.w3.org/2000/svg", "http://schemas.microsoft.com/deepzoom/2008"):
             text = text.replace(name, "")  # names that formats need, not places
         assert not re.findall(r"https?://", text), path
+
+
+def test_the_demonstration_photo_is_the_example() -> None:
+    """What the page shows as its demonstration is the photo in examples/, byte for byte."""
+    assert (SOURCE / "web" / "demo.jpg").read_bytes() == (ROOT / "examples" / "chelsea.jpg").read_bytes()

@@ -23,12 +23,13 @@ from . import (  # named like the commands
     peek,
     poster,
     retrain,
+    serve,
     tensors,
     top,
     weights,
 )
 
-COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, explain, top, embed, export, weights, cache)
+COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, explain, top, embed, serve, export, weights, cache)
 
 EXAMPLE = """\
 example:
@@ -37,6 +38,7 @@ example:
   godeeper tensors 'mixed_4/**'                what can be looked at, and what it costs
   godeeper map --out network.html              the whole network as a picture
   godeeper retrain photos/ --out my.godeeper   a classifier of your own photos, and how far to trust it
+  godeeper serve                               a web page to walk through it all
 """
 
 RARELY = 50_000  # new objects between two collections of garbage: imports make many, and little of it

@@ -26,9 +26,13 @@ GRAPH_RECIPE = 1  # goes up when the same plan and weights give another graph
 class Runner:
     """Runs plans with one set of weights."""
 
-    def __init__(self, weights: WeightsFile, cache: GraphCache | None = None) -> None:
+    def __init__(
+        self, weights: WeightsFile, cache: GraphCache | None = None, *, open_sessions: int = OPEN_SESSIONS
+    ) -> None:
+        """``open_sessions``: how many plans stay ready to run, each with its numbers in memory."""
         self.weights = weights
         self.cache = cache or GraphCache(cache_folder() / "graphs")
+        self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
@@ -52,7 +56,7 @@ class Runner:
         if plan not in self.sessions:
             many = plan.pooled  # means are wanted of whole folders, grids of one photo
             self.sessions[plan] = Session(self.graph(plan), result_names(plan), keeps_memory=many)
-            while len(self.sessions) > OPEN_SESSIONS:
+            while len(self.sessions) > self.open_sessions:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
         return self.sessions[plan]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,20 +42,20 @@ class Trunks:
         self.engine = engine
         self.cache = cache
         self.network = engine.weights.network
-        self.photo = ""
-        self.values: dict[Key, Floats] = {}  # of that photo
+        self.last: tuple[str, dict[Key, Floats]] = ("", {})  # a photo, and what is known of it; threads share it whole
 
     def run(self, keys: Sequence[Key], planes: Floats) -> dict[Key, Floats]:
         """The values of ``keys`` for the network's input ``planes`` (1, 3, H, W)."""
         crossed = self.crossed(keys)
-        self.turn_to(hashlib.sha256(planes.data).hexdigest() if crossed else "")
-        start = next((trunk for trunk in reversed(crossed) if self.is_worth(trunk, keys, crossed)), NETWORK_INPUT)
-        fed = planes if start == NETWORK_INPUT else self.values[start]
+        known = self.turn_to(hashlib.sha256(planes.data).hexdigest() if crossed else "")
+        worth = (trunk for trunk in reversed(crossed) if self.is_worth(trunk, keys, crossed) and known.has(trunk))
+        start = next(worth, NETWORK_INPUT)
+        fed = planes if start == NETWORK_INPUT else known.values[start]
         ahead = [trunk for trunk in crossed if trunk[0] > start[0]]
         wanted = list(dict.fromkeys([*keys, *ahead]))
         values = {start: fed} | self.engine.run(plan(self.network, wanted, (start,)), {start: fed})
         for trunk in ahead:
-            self.keep(trunk, values[trunk])
+            known.keep(trunk, values[trunk])
         return values
 
     def crossed(self, keys: Sequence[Key]) -> list[Key]:
@@ -63,24 +64,41 @@ class Trunks:
         return [trunk for trunk in outputs if all(key == trunk or key[0] > trunk[0] for key in keys)]
 
     def is_worth(self, trunk: Key, keys: Sequence[Key], crossed: Sequence[Key]) -> bool:
-        """Whether to start from ``trunk``: its value is known, and no graph has to be built that is there in full."""
+        """Whether to start from ``trunk`` if it is known: no graph has to be built while that of the whole way is there."""
         ahead = [each for each in crossed if each[0] > trunk[0]]
         resumed = plan(self.network, list(dict.fromkeys([*keys, *ahead])), (trunk,))
         whole = plan(self.network, list(dict.fromkeys([*keys, *crossed])))
-        is_cheaper = not resumed.steps or self.engine.is_ready(resumed) or not self.engine.is_ready(whole)
-        return is_cheaper and self.knows(trunk)
+        return not resumed.steps or self.engine.is_ready(resumed) or not self.engine.is_ready(whole)
 
-    def turn_to(self, photo: str) -> None:
-        """Forget the values of another photo."""
-        if photo != self.photo:
-            self.photo, self.values = photo, {}
+    def turn_to(self, photo: str) -> Known:
+        """What is known of a photo; that of another one is forgotten.  Threads may look at several at once."""
+        last = self.last
+        if last[0] != photo:
+            self.last = last = (photo, {})
+        return Known(self, photo, last[1])
 
-    def knows(self, trunk: Key) -> bool:
-        """Whether the value at ``trunk`` is known, in memory or on disk."""
+    def name(self, trunk: Key, photo: str) -> str:
+        """Names a value by all that determines it: what the network read stands for the photo and its preprocessing."""
+        address = sites(self.network)[trunk[0]].address
+        parts = [__version__, RECIPE, self.engine.weights.sha256, identity(self.engine), address, photo]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The trunks' ``values`` for one photo, as far as they are known."""
+
+    trunks: Trunks
+    photo: str
+    values: dict[Key, Floats]
+
+    def has(self, trunk: Key) -> bool:
+        """Whether the value at ``trunk`` is known; from the disk it comes into memory."""
         if trunk in self.values:
             return True
-        payload = self.cache.load(self.name(trunk)) if self.cache else None
-        shape = (1, *sites(self.network)[trunk[0]].shape)
+        cache = self.trunks.cache
+        payload = cache.load(self.trunks.name(trunk, self.photo)) if cache else None
+        shape = (1, *sites(self.trunks.network)[trunk[0]].shape)
         if payload is None or len(payload) != 4 * np.prod(shape):
             return False
         self.values[trunk] = np.frombuffer(payload, "<f4").reshape(shape)
@@ -89,14 +107,8 @@ class Trunks:
     def keep(self, trunk: Key, value: Floats) -> None:
         """Remember the value at ``trunk``."""
         self.values[trunk] = value
-        if self.cache:
-            self.cache.store(self.name(trunk), value.astype("<f4", copy=False).tobytes())
-
-    def name(self, trunk: Key) -> str:
-        """Names a value by all that determines it: what the network read stands for the photo and its preprocessing."""
-        address = sites(self.network)[trunk[0]].address
-        parts = [__version__, RECIPE, self.engine.weights.sha256, identity(self.engine), address, self.photo]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+        if self.trunks.cache:
+            self.trunks.cache.store(self.trunks.name(trunk, self.photo), value.astype("<f4", copy=False).tobytes())
 
 
 def identity(engine: Engine) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -155,9 +156,24 @@ def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
     network, _ = watched(net)
     network.peek(chelsea, SEEN)
     network.peek(np.zeros((9, 9, 3), np.uint8), SEEN)
-    assert len(network.trunks.values) == 2
+    assert len(network.trunks.last[1]) == 2
     network.close()
-    assert network.trunks.values == {}
+    assert network.trunks.last[1] == {}
+
+
+def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
+    """Looks at different photos at the same time each have their own photo's values."""
+    photos = [Image.open(chelsea).rotate(90 * turns, expand=True) for turns in range(4)]
+    expected = [net.run(OTHER, {"DecodeJpeg": np.asarray(photo)}) for photo in photos]
+    network, _ = watched(net)
+
+    def look(number: int) -> None:
+        for address in (SEEN, OTHER):
+            activations = network.peek(photos[number % 4], address).activations
+        np.testing.assert_allclose(activations.transpose(0, 2, 3, 1), expected[number % 4], rtol=1e-4, atol=1e-4)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(12)))
 
 
 def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
