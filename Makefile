@@ -37,7 +37,8 @@ fix: $(VENV)/test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/core
-	$(BIN)/python bench/peek.py
+	@failed=; for part in peek poster folder; do $(BIN)/python bench/$$part.py || failed=$$failed\ $$part; echo; done; \
+	test -z "$$failed" || { echo "missed in:$$failed"; exit 1; }
 
 bench-retrain: $(VENV)/bench
 	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status

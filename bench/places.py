@@ -20,5 +20,8 @@ GRAPH = RESULTS / "cut.onnx"
 TORCHVISION_WEIGHTS = RESULTS / "inception_v3.pth"
 KERAS_WEIGHTS = RESULTS / "inception_v3.weights.h5"
 SAMPLES = RESULTS / "peek.json"
+PHOTOS = RESULTS / "photos"
+POSTER = RESULTS / "poster"
+FEATURES = RESULTS / "features"
 
 PEERS_ENVIRONMENT = HERE / ".venv-peers"

@@ -63,11 +63,11 @@ def environment(cache: Path = CACHE) -> Mapping[str, str]:
 
 
 def interleave(
-    commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int
+    commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int, *, warm: bool = True
 ) -> dict[str, list[Cost]]:
-    """Every command in turn, ``rounds`` times over, after one turn each that is not counted."""
+    """Every command in turn, ``rounds`` times over, after one turn each that is not counted, if ``warm``."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
-    for name in commands:
+    for name in commands if warm else ():
         measure(commands[name])
     for number in range(rounds):
         for name in order:

@@ -18,12 +18,12 @@ from targets import STARTS, Costs, Target, overhead, times
 PACKAGES = ("torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow", "scikit_learn")
 
 
-def heading(peers: Path, rounds: int) -> str:
-    """When, where and with what, for a comparison with peers."""
+def heading(peers: Path | None, rounds: int) -> str:
+    """When, where and with what."""
     return "\n".join(
         [
             *own_heading("godeeper's speed"),
-            f"Peers: {versions(peers)}.",
+            *([f"Peers: {versions(peers)}."] if peers else []),
             f"Medians of {rounds} interleaved rounds, quartiles in brackets.",
         ]
     )

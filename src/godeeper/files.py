@@ -9,15 +9,19 @@ from pathlib import Path
 from .errors import OutputError
 
 
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write under a temporary name beside ``path``, flush to the disk, rename; ``OutputError`` if that fails."""
+def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> None:
+    """Write under a temporary name beside ``path``, flush to the disk, rename; ``OutputError`` if that fails.
+
+    ``durable`` False leaves the flushing to the system: for what is checked when it is read, and can be made again.
+    """
     temporary = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error

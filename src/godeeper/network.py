@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from .blueprint.address import Tensor, parse, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
-from .engine.plan import NETWORK_INPUT, Key, key_of, plan
+from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
+from .engine.trunk import Trunks
 from .errors import FeedError, OptionError, UnknownName, WeightsError
 from .peek.capture import Peek
 from .photos.decode import Photo, decode
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .engine.torch import TorchNetwork
+    from .peek.poster import Poster
 
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
 """The three pictures of the 2016 blog post."""
@@ -86,6 +88,7 @@ class Network:
         self.weights = runner.weights
         self.blueprint = runner.weights.network
         self.preprocess = preprocess
+        self.trunks = Trunks(runner)
 
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
@@ -93,6 +96,7 @@ class Network:
     def close(self) -> None:
         """Let go of what the engine holds in memory; the next look opens it again."""
         self.runner.close()
+        self.trunks.turn_to("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
         """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
@@ -142,8 +146,14 @@ class Network:
         decoded = decode(photo)
         steps = PhotoSteps(self.preprocess, "decode", decoded)
         keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
-        values = self.compute(keys, {}, steps)
+        values = self.look(keys, steps)
         return [self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors]
+
+    def look(self, keys: Sequence[Key], steps: PhotoSteps) -> dict[Key, Any]:
+        """What ``compute`` answers for one photo; a second look at it starts from what the first one passed."""
+        photo_steps = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
+        wanted = [key for key in keys if key not in photo_steps]
+        return (self.trunks.run(wanted, to_planes(steps.value("multiply"))) if wanted else {}) | photo_steps
 
     def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
         """What to look at: all that is named, and of a pattern, those that ``shows``."""
@@ -166,6 +176,64 @@ class Network:
             macs=tensor_macs(self.blueprint, [tensor.site.index]),
             macs_share=macs_share(self.blueprint, [tensor.site.index]),
         )
+
+    def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared") -> Poster:
+        """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.peek.poster``.
+
+        Args:
+            photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+            folder: where to; it must be new, or empty, or hold a poster, which is replaced.
+            scale: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``.
+
+        Raises:
+            UnknownName: no such scale.
+            PhotoError: the photo cannot be decoded.
+            OutputError: the folder cannot be written, or holds something else.
+        """
+        from .peek.poster import check_folder, write_poster
+
+        check_folder(Path(folder))
+        decoded = decode(photo)
+        shown = self.parts()
+        values = (each for tensors in self.stream(decoded, shown.values()) for each in tensors)
+        return write_poster(
+            Path(folder), shown, values, scale, {"network": self.blueprint.name, **self.origin(decoded)}
+        )
+
+    def parts(self) -> dict[str, list[Tensor]]:
+        """Title of each part of the network -> its tensors that there is something to see in; the input is the stem's first."""
+        from .blueprint.diagram.sheet import parts
+
+        (_, photo), (stem, first), *others = parts(self.blueprint).items()
+        titled = {stem: (photo[NETWORK_INPUT[0]], *first), **dict(others)}
+        return {
+            title: [tensor for site in part if self.shows(tensor := Tensor(site, output(site)[1]))]
+            for title, part in titled.items()
+        }
+
+    def stream(self, photo: Photo, groups: Iterable[Sequence[Tensor]]) -> Iterator[list[NDArray[np.float32]]]:
+        """The values (C, H, W) of each group of tensors, computed from the last tensor of the group before.
+
+        Groups are in program order, and all of a group follows from the last tensor of the one before: so only
+        one group's values are in memory.
+        """
+        start, fed = NETWORK_INPUT, self.preprocess(photo)
+        for tensors in groups:
+            keys = [key_of(tensor) for tensor in tensors]
+            values = {start: fed, **self.runner.run(plan(self.blueprint, keys, (start,)), {start: fed})}
+            yield [values[key].reshape(tensor.shape) for tensor, key in zip(tensors, keys, strict=True)]
+            start, fed = keys[-1], values[keys[-1]]
+
+    def origin(self, photo: Photo) -> dict[str, Any]:
+        """Where numbers come from: the photo, the weights, what was done to the photo first."""
+        return {
+            "photo": photo.name,
+            "photo_sha256": photo.sha256,
+            "photo_notes": list(photo.notes),
+            "weights": self.weights.name,
+            "weights_sha256": self.weights.sha256,
+            "preprocessing": self.preprocess.summary,
+        }
 
     def classify(self, photo: Any, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes of the weights' own classifier for a photo, the likeliest first.

@@ -34,7 +34,11 @@ def add_to(verbs: Verbs) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     add_command(actions, "show", "say what is kept and how large it is", "  godeeper cache show\n", run_show)
     trim = add_command(
-        actions, "trim", "remove the longest unused, graphs first", "  godeeper cache trim --to 500MB\n", run_trim
+        actions,
+        "trim",
+        "remove the longest unused, what is made again soonest first",
+        "  godeeper cache trim --to 500MB\n",
+        run_trim,
     )
     trim.add_argument("--to", default="1GB", metavar="SIZE", help="what may stay, such as 500MB (default: 1GB)")
     add_command(actions, "clear", "remove all of it; weights are not touched", "  godeeper cache clear\n", run_clear)
@@ -74,11 +78,12 @@ def run_clear(options: argparse.Namespace) -> int:
 def parts() -> list[Part]:
     """What is in the cache now."""
     from ..engine.cache import GraphCache, cache_folder
+    from ..engine.trunk import trunk_cache
     from ..training.store import FeatureStore, leftovers, size, store_path
 
-    graphs = GraphCache(cache_folder() / "graphs")
-    sizes = graphs.sizes()
-    found = [Part("graphs", len(sizes), sum(sizes), graphs.folder)]
+    caches = {"graphs": GraphCache(cache_folder() / "graphs"), "trunks": trunk_cache()}
+    sizes = {name: cache.sizes() for name, cache in caches.items()}
+    found = [Part(name, len(sizes[name]), sum(sizes[name]), cache.folder) for name, cache in caches.items()]
     if store_path().exists():
         with FeatureStore() as store:
             stats = store.stats()
@@ -90,16 +95,21 @@ def parts() -> list[Part]:
 
 
 def shrink(most_bytes: int) -> None:
-    """Graphs go first: they are built again in seconds, the features of as many bytes in minutes."""
+    """Trunks go first, then graphs: they are made again in moments and seconds, the features of as many bytes in minutes."""
+    from dataclasses import replace
+
     from ..engine.cache import GraphCache, cache_folder
+    from ..engine.trunk import trunk_cache
     from ..training.store import FeatureStore, store_path
 
-    features = next(part.bytes for part in parts() if part.name == "features")
-    graphs = GraphCache(cache_folder() / "graphs", max(most_bytes - features, 0))
+    sizes = {part.name: part.bytes for part in parts()}
+    trunks = replace(trunk_cache(), most_bytes=max(most_bytes - sizes["features"] - sizes["graphs"], 0))
+    trunks.trim()
+    graphs = GraphCache(cache_folder() / "graphs", max(most_bytes - sizes["features"] - sum(trunks.sizes()), 0))
     graphs.trim()
     if store_path().exists():
         with FeatureStore() as store:
-            store.trim(max(most_bytes - sum(graphs.sizes()), 0))
+            store.trim(max(most_bytes - sum(graphs.sizes()) - sum(trunks.sizes()), 0))
 
 
 def report(found: list[Part], options: argparse.Namespace) -> None:

@@ -39,6 +39,9 @@ def add_to(verbs: Verbs) -> None:
     )
     parser.add_argument("--weights", metavar="W", help="installed weights with a classifier of their own, or a file")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes of the weights (default: 5)")
+    parser.add_argument(
+        "--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size (classifiers only)"
+    )
     parser.add_argument("--csv", action="store_true", help="print a table for spreadsheets and nothing else")
 
 
@@ -59,7 +62,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     from ..training.classifier import Classifier
 
     classifier = Classifier.load(path)
-    records = judged(classifier, places)
+    records = judged(classifier, places, exact=options.exact)
     if options.json:
         print_json({"classifier": str(path), "photos": records})
     elif options.csv:
@@ -69,7 +72,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     return 1 if any(each["error"] for each in records) else 0
 
 
-def judged(classifier: Any, places: Sequence[str]) -> list[dict[str, Any]]:
+def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
     """A record of each photo, and one of each folder without any, in the order given."""
     from ..photos.decode import Photo, decode
     from ..photos.listing import photos_in
@@ -81,7 +84,7 @@ def judged(classifier: Any, places: Sequence[str]) -> list[dict[str, Any]]:
             waiting += [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
         except PhotoError as error:
             barren[place] = {"photo": place, "verdict": None, "probabilities": {}, "error": str(error)}
-    return [*(judgement.record() for judgement in classifier.judge(waiting)), *barren.values()]
+    return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
 
 
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:

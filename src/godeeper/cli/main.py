@@ -12,9 +12,24 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import cache, classify, doctor, explain, export, map, peek, retrain, serve, tensors, top, weights  # noqa: A004 (named like the command)
+from . import (  # named like the commands
+    cache,
+    classify,
+    doctor,
+    embed,
+    explain,
+    export,
+    map,  # noqa: A004
+    peek,
+    poster,
+    retrain,
+    serve,
+    tensors,
+    top,
+    weights,
+)
 
-COMMANDS = (peek, tensors, map, doctor, retrain, classify, explain, top, serve, export, weights, cache)
+COMMANDS = (peek, poster, tensors, map, doctor, retrain, classify, explain, top, embed, serve, export, weights, cache)
 
 EXAMPLE = """\
 example:

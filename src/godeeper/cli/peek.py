@@ -12,6 +12,7 @@ from .common import add_command, print_json
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
+    from ..peek.picture import View
     from .common import Verbs
 
 EXAMPLE = """\
@@ -55,16 +56,18 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
+    from ..engine.trunk import trunk_cache
     from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
     from ..peek.capture import document, file_name, save_npz
-    from ..peek.picture import View, png
+    from ..peek.picture import View
     from ..photos.decode import decode
 
     view = View(
         options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
     )
     network = load(weights=options.weights, fit=options.fit, filter=options.filter)
+    network.trunks.cache = trunk_cache()
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
     peeks = network.peeks(photo, addresses)
@@ -72,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
         print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
-    pictures = [(options.out / file_name(peek), png(peek, view)) for peek in peeks]
+    pictures = [
+        (options.out / file_name(peek), payload) for peek, payload in zip(peeks, drawn(peeks, view), strict=True)
+    ]
     for path, payload in pictures:
         write_atomically(path, payload)
     if options.npz:
@@ -83,6 +88,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_people(peeks, records)
     return 0
+
+
+def drawn(peeks: list[Peek], view: View) -> list[bytes]:
+    """The picture of each peek, as a PNG; several are drawn at once."""
+    from ..peek.picture import png
+
+    if len(peeks) == 1:
+        return [png(peeks[0], view)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(peeks), os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda peek: png(peek, view), peeks))
 
 
 def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Built graphs on disk, named by what they were built from.
+"""Built graphs on disk, and other things that can be made again, named by what they were made from.
 
 The folder is safe to delete at any time, and to share: entries are written whole or not at all,
 carry a SHA-256 of their content, and are rebuilt, not believed, when that does not fit.
@@ -31,19 +31,24 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class GraphCache:
-    """Serialised graphs under ``folder``, the longest unused removed once there are more than ``most_bytes``."""
+    """Serialised graphs under ``folder``, the longest unused removed once there are more than ``most_bytes``.
+
+    ``ending``: of the files' names.  ``durable``: whether an entry outlives a power cut, for which its writer waits.
+    """
 
     folder: Path
     most_bytes: int = MOST_BYTES
+    ending: str = "graph"
+    durable: bool = True
 
     def load(self, key: str) -> bytes | None:
         """The graph stored under ``key``; None if there is none, or it is damaged."""
         path = self.path(key)
         try:
-            entry = path.read_bytes()
+            with path.open("rb") as file:
+                digest, payload = file.read(DIGEST_BYTES), file.read()  # a slice of the whole would be a copy
         except OSError:
             return None
-        digest, payload = entry[:DIGEST_BYTES], entry[DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
             return None
         with suppress(OSError):  # a cache we may read but not touch only ages faster
@@ -53,11 +58,11 @@ class GraphCache:
     def store(self, key: str, payload: bytes) -> None:
         """Keep ``payload``.  A cache that cannot be written is no reason to fail: the work is only done again."""
         with suppress(OutputError, OSError):
-            write_atomically(self.path(key), hashlib.sha256(payload).digest() + payload)
+            write_atomically(self.path(key), hashlib.sha256(payload).digest() + payload, durable=self.durable)
             self.trim()
 
     def path(self, key: str) -> Path:
-        return self.folder / f"{key}.graph"
+        return self.folder / f"{key}.{self.ending}"
 
     def sizes(self) -> list[int]:
         """Bytes of each entry."""
@@ -66,7 +71,7 @@ class GraphCache:
     def entries(self) -> list[tuple[os.stat_result, Path]]:
         """What is stored, the last used first; what another process removes meanwhile is not."""
         found = []
-        for path in self.folder.glob("*.graph"):
+        for path in self.folder.glob(f"*.{self.ending}"):
             with suppress(FileNotFoundError):
                 found.append((path.stat(), path))
         return sorted(found, key=lambda entry: -entry[0].st_mtime)

@@ -26,6 +26,9 @@ class Engine(Protocol):
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether ``plan`` can be run without building or compiling anything first."""
+
     def close(self) -> None:
         """Let go of what is held in memory; the next run makes it anew."""
 

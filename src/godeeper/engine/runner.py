@@ -43,6 +43,10 @@ class Runner:
         given = {name(every, key): value for key, value in feeds.items() if key in plan.fed}
         return dict(zip(plan.fetched, self.session(plan).run(given), strict=True))
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether the graph is built: in an open session, or in the cache."""
+        return plan in self.sessions or self.cache.path(self.cache_key(plan)).exists()
+
     def close(self) -> None:
         """Let go of the open sessions; the next run opens its own."""
         self.sessions.clear()

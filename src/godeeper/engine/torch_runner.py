@@ -52,6 +52,10 @@ class TorchRunner:
                     del values[idle]
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
 
+    def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)
+        """Always: no plan needs anything of its own."""
+        return True
+
     def close(self) -> None:
         """Let go of the module; the next run loads it again."""
         self.__dict__.pop("module", None)

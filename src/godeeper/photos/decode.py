@@ -60,13 +60,21 @@ class Photo:
         return self.image.size
 
 
-def decode(source: Any, *, name: str | None = None, background: tuple[int, int, int] = WHITE) -> Photo:
+def decode(
+    source: Any,
+    *,
+    name: str | None = None,
+    background: tuple[int, int, int] = WHITE,
+    least_side: int | None = None,
+) -> Photo:
     """Decode a photo.
 
     Args:
         source: a path, the bytes of a file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8.
         name: what to call it; the file's name if there is one.
         background: the colour under transparent parts, red, green and blue from 0 to 255.
+        least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its lesser side
+            keeps so many pixels; its whole size if not given.
 
     Raises:
         PhotoError: it cannot be read, is not whole, or is too large to be a photo.
@@ -77,17 +85,23 @@ def decode(source: Any, *, name: str | None = None, background: tuple[int, int, 
     if isinstance(source, Photo):
         return source
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return decode_bytes(bytes(source), name or "bytes", background)
+        return decode_bytes(bytes(source), name or "bytes", background, least_side=least_side)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return decode_bytes(read_bytes(path), name or path.name, background, path)
+        return decode_bytes(read_bytes(path), name or path.name, background, path, least_side)
     image = source if isinstance(source, Image.Image) else image_of_array(source)
     label = name or "image"
     upright, notes = normalise(image, label, background)
     return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, tuple(notes))
 
 
-def decode_bytes(data: bytes, name: str, background: tuple[int, int, int], path: Path | None = None) -> Photo:
+def decode_bytes(
+    data: bytes,
+    name: str,
+    background: tuple[int, int, int],
+    path: Path | None = None,
+    least_side: int | None = None,
+) -> Photo:
     """Decode the bytes of a file; ``path`` is for messages and to compare the ending with the content."""
     label = str(path) if path else name
     if not data:
@@ -95,8 +109,18 @@ def decode_bytes(data: bytes, name: str, background: tuple[int, int, int], path:
     with warnings_as_notes() as said:
         image = open_image(data, label)
         notes = [] if path is None else suffix_notes(path, image.format or "")
+        notes += [] if least_side is None else reduce_jpeg(image, least_side)
         upright, more = normalise(image, label, background)
     return Photo(name, hashlib.sha256(data).hexdigest(), upright, (*notes, *more, *said))
+
+
+def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 where its lesser side keeps ``least_side``; answers a note of it."""
+    if SAME_FORMAT.get(image.format or "", image.format) != "JPEG":
+        return []
+    whole = image.width
+    image.draft(None, (least_side, least_side))
+    return [] if image.width == whole else [f"decoded at 1/{round(whole / image.width)} of its size"]
 
 
 def read_bytes(path: Path) -> bytes:

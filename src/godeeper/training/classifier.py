@@ -19,11 +19,12 @@ import numpy as np
 
 from ..blueprint.address import resolve_one
 from ..engine.engines import engine_named
-from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import ClassifierError, GodeeperError, OptionError, PhotoError
+from ..errors import ClassifierError, GodeeperError, OptionError
 from ..network import Network
 from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
+from ..stream import pooled as stream_pooled
+from ..stream import stream
 from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
@@ -141,21 +142,18 @@ class Classifier:
         threshold = self.head.threshold
         return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
 
-    def judge(self, photos: Iterable[Any]) -> Iterator[Judgement]:
-        """A judgement of each photo in turn; one that cannot be read does not stop the others."""
-        for batch in batches(photos):
-            readable: dict[int, Photo] = {}
-            errors: dict[int, str] = {}
-            for place, photo in enumerate(batch):
-                try:
-                    readable[place] = decode(photo)
-                except PhotoError as error:
-                    errors[place] = str(error)
-            values = self.probabilities(list(readable.values())) if readable else ()
-            rows = dict(zip(readable, values, strict=True))
-            for place, photo in enumerate(batch):
-                name = str(photo) if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", "photo")
-                yield self.judgement(name, rows[place]) if place in rows else Judgement(name, None, {}, errors[place])
+    def judge(self, photos: Iterable[Any], *, exact: bool = True) -> Iterator[Judgement]:
+        """A judgement of each photo in turn; one that cannot be read does not stop the others.
+
+        Photos are decoded ahead, in threads.  ``exact`` False decodes large JPEGs at a part of their size: faster, and
+        the probabilities differ a little; see ``godeeper.stream``.
+        """
+        for batch in stream(self.network, photos, self.head.addresses, exact=exact):
+            values = self.likelihoods(batch.features) if batch.features else ()
+            rows = dict(zip(batch.readable, values, strict=True))
+            for place, name in enumerate(batch.names):
+                error = batch.errors.get(place)
+                yield Judgement(name, None, {}, error) if error else self.judgement(name, rows[place])
 
     def judgement(self, name: str, probabilities: NDArray[Any]) -> Judgement:
         """The judgement that (classes,) probabilities amount to."""
@@ -164,7 +162,10 @@ class Classifier:
 
     def probabilities(self, photos: Sequence[Any]) -> NDArray[np.float64]:
         """(N, classes) of one batch."""
-        features = pooled(self.network, [decode(photo) for photo in photos], self.head.addresses)
+        return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
+
+    def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
+        """(N, classes): what the head makes of features, address -> (N, C)."""
         likely = np.asarray(self.head.probabilities(features), np.float64)
         answer: NDArray[np.float64] = likely / likely.sum(
             axis=1, keepdims=True
@@ -212,11 +213,7 @@ class Classifier:
 
 def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) -> dict[str, Floats]:
     """Each address's activations, averaged over the photo: address -> (N, C) float32."""
-    keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
-    photo_planes = np.concatenate([network.preprocess(photo) for photo in photos])
-    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
-    values = network.runner.run(steps, {NETWORK_INPUT: photo_planes})
-    return {address: values[key] for address, key in keys.items()}
+    return stream_pooled(network, np.concatenate([network.preprocess(photo) for photo in photos]), addresses)
 
 
 def check_features(classifier: Classifier) -> None:

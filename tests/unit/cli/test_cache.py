@@ -11,6 +11,7 @@ import pytest
 
 from godeeper.cli.main import main
 from godeeper.engine.cache import GraphCache
+from godeeper.engine.trunk import trunk_cache
 from godeeper.training.store import FeatureStore
 
 ENTRY = 132  # bytes of a graph of 100
@@ -18,11 +19,12 @@ ENTRY = 132  # bytes of a graph of 100
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with two graphs, four features, what a damaged file left, and weights, which are no cache."""
+    """A cache with two graphs, a trunk, four features, what a damaged file left, and weights, which are no cache."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     graphs = GraphCache(tmp_path / "graphs")
     for key in ("old", "young"):
         graphs.store(key, bytes(100))
+    trunk_cache().store("trunk", bytes(100))
     with FeatureStore() as store:
         store.put_many({bytes([number]): np.zeros(100, np.float16) for number in range(4)})
     (tmp_path / "features-1.sqlite.damaged").write_bytes(bytes(10))
@@ -37,23 +39,23 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def entries(document: Any) -> dict[str, int]:
-    return {name: document[name]["entries"] for name in ("graphs", "features", "leftovers")}
+    return {name: document[name]["entries"] for name in ("graphs", "trunks", "features", "leftovers")}
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is kept, how much of it, where."""
     document = shown(capsys, "show")
-    assert entries(document) == {"graphs": 2, "features": 4, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "leftovers": 1}
     assert document["folder"] == str(folder)
     assert document["graphs"]["bytes"] == 2 * ENTRY
-    assert document["bytes"] == sum(document[name]["bytes"] for name in ("graphs", "features", "leftovers"))
+    assert document["bytes"] == sum(document[name]["bytes"] for name in ("graphs", "trunks", "features", "leftovers"))
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each kind."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["what", "graphs", "features", "leftovers"]
+    assert [line.split()[0] for line in lines] == ["what", "graphs", "trunks", "features", "leftovers"]
 
 
 def test_show_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,22 +65,24 @@ def test_show_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trim_takes_graphs_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Features are dearer than graphs."""
+def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Features are dearer than graphs, and graphs than trunks."""
     features = shown(capsys, "show")["features"]["bytes"]
+    document = shown(capsys, "trim", "--to", str(features + 2 * ENTRY))
+    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 4, "leftovers": 1}
     document = shown(capsys, "trim", "--to", str(features + ENTRY))
-    assert entries(document) == {"graphs": 1, "features": 4, "leftovers": 1}
+    assert entries(document) == {"graphs": 1, "trunks": 0, "features": 4, "leftovers": 1}
 
 
 def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Then the longest unused features go too."""
     document = shown(capsys, "trim", "--to", "1KB")
-    assert entries(document) == {"graphs": 0, "features": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 1}
 
 
 def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All that can be made again goes, and nothing else."""
-    assert entries(shown(capsys, "clear")) == {"graphs": 0, "features": 0, "leftovers": 0}
+    assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 0}
     assert (folder / "weights" / "mine.safetensors").exists()
 
 

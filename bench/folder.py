@@ -1,0 +1,214 @@
+"""How fast is a folder of photos?  500 JPEGs of 1 to 12 megapixels to features, against the scripts one would otherwise write.
+
+    python bench/folder.py [--rounds 3] [--quick]
+
+Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
+``--quick`` takes 60 photos.  The first run installs the peers, writes their weights (see ``peek.py``) and makes the
+photos, 1 GB or so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import environment
+import processes
+import tables
+from places import FEATURES, HERE, KERAS_WEIGHTS, PHOTOS, TORCHVISION_WEIGHTS
+from processes import Cost, middle
+from targets import Target
+
+OURS = "godeeper, onnxruntime"
+ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> the module it needs, options; 8 bits belong here too
+    OURS: ("onnxruntime", ("--engine", "onnxruntime")),
+    "godeeper, onnxruntime, --exact": ("onnxruntime", ("--engine", "onnxruntime", "--exact")),
+}
+PEERS = {"keras": KERAS_WEIGHTS, "torchvision": TORCHVISION_WEIGHTS}
+TIMES_FASTER = {"keras": 1.3, "torchvision": 2.5}
+ALIKE = {"keras": 0.99}  # torchvision's pools count the padding: with the same numbers, another network
+OVERHEAD = 1.08
+FLAT = 1.05
+SMALL_PHOTOS = 128  # of at most a megapixel
+MANY, FEW = 20_000, 1_000  # photos of the run that weighs memory
+
+
+def main() -> int:
+    options = parse_options()
+    count = options.photos or (60 if options.quick else 500)
+    peers = environment.python()
+    FEATURES.mkdir(parents=True, exist_ok=True)
+    processes.measure([sys.executable, HERE / "prepare.py", peers])
+    photos = made(f"large-{count}", count, 1, 12)
+    print(tables.heading(peers, options.rounds))
+    commands = {name: embed(photos, name, *extra) for name, (module, extra) in ENGINES.items() if is_there(module)}
+    for peer, weights in PEERS.items():
+        commands[peer] = [peers, HERE / "peers" / f"{peer}_folder.py", photos, weights, FEATURES / f"{peer}.npy"]
+    costs = processes.interleave(commands, list(commands), options.rounds, warm=False)
+    memory = weigh_memory(MANY // 10 if options.quick else MANY)
+    small = made("small", SMALL_PHOTOS, 0.1, 1)
+    inside = measure_inside(small, options.rounds + 2, list(costs))
+    targets = all_targets(costs, memory, inside)
+    for lines in (
+        cost_table(costs, count),
+        agreement_table(inside),
+        overhead_table(inside),
+        memory_table(memory),
+        tables.target_table(targets),
+    ):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: 3)")
+    parser.add_argument("--photos", type=int, default=0, metavar="N", help="how many (default: 500)")
+    parser.add_argument("--quick", action="store_true", help="60 photos, and a tenth of those that weigh memory")
+    options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error(f"--rounds {options.rounds}: expected 2 or more, for a spread")
+    return options
+
+
+def is_there(module: str) -> bool:
+    """Whether an engine is installed."""
+    return importlib.util.find_spec(module) is not None
+
+
+def made(name: str, count: int, least: float, most: float) -> Path:
+    """A folder of photos, made where it is not there."""
+    folder = PHOTOS / name
+    processes.say(f"making {count} photos")
+    script: list[str | Path] = [sys.executable, HERE / "folder_photos.py", folder]
+    processes.measure([*script, str(count), str(least), str(most)])
+    return folder
+
+
+def embed(photos: Path, name: str, *options: str) -> list[str | Path]:
+    """Our command."""
+    out = FEATURES / f"{name.replace(', ', '-')}.npz"
+    return [sys.executable, "-m", "godeeper", "embed", photos, "--out", out, "--features", "mixed_10/join", *options]
+
+
+def weigh_memory(many: int) -> dict[int, Cost]:
+    """Folders of one small photo under many names; the network's first tensor, for it is the loop that is weighed."""
+    costs = {}
+    for count in (FEW, many):
+        folder = PHOTOS / f"same-{count}"
+        link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "godeeper",
+            "embed",
+            folder,
+            "--out",
+            FEATURES / "same.npz",
+            "--features",
+            "conv",
+        ]
+        costs[count] = processes.measure(command)
+    return costs
+
+
+def link(photo: Path, folder: Path, count: int) -> None:
+    """One file under ``count`` names."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        name = folder / f"{number:05}.jpg"
+        if not name.exists():
+            name.symlink_to(photo.resolve())
+
+
+def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]:
+    """What is measured in one process; the parent stays small."""
+    files = [f"{name}={FEATURES / name.replace(', ', '-')}.{'npy' if name in PEERS else 'npz'}" for name in names]
+    command = [sys.executable, str(HERE / "folder_inside.py"), str(small), str(rounds), *files]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def all_targets(costs: dict[str, list[Cost]], memory: dict[int, Cost], inside: dict[str, Any]) -> list[Target]:
+    """Every target of one run."""
+    few, many = (cost.mebibytes for cost in memory.values())
+    cosines = {row["name"]: row["least"] for row in inside["agreement"]}
+    return [
+        *(
+            Target(f"a folder, times faster than {peer}", times(costs, peer), least, at_least=True)
+            for peer, least in TIMES_FASTER.items()
+        ),
+        *(
+            Target(f"cosine of features with {peer}'s, the least", cosines[peer], least, at_least=True)
+            for peer, least in ALIKE.items()
+        ),
+        Target("photos up to 1 megapixel, over the engine alone", overhead(inside), OVERHEAD),
+        Target(f"peak memory of {max(memory):,} photos over {min(memory):,}", many / few, FLAT),
+    ]
+
+
+def times(costs: dict[str, list[Cost]], name: str) -> float:
+    """How many times ours goes into another's time."""
+    return middle(costs[name]) / middle(costs[OURS])
+
+
+def overhead(inside: dict[str, Any]) -> float:
+    """Photos from files over ready tensors, medians."""
+    seconds = inside["seconds"]
+    ratio: float = median(seconds["from files"]) / median(seconds["ready tensors"])
+    return ratio
+
+
+def median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def cost_table(costs: dict[str, list[Cost]], count: int) -> list[str]:
+    """Whole processes, folder to file."""
+    rows = [
+        [
+            name,
+            f"{times(costs, name):.2f}",
+            tables.seconds([cost.wall for cost in taken]),
+            f"{1000 * middle(taken) / count:.0f}",
+            f"{middle(taken, 'cpu'):.1f}",
+            f"{middle(taken, 'mebibytes'):.0f}",
+        ]
+        for name, taken in costs.items()
+    ]
+    what = f"{count} JPEGs of 1 to 12 megapixels to features"
+    return tables.table([what, "× our time", "wall s", "ms a photo", "cpu s", "peak MiB"], rows)
+
+
+def agreement_table(inside: dict[str, Any]) -> list[str]:
+    """The features are the same, as far as decoders and resizing are."""
+    rows = [[row["name"], f"{row['least']:.6f}", f"{row['median']:.6f}"] for row in inside["agreement"]]
+    return tables.table(["features of", "least cosine with ours of whole JPEGs", "median"], rows)
+
+
+def overhead_table(inside: dict[str, Any]) -> list[str]:
+    """One process."""
+    ready = median(inside["seconds"]["ready tensors"])
+    rows = [
+        [name, f"{median(taken) / ready:.3f}", tables.seconds(taken), f"{1000 * median(taken) / SMALL_PHOTOS:.1f}"]
+        for name, taken in inside["seconds"].items()
+    ]
+    return tables.table(
+        [f"{SMALL_PHOTOS} photos of 0.1 to 1 megapixel, one process", "× ready", "wall s", "ms a photo"], rows
+    )
+
+
+def memory_table(memory: dict[int, Cost]) -> list[str]:
+    """Does it grow?"""
+    rows = [[f"{count:,}", f"{cost.mebibytes:.0f}", f"{cost.wall:.1f}"] for count, cost in memory.items()]
+    return tables.table(["photos to the means of conv", "peak MiB", "wall s"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What is measured of a folder inside one process: does the pipeline cost more than the engine, do the features agree.
+
+    python bench/folder_inside.py FOLDER ROUNDS NAME=FEATURES ...
+
+Prints one JSON document.  ``folder.py`` runs it as a child, and so stays small itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from godeeper import load
+from godeeper.network import Network
+from godeeper.photos.decode import decode
+from godeeper.stream import BATCH, pooled, stream
+from inside import in_turn
+
+ADDRESSES = ("mixed_10/join",)
+WHOLE = "--exact"
+
+
+def main() -> None:
+    folder, rounds, *files = sys.argv[1:]
+    paths = sorted(Path(folder).glob("*.jpg"))
+    document = {
+        "seconds": seconds(load(), paths, int(rounds)),
+        "agreement": agreement(dict(file.split("=", 1) for file in files)),
+    }
+    print(json.dumps(document))
+
+
+def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[float]]:
+    """Of the engine alone on tensors that are ready, of the pipeline from files, and of decoding alone, in turn."""
+    ready = [
+        np.concatenate([network.preprocess(decode(path)) for path in paths[start : start + BATCH]])
+        for start in range(0, len(paths), BATCH)
+    ]
+    calls: dict[str, Callable[[], Any]] = {
+        "ready tensors": lambda: [pooled(network, planes, ADDRESSES) for planes in ready],
+        "from files": lambda: list(stream(network, paths, ADDRESSES)),
+        "decoding and resizing alone, one thread": lambda: [network.preprocess(decode(path)) for path in paths],
+    }
+    return in_turn(calls, rounds)
+
+
+def agreement(files: dict[str, str]) -> list[dict[str, Any]]:
+    """The cosines of each one's features with those of whole JPEGs, photo by photo."""
+    features = {name: read(path) for name, path in files.items()}
+    whole = next(values for name, values in features.items() if name.endswith(WHOLE))
+    return [{"name": name, **cosines(values, whole)} for name, values in features.items()]
+
+
+def read(path: str) -> np.ndarray:
+    """(N, 2048) float64, photos by name."""
+    loaded = np.load(path)
+    return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded[ADDRESSES[0]], np.float64)
+
+
+def cosines(values: np.ndarray, whole: np.ndarray) -> dict[str, float]:
+    """The least and the median."""
+    each = (values * whole).sum(1) / np.linalg.norm(values, axis=1) / np.linalg.norm(whole, axis=1)
+    return {"least": float(each.min()), "median": float(np.median(each))}
+
+
+if __name__ == "__main__":
+    main()

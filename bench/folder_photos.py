@@ -1,0 +1,73 @@
+"""Photos to measure with: the demonstration photo enlarged to real sizes, each another part of it, with fine texture.
+
+    python bench/folder_photos.py FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
+
+The same files every time; those that are there already are left.  Sizes are spread evenly, orders of them mixed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from places import PHOTO
+
+SHAPES = (4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width over height
+GRAIN = 512  # side of the texture, which is repeated
+STRENGTH = 6.0  # levels, standard deviation
+QUALITY = 88
+
+
+def main() -> None:
+    folder, count, least, most = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+    folder.mkdir(parents=True, exist_ok=True)
+    megapixels = np.random.default_rng(0).permutation(np.linspace(least, most, count))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda number: make(folder, number, float(megapixels[number])), range(count)))
+
+
+def make(folder: Path, number: int, megapixels: float) -> None:
+    """One photo, unless it is there."""
+    path = folder / f"{number:04}.jpg"
+    if path.exists():
+        return
+    random = np.random.default_rng(number)
+    shape = SHAPES[number % len(SHAPES)]
+    height = round((megapixels * 1e6 / shape) ** 0.5)
+    width = round(height * shape)
+    photo = original()
+    left, top = random.uniform(0, 0.3, 2) * photo.size
+    box = (left, top, left + photo.width * random.uniform(0.5, 0.7), top + photo.height * random.uniform(0.5, 0.7))
+    image = photo.resize((width, height), Image.Resampling.BICUBIC, box)
+    image = ImageChops.add(image, textured(width, height), offset=-128)
+    temporary = path.with_suffix(".part")
+    image.save(temporary, "JPEG", quality=QUALITY)
+    temporary.replace(path)
+
+
+@cache
+def original() -> Image.Image:
+    return Image.open(PHOTO).convert("RGB")
+
+
+@cache
+def grain() -> np.ndarray:
+    """(GRAIN, GRAIN, 3) uint8 about 128."""
+    noise = np.random.default_rng(1).normal(128, STRENGTH, (GRAIN, GRAIN, 3))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def textured(width: int, height: int) -> Image.Image:
+    """The texture, as often as it is needed."""
+    tiled = np.tile(grain(), (height // GRAIN + 1, width // GRAIN + 1, 1))[:height, :width]
+    return Image.fromarray(np.ascontiguousarray(tiled))
+
+
+if __name__ == "__main__":
+    main()

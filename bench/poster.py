@@ -1,0 +1,180 @@
+"""What one photo costs in large: a poster, ten tensors, a second look.  One interleaved run of whole processes.
+
+    python bench/poster.py [--rounds 7]
+
+Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
+Needs no peers: everything is compared with godeeper's own full forward, ``godeeper peek PHOTO pool_3``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import processes
+import tables
+from places import CACHE, HERE, PHOTO, PICTURES, POSTER
+from processes import Cost, middle
+from targets import Target
+
+FULL, POSTERS, TEN, TENTHS = "one full forward", "the poster", "ten tensors, one peek", "ten tensors, ten peeks"
+ALONE, FIRST, KEPT, SECOND = "a look, no trunks", "a first look", "a first look, trunks kept", "a second look, resumed"
+TENSORS = (
+    "conv_2", "pool_1", "mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_2/join", "mixed_4/tower_1/conv_4",
+    "mixed_5/join", "mixed_7/tower_2/conv", "mixed_8/join", "mixed_10/join",
+)  # fmt: skip
+BEFORE, LATER = "mixed_4/tower_1/conv_4", "mixed_7/tower_2/conv"
+TRUNKS = CACHE / "trunks"
+
+POSTER_TIMES, POSTER_MEBIBYTES = 6.0, 600.0
+TEN_TIMES = 4.0
+FIRST_DEAREST = 1.05  # processor time of a first look, over that of one that keeps nothing
+
+
+def main() -> int:
+    rounds = parse_rounds()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    print(tables.heading(None, rounds))
+    costs: dict[str, list[Cost]] = {name: [] for name in WORK}
+    for number in range(rounds + 1):  # the first is not counted
+        for name, work in WORK.items():
+            processes.say(f"round {number} of {rounds}: {name}")
+            cost = work()
+            if number:
+                costs[name].append(cost)
+    processes.say("")
+    inside = measure_inside(rounds)
+    targets = all_targets(costs)
+    for lines in (cost_table(costs), inside_table(inside), tile_table(inside), tables.target_table(targets)):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse_rounds() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (default: 7)")
+    rounds: int = parser.parse_args().rounds
+    if rounds < 2:
+        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
+    return rounds
+
+
+def peek(*addresses: str) -> Cost:
+    """A whole process that draws tensors."""
+    return processes.measure([sys.executable, "-m", "godeeper", "peek", PHOTO, *addresses, "--out", PICTURES])
+
+
+def without_trunks(*addresses: str) -> Cost:
+    """A look where none was before."""
+    clear_trunks()
+    return peek(*addresses)
+
+
+def blocked(*addresses: str) -> Cost:
+    """The same where no trunk can be kept: a file stands in the folder's place."""
+    clear_trunks()
+    TRUNKS.parent.mkdir(parents=True, exist_ok=True)
+    TRUNKS.touch()
+    try:
+        return peek(*addresses)
+    finally:
+        TRUNKS.unlink()
+
+
+def clear_trunks() -> None:
+    shutil.rmtree(TRUNKS, ignore_errors=True)
+
+
+def resumed() -> Cost:
+    """A look at ``LATER`` after one at ``BEFORE``."""
+    without_trunks(BEFORE)
+    return peek(LATER)
+
+
+def poster() -> Cost:
+    return processes.measure([sys.executable, "-m", "godeeper", "poster", PHOTO, "--out", POSTER])
+
+
+def ten_peeks() -> Cost:
+    """Ten processes one after the other: their times together, the greatest of their peaks."""
+    clear_trunks()
+    costs = [peek(address) for address in TENSORS]
+    return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.mebibytes for c in costs))
+
+
+WORK: dict[str, Callable[[], Cost]] = {
+    SECOND: resumed,  # first, so that in the round that is not counted its own graph is built
+    FULL: lambda: without_trunks("pool_3"),
+    POSTERS: poster,
+    TEN: lambda: without_trunks(*TENSORS),
+    TENTHS: ten_peeks,
+    ALONE: lambda: blocked(LATER),
+    FIRST: lambda: blocked(BEFORE),
+    KEPT: lambda: without_trunks(BEFORE),
+}
+
+
+def measure_inside(rounds: int) -> dict[str, Any]:
+    """What is measured in one process; the parent stays small."""
+    command = [sys.executable, str(HERE / "poster_inside.py"), str(rounds)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def all_targets(costs: dict[str, list[Cost]]) -> list[Target]:
+    """Every target of one run."""
+    return [
+        Target("the poster, times one full forward, whole processes", ratio(costs, POSTERS, FULL), POSTER_TIMES),
+        Target("the poster's peak, MiB", middle(costs[POSTERS], "mebibytes"), POSTER_MEBIBYTES),
+        Target("ten tensors in one peek, times faster than ten peeks", ratio(costs, TENTHS, TEN), TEN_TIMES, at_least=True),
+        Target("a second look, times faster than without trunks", ratio(costs, ALONE, SECOND), 1.0, at_least=True),
+        Target("a first look that keeps trunks, processor time over one that cannot", ratio(costs, KEPT, FIRST, "cpu"), FIRST_DEAREST),
+    ]  # fmt: skip
+
+
+def ratio(costs: dict[str, list[Cost]], one: str, other: str, what: str = "wall") -> float:
+    return middle(costs[one], what) / middle(costs[other], what)
+
+
+def cost_table(costs: dict[str, list[Cost]]) -> list[str]:
+    """Whole processes."""
+    rows = [
+        [
+            name,
+            f"{ratio(costs, name, FULL):.2f}",
+            tables.seconds([cost.wall for cost in taken]),
+            f"{middle(taken, 'cpu'):.2f}",
+            f"{middle(taken, 'mebibytes'):.0f}",
+        ]
+        for name, taken in costs.items()
+    ]
+    return tables.table(["whole processes", f"× {FULL}", "wall s", "cpu s", "peak MiB"], rows)
+
+
+def inside_table(inside: dict[str, Any]) -> list[str]:
+    """One process, graphs built, sessions of the full forward open."""
+    full = sorted(inside["seconds"]["full forward"])[len(inside["seconds"]["full forward"]) // 2]
+    rows = [
+        [name, f"{sorted(taken)[len(taken) // 2] / full:.1f}", tables.milliseconds(taken)]
+        for name, taken in inside["seconds"].items()
+    ]
+    return tables.table(["inside one process", "× full forward", "ms"], rows)
+
+
+def tile_table(inside: dict[str, Any]) -> list[str]:
+    """Ways to write the same tiles."""
+    rows: Sequence[Sequence[str]] = [
+        [row["way"], f"{row['seconds'] / inside['tiles'][0]['seconds']:.1f}", f"{1000 * row['seconds']:.0f}", f"{row['bytes'] / 1e6:.2f}"]
+        for row in inside["tiles"]
+    ]  # fmt: skip
+    return tables.table(["tiles, one thread", "× ours", "ms", "MB"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""``godeeper embed``: a folder of photos as features, in one file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..features_file import Writer
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper embed photos/ --out photos.npz                              the last module's means, 2,048 numbers a photo
+  godeeper embed photos/ --out photos.parquet --features mixed_5/join,mixed_10/join
+"""
+
+USUAL = "the last module"
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "embed", "turn a folder of photos into features", EXAMPLE, run)
+    parser.add_argument("places", metavar="FOLDER|PHOTO", nargs="+", help="folders of photos, or photos")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="FILE.npz, or FILE.parquet with godeeper[parquet]"
+    )
+    parser.add_argument(
+        "--features", metavar="ADDRESS,…", help=f"tensors whose means over the grid are written (default: {USUAL})"
+    )
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+    )
+    parser.add_argument("--engine", default="onnxruntime", metavar="E", help="onnxruntime (default) or torch")
+    parser.add_argument("--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..features_file import writer_for
+    from ..network import load
+    from ..photos.listing import photos_in
+    from ..stream import whole_tensors
+    from .progress import counter
+
+    network = load(weights=options.weights, engine=options.engine)
+    addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
+    photos = photos_in(options.places)
+    if not photos:
+        raise OptionError(f"{' '.join(options.places)}: no photo")
+    provenance = {
+        "weights": network.weights.name,
+        "weights_sha256": network.weights.sha256,
+        "preprocessing": network.preprocess.summary,
+        "exact": options.exact,
+    }
+    with closing(writer_for(options.out, addresses, provenance)) as writer, counter("photos") as progress:
+        errors = written(writer, network, photos, addresses, progress, exact=options.exact)
+        writer.finish()
+    report(options, addresses, len(photos), errors)
+    return 1 if errors else 0
+
+
+def written(
+    writer: Writer, network: Any, photos: list[Path], addresses: dict[str, int], progress: Any, *, exact: bool
+) -> dict[str, str]:
+    """Write the features of all photos; answers the errors of those that cannot be read."""
+    from ..stream import stream
+
+    errors: dict[str, str] = {}
+    done = 0
+    for batch in stream(network, photos, list(addresses), exact=exact):
+        errors |= {batch.names[place]: error for place, error in batch.errors.items()}
+        if batch.features:
+            writer.add([batch.names[place] for place in batch.readable], batch.features)
+        done += len(batch.names)
+        progress(done, len(photos))
+    return errors
+
+
+def last_module(network: Any) -> str:
+    """The address of what the last module puts out."""
+    joins = [tensor.name for tensor in network.tensors("**") if tensor.site.kind == "concat"]
+    last: str = joins[-1]
+    return last
+
+
+def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:
+    """What was written, and what could not be read."""
+    for error in errors.values():
+        print(f"godeeper: {error}", file=sys.stderr)
+    if options.json:
+        document = {"out": str(options.out), "photos": count - len(errors), "features": addresses, "errors": errors}
+        print_json(document)
+    else:
+        listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())
+        print(f"{options.out}: {count - len(errors)} photos, {listed}")

@@ -1,0 +1,63 @@
+"""``godeeper poster``: every filter of every tensor as one picture to zoom into."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..peek.poster import Poster
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper poster photo.jpg --out poster                    then open poster/index.html
+  godeeper poster photo.jpg --out poster --scale filter     each filter from its least to its greatest value
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(
+        verbs, "poster", "draw every filter of the whole network as one picture to zoom into", EXAMPLE, run
+    )
+    parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="a new folder for it, or a poster to replace"
+    )
+    parser.add_argument(
+        "--scale", default="shared", metavar="S", help="shared (default), filter, percentile, signed or blog"
+    )
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
+
+    from ..network import load
+    from ..photos.decode import decode
+
+    photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
+    for note in photo.notes:
+        print(f"{photo.name}: {note}", file=sys.stderr)
+    poster = load(weights=options.weights).poster(photo, options.out, scale=options.scale)
+    if options.json:
+        print_json(document(poster))
+    else:
+        tensors = poster.record["tensors"]
+        filters = sum(tensor["shape"][0] for tensor in tensors)
+        print(
+            f"{poster.page}: {len(tensors)} tensors, {filters} filters, {poster.width} x {poster.height} pixels, "
+            f"{poster.tiles} tiles, {poster.bytes / 1e6:.1f} MB"
+        )
+    return 0
+
+
+def document(poster: Poster) -> dict[str, Any]:
+    """The poster's record as JSON, with where it lies."""
+    return {"out": str(poster.folder), "page": str(poster.page), "bytes": poster.bytes, **poster.record}

@@ -1,0 +1,153 @@
+"""Where each filter of a network stands on a poster: pure arithmetic, nothing is drawn here.
+
+The parts of the network (the photo, the stem, each module, the classifier) are bands from top to bottom.
+In a band the tensors stand side by side in program order, each a block of its filters at native pixels.
+A band is one shelf of blocks; where that would be too high, it is split where the sum of heights is least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..blueprint.address import Tensor
+
+SIDE = 256  # of a tile, in pixels
+ASPECT = math.sqrt(2)  # height over width: a sheet of A paper, upright
+MARGIN = 32
+GAP = 14  # between blocks
+BLOCK_HEAD = 20  # room above a block for its name
+BAND_HEAD = 52  # and above a band
+LOWEST_SHELF, HIGHEST_SHELF = 96, 560
+
+
+@dataclass(frozen=True)
+class Block:
+    """A tensor on the poster: its filters in ``rows`` of ``columns``, the first one's corner at ``left``, ``top``."""
+
+    tensor: Tensor
+    left: int
+    top: int
+    rows: int
+    columns: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in native pixels."""
+        _, height, width = self.tensor.shape
+        return self.rows * height, self.columns * width
+
+    def corner(self, place: int) -> tuple[int, int]:
+        """(left, top) of the filter at ``place``, counted from 0."""
+        row, column = divmod(place, self.columns)
+        _, height, width = self.tensor.shape
+        return self.left + column * width, self.top + row * height
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Blocks side by side; ``top`` and ``bottom`` enclose their headings too."""
+
+    top: int
+    bottom: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A part of the network by its title."""
+
+    title: str
+    top: int
+    shelves: tuple[Shelf, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A poster of ``width`` x ``height`` native pixels."""
+
+    width: int
+    height: int
+    bands: tuple[Band, ...]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Every block, in program order."""
+        return tuple(block for band in self.bands for shelf in band.shelves for block in shelf.blocks)
+
+
+def lay_out_poster(parts: Mapping[str, Sequence[Tensor]]) -> Layout:
+    """The layout of parts, title -> tensors, whose aspect is nearest to a sheet of paper's."""
+    area = sum(math.prod(tensor.shape) for tensors in parts.values() for tensor in tensors)
+    usual = math.ceil(math.sqrt(area / ASPECT) / SIDE)
+    layouts = [lay_out_at(parts, SIDE * columns) for columns in range(usual, usual + 1 + max(2, usual // 4))]
+    return min(layouts, key=lambda layout: abs(layout.height / layout.width - ASPECT))
+
+
+def lay_out_at(parts: Mapping[str, Sequence[Tensor]], width: int) -> Layout:
+    """The layout at one width."""
+    top = MARGIN
+    bands = []
+    for title, tensors in parts.items():
+        shelves = []
+        start = top
+        top += BAND_HEAD
+        for group in split(tensors, width - 2 * MARGIN):
+            shelves.append(shelf(group, top, width - 2 * MARGIN))
+            top = shelves[-1].bottom
+        bands.append(Band(title, start, tuple(shelves)))
+    return Layout(width, top + MARGIN, tuple(bands))
+
+
+def shelf(tensors: Sequence[Tensor], top: int, room: int) -> Shelf:
+    """The lowest shelf of ``tensors`` that is at most ``room`` wide."""
+    height = lowest(tensors, room)
+    left = MARGIN
+    blocks = []
+    for tensor in tensors:
+        rows, columns = grid_within(tensor, height)
+        blocks.append(Block(tensor, left, top + BLOCK_HEAD, rows, columns))
+        left += blocks[-1].size[1] + GAP
+    bottom = max(block.top + block.size[0] for block in blocks)
+    return Shelf(top, bottom + GAP, tuple(blocks))
+
+
+def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
+    """One shelf; or as many as make the least height together, where one would be too high."""
+    if lowest(tensors, room) <= HIGHEST_SHELF:
+        return [tensors]
+    best: list[tuple[int, list[int]]] = [(0, [0])]  # of the first n: the height, and where shelves start and end
+    for end in range(1, len(tensors) + 1):
+        heights = [
+            (best[start][0] + BLOCK_HEAD + GAP + lowest(tensors[start:end], room), start) for start in range(end)
+        ]
+        height, start = min(heights)
+        best.append((height, [*best[start][1], end]))
+    return [tensors[start:end] for start, end in pairwise(best[-1][1])]
+
+
+def lowest(tensors: Sequence[Tensor], room: int) -> int:
+    """The least height at which blocks of ``tensors`` fit side by side into ``room``."""
+    low, high = LOWEST_SHELF, max(LOWEST_SHELF, *(tensor.shape[0] * tensor.shape[1] for tensor in tensors))
+    while low < high:
+        middle = (low + high) // 2
+        if breadth(tensors, middle) <= room:
+            high = middle
+        else:
+            low = middle + 1
+    return max(low, *(tensor.shape[1] for tensor in tensors))
+
+
+def breadth(tensors: Sequence[Tensor], height: int) -> int:
+    """How wide the blocks are together, gaps included, if none is higher than ``height`` or one row."""
+    widths = (grid_within(tensor, height)[1] * tensor.shape[2] for tensor in tensors)
+    return sum(widths) + GAP * (len(tensors) - 1)
+
+
+def grid_within(tensor: Tensor, height: int) -> tuple[int, int]:
+    """(rows, columns) of a block at most ``height`` high, or of one row."""
+    count, tall, _ = tensor.shape
+    columns = math.ceil(count / max(1, min(height // tall, count)))
+    return math.ceil(count / columns), columns

@@ -1,0 +1,144 @@
+"""Features of any number of photos: decoded ahead in threads, computed in batches, handed out in order.
+
+Nothing is stored and nothing but a few batches is in memory; a photo that cannot be read has its error in its
+place.  For training, which stores features by the hash of all pixels, there is ``training.features``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .blueprint.address import resolve_one
+from .blueprint.sites import PHOTO_KINDS
+from .engine.plan import NETWORK_INPUT, key_of, plan
+from .errors import AddressError, ChannelError, PhotoError
+from .network import Network
+from .photos.decode import Photo, decode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .photos.preprocess import Preprocess
+
+    Floats = NDArray[np.float32]
+
+BATCH = 8
+AHEAD = 3 * BATCH  # photos decoded before the network asks for them, 1 MB each
+MOST_THREADS = 4
+KEPT = 3
+"""A JPEG is decoded at a part of its size where that leaves so many times the network's side; see ``docs/decisions/0017-reduced-decoding.md``."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A few photos in order: their ``names``, the ``errors`` of those at some places, the features of all others.
+
+    ``features``: address -> (N, C) float32, the means over the grid, a row for each place without an error.
+    """
+
+    names: tuple[str, ...]
+    features: Mapping[str, Floats] = field(repr=False)
+    errors: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> tuple[int, ...]:
+        """The places that have a row of features."""
+        return tuple(place for place in range(len(self.names)) if place not in self.errors)
+
+
+def stream(
+    network: Network, photos: Iterable[Any], addresses: Sequence[str], *, exact: bool = False
+) -> Iterator[Batch]:
+    """The features of photos, batch by batch.
+
+    Args:
+        network: what computes them.
+        photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; taken as they are needed.
+        addresses: of whole tensors, by any name.
+        exact: decode large JPEGs whole, not at a part of their size (see ``KEPT``).
+
+    Raises:
+        AddressError: an address is not of one tensor of the network.
+
+    >>> import godeeper
+    >>> [batch] = stream(godeeper.load(), ["examples/chelsea.jpg", "nothing.jpg"], ["mixed/join"])
+    >>> batch.features["mixed/join"].shape, batch.errors
+    ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
+    """
+    names: list[str] = []
+    errors: dict[int, str] = {}
+    inputs: list[Floats] = []
+    for name, result in decoded(network.preprocess, photos, None if exact else KEPT * network.preprocess.size):
+        if isinstance(result, PhotoError):
+            errors[len(names)] = str(result)
+        else:
+            inputs.append(result)
+        names.append(name)
+        if len(inputs) == BATCH:
+            yield Batch(tuple(names), pooled(network, np.concatenate(inputs), addresses), errors)
+            names, errors, inputs = [], {}, []
+    if names:
+        yield Batch(tuple(names), pooled(network, np.concatenate(inputs), addresses) if inputs else {}, errors)
+
+
+def whole_tensors(network: Network, addresses: Sequence[str]) -> dict[str, int]:
+    """Address -> how many features it gives, of tensors by any name; raises ``AddressError`` where it can give none."""
+    tensors = {address: resolve_one(network.blueprint, address) for address in addresses}
+    for address, tensor in tensors.items():
+        if tensor.channels is not None:
+            raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
+        if tensor.site.kind in PHOTO_KINDS:
+            raise AddressError(f"{address!r} is the photo itself: features are of tensors such as 'mixed/join'")
+    return {tensor.name: tensor.site.shape[0] for tensor in tensors.values()}
+
+
+def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
+    """Each address's activations for network inputs (N, 3, H, W), averaged over the grid: address -> (N, C)."""
+    keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
+    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
+    values = network.runner.run(steps, {NETWORK_INPUT: planes})
+    return {address: values[key] for address, key in keys.items()}
+
+
+def decoded(
+    preprocess: Preprocess, photos: Iterable[Any], least_side: int | None
+) -> Iterator[tuple[str, Floats | PhotoError]]:
+    """(name, network's input (1, 3, H, W) or the error) of each photo, in order; threads are at most ``AHEAD`` photos ahead."""
+    waiting: deque[tuple[str, Future[Floats]]] = deque()
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
+    try:
+        for photo in photos:
+            waiting.append((name_of(photo), pool.submit(network_input, preprocess, photo, least_side)))
+            if len(waiting) == AHEAD:
+                yield settled(*waiting.popleft())
+        while waiting:
+            yield settled(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def settled(name: str, future: Future[Floats]) -> tuple[str, Floats | PhotoError]:
+    """The result, once it is there; an error of the photo's is one."""
+    try:
+        return name, future.result()
+    except PhotoError as error:
+        return name, error
+
+
+def network_input(preprocess: Preprocess, photo: Any, least_side: int | None) -> Floats:
+    """One photo, decoded, resized and scaled."""
+    return preprocess(decode(photo, least_side=least_side))
+
+
+def name_of(photo: Any) -> str:
+    """What a photo is called in results: its path as given, or its name."""
+    if isinstance(photo, (str, os.PathLike)):
+        return str(photo)
+    return photo.name if isinstance(photo, Photo) else "photo"

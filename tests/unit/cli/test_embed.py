@@ -1,0 +1,97 @@
+"""``godeeper embed``: what stands in the files, and what happens when something cannot be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper.cli.main import main
+from godeeper.network import Network
+
+
+@pytest.fixture
+def folder(tmp_path: Path, chelsea: Path) -> Path:
+    """Three photos in two folders, one of them broken."""
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    (tmp_path / "photos" / "a" / "cat.jpg").write_bytes(chelsea.read_bytes())
+    (tmp_path / "photos" / "a" / "broken.jpg").write_bytes(chelsea.read_bytes()[:5000])
+    Image.new("RGB", (30, 40), (9, 99, 200)).save(tmp_path / "photos" / "b" / "blue.png")
+    return tmp_path / "photos"
+
+
+def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    """Photos and features row for row, float32, with their provenance; the broken one is told and left out."""
+    out = folder.parent / "new" / "photos.npz"
+    assert main(["embed", str(folder), "--out", str(out), "--features", "Mixed_5b,pool_3", "--json"]) == 1
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["features"] == {"mixed/join": 256, "pool_3": 2048}
+    assert list(document["errors"]) == [str(folder / "a" / "broken.jpg")]
+    assert len(captured.err.splitlines()) == 1
+    with np.load(out) as arrays:
+        assert list(arrays["photos"]) == [str(folder / "a" / "cat.jpg"), str(folder / "b" / "blue.png")]
+        assert json.loads(str(arrays["provenance"]))["weights_sha256"] == net.weights.sha256
+        for address in document["features"]:
+            expected = [net.peek(photo, address).activations.mean((2, 3))[0] for photo in arrays["photos"]]
+            assert arrays[address].dtype == np.float32
+            np.testing.assert_allclose(arrays[address], expected, rtol=1e-4, atol=1e-5)
+    assert [path.name for path in out.parent.iterdir()] == ["photos.npz"]
+
+
+def test_parquet(folder: Path, net: Network) -> None:
+    """The same as a table, where pyarrow is there."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = folder.parent / "photos.parquet"
+    (folder / "a" / "broken.jpg").unlink()
+    assert main(["embed", str(folder), "--out", str(out)]) == 0
+    table = parquet.read_table(out)
+    assert table.column_names == ["photo", "mixed_10/join"]
+    assert table["photo"].to_pylist() == [str(folder / "a" / "cat.jpg"), str(folder / "b" / "blue.png")]
+    assert json.loads(table.schema.metadata[b"godeeper"])["weights"] == "bundled"
+    expected = net.peek(folder / "b" / "blue.png", "mixed_10/join").activations.mean((2, 3))[0]
+    np.testing.assert_allclose(table["mixed_10/join"].to_pylist()[1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without pyarrow, one line says how to get it, before anything is computed."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["embed", str(folder), "--out", str(folder.parent / "photos.parquet")]) == 2
+    assert "godeeper[parquet]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--out", "photos.csv"], r".npz or .parquet"),
+        (["--out", "photos.npz", "--features", "mixed/join[3]"], "whole tensors"),
+        (["--out", "photos.npz", "--features", "mixed/joint"], "nearest"),
+        (["--out", "/proc/no/photos.npz"], "cannot write"),
+    ],
+)
+def test_options_that_do_not_fit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
+) -> None:
+    """Each is one line and exit code 2, and leaves nothing behind."""
+    monkeypatch.chdir(folder.parent)
+    assert main(["embed", str(folder), *options]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert len(error.splitlines()) == 1
+    assert [path.name for path in folder.parent.iterdir()] == ["photos"]
+
+
+def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped half-way, nothing is replaced and nothing is left beside it."""
+    out = folder.parent / "photos.npz"
+    out.write_bytes(b"old")
+    monkeypatch.setattr("godeeper.features_file.NpzWriter.add", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["embed", str(folder), "--out", str(out)])
+    assert out.read_bytes() == b"old"
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["photos", "photos.npz"]
