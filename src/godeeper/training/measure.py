@@ -19,7 +19,8 @@ Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
 BINS = 10
-SURE = 0.5  # the margin of probability that makes a photo suspect beyond the number expected
+LIKELY = 0.4  # the margin of probability that makes a photo suspect, up to the number expected
+SURE = 0.5  # and beyond it
 COLDEST, HOTTEST = 0.05, 20.0
 CAUTION = 2.0  # the weight of a normal prior on the logarithm of the temperature, standard deviation one half
 
@@ -192,8 +193,8 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, 
 
     A photo counts for a class with confidence if its probability there is at least the mean over the photos that carry
     its label.  Of the photos in a class that count for any, the share that count for another one estimates how many
-    labels are wrong.  So many are suspect: those that find another class likelier by the widest margin; and, as that
-    number is a count, up to a standard deviation more whose margin is above ``SURE``.
+    labels are wrong.  At most so many are suspect: those that find another class likelier by the widest margin, if it is
+    above ``LIKELY``; and, as that number is a count, up to a standard deviation more whose margin is above ``SURE``.
 
     Args:
         probabilities: (N, classes), each row from a head that has not seen that photo; NaN rows are passed over.
@@ -213,7 +214,7 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, 
     for name in np.unique(label):
         fewest, most = np.rint(expected[name]), np.ceil(expected[name] + np.sqrt(expected[name]))
         for place, one in enumerate(order[label[order] == name]):
-            if place < most and margin[one] > (0 if place < fewest else SURE):
+            if place < most and margin[one] > (LIKELY if place < fewest else SURE):
                 picked.append(int(one))
     picked.sort(key=lambda one: (-margin[one], one))
     return tuple(

@@ -11,7 +11,7 @@ from .report import Report
 
 FEW = 12  # photos shown of a cell that is right
 MANY = 60  # and of one that is not
-DOUBTFUL = 0.9  # below this accuracy planted mislabels are no longer found with precision: see bench/planted.py
+DOUBTFUL = 0.95  # below this accuracy planted mislabels are no longer found with precision: see bench/planted.py
 LARGEST = 30  # classes in a matrix; of more only the mistakes are listed
 
 
