@@ -29,6 +29,7 @@ from .desk import (
     peek_of,
     photo_of,
     png_answer,
+    unless_hung_up,
     whole_number,
 )
 from .records import tensor_record, urls
@@ -204,9 +205,13 @@ async def peek(request: Request) -> Response:
     scale = upload.field("scale", "shared")
     check_scale(scale)
     photo = await laboratory.develop(upload.data, upload.name)
-    peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
-    records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
-    return json_answer(peek_document(photo.name, peeks[0], records))
+
+    async def looked() -> Response:
+        peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
+        records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
+        return json_answer(peek_document(photo.name, peeks[0], records))
+
+    return await unless_hung_up(request, looked())
 
 
 async def classify(request: Request) -> Response:
@@ -215,9 +220,13 @@ async def classify(request: Request) -> Response:
     classifier_of(desk)
     upload = await desk.reception.read(request)
     photo = await desk.laboratory.develop(upload.data, upload.name)
-    found = await evidence_of(request, photo)
-    judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
-    return json_answer({"classifier": desk.site.classifier, "photos": [judgement.record()]})
+
+    async def judged() -> Response:
+        found = await evidence_of(request, photo)
+        judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
+        return json_answer({"classifier": desk.site.classifier, "photos": [judgement.record()]})
+
+    return await unless_hung_up(request, judged())
 
 
 async def values(request: Request) -> Response:

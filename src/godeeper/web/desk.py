@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -102,17 +103,22 @@ def while_wanted(handler: Handler) -> Handler:
     """The handler, given up as soon as the client hangs up."""
 
     async def answer(request: Request) -> Response:
-        task = asyncio.ensure_future(handler(request))
-        gone = asyncio.ensure_future(hung_up(request))
-        try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else Response(status_code=GONE)
-        finally:
-            for each in (task, gone):
-                each.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
+        return await unless_hung_up(request, handler(request))
 
     return answer
+
+
+async def unless_hung_up(request: Request, work: Awaitable[Response]) -> Response:
+    """What ``work`` answers; it is given up as soon as the client hangs up.  The request's body has been read."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(hung_up(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else Response(status_code=GONE)
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
 
 
 async def hung_up(request: Request) -> None:
@@ -123,9 +129,8 @@ async def hung_up(request: Request) -> None:
 
 def json_answer(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A document as JSON."""
-    import json
-
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    body = text.encode("utf-8", "backslashreplace")  # a folder's name may hold what no encoding has
     return Response(body, status, media_type="application/json")
 
 

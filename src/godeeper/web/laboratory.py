@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from ..blueprint.address import Tensor, parse, resolve_one
-from ..blueprint.sites import PHOTO_KINDS
+from ..blueprint.sites import PHOTO_KINDS, sites
 from ..engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from ..engine.runner import Runner
 from ..errors import AddressError
@@ -268,19 +268,20 @@ class Laboratory:
 
     async def work(self, photo_id: str, job: Job) -> None:
         """Compute segment after segment, once the lane is free, as long as somebody waits for them."""
-        try:
-            async with self.free:
+        async with self.free:
+            try:
                 while job.look.done < job.wished:
                     run = self.segments[job.look.done].plan
                     job.look.add(await work(self.lane, lambda: job.look.compute(self.runner, run)))  # noqa: B023 (awaited here)
                     job.tell()
-                if self.forget():
-                    await work(self.lane, give_back)
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            job.error = error
-        finally:
-            del self.jobs[photo_id]
+            except Exception as error:  # whatever it is, those who wait must hear of it
+                job.error = error
+            del self.jobs[
+                photo_id
+            ]  # nothing is awaited since the last wish was looked at: who comes now has a job of his own
             job.tell()
+            if self.forget():
+                await work(self.lane, give_back)
 
     def forget(self) -> bool:
         """Let go of the longest unused looks that nobody waits for, until the rest fits; answers whether any went."""
@@ -305,7 +306,5 @@ def steps(network: Network, photo: Kept) -> PhotoSteps:
 
 def inputs_of(network: Network, tensor: Tensor) -> tuple[Key, ...]:
     """What a site takes from those before it."""
-    from ..blueprint.sites import sites
-
     every = sites(network.blueprint)
     return tuple(output(every[source]) for source in tensor.site.inputs)

@@ -194,7 +194,8 @@ def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], 
 
 def render(template: str, site: Site, page: object, status: int = 200) -> Response:
     """A page."""
-    return HTMLResponse(filled(template, site, page), status)
+    body = filled(template, site, page).encode("utf-8", "replace")  # a folder's name may hold what no encoding has
+    return HTMLResponse(body, status)
 
 
 def filled(template: str, site: Site, page: object) -> str:

@@ -70,7 +70,7 @@ JUDGED: Mapping[str, Schema] = {
     "probabilities": by_name(NUMBER),
     "error": maybe(TEXT),
 }
-VOICE = record(address=TEXT, filter=WHOLE, evidence=NUMBER, share=NUMBER)
+VOICE = record(address=TEXT, filter=WHOLE, evidence=NUMBER, share=NUMBER, origin=TEXT)
 
 SCHEMAS: Mapping[str, Schema] = {
     "Error": record(error=TEXT, status=WHOLE),

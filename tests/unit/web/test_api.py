@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import socket
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.unit.web.client import BOUNDARY, form
 
 from godeeper.cli.main import main
 from godeeper.peek.colour import table
+from godeeper.web.desk import json_answer
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Answer, Client
@@ -311,12 +314,16 @@ def test_progress_is_a_stream_of_events(client: Client) -> None:
     assert "mixed/tower_2/conv" in steps[1][1]["sites"]
 
 
+def noise(seed: int) -> bytes:
+    """The file of a photo that nobody has."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (60, 60, 3), np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def fresh_photo(client: Client, seed: int) -> str:
     """The id of a photo nobody has looked at."""
-    buffer = io.BytesIO()
-    noise = np.random.default_rng(seed).integers(0, 255, (60, 60, 3), np.uint8)
-    Image.fromarray(noise).save(buffer, "PNG")
-    name: str = client.send([("photo", "noise.png", buffer.getvalue())]).json["photo"]
+    name: str = client.send([("photo", "noise.png", noise(seed))]).json["photo"]
     return name
 
 
@@ -354,6 +361,28 @@ def test_hanging_up_on_a_record_ends_the_work(served: Served) -> None:
             time.sleep(0.001)
     idle(served)
     assert served.laboratory.looks[photo].done < len(served.laboratory.segments)
+
+
+def test_hanging_up_after_sending_ends_the_work(served: Served) -> None:
+    """A photo sent to be peeked at, the connection closed before the answer: the network is not computed to its end."""
+    body = form([("photo", "noise.png", noise(5)), ("address", None, b"pool_3")])
+    head = (
+        f"POST /api/peek HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    photo = hashlib.sha256(noise(5)).hexdigest()[:32]
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
+        connection.sendall(head.encode() + body)
+        while photo not in served.laboratory.jobs:
+            time.sleep(0.001)
+    idle(served)
+    assert served.laboratory.looks[photo].done < len(served.laboratory.segments)
+
+
+def test_names_that_no_encoding_has_are_answered() -> None:
+    """A class called after a folder whose name is no text stays what it is in JSON."""
+    answer = json_answer({"class": "\udcff"})
+    assert json.loads(bytes(answer.body)) == {"class": "\udcff"}
 
 
 def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -212,6 +214,31 @@ def test_looks_are_bounded_by_their_bytes(net: Network, photos: list[Kept]) -> N
         assert photos[0].id not in laboratory.looks
         again = await laboratory.peek(photos[0], tensor)
         np.testing.assert_array_equal(first.activations, again.activations)
+
+    tell(small, story)
+    small.close()
+
+
+def test_a_wish_while_memory_is_given_back_is_heard(
+    net: Network, photos: list[Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for more of a look just when its first part is done, and another has gone, gets it."""
+    small = Laboratory(net.weights, net.preprocess, most_look_bytes=1)
+    begun = threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        time.sleep(0.2)
+
+    monkeypatch.setattr("godeeper.web.laboratory.give_back", slow)
+
+    async def story(laboratory: Laboratory) -> None:
+        tensor = laboratory.tensor("mixed_10/join")
+        await laboratory.peek(photos[0], laboratory.tensor("conv"))
+        await laboratory.peek(photos[1], laboratory.tensor("conv"))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        assert (await laboratory.peek(photos[1], tensor)).shape == (1, 2048, 8, 8)
 
     tell(small, story)
     small.close()
