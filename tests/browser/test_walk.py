@@ -181,6 +181,17 @@ def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
     assert page.get_by_label("Scale").input_value() == "shared"
 
 
+def test_values_before_the_relu_are_signed(page: Page) -> None:
+    """The switch between stages leads to the raw convolution, with zero in the middle of its colours."""
+    open_mosaic(page)
+    page.get_by_role("link", name="conv", exact=True).click()
+    page.wait_for_url("**/conv/Conv2D")
+    wait_for_mosaic(page)
+    assert page.get_by_label("Scale").input_value() == "signed"
+    low, high = (float(text) for text in page.locator(".ends").all_inner_texts())
+    assert low == -high < 0
+
+
 def test_a_slice_of_a_tensor_keeps_its_numbers(page: Page) -> None:
     """The second tile of [3,7:12] is filter 7, and leads to its page."""
     open_mosaic(page, f"{CONV}[3,7:12]")
