@@ -66,6 +66,18 @@ def test_the_picture_tells_what_is_on_the_screen(page: Page, tmp_path: Path, sca
         assert image.info["godeeper:legend"] == page.locator(".words").inner_text()
 
 
+def test_a_filters_picture_is_of_that_filter(page: Page, tmp_path: Path) -> None:
+    """On its own scale, the PNG of a filter's page shows it alone."""
+    page.goto("/photo/demo/tensor/mixed/tower_2/conv/filter/5")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PNG").click()
+    kept = tmp_path / "picture.png"
+    download.value.save_as(kept)
+    with Image.open(kept) as image:
+        image.load()
+        assert image.info["godeeper:address"] == "mixed/tower_2/conv[5]"
+
+
 def test_names_can_be_copied(new_context: Callable[..., BrowserContext]) -> None:
     """The button puts the name on the clipboard."""
     context = new_context(permissions=["clipboard-read", "clipboard-write"])

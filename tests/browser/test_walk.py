@@ -160,6 +160,48 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
     assert page.locator("#legend").inner_text() == other.locator("#legend").inner_text()
 
 
+def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
+    """Where the least value is zero it paints as the shared scale does, though its picture has other rows."""
+    open_mosaic(page, f"{CONV}?zoom=4")
+    page.mouse.move(0, 0)
+    before = page.locator("#mosaic").screenshot()
+    page.get_by_label("Scale").select_option("blog")
+    page.locator(".words", has_text="blog").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(300)
+    page.mouse.move(0, 0)
+    assert page.locator("#mosaic").screenshot() == before
+
+
+def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
+    """The blog's eight rows do not divide three channels: the page says so, and stays with the scale it has."""
+    open_mosaic(page, f"{DEMO}/tensor/ResizeBilinear")
+    page.get_by_label("Scale").select_option("blog")
+    page.locator(".words", has_text="8 rows").wait_for()
+    assert page.get_by_label("Scale").input_value() == "shared"
+
+
+def test_values_before_the_relu_are_signed(page: Page) -> None:
+    """The switch between stages leads to the raw convolution, with zero in the middle of its colours."""
+    open_mosaic(page)
+    page.get_by_role("link", name="conv", exact=True).click()
+    page.wait_for_url("**/conv/Conv2D")
+    wait_for_mosaic(page)
+    assert page.get_by_label("Scale").input_value() == "signed"
+    low, high = (float(text) for text in page.locator(".ends").all_inner_texts())
+    assert low == -high < 0
+
+
+def test_a_slice_of_a_tensor_keeps_its_numbers(page: Page) -> None:
+    """The second tile of [3,7:12] is filter 7, and leads to its page."""
+    open_mosaic(page, f"{CONV}[3,7:12]")
+    point_at(page, 1, 5, 5)
+    assert page.locator(".which b").inner_text() == "Filter 7"
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**/filter/7")
+
+
 def test_scale_and_order_are_in_the_address(page: Page) -> None:
     """Changing them changes the address, without a new entry in the history."""
     open_mosaic(page)

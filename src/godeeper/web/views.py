@@ -89,7 +89,7 @@ async def tensor(request: Request) -> Response:
     wanted = desk.laboratory.tensor(request.path_params["address"])
     if wanted.address != request.path_params["address"]:
         return redirect(urls(photo, wanted)["page"], request)
-    scale, colour, sort = shown_as(request)
+    scale, colour, sort = shown_as(request, "signed" if wanted.stage in ("conv", "batchnorm") else "shared")
     peek = await desk.laboratory.peek(photo, wanted)
     record, places = await desk.laboratory.draw(
         lambda: (record_of(desk, photo, peek, scale), order(peek.activations[0], sort))

@@ -29,14 +29,14 @@ let view = null;
 function arrange() {
   if (wide.matches) view ??= new View(desk, sheet);
   else sheet.style.transform = "none";
-  if (wide.matches && location.hash) goTo(location.hash, 1.5);
+  if (wide.matches && location.hash) goTo(location.hash);
   else if (wide.matches) view.all();
 }
 
 /** Shows the part that a link names. */
 function goTo(hash) {
-  const part = sheet.querySelector(CSS.escape ? `#${CSS.escape(hash.slice(1))}` : hash);
-  if (!part || !view || !wide.matches) return;
+  const part = document.getElementById(hash.slice(1));
+  if (!sheet.contains(part) || !view || !wide.matches) return;
   scrollTo(0, 0); // the browser has gone there its own way
   view.show(part);
   for (const link of document.querySelectorAll(".index a")) link.toggleAttribute("aria-current", link.hash === hash);

@@ -1,6 +1,6 @@
 // The mosaic's page: what is under the pointer or the keyboard, sorting, scale, colour and zoom, all of it in the address.
 import { drawField, fieldBox } from "./photo.js";
-import { place, Tiles } from "./tiles.js";
+import { LARGEST_ZOOM, place, Tiles } from "./tiles.js";
 
 let record = JSON.parse(document.getElementById("record").textContent);
 const [height, width] = record.tile;
@@ -10,11 +10,11 @@ const cellMark = document.getElementById("cell");
 const controls = document.getElementById("controls");
 const scene = document.querySelector(".scene");
 const readout = document.getElementById("readout");
-const crossed = new Set([...record.dead, ...record.constant]);
+const crossed = new Set(record.filters.flatMap((facts, place) => (remarkOn(facts) ? [place] : [])));
 const tiles = new Tiles(root, { tile: record.tile, columns: record.columns, count: record.filters.length, crossed });
 const offline = "levels" in root.dataset;
 let values = null; // float32 (C, H, W), row after row
-let spot = null; // {filter, row, column}
+let spot = null; // {filter, row, column}; here and below a filter is its place in the tensor, which a slice numbers otherwise
 
 /** The order of the tiles. */
 const ORDERS = {
@@ -120,7 +120,7 @@ addEventListener("keydown", (event) => {
 /** One whole step of zoom. */
 function enlarge(step) {
   const grown = tiles.zoom + (tiles.zoom >= 8 ? 2 * step : step);
-  if (grown >= 1 && grown <= 24 && (step < 0 || grown * width <= root.clientWidth)) arrange(grown, true);
+  if (grown >= 1 && grown <= LARGEST_ZOOM && (step < 0 || grown * width <= root.clientWidth)) arrange(grown, true);
 }
 document.getElementById("larger").addEventListener("click", () => enlarge(1));
 document.getElementById("smaller").addEventListener("click", () => enlarge(-1));
@@ -156,7 +156,6 @@ async function paint() {
   await picture.decode();
   if (mine !== wish) return;
   tiles.show(picture);
-  for (const band of tiles.bands) tiles.seen.unobserve(band), tiles.seen.observe(band);
 }
 
 controls.addEventListener("submit", (event) => event.preventDefault());
@@ -175,9 +174,15 @@ async function rescale(scale) {
   const diverging = controls.elements.colour.value.startsWith("blue-");
   if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
   dress();
-  const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`);
-  if (!answer.ok) return;
-  record = await answer.json();
+  const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`, { headers: { Accept: "application/json" } });
+  const told = await answer.json();
+  if (!answer.ok) {
+    controls.elements.scale.value = record.scale;
+    document.querySelector(".words").textContent = told.error;
+    return;
+  }
+  record = told;
+  tiles.columns = record.columns; // the blog's pictures have rows of their own
   document.querySelector(".ends.low").textContent = record.ends[0];
   document.querySelector(".ends.high").textContent = record.ends[1];
   document.querySelector(".words").textContent = record.legend;
@@ -210,12 +215,12 @@ document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
 });
 
 const asked = Number(new URLSearchParams(location.search).get("zoom"));
-arrange(Number.isInteger(asked) && asked >= 1 && asked <= 24 ? asked : tiles.usualZoom());
+arrange(Number.isInteger(asked) && asked >= 1 && asked <= LARGEST_ZOOM ? asked : tiles.usualZoom());
 remember({});
 let room = root.clientWidth;
 new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
 await Promise.all([paint(), load()]);
-if (root.dataset.start) point(strongest(Number(root.dataset.start)));
+if (root.dataset.start) point(strongest(record.filters.findIndex(({ filter }) => filter === Number(root.dataset.start))));
 root.dataset.ready = "";

@@ -1,10 +1,10 @@
 // All filters as tiles at native pixels times a whole number, cut from one picture and painted in bands.
 
 const GUTTER = 2;
-const MARGIN = "800px"; // bands this near the window are painted before they are seen
+const MARGIN = 800; // bands this near the window, in pixels, are painted before they are seen
 const CROSS = "#8f4a43";
 const LEAST_TILE = 24; // pixels: the smallest tile that a pointer finds
-const LARGEST_ZOOM = 24;
+export const LARGEST_ZOOM = 24;
 
 /** The tiles of one tensor on a page: where each stands, and what is painted there. */
 export class Tiles {
@@ -18,7 +18,7 @@ export class Tiles {
     this.bands = [];
     this.seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) isIntersecting ? this.paint(target) : this.forget(target);
-    }, { rootMargin: MARGIN });
+    }, { rootMargin: `${MARGIN}px` });
   }
 
   /** The zoom that shows all tiles on little more than one screen, without making any too small. */
@@ -51,6 +51,7 @@ export class Tiles {
     this.bands = [];
     for (let first = 0; first < this.rows; first += rowsEach) this.bands.push(this.band(first, Math.min(rowsEach, this.rows - first)));
     this.root.prepend(...this.bands);
+    this.refresh();
     for (const band of this.bands) this.seen.observe(band);
   }
 
@@ -67,7 +68,15 @@ export class Tiles {
   /** Shows another picture of the same tiles. */
   show(picture) {
     this.picture = picture;
-    for (const band of this.bands) if (band.width) this.paint(band);
+    this.refresh();
+  }
+
+  /** Paints what is near the window at once, so that nothing flickers. */
+  refresh() {
+    for (const band of this.bands) {
+      const { top, bottom } = band.getBoundingClientRect();
+      if (bottom > -MARGIN && top < innerHeight + MARGIN) this.paint(band);
+    }
   }
 
   paint(band) {

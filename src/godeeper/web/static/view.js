@@ -125,7 +125,9 @@ export class View {
 
   up(event) {
     this.pointers.delete(event.pointerId);
-    if (!this.pointers.size) this.desk.classList.remove("moving");
+    if (this.pointers.size) return;
+    this.desk.classList.remove("moving");
+    setTimeout(() => { this.dragged = false; }); // the click that ends a drag comes first
   }
 
   /** What a key does; answers whether it did something. */
