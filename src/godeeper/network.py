@@ -25,6 +25,7 @@ from .weights.registry import find
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .engine.calibration import Calibration
     from .engine.torch import TorchNetwork
 
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
@@ -35,7 +36,9 @@ def load(
     architecture: str | None = None,
     *,
     weights: str | Path = "bundled",
-    engine: str = "onnxruntime",
+    engine: str = "auto",
+    precision: str = "fp32",
+    calibration: Calibration | str | Path | None = None,
     fit: str | None = None,
     filter: str | None = None,
 ) -> Network:
@@ -44,14 +47,18 @@ def load(
     Args:
         architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
         weights: the name of installed weights, or the path of a weights file.
-        engine: what computes: ``onnxruntime``, or ``torch``, which takes CUDA where there is one.
+        engine: what computes: ``onnxruntime``, ``openvino``, ``torch``, which takes CUDA where there is one, or
+            ``auto``: ONNX Runtime for one photo, and for folders OpenVINO where it is installed.
+        precision: ``fp32``, or ``int8``: faster and a little off, see ``docs/how-to/go-faster.md``.
+        calibration: of int8, or its file; the one that comes with the weights if not given.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
 
     Raises:
-        UnknownName: no such architecture, weights or engine.
+        UnknownName: no such architecture, weights, engine or precision.
         MissingExtra: the engine is not installed.
-        WeightsError: the weights file is damaged or does not fit.
+        WeightsError: the weights file is damaged or does not fit, or int8 is asked for and nobody calibrated it.
+        OptionError: the engine does not compute in that precision.
 
     >>> net = load("inception_v3")
     >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
@@ -66,7 +73,7 @@ def load(
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    return Network(engine_named(engine, file), preprocess)
+    return Network(engine_named(engine, file, precision, calibration), preprocess)
 
 
 @dataclass(frozen=True)

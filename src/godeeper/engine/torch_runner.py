@@ -12,6 +12,7 @@ import numpy as np
 
 from ..blueprint.sites import sites
 from ..weights.file import WeightsFile
+from .identity import Identity
 from .plan import Key, Plan, sources
 from .torch import TorchNetwork
 from .torch_operations import torch
@@ -51,6 +52,10 @@ class TorchRunner:
                 for idle in remaining.get(number, ()):
                     del values[idle]
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
+
+    def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
+        """Who computes; the CPU and a GPU are two."""
+        return Identity(f"torch-{self.device.type}")
 
     def close(self) -> None:
         """Let go of the module; the next run loads it again."""

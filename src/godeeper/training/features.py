@@ -169,7 +169,9 @@ class Extraction:
 
     def key(self, pixels: str, address: str) -> bytes:
         tensor = self.tensors[address]
-        return feature_key(pixels, self.network.weights.sha256, tensor.address, self.network.preprocess.summary)
+        network = self.network
+        computed_by = network.runner.identity(pooled=True).key
+        return feature_key(pixels, network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
 
     def tell(self, hashes: Sequence[str]) -> None:
         """Count these photos as done."""

@@ -1,0 +1,55 @@
+"""The engine that is chosen by the work: what was fastest for it where it was measured, and is installed.
+
+ONNX Runtime for one photo.  For folders OpenVINO, where it is there.  ``docs/decisions`` has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ..weights.file import WeightsFile
+from .calibration import Calibration
+from .identity import Identity
+from .plan import Key, Plan
+from .runner import Runner
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .openvino import OpenVinoRunner
+
+
+class AutoRunner:
+    """Runs a plan with the engine that suits it."""
+
+    def __init__(self, weights: WeightsFile, calibration: Calibration | None = None) -> None:
+        self.weights = weights
+        self.calibration = calibration
+        self.for_one = Runner(weights, calibration=calibration)
+
+    @cached_property
+    def for_many(self) -> Runner | OpenVinoRunner:
+        """What runs pooled plans."""
+        if find_spec("openvino") is None:
+            return self.for_one
+        from .openvino import OpenVinoRunner
+
+        return OpenVinoRunner(self.weights, calibration=self.calibration)
+
+    def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
+        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        return (self.for_many if plan.pooled else self.for_one).run(plan, feeds)
+
+    def identity(self, *, pooled: bool) -> Identity:
+        """Who computes."""
+        return (self.for_many if pooled else self.for_one).identity(pooled=pooled)
+
+    def close(self) -> None:
+        """Let go of what either engine holds."""
+        self.for_one.close()
+        if "for_many" in self.__dict__:
+            self.for_many.close()
