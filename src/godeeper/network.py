@@ -94,6 +94,11 @@ class Network:
         self.blueprint = runner.weights.network
         self.preprocess = preprocess
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What int8 is computed by; None in single precision."""
+        return self.runner.calibration
+
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 

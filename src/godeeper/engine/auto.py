@@ -1,6 +1,7 @@
 """The engine that is chosen by the work: what was fastest for it where it was measured, and is installed.
 
-ONNX Runtime for one photo.  For folders OpenVINO, where it is there.  ``docs/decisions`` has the measurements.
+ONNX Runtime for one photo, and in single precision, where the two were as fast.  For folders in 8 bits OpenVINO, where
+it is there.  docs/decisions/0012 has the measurements.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class AutoRunner:
     @cached_property
     def for_many(self) -> Runner | OpenVinoRunner:
         """What runs pooled plans."""
-        if find_spec("openvino") is None:
+        if self.calibration is None or find_spec("openvino") is None:
             return self.for_one
         from .openvino import OpenVinoRunner
 

@@ -33,6 +33,7 @@ class Engine(Protocol):
     """Carries out plans with one set of weights."""
 
     weights: WeightsFile
+    calibration: Calibration | None
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""

@@ -40,6 +40,7 @@ class OpenVinoRunner:
     ) -> None:
         """Raises ``MissingExtra``."""
         self.weights = weights
+        self.calibration = calibration
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.openvino = imported()
         self.core = self.openvino.Core()
@@ -72,7 +73,7 @@ class OpenVinoRunner:
 
     def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
         """Who computes."""
-        return Identity("openvino", self.graphs.calibration.sha256 if self.graphs.calibration else "")
+        return Identity("openvino", self.calibration.sha256 if self.calibration else "")
 
     def close(self) -> None:
         """Let go of the compiled models; the next run loads its own."""

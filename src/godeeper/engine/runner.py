@@ -28,6 +28,7 @@ class Runner:
         self, weights: WeightsFile, cache: GraphCache | None = None, calibration: Calibration | None = None
     ) -> None:
         self.weights = weights
+        self.calibration = calibration
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
 
@@ -39,7 +40,7 @@ class Runner:
 
     def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
         """Who computes."""
-        return Identity("onnxruntime", self.graphs.calibration.sha256 if self.graphs.calibration else "")
+        return Identity("onnxruntime", self.calibration.sha256 if self.calibration else "")
 
     def close(self) -> None:
         """Let go of the open sessions; the next run opens its own."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..blueprint.sites import sites
 from ..weights.file import WeightsFile
+from .calibration import Calibration
 from .identity import Identity
 from .plan import Key, Plan, sources
 from .torch import TorchNetwork
@@ -28,6 +29,7 @@ class TorchRunner:
     def __init__(self, weights: WeightsFile, device: str | None = None) -> None:
         """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
         self.weights = weights
+        self.calibration: Calibration | None = None  # fp32 only
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @cached_property

@@ -30,6 +30,7 @@ from .folds import Ints
 from .head import KEPT, Head, Selection, fit, held_out_logits, nested_logits, select
 from .learning import forecast, learning_curve
 from .measure import softmax, suspected_mislabels
+from .precision import settle
 from .report import Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
@@ -53,6 +54,8 @@ def retrain(
     weights: str | Path = "bundled",
     features: str | Sequence[str] = "auto",
     seed: int = 0,
+    engine: str = "auto",
+    precision: str = "fp32",
     progress: Progress | None = None,
 ) -> Classifier:
     """Train a classifier on a folder of class folders, and test it.
@@ -61,7 +64,9 @@ def retrain(
         folder: one folder of photos a class; nested folders are classes of their own.
         weights: of the network whose features are used: installed ones by name, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
-        seed: of the folds and the fit; the same photos and seed give the same classifier.
+        seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.
+        engine: what computes the features, as in ``load``.
+        precision: ``fp32``; ``int8``, where it passes a comparison on these photos; ``auto``, that of large folders.
         progress: told (step, photos done, photos in all).
 
     Returns:
@@ -73,12 +78,16 @@ def retrain(
         UnknownAddress, UnknownName, WeightsError: what was asked for is not there.
     """
     clock = Clock()
-    network = load(weights=weights)
+    network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
         with clock.step("doctor"):
             checkup = examine(Path(folder), step_of(progress, "checking"), store)
         require_classes(checkup)
+        with clock.step("precision"):
+            network, said = settle(
+                network, engine, precision, checkup, addresses, seed, store, step_of(progress, "comparing precisions")
+            )
         with clock.step("features"):
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
             values = extract(network, photos, addresses, store, step_of(progress, "looking"))
@@ -88,6 +97,7 @@ def retrain(
             trained = train_few(data) if few(checkup) else train_many(data)
     with clock.step("report"):
         report = make_report(data, trained, network, clock)
+        report = replace(report, notes=(*report.notes, *said))
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
     return Classifier(
         head=trained.head,
@@ -95,6 +105,7 @@ def retrain(
         weights_sha256=network.weights.sha256,
         preprocessing=network.weights.description.preprocessing,
         report_record=record,
+        calibration=network.calibration,
         report=replace(report, seconds=clock.seconds),
     )
 
@@ -302,6 +313,7 @@ def provenance(data: Data, network: Network) -> dict[str, str]:
         "godeeper": __version__,
         "libraries": libraries,
         "python": sys.version.partition(" ")[0],
+        "engine": str(network.runner.identity(pooled=True)),
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),
