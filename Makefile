@@ -33,8 +33,9 @@ fix: $(VENV)/test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/core
+bench: $(VENV)/bench
 	$(BIN)/python bench/peek.py
+	$(BIN)/python bench/engines.py
 
 docs: $(VENV)/core
 	$(BIN)/python scripts/make_docs.py
@@ -50,6 +51,10 @@ $(VENV)/core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/bench: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --editable '.[openvino]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/core

@@ -15,7 +15,7 @@ from typing import Any
 from processes import middle
 from targets import STARTS, Costs, Target, overhead, times
 
-PACKAGES = ("torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow")
+PACKAGES = ("openvino", "torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow")
 
 
 def heading(peers: Path, rounds: int) -> str:
