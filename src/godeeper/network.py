@@ -119,6 +119,23 @@ class Network:
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
+    def calibrate(self, photos: Iterable[Any]) -> Calibration:
+        """How far 8 bits should reach in each tensor, for ``load(..., precision="int8", calibration=…)``.
+
+        Args:
+            photos: some dozens like those to come: paths, or whatever else can be decoded.
+
+        Raises:
+            OptionError: there are none.
+            PhotoError: one cannot be decoded.
+
+        >>> load().calibrate(["examples/chelsea.jpg"]).method
+        'least squared error'
+        """
+        from .engine.ranges import calibrate
+
+        return calibrate(self.weights, self.preprocess, photos)
+
     def to_torch(self, end: str | None = None) -> TorchNetwork:
         """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch``.
 

@@ -98,8 +98,8 @@ def calibration_of(weights: WeightsFile, given: Calibration | str | Path | None 
     found = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
     if found is None:
         raise WeightsError(
-            f"weights {weights.name!r} come without a calibration, which int8 needs: make one of your own photos with "
-            "godeeper.engine.ranges.calibrate, or use fp32"
+            f"weights {weights.name!r} come without a calibration, which int8 needs: make one with calibrate(photos) of "
+            "what godeeper.load answers, or use fp32"
         )
     found.check(weights)
     return found

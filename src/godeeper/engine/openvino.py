@@ -10,6 +10,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Mapping
 from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,13 +46,15 @@ class OpenVinoRunner:
         self.openvino = imported()
         self.core = self.openvino.Core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()
+        self.turn = Lock()  # a model's requests serve one caller at a time
 
     def run(self, plan: Plan, feeds: Mapping[Key, Floats]) -> dict[Key, Floats]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
         given = {name: np.ascontiguousarray(value, np.float32) for name, value in named(plan, feeds).items()}
-        return dict(zip(plan.fetched, self.answers(self.model(plan), given, result_names(plan)), strict=True))
+        with self.turn:
+            return dict(zip(plan.fetched, self.answers(self.model(plan), given, result_names(plan)), strict=True))
 
     def answers(self, queue: Any, given: Mapping[str, Floats], results: list[str]) -> list[Floats]:
         """The results for a batch, in order; its pieces are computed side by side."""

@@ -145,10 +145,8 @@ def spread(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def calibrated(network: Network, order: Sequence[Verdict]) -> Calibration:
     """A calibration on photos that are not compared, unless there are no others."""
-    from ..engine.ranges import calibrate
-
     others = order[SAMPLE : SAMPLE + CALIBRATING] or order[:CALIBRATING]
-    return calibrate(network.weights, network.preprocess, [verdict.entry.path for verdict in others])
+    return network.calibrate(verdict.entry.path for verdict in others)
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_photos_keep_their_order(net: Network, runner: OpenVinoRunner, photos: i
     for place in range(photos):
         (alone,) = runner.run(steps, {NETWORK_INPUT: noise(photos)[place : place + 1]}).values()
         np.testing.assert_allclose(together[place : place + 1], alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.peers
+def test_several_threads_may_ask(net: Network, runner: OpenVinoRunner) -> None:
+    """Each gets the answer to its own question."""
+    steps = plan_for(net, ["conv_1"], pooled=True)
+    photos = [noise(8)[place : place + 1] for place in range(8)]
+    alone = [next(iter(runner.run(steps, {NETWORK_INPUT: photo}).values())) for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda photo: next(iter(runner.run(steps, {NETWORK_INPUT: photo}).values())), photos))
+    np.testing.assert_array_equal(together, alone)
 
 
 @pytest.mark.peers
