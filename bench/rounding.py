@@ -18,7 +18,7 @@ import numpy as np
 import tables
 from engines import cosine
 from godeeper import load
-from godeeper.engine.calibration import Calibration
+from godeeper.engine.calibration import Calibration, calibration_of
 from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.engine.ranges import BINS, Counts, best_end, shared
@@ -79,7 +79,8 @@ def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, floa
     }
     found = {name: shared(network.blueprint, each) for name, each in ends.items()}
     first = next(iter(WAYS))
-    return found | {f"{first}, nothing shared": ends[first]}
+    record = calibration_of(network.weights)
+    return found | {f"{first}, nothing shared": ends[first], "the record that ships": record.highest}
 
 
 def percentile(histogram: np.ndarray) -> float:

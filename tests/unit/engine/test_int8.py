@@ -11,6 +11,8 @@ import onnx
 import pytest
 
 import godeeper
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.networks import NETWORKS
 from godeeper.blueprint.sites import sites
 from godeeper.engine.cache import GraphCache
 from godeeper.engine.calibration import Calibration, calibration_of, from_record, read, shipped
@@ -20,6 +22,7 @@ from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.ranges import BINS, best_end, calibrate, shared
 from godeeper.errors import OptionError, UnknownName, WeightsError
 from godeeper.network import Network
+from godeeper.weights.file import Description, expected_tensors, write
 
 MODULES = "mixed*/join"
 
@@ -186,6 +189,49 @@ def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tm
     assert [str(each.identity(pooled=True)) for each in engines] == [
         "onnxruntime fp32", "onnxruntime int8", "onnxruntime int8",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("architecture", "dialect", "deepest"),
+    [("googlenet", "bvlc", "inception_5b/output"), ("inception_v3", "torchvision", "mixed_10/join")],
+)
+def test_other_weights_are_calibrated_on_photos(
+    architecture: str, dialect: str, deepest: str, chelsea: Path, tmp_path: Path
+) -> None:
+    """Other networks and dialects, here of random numbers, keep their features in 8 bits, too."""
+    file = random_weights(tmp_path, architecture, dialect)
+    exact = godeeper.load(weights=file, engine="onnxruntime")
+    rounded = godeeper.load(
+        weights=file, engine="onnxruntime", precision="int8", calibration=exact.calibrate([chelsea])
+    )
+    steps = plan(exact.blueprint, [key_of(exact.tensors(deepest)[0])], pooled=True)
+    planes = exact.preprocess(godeeper.decode(chelsea))
+    one, other = (next(iter(each.runner.run(steps, {NETWORK_INPUT: planes}).values())) for each in (exact, rounded))
+    assert (one * other).sum() / np.linalg.norm(one) / np.linalg.norm(other) >= 0.99
+
+
+def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
+    """A weights file of random numbers, scaled so that activations stay of one order."""
+    random = np.random.default_rng(0)
+    network = in_dialect(NETWORKS[architecture], dialect)
+    tensors = {}
+    for name, shape in expected_tensors(network, with_classifier=False).items():
+        positive = name.endswith(("gamma", "moving_variance"))
+        tensors[name] = (
+            random.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))
+            if len(shape) > 1
+            else (np.ones(shape) if positive else random.normal(size=shape) * 0.1)
+        )
+    preprocessing: dict[str, object] = {
+        "size": 224 if architecture == "googlenet" else 299,
+        "fit": "squash",
+        "filter": "antialias",
+    }
+    preprocessing |= {"subtract": 127.5, "divide": 127.5}
+    description = Description("random", architecture, dialect, preprocessing, (), "random", "none", "", quantised={})
+    path = folder / "random.safetensors"
+    write(path, {name: values.astype(np.float32) for name, values in tensors.items()}, description)
+    return path
 
 
 def test_a_calibration_in_a_file(net: Network, tmp_path: Path) -> None:
