@@ -1,4 +1,4 @@
-"""The peers' environment: PyTorch, torchvision, TensorFlow and Keras, beside godeeper's own.
+"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras and fastai, beside godeeper's own.
 
     python bench/environment.py        # makes bench/.venv-peers if it is not there; prints its Python
 
@@ -17,7 +17,22 @@ from places import PEERS_ENVIRONMENT
 
 INSTALLS = (
     ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),
-    ("--no-deps", "torchvision==0.28.0"),  # its requirements would bring the CUDA build of torch
+    ("--no-deps", "torchvision==0.28.0", "fastai==2.8.12"),  # their requirements would bring the CUDA build of torch
+    (
+        "fastcore",
+        "fasttransform",
+        "fastprogress",
+        "fastdownload<2",
+        "pandas",
+        "requests",
+        "pyyaml",
+        "scipy",
+        "plum-dispatch<2.10",
+        "cloudpickle",
+        "scikit-learn",
+        "matplotlib",
+        "scikit-image",
+    ),
 )
 
 

@@ -36,16 +36,23 @@ class Cost:
 
 def measure(command: Sequence[str | Path]) -> Cost:
     """Run ``command`` to its end and weigh it; a command that fails ends the bench with its last words."""
-    with tempfile.TemporaryFile() as words:
+    return run(command, {})[0]
+
+
+def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> tuple[Cost, str]:
+    """``measure`` with ``variables`` in the environment, and what the command printed."""
+    with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, env=environment())
+        child = subprocess.Popen(command, stdout=printed, stderr=words, env={**environment(), **variables})
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             words.seek(0)
             raise SystemExit(f"{' '.join(map(str, command))}: exit {child.returncode}\n{words.read().decode()}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIBIBYTES_A_UNIT / 1024)
+        printed.seek(0)
+        cost = Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIBIBYTES_A_UNIT / 1024)
+        return cost, printed.read().decode()
 
 
 def environment() -> Mapping[str, str]:

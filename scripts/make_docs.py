@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from godeeper.blueprint.address import Tensor, resolve
 from godeeper.blueprint.cost import conv_macs, macs_share
@@ -36,7 +38,18 @@ def main() -> int:
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages[path])
-    return command_line(["peek", str(ROOT / "examples" / "chelsea.jpg"), "--out", str(PICTURES)])
+    return command_line(["peek", str(ROOT / "examples" / "chelsea.jpg"), "--out", str(PICTURES)]) or draw_evidence()
+
+
+def draw_evidence() -> int:
+    """The picture of docs/how-to/explain-a-verdict.md, as that page makes it."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, str(ROOT / "examples" / "collage.py"), name], check=True)
+        classifier, features = str(folder / "both.godeeper"), "mixed/join,mixed_5/join,mixed_8/join"
+        return command_line(
+            ["retrain", str(folder / "photos"), "--out", classifier, "--features", features]
+        ) or command_line(["explain", classifier, str(folder / "both.png"), "--class", "cat", "--out", str(PICTURES)])
 
 
 def commands_page() -> str:

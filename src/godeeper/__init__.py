@@ -16,6 +16,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .errors import GodeeperError
+    from .explain.evidence import Evidence, evidence
     from .network import Network, load
     from .peek.capture import Peek
     from .photos.decode import Photo, decode
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "Evidence",
     "GodeeperError",
     "Network",
     "Peek",
@@ -32,6 +34,7 @@ __all__ = [
     "Preprocess",
     "__version__",
     "decode",
+    "evidence",
     "load",
     "retrain",
 ]
@@ -39,11 +42,13 @@ __all__ = [
 HOMES = {
     "GodeeperError": "errors",
     "Classifier": "training.classifier",
+    "Evidence": "explain.evidence",
     "Network": "network",
     "Peek": "peek.capture",
     "Photo": "photos.decode",
     "Preprocess": "photos.preprocess",
     "decode": "photos.decode",
+    "evidence": "explain.evidence",
     "load": "network",
     "retrain": "training.train",
 }

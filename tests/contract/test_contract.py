@@ -19,6 +19,8 @@ SOURCE = ROOT / "src" / "godeeper"
 
 PUBLIC = [
     "Classifier",
+    "Evidence",
+    "evidence",
     "retrain",
     "GodeeperError",
     "Network",
@@ -32,7 +34,7 @@ PUBLIC = [
 
 ABOVE = {
     "errors": 0, "version": 0, "files": 1, "photos": 2, "blueprint": 1,
-    "weights": 2, "engine": 3, "peek": 4, "network": 5, "training": 6, "export": 7, "cli": 8,
+    "weights": 2, "engine": 3, "peek": 4, "network": 5, "training": 6, "export": 7, "explain": 7, "web": 8, "cli": 9,
 }  # fmt: skip
 """Imports go from a greater number to a smaller one, or stay within the package."""
 

@@ -43,11 +43,19 @@ class AutoRunner:
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
-        return (self.for_many if plan.pooled else self.for_one).run(plan, feeds)
+        return self.chosen(pooled=plan.pooled).run(plan, feeds)
 
     def identity(self, *, pooled: bool) -> Identity:
         """Who computes."""
-        return (self.for_many if pooled else self.for_one).identity(pooled=pooled)
+        return self.chosen(pooled=pooled).identity(pooled=pooled)
+
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether ``plan`` can be run without building or compiling anything first."""
+        return self.chosen(pooled=plan.pooled).is_ready(plan)
+
+    def chosen(self, *, pooled: bool) -> Runner | OpenVinoRunner:
+        """What runs plans that are pooled, or those that are not."""
+        return self.for_many if pooled else self.for_one
 
     def close(self) -> None:
         """Let go of what either engine holds."""

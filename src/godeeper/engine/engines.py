@@ -41,6 +41,9 @@ class Engine(Protocol):
     def identity(self, *, pooled: bool) -> Identity:
         """Who computes plans that are pooled, or those that are not."""
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether ``plan`` can be run without building or compiling anything first."""
+
     def close(self) -> None:
         """Let go of what is held in memory; the next run makes it anew."""
 

@@ -43,6 +43,10 @@ class Graphs:
             self.cache.store(key, graph)
         return graph
 
+    def is_built(self, plan: Plan) -> bool:
+        """Whether the graph of ``plan`` is in the cache."""
+        return self.cache.path(self.key(plan)).exists()
+
     def key(self, plan: Plan, *compiled_by: str) -> str:
         """Names a graph by all that determines it; the weights' hash covers their dialect.
 

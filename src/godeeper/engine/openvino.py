@@ -37,7 +37,7 @@ class OpenVinoRunner:
     """Runs plans with one set of weights; with a calibration, in 8 bits."""
 
     def __init__(
-        self, weights: WeightsFile, cache: GraphCache | None = None, calibration: Calibration | None = None
+        self, weights: WeightsFile, cache: GraphCache | None = None, *, calibration: Calibration | None = None
     ) -> None:
         """Raises ``MissingExtra``."""
         self.weights = weights
@@ -78,6 +78,10 @@ class OpenVinoRunner:
         """Who computes."""
         return Identity("openvino", self.calibration.sha256 if self.calibration else "")
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether the model is compiled: loaded, or in the cache."""
+        return plan in self.models or self.graphs.cache.path(self.compiled_key(plan)).exists()
+
     def close(self) -> None:
         """Let go of the compiled models; the next run loads its own."""
         self.models.clear()
@@ -95,8 +99,7 @@ class OpenVinoRunner:
 
     def compiled(self, plan: Plan) -> Any:
         """The compiled model, from the cache or made from the graph."""
-        settings = {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
-        key = self.graphs.key(plan, *self.made_for(), *settings.values())
+        settings, key = settings_for(plan), self.compiled_key(plan)
         stored = self.graphs.cache.load(key)
         if stored is not None:
             try:
@@ -107,10 +110,19 @@ class OpenVinoRunner:
         self.graphs.cache.store(key, bytes(compiled.export_model().getvalue()))
         return compiled
 
+    def compiled_key(self, plan: Plan) -> str:
+        """What the compiled model is stored under."""
+        return self.graphs.key(plan, *self.made_for(), *settings_for(plan).values())
+
     def made_for(self) -> tuple[str, ...]:
         """What a compiled model depends on, apart from the graph."""
         properties = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES", "RANGE_FOR_STREAMS")
         return self.openvino.get_version(), *(str(self.core.get_property("CPU", each)) for each in properties)
+
+
+def settings_for(plan: Plan) -> dict[str, str]:
+    """How a plan is to be computed, in OpenVINO's words."""
+    return {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
 
 
 def imported() -> Any:

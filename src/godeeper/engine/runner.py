@@ -25,11 +25,18 @@ class Runner:
     """Runs plans with one set of weights; with a calibration, in 8 bits."""
 
     def __init__(
-        self, weights: WeightsFile, cache: GraphCache | None = None, calibration: Calibration | None = None
+        self,
+        weights: WeightsFile,
+        cache: GraphCache | None = None,
+        *,
+        calibration: Calibration | None = None,
+        open_sessions: int = OPEN_SESSIONS,
     ) -> None:
+        """``open_sessions``: how many plans stay ready to run, each with its numbers in memory."""
         self.weights = weights
         self.calibration = calibration
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
+        self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
@@ -42,6 +49,10 @@ class Runner:
         """Who computes."""
         return Identity("onnxruntime", self.calibration.sha256 if self.calibration else "")
 
+    def is_ready(self, plan: Plan) -> bool:
+        """Whether the graph is built: in an open session, or in the cache."""
+        return plan in self.sessions or self.graphs.is_built(plan)
+
     def close(self) -> None:
         """Let go of the open sessions; the next run opens its own."""
         self.sessions.clear()
@@ -51,7 +62,7 @@ class Runner:
         if plan not in self.sessions:
             many = plan.pooled  # means are wanted of whole folders, grids of one photo
             self.sessions[plan] = Session(self.graphs.graph(plan), result_names(plan), keeps_memory=many)
-            while len(self.sessions) > OPEN_SESSIONS:
+            while len(self.sessions) > self.open_sessions:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
         return self.sessions[plan]

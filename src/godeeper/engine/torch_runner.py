@@ -59,6 +59,10 @@ class TorchRunner:
         """Who computes; the CPU and a GPU are two."""
         return Identity(f"torch-{self.device.type}")
 
+    def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)
+        """Always: no plan needs anything of its own."""
+        return True
+
     def close(self) -> None:
         """Let go of the module; the next run loads it again."""
         self.__dict__.pop("module", None)

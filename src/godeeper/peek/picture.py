@@ -119,7 +119,7 @@ def compose(peek: Peek, mosaic: Mosaic, view: View) -> Image.Image:
     width = max(tiles.width, NARROWEST)
     heading, footing = heading_lines(peek), footing_lines(peek, mosaic)
     top = Column(width).lines(heading)
-    bottom = Column(width).bar(mosaic, view).lines(footing)
+    bottom = Column(width).bar(*ends(mosaic), str(view.colour)).lines(footing)
     image = Image.new(
         "RGB", (width + 2 * MARGIN, top.height + tiles.height + bottom.height + 3 * MARGIN + MARGIN // 2), PAPER
     )
@@ -251,10 +251,9 @@ class Column:
                 self.height += LINE if line.size == SMALL else LINE + 10
         return self
 
-    def bar(self, mosaic: Mosaic, view: View) -> Column:
+    def bar(self, low: str, high: str, colour: str) -> Column:
         """The colour bar between the values at its ends."""
-        low, high = ends(mosaic)
-        ramp = table(str(view.colour))[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
+        ramp = table(colour)[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
         strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
         start = round(font(SMALL).getlength(low)) + GAP
         self.marks += [

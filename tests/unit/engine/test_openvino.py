@@ -108,13 +108,14 @@ def test_what_was_compiled_is_kept(
     steps = plan_for(net, ["conv_1"], pooled=True)
     first = OpenVinoRunner(net.weights, cache)
     expected = first.run(steps, {NETWORK_INPUT: noise(2)})
-    key = first.graphs.key(steps, *first.made_for(), openvino.MANY, "f32")
+    key = first.compiled_key(steps)
     assert cache.load(key) is not None
     if damage == "cut":
         cache.path(key).write_bytes(cache.path(key).read_bytes()[:-9])
     elif damage == "foreign":
         cache.store(key, b"not a compiled model")
     second = OpenVinoRunner(net.weights, cache)
+    assert second.is_ready(steps)
     asked: list[Plan] = []
     graph = Graphs.graph
 
@@ -184,6 +185,23 @@ def test_auto_chooses_by_the_work(net: Network, monkeypatch: pytest.MonkeyPatch,
     chosen = [str(each.identity(pooled=pooled)) for each in (exact, small) for pooled in (False, True)]
     for_folders = "openvino int8" if installed else "onnxruntime int8"
     assert chosen == ["onnxruntime fp32", "onnxruntime fp32", "onnxruntime int8", for_folders]
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.peers)])
+def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
+    """A plan is ready once it was run, by whoever shares the cache, and stays so when sessions are closed."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    kind = {"onnxruntime": Runner, "openvino": OpenVinoRunner}[engine]
+    steps = plan_for(net, ["conv"], pooled=True)
+    first, second = (kind(net.weights, GraphCache(tmp_path)) for _ in range(2))
+    assert not first.is_ready(steps)
+    first.run(steps, {NETWORK_INPUT: noise(1)})
+    assert first.is_ready(steps)
+    assert second.is_ready(steps)
+    first.close()
+    assert first.is_ready(steps)
+    assert not first.is_ready(plan_for(net, ["conv"], pooled=False))
 
 
 def test_auto_imports_nothing_it_does_not_use(net: Network, chelsea: Path) -> None:

@@ -1,0 +1,152 @@
+"""From a folder of photos to a classifier, cold: godeeper against Keras and fastai, accuracy beside the seconds.
+
+    python bench/classifier.py [--rounds 3] [--each 100] [--photos FOLDER]
+
+All three train on the same photos and are then asked about the same others.  The photos are drawings of Debian's
+``openclipart-png`` in five of its categories where it is installed, else pieces of scikit-image's pictures, blurred
+and with noise; or a folder with one folder a class.  Godeeper examines the photos, chooses modules by cross-validation,
+calibrates and writes a report besides; every one of its runs starts with an empty cache.
+Exit code 1 where a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import environment
+import processes
+import tables
+from places import HERE, KERAS_WEIGHTS, RESULTS, TORCHVISION_WEIGHTS
+from targets import Target
+
+FOLDER = RESULTS / "classifier"
+OURS = "godeeper retrain, classify"
+RIVALS = {"keras": KERAS_WEIGHTS, "fastai": TORCHVISION_WEIGHTS}
+SLOW = ("fastai",)  # minutes a run: once must do
+TIMES_FASTER = {"keras": 2.5, "fastai": 20.0}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way from the folder to a classifier and its answers on the test photos."""
+
+    seconds: float
+    mebibytes: float
+    accuracy: float
+    photos: int
+
+
+def main() -> int:
+    options = parse()
+    peers = environment.python()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    processes.measure([sys.executable, HERE / "prepare.py", peers])
+    _, said = processes.run([peers, HERE / "pictures.py", FOLDER, str(options.each), *options.photos], {})
+    runs: dict[str, list[Run]] = {name: [] for name in (OURS, *RIVALS)}
+    for number in range(options.rounds):
+        for name in [name for name in runs if name not in SLOW or number < 1]:
+            processes.say(f"round {number + 1} of {options.rounds}: {name}")
+            runs[name].append(ours(options.precision) if name == OURS else rival(peers, name))
+    processes.say("")
+    print(tables.heading(peers, options.rounds))
+    print("", said.strip(), "", *rows(runs), sep="\n")
+    targets = all_targets(runs)
+    print("", *tables.target_table(targets), sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each one runs (default: 3)")
+    parser.add_argument("--each", type=int, default=100, metavar="N", help="photos a class, at most (default: 100)")
+    parser.add_argument("--photos", nargs=1, default=[], metavar="FOLDER", help="one folder a class")
+    parser.add_argument("--precision", default="fp32", help="godeeper's: fp32, int8 or auto (default: fp32)")
+    options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error(f"--rounds {options.rounds}: expected 2 or more, for a spread")
+    return options
+
+
+def ours(precision: str) -> Run:
+    """``godeeper retrain`` and ``godeeper classify``, one after the other, from an empty cache."""
+    cache, classifier = RESULTS / "classifier-cache", RESULTS / "classifier.godeeper"
+    shutil.rmtree(cache, ignore_errors=True)
+    classifier.unlink(missing_ok=True)
+    godeeper, variables = [sys.executable, "-m", "godeeper"], {"GODEEPER_CACHE": str(cache)}
+    chosen = [] if precision == "fp32" else ["--precision", precision]
+    trained, _ = processes.run([*godeeper, "retrain", FOLDER / "train", "--out", classifier, *chosen], variables)
+    asked, text = processes.run([*godeeper, "classify", classifier, FOLDER / "test", "--json"], variables)
+    photos = json.loads(text)["photos"]
+    right = [
+        Path(each["photo"]).parent.name == max(each["probabilities"], key=each["probabilities"].get) for each in photos
+    ]
+    most = max(trained.mebibytes, asked.mebibytes)
+    return Run(trained.wall + asked.wall, most, statistics.mean(right), len(right))
+
+
+def rival(peers: Path, name: str) -> Run:
+    """One of the peers' scripts."""
+    cost, text = processes.run([peers, HERE / "peers" / f"{name}_classifier.py", FOLDER, RIVALS[name]], {})
+    answer = json.loads(text.splitlines()[-1])
+    return Run(cost.wall, cost.mebibytes, answer["accuracy"], answer["photos"])
+
+
+def seconds(runs: list[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def accuracy(runs: list[Run]) -> float:
+    return statistics.median(run.accuracy for run in runs)
+
+
+def rows(runs: dict[str, list[Run]]) -> list[str]:
+    """The table, ratios first."""
+    names = ["folder to classifier", "× our time", "wall s", "peak MiB", "accuracy", "95 % interval"]
+    best = seconds(runs[OURS])
+    return tables.table(names, [row(name, taken, best) for name, taken in runs.items()])
+
+
+def row(name: str, runs: list[Run], best: float) -> list[str]:
+    count = runs[0].photos
+    low, high = wilson(round(accuracy(runs) * count), count)
+    return [
+        name,
+        f"{seconds(runs) / best:.1f}",
+        tables.seconds([run.seconds for run in runs]) if len(runs) > 1 else f"{runs[0].seconds:.1f} (once)",
+        f"{statistics.median(run.mebibytes for run in runs):.0f}",
+        f"{accuracy(runs):.1%} of {count}",
+        f"{low:.1%} to {high:.1%}",
+    ]
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The interval that godeeper's own reports give."""
+    from godeeper.training.measure import wilson  # numpy, only once everything is measured
+
+    return wilson(right, count)
+
+
+def all_targets(runs: dict[str, list[Run]]) -> list[Target]:
+    """Faster than each, and no less accurate."""
+    ours = runs[OURS]
+    faster = [
+        Target(
+            f"folder to classifier, times faster than {name}", seconds(runs[name]) / seconds(ours), limit, at_least=True
+        )
+        for name, limit in TIMES_FASTER.items()
+    ]
+    better = [
+        Target(f"accuracy, over that of {name}", accuracy(ours) / accuracy(runs[name]), 1.0, at_least=True)
+        for name in RIVALS
+    ]
+    return faster + better
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Make the photos that ``classifier.py`` trains on and asks about.
+
+    python pictures.py OUT EACH [FOLDER]
+
+Writes ``OUT/train/<class>`` and ``OUT/test/<class>``: at most ``EACH`` photos a class, every fourth of them for the
+test, and prints one sentence about them.  ``FOLDER`` has one folder a class; without it see ``default_photos``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+OPENCLIPART = Path("/usr/share/openclipart/png")
+CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
+TEXTURES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "ihc", "motorcycle_left")
+LARGEST_SIDE, CROP = 640, 80
+TEST_EVERY = 4
+
+
+def main() -> None:
+    out, each = Path(sys.argv[1]), int(sys.argv[2])
+    shutil.rmtree(out, ignore_errors=True)
+    if len(sys.argv) > 3:
+        said, photos = f"Photos of {Path(sys.argv[3]).name}", folder_photos(Path(sys.argv[3]), None, each)
+    elif OPENCLIPART.is_dir():
+        said, photos = "Drawings of Debian's openclipart-png", folder_photos(OPENCLIPART, CATEGORIES, each)
+    else:
+        said, photos = "Pieces of scikit-image's pictures, blurred and with noise", pieces(each)
+    counts = {"train": 0, "test": 0}
+    classes = set()
+    for label, number, image in photos:
+        part = "test" if number % TEST_EVERY == TEST_EVERY - 1 else "train"
+        path = out / part / label / f"{number:04}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, quality=90)
+        counts[part] += 1
+        classes.add(label)
+    print(f"{said}: {len(classes)} classes, {counts['train']} photos to train on, {counts['test']} to be asked about.")
+
+
+def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:
+    """(class, number, photo) of what a folder has, an even choice among the names in order."""
+    for label in classes or sorted(path.name for path in folder.iterdir() if path.is_dir()):
+        paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        step = max(1, len(paths) // each)
+        for number, path in enumerate(paths[::step][:each]):
+            with Image.open(path) as image:
+                yield label, number, on_white(image)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB of moderate size, what is transparent white."""
+    image = image.convert("RGBA")
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
+
+
+def pieces(each: int) -> Iterator[tuple[str, int, Image.Image]]:
+    """Small pieces of scikit-image's pictures, one picture a class, grey, blurred and noisy so that it is not too easy.
+
+    A class's test pieces come from the right quarter of its picture, those to train on from the rest.
+    """
+    from skimage import data
+
+    random = np.random.default_rng(0)
+    for label in TEXTURES:
+        image = Image.open(Path(data.__file__).parent / f"{label}.png").convert("L")
+        border = image.width * (TEST_EVERY - 1) // TEST_EVERY
+        for number in range(each):
+            is_test = number % TEST_EVERY == TEST_EVERY - 1
+            low, high = (border, image.width - CROP) if is_test else (0, border - CROP)
+            left, top = int(random.integers(low, high)), int(random.integers(0, image.height - CROP))
+            piece = image.crop((left, top, left + CROP, top + CROP)).filter(ImageFilter.GaussianBlur(1.5))
+            noisy = np.asarray(piece, np.float32) + random.normal(0, 25, (CROP, CROP))
+            grey = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+            yield label, number, grey.resize((4 * CROP, 4 * CROP), Image.Resampling.BICUBIC).convert("RGB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""``godeeper explain``: where in a photo a classifier's verdict came from."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError, PhotoError
+from .classify import NOTHING
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..explain.evidence import Evidence
+    from ..explain.nearest import Album
+    from ..explain.picture import Question
+    from ..photos.decode import Photo
+    from ..training.classifier import Classifier
+    from .common import Verbs
+
+    Source = str | Path | Photo
+
+EXAMPLE = """\
+  godeeper explain cars.godeeper photo.jpg                          writes photo.<class>.evidence.png
+  godeeper explain cars.godeeper photo.jpg --class bicycle          the evidence for a class that did not win
+  godeeper explain cars.godeeper photo.jpg --class car --against van --out pictures
+  godeeper explain cars.godeeper photo.jpg --near photos/           and the photos there that are most like it
+  godeeper explain cars.godeeper holiday/ --json > holiday.json
+"""
+
+BAR = 30
+MOST = 10  # classes listed
+REFUSED = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+"""What a file system may refuse in a name."""
+
+LONGEST = 60  # bytes of a class's name in that of a file
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "explain", "show where in a photo a verdict came from", EXAMPLE, run)
+    parser.add_argument("classifier", type=Path, metavar="FILE.godeeper", help="the classifier")
+    parser.add_argument(
+        "photos", metavar="PHOTO|FOLDER", nargs="+", help="photos, or folders of them; - reads standard input"
+    )
+    parser.add_argument(
+        "--class",
+        dest="label",
+        metavar="C",
+        help="the class to ask about (default: the likeliest, but for that of --against)",
+    )
+    parser.add_argument("--against", metavar="C", help="take this class's evidence off: why the one and not the other")
+    parser.add_argument(
+        "--near", type=Path, metavar="FOLDER", help="name the photos most like it in a folder of class folders"
+    )
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="N", help="how many filters and photos to name (default: 5)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..training.classifier import Classifier
+
+    if options.top < 1:
+        raise OptionError(f"--top {options.top}: expected at least 1 filter")
+    classifier = Classifier.load(options.classifier)
+    check_classes(classifier, options.label, options.against)
+    album = read(classifier, options.near) if options.near else None
+    records = []
+    taken: set[Path] = set()
+    for name, source in sources(options.photos):
+        records.append(explained(classifier, name, source, options, taken, album))
+        if not options.json:
+            print_people(records[-1])
+    if options.json:
+        print_json({"classifier": str(options.classifier), "photos": records})
+    return 2 if any(each["error"] for each in records) else 0
+
+
+def check_classes(classifier: Classifier, label: str | None, against: str | None) -> None:
+    """Raise unless the classes asked for are the classifier's, and not one and the same."""
+    from ..errors import UnknownName
+
+    for asked in (label, against):
+        if asked is not None and asked not in classifier.head.classes:
+            raise UnknownName("class", asked, classifier.head.classes)
+    if against is not None and against == label:
+        raise OptionError(f"--class {label} --against {against}: expected two classes")
+
+
+def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
+    """Name and photo of all that is named, folders by what is in them; or what is wrong with it."""
+    from ..photos.decode import decode
+    from ..photos.listing import photos_in
+
+    for place in places:
+        try:
+            found: list[Any] = [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
+        except PhotoError as error:
+            yield place, error
+            continue
+        yield from ((place if place == "-" else str(each), each) for each in found)
+
+
+def read(classifier: Classifier, folder: Path) -> Album:
+    """The folder's photos as the classifier sees them, with a progress bar."""
+    from ..explain.nearest import read_album
+    from .retrain import bars as progress_bars
+
+    with progress_bars() as progress:
+        return read_album(classifier, folder, progress)
+
+
+def explained(
+    classifier: Classifier,
+    name: str,
+    source: Source | PhotoError,
+    options: argparse.Namespace,
+    taken: set[Path],
+    album: Album | None,
+) -> dict[str, Any]:
+    """One photo's record, its picture written; a photo that cannot be read does not stop the others."""
+    from ..explain.evidence import evidence
+    from ..explain.picture import Question, png
+    from ..files import write_atomically
+
+    try:
+        if isinstance(source, PhotoError):
+            raise source
+        found = evidence(classifier, source)
+    except PhotoError as error:
+        return {
+            "photo": name,
+            "verdict": None,
+            "probabilities": {},
+            "evidence": None,
+            "png": None,
+            "error": str(error),
+            "nearest": [],
+        }
+    others = [number for number in found.ranking if found.classes[number] != options.against]
+    question = Question(others[0] if options.label is None else options.label, options.against)
+    path = picture_path(options.out, found, question, taken)
+    write_atomically(path, png(found, question))
+    like = [] if album is None else [each.record() for each in album.nearest(found, options.top)]
+    return record(found, name, question, path, options.top) | {"nearest": like}
+
+
+def picture_path(folder: Path, found: Evidence, question: Question, taken: set[Path]) -> Path:
+    """``<photo>.<class>.evidence.png``; photos of the same name are numbered, so that none is written over."""
+    labels = [found.classes[found.number(each)] for each in (question.label, question.against) if each is not None]
+    what = "-over-".join(REFUSED.sub("-", label).encode()[:LONGEST].decode(errors="ignore") for label in labels)
+    stem = "stdin" if found.photo.name == "-" else Path(found.photo.name).stem
+    path = folder / f"{stem}.{what}.evidence.png"
+    number = 1
+    while path in taken:
+        number += 1
+        path = folder / f"{stem}-{number}.{what}.evidence.png"
+    taken.add(path)
+    return path
+
+
+def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:
+    """One photo's verdict and evidence as JSON: classify's record, and more."""
+    return {
+        "photo": name,
+        "photo_sha256": found.photo.sha256,
+        "photo_notes": list(found.photo.notes),
+        "verdict": found.verdict,
+        "probabilities": dict(zip(found.classes, found.probabilities.tolist(), strict=True)),
+        "threshold": found.threshold,
+        "evidence": found.record(question.label, question.against, top),
+        "png": str(path),
+        "error": None,
+    }
+
+
+def print_people(record: dict[str, Any]) -> None:
+    """The verdict, a bar for each class, what the evidence adds up from; errors go to standard error."""
+    if record["error"]:
+        print(f"godeeper: {record['error']}", file=sys.stderr)
+        return
+    for note in record["photo_notes"]:
+        print(f"{record['photo']}: {note}", file=sys.stderr)
+    print(f"{record['photo']}: {NOTHING if record['verdict'] is None else record['verdict']}")
+    for line in (*bars(record["probabilities"]), *sums(record["evidence"]), *voices(record["evidence"])):
+        print(f"  {line}")
+    if record["nearest"]:
+        print("  most like it:")
+    for like in record["nearest"]:
+        print(f"    {like['distance']:7.3f}  {like['class']}  {like['photo']}")
+    print(f"  picture: {record['png']}")
+
+
+def bars(probabilities: dict[str, float]) -> list[str]:
+    """A line for each of the likeliest classes."""
+    width = max(map(len, probabilities))
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    lines = [f"{name:{width}} {value:6.1%}  {'#' * round(BAR * value)}".rstrip() for name, value in ranked[:MOST]]
+    return [*lines, f"and {len(ranked) - MOST} classes less likely"] if len(ranked) > MOST else lines
+
+
+def sums(evidence: dict[str, Any]) -> list[str]:
+    """What the evidence adds up from."""
+    about = evidence["class"] if evidence["over"] is None else f"{evidence['class']} over {evidence['over']}"
+    modules = "".join(f" {each['evidence']:+.3f} {each['address']}" for each in evidence["modules"])
+    return [f"evidence for {about}: {evidence['total']:.3f} = {evidence['constant']:.3f} constant{modules}"]
+
+
+def voices(evidence: dict[str, Any]) -> list[str]:
+    """The filters that speak most for the class, and most against it."""
+    lines = []
+    for side, filters in evidence["filters"].items():
+        if filters:
+            said = [f"{each['origin']} {each['evidence']:+.3f} ({each['share']:.0%})" for each in filters]
+            lines.append(f"{side}: {', '.join(said)}")
+    return lines

@@ -1,0 +1,88 @@
+"""``godeeper top``: the photos that excite a filter most."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_command, print_json
+
+if TYPE_CHECKING:
+    from ..explain.top_photos import TopPhotos
+    from .common import Verbs
+
+EXAMPLE = """\
+  godeeper top photos/ 'mixed_4/tower_1/conv_4[7]'               writes top.mixed_4-tower_1-conv_4[7].png
+  godeeper top photos/ 'Mixed_6b.branch7x7_3[7,20:24]' --top 20 --out pictures
+  godeeper top examples/ 'mixed/join[86]' --json
+"""
+
+
+def add_to(verbs: Verbs) -> None:
+    parser = add_command(verbs, "top", "find the photos that excite a filter most", EXAMPLE, run)
+    parser.add_argument("place", metavar="PHOTO|FOLDER", help="a folder of photos, those further down included")
+    parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many photos a filter (default: 10)")
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..blueprint.address import resolve_one
+    from ..explain.top_photos import top_photos
+    from ..explain.top_picture import png
+    from ..files import write_atomically
+    from ..network import load
+    from ..photos.listing import photos_in
+    from .progress import counter
+
+    network = load(weights=options.weights)
+    tensor = resolve_one(network.blueprint, options.address)
+    with counter("photos") as progress:
+        search = top_photos(network, photos_in([options.place]), tensor, options.top, progress)
+    network.close()
+    records = []
+    for found in search.filters:
+        path = options.out / file_name(found)
+        write_atomically(path, png(found))
+        records.append(found.record() | {"png": str(path)})
+    errors = [{"photo": str(path), "error": error} for path, error in search.errors]
+    if options.json:
+        print_json(document(search.filters[0], records, errors))
+    else:
+        print_people(records, errors)
+    return 2 if errors else 0
+
+
+def file_name(found: TopPhotos) -> str:
+    """``top.<address>.png``, the address without characters that a file system may refuse."""
+    return f"top.{re.sub(r'[/:]', '-', found.tensor.address)}.png"
+
+
+def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[str, str]]) -> dict[str, Any]:
+    """The JSON of all filters."""
+    return {
+        "weights": found.weights,
+        "weights_sha256": found.weights_sha256,
+        "preprocessing": found.preprocessing,
+        "photos": found.photos,
+        "filters": records,
+        "errors": errors,
+    }
+
+
+def print_people(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
+    """A line for each filter and its photos; errors go to standard error."""
+    for record in records:
+        print(f"{record['png']}: {record['address']}")
+        for each in record["top"]:
+            print(f"  {each['value']:8.4g}  {each['photo']}")
+    for each in errors:
+        print(f"godeeper: {each['error']}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Where in a photo a verdict came from, and what a filter answered to."""

@@ -1,0 +1,268 @@
+"""Evidence as a picture: the photo in grey, tinted where evidence was collected, on one signed scale.
+
+The tint multiplies a light grey photo with the colours of a diverging table whose middle is white, so that no
+evidence leaves the photo as it is, and the colour bar is the tint of white.  Below, each module's cells alone, in the
+very colours of the bar.  Colours are densities: logits for each hundredth of the photo's area.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from ..peek.colour import table
+from ..peek.picture import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line
+from ..version import __version__
+from .place import field_box
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .evidence import Class, Evidence, Part
+
+    Doubles = NDArray[np.float64]
+
+COLOUR = "blue-red"  # its middle is white
+
+PANEL = 520  # the longer side of the photo
+SMALL_PANEL = 250  # and of a module's cells
+GAP = 20
+PALEST = 96  # what black becomes in the grey photo, so that it can be tinted
+MOST = 4  # classes named in the heading
+UNSEEN = 0.3  # how bright the part is that the network did not see
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is drawn: the evidence for a class, perhaps over another class."""
+
+    label: Class
+    against: Class | None = None
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Evidence over the photo; ``limit`` is what the colours at both ends stand for, ``legend`` says so."""
+
+    image: Image.Image = field(repr=False)
+    limit: float
+    legend: str
+
+
+def overlay(evidence: Evidence, question: Question, size: tuple[int, int], limit: float | None = None) -> Overlay:
+    """The tinted photo alone, in ``size`` (width, height); the scale ends at ``limit``, the greatest magnitude if None."""
+    values = density(evidence, question, size)
+    limit = float(np.abs(values).max()) if limit is None else limit
+    grey = np.asarray(evidence.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), np.float32)
+    pale = PALEST + grey * (255 - PALEST) / 255
+    tinted = pale[:, :, None] * tint(values, limit) / 255
+    image = Image.fromarray(np.rint(tinted).astype(np.uint8))
+    return Overlay(dim_unseen(image, evidence), limit, legend(evidence, question, limit))
+
+
+def density(evidence: Evidence, question: Question, size: tuple[int, int], address: str | None = None) -> Doubles:
+    """(height, width): logits for each hundredth of the photo's area."""
+    spread = evidence.over_photo(question.label, size, question.against, address)
+    found: Doubles = spread * (size[0] * size[1] / 100)
+    return found
+
+
+def tint(values: Doubles, limit: float) -> NDArray[np.uint8]:
+    """(H, W, 3): the colours of values from -``limit`` to ``limit``, zero in the middle."""
+    shares = np.clip(values / limit, -1, 1) if limit > 0 else np.zeros_like(values)
+    colours: NDArray[np.uint8] = table(COLOUR)[np.rint(127.5 + 127.5 * shares).astype(np.uint8)]
+    return colours
+
+
+def legend(evidence: Evidence, question: Question, limit: float) -> str:
+    """One sentence that says what the colours mean."""
+    return (
+        f"red speaks for {subject(evidence, question)}, blue against it: from {-limit:.3g} to {limit:.3g} "
+        "logits for each hundredth of the photo's area; white is nothing"
+    )
+
+
+def subject(evidence: Evidence, question: Question) -> str:
+    """``cat``, or ``cat over dog``."""
+    labels = [question.label] if question.against is None else [question.label, question.against]
+    return " over ".join(printable(evidence, evidence.number(label)) for label in labels)
+
+
+def printable(evidence: Evidence, number: int) -> str:
+    """A class's name, or its number where the font has no letters for it."""
+    name = evidence.classes[number]
+    return name if name.isascii() and name.isprintable() else f"class {number}"
+
+
+def dim_unseen(image: Image.Image, evidence: Evidence) -> Image.Image:
+    """The same with what the network did not see darkened."""
+    placement = evidence.placement
+    across, down = image.width / placement.photo[0], image.height / placement.photo[1]
+    left, top, right, bottom = placement.used
+    seen = round(left * across), round(top * down), round(right * across), round(bottom * down)
+    if seen == (0, 0, *image.size):
+        return image
+    dimmed = image.point(lambda level: round(level * UNSEEN))
+    dimmed.paste(image.crop(seen), seen[:2])
+    return dimmed
+
+
+def png(evidence: Evidence, question: Question) -> bytes:
+    """The picture as the bytes of a PNG, its provenance in text chunks."""
+    picture = draw(evidence, question)
+    notes = PngImagePlugin.PngInfo()
+    for key, text in provenance(evidence, question).items():
+        notes.add_itxt(key, text)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=notes, compress_level=4)
+    return buffer.getvalue()
+
+
+def draw(evidence: Evidence, question: Question) -> Image.Image:
+    """The photo, the evidence over it, and each module's cells, with a heading and a true legend."""
+    size = fitted(evidence.photo.size, PANEL)
+    small = fitted(evidence.photo.size, SMALL_PANEL)
+    cells = {part.address: density(evidence, question, small, part.address) for part in evidence.parts}
+    greatest = max(float(np.abs(values).max()) for values in [density(evidence, question, size), *cells.values()])
+    over = overlay(evidence, question, size, greatest)
+    photo = dim_unseen(evidence.photo.image.resize(size, Image.Resampling.LANCZOS), evidence)
+    panels = [module_panel(part, evidence, question, tint(cells[part.address], greatest)) for part in evidence.parts]
+    width = max(2 * size[0] + GAP, 2 * PANEL)
+    rows = [
+        Column(width).lines(heading(evidence, question)).image(),
+        beside([photo, over.image], width),
+        Column(width).bar(f"{-greatest:.3g}", f"{greatest:.3g}", COLOUR).lines(footing(evidence, over)).image(),
+        beside(panels, width),
+        Column(width).lines(closing(evidence)).image(),
+    ]
+    return stack(rows)
+
+
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(width, height) in the same proportions with the longer side ``longest``."""
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def module_panel(part: Part, evidence: Evidence, question: Question, colours: NDArray[np.uint8]) -> Image.Image:
+    """One module's cells where they lie on the photo, and what they are."""
+    image = dim_unseen(Image.fromarray(colours), evidence)
+    rows, columns = part.grids.shape[1:]
+    caption = Column(max(image.width, SMALL_PANEL)).lines(
+        [
+            Line(
+                f"{part.address}: {evidence.by_module(question.label, question.against)[part.address]:+.3f}", SMALL, INK
+            ),
+            Line(f"{rows} x {columns} cells, {sight(part, evidence)}", SMALL, FAINT),
+        ]
+    )
+    return stack([image, caption.image()], margin=0, gap=6)
+
+
+def sight(part: Part, evidence: Evidence) -> str:
+    """How much of the network's input one cell sees."""
+    field, whole = part.tensor.field, evidence.placement.whole
+    _, rows, columns = part.grids.shape
+    corners = field_box(field, 0, 0), field_box(field, rows - 1, columns - 1)
+    if all(box.within(whole) == whole for box in corners):
+        return "each sees the whole photo"
+    return f"each sees {field.size[0]} x {field.size[1]} pixels"
+
+
+def heading(evidence: Evidence, question: Question) -> list[Line]:
+    """What is asked, and what the classifier said."""
+    return [
+        Line(f"evidence for {subject(evidence, question)}", LARGE, INK),
+        Line(verdict_line(evidence), SMALL, FAINT),
+        Line(sum_line(evidence, question), SMALL, FAINT),
+    ]
+
+
+def verdict_line(evidence: Evidence) -> str:
+    """The likeliest classes, and whether that is enough for a verdict."""
+    likely = ", ".join(
+        f"{printable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
+    )
+    if evidence.threshold is None:
+        return likely
+    needs = f"{likely}; a verdict needs {evidence.threshold:.1%}"
+    return f"{needs}: none of these" if evidence.verdict is None else needs
+
+
+def sum_line(evidence: Evidence, question: Question) -> str:
+    """The whole sum."""
+    label, against = question.label, question.against
+    constant = float(evidence.of(evidence.constant, label, against))
+    modules = "".join(f" {value:+.3f} ({address})" for address, value in evidence.by_module(label, against).items())
+    what = "logit" if against is None else "difference of the logits"
+    return f"{what} {evidence.total(label, against):.3f} = {constant:.3f} (constant){modules}"
+
+
+def footing(evidence: Evidence, over: Overlay) -> list[Line]:
+    """What the colours mean, and what a place is."""
+    side = evidence.placement.input_size
+    return [
+        Line(over.legend, SMALL, INK),
+        Line(
+            "zero is what the average training photo says; a place is where evidence was collected, and each cell sees "
+            f"more than its place: below, in pixels of the network's {side} x {side}",
+            SMALL,
+            FAINT,
+        ),
+    ]
+
+
+def closing(evidence: Evidence) -> list[Line]:
+    """Where the picture comes from."""
+    photo = evidence.photo
+    name = photo.name if photo.name.isascii() else f"photo {photo.sha256[:12]}"
+    return [Line(f"{name} · weights {evidence.weights} · {evidence.preprocessing}", SMALL, FAINT)]
+
+
+def beside(images: list[Image.Image], width: int) -> Image.Image:
+    """Images side by side, in as many rows as they need."""
+    places = []
+    left = top = tallest = 0
+    for image in images:
+        if left and left + image.width > width:
+            left, top, tallest = 0, top + tallest + GAP, 0
+        places.append((left, top))
+        left, tallest = left + image.width + GAP, max(tallest, image.height)
+    sheet = Image.new("RGB", (width, top + tallest), PAPER)
+    for image, place in zip(images, places, strict=True):
+        sheet.paste(image, place)
+    return sheet
+
+
+def stack(images: list[Image.Image], margin: int = MARGIN, gap: int = MARGIN // 2) -> Image.Image:
+    """Images under each other."""
+    width, height = max(image.width for image in images), sum(image.height for image in images)
+    sheet = Image.new("RGB", (width + 2 * margin, height + 2 * margin + gap * (len(images) - 1)), PAPER)
+    top = margin
+    for image in images:
+        sheet.paste(image, (margin, top))
+        top += image.height + gap
+    return sheet
+
+
+def provenance(evidence: Evidence, question: Question) -> dict[str, str]:
+    """Where the picture comes from, as short texts."""
+    label, against = question.label, question.against
+    over = "" if against is None else evidence.classes[evidence.number(against)]
+    return {
+        "Software": f"godeeper {__version__}",
+        "godeeper:evidence": evidence.classes[evidence.number(label)],
+        "godeeper:over": over,
+        "godeeper:sum": sum_line(evidence, question),
+        "godeeper:photo": evidence.photo.name,
+        "godeeper:photo-sha256": evidence.photo.sha256,
+        "godeeper:photo-notes": "; ".join(evidence.photo.notes),
+        "godeeper:weights": evidence.weights,
+        "godeeper:weights-sha256": evidence.weights_sha256,
+        "godeeper:preprocessing": evidence.preprocessing,
+        "godeeper:modules": ", ".join(part.address for part in evidence.parts),
+    }

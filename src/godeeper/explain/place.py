@@ -1,0 +1,166 @@
+"""Where the cells of a tensor lie on the photo.
+
+Two kinds of area, not to be confused.  A cell's *field* is all that can change its value; fields overlap, and
+from the middle of the network on they are larger than the photo.  A cell's *square* is the area that stands for
+it in a picture: ``jump`` x ``jump`` pixels of the input around its field's centre.  Squares lie side by side,
+without gaps, so a tensor's map can be laid over the photo; they say where a value was collected, not what it saw.
+
+Coordinates are edges, not centres: pixel n lies between n and n + 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from ..blueprint.sites import Field, Site
+    from ..photos.preprocess import Preprocess
+
+GLOBAL_KINDS = ("average", "reshape", "dense", "softmax")
+"""Sites without a grid: their one cell stands for the whole input."""
+
+
+class Box(NamedTuple):
+    """An area, as Pillow writes it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def is_empty(self) -> bool:
+        return self.right <= self.left or self.bottom <= self.top
+
+    def within(self, other: Box) -> Box:
+        """The part of it that lies in ``other``."""
+        return Box(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def outward(self) -> tuple[int, int, int, int]:
+        """The whole pixels that it touches."""
+        return math.floor(self.left), math.floor(self.top), math.ceil(self.right), math.ceil(self.bottom)
+
+
+class Cell(NamedTuple):
+    """One cell of a filter's map, and what stands there."""
+
+    row: int
+    column: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the network's input lies on one photo: input pixel edge ``x`` is at ``start + x * step`` of the photo.
+
+    ``photo``: (width, height) in pixels.  ``used``: the part of the photo that the network saw.
+    ``start`` and ``step`` are (across, down).
+
+    The straight line is exact for the middles of pixels.  Resizing also blends neighbours: a pixel of the input
+    depends on the photo at most one pixel of the input, or two of the photo, beyond its own area, whichever is more.
+    """
+
+    input_size: int
+    photo: tuple[int, int]
+    used: Box
+    start: tuple[float, float]
+    step: tuple[float, float]
+
+    @classmethod
+    def of(cls, preprocess: Preprocess, photo: tuple[int, int]) -> Placement:
+        """The placement on a photo of (width, height) pixels."""
+        used = Box(*map(float, preprocess.box(photo)))
+        across, down = (used.right - used.left) / preprocess.size, (used.bottom - used.top) / preprocess.size
+        shift = (0.0, 0.0)
+        if preprocess.filter == "tf2015":  # no half-pixel centres: input pixel n is taken at photo pixel n * step
+            shift = 0.5 - across / 2, 0.5 - down / 2
+        return cls(preprocess.size, photo, used, (used.left + shift[0], used.top + shift[1]), (across, down))
+
+    @property
+    def whole(self) -> Box:
+        """The network's input, in its own pixels."""
+        return Box(0.0, 0.0, float(self.input_size), float(self.input_size))
+
+    def on_photo(self, box: Box) -> Box:
+        """An area of the input in pixels of the photo; it may reach over the border, as the box does."""
+        (left, top), (across, down) = self.start, self.step
+        return Box(left + box.left * across, top + box.top * down, left + box.right * across, top + box.bottom * down)
+
+    def clipped(self, box: Box) -> Box:
+        """The part of ``on_photo`` that the network saw."""
+        return self.on_photo(box).within(self.used)
+
+
+def field_box(field: Field, row: int, column: int) -> Box:
+    """What cell (row, column) sees of the input, in its pixels; it may reach over the border."""
+    top, left, bottom, right = field.box(row, column)
+    return Box(float(left), float(top), float(right), float(bottom))
+
+
+def square(field: Field, row: int, column: int) -> Box:
+    """The area of the input that stands for cell (row, column) in a picture."""
+    (y, x), half = field.centre, field.jump / 2
+    middle_x, middle_y = x + 0.5 + column * field.jump, y + 0.5 + row * field.jump
+    return Box(middle_x - half, middle_y - half, middle_x + half, middle_y + half)
+
+
+def extent(site: Site, input_size: int) -> Box:
+    """The area of the input that a whole map stands for: its cells' squares side by side.
+
+    Cell (r, c) of a map of H x W cells is row r of H equal rows and column c of W equal columns of this area.  It
+    may reach over the border of the input by less than one square, as GoogLeNet's do.
+
+    >>> from godeeper.blueprint.address import resolve_one
+    >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
+    >>> extent(resolve_one(INCEPTION_V3, "mixed/tower_2/conv").site, 299)
+    Box(left=9.5, top=9.5, right=289.5, bottom=289.5)
+    """
+    if site.kind in GLOBAL_KINDS:
+        return Box(0.0, 0.0, float(input_size), float(input_size))
+    _, rows, columns = site.shape
+    first, last = square(site.field, 0, 0), square(site.field, rows - 1, columns - 1)
+    return Box(first.left, first.top, last.right, last.bottom)
+
+
+def strongest(plane: NDArray[Any]) -> Cell | None:
+    """The cell of a map (H, W) with the greatest value, the first of several; None where all are the same.
+
+    >>> import numpy as np
+    >>> strongest(np.array([[0.0, 1.0], [3.0, 2.0]]))
+    Cell(row=1, column=0, value=3.0)
+    """
+    if plane.size > 1 and plane.min() == plane.max():
+        return None
+    row, column = divmod(int(plane.argmax()), plane.shape[1])
+    return Cell(row, column, float(plane[row, column]))
+
+
+def patch(image: Image.Image, placement: Placement, box: Box) -> Image.Image:
+    """The photo cut out at ``box``, an area of the input: the whole pixels that it touches, less what is beyond the border.
+
+    ``image`` is the photo in any size.
+
+    Raises:
+        OptionError: the area lies outside the photo.
+    """
+    seen = placement.clipped(box)
+    if seen.is_empty:
+        raise OptionError(f"the area {tuple(box)} of the input lies outside the photo: there is nothing to cut out")
+    across, down = image.width / placement.photo[0], image.height / placement.photo[1]
+    scaled = Box(seen.left * across, seen.top * down, seen.right * across, seen.bottom * down)
+    whole = Box(0, 0, image.width, image.height)
+    return image.crop(scaled.within(whole).outward())

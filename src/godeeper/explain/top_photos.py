@@ -1,0 +1,175 @@
+"""The photos that excite a filter most, each with the place where it answered.
+
+A photo's excitement is the filter's greatest value in it, wherever that is.  Nothing is kept between runs: every photo
+is looked at, eight at a time, in memory that does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.plan import NETWORK_INPUT, key_of, plan
+from ..errors import OptionError, PhotoError
+from ..photos.decode import Photo, decode
+from ..training.store import chunks
+from .place import Box, Cell, Placement, field_box, patch, square, strongest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from ..blueprint.address import Tensor
+    from ..network import Network
+
+    Progress = Callable[[int, int], None]
+
+BATCH = 8
+MOST_FILTERS = 64  # asked for at once
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One photo, and the cell of the filter's map where it answered most.
+
+    ``seen``: all that the cell sees, ``spot``: the area that stands for it; both in pixels of the network's input.
+    """
+
+    path: Path
+    sha256: str
+    cell: Cell
+    placement: Placement = field(repr=False)
+    seen: Box
+    spot: Box
+
+    @property
+    def box(self) -> Box:
+        """What the cell sees, in pixels of the photo."""
+        return self.placement.clipped(self.seen)
+
+    def cut(self) -> Image.Image:
+        """What the cell sees, cut out of the photo; raises ``PhotoError`` where that is gone meanwhile."""
+        return patch(decode(self.path).image, self.placement, self.seen)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "photo": str(self.path),
+            "photo_sha256": self.sha256,
+            "value": self.cell.value,
+            "cell": [self.cell.row, self.cell.column],
+            "box": list(self.box),
+        }
+
+
+@dataclass(frozen=True)
+class TopPhotos:
+    """The photos that excite one filter most, the most first.  ``tensor`` has that filter alone; ``photos``: how many were looked at."""
+
+    tensor: Tensor
+    sightings: tuple[Sighting, ...]
+    photos: int
+    weights: str
+    weights_sha256: str
+    preprocessing: str
+    input_size: int
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "address": self.tensor.address,
+            "names": self.tensor.names.as_dict(),
+            "receptive_field": list(self.tensor.field.size),
+            "top": [sighting.record() for sighting in self.sightings],
+        }
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was found in a folder: a record for each filter, and the photos that could not be read, with the reason."""
+
+    filters: tuple[TopPhotos, ...]
+    errors: tuple[tuple[Path, str], ...]
+
+
+def top_photos(
+    network: Network, paths: Sequence[Path], tensor: Tensor, top: int = 9, progress: Progress | None = None
+) -> Search:
+    """The ``top`` of some photos for each filter of a tensor.
+
+    Args:
+        network: what looks at them.
+        paths: files; the same file twice counts once.
+        tensor: with the filters that are asked for.
+        top: how many photos for each filter, from 1.
+        progress: told (photos done, photos in all).
+
+    Raises:
+        OptionError: too many filters are asked for, or no photo.
+    """
+    if top < 1 or len(tensor.filters) > MOST_FILTERS:
+        raise OptionError(
+            f"the top {top} photos of {len(tensor.filters)} filters of {tensor.name}: expected at least 1 photo of at most "
+            f"{MOST_FILTERS} filters; name some, such as {tensor.name}[0:8]"
+        )
+    best: dict[int, list[Sighting]] = {number: [] for number in tensor.filters}
+    errors: list[tuple[Path, str]] = []
+    seen: set[str] = set()
+    looked_at = 0
+    for group in chunks(paths, BATCH):
+        photos = [(path, photo) for path, photo in readable(group, errors) if photo.sha256 not in seen]
+        photos = list({photo.sha256: (path, photo) for path, photo in reversed(photos)}.values())[::-1]
+        seen |= {photo.sha256 for _, photo in photos}
+        for found in sightings(network, tensor, photos):
+            for number, sighting in found.items():
+                best[number] = sorted([*best[number], sighting], key=lambda each: -each.cell.value)[:top]
+        looked_at += len(group)
+        if progress is not None:
+            progress(looked_at, len(paths))
+    facts = (
+        len(seen),
+        network.weights.name,
+        network.weights.sha256,
+        network.preprocess.summary,
+        network.preprocess.size,
+    )
+    filters = (TopPhotos(replace(tensor, channels=(number,)), tuple(best[number]), *facts) for number in tensor.filters)
+    return Search(tuple(filters), tuple(errors))
+
+
+def readable(paths: Sequence[Path], errors: list[tuple[Path, str]]) -> Iterator[tuple[Path, Photo]]:
+    """The photos that can be read; of the others why not."""
+    for path in paths:
+        try:
+            yield path, decode(path)
+        except PhotoError as error:
+            errors.append((path, str(error)))
+
+
+def sightings(network: Network, tensor: Tensor, photos: Sequence[tuple[Path, Photo]]) -> Iterator[dict[int, Sighting]]:
+    """For each photo: the filters that answer it, and where most."""
+    if not photos:
+        return
+    key = key_of(tensor)
+    planes = np.concatenate([network.preprocess(photo) for _, photo in photos])
+    values = network.runner.run(plan(network.blueprint, [key]), {NETWORK_INPUT: planes})[key]
+    values = values.reshape(len(photos), *tensor.site.shape)  # (B, C, H, W)
+    for (path, photo), maps in zip(photos, values, strict=True):
+        placement = Placement.of(network.preprocess, photo.size)
+        found = {number: sighting_of(tensor, maps[number], path, photo, placement) for number in tensor.filters}
+        yield {number: sighting for number, sighting in found.items() if sighting is not None}
+
+
+def sighting_of(
+    tensor: Tensor, plane: NDArray[np.float32], path: Path, photo: Photo, placement: Placement
+) -> Sighting | None:
+    """Where a map (H, W) is greatest; None where it is the same everywhere."""
+    cell = strongest(plane)
+    if cell is None:
+        return None
+    seen, spot = field_box(tensor.field, cell.row, cell.column), square(tensor.field, cell.row, cell.column)
+    return Sighting(path, photo.sha256, cell, placement, seen, spot)

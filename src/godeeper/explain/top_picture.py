@@ -1,0 +1,114 @@
+"""The photos that excite a filter most as one picture: what its cell saw of each, side by side."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from ..errors import PhotoError
+from ..peek.picture import FAINT, INK, LARGE, PAPER, SMALL, Column, Line
+from ..version import __version__
+from .picture import GAP, beside, stack
+from .place import Box
+from .top_photos import Sighting, TopPhotos
+
+CUT = 196  # the side of the square that each cut is fitted into
+ACROSS = 5
+FRAME = (255, 190, 60)
+
+
+def draw(found: TopPhotos) -> Image.Image:
+    """Every cut with its value and its photo's name, under a heading, over a legend."""
+    width = ACROSS * CUT + (ACROSS - 1) * GAP
+    rows = [Column(width).lines(heading(found)).image()]
+    if found.sightings:
+        rows.append(beside([panel(sighting) for sighting in found.sightings], width))
+    return stack([*rows, Column(width).lines(footing(found)).image()])
+
+
+def png(found: TopPhotos) -> bytes:
+    """The picture as the bytes of a PNG, its provenance in text chunks."""
+    notes = PngImagePlugin.PngInfo()
+    for key, text in provenance(found).items():
+        notes.add_itxt(key, text)
+    buffer = io.BytesIO()
+    draw(found).save(buffer, "PNG", pnginfo=notes, compress_level=4)
+    return buffer.getvalue()
+
+
+def panel(sighting: Sighting) -> Image.Image:
+    """One cut, and what it is."""
+    name = str(Path(*sighting.path.parts[-2:]))
+    name = name if name.isascii() else f"photo {sighting.sha256[:12]}"
+    caption = Column(CUT).lines([Line(f"{sighting.cell.value:.4g}", SMALL, INK), Line(shortened(name), SMALL, FAINT)])
+    return stack([framed(sighting), caption.image()], margin=0, gap=6)
+
+
+def framed(sighting: Sighting) -> Image.Image:
+    """The cut in its own proportions within a square, the place of the cell framed; grey where the photo is gone."""
+    sheet = Image.new("RGB", (CUT, CUT), PAPER)
+    try:
+        cut = sighting.cut()
+    except PhotoError:
+        return sheet
+    scale = CUT / max(cut.size)
+    size = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
+    left, top = (CUT - size[0]) // 2, (CUT - size[1]) // 2
+    sheet.paste(cut.resize(size, Image.Resampling.LANCZOS), (left, top))
+    spot = within(sighting.placement.clipped(sighting.spot), Box(*sighting.box.outward()), size)
+    ImageDraw.Draw(sheet).rectangle((left + spot[0], top + spot[1], left + spot[2], top + spot[3]), outline=FRAME)
+    return sheet
+
+
+def within(spot: Box, box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """``spot`` in pixels of a picture of ``box`` that has ``size``."""
+    across, down = size[0] / (box.right - box.left), size[1] / (box.bottom - box.top)
+    left, top = (spot.left - box.left) * across, (spot.top - box.top) * down
+    right, bottom = (spot.right - box.left) * across, (spot.bottom - box.top) * down
+    return round(left), round(top), min(round(right), size[0] - 1), min(round(bottom), size[1] - 1)
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """A name that fits under a cut."""
+    return name if len(name) <= most else f"{name[: most - 9]}…{name[-8:]}"
+
+
+def heading(found: TopPhotos) -> list[Line]:
+    """Which filter."""
+    tensor = found.tensor
+    names = [name for name in tensor.names.as_dict().values() if name and name != tensor.name]
+    return [
+        Line(tensor.address, LARGE, INK),
+        Line("   ".join(names), SMALL, FAINT),
+        Line(f"the {len(found.sightings)} of {found.photos} photos that it answers most", SMALL, FAINT),
+    ]
+
+
+def footing(found: TopPhotos) -> list[Line]:
+    """What the cuts and frames are."""
+    height, width = found.tensor.field.size
+    side = found.input_size
+    return [
+        Line(
+            f"number: the filter's greatest value in the photo; cut: all that this cell sees, {height} x {width} of the "
+            f"input's {side} x {side} pixels, less what is beyond the border; frame: the cell's own place",
+            SMALL,
+            INK,
+        ),
+        Line(f"weights {found.weights} · {found.preprocessing}", SMALL, FAINT),
+    ]
+
+
+def provenance(found: TopPhotos) -> dict[str, str]:
+    """Where the picture comes from, as short texts."""
+    return {
+        "Software": f"godeeper {__version__}",
+        "godeeper:address": found.tensor.address,
+        "godeeper:photos": "; ".join(f"{each.sha256} {each.cell.value:.6g}" for each in found.sightings),
+        "godeeper:looked-at": str(found.photos),
+        "godeeper:weights": found.weights,
+        "godeeper:weights-sha256": found.weights_sha256,
+        "godeeper:preprocessing": found.preprocessing,
+    }

@@ -1,0 +1,153 @@
+"""``godeeper explain``: what it prints and writes, how it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.unit.training.handmade import ADDRESSES, CLASSES, classifier
+
+from godeeper.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; answers its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier's file."""
+    path = tmp_path_factory.mktemp("made") / "cars.godeeper"
+    classifier().save(path)
+    return path
+
+
+def test_json(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """One document: classify's record, and evidence that adds up; the picture is where it says."""
+    code, out, err = run("explain", cars, chelsea, "--json", "--out", tmp_path, "--top", 3)
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["classifier"] == str(cars)
+    (record,) = document["photos"]
+    (judged,) = json.loads(run("classify", cars, chelsea, "--json")[1])["photos"]
+    assert (record["photo"], record["verdict"], record["error"]) == (str(chelsea), judged["verdict"], None)
+    assert record["probabilities"] == pytest.approx(judged["probabilities"], abs=1e-6)
+    found = record["evidence"]
+    assert (found["class"], found["over"]) == (judged["verdict"], None)
+    assert [each["address"] for each in found["modules"]] == list(ADDRESSES)
+    assert sum(each["evidence"] for each in found["modules"]) + found["constant"] == pytest.approx(found["total"])
+    assert [len(found["filters"][side]) for side in ("for", "against")] == [3, 3]
+    with Image.open(record["png"]) as image:
+        assert dict(image.info)["godeeper:evidence"] == judged["verdict"]
+    assert Path(record["png"]).parent == tmp_path
+
+
+def test_people(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """The verdict, a bar for each class, the sum, the filters, the picture."""
+    code, out, err = run("explain", cars, chelsea, "--class", "a/b", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{chelsea}: ")
+    assert sum("%  #" in line for line in lines[1:5]) >= 1
+    assert lines[5].startswith("  evidence for a/b: ")
+    assert [lines[6].split(":")[0], lines[7].split(":")[0]] == ["  for", "  against"]
+    assert lines[8] == f"  picture: {tmp_path / 'chelsea.a-b.evidence.png'}"
+    assert (tmp_path / "chelsea.a-b.evidence.png").is_file()
+
+
+def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """The contrast is with the class named; without --class it is for the likeliest of the others."""
+    likeliest = json.loads(run("classify", cars, chelsea, "--json")[1])["photos"][0]["verdict"]
+    (record,) = json.loads(run("explain", cars, chelsea, "--against", likeliest, "--json", "--out", tmp_path)[1])[
+        "photos"
+    ]
+    others = {name: value for name, value in record["probabilities"].items() if name != likeliest}
+    assert (record["evidence"]["class"], record["evidence"]["over"]) == (max(others, key=others.__getitem__), likeliest)
+    assert record["evidence"]["total"] < 0
+    assert "-over-" in record["png"]
+
+
+def test_a_long_name(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """A class whose name no file could bear with more after it still has a picture."""
+    names = ("ж" * 120, "b")
+    classifier(classes=names).save(tmp_path / "long.godeeper")
+    (record,) = json.loads(
+        run("explain", tmp_path / "long.godeeper", chelsea, "--class", names[0], "--json", "--out", tmp_path)[1]
+    )["photos"]
+    assert Path(record["png"]).name == f"chelsea.{'ж' * 30}.evidence.png"
+    assert Path(record["png"]).is_file()
+
+
+def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """No picture is written over another's."""
+    for folder in ("a", "b"):
+        (tmp_path / "album" / folder).mkdir(parents=True)
+        shutil.copy(chelsea, tmp_path / "album" / folder / "cat.jpg")
+    out = run("explain", cars, tmp_path / "album", "--json", "--out", tmp_path / "out")[1]
+    pictures = {each["png"] for each in json.loads(out)["photos"]}
+    assert pictures == {str(path) for path in (tmp_path / "out").iterdir()}
+    assert len(pictures) == 2
+
+
+def test_a_bad_photo_does_not_stop_the_others(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """It has its own line, and the command answers 2."""
+    (tmp_path / "bad.jpg").write_text("hello")
+    code, out, err = run("explain", cars, tmp_path / "bad.jpg", tmp_path / "gone.jpg", chelsea, "--out", tmp_path)
+    assert (code, err.count("\n")) == (2, 2)
+    assert "not a photo" in err
+    assert "no such file" in err
+    assert out.startswith(f"{chelsea}: ")
+    document = json.loads(run("explain", cars, tmp_path / "gone.jpg", "--json")[1])
+    assert document["photos"][0]["evidence"] is None
+    assert "no such file" in document["photos"][0]["error"]
+
+
+def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """Photos of a folder that are most like it are named, the nearest first; itself is not among them."""
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    shutil.copy(chelsea, tmp_path / "photos" / "cat" / "same.jpg")
+    image = Image.open(chelsea).convert("RGB")
+    image.crop((20, 20, 430, 290)).save(tmp_path / "photos" / "cat" / "crop.png")
+    words = ("explain", cars, chelsea, "--near", tmp_path / "photos", "--out", tmp_path)
+    assert "most like it:" in run(*words)[1]
+    (near,) = json.loads(run(*words, "--json")[1])["photos"][0]["nearest"]
+    assert (Path(near["photo"]).name, near["class"]) == ("crop.png", "cat")
+    assert near["distance"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--class", "dog"], "unknown class 'dog': expected one of Parked Cars"),
+        (["--against", "dog"], "unknown class 'dog'"),
+        (["--class", CLASSES[2], "--against", CLASSES[2]], "expected two classes"),
+        (["--top", "0"], "expected at least 1"),
+        (["--near", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_asked_for(run: Run, cars: Path, chelsea: Path, words: list[str], reason: str) -> None:
+    """One line says what was expected."""
+    code, out, err = run("explain", cars, chelsea, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert reason in err
+
+
+def test_no_classifier(run: Run, chelsea: Path) -> None:
+    """A file that is none is said to be none."""
+    code, _, err = run("explain", chelsea, chelsea)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "not a whole .godeeper file" in err

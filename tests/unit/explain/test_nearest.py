@@ -1,0 +1,53 @@
+"""The photos of a folder that are most like another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.unit.training.handmade import classifier
+
+from godeeper.errors import OptionError
+from godeeper.explain.evidence import evidence
+from godeeper.explain.nearest import Album, read_album
+from godeeper.photos.decode import decode
+from godeeper.training.classifier import Classifier, pooled
+
+
+@pytest.fixture(scope="module")
+def made() -> Classifier:
+    """A classifier with a head of random numbers."""
+    return classifier()
+
+
+@pytest.fixture(scope="module")
+def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Album:
+    """The cat, the cat a little darker, and noise, in two classes."""
+    folder = tmp_path_factory.mktemp("photos")
+    cat = Image.open(chelsea).convert("RGB")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    for name, image in {"cat/a.png": cat, "cat/b.png": cat.point(lambda v: v * 0.8), "noise/c.png": noise}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        image.save(folder / name)
+    return read_album(made, folder)
+
+
+def test_the_nearest_come_first(made: Classifier, album: Album, chelsea: Path) -> None:
+    """By the distance of standardised features; the same picture in another file is left out."""
+    near = album.nearest(evidence(made, chelsea))
+    assert [(each.path.name, each.label) for each in near] == [("b.png", "cat"), ("c.png", "noise")]
+    features = pooled(made.network, [decode(chelsea), decode(near[0].path)], made.head.addresses)
+    joined = np.concatenate([features[address] for address in made.head.addresses], axis=1)
+    expected = np.linalg.norm((joined[0] - joined[1]) / made.head.scale)
+    assert near[0].distance == pytest.approx(expected, rel=1e-2)
+    assert [each.path.name for each in album.nearest(evidence(made, chelsea), top=1)] == ["b.png"]
+
+
+def test_a_folder_without_photos(made: Classifier, tmp_path: Path) -> None:
+    """It is said where to look."""
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.jpg").write_text("no photo")
+    with pytest.raises(OptionError, match="godeeper doctor"):
+        read_album(made, tmp_path)

@@ -1,0 +1,101 @@
+"""The picture of evidence: its colours are the numbers, and it says what they are."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.unit.training.handmade import classifier
+
+from godeeper.explain.evidence import Evidence, evidence
+from godeeper.explain.picture import (
+    COLOUR,
+    PALEST,
+    UNSEEN,
+    Question,
+    density,
+    dim_unseen,
+    draw,
+    overlay,
+    png,
+    sight,
+    tint,
+)
+from godeeper.peek.colour import table
+
+
+@pytest.fixture(scope="module")
+def found(chelsea: Path) -> Evidence:
+    """The evidence in the demonstration photo, by a head of random numbers."""
+    return evidence(classifier(threshold=0.999), chelsea)
+
+
+def test_the_scale_is_symmetric() -> None:
+    """Zero has the middle colour, the limit the ends, and equal distances equal levels."""
+    colours = table(COLOUR)
+    values = np.array([[-2.0, -1.0, 0.0, 1.0, 2.0, 9.0]])
+    np.testing.assert_array_equal(tint(values, 2.0)[0], colours[[0, 64, 128, 191, 255, 255]])
+    assert np.ptp(colours[127:129], axis=1).max() <= 8
+    np.testing.assert_array_equal(tint(np.zeros((1, 2)), 0.0)[0], colours[[128, 128]])
+
+
+def test_colours_are_the_numbers(found: Evidence) -> None:
+    """From the tint of the photo the density can be read again."""
+    size = (300, 200)
+    question = Question(0)
+    over = overlay(found, question, size)
+    values = density(found, question, size)
+    assert over.limit == np.abs(values).max()
+    assert f"{over.limit:.3g}" in over.legend
+    grey = np.asarray(found.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), float)
+    pale = PALEST + grey * (255 - PALEST) / 255
+    read = np.asarray(over.image, float) / pale[:, :, None] * 255
+    for row, column in [np.unravel_index(each(values), values.shape) for each in (np.argmax, np.argmin)]:
+        level = round(127.5 + 127.5 * values[row, column] / over.limit)
+        np.testing.assert_allclose(read[row, column], table(COLOUR)[level], atol=3)
+
+
+def test_density_is_logits_a_hundredth_of_the_area(found: Evidence) -> None:
+    """Its mean times a hundred is all the evidence, whatever the size."""
+    for size in ((300, 200), (31, 77)):
+        total = found.total(2) - found.constant[2]
+        assert 100 * density(found, Question(2), size).mean() == pytest.approx(total, abs=1e-9)
+
+
+def test_what_was_not_seen_is_dark(chelsea: Path) -> None:
+    """With ``crop`` the sides of a wide photo are darkened, the middle is not."""
+    found = evidence(classifier(preprocessing={"fit": "crop"}), chelsea)
+    image = found.photo.image
+    dimmed = np.asarray(dim_unseen(image, found), float)
+    pixels = np.asarray(image, float)
+    np.testing.assert_array_equal(dimmed[:, 75:375], pixels[:, 75:375])
+    np.testing.assert_allclose(dimmed[:, :75], pixels[:, :75] * UNSEEN, atol=0.51)
+
+
+def test_provenance(found: Evidence) -> None:
+    """The PNG says what is drawn, of which photo, and what it adds up to."""
+    with Image.open(io.BytesIO(png(found, Question(0, against=1)))) as image:
+        notes = dict(image.info)
+    assert (notes["godeeper:evidence"], notes["godeeper:over"]) == (found.classes[0], found.classes[1])
+    assert notes["godeeper:photo-sha256"] == found.photo.sha256
+    assert notes["godeeper:weights-sha256"] == found.weights_sha256
+    assert f"{found.total(0, 1):.3f}" in notes["godeeper:sum"]
+
+
+@pytest.mark.parametrize("size", [(2000, 3), (3, 900), (1, 1), (60, 60)])
+def test_odd_photos(size: tuple[int, int]) -> None:
+    """Photos of any shape are drawn, with all that is written about them."""
+    odd = evidence(classifier(), Image.new("RGB", size, (90, 120, 60)))
+    image = draw(odd, Question(3))
+    assert image.width >= 1040
+    assert image.height < 2000
+
+
+def test_how_far_a_cell_sees(chelsea: Path) -> None:
+    """In pixels, or the whole photo where even a corner's cell does."""
+    found = evidence(classifier(addresses=("mixed/join", "mixed_5/join", "mixed_10/join")), chelsea)
+    said = [sight(part, found) for part in found.parts]
+    assert said == ["each sees 63 x 63 pixels", "each sees 543 x 543 pixels", "each sees the whole photo"]
