@@ -36,8 +36,8 @@ fix: $(VENV)/test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/core
-	@failed=; for part in peek poster folder; do $(BIN)/python bench/$$part.py || failed=$$failed\ $$part; echo; done; \
+bench: $(VENV)/bench
+	@failed=; for part in peek engines poster folder classifier; do $(BIN)/python bench/$$part.py || failed=$$failed\ $$part; echo; done; \
 	test -z "$$failed" || { echo "missed in:$$failed"; exit 1; }
 
 bench-retrain: $(VENV)/bench
@@ -60,6 +60,10 @@ $(VENV)/core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/bench: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --editable '.[openvino]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/core

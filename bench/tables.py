@@ -15,7 +15,17 @@ from typing import Any
 from processes import middle
 from targets import STARTS, Costs, Target, overhead, times
 
-PACKAGES = ("torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow", "scikit_learn")
+PACKAGES = (
+    "openvino",
+    "torch",
+    "torchvision",
+    "tensorflow_cpu",
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "scikit_learn",
+)
 
 
 def heading(peers: Path | None, rounds: int) -> str:

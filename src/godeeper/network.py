@@ -26,6 +26,7 @@ from .weights.registry import find
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .engine.calibration import Calibration
     from .engine.torch import TorchNetwork
     from .peek.poster import Poster
 
@@ -37,7 +38,9 @@ def load(
     architecture: str | None = None,
     *,
     weights: str | Path = "bundled",
-    engine: str = "onnxruntime",
+    engine: str = "auto",
+    precision: str = "fp32",
+    calibration: Calibration | str | Path | None = None,
     fit: str | None = None,
     filter: str | None = None,
 ) -> Network:
@@ -46,14 +49,18 @@ def load(
     Args:
         architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
         weights: the name of installed weights, or the path of a weights file.
-        engine: what computes: ``onnxruntime``, or ``torch``, which takes CUDA where there is one.
+        engine: what computes: ``onnxruntime``, ``openvino``, ``torch``, which takes CUDA where there is one, or
+            ``auto``: ONNX Runtime for one photo, and for folders OpenVINO where it is installed.
+        precision: ``fp32``, or ``int8``: faster and a little off, see ``docs/how-to/go-faster.md``.
+        calibration: of int8, or its file; the one that comes with the weights if not given.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
 
     Raises:
-        UnknownName: no such architecture, weights or engine.
+        UnknownName: no such architecture, weights, engine or precision.
         MissingExtra: the engine is not installed.
-        WeightsError: the weights file is damaged or does not fit.
+        WeightsError: the weights file is damaged or does not fit, or int8 is asked for and nobody calibrated it.
+        OptionError: the engine does not compute in that precision.
 
     >>> net = load("inception_v3")
     >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
@@ -68,7 +75,7 @@ def load(
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    return Network(engine_named(engine, file), preprocess)
+    return Network(engine_named(engine, file, precision, calibration), preprocess)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ class Network:
         self.preprocess = preprocess
         self.trunks = Trunks(runner)
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What int8 is computed by; None in single precision."""
+        return self.runner.calibration
+
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
@@ -110,6 +122,23 @@ class Network:
         """Whether there is something to see: not in a file's bytes, nor in a classifier that the weights lack."""
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
+
+    def calibrate(self, photos: Iterable[Any]) -> Calibration:
+        """How far 8 bits should reach in each tensor, for ``load(..., precision="int8", calibration=…)``.
+
+        Args:
+            photos: some dozens like those to come: paths, or whatever else can be decoded.
+
+        Raises:
+            OptionError: there are none.
+            PhotoError: one cannot be decoded.
+
+        >>> load().calibrate(["examples/chelsea.jpg"]).method
+        'least squared error'
+        """
+        from .engine.ranges import calibrate
+
+        return calibrate(self.weights, self.preprocess, photos)
 
     def to_torch(self, end: str | None = None) -> TorchNetwork:
         """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch``.

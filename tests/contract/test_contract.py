@@ -48,6 +48,7 @@ HEAVY = {
     "platformdirs",
     "torch",
     "sklearn",
+    "openvino",
     "starlette",
     "uvicorn",
     "jinja2",
@@ -116,7 +117,7 @@ def test_a_second_peek_needs_no_onnx(chelsea: Path, tmp_path: Path) -> None:
     assert main(arguments) == 0
     loaded = imported_by(f"from godeeper.cli.main import main; main({arguments})")
     assert "onnxruntime" in loaded
-    assert not loaded & {"onnx", "torch", "tensorflow", "sklearn", "matplotlib"}
+    assert not loaded & {"onnx", "torch", "tensorflow", "sklearn", "matplotlib", "openvino"}
 
 
 def commands() -> list[list[str]]:

@@ -21,5 +21,5 @@ def test_the_scaled_photo_is_answered_pixels_last_beside_inner_tensors() -> None
 
 def test_an_unknown_engine_is_refused_by_name() -> None:
     """The error lists the engines there are."""
-    with pytest.raises(UnknownName, match="unknown engine 'caffe': expected one of onnxruntime, torch"):
+    with pytest.raises(UnknownName, match="unknown engine 'caffe': expected one of auto, onnxruntime, openvino, torch"):
         godeeper.load(engine="caffe")

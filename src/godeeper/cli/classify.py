@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
-from .common import add_command, print_json, print_table
+from .common import add_command, add_engine, print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size (classifiers only)"
     )
+    add_engine(parser)
     parser.add_argument("--csv", action="store_true", help="print a table for spreadsheets and nothing else")
 
 
@@ -61,10 +62,11 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     """Every photo by a classifier of one's own; 1 where one could not be read."""
     from ..training.classifier import Classifier
 
-    classifier = Classifier.load(path)
+    classifier = Classifier.load(path, engine=options.engine)
     records = judged(classifier, places, exact=options.exact)
     if options.json:
-        print_json({"classifier": str(path), "photos": records})
+        computed = classifier.network.runner.identity(pooled=True)
+        print_json({"classifier": str(path), **computed.record, "photos": records})
     elif options.csv:
         print_csv(records, classifier.head.classes)
     else:
@@ -119,14 +121,15 @@ def run_weights(options: argparse.Namespace) -> int:
 
     if options.csv:
         raise OptionError("--csv with --weights: expected a classifier, FILE.godeeper; print --json instead")
-    network = load(weights=options.weights)
+    network = load(weights=options.weights, engine=options.engine)
     records = []
     for photo in options.photos:
         records.append(record(network, photo, options.top))
         if not options.json:
             print_people(records[-1])
     if options.json:
-        print_json({"weights": network.weights.name, "photos": records})
+        computed = network.runner.identity(pooled=False)
+        print_json({"weights": network.weights.name, **computed.record, "photos": records})
     return 2 if any(each["error"] for each in records) else 0
 
 

@@ -27,6 +27,13 @@ def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -
     return parser
 
 
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """The option ``--engine``."""
+    parser.add_argument(
+        "--engine", default="auto", metavar="E", help="what computes: auto (default), onnxruntime, openvino or torch"
+    )
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False))

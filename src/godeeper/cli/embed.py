@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from .common import add_command, print_json
+from .common import add_command, add_engine, print_json
 
 if TYPE_CHECKING:
     from ..features_file import Writer
@@ -35,7 +35,10 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
     )
-    parser.add_argument("--engine", default="onnxruntime", metavar="E", help="onnxruntime (default) or torch")
+    add_engine(parser)
+    parser.add_argument(
+        "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
+    )
     parser.add_argument("--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size")
 
 
@@ -46,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from ..stream import whole_tensors
     from .progress import counter
 
-    network = load(weights=options.weights, engine=options.engine)
+    network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
     photos = photos_in(options.places)
     if not photos:
@@ -56,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
         "weights_sha256": network.weights.sha256,
         "preprocessing": network.preprocess.summary,
         "exact": options.exact,
+        **network.runner.identity(pooled=True).record,
     }
     with closing(writer_for(options.out, addresses, provenance)) as writer, counter("photos") as progress:
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)

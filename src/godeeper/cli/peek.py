@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, print_json
+from .common import add_command, add_engine, print_json
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
@@ -48,6 +48,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--frame", action=argparse.BooleanOptionalAction, help="heading and legend (default: all scales but blog)"
     )
+    add_engine(parser)
     parser.add_argument("--fit", metavar="F", help="squash or crop (default: as the weights were trained)")
     parser.add_argument("--filter", metavar="F", help="antialias or tf2015 (default: as the weights were trained)")
     parser.add_argument("--npz", type=Path, metavar="FILE", help="write the numbers too")
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     view = View(
         options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
     )
-    network = load(weights=options.weights, fit=options.fit, filter=options.filter)
+    network = load(weights=options.weights, engine=options.engine, fit=options.fit, filter=options.filter)
     network.trunks.cache = trunk_cache()
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         save_npz(peeks, options.npz)
     records = [peek.record(str(path), view.scale) for peek, (path, _) in zip(peeks, pictures, strict=True)]
     if options.json:
-        print_json(document(options.photo, peeks[0], records))
+        print_json(document(options.photo, peeks[0], records) | network.runner.identity(pooled=False).record)
     else:
         print_people(peeks, records)
     return 0

@@ -6,25 +6,40 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import UnknownName
+from ..errors import OptionError, UnknownName
 from ..weights.file import WeightsFile
+from .calibration import Calibration, calibration_of
+from .identity import PRECISIONS, Identity
 from .plan import Key, Plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
-ENGINES = {"onnxruntime": ("runner", "Runner"), "torch": ("torch_runner", "TorchRunner")}
+ENGINES = {
+    "auto": ("auto", "AutoRunner"),
+    "onnxruntime": ("runner", "Runner"),
+    "openvino": ("openvino", "OpenVinoRunner"),
+    "torch": ("torch_runner", "TorchRunner"),
+}
 """Name -> the file beside this one, and its class."""
+
+ONLY_FP32 = ("torch",)
 
 
 class Engine(Protocol):
     """Carries out plans with one set of weights."""
 
     weights: WeightsFile
+    calibration: Calibration | None
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
+
+    def identity(self, *, pooled: bool) -> Identity:
+        """Who computes plans that are pooled, or those that are not."""
 
     def is_ready(self, plan: Plan) -> bool:
         """Whether ``plan`` can be run without building or compiling anything first."""
@@ -33,10 +48,32 @@ class Engine(Protocol):
         """Let go of what is held in memory; the next run makes it anew."""
 
 
-def engine_named(name: str, weights: WeightsFile) -> Engine:
-    """The engine of that name with these weights; raises ``UnknownName``, or ``MissingExtra`` if it is not installed."""
+def engine_named(
+    name: str, weights: WeightsFile, precision: str = "fp32", calibration: Calibration | str | Path | None = None
+) -> Engine:
+    """An engine with these weights.
+
+    Args:
+        name: one of ``ENGINES``.
+        weights: what it computes with.
+        precision: ``fp32``, or ``int8``.
+        calibration: of int8, or its file; the one that comes with the weights if not given.
+
+    Raises:
+        UnknownName: no such engine, or precision.
+        MissingExtra: the engine is not installed.
+        WeightsError: there is no calibration for these weights.
+        OptionError: the engine does not compute in that precision.
+    """
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
+    if precision not in PRECISIONS:
+        raise UnknownName("precision", precision, PRECISIONS)
     file, kind = ENGINES[name]
-    engine: Engine = getattr(import_module(f".{file}", __package__), kind)(weights)
+    if precision != "fp32" and name in ONLY_FP32:
+        raise OptionError(f"engine {name!r} computes in fp32, not in {precision}: use auto, onnxruntime or openvino")
+    make = getattr(import_module(f".{file}", __package__), kind)
+    engine: Engine = (
+        make(weights) if precision == "fp32" else make(weights, calibration=calibration_of(weights, calibration))
+    )
     return engine

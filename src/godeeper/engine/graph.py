@@ -2,11 +2,15 @@
 
 Batch normalisation is folded into the convolution before it.  The batch size is free.  Values are
 (B, C, H, W) float32 and carry the addresses of the blueprint.
+
+With a calibration, the values it knows are rounded to 8 bits (QuantizeLinear, DequantizeLinear), and so are the
+folded kernels of the convolutions that take them, each filter on a scale of its own; engines that recognise the
+pairs compute with integers between them.  arXiv:1712.05877.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +26,24 @@ from .plan import POOLED, Key, Plan, is_flat, name, result_names, sources
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float32]
+
 OPSET = 17
 IR_VERSION = 8  # what ONNX Runtime 1.14 and later read
 
 
-def build(plan: Plan, numbers: Numbers) -> bytes:
-    """The serialised ONNX model that carries out ``plan``."""
-    builder = Builder(plan, numbers)
+LEVELS = 255  # of an 8-bit value that is never negative
+KERNEL_LEVELS = 127  # either side of zero
+LARGEST_BIAS = 2**30  # in steps of the products: within 32 bits, with room for what is added
+SMALLEST_STEP = 1e-12  # of a filter that is all zeros
+
+
+def build(plan: Plan, numbers: Numbers, highest: Mapping[str, float] | None = None) -> bytes:
+    """The serialised ONNX model that carries out ``plan``.
+
+    ``highest``: address -> the greatest value that 8 bits are to hold, from 0; none: all of it in single precision.
+    """
+    builder = Builder(plan, numbers, highest or {})
     for key in plan.steps:
         builder.step(key)
     if plan.pooled:
@@ -50,9 +65,10 @@ def build(plan: Plan, numbers: Numbers) -> bytes:
 class Builder:
     """Collects nodes and numbers; each method adds one kind of operation."""
 
-    def __init__(self, plan: Plan, numbers: Numbers) -> None:
+    def __init__(self, plan: Plan, numbers: Numbers, highest: Mapping[str, float]) -> None:
         self.plan = plan
         self.numbers = numbers
+        self.steps = {address: high / LEVELS for address, high in highest.items()}  # between two 8-bit values
         self.sites = sites(plan.network)
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -72,16 +88,34 @@ class Builder:
                 self.node("Flatten", [f"{result}/grid"], result)  # (B, C)
 
     def step(self, key: Key) -> None:
-        """Add what computes ``key``."""
-        site, stage = self.sites[key[0]], key[1]
-        inputs = [name(self.sites, source) for source in sources(self.sites, key, self.plan.fed)]
+        """Add what computes ``key``, rounded to 8 bits where the calibration knows it."""
         output = name(self.sites, key)
+        if output in self.steps:
+            self.compute(key, f"{output}/exact")
+            self.round_off(f"{output}/exact", output)
+        else:
+            self.compute(key, output)
+
+    def round_off(self, exact: str, output: str) -> None:
+        """``exact`` to the nearest of the 256 values that 8 bits can hold, from zero."""
+        zero = f"{output}/zero"
+        self.initializers.append(numpy_helper.from_array(np.zeros((), np.uint8), zero))
+        scale = [self.constant(f"{output}/step", np.asarray(self.steps[output])), zero]
+        self.node("QuantizeLinear", [exact, *scale], f"{output}/8bit")
+        self.node("DequantizeLinear", [f"{output}/8bit", *scale], output)
+
+    def compute(self, key: Key, output: str) -> None:
+        """Add what computes ``key`` and calls it ``output``."""
+        site, stage = self.sites[key[0]], key[1]
+        given = sources(self.sites, key, self.plan.fed)
+        inputs = [name(self.sites, source) for source in given]
         if stage == "relu":
             self.node("Relu", inputs, output)
         elif stage != "conv" and (site.index, "conv") in self.plan.fed:
             self.line(site, inputs, output)
         elif isinstance(site.op, Conv):
-            self.conv(site, site.op, inputs, output, folded=stage != "conv")
+            rounded = inputs[0] in self.steps and given[0] not in self.plan.fed
+            self.conv(site, site.op, inputs, output, folded=stage != "conv", rounded=rounded)
         elif isinstance(site.op, Pool):
             self.pool(site, site.op, inputs, output)
         elif isinstance(site.op, Norm):
@@ -99,16 +133,42 @@ class Builder:
         else:
             self.node("Softmax", inputs, output, axis=1)
 
-    def conv(self, site: Site, op: Conv, inputs: Sequence[str], output: str, *, folded: bool) -> None:
+    def conv(self, site: Site, op: Conv, inputs: Sequence[str], output: str, *, folded: bool, rounded: bool) -> None:
         """A convolution, with what follows it (batch normalisation or a bias) folded in, or raw."""
         kernel = self.numbers.kernel(site)  # (out, in, height, width)
         parameters = []
-        if folded:
+        if not folded:
+            parameters = [self.constant(f"{output}/kernel", kernel)]
+        else:
             norm = self.numbers.batchnorm(site)
             kernel = kernel * norm.scale[:, None, None, None]
-            parameters = [self.constant(f"{output}/bias", norm.shift)]
-        parameters = [self.constant(f"{output}/kernel", kernel), *parameters]
+            if rounded:
+                parameters = self.integers(kernel, norm.shift, self.steps[inputs[0]], output)
+            else:
+                parameters = [self.constant(f"{output}/kernel", kernel), self.constant(f"{output}/bias", norm.shift)]
         self.node("Conv", [*inputs, *parameters], output, **self.window(site, op))
+
+    def integers(self, kernel: Floats, bias: Floats, input_step: float, output: str) -> list[str]:
+        """A folded kernel in 8 bits, each filter on its own symmetric scale, and its bias on that of the products."""
+        scale = np.abs(kernel).max(axis=(1, 2, 3)) / KERNEL_LEVELS  # (out,)
+        scale = np.maximum(scale, np.abs(bias) / (input_step * LARGEST_BIAS), dtype=np.float32)
+        scale = np.maximum(scale, SMALLEST_STEP, dtype=np.float32)
+        products = (scale * np.float32(input_step)).astype(np.float32)
+        small = np.rint(kernel / scale[:, None, None, None]).astype(np.int8)
+        whole = np.rint(bias.astype(np.float64) / products).astype(np.int32)
+        return [
+            self.stored(f"{output}/kernel", small, scale, axis=0),
+            self.stored(f"{output}/bias", whole, products, axis=0),
+        ]
+
+    def stored(self, label: str, values: NDArray[np.signedinteger[Any]], scale: Floats, axis: int) -> str:
+        """Numbers kept as integers, each place along ``axis`` on a scale of its own; answers their name."""
+        self.initializers.append(numpy_helper.from_array(values, f"{label}/integers"))
+        step = self.constant(f"{label}/step", scale)
+        zero = f"{label}/zero"
+        self.initializers.append(numpy_helper.from_array(np.zeros(len(scale), values.dtype), zero))
+        self.node("DequantizeLinear", [f"{label}/integers", step, zero], label, axis=axis)
+        return label
 
     def line(self, site: Site, inputs: Sequence[str], output: str) -> None:
         """Batch normalisation, or the bias, of a raw convolution that was fed."""
@@ -136,5 +196,5 @@ class Builder:
 
     def constant(self, name: str, values: NDArray[np.float32]) -> str:
         """Store numbers in the graph; answers their name."""
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(values, np.float32, order="C"), name))
         return name

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..blueprint.sites import sites
 from ..weights.file import WeightsFile
+from .calibration import Calibration
+from .identity import Identity
 from .plan import Key, Plan, sources
 from .torch import TorchNetwork
 from .torch_operations import torch
@@ -27,6 +29,7 @@ class TorchRunner:
     def __init__(self, weights: WeightsFile, device: str | None = None) -> None:
         """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
         self.weights = weights
+        self.calibration: Calibration | None = None  # fp32 only
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @cached_property
@@ -51,6 +54,10 @@ class TorchRunner:
                 for idle in remaining.get(number, ()):
                     del values[idle]
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
+
+    def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
+        """Who computes; the CPU and a GPU are two."""
+        return Identity(f"torch-{self.device.type}")
 
     def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)
         """Always: no plan needs anything of its own."""

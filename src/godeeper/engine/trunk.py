@@ -80,7 +80,14 @@ class Trunks:
     def name(self, trunk: Key, photo: str) -> str:
         """Names a value by all that determines it: what the network read stands for the photo and its preprocessing."""
         address = sites(self.network)[trunk[0]].address
-        parts = [__version__, RECIPE, self.engine.weights.sha256, identity(self.engine), address, photo]
+        parts = [
+            __version__,
+            RECIPE,
+            self.engine.weights.sha256,
+            self.engine.identity(pooled=False).key,
+            address,
+            photo,
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
@@ -109,8 +116,3 @@ class Known:
         self.values[trunk] = value
         if self.trunks.cache:
             self.trunks.cache.store(self.trunks.name(trunk, self.photo), value.astype("<f4", copy=False).tobytes())
-
-
-def identity(engine: Engine) -> str:
-    """Who computes: engines agree only to some digits."""
-    return type(engine).__name__

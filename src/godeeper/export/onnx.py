@@ -49,7 +49,9 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
     steps = plan(file.network, list(dict.fromkeys(keys.values())))
     with file.numbers() as numbers:
         numbers.check()
-        model = onnx.load_model_from_string(build(steps, numbers))
+        model = onnx.load_model_from_string(
+            build(steps, numbers, classifier.calibration.highest if classifier.calibration else None)
+        )
     before = photo_nodes(PHOTO, name(every, NETWORK_INPUT), classifier.preprocess)
     after = head_nodes(classifier, {name(every, key): every[key[0]].kind not in FLAT for key in keys.values()})
     graph = helper.make_graph(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import islice
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blueprint.address import resolve_one
+from ..engine.calibration import Calibration
 from ..engine.engines import engine_named
+from ..engine.identity import PRECISIONS
 from ..errors import ClassifierError, GodeeperError, OptionError
 from ..network import Network
 from ..photos.decode import Photo, decode
@@ -63,7 +65,8 @@ class Classifier:
     """Tells photos apart.
 
     ``weights`` and ``weights_sha256``: the network's, by name and by content.  ``preprocessing``: the fields of
-    a ``Preprocess``.  ``report_record``: the report of its training, as JSON, kept in the file; ``report``: the
+    a ``Preprocess``.  ``calibration``: what it computes in 8 bits by, or None for single precision.  ``engine``: what
+    computes, as in ``load``; not kept in the file.  ``report_record``: the report of its training, as JSON, kept in the file; ``report``: the
     same in full, right after training only.  ``certificate``: of the last check against an export.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
@@ -76,6 +79,8 @@ class Classifier:
     report_record: Mapping[str, Any] | None = field(default=None, repr=False)
     certificate: Mapping[str, Any] | None = field(default=None, repr=False)
     report: Report | None = field(default=None, repr=False)
+    calibration: Calibration | None = field(default=None, repr=False)
+    engine: str = "auto"
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -85,7 +90,13 @@ class Classifier:
     @cached_property
     def network(self) -> Network:
         """The network with these very weights; raises ``UnknownName`` or ``ClassifierError`` where it has others."""
-        return Network(engine_named("onnxruntime", self.weights_file), self.preprocess)
+        engine = engine_named(self.engine, self.weights_file, self.precision, self.calibration)
+        return Network(engine, self.preprocess)
+
+    @property
+    def precision(self) -> str:
+        """``fp32`` or ``int8``."""
+        return PRECISIONS[self.calibration is not None]
 
     @property
     def weights_file(self) -> WeightsFile:
@@ -179,15 +190,15 @@ class Classifier:
         write(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path) -> Classifier:
-        """Read a ``.godeeper`` file.
+    def load(cls, path: str | Path, *, engine: str = "auto") -> Classifier:
+        """Read a ``.godeeper`` file; ``engine`` is what is to compute.
 
         Raises:
             ClassifierError: it is damaged, of another version, or its weights are not those installed.
         """
         from .classifier_file import read
 
-        classifier = read(Path(path))
+        classifier = replace(read(Path(path)), engine=engine)
         try:
             check_features(classifier)
         except GodeeperError as error:
@@ -217,7 +228,9 @@ def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) 
 
 
 def check_features(classifier: Classifier) -> None:
-    """Raise where the network does not give as many features as the head takes."""
+    """Raise where the network does not give as many features as the head takes, or was calibrated for other weights."""
+    if classifier.calibration is not None:
+        classifier.calibration.check(classifier.weights_file)
     blueprint = classifier.weights_file.network
     tensors = [resolve_one(blueprint, address) for address in classifier.head.addresses]
     partial = [tensor.address for tensor in tensors if tensor.channels is not None]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.calibration import from_record
 from ..errors import ClassifierError, GodeeperError
 from ..files import write_atomically
 from ..photos.preprocess import Preprocess
@@ -67,6 +68,8 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "addresses": list(head.addresses),
         "weights": {"name": classifier.weights, "sha256": classifier.weights_sha256},
         "preprocessing": dict(classifier.preprocessing),
+        "precision": classifier.precision,
+        "calibration": classifier.calibration.record if classifier.calibration else None,
         "temperature": head.temperature,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
@@ -154,7 +157,11 @@ def made(description: dict[str, Any], numbers: dict[str, NDArray[Any]], report: 
     check_head(head)
     name, sha256 = strings([description["weights"][key] for key in ("name", "sha256")])
     Preprocess.from_mapping(description["preprocessing"])
-    return Classifier(head, name, sha256, description["preprocessing"], report, description["certificate"])
+    record = description.get("calibration")  # files from before there were any have none
+    calibration = None if record is None else from_record(record)
+    return Classifier(
+        head, name, sha256, description["preprocessing"], report, description["certificate"], calibration=calibration
+    )
 
 
 def strings(values: Any) -> tuple[str, ...]:

@@ -130,7 +130,9 @@ class Computer:
     def key(self, pixels: str, address: str) -> bytes:
         """Under which a feature is stored."""
         tensor = self.tensors[address]
-        return feature_key(pixels, self.network.weights.sha256, tensor.address, self.network.preprocess.summary)
+        network = self.network
+        computed_by = network.runner.identity(pooled=True).key
+        return feature_key(pixels, network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
 
     def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
         """What is stored of each photo: hash of its pixels -> address -> (C,)."""

@@ -32,7 +32,7 @@ Row = tuple[bytes, bytes, int, bytes]
 
 SCHEMA = 1  # in the file's name, so that two versions of godeeper never fight over one file
 FILE = f"features-{SCHEMA}.sqlite"
-FEATURE_RECIPE = 1  # goes up when the same photo, weights, tensor and preprocessing give other numbers
+FEATURE_RECIPE = 2  # goes up when the same photo, weights, tensor and preprocessing give other numbers
 MOST_BYTES = 4 << 30
 HALF = np.dtype("<f2")
 DAY = 24 * 60 * 60
@@ -50,7 +50,9 @@ DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, 
 """SQLite's codes for a file whose content is not what was written; ``SQLITE_ERROR`` is a table that is missing."""
 
 
-def feature_key(pixels_sha256: str, weights_sha256: str, address: str, preprocessing: str) -> bytes:
+def feature_key(
+    pixels_sha256: str, weights_sha256: str, address: str, preprocessing: str, computed_by: str = "onnxruntime fp32"
+) -> bytes:
     """What a feature is stored under.
 
     Args:
@@ -58,8 +60,9 @@ def feature_key(pixels_sha256: str, weights_sha256: str, address: str, preproces
         weights_sha256: of the weights, which covers their network and dialect.
         address: the tensor's 2015 name.
         preprocessing: ``Preprocess.summary``.
+        computed_by: ``Identity.key`` of the engine, since two engines may round the last bit otherwise.
     """
-    parts = [FEATURE_RECIPE, pixels_sha256, weights_sha256, address, preprocessing]
+    parts = [FEATURE_RECIPE, pixels_sha256, weights_sha256, address, preprocessing, computed_by]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 

@@ -37,6 +37,7 @@ from .folds import Ints
 from .head import KEPT, Head, Selection, fit, nested_logits, select
 from .learning import count_right, forecast, learning_curve
 from .measure import suspected_mislabels
+from .precision import settle
 from .report import CROSS_VALIDATION, TEST_SET, Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
@@ -62,6 +63,8 @@ def retrain(
     weights: str | Path = "bundled",
     features: str | Sequence[str] = "auto",
     seed: int = 0,
+    engine: str = "auto",
+    precision: str = "fp32",
     progress: Progress | None = None,
 ) -> Classifier:
     """Train a classifier on a folder of class folders, and test it.
@@ -70,7 +73,9 @@ def retrain(
         folder: one folder of photos a class; nested folders are classes of their own.
         weights: of the network whose features are used: installed ones by name, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
-        seed: of the folds and the fit; the same photos and seed give the same classifier.
+        seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.
+        engine: what computes the features, as in ``load``.
+        precision: ``fp32``; ``int8``, where it passes a comparison on these photos; ``auto``, that of large folders.
         progress: told (step, photos done, photos in all).
 
     Returns:
@@ -82,14 +87,19 @@ def retrain(
         UnknownAddress, UnknownName, WeightsError: what was asked for is not there.
     """
     clock = Clock()
-    network = load(weights=weights)
+    network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
-        audience = Audience(network, addresses, store) if several_classes(Path(folder)) else None
+        early = precision == "fp32" and several_classes(Path(folder))  # else the doctor's verdicts come first
+        audience = Audience(network, addresses, store) if early else None
         with clock.step("doctor"):
             checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
+        with clock.step("precision"):
+            network, said = settle(
+                network, engine, precision, checkup, addresses, seed, store, step_of(progress, "comparing precisions")
+            )
         with clock.step("features"):
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
             values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
@@ -100,6 +110,7 @@ def retrain(
                 trained = train_few(data) if few(checkup) else train_many(data)
             with clock.step("report"):
                 report = make_report(data, trained, network, clock)
+                report = replace(report, notes=(*report.notes, *said))
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
     return Classifier(
         head=trained.head,
@@ -107,6 +118,7 @@ def retrain(
         weights_sha256=network.weights.sha256,
         preprocessing=network.weights.description.preprocessing,
         report_record=record,
+        calibration=network.calibration,
         report=replace(report, seconds=clock.seconds),
     )
 
@@ -367,6 +379,7 @@ def provenance(data: Data, network: Network) -> dict[str, str]:
         "godeeper": __version__,
         "libraries": libraries,
         "python": sys.version.partition(" ")[0],
+        "engine": str(network.runner.identity(pooled=True)),
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),

@@ -48,7 +48,7 @@ def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
 def test_pooled_plans_are_entries_of_their_own(net: Network) -> None:
     """The cache tells means from grids."""
     runner = Runner(net.weights)
-    keys = {runner.cache_key(plan_for(net, ["mixed/join"], pooled=pooled)) for pooled in (False, True)}
+    keys = {runner.graphs.key(plan_for(net, ["mixed/join"], pooled=pooled)) for pooled in (False, True)}
     assert len(keys) == 2
 
 

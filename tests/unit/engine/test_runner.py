@@ -67,11 +67,11 @@ def test_another_plan_or_weights_is_another_entry() -> None:
         plan(weights.network, [key_of(resolve_one(weights.network, name))])
         for name in ("conv", "conv_1", "conv/Conv2D")
     ]
-    assert len({runner.cache_key(each) for each in plans}) == 3
+    assert len({runner.graphs.key(each) for each in plans}) == 3
     from dataclasses import replace
 
     other = replace(weights, description=replace(weights.description, sha256="0" * 64))
-    assert Runner(other).cache_key(plans[0]) != runner.cache_key(plans[0])
+    assert Runner(other).graphs.key(plans[0]) != runner.graphs.key(plans[0])
 
 
 def run_in_process(folder: str) -> bytes:

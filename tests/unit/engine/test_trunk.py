@@ -15,6 +15,7 @@ from godeeper.blueprint.cuts import cuts, trunks
 from godeeper.blueprint.sites import sites
 from godeeper.cli.main import main
 from godeeper.engine.cache import GraphCache
+from godeeper.engine.identity import Identity
 from godeeper.engine.plan import Key, Plan, name
 from godeeper.engine.trunk import Trunks
 from godeeper.network import Network
@@ -31,6 +32,7 @@ class Watched:
     def __init__(self, net: Network, built: tuple[str, ...] = ()) -> None:
         self.inner = net.runner
         self.weights = net.weights
+        self.calibration = None
         self.built = built
         self.runs: list[tuple[list[str], list[str]]] = []
 
@@ -41,6 +43,9 @@ class Watched:
     def ends(self, plan: Plan) -> tuple[list[str], list[str]]:
         every = sites(plan.network)
         return [name(every, key) for key in plan.fed], [name(every, key) for key in plan.fetched]
+
+    def identity(self, *, pooled: bool) -> Identity:
+        return self.inner.identity(pooled=pooled)
 
     def is_ready(self, plan: Plan) -> bool:
         return self.ends(plan)[0][0] in self.built

@@ -80,10 +80,10 @@ def test_what_was_written_is_read(path: Path) -> None:
 
 
 def test_all_that_determines_a_feature_is_in_its_key() -> None:
-    """Other pixels, weights, tensor or preprocessing are another key."""
-    parts = ["pixels", "weights", "mixed/join", "squash to 299 x 299"]
+    """Other pixels, weights, tensor, preprocessing or engine are another key."""
+    parts = ["pixels", "weights", "mixed/join", "squash to 299 x 299", "onnxruntime fp32"]
     changed = [[*parts[:place], "other", *parts[place + 1 :]] for place in range(len(parts))]
-    assert len({feature_key(*each) for each in [parts, *changed]}) == 5
+    assert len({feature_key(*each) for each in [parts, *changed]}) == 6
 
 
 def test_killed_at_any_moment(path: Path) -> None:

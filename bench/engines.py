@@ -1,0 +1,281 @@
+"""Which engine, which precision, how many photos at once: one interleaved run, the machine's limit beside it.
+
+    python bench/engines.py [--rounds 9]
+
+Prints tables in markdown, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
+Engines that are not installed are left out, and said to be.  The photos are the two that come with scikit-learn, cut into
+pieces: godeeper's calibration was not made from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import limit
+import tables
+from godeeper import load
+from godeeper.blueprint.cost import tensor_macs
+from godeeper.engine.engines import Engine, engine_named
+from godeeper.engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
+from godeeper.network import Network
+from godeeper.photos.decode import decode
+from targets import Target
+from turns import Times, in_turn, least_processor, least_wall, processor_seconds, wall_seconds
+
+Floats = NDArray[np.float32]
+
+ENGINES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch"}  # engine -> its package
+PRECISIONS = {"onnxruntime": ("fp32", "int8"), "openvino": ("fp32", "int8"), "torch": ("fp32",)}
+BASE = "onnxruntime fp32"
+MODULES, ONE = "mixed*/join", "mixed/tower_2/conv"
+PHOTOS = 16
+USUAL = 8  # what godeeper takes at once
+BATCHES = {"onnxruntime": (1, 4, USUAL, 16), "openvino": (1, 4, USUAL, 16), "torch": (USUAL,)}
+
+LEAST_COSINE, OF_THE_LIMIT, INT8_FASTER, AGREEMENT = 0.995, 0.85, 2.5, 1e-4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything one run found: call -> times, and (address, photo) -> cosine for each engine in int8."""
+
+    network: Network
+    times: dict[str, Times]
+    openings: dict[str, float]
+    cosines: dict[str, dict[str, NDArray[np.float64]]]
+    differences: dict[str, float]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="how often each is called (default: 9)")
+    rounds = parser.parse_args().rounds
+    if rounds < 2:
+        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
+    print(heading(rounds))
+    measured = measure(rounds)
+    targets = all_targets(measured)
+    for lines in (
+        folder_table(measured),
+        batch_table(measured),
+        limit.limit_table(measured.times),
+        cosine_table(measured),
+        one_table(measured),
+        tables.target_table(targets),
+    ):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def heading(rounds: int) -> str:
+    """When, where, with what, and what is missing."""
+    busy = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    missing = [name for name, package in ENGINES.items() if not find_spec(package)]
+    return "\n".join(
+        [
+            f"# godeeper's engines, {datetime.date.today().isoformat()}",
+            "",
+            f"{tables.processor()}, {os.cpu_count()} cores, load {busy}.",
+            f"{tables.versions(sys.executable)}.  Not installed: {', '.join(missing) or 'none'}.",
+            f"Medians of {rounds} interleaved rounds, quartiles in brackets.",
+        ]
+    )
+
+
+def measure(rounds: int) -> Measured:
+    """All engines on the same photos, in turn with the matrix products."""
+    network = load("inception_v3", engine="onnxruntime")
+    folder = plan(network.blueprint, [key_of(tensor) for tensor in network.tensors(MODULES)], pooled=True)
+    one = plan(network.blueprint, [key_of(network.tensors(ONE)[0])])
+    photos = pieces(network)
+    calls: dict[str, Callable[[], Any]] = {}
+    openings: dict[str, float] = {}
+    features: dict[str, dict[Key, Floats]] = {}
+    for name, engine in engines(network).items():
+        started = time.perf_counter()
+        engine.run(folder, {NETWORK_INPUT: photos[:1]})
+        openings[name] = time.perf_counter() - started
+        features[name] = engine.run(folder, {NETWORK_INPUT: photos})
+        for batch in batches(name):
+            calls[f"{name} {batch}"] = partial(run, engine, folder, photos, batch)
+        calls[f"{name} one"] = partial(engine.run, one, {NETWORK_INPUT: photos[:1]})
+    calls |= {name: product.call for name, product in limit.products_by_name().items()}
+    return Measured(network, in_turn(calls, rounds), openings, *compared(network, features))
+
+
+def pieces(network: Network) -> Floats:
+    """(16, 3, size, size): two photos, each whole and in overlapping pieces."""
+    from sklearn.datasets import load_sample_images
+
+    found = []
+    for pixels in load_sample_images().images:
+        photo = decode(pixels).image
+        width, height = photo.size
+        boxes = [(0, 0, width, height)]
+        boxes += [
+            (left, top, left + width // 2, top + height // 2)
+            for left in (0, width // 4, width // 2)
+            for top in (0, height // 4, height // 2)
+        ]
+        found += [network.preprocess(decode(photo.crop(box))) for box in boxes[: PHOTOS // 2]]
+    return np.concatenate(found)
+
+
+def engines(network: Network) -> dict[str, Engine]:
+    """Engine and precision, such as "openvino int8" -> the engine, of those that are installed."""
+    return {
+        f"{name} {precision}": engine_named(name, network.weights, precision)
+        for name, package in ENGINES.items()
+        if find_spec(package)
+        for precision in PRECISIONS[name]
+    }
+
+
+def run(engine: Engine, steps: Plan, photos: Floats, batch: int) -> None:
+    """All photos, some at a time."""
+    for start in range(0, len(photos), batch):
+        engine.run(steps, {NETWORK_INPUT: photos[start : start + batch]})
+
+
+def compared(
+    network: Network, features: dict[str, dict[Key, Floats]]
+) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, float]]:
+    """Cosines of int8's features by module, and the largest relative difference of fp32's."""
+    names = {key_of(tensor): tensor.address for tensor in network.tensors(MODULES)}
+    exact = features[BASE]
+    cosines, differences = {}, {}
+    for name, found in features.items():
+        if name.endswith("int8"):
+            cosines[name] = {names[key]: cosine(exact[key], values) for key, values in found.items()}
+        else:
+            differences[name] = max(difference(exact[key], values) for key, values in found.items())
+    return cosines, differences
+
+
+def cosine(one: Floats, other: Floats) -> NDArray[np.float64]:
+    """(N,) of the rows."""
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    found: NDArray[np.float64] = (
+        (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+    )
+    return found
+
+
+def difference(one: Floats, other: Floats) -> float:
+    """The largest, relative to the largest value."""
+    return float(np.abs(one - other).max() / np.abs(one).max())
+
+
+def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
+    """How much of the best matrix product's rate the network reaches, by the clock or by processor seconds; fastest turns."""
+    deepest = measured.network.tensors(MODULES)[-1].site.index
+    operations = 2 * PHOTOS * tensor_macs(measured.network.blueprint, [deepest])
+    taken = least_wall if kind == "wall" else least_processor
+    _, rate = limit.best(measured.times, name.split()[1], kind)
+    return operations / taken(measured.times[f"{name} {USUAL}"]) / rate
+
+
+def folder_table(measured: Measured) -> list[str]:
+    """Folders: the eleven modules' features, eight photos at a time."""
+    base = wall_seconds(measured.times[f"{BASE} {USUAL}"])
+    rows = []
+    for name in measured.openings:
+        times = measured.times[f"{name} {USUAL}"]
+        rows.append(
+            [
+                name,
+                f"{base / wall_seconds(times):.2f}",
+                f"{share_of_limit(measured, name):.2f}",
+                f"{share_of_limit(measured, name, 'cpu'):.2f}",
+                tables.milliseconds([wall / PHOTOS for wall in times.wall]),
+                f"{1000 * processor_seconds(times) / PHOTOS:.1f}",
+                f"{measured.openings[name]:.2f}",
+            ]
+        )
+    names = [
+        "features of eleven modules, 8 photos at once",
+        f"× {BASE}",
+        "of the matrix product's rate (fastest turns)",
+        "the same by processor seconds",
+        "ms a photo",
+        "cpu ms a photo",
+        "first photo, s",
+    ]
+    return tables.table(names, rows)
+
+
+def batches(name: str) -> tuple[int, ...]:
+    """How many photos at once are tried with an engine."""
+    return BATCHES[name.split()[0]]
+
+
+def batch_table(measured: Measured) -> list[str]:
+    """How many photos at once."""
+    rows = []
+    for name in measured.openings:
+        walls = [wall_seconds(measured.times[f"{name} {batch}"]) for batch in batches(name)]
+        if len(walls) > 1:
+            rows.append([name, *(f"{min(walls) / wall:.2f}" for wall in walls)])
+    return tables.table(["speed with so many photos at once, of the best", *map(str, BATCHES["openvino"])], rows)
+
+
+def cosine_table(measured: Measured) -> list[str]:
+    """How far the features turn in 8 bits."""
+    names = list(measured.cosines)
+    rows = [
+        [
+            address,
+            *(f"{values[address].mean():.4f} ({values[address].min():.4f})" for values in measured.cosines.values()),
+        ]
+        for address in (tensor.address for tensor in measured.network.tensors(MODULES))
+    ]
+    return tables.table([f"cosine to fp32, mean of {PHOTOS} photos (the worst)", *names], rows)
+
+
+def one_table(measured: Measured) -> list[str]:
+    """One tensor of one photo, the engine open already."""
+    base = wall_seconds(measured.times[f"{BASE} one"])
+    rows = []
+    for name in measured.openings:
+        times = measured.times[f"{name} one"]
+        rows.append([name, f"{base / wall_seconds(times):.2f}", tables.milliseconds(times.wall)])
+    return tables.table([f"{ONE} of one photo", f"× {BASE}", "ms"], rows)
+
+
+def all_targets(measured: Measured) -> list[Target]:
+    """What is promised of the engines that are there."""
+    fp32 = [name for name in measured.openings if name.endswith("fp32")]
+    fastest = max(fp32, key=lambda name: share_of_limit(measured, name))
+    found = [
+        Target(
+            f"{fastest}, of the matrix product's rate", share_of_limit(measured, fastest), OF_THE_LIMIT, at_least=True
+        )
+    ]
+    found += [
+        Target(f"{name}'s features, relative difference", measured.differences[name], AGREEMENT)
+        for name in fp32
+        if name != BASE
+    ]
+    for name, modules in measured.cosines.items():
+        worst = min(float(values.mean()) for values in modules.values())
+        found.append(Target(f"{name}, cosine of the worst module", worst, LEAST_COSINE, at_least=True))
+    if "openvino int8" in measured.openings:
+        ratio = wall_seconds(measured.times[f"{BASE} {USUAL}"]) / wall_seconds(measured.times[f"openvino int8 {USUAL}"])
+        found.append(Target(f"openvino int8, times faster than {BASE}", ratio, INT8_FASTER, at_least=True))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""torch and ONNX Runtime on a GPU, where there is one: for whoever has it.
+
+    python bench/gpu.py [--rounds 20] [--batch 64]
+    python bench/gpu.py --device cpu --rounds 1 --batch 2        # only shows that the bench itself works
+
+Prints a table in markdown and exits with 0.  Without a GPU it says so in one line and exits with 1.  godeeper promises
+nothing of GPUs: nothing of them in docs/benchmarks.md means that nothing was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+import tables
+from engines import cosine
+from godeeper import load
+from godeeper.engine.plan import key_of, plan
+from godeeper.network import Network
+from turns import in_turn, wall_seconds
+
+END = "pool_3/_reshape"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to compute: called, it answers the features (B, 2048) of all photos."""
+
+    name: str
+    call: Callable[[], Any]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="how often each is called (default: 20)")
+    parser.add_argument("--batch", type=int, default=64, metavar="N", help="photos at once (default: 64)")
+    parser.add_argument("--device", default="cuda", help="cuda (default), or cpu")
+    options = parser.parse_args()
+    missing = why_not(options.device)
+    if missing:
+        print(f"no GPU: {missing}")
+        return 1
+    network = load("inception_v3", engine="onnxruntime")
+    photos = np.random.default_rng(0).uniform(-1, 1, (options.batch, 3, 299, 299)).astype(np.float32)
+    ways = [*torch_ways(network, photos, options.device), *onnxruntime_ways(network, photos, options.device)]
+    print(*table(ways, options.rounds, options.batch), sep="\n")
+    return 0
+
+
+def why_not(device: str) -> str:
+    """Why nothing can be measured here; empty if it can."""
+    if not find_spec("torch"):
+        return "torch is not installed"
+    import torch
+
+    return f"torch {torch.__version__} sees none" if device == "cuda" and not torch.cuda.is_available() else ""
+
+
+def torch_ways(network: Network, photos: Any, device: str) -> list[Way]:
+    """Precision, layout and compilation in every combination; photos lie on the device already."""
+    import torch
+
+    found = []
+    precisions = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    layouts = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
+    compilers = ["eager", "compiled"] if device == "cuda" else ["eager"]  # compiling for a CPU takes minutes
+    for precision, layout, compiler in product(precisions, layouts, compilers):
+        kind = {"dtype": precisions[precision], "memory_format": layouts[layout]}
+        module = network.to_torch(end=END).to(device, **kind)
+        module = torch.compile(module) if compiler == "compiled" else module
+        given = torch.from_numpy(photos).to(device, **kind)
+        found.append(Way(f"torch {precision}, {layout}, {compiler}", partial(answer, torch, module, given)))
+    return found
+
+
+def answer(torch: Any, module: Any, given: Any) -> Any:
+    """The features, on the CPU: whoever waits for them waits for the device."""
+    with torch.inference_mode():
+        return module(given).float().cpu().numpy()
+
+
+def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
+    """ONNX Runtime with its CUDA provider, where that is installed; godeeper's own graph, fp32 and int8."""
+    import onnxruntime
+
+    from godeeper.engine.calibration import shipped
+    from godeeper.engine.graphs import Graphs
+
+    provider = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}[device]
+    if provider not in onnxruntime.get_available_providers():
+        return []
+    steps = plan(network.blueprint, [key_of(network.tensors(END)[0])])
+    found = []
+    for precision, calibration in {"fp32": None, "int8": shipped(network.weights)}.items():
+        graph = Graphs(network.weights, calibration).graph(steps)
+        session = onnxruntime.InferenceSession(graph, providers=[provider])
+        given = {session.get_inputs()[0].name: photos}
+        found.append(Way(f"onnxruntime {precision}", partial(first_of, session, given)))
+    return found
+
+
+def first_of(session: Any, given: dict[str, Any]) -> Any:
+    """The only result of a session."""
+    return session.run(None, given)[0]
+
+
+def table(ways: list[Way], rounds: int, batch: int) -> list[str]:
+    """Every way: how many times the first one's speed, photos a second, how far its features turn."""
+    values = {way.name: way.call() for way in ways}
+    times = in_turn({way.name: way.call for way in ways}, rounds)
+    first = ways[0].name
+    rows = [
+        [
+            way.name,
+            f"{wall_seconds(times[first]) / wall_seconds(times[way.name]):.2f}",
+            f"{batch / wall_seconds(times[way.name]):.0f}",
+            f"{cosine(values[first], values[way.name]).min():.5f}",
+        ]
+        for way in ways
+    ]
+    return tables.table([f"{END}, {batch} photos at once", f"× {first}", "photos a second", "least cosine"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Which way of choosing the ranges of 8 bits keeps features closest to those of single precision.
+
+    python bench/rounding.py FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
+
+prints, for each way and module, the mean cosine of the features and that of the worst photo.  Good folders are
+scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+import tables
+from engines import cosine
+from godeeper import load
+from godeeper.engine.calibration import Calibration, calibration_of
+from godeeper.engine.engines import engine_named
+from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
+from godeeper.engine.ranges import BINS, Counts, best_end, shared
+from godeeper.errors import PhotoError
+from godeeper.network import Network
+from godeeper.photos.decode import decode
+from godeeper.photos.listing import photos_in
+
+SHARE_KEPT = 0.9999  # of values that are not zero
+WAYS: dict[str, Callable[[np.ndarray, float], float]] = {
+    "least squared error": best_end,
+    "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all ways are asked alike)
+    "99.99 % of values": lambda histogram, top: percentile(histogram) * top,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs=2, metavar="FOLDER", help="to calibrate on, to test on")
+    parser.add_argument("--most", type=int, default=60, metavar="N", help="photos of each folder (default: 60)")
+    options = parser.parse_args()
+    network = load("inception_v3", engine="onnxruntime")
+    known, strange = (looks(network, folder, options.most) for folder in options.folders)
+    print(f"{len(known)} photos to calibrate on, {len(strange)} to test on")
+    steps = plan(network.blueprint, [key_of(each) for each in network.tensors("mixed*/join")], pooled=True)
+    exact = network.runner.run(steps, {NETWORK_INPUT: strange})
+    columns = {}
+    for name, ranges in all_ranges(network, known).items():
+        record = Calibration(network.weights.sha256, {key: (0.0, high) for key, high in ranges.items()}, name, ())
+        small = engine_named("onnxruntime", network.weights, "int8", record)
+        rounded = small.run(steps, {NETWORK_INPUT: strange})
+        columns[name] = [cosine(exact[key], rounded[key]) for key in steps.fetched]
+    addresses = [tensor.address for tensor in network.tensors("mixed*/join")]
+    rows = [
+        [address, *(f"{values[place].mean():.4f} ({values[place].min():.4f})" for values in columns.values())]
+        for place, address in enumerate(addresses)
+    ]
+    print(*tables.table(["cosine to fp32, mean (the worst photo)", *columns], rows), sep="\n")
+
+
+def looks(network: Network, folder: Path, most: int) -> np.ndarray:
+    """(N, 3, size, size): some photos of a folder, evenly spread over it."""
+    paths = photos_in([str(folder)])
+    chosen = paths[:: -(-len(paths) // most)]
+    found = []
+    for path in chosen:
+        with suppress(PhotoError):  # such as a TIFF of many pages
+            found.append(network.preprocess(decode(path)))
+    return np.concatenate(found)
+
+
+def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, float]]:
+    """Way -> address -> where its range ends."""
+    counts = Counts(network.weights, [photo[None] for photo in photos])
+    ends = {
+        name: {address: way(counts.histograms[address], top) for address, top in counts.greatest.items()}
+        for name, way in WAYS.items()
+    }
+    found = {name: shared(network.blueprint, each) for name, each in ends.items()}
+    first = next(iter(WAYS))
+    record = calibration_of(network.weights)
+    return found | {f"{first}, nothing shared": ends[first], "the record that ships": record.highest}
+
+
+def percentile(histogram: np.ndarray) -> float:
+    """The end of the first bin up to which the share that is kept lies."""
+    counts = np.append(0, histogram[1:]).astype(np.float64)
+    return float(np.searchsorted(np.cumsum(counts), SHARE_KEPT * counts.sum()) + 1) / BINS
+
+
+if __name__ == "__main__":
+    main()

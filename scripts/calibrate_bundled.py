@@ -1,0 +1,82 @@
+"""Make the calibration record that ships for the bundled weights: how far 8 bits reach in each tensor.
+
+    pip install scikit-image==0.26.0
+    python scripts/calibrate_bundled.py             # writes src/godeeper/weights/bundled/inception_v3.int8.json
+    python scripts/calibrate_bundled.py --check     # makes it again and compares
+
+The pictures are those that scikit-image carries in its wheel (free to use, see its data/README), the ones that are photos or
+scans, and examples/chelsea.jpg; of each also its mirror image, a darker one, its middle, and it small on white.  None of
+them is used where the record is tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageOps
+
+from godeeper.engine.calibration import SHIPPED, read
+from godeeper.engine.ranges import calibrate
+from godeeper.network import load
+from godeeper.photos.decode import decode
+
+CHELSEA = Path(__file__).parents[1] / "examples" / "chelsea.jpg"
+PICTURES = (
+    "astronaut.png", "brick.png", "camera.png", "cell.png", "coffee.png", "coins.png", "color.png", "grass.png",
+    "gravel.png", "hubble_deep_field.jpg", "ihc.png", "logo.png", "moon.png", "motorcycle_left.png", "page.png",
+    "retina.jpg", "rocket.jpg", "text.png",
+)  # fmt: skip
+DARKER = 0.6
+WHITE = (255, 255, 255)
+TOLERANCE = 1e-3  # relative: another processor rounds its sums otherwise, and may choose the neighbouring end
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only compare with the file in the repo")
+    options = parser.parse_args()
+    network = load("inception_v3", weights="bundled", engine="onnxruntime")
+    made = calibrate(network.weights, network.preprocess, photos())
+    if not options.check:
+        made.save(SHIPPED)
+    kept = read(SHIPPED)
+    apart = [address for address, high in made.highest.items() if abs(kept.highest[address] / high - 1) > TOLERANCE]
+    print(f"{SHIPPED}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} ends differ from this run's")
+    return 1 if apart or kept.photos != made.photos else 0
+
+
+def photos() -> Iterator[Image.Image]:
+    """Every picture, and what is made of it."""
+    found = importlib.util.find_spec("skimage")
+    if found is None or found.origin is None:
+        sys.exit("scikit-image is not installed: pip install scikit-image==0.26.0")
+    data = Path(found.origin).parent / "data"
+    for path in [*(data / name for name in PICTURES), CHELSEA]:
+        photo = decode(path).image
+        yield photo
+        yield ImageOps.mirror(photo)
+        yield ImageEnhance.Brightness(photo).enhance(DARKER)
+        yield middle(photo)
+        yield on_white(photo)
+
+
+def middle(photo: Image.Image) -> Image.Image:
+    """The middle quarter."""
+    width, height = photo.size
+    return photo.crop((width // 4, height // 4, width - width // 4, height - height // 4))
+
+
+def on_white(photo: Image.Image) -> Image.Image:
+    """The photo on a white page of twice its sides."""
+    width, height = photo.size
+    page = Image.new("RGB", (2 * width, 2 * height), WHITE)
+    page.paste(photo, (width // 2, height // 2))
+    return page
+
+
+if __name__ == "__main__":
+    sys.exit(main())

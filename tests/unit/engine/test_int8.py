@@ -1,0 +1,243 @@
+"""Eight bits: graphs with integers in them, features that stay close, records that are checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import godeeper
+from godeeper.blueprint.dialects import in_dialect
+from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.sites import sites
+from godeeper.engine.cache import GraphCache
+from godeeper.engine.calibration import Calibration, calibration_of, from_record, read, shipped
+from godeeper.engine.engines import engine_named
+from godeeper.engine.graphs import Graphs
+from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
+from godeeper.engine.ranges import BINS, best_end, calibrate, shared
+from godeeper.errors import OptionError, UnknownName, WeightsError
+from godeeper.network import Network
+from godeeper.weights.file import Description, expected_tensors, write
+
+MODULES = "mixed*/join"
+
+
+@pytest.fixture(scope="module")
+def small() -> Network:
+    """Inception v3 in 8 bits, by ONNX Runtime."""
+    return godeeper.load("inception_v3", engine="onnxruntime", precision="int8")
+
+
+@pytest.fixture(scope="module")
+def strangers(net: Network) -> np.ndarray:
+    """(2, 3, 299, 299): the two photos that come with scikit-learn, which the record was not made from."""
+    from sklearn.datasets import load_sample_images
+
+    return np.concatenate([net.preprocess(godeeper.decode(image)) for image in load_sample_images().images])
+
+
+def modules(net: Network) -> Plan:
+    return plan(net.blueprint, [key_of(tensor) for tensor in net.tensors(MODULES)], pooled=True)
+
+
+def record() -> Calibration:
+    return Calibration("0" * 64, {"conv": (0.0, 2.5), "conv_1": (0.0, 1.5)}, "by hand", ("photo",))
+
+
+def test_features_of_every_module_stay_close(net: Network, small: Network, strangers: np.ndarray) -> None:
+    """On photos that the calibration has not seen, each module's features keep a cosine of 0.995 to those of fp32."""
+    exact = net.runner.run(modules(net), {NETWORK_INPUT: strangers})
+    rounded = small.runner.run(modules(net), {NETWORK_INPUT: strangers})
+    for key, one in exact.items():
+        other = rounded[key]
+        cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        assert cosine.mean() >= 0.995, key
+
+
+def test_a_tensor_has_at_most_256_values(small: Network, chelsea: Path) -> None:
+    """What is looked at in 8 bits is what the next convolution takes."""
+    assert 100 < len(np.unique(small.peek(chelsea, "mixed/join").activations)) <= 256
+
+
+def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small: Network, tmp_path: Path) -> None:
+    """93 of 94 kernels are 8-bit integers, their biases 32-bit; a graph without a calibration has none."""
+    cache = GraphCache(tmp_path)
+
+    def kinds(calibration: Calibration | None) -> list[int]:
+        graph = onnx.load_model_from_string(Graphs(net.weights, calibration, cache).graph(modules(net))).graph
+        return [each.data_type for each in graph.initializer if each.name.endswith("/integers")]
+
+    found = kinds(small.calibration)
+    assert found.count(onnx.TensorProto.INT8) == found.count(onnx.TensorProto.INT32) == 93
+    assert kinds(None) == []
+
+
+def test_raw_convolutions_can_be_fetched(net: Network, small: Network, chelsea: Path) -> None:
+    """The side branch of a raw convolution is computed from rounded values, and is near that of fp32."""
+    one, other = (each.peek(chelsea, "mixed/tower_2/conv/Conv2D").activations for each in (net, small))
+    np.testing.assert_allclose(other, one, atol=0.05 * np.abs(one).max())
+
+
+def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
+    """A run that resumes right before a tensor differs from fp32 only by the rounding of what it puts out."""
+    fed = np.random.default_rng(0).uniform(0, 1, (1, 35, 35, 192)).astype(np.float32)
+    one, other = (each.run("mixed/conv", {"pool_1": fed}) for each in (net, small))
+    assert small.calibration is not None
+    high = small.calibration.highest["mixed/conv"]
+    np.testing.assert_allclose(other, np.minimum(one, high), atol=high / 255)
+
+
+def test_what_is_only_copied_shares_its_range(net: Network) -> None:
+    """The parts of a join share its range, and so does a max pool that no join takes with its input."""
+    ends = {tensor.name: float(number) for number, tensor in enumerate(net.tensors(), 1)}
+    found = shared(net.blueprint, ends)
+    assert found["mixed/tower_2/conv"] == found["mixed/conv"] == found["mixed/join"] == ends["mixed/join"]
+    assert found["pool"] == ends["conv_2"]
+    assert found["mixed_3/pool"] == ends["mixed_3/join"]
+    assert found["mixed/tower_2/pool"] == ends["mixed/tower_2/pool"]
+
+
+def test_a_range_ends_where_the_error_is_least() -> None:
+    """Evenly spread values are all kept; one outlier among two million is cut."""
+    even = np.full(BINS, 1000)
+    assert best_end(even, 4.0) == pytest.approx(4.0, rel=0.02)
+    outlier = np.zeros(BINS, np.int64)
+    outlier[1 : BINS // 10] = 10_000
+    outlier[-1] = 1
+    assert best_end(outlier, 4.0) < 2.0
+
+
+def test_calibrating_again_gives_the_same_record(net: Network, chelsea: Path, tmp_path: Path) -> None:
+    """The same photo gives the same record, which names the photo and the weights, and survives its file."""
+    one, other = (calibrate(net.weights, net.preprocess, [chelsea]) for _ in range(2))
+    assert one == other
+    assert one.weights_sha256 == net.weights.sha256
+    assert len(one.photos) == 1
+    assert len(one.ranges) == len([s for s in sites(net.blueprint) if s.kind in ("conv", "pool", "concat")])
+    one.save(tmp_path / "record.json")
+    assert read(tmp_path / "record.json") == one
+
+
+def test_calibrating_without_photos(net: Network) -> None:
+    """No photos are refused."""
+    with pytest.raises(OptionError, match="no photos"):
+        calibrate(net.weights, net.preprocess, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format": 2}, "format 2, expected 1"),
+        ({"ranges": {"conv": [0.0, -1.0]}}, "more than 0"),
+        ({"ranges": {"conv": [0.0, float("nan")]}}, "more than 0"),
+        ({"ranges": {"conv": 3}}, "damaged"),
+        ({"ranges": None}, "damaged"),
+    ],
+)
+def test_a_damaged_record_is_refused(changes: dict[str, object], reason: str) -> None:
+    """Another format, and ranges that are none, are errors in one line."""
+    with pytest.raises(WeightsError, match=reason) as error:
+        from_record(record().record | changes)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_no_record(tmp_path: Path) -> None:
+    """The file is named."""
+    for text in (None, "no JSON"):
+        path = tmp_path / "record.json"
+        if text:
+            path.write_text(text)
+        with pytest.raises(WeightsError, match=r"record\.json"):
+            read(path)
+
+
+def test_weights_without_a_calibration(net: Network) -> None:
+    """int8 with weights that nobody calibrated, or a record for other weights, is refused."""
+    other = replace(net.weights, description=replace(net.weights.description, name="mine", sha256="1" * 64))
+    assert shipped(net.weights) is not None
+    assert shipped(other) is None
+    with pytest.raises(WeightsError, match="without a calibration"):
+        calibration_of(other)
+    with pytest.raises(WeightsError, match="calibrate these weights"):
+        calibration_of(net.weights, record())
+
+
+def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
+    """An unknown precision is named; torch computes in fp32 only."""
+    with pytest.raises(UnknownName, match="'int4'"):
+        engine_named("onnxruntime", net.weights, "int4")
+    with pytest.raises(OptionError, match="torch"):
+        engine_named("torch", net.weights, "int8")
+
+
+def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tmp_path: Path) -> None:
+    """fp32 and two calibrations are three entries of the cache, and three that compute."""
+    assert small.calibration is not None
+    ranges = {address: (0.0, 2 * high) for address, high in small.calibration.highest.items()}
+    wider = replace(small.calibration, ranges=ranges)
+    engines = [
+        engine_named("onnxruntime", net.weights),
+        *(engine_named("onnxruntime", net.weights, "int8", each) for each in (None, wider)),
+    ]
+    assert len({Graphs(net.weights, each.calibration).key(modules(net)) for each in engines}) == 3
+    assert len({each.identity(pooled=True).key for each in engines}) == 3
+    assert [str(each.identity(pooled=True)) for each in engines] == [
+        "onnxruntime fp32", "onnxruntime int8", "onnxruntime int8",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("architecture", "dialect", "deepest"),
+    [("googlenet", "bvlc", "inception_5b/output"), ("inception_v3", "torchvision", "mixed_10/join")],
+)
+def test_other_weights_are_calibrated_on_photos(
+    architecture: str, dialect: str, deepest: str, chelsea: Path, tmp_path: Path
+) -> None:
+    """Other networks and dialects, here of random numbers, keep their features in 8 bits, too."""
+    file = random_weights(tmp_path, architecture, dialect)
+    exact = godeeper.load(weights=file, engine="onnxruntime")
+    rounded = godeeper.load(
+        weights=file, engine="onnxruntime", precision="int8", calibration=exact.calibrate([chelsea])
+    )
+    steps = plan(exact.blueprint, [key_of(exact.tensors(deepest)[0])], pooled=True)
+    planes = exact.preprocess(godeeper.decode(chelsea))
+    one, other = (next(iter(each.runner.run(steps, {NETWORK_INPUT: planes}).values())) for each in (exact, rounded))
+    assert (one * other).sum() / np.linalg.norm(one) / np.linalg.norm(other) >= 0.99
+
+
+def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
+    """A weights file of random numbers, scaled so that activations stay of one order."""
+    random = np.random.default_rng(0)
+    network = in_dialect(NETWORKS[architecture], dialect)
+    tensors = {}
+    for name, shape in expected_tensors(network, with_classifier=False).items():
+        positive = name.endswith(("gamma", "moving_variance"))
+        tensors[name] = (
+            random.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))
+            if len(shape) > 1
+            else (np.ones(shape) if positive else random.normal(size=shape) * 0.1)
+        )
+    preprocessing: dict[str, object] = {
+        "size": 224 if architecture == "googlenet" else 299,
+        "fit": "squash",
+        "filter": "antialias",
+    }
+    preprocessing |= {"subtract": 127.5, "divide": 127.5}
+    description = Description("random", architecture, dialect, preprocessing, (), "random", "none", "", quantised={})
+    path = folder / "random.safetensors"
+    write(path, {name: values.astype(np.float32) for name, values in tensors.items()}, description)
+    return path
+
+
+def test_a_calibration_in_a_file(net: Network, tmp_path: Path) -> None:
+    """``load`` takes the record's path."""
+    found = shipped(net.weights)
+    assert found is not None
+    (tmp_path / "mine.json").write_text(json.dumps(found.record))
+    loaded = godeeper.load(precision="int8", calibration=tmp_path / "mine.json")
+    assert loaded.calibration == found

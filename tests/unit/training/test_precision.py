@@ -1,0 +1,207 @@
+"""int8 is taken where it does as well on one's own photos, and what was found is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.unit.training.handmade import classifier
+
+import godeeper
+from godeeper.cli.main import main
+from godeeper.engine.calibration import shipped
+from godeeper.errors import ClassifierError, OptionError, UnknownName
+from godeeper.export.targets import export
+from godeeper.photos.doctor import examine
+from godeeper.training import precision
+from godeeper.training.classifier import Classifier
+from godeeper.training.classifier_file import packed
+from godeeper.training.precision import Comparison, cosines, spread
+
+FEATURES = "mixed/join"
+
+
+def comparison(cosine: float = 0.999, judged: int = 100, lost: int = 0, won: int = 0) -> Comparison:
+    both = judged - lost - won
+    return Comparison(judged, {"mixed/join": 1.0, "mixed_9/join": cosine}, judged, (both + lost, both + won), lost, won)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of twelve noisy photos, one reddish and one bluish."""
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for label, colour in {"red": (220, 40, 40), "blue": (40, 40, 220)}.items():
+        (root / label).mkdir()
+        for number in range(12):
+            coarse = generator.integers(0, 256, (6, 6, 3)) * 0.5 + np.array(colour) * 0.5
+            image = Image.fromarray(coarse.astype(np.uint8)).resize((60, 48), Image.Resampling.BICUBIC)
+            image.save(root / label / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def small(folder: Path) -> Classifier:
+    """A classifier trained in 8 bits."""
+    return godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+
+
+def test_what_passes() -> None:
+    """A cosine of 0.995 in every module, and at most half a point of accuracy lost."""
+    assert comparison().passes
+    assert comparison(cosine=0.995, judged=200, lost=1).passes
+    assert comparison(lost=9, won=9).passes
+    assert not comparison(cosine=0.9949).passes
+    assert not comparison(judged=199, lost=1).passes
+
+
+def test_few_photos_promise_little() -> None:
+    """The interval holds no change, is wide for few photos, and leans to the side that won."""
+    low, high = comparison(judged=10).interval
+    assert low < -0.1 < 0.1 < high
+    low, high = comparison(judged=1000, lost=50).interval
+    assert -0.07 < low < high < -0.03
+    assert "too few photos" in str(comparison(judged=0))
+
+
+def test_the_sentence_says_what_it_cost() -> None:
+    """The worst module, both accuracies and the interval are in it."""
+    said = str(comparison(cosine=0.9971, judged=200, lost=4, won=2))
+    for part in ("0.9971", "mixed_9/join", "98.0% accuracy", "fp32 99.0%", "95 %"):
+        assert part in said
+
+
+def test_cosines_of_nothing() -> None:
+    """Features that are all zeros agree with each other, and with nothing else."""
+    zeros, ones = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
+    got = [float(cosines(one, other)[0]) for one, other in [(zeros, zeros), (zeros, ones), (ones, zeros), (ones, ones)]]
+    np.testing.assert_allclose(got, [1, 0, 0, 1])
+
+
+def test_the_sample_is_of_all_classes(folder: Path) -> None:
+    """The first photos of the order are of each class in turn, and the order is always the same."""
+    verdicts = examine(folder).usable
+    order = spread(verdicts)
+    assert [each.entry.label for each in order[:6]].count("red") == 3
+    assert order == spread(verdicts[::-1])
+    assert len(order) == 24
+
+
+def test_int8_is_taken_and_said(small: Classifier) -> None:
+    """The report says that it was int8, of how many photos, and at what cost."""
+    assert small.precision == "int8"
+    assert small.report is not None
+    (said,) = (note for note in small.report.notes if "precision" in note)
+    assert said.startswith("precision: int8: features of 24 photos have a cosine of 0.99")
+    assert small.report.provenance["engine"] == "onnxruntime int8"
+
+
+def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the check fails the classifier is of fp32, and the report says why."""
+    monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
+    trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+    assert trained.precision == "fp32"
+    assert trained.calibration is None
+    assert trained.report is not None
+    assert any("fp32, since int8 is too far off" in note for note in trained.report.notes)
+
+
+def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
+    """A small folder is computed in fp32, and the report says so; fp32 itself says nothing."""
+    trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
+    assert trained.precision == "fp32"
+    assert trained.report is not None
+    assert any("24 photos are done before" in note for note in trained.report.notes)
+    plain = godeeper.retrain(folder, features=FEATURES)
+    assert plain.report is not None
+    assert not any("precision" in note for note in plain.report.notes)
+
+
+def test_weights_that_nobody_calibrated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are calibrated on the user's own photos, and the classifier carries the record."""
+    monkeypatch.setattr(precision, "shipped", lambda _: None)
+    monkeypatch.setattr(precision, "SAMPLE", 16)
+    trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+    assert trained.calibration is not None
+    assert len(trained.calibration.photos) == 8
+
+
+def test_wrong_precisions(folder: Path) -> None:
+    """An unknown one is named, and torch has no int8."""
+    with pytest.raises(UnknownName, match="'int4'"):
+        godeeper.retrain(folder, features=FEATURES, precision="int4")
+    with pytest.raises(OptionError, match="torch"):
+        godeeper.load(engine="torch", precision="int8")
+
+
+def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path: Path) -> None:
+    """Read anew, it computes in 8 bits by the same record, and says the same."""
+    small.save(tmp_path / "x.godeeper")
+    back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
+    assert back.calibration == small.calibration == shipped(back.weights_file)
+    assert str(back.network.runner.identity(pooled=True)) == "onnxruntime int8"
+    photos = [verdict.entry.path for verdict in examine(folder).usable]
+    np.testing.assert_array_equal(back.predict_proba(photos), small_by_onnxruntime(small).predict_proba(photos))
+    assert packed(back) == packed(small)
+
+
+def small_by_onnxruntime(made: Classifier) -> Classifier:
+    return replace(made, engine="onnxruntime")
+
+
+def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path) -> None:
+    """A classifier whose calibration is not of its weights is refused when it is read."""
+    assert small.calibration is not None
+    foreign = replace(small, calibration=replace(small.calibration, weights_sha256="0" * 64))
+    foreign.save(tmp_path / "x.godeeper")
+    with pytest.raises(ClassifierError, match="calibration"):
+        Classifier.load(tmp_path / "x.godeeper")
+
+
+def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_path: Path) -> None:
+    """The ONNX file says what the classifier says."""
+    photos = [verdict.entry.path for verdict in examine(folder).usable][:4]
+    certificate = export(small_by_onnxruntime(small), tmp_path / "x.onnx", "onnx", photos)
+    assert certificate.agreeing == 4
+
+
+def test_classify_says_who_computed(
+    small: Classifier, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The JSON has engine and precision; --engine chooses; torch is refused in 8 bits."""
+    path = tmp_path / "x.godeeper"
+    small.save(path)
+    assert main(["classify", str(path), str(chelsea), "--json", "--engine", "onnxruntime"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "int8")
+    assert main(["classify", str(path), str(chelsea), "--engine", "torch"]) == 2
+    assert "fp32" in capsys.readouterr().err
+    assert main(["classify", str(path), str(chelsea), "--engine", "abacus"]) == 2
+    assert "'abacus'" in capsys.readouterr().err
+
+
+def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command takes both options, and its JSON names both."""
+    arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
+    assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "int8")
+
+
+def test_peek_says_who_computed(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The JSON names the engine and that it was single precision."""
+    assert main(["peek", str(chelsea), "conv", "--out", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "fp32")
+
+
+def test_a_file_from_before_there_was_int8(tmp_path: Path) -> None:
+    """No precision in the description means fp32."""
+    from tests.unit.training.test_classifier_file import edited
+
+    (tmp_path / "x.godeeper").write_bytes(edited(classifier(), calibration=None))
+    assert Classifier.load(tmp_path / "x.godeeper").precision == "fp32"
