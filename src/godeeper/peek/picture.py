@@ -290,7 +290,7 @@ def heading_address(tensor: Tensor) -> str:
     if len(tensor.address) <= LONGEST_ADDRESS:
         return tensor.address
     shown, every = len(tensor.filters), tensor.site.shape[0]
-    return f"{tensor.name}, {f'all {every} channels, sorted' if shown == every else f'{shown} of {every} channels'}"
+    return f"{tensor.name}, {f'all {every} channels in another order' if shown == every else f'{shown} of {every} channels'}"
 
 
 def wrap(line: Line, width: int) -> list[str]:

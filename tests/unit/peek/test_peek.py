@@ -196,7 +196,7 @@ def test_notebook(peek: Peek) -> None:
     ("channels", "expected"),
     [
         ((3, 7, 8), "mixed/join[3,7:9]"),
-        (tuple(range(255, -1, -1)), "mixed/join, all 256 channels, sorted"),
+        (tuple(range(255, -1, -1)), "mixed/join, all 256 channels in another order"),
         (tuple(range(0, 256, 2)), "mixed/join, 128 of 256 channels"),
     ],
     ids=len,
