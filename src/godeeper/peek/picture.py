@@ -289,7 +289,8 @@ def heading_address(tensor: Tensor) -> str:
     """A tensor's address, or its name where the channels would fill the picture."""
     if len(tensor.address) <= LONGEST_ADDRESS:
         return tensor.address
-    return f"{tensor.name}, {len(tensor.filters)} of its {tensor.site.shape[0]} channels in the order of the numbers"
+    shown, every = len(tensor.filters), tensor.site.shape[0]
+    return f"{tensor.name}, {f'all {every} channels in another order' if shown == every else f'{shown} of {every} channels'}"
 
 
 def wrap(line: Line, width: int) -> list[str]:

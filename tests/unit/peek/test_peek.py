@@ -190,3 +190,24 @@ def test_npz(peek: Peek, tmp_path: Path) -> None:
 def test_notebook(peek: Peek) -> None:
     """A notebook shows the picture."""
     assert peek._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        ((3, 7, 8), "mixed/join[3,7:9]"),
+        (tuple(range(255, -1, -1)), "mixed/join, all 256 channels in another order"),
+        (tuple(range(0, 256, 2)), "mixed/join, 128 of 256 channels"),
+    ],
+    ids=len,
+)
+def test_a_heading_has_no_list_of_channels_that_fills_it(
+    net: Network, channels: tuple[int, ...], expected: str
+) -> None:
+    """Few channels stand in a picture's heading; many are counted."""
+    from dataclasses import replace
+
+    from godeeper.peek.picture import heading_address
+
+    [tensor] = net.tensors("mixed/join")
+    assert heading_address(replace(tensor, channels=channels)) == expected
