@@ -2,7 +2,9 @@
 # make test                everything that must hold: lint, types, tests, comparisons with Keras, TensorFlow and PyTorch
 # make test-peers          the comparisons that also need torchvision, timm and pytorch-fid, in their own environment
 # make bench               side by side with the scripts one would otherwise write
+# make bench-retrain       training: time, memory, planted faults found, accuracy beside the blog's algorithm
 # make docs                the generated pages and pictures again
+# make screenshots         the pictures of the web page in docs/; needs Chromium (apt-get install chromium)
 # make lint, fix, weights, clean
 PYTHON ?= python3
 VENV := .venv
@@ -10,13 +12,14 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test test-peers lint fix bench docs weights clean
+.PHONY: demo test test-peers lint fix bench bench-retrain docs screenshots weights clean
 
 demo: $(VENV)/core
 	@$(BIN)/godeeper peek examples/chelsea.jpg --out demo
 	@echo
 	@echo "These are the blog's three tensors: open demo/*.png."
 	@echo "Next: $(BIN)/godeeper peek YOUR_PHOTO mixed_7/join, or $(BIN)/godeeper --help"
+	@echo "To walk through the network in the browser: $(BIN)/godeeper serve --open"
 
 test: lint
 	$(BIN)/python -m pytest tests
@@ -37,8 +40,14 @@ bench: $(VENV)/bench
 	$(BIN)/python bench/peek.py
 	$(BIN)/python bench/engines.py
 
+bench-retrain: $(VENV)/bench
+	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status
+
 docs: $(VENV)/core
 	$(BIN)/python scripts/make_docs.py
+
+screenshots: $(VENV)/test
+	$(BIN)/python scripts/screenshots.py
 
 weights: $(VENV)/core
 	$(BIN)/python scripts/bundle_weights.py --check
@@ -60,6 +69,10 @@ $(VENV)/bench: $(VENV)/core
 $(VENV)/test: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --group dev
 	$(BIN)/python -m pip install --quiet --group peers
+	@touch $@
+
+$(VENV)/bench: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
 # torchvision and timm come without what they ask for: that would be a PyTorch built for GPUs.

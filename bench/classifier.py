@@ -47,7 +47,7 @@ def main() -> int:
     peers = environment.python()
     RESULTS.mkdir(parents=True, exist_ok=True)
     processes.measure([sys.executable, HERE / "prepare.py", peers])
-    _, said = processes.run([peers, HERE / "pictures.py", FOLDER, str(options.each), *options.photos], {})
+    _, said = processes.run([peers, HERE / "pictures.py", FOLDER, str(options.each), *options.photos])
     runs: dict[str, list[Run]] = {name: [] for name in (OURS, *RIVALS)}
     for number in range(options.rounds):
         for name in [name for name in runs if name not in SLOW or number < 1]:
@@ -78,10 +78,10 @@ def ours(precision: str) -> Run:
     cache, classifier = RESULTS / "classifier-cache", RESULTS / "classifier.godeeper"
     shutil.rmtree(cache, ignore_errors=True)
     classifier.unlink(missing_ok=True)
-    godeeper, variables = [sys.executable, "-m", "godeeper"], {"GODEEPER_CACHE": str(cache)}
+    godeeper = [sys.executable, "-m", "godeeper"]
     chosen = [] if precision == "fp32" else ["--precision", precision]
-    trained, _ = processes.run([*godeeper, "retrain", FOLDER / "train", "--out", classifier, *chosen], variables)
-    asked, text = processes.run([*godeeper, "classify", classifier, FOLDER / "test", "--json"], variables)
+    trained, _ = processes.run([*godeeper, "retrain", FOLDER / "train", "--out", classifier, *chosen], cache)
+    asked, text = processes.run([*godeeper, "classify", classifier, FOLDER / "test", "--json"], cache)
     photos = json.loads(text)["photos"]
     right = [
         Path(each["photo"]).parent.name == max(each["probabilities"], key=each["probabilities"].get) for each in photos
@@ -92,7 +92,7 @@ def ours(precision: str) -> Run:
 
 def rival(peers: Path, name: str) -> Run:
     """One of the peers' scripts."""
-    cost, text = processes.run([peers, HERE / "peers" / f"{name}_classifier.py", FOLDER, RIVALS[name]], {})
+    cost, text = processes.run([peers, HERE / "peers" / f"{name}_classifier.py", FOLDER, RIVALS[name]])
     answer = json.loads(text.splitlines()[-1])
     return Run(cost.wall, cost.mebibytes, answer["accuracy"], answer["photos"])
 

@@ -34,16 +34,16 @@ class Cost:
         return {"wall": self.wall, "cpu": self.cpu, "mebibytes": self.mebibytes}
 
 
-def measure(command: Sequence[str | Path]) -> Cost:
+def measure(command: Sequence[str | Path], cache: Path = CACHE) -> Cost:
     """Run ``command`` to its end and weigh it; a command that fails ends the bench with its last words."""
-    return run(command, {})[0]
+    return run(command, cache)[0]
 
 
-def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> tuple[Cost, str]:
-    """``measure`` with ``variables`` in the environment, and what the command printed."""
+def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
+    """``measure``, and what the command printed."""
     with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=printed, stderr=words, env={**environment(), **variables})
+        child = subprocess.Popen(command, stdout=printed, stderr=words, env=environment(cache))
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -55,11 +55,11 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> tuple[Co
         return cost, printed.read().decode()
 
 
-def environment() -> Mapping[str, str]:
+def environment(cache: Path = CACHE) -> Mapping[str, str]:
     """Ours, with this repository's godeeper in front, its own cache, and compiled modules kept as in any installation."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
-    return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(CACHE)}
+    return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}
 
 
 def interleave(

@@ -15,21 +15,39 @@ from typing import Any
 from processes import middle
 from targets import STARTS, Costs, Target, overhead, times
 
-PACKAGES = ("openvino", "torch", "torchvision", "tensorflow_cpu", "keras", "numpy", "onnxruntime", "pillow")
+PACKAGES = (
+    "openvino",
+    "torch",
+    "torchvision",
+    "tensorflow_cpu",
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "scikit_learn",
+)
 
 
 def heading(peers: Path, rounds: int) -> str:
-    """When, where and with what."""
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    """When, where and with what, for a comparison with peers."""
     return "\n".join(
         [
-            f"# godeeper's speed, {datetime.date.today().isoformat()}",
-            "",
-            f"{processor()}, {os.cpu_count()} cores, load {load} (a load of others' makes all that is short look slow).",
-            f"Ours: {versions(sys.executable)}.  Peers: {versions(peers)}.",
+            *own_heading("godeeper's speed"),
+            f"Peers: {versions(peers)}.",
             f"Medians of {rounds} interleaved rounds, quartiles in brackets.",
         ]
     )
+
+
+def own_heading(title: str) -> list[str]:
+    """When, where and with what."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return [
+        f"# {title}, {datetime.date.today().isoformat()}",
+        "",
+        f"{processor()}, {os.cpu_count()} cores, load {load} (a load of others' makes all that is short look slow).",
+        f"Ours: {versions(sys.executable)}.",
+    ]
 
 
 def processor() -> str:

@@ -37,8 +37,10 @@ class Target:
     @property
     def row(self) -> list[str]:
         """Cells: what, the verdict, measured, promised."""
-        room = abs(self.value / self.limit - 1)
-        verdict = f"met, {room:.0%} to spare" if self.is_met else f"**missed by {room:.0%}**"
+        verdict = "met" if self.is_met else "**missed**"
+        if self.limit:
+            room = abs(self.value / self.limit - 1)
+            verdict = f"met, {room:.0%} to spare" if self.is_met else f"**missed by {room:.0%}**"
         bound = "at least" if self.at_least else "at most"
         return [self.what, verdict, f"{self.value:.3g}", f"{bound} {self.limit:.3g}"]
 

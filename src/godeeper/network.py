@@ -167,14 +167,18 @@ class Network:
 
     def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Peek]:
         """What several tensors say about a photo, in one pass; of a pattern, those that ``shows``."""
-        texts = [addresses] if isinstance(addresses, str) else addresses
-        named = {tensor for text in texts if not parse(text).is_pattern for tensor in resolve(self.blueprint, text)}
-        tensors = [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
+        tensors = self.chosen(addresses)
         decoded = decode(photo)
         steps = PhotoSteps(self.preprocess, "decode", decoded)
         keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
         values = self.compute(keys, {}, steps)
         return [self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors]
+
+    def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
+        """What to look at: all that is named, and of a pattern, those that ``shows``."""
+        texts = [addresses] if isinstance(addresses, str) else addresses
+        named = {tensor for text in texts if not parse(text).is_pattern for tensor in resolve(self.blueprint, text)}
+        return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
 
     def make_peek(self, tensor: Tensor, values: Any, photo: Photo) -> Peek:
         """The record of one tensor's values."""

@@ -38,7 +38,20 @@ ABOVE = {
 }  # fmt: skip
 """Imports go from a greater number to a smaller one, or stay within the package."""
 
-HEAVY = {"numpy", "PIL", "onnx", "onnxruntime", "safetensors", "platformdirs", "torch", "sklearn", "openvino"}
+HEAVY = {
+    "numpy",
+    "PIL",
+    "onnx",
+    "onnxruntime",
+    "safetensors",
+    "platformdirs",
+    "torch",
+    "sklearn",
+    "openvino",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+}
 
 
 def test_public_names() -> None:
@@ -153,3 +166,8 @@ def test_no_outside_address_is_in_the_code() -> None:
     for path in set(SOURCE.rglob("*.py")) - {SOURCE / "weights" / "official.py"}:
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name that SVG needs, not a place
         assert not re.findall(r"https?://", text), path
+
+
+def test_the_demonstration_photo_is_the_example() -> None:
+    """What the page shows as its demonstration is the photo in examples/, byte for byte."""
+    assert (SOURCE / "web" / "demo.jpg").read_bytes() == (ROOT / "examples" / "chelsea.jpg").read_bytes()

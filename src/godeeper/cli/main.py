@@ -12,9 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from . import cache, classify, doctor, explain, export, map, peek, retrain, tensors, top, weights  # noqa: A004 (named like the command)
+from . import cache, classify, doctor, explain, export, map, peek, retrain, serve, tensors, top, weights  # noqa: A004 (named like the command)
 
-COMMANDS = (peek, tensors, map, doctor, retrain, classify, explain, top, export, weights, cache)
+COMMANDS = (peek, tensors, map, doctor, retrain, classify, explain, top, serve, export, weights, cache)
 
 EXAMPLE = """\
 example:
@@ -23,6 +23,7 @@ example:
   godeeper tensors 'mixed_4/**'                what can be looked at, and what it costs
   godeeper map --out network.html              the whole network as a picture
   godeeper retrain photos/ --out my.godeeper   a classifier of your own photos, and how far to trust it
+  godeeper serve                               a web page to walk through it all
 """
 
 RARELY = 50_000  # new objects between two collections of garbage: imports make many, and little of it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
     from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
-    from ..peek.capture import save_npz
+    from ..peek.capture import document, file_name, save_npz
     from ..peek.picture import View, png
     from ..photos.decode import decode
 
@@ -85,25 +84,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_people(peeks, records)
     return 0
-
-
-def file_name(peek: Peek) -> str:
-    """``<photo>.<address>.png``, the address without characters that a file system may refuse."""
-    address = re.sub(r"[/:]", "-", peek.address)
-    return f"{Path(peek.photo).stem}.{address}.png"
-
-
-def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The JSON of all peeks at one photo."""
-    return {
-        "photo": photo,
-        "photo_sha256": peek.photo_sha256,
-        "photo_notes": list(peek.photo_notes),
-        "weights": peek.weights,
-        "weights_sha256": peek.weights_sha256,
-        "preprocessing": peek.preprocessing,
-        "tensors": records,
-    }
 
 
 def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:

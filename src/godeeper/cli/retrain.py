@@ -113,7 +113,7 @@ def print_people(report: Report, path: Path, page: Path) -> None:
         print("accuracy: unknown, no photo could be held back for a test")
     else:
         print(
-            f"accuracy: {accuracy.value:.1%}, in truth between {accuracy.low:.1%} and {accuracy.high:.1%} (95 %, n = {accuracy.n}, by {report.tested_by})"
+            f"accuracy: {accuracy.value:.1%}, in truth between {accuracy.low:.1%} and {accuracy.high:.1%} (95 %, on {report.tested})"
         )
         print(f"always saying {report.classes[report.majority]!r} would give {baseline.value or 0:.1%}")
     for line in (report.caution, *report.notes):

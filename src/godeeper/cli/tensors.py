@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..blueprint.address import Tensor
-    from ..blueprint.ops import Network
     from .common import Verbs
 
 EXAMPLE = """\
@@ -35,30 +33,16 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve
     from ..blueprint.networks import network_named
+    from ..blueprint.records import document
 
     network = network_named(options.network)
-    records = [record(network, tensor) for tensor in resolve(network, options.pattern)]
+    listing = document(network, resolve(network, options.pattern))
     if options.json:
-        print_json({"network": network.name, "tensors": records})
+        print_json(listing)
         return 0
+    records = listing["tensors"]
     print_table([*records[0]["names"], "kind", "shape", "cost", "field"], [row(each) for each in records])
     return 0
-
-
-def record(network: Network, tensor: Tensor) -> dict[str, Any]:
-    """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors."""
-    from ..blueprint.cost import macs_share, tensor_macs
-
-    return {
-        "address": tensor.address,
-        "names": tensor.names.as_dict(),
-        "kind": tensor.site.kind,
-        "stage": tensor.stage,
-        "shape": [side or None for side in tensor.shape],
-        "macs": tensor_macs(network, [tensor.site.index]),
-        "macs_share": macs_share(network, [tensor.site.index]),
-        "receptive_field": list(tensor.field.size),
-    }
 
 
 def row(record: dict[str, Any]) -> list[str]:

@@ -105,7 +105,8 @@ class Evidence:
 
     ``constant``: (classes,) the intercepts, which do not depend on the photo.  ``logits``: (classes,) what the
     classifier's own head says of the same values, before its ``temperature``.  ``probabilities``: (classes,),
-    calibrated.  ``verdict`` is None for none of the classes: no probability reaches the ``threshold``.
+    calibrated: of logits divided by ``temperature`` and ``strangeness``, which is 1, or more for a photo unlike
+    those that the head learned from.  ``verdict`` is None for none of the classes: no probability reaches the ``threshold``.
     """
 
     classes: tuple[str, ...]
@@ -114,6 +115,7 @@ class Evidence:
     logits: Doubles = field(repr=False)
     probabilities: Doubles
     temperature: float
+    strangeness: float
     verdict: str | None
     threshold: float | None
     photo: Photo
@@ -302,6 +304,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         logits=logits,
         probabilities=probabilities,
         temperature=head.temperature,
+        strangeness=float(head.strangeness(features)[0, 0]),
         verdict=classifier.verdict_of(probabilities),
         threshold=head.threshold,
         photo=photo,

@@ -53,9 +53,18 @@ class Overlay:
     legend: str
 
 
-def overlay(evidence: Evidence, question: Question, size: tuple[int, int], limit: float | None = None) -> Overlay:
-    """The tinted photo alone, in ``size`` (width, height); the scale ends at ``limit``, the greatest magnitude if None."""
-    values = density(evidence, question, size)
+def overlay(
+    evidence: Evidence,
+    question: Question,
+    size: tuple[int, int],
+    limit: float | None = None,
+    address: str | None = None,
+) -> Overlay:
+    """The tinted photo alone, in ``size`` (width, height), of one module if its ``address`` is given.
+
+    The scale ends at ``limit``, the greatest magnitude if None.
+    """
+    values = density(evidence, question, size, address)
     limit = float(np.abs(values).max()) if limit is None else limit
     grey = np.asarray(evidence.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), np.float32)
     pale = PALEST + grey * (255 - PALEST) / 255

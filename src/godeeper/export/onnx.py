@@ -18,6 +18,7 @@ from ..blueprint.sites import sites
 from ..engine.graph import build
 from ..engine.onnxruntime import Session
 from ..engine.plan import NETWORK_INPUT, key_of, name, plan
+from ..training.familiarity import POWER, Familiarity
 from .graph_photo import Nodes, photo_nodes
 from .parity import Export, Predict
 
@@ -78,9 +79,21 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
     speaks = nodes.add("MatMul", standard, nodes.constant(head.coefficients.T, np.float32))
     logits = nodes.add("Add", speaks, nodes.constant(head.intercepts, np.float32))
     calibrated = nodes.add("Div", logits, nodes.constant(head.temperature, np.float32))
+    if head.familiarity:
+        calibrated = nodes.add("Div", calibrated, strangeness(nodes, standard, head.familiarity))
     likely = nodes.add("Softmax", calibrated, axis=1)
     nodes.add("Squeeze", likely, nodes.constant([0]), output=PROBABILITIES)
     return nodes
+
+
+def strangeness(nodes: Nodes, standard: str, familiarity: Familiarity) -> str:
+    """(1, 1): how many times the temperature is higher, from standardised features."""
+    directions = nodes.constant(familiarity.directions.T, np.float32)
+    within = nodes.add("ReduceSumSquare", nodes.add("MatMul", standard, directions), axes=[1])
+    whole = nodes.add("ReduceSumSquare", standard, axes=[1])
+    reached = nodes.add("Mul", whole, nodes.constant(familiarity.reach, np.float32))
+    distance = nodes.add("Max", nodes.add("Sub", reached, within), nodes.constant(1, np.float32))
+    return nodes.add("Pow", distance, nodes.constant(POWER, np.float32))
 
 
 def described(model: onnx.ModelProto, said: Mapping[str, Any]) -> bytes:

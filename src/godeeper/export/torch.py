@@ -21,6 +21,7 @@ from ..blueprint.sites import Site, sites
 from ..engine.torch import TorchNetwork, capture
 from ..engine.torch_operations import nn, torch
 from ..engine.torch_weights import to_torch
+from ..training.familiarity import POWER, Familiarity
 from .parity import Export, Predict
 from .torch_photo import TorchPhoto
 
@@ -42,6 +43,9 @@ class TorchClassifier(nn.Module):
         self.network = network
         self.addresses = head.addresses
         self.temperature = head.temperature
+        familiarity = head.familiarity or Familiarity(np.zeros((1, head.mean.size), np.float32), 0.0)
+        self.reach = familiarity.reach
+        self.register_buffer("directions", torch.from_numpy(np.array(familiarity.directions, np.float32)))
         for name in ("mean", "scale", "coefficients", "intercepts"):
             self.register_buffer(name, torch.from_numpy(np.array(getattr(head, name), np.float32)))
 
@@ -51,8 +55,15 @@ class TorchClassifier(nn.Module):
             self.network(self.photo(photo))
         values = [seen[address] for address in self.addresses]
         features = torch.cat([value.mean((2, 3)) if value.dim() == 4 else value for value in values], 1)
-        logits = (features - self.mean) / self.scale @ self.coefficients.T + self.intercepts
-        return torch.softmax(logits / self.temperature, 1)[0]
+        standard = (features - self.mean) / self.scale
+        logits = standard @ self.coefficients.T + self.intercepts
+        return torch.softmax(logits / (self.temperature * self.strangeness(standard)), 1)[0]
+
+    def strangeness(self, standard: torch.Tensor) -> torch.Tensor:
+        """(1, 1): how many times the temperature is higher, from standardised features."""
+        within = (standard @ self.directions.T).square().sum(1, keepdim=True)
+        distance = self.reach * standard.square().sum(1, keepdim=True) - within
+        return distance.clamp(min=1) ** POWER
 
 
 def made(classifier: Classifier) -> Export:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from .picture import View
+
+LONGEST_ADDRESS = 150  # in a file's name, which most systems end at 255 bytes
 
 RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
 """What is computed from rectified values and keeps their zeros."""
@@ -184,6 +187,27 @@ class Peek:
         from .picture import View, png
 
         return png(self, View())
+
+
+def file_name(peek: Peek, ending: str = ".png") -> str:
+    """``<photo>.<address>.png``, the address without characters that a file system may refuse, and not too long."""
+    address = re.sub(r"[/:]", "-", peek.address)
+    if len(address) > LONGEST_ADDRESS:
+        address = re.sub(r"[/:]", "-", peek.tensor.name)
+    return f"{Path(peek.photo).stem}.{address}{ending}"
+
+
+def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The JSON of all peeks at one photo."""
+    return {
+        "photo": photo,
+        "photo_sha256": peek.photo_sha256,
+        "photo_notes": list(peek.photo_notes),
+        "weights": peek.weights,
+        "weights_sha256": peek.weights_sha256,
+        "preprocessing": peek.preprocessing,
+        "tensors": records,
+    }
 
 
 def save_npz(peeks: list[Peek], path: Path) -> Path:

@@ -72,11 +72,9 @@ class Mosaic:
 
 def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = None) -> Mosaic:
     """The mosaic of ``activations`` (C, H, W) on one of ``SCALES``, in ``rows`` rows of tiles."""
-    if scale not in SCALES:
-        raise UnknownName("scale", scale, SCALES)
     count, height, width = activations.shape
+    measured = measure(activations, scale)
     rows, columns = grid(count, scale, rows)
-    measured = SCALES[scale](activations)
     return Mosaic(
         values=lay_out(activations, rows, columns),
         pixels=lay_out(to_bytes(activations, measured), rows, columns),
@@ -87,6 +85,18 @@ def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = N
         filters=count,
         tile=(height, width),
     )
+
+
+def measure(activations: Floats, scale: str) -> Range:
+    """What dark and bright mean for ``activations`` (C, H, W) on one of ``SCALES``; raises ``UnknownName``."""
+    check_scale(scale)
+    return SCALES[scale](activations)
+
+
+def check_scale(scale: str) -> None:
+    """Raise ``UnknownName`` unless there is such a scale."""
+    if scale not in SCALES:
+        raise UnknownName("scale", scale, SCALES)
 
 
 def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:

@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from ..errors import OptionError
 from .colour import default_colour, table
-from .mosaic import Mosaic
+from .mosaic import Mosaic, Range
 
 if TYPE_CHECKING:
+    from ..blueprint.address import Tensor
     from .capture import Peek
 
 PAPER = (24, 25, 28)
@@ -33,6 +34,7 @@ STRIP = 11  # height of the line above a tile that holds its number
 NUMBER_WIDTH = 26  # the narrowest tile that a number of four digits fits over
 NARROWEST = 640
 USUAL_SIDE = 1100
+LONGEST_ADDRESS = 80
 LARGEST_SIDE = 30_000
 
 
@@ -119,7 +121,7 @@ def compose(peek: Peek, mosaic: Mosaic, view: View) -> Image.Image:
     width = max(tiles.width, NARROWEST)
     heading, footing = heading_lines(peek), footing_lines(peek, mosaic)
     top = Column(width).lines(heading)
-    bottom = Column(width).bar(*ends(mosaic), str(view.colour)).lines(footing)
+    bottom = Column(width).bar(*ends(mosaic.range), str(view.colour)).lines(footing)
     image = Image.new(
         "RGB", (width + 2 * MARGIN, top.height + tiles.height + bottom.height + 3 * MARGIN + MARGIN // 2), PAPER
     )
@@ -200,7 +202,7 @@ def heading_lines(peek: Peek) -> list[Line]:
         f"{peek.macs_share:.1%} of the network's convolutions",
     ]
     return [
-        Line(tensor.address, LARGE, INK),
+        Line(heading_address(tensor), LARGE, INK),
         Line("   ".join(names), SMALL, FAINT),
         Line(" · ".join(facts), SMALL, FAINT),
     ]
@@ -276,11 +278,18 @@ class Column:
         return image
 
 
-def ends(mosaic: Mosaic) -> tuple[str, str]:
+def ends(measured: Range) -> tuple[str, str]:
     """What stands at the two ends of the colour bar."""
-    if not mosaic.range.is_shared:
+    if not measured.is_shared:
         return "each filter's least value", "its greatest"
-    return f"{mosaic.range.low:.4g}", f"{mosaic.range.high:.4g}"
+    return f"{measured.low:.4g}", f"{measured.high:.4g}"
+
+
+def heading_address(tensor: Tensor) -> str:
+    """A tensor's address, or its name where the channels would fill the picture."""
+    if len(tensor.address) <= LONGEST_ADDRESS:
+        return tensor.address
+    return f"{tensor.name}, {len(tensor.filters)} of its {tensor.site.shape[0]} channels in the order of the numbers"
 
 
 def wrap(line: Line, width: int) -> list[str]:

@@ -50,18 +50,24 @@ def thumbnail(peek: Peek, tiles: tuple[int, int]) -> Picture:
         pixels = values.transpose(1, 2, 0).clip(0, 255).astype(np.uint8)
         side = PHOTO_SIDE, PHOTO_SIDE
         return Picture(jpeg_uri(Image.fromarray(pixels).resize(side, Image.Resampling.LANCZOS)), "picture: the photo")
+    pixels, note = pixels_of(values, tiles)
+    return Picture(png_uri(pixels), f"picture: {note}")
+
+
+def pixels_of(values: NDArray[np.float32], tiles: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+    """(H, W) grey levels for activations (C, H, W) in ``tiles`` rows and columns, and what they show."""
     measured = shared(values)
     scale = f"dark {measured.low:.4g}, bright {measured.high:.4g}"
     if values[0].size == 1:
         rows = max(1, math.isqrt(len(values) // 2))
         flat = to_bytes(values, measured)[:, 0, 0]
         columns = math.ceil(len(flat) / rows)
-        pixels = np.pad(opaque(flat), (0, rows * columns - len(flat)), constant_values=CLEAR).reshape(rows, columns)
-        return Picture(png_uri(pixels), f"picture: all {len(values)} values, row after row; {scale}")
+        padded = np.pad(opaque(flat), (0, rows * columns - len(flat)), constant_values=CLEAR)
+        return padded.reshape(rows, columns), f"all {len(values)} values, row after row; {scale}"
     chosen = np.argsort(-values.std(axis=(1, 2)), kind="stable")[: tiles[0] * tiles[1]]
     shown = spaced(shrunk(to_bytes(values[chosen], measured)))
     numbers = ", ".join(map(str, chosen.tolist()))
-    return Picture(png_uri(lay_out(shown, *tiles)), f"picture: filters {numbers}; {scale}")
+    return lay_out(shown, *tiles), f"filters {numbers}; {scale}"
 
 
 def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -84,11 +90,16 @@ def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(pixels == CLEAR, np.uint8(CLEAR - 1), pixels)
 
 
-def png_uri(pixels: NDArray[np.uint8]) -> str:
-    """(H, W) grey levels as a ``data:`` address."""
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W) grey levels as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True, transparency=CLEAR)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
+
+
+def png_uri(pixels: NDArray[np.uint8]) -> str:
+    """(H, W) grey levels as a ``data:`` address."""
+    return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
 def jpeg_uri(image: Image.Image) -> str:

@@ -11,15 +11,16 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PhotoError
 from .alike import group
+from .fingerprint import edges
 from .folder import Entry, read_folder
-from .inspection import Finding, Memory, Progress, inspect_all
+from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
 
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
@@ -29,7 +30,7 @@ SAME_STEM = "_nohash_"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one file, and why; hash, fingerprint and (width, height) where it could be decoded."""
+    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded."""
 
     entry: Entry
     status: Status
@@ -37,6 +38,7 @@ class Verdict:
     pixels_sha256: str | None
     fingerprint: int | None
     size: tuple[int, int] | None
+    edges: tuple[float, ...] = field(default=(), repr=False)  # see photos.fingerprint
 
     @property
     def usable(self) -> bool:
@@ -107,20 +109,23 @@ class Checkup:
         }
 
 
-def examine(folder: Path, progress: Progress | None = None, memory: Memory | None = None) -> Checkup:
+def examine(
+    folder: Path, progress: Progress | None = None, memory: Memory | None = None, onlooker: Onlooker | None = None
+) -> Checkup:
     """Look at every file below ``folder``.
 
     Args:
         folder: a folder with one folder a class; they may be nested.
         progress: called with the number of files done and of all files.
         memory: what earlier runs found, by the files' bytes; nothing is remembered without it.
+        onlooker: is shown each photo that has to be decoded, and has a class.
 
     Raises:
         OptionError: the folder, or one below it, cannot be read.
         PhotoError: there is no photo in it.
     """
     folder = Path(folder)
-    findings = list(inspect_all(read_folder(folder), progress, memory))
+    findings = list(inspect_all(read_folder(folder), progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
     if not photos:
         raise PhotoError(f"{folder}: holds no photo; expected a folder with one folder of photos a class")
@@ -141,8 +146,11 @@ def judge(photos: list[Finding]) -> Iterable[Verdict]:
         faults = list(faults_of(finding, same))
         status: Status = "quarantined" if faults else "repaired" if finding.notes else "used"
         look = finding.look
-        known = (look.pixels_sha256, look.fingerprint, look.size) if look else (None, None, None)
-        yield Verdict(finding.entry, status, (*faults, *finding.notes), *known)
+        reasons = (*faults, *finding.notes)
+        if look is None:
+            yield Verdict(finding.entry, status, reasons, None, None, None)
+        else:
+            yield Verdict(finding.entry, status, reasons, look.pixels_sha256, look.fingerprint, look.size, edges(look))
 
 
 def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """One file after another, several at a time: can it be decoded, what had to be put right, and what it looks like.
 
-Pixels live only inside of the thread that decodes them: what is kept of a photo is under 2 KB, and only a few
-photos are under way at once, so memory does not grow with the folder.
+Pixels live only inside of the thread that decodes them: what is kept of a photo is under 2 KB (more while an
+``Onlooker`` waits for it), and only as many pixels are under way at once as the largest photo has that is let in,
+so memory does not grow with the folder.
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ import base64
 import hashlib
 import json
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from PIL import Image
 from PIL import __version__ as PILLOW
 
 from ..errors import PhotoError
 from ..version import __version__
-from .decode import SUFFIX_FORMATS, decode
+from .decode import SUFFIX_FORMATS, Photo, decode
 from .fingerprint import Look, look
 from .folder import Entry
+from .warned import warnings_as_notes
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
-AHEAD = 2  # photos under way for each worker
+AHEAD = 24  # photos under way or done, before who asks has them
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
 TOGETHER = 512  # files whose findings are looked up and remembered together
 FINDING_RECIPE = 1  # goes up when the same file gives another finding
 
@@ -47,6 +52,19 @@ class Finding:
         return self.look is not None or self.error is not None
 
 
+class Onlooker(Protocol):
+    """Is shown each photo that is decoded, so that it need not be decoded again."""
+
+    def prepare(self, photo: Photo) -> Any:
+        """What it keeps of a photo; called in the thread that decoded it, a few dozen photos ahead of ``take``."""
+
+    def take(self, finding: Finding, kept: Any) -> None:
+        """What it kept of a photo, in the order of the entries and in the thread of who asks for findings."""
+
+    def finish(self) -> None:
+        """There are no more."""
+
+
 class Memory(Protocol):
     """Keeps bytes under keys from one run to the next; what it answers is what it was given, or nothing."""
 
@@ -55,30 +73,36 @@ class Memory(Protocol):
 
 
 def inspect_all(
-    entries: Sequence[Entry], progress: Progress | None = None, memory: Memory | None = None
+    entries: Sequence[Entry],
+    progress: Progress | None = None,
+    memory: Memory | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Iterator[Finding]:
     """A finding for each entry, in their order.
 
-    With a ``memory``, what was once found in a file's bytes is taken from there: files are read, not decoded again.
+    With a ``memory``, what was once found in a file's bytes is taken from there: files are read, not decoded again,
+    and an ``onlooker`` is shown only those that are decoded.
     """
     done = 0
     for start in range(0, len(entries), TOGETHER):
         part = entries[start : start + TOGETHER]
-        for finding in inspect_part(part, memory):
+        for finding in inspect_part(part, memory, onlooker):
             done += 1
             if progress:
                 progress(done, len(entries))
             yield finding
+    if onlooker:
+        onlooker.finish()
 
 
-def inspect_part(entries: Sequence[Entry], memory: Memory | None) -> Iterator[Finding]:
+def inspect_part(entries: Sequence[Entry], memory: Memory | None, onlooker: Onlooker | None) -> Iterator[Finding]:
     """A finding for each of a few hundred entries; new ones are remembered at the end."""
     if memory is None:
-        yield from in_order(inspect, entries)
+        yield from inspect_fresh(entries, onlooker)
         return
     keys = list(in_order(content_key, entries))
     known = memory.get_blobs([key for key in keys if key])
-    fresh = in_order(inspect, [entry for entry, key in zip(entries, keys, strict=True) if key not in known])
+    fresh = inspect_fresh([entry for entry, key in zip(entries, keys, strict=True) if key not in known], onlooker)
     learnt: dict[bytes, bytes] = {}
     for entry, key in zip(entries, keys, strict=True):
         if key in known:
@@ -91,15 +115,46 @@ def inspect_part(entries: Sequence[Entry], memory: Memory | None) -> Iterator[Fi
     memory.put_blobs(learnt)
 
 
+def inspect_fresh(entries: Sequence[Entry], onlooker: Onlooker | None) -> Iterator[Finding]:
+    """A finding for each entry, all of them decoded."""
+    room = Room(MOST_PIXELS)
+    prepare = onlooker.prepare if onlooker else None
+    for finding, kept in in_order(lambda entry: inspect(entry, room, prepare), entries):
+        if onlooker and kept is not None:
+            onlooker.take(finding, kept)
+        yield finding
+
+
+class Room:
+    """Lets photos in while all of them together have at most so many pixels; one alone is always let in."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.inside = 0
+        self.changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for so many pixels, and keep it while the block runs."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.inside or self.inside + pixels <= self.most)
+            self.inside += pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.inside -= pixels
+                self.changed.notify_all()
+
+
 def in_order(work: Callable[[Entry], T], entries: Iterable[Entry]) -> Iterator[T]:
     """``work`` on each entry in threads, a few ahead of who asks; answers in the order of the entries."""
-    workers = os.cpu_count() or 1
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool:
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="doctor") as pool:
         try:
             for entry in entries:
                 waiting.append(pool.submit(work, entry))
-                if len(waiting) > workers * AHEAD:
+                if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -135,33 +190,45 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
     return Finding(entry, Look(**fields), tuple(stored["notes"]))
 
 
-def inspect(entry: Entry) -> Finding:
-    """One file.  Nothing in it can stop the others: whatever goes wrong is its own finding."""
+def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
+    """One file, and what ``prepare`` keeps of it.  Nothing in it can stop the others: what goes wrong is its own finding."""
     try:
         if entry.hidden or not (entry.named_photo or header(entry)):
-            return Finding(entry)
+            return Finding(entry), None
         if entry.path.exists() and not entry.path.is_file():
-            return Finding(entry, error="not a file but a pipe, socket or device; expected a photo")
-        photo = decode(entry.path)
-        return Finding(entry, look(photo), (*photo.notes, *suffix_note(entry)))
+            return Finding(entry, error="not a file but a pipe, socket or device; expected a photo"), None
+        with room.hold(pixels(entry)):
+            photo = decode(entry.path)
+            kept = prepare(photo) if prepare and entry.label else None
+            return Finding(entry, look(photo), (*photo.notes, *suffix_note(entry))), kept
     except PhotoError as error:
-        return Finding(entry, error=str(error).removeprefix(f"{entry.path}: "))
+        return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
     except Exception as error:  # a decoder that fails in a way of its own
         reason = " ".join([type(error).__name__, *str(error).split()])
-        return Finding(entry, error=f"cannot be decoded ({reason}); get it anew")
+        return Finding(entry, error=f"cannot be decoded ({reason}); get it anew"), None
 
 
 def header(entry: Entry) -> str | None:
     """The format that the file's first bytes are of; None if it is no picture, or no file to read at all."""
+    return first_bytes(entry)[0]
+
+
+def pixels(entry: Entry) -> int:
+    """How many pixels the file's first bytes promise; 0 where they say nothing."""
+    return first_bytes(entry)[1]
+
+
+def first_bytes(entry: Entry) -> tuple[str | None, int]:
+    """Format and number of pixels, nothing of them decoded."""
     if not entry.path.is_file():
-        return None
+        return None, 0
     try:
-        with Image.open(entry.path) as image:
-            return image.format
+        with warnings_as_notes(), Image.open(entry.path) as image:
+            return image.format, image.width * image.height
     except Image.DecompressionBombError:
-        return "bomb"
+        return "bomb", 0
     except Exception:  # not a picture, or its decoder fails in a way of its own
-        return None
+        return None, 0
 
 
 def suffix_note(entry: Entry) -> list[str]:

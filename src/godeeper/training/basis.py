@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 LEAST_SPREAD = 0.1  # of the module's root mean square: a filter that hardly ever fires must not outshout the others
 SPARE = 16  # directions computed beyond those kept: they make the kept ones exact (Halko et al., 2011, section 4)
 ROUNDS = 2
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,39 @@ class Basis:
     """``(x - mean) / scale`` has a mean squared length of one; ``components`` turn it into ``coordinates``.
 
     ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), those of the photos.
+    ``lengths``: (N,), the squared lengths of the standardised photos, directions that were left out included.
     """
 
     mean: Floats
     scale: Floats
     components: Floats = field(repr=False)
     coordinates: Floats = field(repr=False)
+    lengths: Floats = field(repr=False)
 
 
 def make_basis(values: Floats, most: int, seed: int) -> Basis:
     """The basis of ``values`` (N, C) with at most ``most`` directions, the greatest spread first."""
     mean = values.mean(0, dtype=np.float64)
-    spread = values.std(0, dtype=np.float64)
+    spread = deviations(values, mean)
     typical = float(np.sqrt(np.mean(spread**2)))
     constant = spread <= 1e-6 * np.abs(mean) + 1e-12
     scale = np.maximum(spread, LEAST_SPREAD * typical) * np.sqrt(values.shape[1])
     scale[constant] = 1.0
-    standard = ((values - mean.astype(np.float32)) / scale.astype(np.float32)).astype(np.float32)
+    standard: Floats = values - mean.astype(np.float32)
+    standard /= scale.astype(np.float32)
     standard[:, constant] = 0.0  # so that no direction leans on it
     components = leading_directions(standard, most, seed)
-    return Basis(mean.astype(np.float32), scale.astype(np.float32), components, standard @ components.T)
+    lengths = np.einsum("nc,nc->n", standard, standard)
+    return Basis(mean.astype(np.float32), scale.astype(np.float32), components, standard @ components.T, lengths)
+
+
+def deviations(values: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C,) the standard deviations of (N, C) in double precision, without a copy of all of it."""
+    squares = np.zeros(values.shape[1])
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        squares += ((values[start : start + ROWS_AT_ONCE] - mean) ** 2).sum(0)
+    answer: NDArray[np.float64] = np.sqrt(squares / len(values))
+    return answer
 
 
 def leading_directions(standard: Floats, most: int, seed: int) -> Floats:

@@ -20,6 +20,7 @@ from ..errors import ClassifierError, GodeeperError
 from ..files import write_atomically
 from ..photos.preprocess import Preprocess
 from ..version import __version__
+from .familiarity import Familiarity
 from .head import Head
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
     from .classifier import Classifier
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # format 1 knows no familiarity
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
+DIRECTIONS = "directions"  # of the familiarity, where there is one
 SAME_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal classifiers are equal files
 
 
@@ -43,6 +46,8 @@ def packed(classifier: Classifier) -> bytes:
     from safetensors.numpy import save
 
     head = {name: np.ascontiguousarray(getattr(classifier.head, name)) for name in NUMBERS}
+    if classifier.head.familiarity:
+        head[DIRECTIONS] = np.ascontiguousarray(classifier.head.familiarity.directions)
     members = {HEAD: save(head), DESCRIPTION: text(describe(classifier))}
     if classifier.report_record is not None:
         members[REPORT] = text(classifier.report_record)
@@ -68,6 +73,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "temperature": head.temperature,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
+        "reach": head.familiarity.reach if head.familiarity else None,
         "certificate": classifier.certificate,
     }
 
@@ -128,9 +134,10 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
 def check_format(description: Any) -> None:
     """Raise for a file of another version."""
     got = description.get("format") if isinstance(description, dict) else None
-    if got != FORMAT:
+    if got not in READ:
+        known = " and ".join(map(str, READ))
         raise ClassifierError(
-            f"a classifier of format {got!r}, and godeeper {__version__} reads {FORMAT}; get a newer godeeper, or retrain"
+            f"a classifier of format {got!r}, and godeeper {__version__} reads {known}; get a newer godeeper, or retrain"
         )
 
 
@@ -145,6 +152,7 @@ def made(description: dict[str, Any], numbers: dict[str, NDArray[Any]], report: 
         threshold=rate(description["threshold"]),
         false_accept_rate=rate(description["false_accept_rate"]),
         classes=strings(description["classes"]),
+        familiarity=familiarity(description.get("reach"), numbers.get(DIRECTIONS)),
     )
     check_head(head)
     name, sha256 = strings([description["weights"][key] for key in ("name", "sha256")])
@@ -163,6 +171,13 @@ def strings(values: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
+def familiarity(reach: Any, directions: NDArray[Any] | None) -> Familiarity | None:
+    """The familiarity, where there is one."""
+    if directions is None:
+        return None
+    return Familiarity(directions, float(reach))
+
+
 def rate(value: Any) -> float | None:
     """A number, or none."""
     return None if value is None else float(value)
@@ -172,8 +187,12 @@ def check_head(head: Head) -> None:
     """Raise where the numbers do not fit each other, or are none."""
     classes, features = len(head.classes), head.mean.size
     shapes = {"mean": (features,), "scale": (features,), "coefficients": (classes, features), "intercepts": (classes,)}
+    tables: dict[str, NDArray[Any]] = {name: getattr(head, name) for name in NUMBERS}
+    if head.familiarity:
+        tables[DIRECTIONS] = head.familiarity.directions
+        shapes[DIRECTIONS] = (len(head.familiarity.directions), features)
     for name, expected in shapes.items():
-        values: NDArray[Any] = getattr(head, name)
+        values = tables[name]
         if values.shape != expected:
             raise ClassifierError(f"damaged: {name} has shape {values.shape}, expected {expected}; get it anew")
         if values.dtype.kind != "f" or not np.isfinite(values).all():

@@ -1,14 +1,15 @@
 """From photos to features: the spatial means of some tensors, computed once per photo, ever.
 
 One pass of the network gives all tensors, already averaged, eight photos at a time; threads decode
-the next photos meanwhile.  What is computed is stored batch by batch, so a run that was stopped goes
-on where it was.  Features are rounded to half precision also where they were just computed: a first
+the next photos meanwhile, those of ``extract`` or, with an ``Audience``, the doctor's.  What is computed is
+stored batch by batch, so a run that was stopped goes on where it was.  Features are rounded to half precision also where they were just computed: a first
 and a second run answer the same bytes.
 """
 
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,12 +28,15 @@ from ..errors import AddressError, ChannelError, PhotoError
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
 from .store import chunks, feature_key
+from .tables import Tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..blueprint.address import Tensor
     from ..network import Network
+    from ..photos.decode import Photo
+    from ..photos.inspection import Finding
     from ..photos.preprocess import Preprocess
     from .store import FeatureStore
 
@@ -81,8 +85,26 @@ def extract(
     results = {
         address: np.empty((len(photos), tensor.site.shape[0]), np.float32) for address, tensor in tensors.items()
     }
-    Extraction(network, photos, tensors, store, progress).run(results)
+    Extraction(Computer(network, tensors, store), photos, progress, lambda: results).run()
     return results
+
+
+def tabulate(
+    network: Network,
+    photos: Sequence[tuple[Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> Tables:
+    """What ``extract`` answers, on disk: one module is in memory at a time.  To be closed."""
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    tables = Tables({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
+    try:
+        Extraction(Computer(network, tensors, store), photos, progress, tables.writable).run()
+    except BaseException:
+        tables.close()
+        raise
+    return tables
 
 
 def fill(
@@ -94,34 +116,120 @@ def fill(
 ) -> None:
     """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
-    Extraction(network, photos, tensors, store, progress).run({})
+    Extraction(Computer(network, tensors, store), photos, progress, dict).run()
+
+
+class Computer:
+    """A network, the tensors whose features are wanted, and the store where all that it computes is kept."""
+
+    def __init__(self, network: Network, tensors: Mapping[str, Tensor], store: FeatureStore) -> None:
+        self.network = network
+        self.tensors = tensors
+        self.store = store
+
+    def key(self, pixels: str, address: str) -> bytes:
+        """Under which a feature is stored."""
+        tensor = self.tensors[address]
+        network = self.network
+        computed_by = network.runner.identity(pooled=True).key
+        return feature_key(pixels, network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
+
+    def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
+        """What is stored of each photo: hash of its pixels -> address -> (C,)."""
+        keys = {(pixels, address): self.key(pixels, address) for pixels in hashes for address in self.tensors}
+        found = self.store.get_many(keys.values())
+        return {
+            pixels: {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
+            for pixels in hashes
+        }
+
+    def compute(self, batch: Mapping[str, Floats], addresses: Sequence[str]) -> dict[str, dict[str, Halves]]:
+        """Some tensors for a few photos, hash of the pixels -> (1, 3, size, size); they are stored, too."""
+        keys = [key_of(self.tensors[address]) for address in addresses]
+        steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
+        planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
+        values = self.network.runner.run(steps, {NETWORK_INPUT: planes})
+        columns = [halves(values[key]) for key in keys]  # (B, C) each
+        features = {
+            pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)
+        }
+        self.store.put_many(
+            {self.key(pixels, name): row for pixels, rows in features.items() for name, row in rows.items()}
+        )
+        return features
+
+
+class Audience:
+    """An onlooker of the doctor's, who computes the features of each photo that is decoded anyway.
+
+    ``seconds``: how long the others waited for it.
+    """
+
+    def __init__(self, network: Network, addresses: Sequence[str], store: FeatureStore) -> None:
+        tensors = {address: whole_tensor(network, address) for address in addresses}
+        self.computer = Computer(network, tensors, store)
+        self.waiting: dict[str, Floats] = {}
+        self.seconds = 0.0
+
+    def prepare(self, photo: Photo) -> Floats:
+        """The network's input, (1, 3, size, size)."""
+        return self.computer.network.preprocess(photo)
+
+    def take(self, finding: Finding, kept: Floats) -> None:
+        """Once there are as many photos as the network takes, it computes."""
+        if finding.look:
+            self.waiting[finding.look.pixels_sha256] = kept
+        if len(self.waiting) == BATCH:
+            self.drop_known()
+        if len(self.waiting) == BATCH:
+            self.compute()
+
+    def finish(self) -> None:
+        """Compute the last few; what the network holds in memory is let go."""
+        self.drop_known()
+        if self.waiting:
+            self.compute()
+        self.computer.network.close()
+
+    def drop_known(self) -> None:
+        """Forget photos of which everything is stored."""
+        started = time.perf_counter()
+        known = self.computer.look_up(list(self.waiting))
+        self.waiting = {
+            pixels: planes for pixels, planes in self.waiting.items() if len(known[pixels]) < len(self.computer.tensors)
+        }
+        self.seconds += time.perf_counter() - started
+
+    def compute(self) -> None:
+        """Compute all that wait."""
+        started = time.perf_counter()
+        self.computer.compute(self.waiting, list(self.computer.tensors))
+        self.waiting = {}
+        self.seconds += time.perf_counter() - started
 
 
 class Extraction:
-    """One ``extract`` under way: its results are filled from the store, then by the network."""
+    """Features of photos under way to arrays: first what is stored, then what the network has to compute."""
 
     def __init__(
         self,
-        network: Network,
+        computer: Computer,
         photos: Sequence[tuple[Path, str]],
-        tensors: Mapping[str, Tensor],
-        store: FeatureStore,
         progress: Progress | None,
+        results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
     ) -> None:
-        self.network = network
+        """``results``: gives the arrays (N, C) by address; asked again for every few photos."""
+        self.computer = computer
         self.photos = photos
-        self.store = store
         self.progress = progress
-        self.tensors = tensors
-        self.results: Mapping[str, Floats] = {}
+        self.results = results
         self.places: dict[str, list[int]] = {}  # the same pixels may be asked for twice
         for place, (_, pixels) in enumerate(photos):
             self.places.setdefault(pixels, []).append(place)
         self.done = 0
 
-    def run(self, results: Mapping[str, Floats]) -> None:
-        """Fill the tables ``results``, address -> (N, C), of the tensors that have one."""
-        self.results = results
+    def run(self) -> None:
+        """Fill the arrays."""
         for absent, hashes in self.read().items():
             self.compute(hashes, absent)
 
@@ -129,12 +237,10 @@ class Extraction:
         """Take what is stored; answers which addresses are missing -> for which photos."""
         missing: dict[tuple[str, ...], list[str]] = {}
         for group in chunks(list(self.places), READ_AT_ONCE):
-            keys = {(pixels, address): self.key(pixels, address) for pixels in group for address in self.tensors}
-            found = self.store.get_many(keys.values())
+            found = self.computer.look_up(group)
+            self.keep(found)
             for pixels in group:
-                features = {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
-                self.keep(pixels, features)
-                absent = tuple(address for address in self.tensors if address not in features)
+                absent = tuple(address for address in self.computer.tensors if address not in found[pixels])
                 if absent:
                     missing.setdefault(absent, []).append(pixels)
         waiting = {pixels for hashes in missing.values() for pixels in hashes}
@@ -144,34 +250,18 @@ class Extraction:
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
         """Compute some tensors for some photos; what is done is stored batch by batch."""
         photos = [self.photos[self.places[pixels][0]] for pixels in hashes]
-        keys = [key_of(self.tensors[address]) for address in addresses]
-        run = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
-        with closing(decoded(self.network.preprocess, photos)) as inputs:
+        with closing(decoded(self.computer.network.preprocess, photos)) as inputs:
             for group in chunks(hashes, BATCH):
-                batch = np.concatenate(list(islice(inputs, len(group))))  # (B, 3, size, size)
-                values = self.network.runner.run(run, {NETWORK_INPUT: batch})
-                columns = [halves(values[key]) for key in keys]  # (B, C) each
-                features = {
-                    pixels: dict(zip(addresses, rows, strict=True))
-                    for pixels, *rows in zip(group, *columns, strict=True)
-                }
-                self.store.put_many(
-                    {self.key(pixels, name): row for pixels, rows in features.items() for name, row in rows.items()}
-                )
-                for pixels, rows in features.items():
-                    self.keep(pixels, rows)
+                batch = dict(zip(group, islice(inputs, len(group)), strict=True))
+                self.keep(self.computer.compute(batch, addresses))
                 self.tell(group)
 
-    def keep(self, pixels: str, features: Mapping[str, Halves]) -> None:
-        """Write one photo's features into the results."""
-        for address in features.keys() & self.results.keys():
-            self.results[address][self.places[pixels]] = features[address]
-
-    def key(self, pixels: str, address: str) -> bytes:
-        tensor = self.tensors[address]
-        network = self.network
-        computed_by = network.runner.identity(pooled=True).key
-        return feature_key(pixels, network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
+    def keep(self, features: Mapping[str, Mapping[str, Halves]]) -> None:
+        """Write some photos' features, hash of the pixels -> address -> (C,), into the arrays."""
+        arrays = self.results()
+        for pixels, rows in features.items():
+            for address in rows.keys() & arrays.keys():
+                arrays[address][self.places[pixels]] = rows[address]
 
     def tell(self, hashes: Sequence[str]) -> None:
         """Count these photos as done."""

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..errors import OptionError
 from .basis import Basis, Floats
+from .familiarity import Cloud, Familiarity, edge_of, fit_ellipsoid, held_out_distances, strangeness
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
 from .measure import best_temperature, softmax
 from .parallel import each
 from .selection import Selection, join, make_bases, select
+from .tables import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +40,7 @@ class Head:
     ``temperature``: what logits are divided by before they become probabilities.  ``threshold``: a photo whose greatest
     probability is below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share
     of photos of a class left out of training that pass all the same; None with fewer than three classes.
+    ``familiarity``: by which photos unlike all others are told with less confidence; None in classifiers of format 1.
     """
 
     addresses: tuple[str, ...]
@@ -49,24 +52,35 @@ class Head:
     threshold: float | None
     false_accept_rate: float | None
     classes: tuple[str, ...]
+    familiarity: Familiarity | None = field(default=None, repr=False)
 
     def logits(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
-        joined = np.concatenate([features[address] for address in self.addresses], axis=1)
-        answer: Floats = (((joined - self.mean) / self.scale) @ self.coefficients.T + self.intercepts).astype(
-            np.float32
-        )
-        return answer
+        return self.logits_of(self.standard(features))
+
+    def calibrated(self, features: Mapping[str, Floats]) -> Floats:
+        """(N, classes) float32, after the temperature, which is higher for photos unlike all others."""
+        return self.logits(features) / (np.float32(self.temperature) * self.strangeness(features))
+
+    def strangeness(self, features: Mapping[str, Floats]) -> Floats:
+        """(N, 1) float32, from 1: how many times higher the temperature is for each photo."""
+        if self.familiarity is None:
+            return np.ones((len(features[self.addresses[0]]), 1), np.float32)
+        return self.familiarity.strangeness(self.standard(features))
 
     def probabilities(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, calibrated; rows sum to one."""
-        return softmax(self.logits(features) / self.temperature).astype(np.float32)
+        return softmax(self.calibrated(features)).astype(np.float32)
 
-    def folded(self) -> tuple[Floats, Floats]:
-        """(classes, features) and (classes,): mean, scale and temperature in one matrix and one offset, for exports."""
-        weights = self.coefficients.astype(np.float64) / self.scale
-        offset = self.intercepts - weights @ self.mean.astype(np.float64)
-        return (weights / self.temperature).astype(np.float32), (offset / self.temperature).astype(np.float32)
+    def standard(self, features: Mapping[str, Floats]) -> Floats:
+        """(N, features): standardised, those of several modules side by side."""
+        joined = np.concatenate([features[address] for address in self.addresses], axis=1)
+        answer: Floats = (joined - self.mean) / self.scale
+        return answer
+
+    def logits_of(self, standard: Floats) -> Floats:
+        """(N, classes) float32 of standardised features."""
+        return (standard @ self.coefficients.T + self.intercepts).astype(np.float32)
 
 
 def fit(
@@ -94,21 +108,23 @@ def fit(
     selection = selection or select(features, labels, groups, seed)
     folds = assign_folds(labels, groups, seed)
     chosen = make_bases(features, selection.chosen, seed)
-    coordinates = join(chosen)
-    temperature, threshold = calibrate(coordinates, labels, folds, selection.strength)
-    rate = None if threshold is None else false_accepts(coordinates, labels, selection.strength, temperature, threshold)
-    strength = selection.strength
-    [(coefficients, intercepts)] = each(lambda some: fit_logistic(some, labels, strength, len(classes)), [coordinates])
+    cloud, strength = cloud_of(chosen), selection.strength
+    doubts = calibrate(cloud, labels, folds, strength)
+    rate = None if doubts is None else false_accepts(cloud, labels, strength, doubts)
+    [(coefficients, intercepts)] = each(
+        lambda some: fit_logistic(some.coordinates, labels, strength, len(classes)), [cloud]
+    )
     head = Head(
         addresses=selection.chosen,
         mean=np.concatenate([basis.mean for basis in chosen]),
         scale=np.concatenate([basis.scale for basis in chosen]),
         coefficients=unfold(coefficients, chosen),
         intercepts=intercepts.astype(np.float32),
-        temperature=temperature,
-        threshold=threshold,
+        temperature=doubts.temperature if doubts else 1.0,
+        threshold=doubts.threshold if doubts else None,
         false_accept_rate=rate,
         classes=tuple(classes),
+        familiarity=familiarity_of(cloud, chosen, doubts.edge) if doubts and cloud.lengths.any() else None,
     )
     return head, selection
 
@@ -139,10 +155,10 @@ def nested_logits(
     folds = assign_folds(labels, groups, seed)
     for fold in held_out_folds(folds):
         out = folds == fold
-        seen = {address: values[~out] for address, values in features.items()}
+        seen = Part(features, np.flatnonzero(~out))
         head, _ = fit(seen, labels[~out], groups[~out], classes, seed)
-        raw[out] = head.logits({address: features[address][out] for address in head.addresses})
-        calibrated[out] = raw[out] / head.temperature
+        raw[out] = head.logits(Part(features, np.flatnonzero(out)))
+        calibrated[out] = head.calibrated(Part(features, np.flatnonzero(out)))
     return raw, calibrated
 
 
@@ -156,20 +172,29 @@ def check(labels: Ints, classes: Sequence[str]) -> None:
         raise OptionError(f"class {empty!r} has no photo to learn from: expected at least one; add photos or remove it")
 
 
-def calibrate(coordinates: Floats, labels: Ints, folds: Ints, strength: float) -> tuple[float, float | None]:
-    """Temperature, and the greatest threshold that lets the share ``KEPT`` of held-out photos pass."""
+@dataclass(frozen=True)
+class Doubts:
+    """``edge``: see ``familiarity``.  ``threshold``: the greatest that lets the share ``KEPT`` of held-out photos pass."""
+
+    temperature: float
+    edge: float
+    threshold: float
+
+
+def calibrate(cloud: Cloud, labels: Ints, folds: Ints, strength: float) -> Doubts | None:
+    """What held-out photos say of a head's confidence; None where there are none."""
     tested = folds >= 0
     if not tested.any():
-        return 1.0, None
-    logits = cross_validated_logits(coordinates, labels, folds, [strength])[0][tested]
+        return None
+    logits = cross_validated_logits(cloud.coordinates, labels, folds, [strength])[0][tested]
     temperature = best_temperature(logits, labels[tested])
-    sure = np.sort(softmax(logits / temperature).max(1))
-    return temperature, float(sure[int((1 - KEPT) * len(sure))])
+    distances = held_out_distances(cloud, folds)[tested]
+    edge = edge_of(distances)
+    sure = np.sort(softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1))
+    return Doubts(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]))
 
 
-def false_accepts(
-    coordinates: Floats, labels: Ints, strength: float, temperature: float, threshold: float
-) -> float | None:
+def false_accepts(cloud: Cloud, labels: Ints, strength: float, doubts: Doubts) -> float | None:
     """The share of a left-out class's photos that a head of the other classes takes for its own, mean over classes."""
     classes = int(labels.max()) + 1
     if classes < 3:
@@ -177,16 +202,31 @@ def false_accepts(
 
     def accepted(stranger: int) -> float:
         out = labels == stranger
-        coefficients, intercepts = fit_logistic(coordinates[~out], labels[~out], strength, classes)
-        probabilities = softmax((coordinates[out] @ coefficients.T + intercepts) / temperature)
-        return float((probabilities.max(1) >= threshold).mean())
+        seen, unseen = cloud.part(~out), cloud.part(out)
+        coefficients, intercepts = fit_logistic(seen.coordinates, labels[~out], strength, classes)
+        strange = strangeness(fit_ellipsoid(seen).distances(unseen) / doubts.edge)[:, None]
+        logits = unseen.coordinates @ coefficients.T + intercepts
+        return float((softmax(logits / (doubts.temperature * strange)).max(1) >= doubts.threshold).mean())
 
     strangers = np.unique(np.linspace(0, classes - 1, min(classes, STRANGERS)).astype(int))
     return float(np.mean(each(accepted, strangers.tolist())))
 
 
+def cloud_of(bases: Sequence[Basis]) -> Cloud:
+    """The photos of several modules' bases."""
+    lengths: Floats = np.sum([basis.lengths for basis in bases], axis=0)
+    return Cloud(join(bases), lengths, sum(basis.components.shape[1] for basis in bases))
+
+
+def familiarity_of(cloud: Cloud, bases: Sequence[Basis], edge: float) -> Familiarity:
+    """The ellipsoid of all photos, for standardised features."""
+    [ellipsoid] = each(fit_ellipsoid, [cloud])
+    directions = unfold(ellipsoid.directions * np.sqrt(ellipsoid.excess / edge)[:, None], bases)
+    return Familiarity(directions, ellipsoid.outside / edge)
+
+
 def unfold(coefficients: NDArray[np.float64], bases: Sequence[Basis]) -> Floats:
-    """(classes, features) for standardised features, of (classes, k) for coordinates."""
+    """(rows, features) for standardised features, of (rows, k) for coordinates."""
     ends = np.cumsum([len(basis.components) for basis in bases])[:-1]
     parts = np.split(coefficients, ends, axis=1)
     whole = [part @ basis.components for part, basis in zip(parts, bases, strict=True)]

@@ -49,12 +49,16 @@ class Forecast:
         return asdict(self)
 
 
-def learning_curve(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
-) -> tuple[CurvePoint, ...]:
-    """A point for each of ``SHARES`` of the training photos, by cross-validation; none where nothing can be held out.
+def learning_curve(counts: Ints) -> tuple[CurvePoint, ...]:
+    """A point for each row of what ``count_right`` answers."""
+    return tuple(CurvePoint(photos, share_of(hits, n)) for photos, hits, n in counts.tolist())
 
-    Modules and strength are those chosen with all of them, which flatters every point a little.
+
+def count_right(features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int) -> Ints:
+    """(shares, 3): photos trained on, those told right and those tested, for each of ``SHARES`` of the training photos.
+
+    By cross-validation; no row where nothing can be held out.  Modules and strength are those chosen with all of
+    them, which flatters every point a little.
     """
     coordinates = join(make_bases(features, selection.chosen, seed))
     folds = assign_folds(labels, groups, seed)
@@ -69,10 +73,11 @@ def learning_curve(
         return len(rows), int((told == labels[out]).sum()), int(out.sum())
 
     if not tested:
-        return ()
+        return np.zeros((0, 3), np.int64)
     found = np.array(each(judge, [(share, fold) for share in SHARES for fold in tested]))
-    sums = found.reshape(len(SHARES), len(tested), 3).sum(1).tolist()
-    return tuple(CurvePoint(round(photos / len(tested)), share_of(hits, n)) for photos, hits, n in sums)
+    sums: Ints = found.reshape(len(SHARES), len(tested), 3).sum(1)
+    sums[:, 0] = np.rint(sums[:, 0] / len(tested))
+    return sums
 
 
 def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -> Ints:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 WIDE = 0.2
 """An interval of accuracy wider than this says little."""
 
+CROSS_VALIDATION, TEST_SET = "cross-validation", "a test set"
+"""How photos were held out."""
+
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Paths of photos -> small JPEG files; a photo may be missing."""
 
@@ -73,8 +76,7 @@ class Report:
     """Everything there is to say of one training.
 
     ``paths``, ``truth`` (M,) and ``logits`` (M, classes): the M photos it was tested on, and what heads that have not
-    seen them said before the temperature.  ``tested_by``: how these were held out, for people ("a test set of photos
-    never used in training", "cross-validation").  ``calibrated``: (M, classes) logits after the temperature, where each
+    seen them said before the temperature.  ``tested_by``: how these were held out.  ``calibrated``: (M, classes) logits after the temperature, where each
     fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the commonest class in training.
     ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
     """
@@ -145,6 +147,13 @@ class Report:
         """How many files the doctor used, repaired and quarantined."""
         counts = Counter(verdict.status for verdict in self.verdicts)
         return {status: counts[status] for status in ("used", "repaired", "quarantined")}
+
+    @property
+    def tested(self) -> str:
+        """On what it was tested, in words."""
+        count = "1 photo" if self.accuracy.n == 1 else f"{self.accuracy.n} photos"
+        how = " that had no part in the training" if self.tested_by == TEST_SET else f", by {self.tested_by}"
+        return count + how
 
     @property
     def caution(self) -> str | None:

@@ -62,19 +62,20 @@ def headline(report: Report) -> str:
     share, base = report.accuracy, report.baseline
     names = report.classes
     caution = f'<p class="caution">{escape(report.caution)}</p>' if report.caution else ""
-    notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
+    notes = "".join(f"<li>{escape(sentence(note))}</li>" for note in report.notes)
+    notes = f'<ul class="notes">{notes}</ul>' if notes else ""
     counts = report.photos
     facts = [
         (f"{sum(report.sets.values())}", f"photos in {len(names)} classes: {join_counts(report.sets)}"),
         (percent(base.value), f"right by always saying {names[report.majority]}, the commonest class"),
-        (percent(report.calibrations[1].error), "mean gap between stated and true confidence"),
+        (percent(report.calibrations[1].error), "mean gap between the probabilities stated and the shares told right"),
         (f"{counts['quarantined']}", f"files set aside; {counts['repaired']} repaired"),
     ]
     cards = "".join(f'<div><b>{value}</b><span class="faint">{escape(words)}</span></div>' for value, words in facts)
     return (
         f'<h1>{escape(report.classifier)}</h1><div class="hero"><span class="big">{percent(share.value)}</span>'
         f"<span>of photos told right<br>95 % interval: {percent(share.low)} to {percent(share.high)}</span></div>"
-        f'<p class="faint">n = {share.n} photos, held out by {escape(report.tested_by)}.</p>{caution}{notes}'
+        f'<p class="faint">Tested on {escape(report.tested)}.</p>{caution}{notes}'
         f'<div class="facts">{cards}</div>'
     )
 
@@ -99,7 +100,8 @@ def classes(report: Report) -> str:
     )
     return (
         "<h2>Class by class</h2><p>Precision: of the photos said to be of a class, how many are. Recall: of its photos, "
-        "how many are found. F1 balances both. Beneath each its 95 % interval.</p>"
+        "how many are found. F1 balances both. Beneath each its 95 % interval."
+        f"{' None: no photo of the class could be held out.' if any(not score.recall.n for score in report.per_class) else ''}</p>"
         '<div class="wide"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>'
         f'<th class="n">photos</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
@@ -121,14 +123,15 @@ def strangers(report: Report) -> str:
     if report.threshold is None:
         return "There were too few photos to hold any out, so that no threshold for <b>none of these</b> could be set."
     kept = (
-        f"A photo whose best class has a probability below {report.threshold:.1%} is <b>none of these</b>. "
-        f"The threshold lets {report.kept:.0%} of known photos pass. "
+        f"A photo whose best class has a probability below {report.threshold:.1%} is <b>none of these</b>; "
+        f"{report.kept:.0%} of the photos that were held out reach it. Whatever is unlike all that it learned from is told with less "
+        "confidence. "
     )
     if report.false_accept_rate is None:
         return kept + "How many strangers pass could not be measured: that takes three classes or more."
     return (
         kept
-        + f"Of the photos of a class left out of training, {percent(report.false_accept_rate)} passed all the same."
+        + f"When a class was left out of training, {percent(report.false_accept_rate)} of its photos passed all the same."
     )
 
 
@@ -199,7 +202,14 @@ def percent(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1%}"
 
 
+def sentence(note: str) -> str:
+    """A note as a sentence of its own."""
+    return f"{note[:1].upper()}{note[1:]}{'' if note.endswith('.') else '.'}"
+
+
 def join_counts(counts: Mapping[str, int]) -> str:
-    """``80 train, 10 test``."""
+    """``80 train, 10 test``; photos that train and are tested in turn are of no part."""
+    if len(counts) == 1:
+        return "all of them used for training"
     parts: Sequence[str] = [f"{count} {name}" for name, count in counts.items()]
     return ", ".join(parts)

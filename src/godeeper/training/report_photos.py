@@ -11,7 +11,7 @@ from .report import Report
 
 FEW = 12  # photos shown of a cell that is right
 MANY = 60  # and of one that is not
-DOUBTFUL = 0.95  # below this accuracy planted mislabels were no longer found with precision: see the tests of measure
+DOUBTFUL = 0.9  # below this accuracy planted mislabels are no longer found with precision: see bench/planted.py
 LARGEST = 30  # classes in a matrix; of more only the mistakes are listed
 
 
@@ -133,10 +133,12 @@ def suspects(report: Report, gallery: Gallery) -> str:
     rest = f" {len(shown)} are shown." if len(shown) < len(report.suspects) else ""
     right = report.accuracy.value or 0.0
     doubt = " With so many photos told wrong, most of these may just be hard to tell." if right < DOUBTFUL else ""
-    count = "One photo" if len(report.suspects) == 1 else f"{len(report.suspects)} photos"
+    many = len(report.suspects) > 1
+    count = f"{len(report.suspects)} photos look" if many else "One photo looks"
+    first = "; the likeliest come first" if many else ""
     return (
-        f"<h2>In the wrong folder?</h2><p>{count} contradicted by a classifier that had not seen them, "
-        f'the likeliest first. Look at each: only you can tell.{doubt}{rest}</p><div class="photos">{photos}</div>'
+        f"<h2>In the wrong folder?</h2><p>{count} like another class to classifiers that had not seen {'them' if many else 'it'}{first}. Only you can tell.{doubt}{rest}</p>"
+        f'<div class="photos">{photos}</div>'
     )
 
 

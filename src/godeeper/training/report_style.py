@@ -14,6 +14,7 @@ p{{margin:4px 0 12px;max-width:64ch}}.faint,figcaption,th,summary small{{color:v
 .hero{{display:flex;flex-wrap:wrap;gap:8px 32px;align-items:baseline;margin:24px 0 0}}
 .big{{font-size:64px;font-weight:600;line-height:1.05;letter-spacing:-.02em;font-variant-numeric:tabular-nums}}
 .caution{{border-left:3px solid var(--accent);padding:2px 12px;margin:16px 0}}
+.notes{{border-left:3px solid var(--rule);padding:2px 0 2px 28px;margin:16px 0;max-width:68ch}}.notes li{{margin:4px 0}}
 .facts{{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);border:1px solid var(--rule);border-radius:8px;overflow:hidden;margin:24px 0}}
 .facts div{{background:var(--card);padding:10px 14px}}.facts b{{display:block;font-size:20px;font-variant-numeric:tabular-nums}}
 .chart{{display:block;width:100%;max-width:560px;height:auto;margin:12px 0;overflow:visible}}

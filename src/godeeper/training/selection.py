@@ -50,7 +50,7 @@ def select(features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int
         unknown = float("nan"), float("nan")
         middle = list(features)[len(features) // 2]  # neither edges alone nor what the network was last trained for
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
-    found = each(lambda values: make_basis(values, JUDGED, seed), features.values())
+    found = each(lambda address: make_basis(features[address], JUDGED, seed), features)
     bases = dict(zip(features, found, strict=True))
     judged = each(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
     hits = dict(zip(features, judged, strict=True))

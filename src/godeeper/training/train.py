@@ -1,39 +1,48 @@
 """Training from a folder of class folders to a classifier with its report.
 
-doctor → split → features → head → report, in this order.  What is slow, the features, is kept as it is
-made, so that a run that was stopped goes on where it was.
+doctor → split → features → head → report, in this order; but a photo that the doctor has to decode is shown to the
+network at once, so that no photo is decoded twice.  What is slow, the features, is kept as it is made, so that
+a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, PhotoError
 from ..network import Network, load
+from ..photos.decode import decode
 from ..photos.doctor import Checkup, Verdict, examine
+from ..photos.folder import read_folder
+from ..photos.warned import warnings_as_notes
 from ..version import __version__
+from .backgrounds import telling_backgrounds
 from .classifier import Classifier
-from .features import extract
+from .features import Audience, tabulate
 from .folds import Ints
-from .head import KEPT, Head, Selection, fit, held_out_logits, nested_logits, select
-from .learning import forecast, learning_curve
-from .measure import softmax, suspected_mislabels
+from .head import KEPT, Head, Selection, fit, nested_logits, select
+from .learning import count_right, forecast, learning_curve
+from .measure import suspected_mislabels
 from .precision import settle
-from .report import Report, Suspicion, Twins
+from .report import CROSS_VALIDATION, TEST_SET, Report, Suspicion, Twins
 from .split import SETS, assign, few
 from .store import FeatureStore
+from .suspects import held_out_probabilities
+from .tables import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,8 +90,11 @@ def retrain(
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
+        onlooking = precision == "fp32" and several_classes(Path(folder))  # int8 is to be settled first
+        audience = Audience(network, addresses, store) if onlooking else None
         with clock.step("doctor"):
-            checkup = examine(Path(folder), step_of(progress, "checking"), store)
+            checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
+        clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("precision"):
             network, said = settle(
@@ -90,14 +102,15 @@ def retrain(
             )
         with clock.step("features"):
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
-            values = extract(network, photos, addresses, store, step_of(progress, "looking"))
+            values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
-        data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
-        with clock.step("head"):
-            trained = train_few(data) if few(checkup) else train_many(data)
-    with clock.step("report"):
-        report = make_report(data, trained, network, clock)
-        report = replace(report, notes=(*report.notes, *said))
+        with closing(values):
+            data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
+            with clock.step("head"):
+                trained = train_few(data) if few(checkup) else train_many(data)
+            with clock.step("report"):
+                report = make_report(data, trained, network, clock)
+                report = replace(report, notes=(*report.notes, *said))
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
     return Classifier(
         head=trained.head,
@@ -116,6 +129,11 @@ def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[st
         return [tensor.address for tensor in network.tensors(MODULES)]
     asked = features.split(",") if isinstance(features, str) else features
     return [tensor.address for tensor in network.tensors(asked)]
+
+
+def several_classes(folder: Path) -> bool:
+    """Whether there are files in the folders of two classes or more; whether they are photos, the doctor will say."""
+    return len({entry.label for entry in read_folder(folder) if entry.label and not entry.hidden}) > 1
 
 
 def require_classes(checkup: Checkup) -> None:
@@ -143,7 +161,15 @@ class Clock:
     def step(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.add(name, time.perf_counter() - started)
+
+    def move(self, name: str, other: str, seconds: float) -> None:
+        """Count some of one step's seconds as another's."""
+        self.add(name, -seconds)
+        self.add(other, seconds)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 @dataclass(frozen=True)
@@ -151,7 +177,7 @@ class Data:
     """Usable photos in the order of the doctor's verdicts, with their features, address -> (N, C)."""
 
     checkup: Checkup
-    features: dict[str, Floats] = field(repr=False)
+    features: Mapping[str, Floats] = field(repr=False)
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
     store: FeatureStore = field(repr=False)  # where choices are kept, too
@@ -171,39 +197,59 @@ class Data:
         """(N,) near-duplicates share a number, and a photo's number does not depend on others being there."""
         return np.array([self.checkup.groups[verdict.pixels_sha256 or ""] for verdict in self.verdicts], np.int64)
 
-    def of(self, rows: Ints) -> dict[str, Floats]:
+    def of(self, rows: Ints) -> Mapping[str, Floats]:
         """The features of some photos."""
-        return {address: values[rows] for address, values in self.features.items()}
+        return Part(self.features, rows)
 
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
         """A head trained on some photos alone: modules and strength are chosen on them, too."""
         features, labels, groups = self.of(rows), self.labels[rows], self.groups[rows]
-        selection = self.select(features, labels, groups)
+        selection = self.select(features, labels, groups, rows)
         if self.chosen is not None:
             selection = replace(selection, chosen=self.chosen)
         return fit(features, labels, groups, self.checkup.classes, self.seed, selection)
 
-    def select(self, features: dict[str, Floats], labels: Ints, groups: Ints) -> Selection:
-        """What modules and strength cross-validation chooses; for the same numbers, what it chose before."""
-        key = selection_key(features, labels, groups, self.seed)
+    def select(self, features: Mapping[str, Floats], labels: Ints, groups: Ints, rows: Ints) -> Selection:
+        """What modules and strength cross-validation chooses among some photos."""
+        chosen = self.remember(
+            "selection", rows, lambda: json.dumps(asdict(select(features, labels, groups, self.seed))).encode()
+        )
+        fields = json.loads(chosen)
+        scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
+        return Selection(scores, tuple(fields["chosen"]), fields["strength"])
+
+    def remember(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
+        """What was computed of some photos; for the same numbers, what it was before."""
+        key = hashlib.sha256(self.digest + f"{what}\n".encode() + rows.astype(np.int64).tobytes()).digest()
         known = self.store.get_blobs([key]).get(key)
-        if known is not None:
-            fields = json.loads(known)
-            scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
-            return Selection(scores, tuple(fields["chosen"]), fields["strength"])
-        selection = select(features, labels, groups, self.seed)
-        self.store.put_blobs({key: json.dumps(asdict(selection)).encode()})
-        return selection
+        if known is None:
+            known = compute()
+            self.store.put_blobs({key: known})
+        return known
+
+    def remember_array(self, what: str, rows: Ints, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The same for an array."""
+        answer: NDArray[Any] = np.load(io.BytesIO(self.remember(what, rows, lambda: array_bytes(compute()))))
+        return answer
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Names all that follows from these photos by what it follows from: the numbers themselves, and who computes."""
+        libraries = f"{__version__} {version('scikit-learn')} {version('numpy')}"
+        digest = hashlib.sha256(f"{libraries} {self.seed} {self.chosen}".encode())
+        others: Mapping[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups}
+        parts: Iterable[tuple[str, NDArray[Any]]] = chain(self.features.items(), others.items())
+        for name, values in parts:
+            digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.digest()
 
 
-def selection_key(features: dict[str, Floats], labels: Ints, groups: Ints, seed: int) -> bytes:
-    """Names a choice by all that it follows from: the numbers themselves, and who chooses."""
-    digest = hashlib.sha256(f"selection {__version__} {version('scikit-learn')} {version('numpy')} {seed}".encode())
-    parts: dict[str, NDArray[Any]] = {**features, "labels": labels, "groups": groups}
-    for name, values in parts.items():
-        digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.digest()
+def array_bytes(values: NDArray[Any]) -> bytes:
+    """An array as numpy writes it to files."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -228,24 +274,33 @@ def train_many(data: Data) -> Trained:
     is_test = np.array([sets[verdict.pixels_sha256 or ""] == "test" for verdict in data.verdicts])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
-    logits = head.logits(data.of(tested))
-    said = "a test set of photos never used in training"
-    return Trained(head, selection, trained, tested, logits, logits / head.temperature, said)
+    logits, calibrated = head.logits(data.of(tested)), head.calibrated(data.of(tested))
+    return Trained(head, selection, trained, tested, logits, calibrated, TEST_SET)
 
 
 def train_few(data: Data) -> Trained:
     """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
     every = np.arange(len(data.labels))
     head, selection = data.fit(every)
-    raw, calibrated = nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)
+    raw, calibrated = data.remember_array(
+        "nested",
+        every,
+        lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
+    )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
-    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], "cross-validation")
+    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], CROSS_VALIDATION)
 
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
     """Everything there is to say of the training."""
     rows, head = trained.trained, trained.head
-    curve = learning_curve(data.of(rows), data.labels[rows], data.groups[rows], trained.selection, data.seed)
+    curve = learning_curve(
+        data.remember_array(
+            f"learning {trained.selection}",
+            rows,
+            lambda: count_right(data.of(rows), data.labels[rows], data.groups[rows], trained.selection, data.seed),
+        )
+    )
     return Report(
         classifier=data.checkup.folder.resolve().name,
         classes=data.checkup.classes,
@@ -266,7 +321,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         forecast=forecast(curve, 2 * len(rows), data.seed),
         suspects=suspicions(data, trained),
         twins=twins(data.checkup),
-        notes=(*data.checkup.notes, *few(data.checkup)),
+        notes=(*data.checkup.notes, *few(data.checkup), *background_remarks(data)),
         seconds=clock.seconds,
         memory_mib=peak_memory(),
         provenance=provenance(data, network),
@@ -281,10 +336,21 @@ def set_sizes(data: Data, trained: Trained) -> dict[str, int]:
     return {name: sets.count(name) for name in SETS}
 
 
+def background_remarks(data: Data) -> Iterator[str]:
+    """A remark for each class that may be known by its background alone."""
+    edges = np.array([verdict.edges for verdict in data.verdicts], np.float32)
+    for found in telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed):
+        yield found.remark
+
+
 def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
     """Photos that heads which have not seen them would file elsewhere, the surest first."""
-    logits = held_out_logits(data.features, data.labels, data.groups, trained.selection, data.seed)
-    found = suspected_mislabels(softmax(logits / trained.head.temperature), data.labels)
+    likely = data.remember_array(
+        f"held out {trained.selection}",
+        np.arange(len(data.labels)),
+        lambda: held_out_probabilities(data.features, data.labels, data.groups, trained.selection, data.seed),
+    )
+    found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes
     return tuple(
         Suspicion(
@@ -333,19 +399,23 @@ def peak_memory() -> float | None:
 
 def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
     """Small JPEGs of photos, for the report's page; a photo that is gone meanwhile has none."""
-    import io
-
-    from ..errors import PhotoError
-    from ..photos.decode import decode
-
     found = {}
     for path in paths:
         try:
-            image = decode(path).image.copy()
-        except PhotoError:
+            found[path] = thumbnail(path, side)
+        except (OSError, ValueError, PhotoError):
             continue
-        image.thumbnail((side, side))
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=80)
-        found[path] = buffer.getvalue()
     return found
+
+
+def thumbnail(path: str, side: int) -> bytes:
+    """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
+    from PIL import Image
+
+    with warnings_as_notes(), Image.open(path) as image:
+        image.draft("RGB", (2 * side, 2 * side))
+        small = decode(image, name=path).image
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

@@ -64,7 +64,7 @@ def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
 def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence) -> None:
     """The sums are the logits, and give the probabilities that the classifier states."""
     assert np.abs(totals(both) - both.logits).max() <= TOLERANCE * (1 + both.magnitude)
-    odds = np.exp(totals(both) / trained.head.temperature)
+    odds = np.exp(totals(both) / (both.temperature * both.strangeness))
     np.testing.assert_allclose(odds / odds.sum(), trained.predict_proba([collage()])[0], atol=1e-5)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import CLASSES, classifier
+from tests.unit.training.handmade import CLASSES, classifier, familiarity
 
 from godeeper.errors import MissingExtra, OptionError, ParityError, UnknownName
 from godeeper.export import onnx, openvino
@@ -54,6 +54,19 @@ def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str
     np.testing.assert_allclose(answers(tmp_path / "cars.onnx", photos), original.predict_proba(photos), atol=1e-5)
     assert (certificate.photos, certificate.agreeing) == (4, 4)
     assert certificate.difference < 1e-5
+
+
+@pytest.mark.parametrize("target", ["onnx", pytest.param("openvino"), pytest.param("torch", marks=pytest.mark.peers)])
+def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) -> None:
+    """A classifier that is less sure of strange photos is so in every format."""
+    if target != "onnx":
+        pytest.importorskip(target)
+    doubting = classifier(familiarity=familiarity())
+    assert doubting.predict_proba(photos).max() < classifier().predict_proba(photos).max()
+    certificate = export(
+        doubting, tmp_path / f"cars.{ {'onnx': 'onnx', 'openvino': 'xml', 'torch': 'pt2'}[target] }", target, photos
+    )
+    assert certificate.difference < 1e-4
 
 
 def test_features_from_everywhere(tmp_path: Path, chelsea: Path) -> None:

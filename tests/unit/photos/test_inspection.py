@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.photos import scenes
 
 from godeeper.photos.decode import Photo, decode
 from godeeper.photos.folder import read_folder
-from godeeper.photos.inspection import inspect_all
+from godeeper.photos.inspection import Finding, Room, inspect_all
 
 
 class Notebook(dict[bytes, bytes]):
@@ -62,3 +64,52 @@ def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
     after = list(inspect_all(read_folder(folder), memory=memory))
     assert [found.look for found in after] != [found.look for found in before]
     assert len(memory) == 3
+
+
+class Watcher:
+    """An onlooker that writes down what it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, Any]] = []
+        self.finished = False
+
+    def prepare(self, photo: Photo) -> tuple[int, int]:
+        return photo.size
+
+    def take(self, finding: Finding, kept: Any) -> None:
+        assert not self.finished
+        self.shown.append((finding.entry.path.name, kept))
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
+    """Every photo of a class once, in order, with what it kept; nothing that is remembered, in no class or broken."""
+    scenes.scene(3).save(folder / "nowhere.png")
+    memory, first, second = Notebook(), Watcher(), Watcher()
+    for watcher in (first, second):
+        list(inspect_all(read_folder(folder), memory=memory, onlooker=watcher))
+        assert watcher.finished
+    assert first.shown == [("one.png", scenes.SIZE), ("two.jpg", scenes.SIZE)]
+    assert second.shown == []
+
+
+def test_room_is_for_so_many_pixels() -> None:
+    """Who does not fit waits until there is room; one that never fits goes alone."""
+    room = Room(10)
+    order: list[str] = []
+
+    def enter(name: str, pixels: int) -> None:
+        with room.hold(pixels):
+            order.append(name)
+
+    with room.hold(4):
+        enter("beside", 6)
+        waiting = threading.Thread(target=enter, args=("later", 7))
+        waiting.start()
+        enter("beside too", 6)
+        order.append("left")
+    waiting.join(10)
+    enter("alone", 100)
+    assert order == ["beside", "beside too", "left", "later", "alone"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from godeeper.network import load
 from godeeper.training.classifier import Classifier
+from godeeper.training.familiarity import Familiarity
 from godeeper.training.head import Head
 
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
@@ -20,6 +21,7 @@ def classifier(
     classes: Sequence[str] = CLASSES,
     threshold: float | None = None,
     preprocessing: Mapping[str, Any] | None = None,
+    familiarity: Familiarity | None = None,
 ) -> Classifier:
     """A classifier with a head of random numbers, always the same; its features are about standardised."""
     random = np.random.default_rng(0)
@@ -35,6 +37,15 @@ def classifier(
         threshold=threshold,
         false_accept_rate=None if threshold is None else 0.05,
         classes=tuple(classes),
+        familiarity=familiarity,
     )
     chosen = dict(network.weights.description.preprocessing) | dict(preprocessing or {})
     return Classifier(head, network.weights.name, network.weights.sha256, chosen)
+
+
+def familiarity(addresses: Sequence[str] = ADDRESSES) -> Familiarity:
+    """One of random numbers, by which every photo is a little strange."""
+    network = load()
+    width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
+    directions = np.random.default_rng(1).normal(size=(5, width)).astype(np.float32)
+    return Familiarity(directions / np.float32(3 * width), 2.5 / width)

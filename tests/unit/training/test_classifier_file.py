@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.training.handmade import classifier
+from tests.unit.training.handmade import classifier, familiarity
 
 from godeeper.errors import ClassifierError, OutputError
 from godeeper.training.classifier import Classifier
@@ -72,6 +72,29 @@ def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, che
     np.testing.assert_array_equal(back.predict_proba([chelsea]), made.predict_proba([chelsea]))
 
 
+def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
+    """What makes a classifier doubt strange photos is in its file, and it doubts them as much as before."""
+    doubting = classifier(familiarity=familiarity())
+    doubting.save(tmp_path / "cars.godeeper")
+    back = Classifier.load(tmp_path / "cars.godeeper")
+    np.testing.assert_array_equal(back.predict_proba([chelsea]), doubting.predict_proba([chelsea]))
+    assert back.predict_proba([chelsea]).max() < classifier().predict_proba([chelsea]).max()
+
+
+def test_a_file_of_format_1(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
+    """Files from before there was familiarity are read, and say what they said."""
+    (tmp_path / "old.godeeper").write_bytes(edited(made, format=1))
+    back = Classifier.load(tmp_path / "old.godeeper")
+    assert back.head.familiarity is None
+    np.testing.assert_array_equal(back.predict_proba([chelsea]), made.predict_proba([chelsea]))
+
+
+def test_directions_of_another_length(tmp_path: Path) -> None:
+    """Directions that do not fit the features are damage."""
+    doubting = classifier(familiarity=familiarity(("mixed_2/join",)))
+    refused(packed(doubting), tmp_path, "directions has shape")
+
+
 def test_the_same_classifier_gives_the_same_bytes(made: Classifier) -> None:
     """Nothing of the hour or the machine is in the file."""
     assert packed(made) == packed(replace(made))
@@ -124,7 +147,7 @@ def test_a_bomb(made: Classifier, tmp_path: Path) -> None:
 
 def test_another_version(made: Classifier, tmp_path: Path) -> None:
     """A file of a newer format says so."""
-    refused(edited(made, format=2), tmp_path, "format 2")
+    refused(edited(made, format=3), tmp_path, "format 3")
 
 
 @pytest.mark.parametrize(

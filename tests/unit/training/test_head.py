@@ -91,16 +91,6 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert select(features, labels, np.arange(90), seed=7) == selection
 
 
-def test_folded_is_the_same_head() -> None:
-    """One matrix and one offset give the calibrated probabilities."""
-    labels = np.arange(60, dtype=np.int64) % 3
-    features = make_features(labels)
-    head, _ = fit(features, labels, np.arange(60), "abc", seed=0)
-    weights, offset = head.folded()
-    joined = np.concatenate([features[address] for address in head.addresses], axis=1)
-    np.testing.assert_allclose(softmax(joined @ weights.T + offset), head.probabilities(features), atol=1e-5)
-
-
 def test_the_threshold_keeps_what_it_says() -> None:
     """At least 95 % of held-out photos pass the threshold; strangers far away mostly do not."""
     labels = np.arange(300, dtype=np.int64) % 5

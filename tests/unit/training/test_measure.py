@@ -8,7 +8,8 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from godeeper.training import measure
-from godeeper.training.head import fit, held_out_logits
+from godeeper.training.selection import select
+from godeeper.training.suspects import held_out_probabilities
 
 from .examples import Ints, make_features
 
@@ -82,9 +83,8 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
     features = make_features(truth, distance, seed=seed)
     labels, planted = swap_labels(truth, 0.05, seed)
     groups = np.arange(400)
-    head, selection = fit(features, labels, groups, "abcde", seed=0)
-    logits = held_out_logits(features, labels, groups, selection, seed=0)
-    found = {suspect.row for suspect in measure.suspected_mislabels(measure.softmax(logits / head.temperature), labels)}
+    likely = held_out_probabilities(features, labels, groups, select(features, labels, groups, seed=0), seed=0)
+    found = {suspect.row for suspect in measure.suspected_mislabels(likely, labels)}
     return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -18,8 +19,10 @@ from PIL import Image
 
 import godeeper
 from godeeper.errors import GodeeperError
+from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor import examine
 from godeeper.training.split import assign
+from godeeper.training.train import thumbnails
 
 if TYPE_CHECKING:
     from godeeper import Classifier
@@ -94,6 +97,51 @@ def test_a_growing_folder_moves_no_photo(folder: Path, tmp_path: Path) -> None:
     (grown / "猫").rename(grown / "other")
     before, after = assign(examine(folder)), assign(examine(grown))
     assert {pixels: after[pixels] for pixels in before} == before
+
+
+def test_a_photo_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is shown what the doctor decodes; a second run decodes nothing, and answers the same bytes."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
+    for label in ("猫", "a/b"):
+        paint(tmp_path / "photos", label, 6, seed=5)
+    seen: list[str] = []
+
+    def noted(path: Path) -> Photo:
+        seen.append(path.name)
+        return decode(path)
+
+    monkeypatch.setattr("godeeper.photos.inspection.decode", noted)
+    monkeypatch.setattr("godeeper.training.features.decode", noted)
+    for name in ("first", "second"):
+        godeeper.retrain(tmp_path / "photos", features=FEATURES).save(tmp_path / f"{name}.godeeper")
+        assert len(seen) == 12
+    assert (tmp_path / "first.godeeper").read_bytes() == (tmp_path / "second.godeeper").read_bytes()
+
+
+def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes before the network is asked."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("computed")
+
+    monkeypatch.setattr("godeeper.training.features.Computer.compute", never)
+    paint(tmp_path, "猫", 9, seed=6)
+    with pytest.raises(GodeeperError, match="expected two folders"):
+        godeeper.retrain(tmp_path, features=FEATURES)
+
+
+def test_thumbnails(tmp_path: Path, chelsea: Path) -> None:
+    """Small JPEGs, upright; a photo that is gone has none."""
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(chelsea) as image:
+        image.save(turned, exif=exif)
+    found = thumbnails([str(chelsea), str(turned), str(tmp_path / "gone.jpg")])
+    assert list(found) == [str(chelsea), str(turned)]
+    with Image.open(io.BytesIO(found[str(turned)])) as small:
+        assert small.height == 96
+        assert small.width < 96
 
 
 def test_a_second_run_chooses_nothing_again(

@@ -35,10 +35,11 @@ PHOTO_TILES = 4  # tiles that the photo itself takes, each way
 
 @dataclass(frozen=True)
 class Style:
-    """How much a box says: its name too (``names``), and ``picture_rows`` rows of tiles."""
+    """How much a box says: its name too (``names``), and ``picture_rows`` rows of tiles; ``inside`` is a card's least room."""
 
     names: bool = False
     picture_rows: int = 0
+    inside: float = INSIDE
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Builder:
         self.own = {site.index for site in members}
         self.lanes = lanes(members)
         count = sum(width for _, width in self.lanes.values())
-        self.column = max(NARROWEST, min(WIDEST, INSIDE / count))
+        self.column = max(NARROWEST, min(WIDEST, style.inside / count))
         self.width = self.column * count + 2 * MARGIN
         self.middle = self.width / 2
         self.is_fed = members[0].index > 0

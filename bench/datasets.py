@@ -1,0 +1,158 @@
+"""Folders of class folders to train on, made of what is at hand; the same seed makes the same files.
+
+Three kinds: *crops* of a few pictures, a class each (examples/chelsea.jpg, and scikit-image's own where it is
+installed), under more or less noise, which decides how hard they are to tell apart; *drawings*, the
+categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *tiny* photos, whose only point is
+that there are many.
+
+    python bench/datasets.py photos|tiny FOLDER --count N
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from places import PHOTO
+
+DRAWINGS = Path("/usr/share/openclipart/png")
+CATEGORIES = ("animals", "buildings", "food", "people", "plants", "tools", "transportation")
+PICTURES = (
+    "astronaut.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "ihc.png", "retina.jpg", "motorcycle_left.png",
+    "camera.png", "coins.png", "brick.png", "grass.png", "gravel.png",
+)  # fmt: skip
+QUALITY = 88
+
+Size = tuple[int, int]
+Task = tuple[Image.Image, Path, float, tuple[int, ...], Size]  # picture, where to, noise, seed, width and height
+
+
+def sources() -> dict[str, Image.Image]:
+    """The pictures that crops are cut from, by name."""
+    found = {"chelsea": Image.open(PHOTO).convert("RGB")}
+    package = find_spec("skimage")
+    folder = (
+        Path(package.submodule_search_locations[0]) / "data" if package and package.submodule_search_locations else None
+    )
+    for name in PICTURES if folder else ():
+        assert folder is not None
+        if (folder / name).exists():
+            found[Path(name).stem] = Image.open(folder / name).convert("RGB")
+    return found
+
+
+def crops(root: Path, each: int, noise: float, seed: int = 0, size: Size = (250, 200), most: int = 12) -> None:
+    """``each`` crops of each of ``most`` sources, a class a source; ``noise``, 0 to 1, is how much of them it hides."""
+    write(
+        [(picture, path, share, of, size) for picture, path, share, of, _ in crop_tasks(root, each, noise, seed, most)]
+    )
+
+
+def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -> Iterator[Task]:
+    """What is to be cut from which picture; where there is only one picture, its quarters are the classes."""
+    pictures = sources()
+    if len(pictures) < 3:
+        pictures = {f"{name} {corner}": part for name, whole in pictures.items() for corner, part in quarters(whole)}
+    for place, (name, picture) in enumerate(list(pictures.items())[:most]):
+        for number in range(each):
+            yield picture, root / name / f"{number:05}.jpg", noise, (seed, place, number), (250, 200)
+
+
+def write(tasks: Sequence[Task]) -> None:
+    """Cut all of them."""
+    for folder in {path.parent for _, path, *_ in tasks}:
+        folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda task: crop(*task), tasks))
+
+
+def quarters(picture: Image.Image) -> list[tuple[str, Image.Image]]:
+    """A picture's four corners, by name."""
+    width, height = picture.width // 2, picture.height // 2
+    corners = {
+        "upper left": (0, 0),
+        "upper right": (width, 0),
+        "lower left": (0, height),
+        "lower right": (width, height),
+    }
+    return [(name, picture.crop((x, y, x + width, y + height))) for name, (x, y) in corners.items()]
+
+
+def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], size: Size) -> None:
+    """Write one crop: a part of the picture, mirrored by chance, lighter or darker, under soft patches of colour."""
+    chance = np.random.default_rng(list(seed))
+    side = chance.uniform(0.3, 0.7)
+    width, height = round(picture.width * side), round(picture.height * side)
+    left, top = int(chance.integers(picture.width - width + 1)), int(chance.integers(picture.height - height + 1))
+    part = picture.crop((left, top, left + width, top + height)).resize(size, Image.Resampling.BICUBIC)
+    part = ImageOps.mirror(part) if chance.random() < 0.5 else part
+    part = ImageEnhance.Brightness(part).enhance(chance.uniform(0.7, 1.3))
+    patches = Image.fromarray(chance.integers(0, 256, (7, 9, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    grain = Image.fromarray(chance.integers(0, 256, (size[1] // 2, size[0] // 2, 3), np.uint8)).resize(size)
+    hidden = Image.blend(patches, grain, 0.3)
+    Image.blend(part, hidden, noise).save(path, quality=QUALITY)
+
+
+def drawings(root: Path, each: int, categories: Sequence[str] = CATEGORIES, seed: int = 0) -> None:
+    """At most ``each`` drawings of each category, drawn by lot."""
+    for category in categories:
+        paths = sorted(
+            path for path in (DRAWINGS / category).rglob("*.png") if path.is_file() and not path.is_symlink()
+        )
+        random.Random(seed).shuffle(paths)
+        (root / category).mkdir(parents=True, exist_ok=True)
+        for number, path in enumerate(paths[:each]):
+            shutil.copyfile(path, root / category / f"{number:05} {path.name}")
+
+
+def have_drawings() -> bool:
+    """Whether openclipart is installed."""
+    return DRAWINGS.is_dir()
+
+
+def photos(root: Path, count: int, seed: int = 0) -> None:
+    """``count`` crops with much noise, of a tenth to a whole megapixel, in six classes."""
+    share = -(-count // (6 if len(sources()) >= 6 else 4))
+    chance = random.Random(seed)
+    tasks = list(crop_tasks(root, share, 0.4, seed, 6))
+    chance.shuffle(tasks)
+    sized = []
+    for picture, path, noise, of, _ in tasks[:count]:
+        scale = chance.uniform(0.1, 1.0) ** 0.5
+        sized.append((picture, path, noise, of, (round(1155 * scale), round(866 * scale))))
+    write(sized)
+
+
+def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
+    """``count`` photos of 64 x 48 pixels, each unlike all others, in classes of a hue each."""
+    for label in range(classes):
+        (root / f"hue {label}").mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        chance = np.random.default_rng([seed, number])
+        patches = Image.fromarray(chance.integers(0, 256, (6, 8, 3), np.uint8)).resize(
+            (64, 48), Image.Resampling.BICUBIC
+        )
+        label = number % classes
+        hue = Image.new("HSV", (64, 48), (255 * label // classes, 200, 180)).convert("RGB")
+        Image.blend(patches, hue, 0.35).save(root / f"hue {label}" / f"{number:05}.jpg", quality=QUALITY)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("photos", "tiny"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=1000)
+    options = parser.parse_args()
+    {"photos": photos, "tiny": tiny}[options.kind](options.folder, options.count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,368 @@
+"""Does godeeper find what is wrong with a folder?  Faults are planted, the command is run, and what it says is compared.
+
+    python bench/planted.py [--quick] [--seeds N]
+
+1. *Everything at once*: crops of pictures, a class each, in which one photo of twenty lies in a wrong folder, one of twenty
+   has a copy (the same pixels in another format, or scaled, recompressed, cropped, made lighter); a class that is nothing
+   but a background, and one whose photos all have the same red border.  Trained as a user would; strangers are
+   classified afterwards.
+2. *Mislabels by accuracy*: labels swapped in data that are ever harder to tell apart, many seeds each.
+3. *Near-duplicates* in photos and drawings, by what was done to the copy.
+
+Prints tables, and then every target: met or not.  Exit code 1 if one is missed.  The drawings are there where Debian's
+``openclipart-png`` is, and most of the photos where scikit-image is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import datasets
+import godeeper
+import retrain_py
+from godeeper.photos.decode import decode
+from godeeper.photos.doctor import examine
+from godeeper.training.classifier import Classifier
+from godeeper.training.measure import suspected_mislabels
+from godeeper.training.selection import select
+from godeeper.training.split import assign
+from godeeper.training.suspects import held_out_probabilities
+from near_duplicates import CHANGES
+from places import RESULTS, RETRAIN_CACHE
+from tables import own_heading, table, target_table
+from targets import Target
+
+Ints = NDArray[np.int64]
+
+FAULTY = 0.05  # of the photos
+RECALL, PRECISION = 0.80, 0.70
+STRADDLING = 0
+HARDNESS = (0.6, 0.7, 0.8)  # how much of the crops is hidden
+CLEAR = 0.90  # accuracy from which mislabels are promised to be found
+NOISE = 0.5
+SAME_PIXELS = "same pixels, another format"
+COPIES = (SAME_PIXELS, "half", "JPEG 30", "crop 2 %", "20 % brighter")
+PLAIN, FRAMED = "nothing but sky", "on red"
+RED, SKY = (200, 30, 40), (120, 170, 220)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Planted faults, what was reported, and how much of that was planted."""
+
+    planted: int
+    reported: int
+    right: int
+
+    @property
+    def recall(self) -> float:
+        return self.right / max(1, self.planted)
+
+    @property
+    def precision(self) -> float:
+        return self.right / max(1, self.reported)
+
+    @property
+    def enough(self) -> bool:
+        return self.recall >= RECALL and self.precision >= PRECISION
+
+
+def together(found: Sequence[Found]) -> Found:
+    """Several runs as one."""
+    return Found(*(sum(getattr(each, name) for each in found) for name in ("planted", "reported", "right")))
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A folder with faults: which photos are misfiled, and which is a copy of which."""
+
+    root: Path
+    misfiled: frozenset[str]
+    copies: tuple[tuple[str, str, str], ...]  # the change, the original, the copy
+
+
+def plant(root: Path, each: int, seed: int) -> Planted:
+    """Crops of half of the sources, with all faults; the other half are the strangers."""
+    shutil.rmtree(root, ignore_errors=True)
+    datasets.crops(root, each, NOISE, seed, most=6)
+    chance = random.Random(seed)
+    photos = sorted(root.rglob("*.jpg"))
+    labels = sorted({path.parent.name for path in photos})
+    few = round(FAULTY * len(photos))
+    drawn = chance.sample(photos, 2 * few)
+    copies = tuple(copy(path, COPIES[number % len(COPIES)]) for number, path in enumerate(drawn[:few]))
+    misfiled = frozenset(str(misfile(path, labels, chance)) for path in drawn[few:])
+    backgrounds(root, each, seed)
+    return Planted(root, misfiled, copies)
+
+
+def copy(path: Path, change: str) -> tuple[str, str, str]:
+    """Put a changed copy beside a photo, under a name that tells nothing."""
+    whole = decode(path).image
+    name = f"copy of {path.stem}"
+    if change == SAME_PIXELS:
+        made = path.with_name(f"{name}.png")
+        whole.save(made)
+    else:
+        made = path.with_name(f"{name}.jpg")
+        CHANGES[change](whole).save(made, quality=90)
+    return change, str(path), str(made)
+
+
+def misfile(path: Path, labels: Sequence[str], chance: random.Random) -> Path:
+    """Move a photo to the folder of another class."""
+    other = chance.choice([label for label in labels if label != path.parent.name])
+    target = path.parent.parent / other / f"from {path.parent.name} {path.name}"
+    return path.rename(target)
+
+
+def backgrounds(root: Path, each: int, seed: int) -> None:
+    """A class of nothing but sky, and one of things of all classes with a red border."""
+    for label in (PLAIN, FRAMED):
+        (root / label).mkdir()
+    pictures = list(datasets.sources().values())[:6]
+    for number in range(each):
+        chance = np.random.default_rng([seed, number, 1])
+        haze = chance.normal(0, 3, (200, 250, 1)) + np.linspace(-8, 8, 200)[:, None, None] * chance.uniform(0.5, 1.5)
+        sky = np.clip(haze + np.array(SKY) + chance.normal(0, 4, 3), 0, 255).astype(np.uint8)
+        Image.fromarray(sky).save(root / PLAIN / f"{number:05}.jpg", quality=90)
+        inner = root / FRAMED / f"{number:05}.jpg"
+        datasets.crop(pictures[number % len(pictures)], inner, NOISE, (seed, number, 2), (170, 120))
+        framed = Image.new("RGB", (250, 200), RED)
+        framed.paste(Image.open(inner), (40, 40))
+        framed.save(inner, quality=90)
+
+
+def strangers(root: Path, each: int, seed: int) -> dict[str, list[Path]]:
+    """Photos of no class that was planted, by kind."""
+    shutil.rmtree(root, ignore_errors=True)
+    pictures = list(datasets.sources().values())[6:]
+    tasks: list[datasets.Task] = [
+        (picture, root / "other pictures" / f"{place}-{number:05}.jpg", NOISE, (seed, place, number, 3), (250, 200))
+        for place, picture in enumerate(pictures)
+        for number in range(each // max(1, len(pictures)))
+    ]
+    datasets.write(tasks)
+    if datasets.have_drawings():
+        datasets.drawings(root / "drawings", each // 4, ("animals", "food", "people", "tools"), seed)
+    kinds = sorted(path for path in root.iterdir() if path.is_dir())
+    return {kind.name: sorted(path for path in kind.rglob("*") if path.is_file()) for kind in kinds}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training of a planted folder found."""
+
+    accuracy: float
+    mislabels: Found
+    copies: dict[str, list[bool]]  # by change: on the same side, for each
+    notes: tuple[str, ...]
+    left_out: float | None  # of the photos of a class left out of training, those that passed
+    passed: dict[str, float]  # of strangers, by kind
+
+
+def train(planted: Planted, others: dict[str, list[Path]]) -> Training:
+    """``godeeper retrain`` on the folder, ``godeeper classify`` on the strangers."""
+    classifier = godeeper.retrain(planted.root)
+    report = classifier.report
+    assert report is not None
+    suspects = {suspect.path for suspect in report.suspects}
+    mislabels = Found(len(planted.misfiled), len(suspects), len(suspects & planted.misfiled))
+    return Training(
+        accuracy=report.accuracy.value or 0.0,
+        mislabels=mislabels,
+        copies=sides(planted.root, planted.copies),
+        notes=report.notes,
+        left_out=classifier.head.false_accept_rate,
+        passed={kind: passing(classifier, photos) for kind, photos in others.items()},
+    )
+
+
+def sides(root: Path, copies: Iterable[tuple[str, str, str]]) -> dict[str, list[bool]]:
+    """For each change and copy, whether the doctor holds it and its original together, so that no split parts them."""
+    checkup = examine(root)
+    sets = assign(checkup)
+    pixels = {str(verdict.entry.path): verdict.pixels_sha256 or "" for verdict in checkup.verdicts}
+    found: dict[str, list[bool]] = {}
+    for change, original, copied in copies:
+        one, other = pixels[original], pixels[copied]
+        together = checkup.groups[one] == checkup.groups[other]
+        assert not together or sets.get(one) == sets.get(other)
+        found.setdefault(change, []).append(together)
+    return found
+
+
+def passing(classifier: Classifier, photos: Sequence[Path]) -> float:
+    """The share of photos that are taken for one of the classes."""
+    verdicts = [judgement.verdict for judgement in classifier.judge(photos) if judgement.error is None]
+    return sum(verdict is not None for verdict in verdicts) / max(1, len(verdicts))
+
+
+def swapped(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
+    """Labels of which a share is drawn by lot and set to another class, and which those are."""
+    chance = np.random.default_rng(seed)
+    rows = chance.choice(len(labels), round(share * len(labels)), replace=False)
+    wrong = labels.copy()
+    wrong[rows] = (labels[rows] + chance.integers(1, labels.max() + 1, len(rows))) % (labels.max() + 1)
+    return wrong, set(rows.tolist())
+
+
+def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
+    """Accuracy in spite of swapped labels, measured against the true ones; and what was found with each seed."""
+    photos = retrain_py.read(folder)
+    right, found = [], []
+    for seed in range(seeds):
+        labels, rows = swapped(photos.labels, FAULTY, seed)
+        selection = select(photos.features, labels, photos.groups, seed)
+        likely = held_out_probabilities(photos.features, labels, photos.groups, selection, seed)
+        seen = ~np.isnan(likely).any(1)
+        right.append(float((likely[seen].argmax(1) == photos.labels[seen]).mean()))
+        suspects = {suspect.row for suspect in suspected_mislabels(likely, labels)}
+        found.append(Found(len(rows), len(suspects), len(suspects & rows)))
+    return float(np.mean(right)), found
+
+
+def duplicates(folder: Path, copied: Path, seed: int) -> dict[str, list[bool]]:
+    """For each way to change a copy, which of the copies of a part of the photos are held together with them."""
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(folder, copied)
+    photos = sorted(path for path in copied.rglob("*") if path.is_file())
+    drawn = random.Random(seed).sample(photos, min(len(photos) // 2, 12 * len(COPIES)))
+    made = [copy(path, COPIES[number % len(COPIES)]) for number, path in enumerate(drawn)]
+    return sides(copied, made)
+
+
+def main() -> int:
+    options = parse()
+    os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
+    print("\n".join(own_heading("What godeeper finds of planted faults")), flush=True)
+    each, seeds = (40, 3) if options.quick else (80, options.seeds)
+    trainings = []
+    for seed in range(1 if options.quick else 3):
+        planted = plant(RESULTS / "folders" / "planted", each, seed)
+        trainings.append(train(planted, strangers(RESULTS / "folders" / "strangers", 2 * each, seed)))
+    folders = made_folders(each)
+    rows = {name: mislabels(folder, seeds) for name, folder in folders.items()}
+    copies = {name: duplicates(folder, RESULTS / "folders" / "copied", 0) for name, folder in folders.items()}
+    (RESULTS / "planted.json").write_text(
+        json.dumps({"trainings": [asdict(one) for one in trainings]}, indent=1, default=str)
+    )
+    targets = all_targets(trainings, rows, copies)
+    for lines in (
+        training_table(trainings),
+        note_lines(trainings),
+        mislabel_table(rows),
+        copy_table(copies),
+        target_table(targets),
+    ):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer photos and seeds")
+    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="of the swapped labels (default: 8)")
+    return parser.parse_args()
+
+
+def made_folders(each: int) -> dict[str, Path]:
+    """Crops that are ever harder to tell apart, and drawings."""
+    found = {}
+    for hidden in HARDNESS:
+        folder = RESULTS / "folders" / f"crops-{each}-{hidden:g}"
+        if not folder.exists():
+            datasets.crops(folder, each, hidden, most=8)
+        found[f"crops, {hidden:.0%} hidden"] = folder
+    if datasets.have_drawings():
+        folder = RESULTS / "folders" / f"drawings-{each}"
+        if not folder.exists():
+            datasets.drawings(folder, each)
+        found["drawings"] = folder
+    return found
+
+
+Rows = dict[str, tuple[float, list[Found]]]
+Copies = dict[str, dict[str, list[bool]]]
+
+
+def all_targets(trainings: Sequence[Training], rows: Rows, copies: Copies) -> list[Target]:
+    """What is promised."""
+    whole = together([one.mislabels for one in trainings])
+    parted = [same for one in (*copies.values(), *(each.copies for each in trainings)) for same in one[SAME_PIXELS]]
+    trained = [same for one in trainings for sides in one.copies.values() for same in sides]
+    return [
+        Target("recall of misfiled photos, everything at once", whole.recall, RECALL, at_least=True),
+        Target("precision of misfiled photos, everything at once", whole.precision, PRECISION, at_least=True),
+        *(
+            Target(f"{what} of mislabels, {name}", getattr(together(found), what), limit, at_least=True)
+            for name, (accuracy, found) in rows.items()
+            if accuracy >= CLEAR
+            for what, limit in (("recall", RECALL), ("precision", PRECISION))
+        ),
+        Target("copies of the same pixels that may straddle the split", parted.count(False), STRADDLING),
+        Target("changed copies of photos that may straddle the split", trained.count(False), STRADDLING),
+    ]
+
+
+def training_table(trainings: Sequence[Training]) -> list[str]:
+    """Everything at once."""
+    kinds = list(trainings[0].passed)
+    rows = [
+        [
+            str(number),
+            f"{one.accuracy:.1%}",
+            f"{one.mislabels.right} of {one.mislabels.planted}",
+            f"{one.mislabels.precision:.0%}",
+            f"{sum(map(sum, one.copies.values()))} of {sum(map(len, one.copies.values()))}",
+            "" if one.left_out is None else f"{one.left_out:.0%}",
+            *(f"{one.passed[kind]:.0%}" for kind in kinds),
+        ]
+        for number, one in enumerate(trainings)
+    ]
+    names = ["everything at once, seed", "accuracy", "misfiled found", "precision", "copies held together"]
+    passes = ["a class left out (as reported)", *kinds]
+    return table([*names, *(f"strangers that pass: {kind}" for kind in passes)], rows)
+
+
+def note_lines(trainings: Sequence[Training]) -> list[str]:
+    """What the report says of the folder with the backgrounds."""
+    return ["The first report's notes:", "", *(f"- {note}" for note in trainings[0].notes or ("none",))]
+
+
+def mislabel_table(rows: Rows) -> list[str]:
+    """Swapped labels, by how hard the photos are."""
+    lines = []
+    for name, (accuracy, found) in rows.items():
+        every = together(found)
+        good = sum(one.enough for one in found)
+        lines.append(
+            [name, f"{accuracy:.1%}", f"{every.recall:.0%}", f"{every.precision:.0%}", f"{good} of {len(found)}"]
+        )
+    last = f"seeds with {RECALL:.0%} found at {PRECISION:.0%}"
+    return table([f"{FAULTY:.0%} of labels swapped", "accuracy", "recall", "precision", last], lines)
+
+
+def copy_table(copies: Copies) -> list[str]:
+    """Copies, by what was done to them."""
+    rows = [
+        [name, *(f"{sum(found[change])} of {len(found[change])}" for change in COPIES)]
+        for name, found in copies.items()
+    ]
+    return table(["copies held together with their photo", *COPIES], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

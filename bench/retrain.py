@@ -1,0 +1,265 @@
+"""Is training quick, is it spent where it must be, and does its memory stay?  As whole processes, on photos made here.
+
+    python bench/retrain.py [--quick] [--photos N]
+
+Prints tables, and then every target: met or not, and by how much.  Exit code 1 if one is missed.  ``--quick``
+takes a tenth of the photos: its numbers are a first look, and its targets those of the full run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import processes
+from places import HERE, RESULTS, RETRAIN_CACHE
+from processes import Cost, middle, say
+from tables import own_heading, seconds, table, target_table
+from targets import Target
+
+WARM_SECONDS = 5.0  # besides start-up, on 3,000 photos
+NETWORK_SHARE = 0.90  # of the clock's time of a cold run
+MEMORY_GROWTH = 1.10  # the peak with ten times the photos, over that with fewer
+ROUNDS = 3
+PART = 4  # one of so many photos, for the features alone
+UP_TO_A_MEGAPIXEL = "photos"
+CHEAP = "conv"  # a graph of one convolution: all else is what a run costs beside the network
+IMPORTS = (
+    "import godeeper.cli.retrain, godeeper.training.train, godeeper.training.report_page, onnxruntime, threadpoolctl, "
+    "sklearn.linear_model, safetensors.numpy, sqlite3, PIL.JpegImagePlugin"
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many photos: ``photos`` of up to a megapixel each, ``few`` and ``many`` tiny ones."""
+
+    photos: int
+    few: int
+    many: int
+
+
+def main() -> int:
+    sizes = parse_sizes()
+    RESULTS.mkdir(exist_ok=True)
+    print("\n".join(own_heading("godeeper's training")))
+    prime()
+    cold = measure_cold(sizes)
+    warm = measure_warm(sizes)
+    memory = measure_memory(sizes)
+    samples = {"sizes": vars(sizes), "cold": cold, "warm": warm, "memory": memory}
+    (RESULTS / "retrain.json").write_text(json.dumps(samples, indent=1, default=vars))
+    targets = all_targets(cold, warm, memory)
+    for lines in (cold_table(cold), warm_table(warm, sizes), memory_table(memory, sizes), target_table(targets)):
+        print("", *lines, sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
+
+
+def parse_sizes() -> Sizes:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=3000, metavar="N", help="photos trained on (default: 3000)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of all photos")
+    options = parser.parse_args()
+    tenth = 10 if options.quick else 1
+    if options.photos // tenth < 200:
+        parser.error(f"--photos {options.photos}: expected {200 * tenth} or more, so that a test set can be held back")
+    return Sizes(options.photos // tenth, 1000 // tenth, 10_000 // tenth)
+
+
+def folder(kind: str, count: int) -> Path:
+    """``count`` photos, made by a process of its own: this one stays small, since its children start as copies of it."""
+    made = RESULTS / "folders" / f"{kind}-{count}"
+    if not made.exists():
+        say(f"making {count} photos")
+        unfinished = made.with_name(f"{made.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        processes.measure([sys.executable, HERE / "datasets.py", kind, unfinished, "--count", str(count)])
+        unfinished.rename(made)
+    return made
+
+
+def prime() -> None:
+    """Build the network's graphs, which is done once for all photos."""
+    photos = folder("tiny", 20)
+    ask("retrain", photos)
+    ask("fill", photos, CHEAP)
+
+
+def forget() -> None:
+    """Forget everything about every photo."""
+    for path in RETRAIN_CACHE.glob("features*"):
+        path.unlink()
+
+
+def retrain(photos: Path) -> list[str | Path]:
+    """The command, as a user types it."""
+    return [sys.executable, "-m", "godeeper", "retrain", photos, "--out", RESULTS / "bench.godeeper"]
+
+
+def inside(*arguments: str | Path) -> list[str | Path]:
+    """The command of ``retrain_inside.py``."""
+    return [sys.executable, HERE / "retrain_inside.py", *arguments]
+
+
+def ask(*arguments: str | Path) -> dict[str, Any]:
+    """What ``retrain_inside.py`` answers."""
+    say(" ".join(map(str, arguments)))
+    environment = processes.environment(RETRAIN_CACHE)
+    child = subprocess.run(inside(*arguments), check=True, stdout=subprocess.PIPE, env=environment)
+    answer: dict[str, Any] = json.loads(child.stdout)
+    return answer
+
+
+def cost(command: list[str | Path]) -> Cost:
+    """What a command takes."""
+    say(" ".join(map(str, command[1:])))
+    return processes.measure(command, RETRAIN_CACHE)
+
+
+def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
+    """How much of a first run's time is the network's."""
+    part, whole = sizes.photos // PART, sizes.photos
+    forget()
+    alone = ask("fill", folder(UP_TO_A_MEGAPIXEL, part), "mixed*/join")
+    forget()
+    run = ask("retrain", folder(UP_TO_A_MEGAPIXEL, whole))
+    both = run["steps"]["doctor"] + run["steps"]["features"]
+    return [
+        {"what": "doctor and features", "photos": whole, "seconds": both, "network": run["network"]},
+        {"what": "features alone", "photos": part, "seconds": alone["steps"]["features"], "network": alone["network"]},
+        {
+            "what": "everything, report included",
+            "photos": whole,
+            "seconds": sum(run["steps"].values()),
+            "network": run["network"],
+        },
+    ]
+
+
+def measure_warm(sizes: Sizes) -> dict[str, Any]:
+    """The same command again: whole processes, and start-ups in turn with them."""
+    again = retrain(folder(UP_TO_A_MEGAPIXEL, sizes.photos))
+    costs: dict[str, list[Cost]] = {"again": [], "start": []}
+    cost(again)
+    for _ in range(ROUNDS):
+        costs["start"].append(cost([sys.executable, "-c", IMPORTS]))
+        costs["again"].append(cost(again))
+    steps = json.loads((RESULTS / "bench.json").read_text())["seconds"]
+    return {**costs, "steps": steps}
+
+
+def measure_memory(sizes: Sizes) -> list[dict[str, Any]]:
+    """Peaks of whole processes, cold, with few photos and with ten times as many."""
+    commands: dict[str, Callable[[Path], list[str | Path]]] = {
+        "godeeper doctor": lambda photos: [sys.executable, "-m", "godeeper", "doctor", photos],
+        f"features alone, of {CHEAP}": lambda photos: inside("fill", photos, CHEAP),
+        "godeeper retrain, all modules": retrain,
+    }
+    rows = []
+    for what, command in commands.items():
+        costs = []
+        for count in (sizes.few, sizes.many):
+            photos = folder("tiny", count)
+            forget()
+            costs.append(cost(command(photos)))
+        rows.append({"what": what, "few": costs[0], "many": costs[1]})
+    say("")
+    return rows
+
+
+def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[dict[str, Any]]) -> list[Target]:
+    """Every target of one run."""
+    shares = (
+        Target(
+            f"share of {row['what']} spent in the network",
+            row["network"] / row["seconds"],
+            NETWORK_SHARE,
+            at_least=True,
+        )
+        for row in cold[:2]
+    )
+    grown = (
+        Target(f"peak memory of {row['what']}, ten times the photos", growth(row), MEMORY_GROWTH) for row in memory[1:]
+    )
+    return [Target("warm run besides start-up, s", besides_start(warm), WARM_SECONDS), *shares, *grown]
+
+
+def besides_start(warm: dict[str, Any]) -> float:
+    """Medians: the second run less the interpreter with all imports."""
+    return middle(warm["again"]) - middle(warm["start"])
+
+
+def growth(row: dict[str, Any]) -> float:
+    """Peak with many photos over that with few."""
+    ratio: float = row["many"].mebibytes / row["few"].mebibytes
+    return ratio
+
+
+def cold_table(cold: list[dict[str, Any]]) -> list[str]:
+    """Where a first run's time goes."""
+    rows = [
+        [
+            row["what"],
+            f"{row['photos']}",
+            f"{row['network'] / row['seconds']:.1%}",
+            f"{row['seconds']:.1f}",
+            f"{row['network']:.1f}",
+            f"{row['photos'] / row['seconds']:.1f}",
+        ]
+        for row in cold
+    ]
+    return table(["first run", "photos", "in the network", "s", "of them in it, s", "photos a second"], rows)
+
+
+def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:
+    """What the second run takes."""
+    rows = [
+        ["besides start-up", f"{besides_start(warm):.2f}", "", ""],
+        *(
+            [
+                what,
+                seconds([each.wall for each in costs]),
+                f"{middle(costs, 'cpu'):.2f}",
+                f"{middle(costs, 'mebibytes'):.0f}",
+            ]
+            for what, costs in (
+                ("the whole process", warm["again"]),
+                ("start-up: interpreter and imports", warm["start"]),
+            )
+        ),
+        *([f"the step {step}", f"{taken:.2f}", "", ""] for step, taken in warm["steps"].items()),
+    ]
+    return table([f"second run, {sizes.photos} photos", "s", "cpu s", "peak MiB"], rows)
+
+
+def memory_table(memory: list[dict[str, Any]], sizes: Sizes) -> list[str]:
+    """Peaks, and what a photo more costs."""
+    rows = [
+        [
+            row["what"],
+            f"{row['few'].mebibytes:.0f}",
+            f"{row['many'].mebibytes:.0f}",
+            f"{growth(row):.2f}",
+            f"{1024 * (row['many'].mebibytes - row['few'].mebibytes) / (sizes.many - sizes.few):.1f}",
+        ]
+        for row in memory
+    ]
+    names = [
+        "first run, tiny photos",
+        f"peak MiB, {sizes.few} photos",
+        f"{sizes.many} photos",
+        "ratio",
+        "KiB a photo more",
+    ]
+    return table(names, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

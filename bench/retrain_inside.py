@@ -1,0 +1,67 @@
+"""What is measured inside of one process: how much of a cold run is spent in the network.
+
+    python bench/retrain_inside.py retrain FOLDER      the whole of doctor, features, head and report
+    python bench/retrain_inside.py fill FOLDER TENSORS the features alone, after the doctor, TENSORS a pattern
+
+Prints one JSON document.  Time in the network is the clock's, from a call of ONNX Runtime to its return, summed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import godeeper
+from godeeper.engine.onnxruntime import Session
+from godeeper.photos.doctor import examine
+from godeeper.training.features import fill
+from godeeper.training.store import FeatureStore
+
+
+class Meter:
+    """Counts the seconds that sessions run."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.run = Session.run
+
+    def __call__(self, session: Session, feeds: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return self.run(session, feeds)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+def main() -> None:
+    what, folder, *rest = sys.argv[1:]
+    meter = Meter()
+    setattr(Session, "run", lambda session, feeds: meter(session, feeds))  # noqa: B010 (a method of every session)
+    document = retrain(Path(folder)) if what == "retrain" else fill_alone(Path(folder), rest[0])
+    print(json.dumps({**document, "network": meter.seconds}))
+
+
+def retrain(folder: Path) -> dict[str, Any]:
+    """Seconds by step of a training."""
+    report = godeeper.retrain(folder).report
+    assert report is not None
+    return {"steps": dict(report.seconds), "features": list(report.selection.chosen)}
+
+
+def fill_alone(folder: Path, pattern: str) -> dict[str, Any]:
+    """Seconds of the features, the doctor's left out."""
+    network = godeeper.load()
+    addresses = [tensor.address for tensor in network.tensors(pattern)]
+    with FeatureStore() as store:
+        checkup = examine(folder, memory=store)
+        photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+        started = time.perf_counter()
+        fill(network, photos, addresses, store)
+        return {"steps": {"features": time.perf_counter() - started}}
+
+
+if __name__ == "__main__":
+    main()

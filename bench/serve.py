@@ -1,0 +1,280 @@
+"""Does the page hold?  Many clients on loopback for a minute: errors, latency by route, throughput, memory.
+
+    python bench/serve.py                              # 32 clients, 60 s
+    python bench/serve.py --clients 4 --seconds 5
+
+Starts ``godeeper serve`` on a free port.  Every client walks as a person would, without pausing: it sends a photo of its
+own (one in four sends one that is known), follows its progress, fetches thumbnails of the map, opens tensors (page,
+record, levels, values), goes into a filter, and begins again.  Before that, one client alone opens three mosaics, of 2,048
+small filters, of 64 large ones, and of 32.  Prints markdown; exits with 1 if a request failed, or if the server's memory
+went on growing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import io
+import random
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tables import processor, table
+
+WARM_UP = 10.0  # seconds until memory is first read, or a quarter of the run
+GROWTH = 1.15  # what is later may be this much more than what was first: what is under way comes and goes
+SLACK = 64  # MiB, for short runs
+ROUNDS = 15  # of one client alone
+LARGE = ("mixed_10/join", "conv_2", "mixed/tower_2/conv")
+THUMBNAILS = 12
+ADDRESSES = (
+    "conv", "conv_2", "pool", "mixed/tower_2/conv", "mixed/join", "mixed_3/join", "mixed_4/tower_1/conv_4",
+    "mixed_7/join", "mixed_10/join", "mixed_4/tower_1/conv_4/Conv2D",
+)  # fmt: skip
+BOUNDARY = "bench"
+
+
+@dataclass
+class Tally:
+    """What all clients saw: seconds of each answered request by route, and what went wrong."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[str] = field(default_factory=list)
+    octets: int = 0
+
+
+@dataclass
+class Walker:
+    """One client; ``until`` is when it stops, by ``time.monotonic``."""
+
+    port: int
+    number: int
+    until: float
+    tally: Tally
+
+    def walk(self) -> None:
+        """Look at photos until the time is up."""
+        chance = random.Random(self.number)
+        while time.monotonic() < self.until:
+            photo = self.send(chance)
+            if photo is None:
+                return
+            for route, path in steps(photo, chance):
+                if time.monotonic() >= self.until:
+                    return
+                self.ask(route, "GET", path)
+
+    def send(self, chance: random.Random) -> str | None:
+        """Send a photo; answers its id."""
+        known = chance.random() < 0.25
+        body = form(noise(0 if known else chance.randrange(1, 10**9)))
+        answer = self.ask("upload", "POST", "/api/photos", body)
+        found = re.search(rb'"photo":"(\w+)"', answer)
+        return found[1].decode() if found else None
+
+    def ask(self, route: str, method: str, path: str, body: bytes | None = None) -> bytes:
+        """One request, measured until its last octet is here."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}
+        start = time.monotonic()
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.tally.errors.append(f"{route} {path}: {type(error).__name__} {error}")
+            return b""
+        finally:
+            connection.close()
+        self.tally.seconds[route].append(time.monotonic() - start)
+        self.tally.octets += len(answer)
+        if response.status >= 400 or (route == "progress" and b"event: done" not in answer):
+            self.tally.errors.append(f"{route} {path}: {response.status} {answer[:200]!r}")
+        return answer
+
+
+def steps(photo: str, chance: random.Random) -> Iterator[tuple[str, str]]:
+    """What a person asks for after sending a photo: (route, path)."""
+    pages, data = f"/photo/{photo}", f"/api/photos/{photo}"
+    yield "map page", pages
+    yield "progress", f"{data}/progress?tab={photo}"
+    for address in chance.choices(ADDRESSES[:9], k=THUMBNAILS):
+        yield "thumbnail", f"{pages}/thumbnail/{address}.png?rows=2&columns=4"
+    for address in chance.sample(ADDRESSES, 3):
+        scale = chance.choice(("shared", "filter", "percentile", "signed"))
+        yield "tensor page", f"{pages}/tensor/{address}?scale={scale}"
+        yield "record", f"{data}/tensors/{address}?scale={scale}"
+        yield "levels", f"{pages}/levels/{address}.png?scale={scale}"
+        yield "values", f"{data}/values/{address}"
+        yield "filter page", f"{pages}/tensor/{address}/filter/{chance.randrange(32)}"
+
+
+def noise(seed: int) -> bytes:
+    """A photo that nobody else has: coarse noise, enlarged."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((800, 600), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def form(photo: bytes) -> bytes:
+    """The photo as the body of a form."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="photo"; filename="noise.jpg"\r\n\r\n'
+    return head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def mebibytes(process: int) -> float:
+    """The memory that a process holds now, where Linux tells it; otherwise 0."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def start_server() -> tuple[subprocess.Popen[str], int]:
+    """The server, and its port."""
+    command = [sys.executable, "-m", "godeeper", "serve", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    found = re.search(r":(\d+)/", process.stdout.readline())
+    if not found:
+        raise SystemExit("the server did not start")
+    return process, int(found[1])
+
+
+def measured_alone(port: int) -> Tally:
+    """What a person waits for after the first forward: each large mosaic's page, record, picture and numbers."""
+    tally = Tally()
+    walker = Walker(port, 0, 0, tally)
+    walker.ask("progress", "GET", "/api/photos/demo/progress")
+    for _ in range(ROUNDS):
+        for address in LARGE:
+            for route, path in (
+                ("page", f"/photo/demo/tensor/{address}"),
+                ("record", f"/api/photos/demo/tensors/{address}"),
+                ("levels", f"/photo/demo/levels/{address}.png"),
+                ("values", f"/api/photos/demo/values/{address}"),
+            ):
+                walker.ask(f"{address} {route}", "GET", path)
+    return tally
+
+
+def alone_table(alone: Tally) -> list[str]:
+    """Milliseconds for each mosaic, and all that its page needs together; the page holds its record already."""
+    rows = []
+    for address in LARGE:
+        parts = [alone.seconds[f"{address} {route}"] for route in ("page", "record", "levels", "values")]
+        painted = [sum(each) for each in zip(parts[0], *parts[2:], strict=True)]
+        rows.append([address, *(f"{1000 * statistics.median(part):.0f}" for part in [*parts, painted])])
+    return table(["median ms", "page", "record", "levels", "values", "page, levels and values"], rows)
+
+
+def watch(process: int, seconds: float, now: Callable[[], float]) -> list[tuple[float, float]]:
+    """(seconds since the start, MiB), read a hundred times and more."""
+    start, readings = now(), []
+    while (passed := now() - start) < seconds:
+        readings.append((passed, mebibytes(process)))
+        time.sleep(min(0.5, seconds / 100))
+    return readings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--debug", action="store_true")
+    options = parser.parse_args(arguments)
+    process, port = start_server()
+    try:
+        alone = measured_alone(port)
+        tally, until = Tally(), time.monotonic() + options.seconds
+        walkers = [Walker(port, number, until, tally) for number in range(options.clients)]
+        threads = [threading.Thread(target=walker.walk) for walker in walkers]
+        for thread in threads:
+            thread.start()
+        readings = watch(process.pid, options.seconds, time.monotonic)
+        for thread in threads:
+            thread.join()
+        left = mebibytes(process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+    early, late = memory(readings, options.seconds)
+    if options.debug:
+        print([round(held) for _, held in readings[:: max(1, len(readings) // 30)]], file=sys.stderr)
+    print(report(options, tally, readings, (early, late, left)))
+    print("\n".join(["", "## One client alone", "", *alone_table(alone)]))
+    grown = late > early * GROWTH + SLACK
+    return 1 if tally.errors or alone.errors or grown or not tally.seconds else 0
+
+
+def memory(readings: Sequence[tuple[float, float]], seconds: float) -> tuple[float, float]:
+    """The greatest MiB of the third after the warm-up, and of the last third."""
+    warm = min(WARM_UP, seconds / 4)
+    third = (seconds - warm) / 3
+    early = [held for passed, held in readings if warm <= passed <= warm + third]
+    late = [held for passed, held in readings if passed >= seconds - third]
+    return max(early, default=0.0), max(late, default=0.0)
+
+
+def report(
+    options: argparse.Namespace,
+    tally: Tally,
+    readings: Sequence[tuple[float, float]],
+    held: tuple[float, float, float],
+) -> str:
+    """The run as markdown."""
+    count = sum(map(len, tally.seconds.values()))
+    rows = [
+        [
+            route,
+            str(len(taken)),
+            f"{1000 * statistics.median(taken):.0f}",
+            f"{1000 * percentile(taken, 95):.0f}",
+            f"{1000 * max(taken):.0f}",
+        ]
+        for route, taken in tally.seconds.items()
+    ]
+    early, late, left = held
+    return "\n".join(
+        [
+            f"# {options.clients} clients for {options.seconds:g} s",
+            "",
+            (
+                f"{processor()}. {count} requests, {count / options.seconds:.1f} a second, "
+                f"{len(tally.seconds['progress']) / options.seconds:.2f} looks a second, "
+                f"{tally.octets / options.seconds / 2**20:.1f} MiB a second, {len(tally.errors)} errors."
+            ),
+            "",
+            *table(["route", "requests", "median ms", "95 % ms", "greatest ms"], rows),
+            "",
+            (
+                f"Memory: {readings[0][1]:.0f} MiB at the start; at most {early:.0f} MiB in the third after the warm-up, "
+                f"{late:.0f} MiB in the last; {left:.0f} MiB at the end."
+            ),
+            *(["", "Errors:", *(f"- {error}" for error in tally.errors[:20])] if tally.errors else []),
+        ]
+    )
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """The value that ``share`` per cent of the others do not pass."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, len(ranked) * share // 100)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Features of many photos, one module in memory at a time.
+
+``Tables`` are arrays (N, C) in half precision in one file that has no name, which goes when it is closed or the
+process ends, however it ends.  A module is read when somebody looks at it, and is theirs to drop.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .basis import Floats
+    from .folds import Ints
+
+    Halves = NDArray[np.float16]
+
+ROWS_AT_ONCE = 1024
+HALF_BYTES = 2
+
+
+class Tables(Mapping[str, "Floats"]):
+    """Address -> (N, C) float32, read from the disk each time."""
+
+    def __init__(self, widths: Mapping[str, int], count: int) -> None:
+        """``widths``: address -> C.  ``count``: N, the number of photos."""
+        self.widths = dict(widths)
+        self.count = count
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by whoever made the tables)
+        self.file.truncate(max(1, HALF_BYTES * count * sum(self.widths.values())))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.widths)
+
+    def __len__(self) -> int:
+        return len(self.widths)
+
+    def __getitem__(self, address: str) -> Floats:
+        return self.read(address, np.arange(self.count))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+    def read(self, address: str, rows: Ints) -> Floats:
+        """(rows, C) float32 of some photos."""
+        table = self.open("r")[address]
+        found = np.empty((len(rows), self.widths[address]), np.float32)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            found[start : start + ROWS_AT_ONCE] = table[rows[start : start + ROWS_AT_ONCE]]
+        return found
+
+    def writable(self) -> Mapping[str, Halves]:
+        """The arrays themselves; what is written is in the file, and in memory until they are dropped."""
+        return self.open("r+")
+
+    def open(self, mode: str) -> dict[str, Halves]:
+        """Each module's part of the file as an array."""
+        if not self.count:
+            return {address: np.empty((0, width), np.float16) for address, width in self.widths.items()}
+        found: dict[str, Halves] = {}
+        offset = 0
+        for address, width in self.widths.items():
+            shape = (self.count, width)
+            found[address] = np.memmap(self.file, np.float16, mode, offset, shape)  # type: ignore[call-overload]
+            offset += HALF_BYTES * self.count * width
+        return found
+
+
+class Part(Mapping[str, "Floats"]):
+    """The features of some photos, taken from the others' when somebody looks at them."""
+
+    def __init__(self, features: Mapping[str, Floats], rows: Ints) -> None:
+        self.features = features
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, address: str) -> Floats:
+        if isinstance(self.features, Tables):
+            return self.features.read(address, self.rows)
+        return self.features[address][self.rows]

@@ -1,0 +1,1 @@
+"""The page that walks through a network: `godeeper serve`."""

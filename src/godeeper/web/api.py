@@ -1,0 +1,265 @@
+"""Answers for programs and for the pages' script: records as JSON, numbers, pictures, progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import numpy as np
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from ..blueprint.records import document as tensors_document
+from ..errors import GodeeperError
+from ..explain.place import Cell, field_box, strongest
+from ..network import BLOG_TENSORS
+from ..peek.capture import document as peek_document
+from ..peek.capture import file_name
+from ..peek.mosaic import check_scale
+from ..version import __version__
+from . import pictures
+from .desk import (
+    attachment,
+    classifier_of,
+    desk_of,
+    filter_of,
+    json_answer,
+    peek_of,
+    photo_of,
+    png_answer,
+    unless_hung_up,
+    whole_number,
+)
+from .records import tensor_record, urls
+from .upload import tab_of
+from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from starlette.requests import Request
+
+    from ..explain.evidence import Evidence
+    from .album import Kept
+
+PIECE = 1 << 18  # bytes of an array that are sent at a time
+MOST_TILES = 48  # rows or columns of a thumbnail
+
+
+async def add_photo(request: Request) -> Response:
+    """Take a photo in; browsers without a script are sent on to its page."""
+    desk = desk_of(request)
+    upload = await desk.reception.read(request)
+    tab = tab_of(upload.field("tab"))
+    photo = await desk.laboratory.develop(upload.data, upload.name)
+    desk.laboratory.turn(tab, photo)
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/photo/{photo.id}", HTTPStatus.SEE_OTHER)
+    return json_answer(photo.record(), HTTPStatus.CREATED)
+
+
+async def photo_record(request: Request) -> Response:
+    """A photo that is kept."""
+    return json_answer((await photo_of(request)).record())
+
+
+async def progress(request: Request) -> Response:
+    """A photo's look as it is computed, as an event stream; computing goes on while the stream is open."""
+    photo = await photo_of(request)
+    tab = tab_of(request.query_params.get("tab"))
+    return StreamingResponse(events(request, photo, tab), media_type="text/event-stream")
+
+
+async def events(request: Request, photo: Kept, tab: str | None) -> AsyncIterator[str]:
+    """The events of one look."""
+    laboratory = desk_of(request).laboratory
+    try:
+        async with aclosing(laboratory.progress(photo, tab)) as steps:
+            async for done, segment in steps:
+                if segment is None:
+                    yield event("waiting", {"before": done})
+                    continue
+                addresses = [tensor.address for tensor in segment.tensors]
+                step = {"part": segment.part, "done": done, "of": len(laboratory.segments), "sites": addresses}
+                yield event("progress", step)
+        yield event("done", {})
+    except GodeeperError as error:
+        yield event("error", {"error": str(error)})
+
+
+def event(name: str, data: object) -> str:
+    """One event of a stream."""
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+async def display(request: Request) -> Response:
+    """The photo to show, at most 1600 pixels a side."""
+    return Response((await photo_of(request)).display, media_type="image/jpeg")
+
+
+async def network_input(request: Request) -> Response:
+    """The square that the network saw."""
+    photo = await photo_of(request)
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.png(photo.input_image)))
+
+
+async def thumbnail(request: Request) -> Response:
+    """A few filters, for a box of the map."""
+    tiles = whole_number(request, "rows", 2, MOST_TILES), whole_number(request, "columns", 4, MOST_TILES)
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.thumbnail(peek, photo, tiles)))
+
+
+async def tensor(request: Request) -> Response:
+    """The record of one tensor."""
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    laboratory, scale = desk_of(request).laboratory, request.query_params.get("scale", "shared")
+    part = laboratory.part(peek.tensor)
+    return json_answer(await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale, part)))
+
+
+async def levels(request: Request) -> Response:
+    """All filters as one picture of native pixels."""
+    peek = await peek_of(request, await photo_of(request))
+    scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.levels(peek, scale, colour)))
+
+
+async def filter_map(request: Request) -> Response:
+    """One filter's map at native pixels."""
+    peek = await peek_of(request, await photo_of(request))
+    place = filter_of(request, peek)
+    scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.filter_map(peek, place, scale, colour)))
+
+
+async def photo_patch(request: Request) -> Response:
+    """The photo cut out where a filter's strongest cell sees it."""
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    laboratory, place = desk_of(request).laboratory, filter_of(request, peek)
+    cell = strongest(peek.activations[0, place]) or Cell(0, 0, 0.0)
+    box = field_box(peek.tensor.field, cell.row, cell.column)
+    return png_answer(await laboratory.draw(lambda: pictures.photo_patch(photo, laboratory.network.preprocess, box)))
+
+
+async def kernel(request: Request) -> Response:
+    """The kernel of a filter of the first layer, in colour."""
+    photo = await photo_of(request)
+    peek = await peek_of(request, photo)
+    filter_of(request, peek)
+    weights, number = desk_of(request).laboratory.network.weights, request.path_params["n"]
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.kernel(weights, peek, number)))
+
+
+async def picture(request: Request) -> Response:
+    """What is on the screen as a PNG with legend and provenance."""
+    query = request.query_params
+    peek = await peek_of(request, await photo_of(request), query.get("address", ""))
+    scale, sort = query.get("scale", "shared"), query.get("sort", "number")
+    drawn = await desk_of(request).laboratory.draw(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
+    answer = png_answer(drawn)
+    answer.headers["content-disposition"] = attachment(file_name(peek))
+    return answer
+
+
+async def verdict(request: Request) -> Response:
+    """What the classifier says of a photo that is kept."""
+    photo = await photo_of(request)
+    return json_answer(verdict_record(desk_of(request), photo, await evidence_of(request, photo)))
+
+
+async def evidence(request: Request) -> Response:
+    """The evidence for one class, perhaps over another."""
+    photo = await photo_of(request)
+    found = await evidence_of(request, photo)
+    number, against = numbered(found, request.path_params["n"]), over(request, found)
+    record = await desk_of(request).laboratory.draw(lambda: evidence_record(photo, found, number, against))
+    return json_answer(record)
+
+
+async def evidence_picture(request: Request) -> Response:
+    """The photo tinted where the evidence for a class was collected."""
+    found = await evidence_of(request, await photo_of(request))
+    number, against = numbered(found, request.path_params["n"]), over(request, found)
+    module = module_in_query(request, found)
+    drawn = await desk_of(request).laboratory.draw(lambda: pictures.evidence_over(found, number, against, module))
+    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.png(drawn.image)))
+
+
+def over(request: Request, found: Evidence) -> int | None:
+    """The class whose evidence is taken off, if the query names one."""
+    text = request.query_params.get("over")
+    return None if text is None else class_of(found, text)
+
+
+async def peek(request: Request) -> Response:
+    """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
+    desk = desk_of(request)
+    upload = await desk.reception.read(request)
+    laboratory = desk.laboratory
+    tensors = laboratory.tensors(upload.fields.get("address") or BLOG_TENSORS)
+    scale = upload.field("scale", "shared")
+    check_scale(scale)
+    photo = await laboratory.develop(upload.data, upload.name)
+
+    async def looked() -> Response:
+        peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
+        records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
+        return json_answer(peek_document(photo.name, peeks[0], records))
+
+    return await unless_hung_up(request, looked())
+
+
+async def classify(request: Request) -> Response:
+    """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
+    desk = desk_of(request)
+    classifier_of(desk)
+    upload = await desk.reception.read(request)
+    photo = await desk.laboratory.develop(upload.data, upload.name)
+
+    async def judged() -> Response:
+        found = await evidence_of(request, photo)
+        judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
+        return json_answer({"classifier": desk.site.classifier, "photos": [judgement.record()]})
+
+    return await unless_hung_up(request, judged())
+
+
+async def values(request: Request) -> Response:
+    """The activations themselves: float32, little-endian, (C, H, W)."""
+    peek = await peek_of(request, await photo_of(request))
+    numbers = np.ascontiguousarray(peek.activations[0], "<f4")
+    headers = {"x-shape": ",".join(map(str, numbers.shape)), "content-length": str(numbers.nbytes)}
+    return StreamingResponse(pieces(numbers), media_type="application/octet-stream", headers=headers)
+
+
+async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
+    """An array's bytes, a piece at a time as they are taken, without a copy of the whole."""
+    whole = numbers.reshape(-1).view(np.uint8).data
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]
+
+
+async def tensors(request: Request) -> Response:
+    """What can be looked at."""
+    network = desk_of(request).laboratory.network
+    found = network.tensors(request.query_params.get("pattern", "**"))
+    return json_answer(tensors_document(network.blueprint, found))
+
+
+async def health(request: Request) -> Response:
+    """That the server is there, and with what."""
+    site = desk_of(request).site
+    return json_answer(
+        {
+            "status": "ok",
+            "version": __version__,
+            "network": desk_of(request).laboratory.network.blueprint.name,
+            "weights": site.weights,
+            "classifier": site.classifier,
+        }
+    )

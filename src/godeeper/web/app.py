@@ -1,0 +1,114 @@
+"""The application: laboratory, routes, static files, and how errors are shown, behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from ..errors import GodeeperError
+from .desk import Desk, desk_of, json_answer
+from .guard import Guard, Place
+from .laboratory import Laboratory
+from .pages import error_page, site_of
+from .refusals import status_of
+from .routes import ROWS
+from .upload import MOST_BYTES, Reception
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+    from ..training.classifier import Classifier
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Static(StaticFiles):
+    """The package's own files: kept by browsers, but asked for anew, which costs nothing where they are unchanged."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def make_app(
+    laboratory: Laboratory,
+    classifier: Classifier | None = None,
+    *,
+    classifier_name: str | None = None,
+    port: int | None = None,
+    allowed: Iterable[Place] = (),
+    reception: Reception | None = None,
+) -> Guard:
+    """The page over a laboratory.
+
+    Args:
+        laboratory: the network and the photos.
+        classifier: whose verdicts to show, if any; its network is the laboratory's.
+        classifier_name: what to call it.
+        port: the one we listen on; requests for others are refused, unless it is None.
+        allowed: hosts we go by beside loopback.
+        reception: limits of uploads, where they are not the usual ones.
+    """
+    classes = classifier.head.classes if classifier else ()
+    site = site_of(laboratory.network, classifier_name, tuple(classes), MOST_BYTES)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        laboratory.close()
+
+    app = Starlette(
+        routes=[*(row.route() for row in ROWS), Mount("/static", Static(directory=STATIC), name="static")],
+        exception_handlers={GodeeperError: own_error, HTTPException: http_error, Exception: server_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.desk = Desk(laboratory, reception or Reception(), site, classifier)
+    return Guard(app, port, allowed)
+
+
+async def own_error(request: Request, error: Exception) -> Response:
+    """The input's fault."""
+    return failure(
+        request, status_of(error) if isinstance(error, GodeeperError) else HTTPStatus.BAD_REQUEST, str(error)
+    )
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """No such path, or not with this method."""
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 400)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer = failure(request, status, f"{request.url.path[:80]} takes no {request.method[:20]}")
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
+    return failure(request, status, f"there is nothing at {request.url.path[:200]}")
+
+
+async def server_error(request: Request, _: Exception) -> Response:
+    """Godeeper's fault; the server's log has the details."""
+    return failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, "godeeper failed here; the terminal it runs in says more")
+
+
+def failure(request: Request, status: HTTPStatus, message: str) -> Response:
+    """An error as JSON for programs, as a page for people."""
+    if wants_record(request):
+        return json_answer({"error": message, "status": status.value}, status)
+    return error_page(desk_of(request).site, status.value, message)
+
+
+def wants_record(request: Request) -> bool:
+    """Whether who asks wants JSON: a program, or the interface; but a form without a script wants a page."""
+    accepted = request.headers.get("accept", "")
+    wants_page = "text/html" in accepted and "application/json" not in accepted
+    return not wants_page and (request.url.path.startswith("/api/") or "application/json" in accepted)

@@ -1,0 +1,162 @@
+"""The network's map as the page's index: cards of links, each box with room for what its filters see.
+
+``blueprint.diagram`` says where everything stands; this says it as SVG that style and script can
+move, without any style of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote
+
+from ..blueprint.diagram.card import Box, Card, Style, Text
+from ..blueprint.diagram.labels import times
+from ..blueprint.diagram.palette import shade_of
+from ..blueprint.diagram.sheet import Diagram, diagram
+from ..blueprint.diagram.svg import (
+    ROUND,
+    arrow,
+    draw_legend,
+    draw_links,
+    draw_text,
+    facts,
+    number,
+    operation,
+    polyline,
+    rect,
+    text_class,
+)
+from ..blueprint.ops import Network
+from ..peek.thumbnails import NOTES
+
+STYLE = Style(picture_rows=3, inside=496)
+PILL = 11
+COST = " of cost"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A card as a page shows it: its ``title``, another name, how many boxes, and the drawing."""
+
+    identity: str
+    title: str
+    other: str
+    drawing: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The map: parts in program order, the lines between them, and the legend; ``notes`` say what its pictures are."""
+
+    parts: tuple[Part, ...]
+    links: str
+    legend: str
+    notes: str
+
+
+def layout(network: Network) -> Diagram:
+    """The sheet of ``network``, with room for pictures."""
+    return diagram(network, STYLE, NOTES)
+
+
+def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[str]) -> Chart:
+    """The map of one photo.
+
+    Args:
+        sheet: what ``layout`` answers.
+        photo: the photo's id.
+        ready: addresses whose picture can be had now; the others' are left to the script.
+        linked: addresses that have a page.
+    """
+    parts = tuple(
+        Part(
+            card_id(placed.card.title),
+            placed.card.title,
+            other_title(placed.card),
+            draw_part(placed.card, photo, ready, linked),
+        )
+        for placed in sheet.cards
+    )
+    width, height = map(number, sheet_size(sheet))
+    links = (
+        f'<svg class="links" aria-hidden="true" viewBox="0 0 {width} {height}">'
+        f'<g transform="translate(0 {number(-sheet.head)})">{draw_links(sheet)}</g></svg>'
+    )
+    legend = sheet.legend
+    drawn = (
+        f'<svg class="legend" role="group" aria-label="legend" viewBox="0 0 {number(legend.width)} {number(legend.height)}">'
+        f"{draw_legend(legend)}</svg>"
+    )
+    return Chart(parts, links, drawn, " ".join(NOTES))
+
+
+def sheet_size(sheet: Diagram) -> tuple[float, float]:
+    """(width, height) without the heading, which the page has in words."""
+    return sheet.width, sheet.height - sheet.head
+
+
+def card_id(title: str) -> str:
+    """``card-mixed_4``; what CSS could not read is written otherwise."""
+    return "card-" + "".join(letter if letter.isalnum() or letter == "_" else "-" for letter in title)
+
+
+def other_title(card: Card) -> str:
+    """The module's name in the next convention, if the card tells one."""
+    return next((text.text for text in card.texts if text.anchor == "end" and not text.text.startswith("sees ")), "")
+
+
+def draw_part(card: Card, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
+    """A card as an SVG of its own."""
+    lines = "".join(polyline(edge.points) for edge in card.edges)
+    heads = "".join(arrow(edge.points[-1]) for edge in card.edges if edge.target is not None)
+    texts = "".join(draw_text(text, header_class(text)) for text in card.texts)
+    boxes = "\n".join(draw_box(box, photo, ready, linked) for box in card.boxes)
+    return (
+        f'<svg class="part" role="group" id="{card_id(card.title)}" aria-label="{escape(card.title)}" tabindex="-1" '
+        f'viewBox="0 0 {number(card.width)} {number(card.height)}">{rect(card.frame, 8, "card")}'
+        f'<path class="line" d="{lines}"/><path class="head" d="{heads}"/>\n{texts}\n{boxes}</svg>'
+    )
+
+
+def header_class(text: Text) -> str:
+    """What a line of a card is, besides its role."""
+    return f"{text_class(text)} cost" if text.text.endswith(COST) else text_class(text)
+
+
+def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
+    """A site: a link to its page, its facts in the title, and its picture if that can be had."""
+    address = box.site.address
+    kind = (
+        f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
+    )
+    shape = rect(box.frame, ROUND.get(box.site.kind, PILL))
+    inside = f"<title>{escape(chr(10).join(facts(box)))}</title>{shape}{box_texts(box)}{image(box, photo, ready)}"
+    if address not in linked:
+        return f'<g class="box {kind}">{inside}</g>'
+    said = escape(f"{address}: {operation(box)}, {box.site.shape[0]} filters of {times(box.site.shape[1:])}")
+    return (
+        f'<a class="box {kind}" href="/photo/{photo}/tensor/{quote(address)}" data-address="{escape(address)}" '
+        f'aria-label="{said}">{inside}</a>'
+    )
+
+
+def box_texts(box: Box) -> str:
+    """What is written in a box; a convolution's share and its name take turns."""
+    if box.share is None:
+        return "".join(draw_text(text) for text in box.texts)
+    *others, share = box.texts
+    name = Text(share.x, share.y, box.site.address.rpartition("/")[2], share.role)
+    return "".join(draw_text(text) for text in others) + draw_text(share, "cost") + draw_text(name, "name")
+
+
+def image(box: Box, photo: str, ready: Collection[str]) -> str:
+    """Room for the picture, and its address; the script asks for it once it is there."""
+    if not box.picture:
+        return ""
+    f, (rows, columns) = box.picture, box.tiles
+    source = f"/photo/{photo}/thumbnail/{quote(box.site.address)}.png?rows={rows}&amp;columns={columns}"
+    place = f'x="{number(f.x)}" y="{number(f.y)}" width="{number(f.width)}" height="{number(f.height)}"'
+    held = f' href="{source}"' if box.site.address in ready else ""
+    return f'<rect class="hole" {place}/><image {place} data-href="{source}"{held}/>'

@@ -1,0 +1,171 @@
+"""``/api/openapi.json``: the table of routes as an OpenAPI 3.1 description, complete enough to test against."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from ..network import BLOG_TENSORS
+from ..peek.colour import COLOURS
+from ..peek.mosaic import SCALES
+from ..version import __version__
+from .api import MOST_TILES
+from .pages import SORTS
+from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
+from .upload import LONGEST_TAB
+
+if TYPE_CHECKING:
+    from .routes import Row
+
+MEDIA = {
+    "page": "text/html; charset=utf-8",
+    "style": "text/css; charset=utf-8",
+    "events": "text/event-stream; charset=utf-8",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "numbers": "application/octet-stream",
+}
+"""What a route gives if it is no record -> its media type."""
+
+PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
+    "photo": (
+        "a photo's id: the first half of its SHA-256, or demo",
+        {"type": "string", "pattern": "^(demo|[0-9a-f]{32})$"},
+        ["demo"],
+    ),
+    "address": (
+        "a tensor by any of its names, perhaps with channels; slashes as they are",
+        {"type": "string", "minLength": 1},
+        [BLOG_TENSORS[0], "conv[3,7:12]"],
+    ),
+    "n": ("a filter's number within its tensor, or a class's", WHOLE, [0]),
+    "scale": ("what dark and bright mean", {"type": "string", "enum": list(SCALES)}, ["shared"]),
+    "colour": ("the colour map", {"type": "string", "enum": list(COLOURS)}, ["grey"]),
+    "sort": ("the order of the filters", {"type": "string", "enum": [name for name, _ in SORTS]}, ["number"]),
+    "rows": ("rows of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [2]),
+    "columns": ("columns of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [4]),
+    "filter": ("the filter that is shown first", WHOLE, [0]),
+    "pattern": (
+        "an address or a pattern; all if it is not given",
+        {"type": "string", "minLength": 1},
+        ["mixed_*/join"],
+    ),
+    "tab": (
+        "a token that the browser's tab made up: its newer photo supersedes its older one",
+        {"type": "string", "maxLength": LONGEST_TAB},
+        ["tab"],
+    ),
+    "class": ("a class by its name or number", TEXT, ["0"]),
+    "module": ("one of the classifier's modules, for its evidence alone", TEXT, ["mixed/join"]),
+    "over": ("a class whose evidence is taken off", TEXT, ["0"]),
+}
+"""Name -> what it means, what it can be, examples."""
+
+FORM: Mapping[str, Schema] = {
+    "photo": {"type": "string", "contentMediaType": "application/octet-stream", "description": "the photo's file"},
+    "tab": PARAMETERS["tab"][1],
+    "address": {"type": "array", "items": PARAMETERS["address"][1], "maxItems": 8},
+    "scale": PARAMETERS["scale"][1],
+}
+
+FOUND, MOVED = HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT
+
+
+def describe(rows: Iterable[Row]) -> dict[str, Any]:
+    """The description of all ``rows``."""
+    paths: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        paths.setdefault(plain(row.path), {})[row.method.lower()] = operation(row)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "godeeper",
+            "version": __version__,
+            "description": "Look inside an Inception network with a photo. Photos are kept in memory only.",
+        },
+        "paths": paths,
+        "components": {"schemas": dict(SCHEMAS)},
+    }
+
+
+def plain(path: str) -> str:
+    """A path without its converters: ``{address:path}`` as ``{address}``."""
+    return re.sub(r":\w+}", "}", path)
+
+
+def operation(row: Row) -> dict[str, Any]:
+    """One row of the table."""
+    inside = re.findall(r"{(\w+)", row.path)
+    described: dict[str, Any] = {
+        "summary": row.summary,
+        "operationId": f"{row.handler.__module__.rpartition('.')[2]}_{row.handler.__name__}",
+        "parameters": [
+            *(parameter(name, "path") for name in inside),
+            *(parameter(name, "query", needed=name == "address") for name in row.query),
+        ],
+        "responses": {str(status.value): answer for status, answer in answers(row, inside).items()},
+    }
+    if row.form:
+        described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form(row.form)}}}
+    return described
+
+
+def parameter(name: str, place: str, *, needed: bool = True) -> dict[str, Any]:
+    """One parameter in a path or a query."""
+    meaning, schema, examples = PARAMETERS[name]
+    return {
+        "name": name,
+        "in": place,
+        "required": needed,
+        "description": meaning,
+        "schema": schema,
+        "examples": {str(value): {"value": value} for value in examples},
+    }
+
+
+def form(fields: Iterable[str]) -> Schema:
+    """The fields of a form."""
+    return {"type": "object", "properties": {name: FORM[name] for name in fields}, "required": ["photo"]}
+
+
+def answers(row: Row, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
+    """Status -> what is answered."""
+    found = {status: {"description": status.phrase, "content": failure(row)} for status in failures(row, inside)}
+    if row.gives in MEDIA:
+        content: dict[str, Any] = {MEDIA[row.gives]: {}}
+    else:
+        content = {"application/json": {"schema": named(row.gives)}}
+    good = {row.status: {"description": row.summary, "content": content}}
+    if row.gives == "page" and "address" in inside:
+        good[MOVED] = {"description": "the same page under the tensor's own name"}
+    if row.status == HTTPStatus.CREATED:
+        good[FOUND] = {"description": "the photo's page, for browsers that ask for HTML"}
+    return good | found
+
+
+def failures(row: Row, inside: list[str]) -> list[HTTPStatus]:
+    """The statuses of requests that are not answered."""
+    found = [HTTPStatus.FORBIDDEN]
+    if inside or row.needs_classifier:
+        found.append(HTTPStatus.NOT_FOUND)
+    if row.query or "address" in inside:
+        found.append(HTTPStatus.UNPROCESSABLE_ENTITY)
+    if "pattern" in row.query or "address" in row.form:
+        found.append(HTTPStatus.NOT_FOUND)
+    if row.form:
+        found += [
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        ]
+    return found
+
+
+def failure(row: Row) -> dict[str, Any]:
+    """What says why: a record for programs, a page for people."""
+    content: dict[str, Any] = {"application/json": {"schema": named("Error")}}
+    return content if row.path.startswith("/api/") else content | {MEDIA["page"]: {}}

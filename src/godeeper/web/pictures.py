@@ -1,0 +1,113 @@
+"""Small pictures without a frame: a tensor's levels, one filter's map, thumbnails, the photo.  Native pixels throughout."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from ..blueprint.sites import PHOTO_KINDS
+from ..explain.evidence import Evidence
+from ..explain.filters import has_kernels, kernels, order
+from ..explain.picture import Overlay, Question, overlay
+from ..explain.place import Placement, patch
+from ..peek.colour import default_colour, table
+from ..peek.mosaic import Range, grid, lay_out, measure, to_bytes
+from ..peek.picture import View
+from ..peek.picture import png as framed_png
+from ..peek.thumbnails import PHOTO_SIDE, pixels_of
+from ..peek.thumbnails import png as grey_png
+from .refusals import not_found
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..explain.place import Box
+    from ..peek.capture import Peek
+    from ..photos.preprocess import Preprocess
+    from ..weights.file import WeightsFile
+    from .album import Kept
+
+EVIDENCE_SIDE = 900
+QUICK = 1  # of zlib's levels: the way is short, so time counts more than size
+
+
+def levels(peek: Peek, scale: str, colour: str | None) -> bytes:
+    """All filters side by side as a PNG with a palette: (rows · H, columns · W), tile k at row k // columns."""
+    values = peek.activations[0]
+    measured = measure(values, scale)
+    rows, columns = grid(len(values), scale, None)
+    return painted(lay_out(to_bytes(values, measured), rows, columns), scale, colour)
+
+
+def filter_map(peek: Peek, place: int, scale: str, colour: str | None) -> bytes:
+    """The channel at ``place`` on the scale of its whole tensor, as a PNG (H, W)."""
+    values = peek.activations[0]
+    measured = measure(values, scale)
+    own = measured if measured.is_shared else Range(measured.low[[place]], measured.high[[place]], measured.legend)
+    return painted(to_bytes(values[[place]], own)[0], scale, colour)
+
+
+def painted(pixels: NDArray[np.uint8], scale: str, colour: str | None) -> bytes:
+    """(H, W) levels in colour."""
+    image = Image.fromarray(pixels)
+    image.putpalette(table(colour or default_colour(scale)).tobytes())
+    return png(image, compress_type=zlib.Z_RLE)  # runs are what maps are made of: quicker, and smaller
+
+
+def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> bytes:
+    """An image as a PNG, quickly."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=QUICK, compress_type=compress_type)
+    return buffer.getvalue()
+
+
+def thumbnail(peek: Peek, photo: Kept, tiles: tuple[int, int]) -> bytes:
+    """A few filters in ``tiles`` rows and columns, as a PNG; the photo itself for the photo's steps."""
+    if peek.tensor.site.kind in PHOTO_KINDS:
+        return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
+    return grey_png(pixels_of(peek.activations[0], tiles)[0])
+
+
+def arranged(peek: Peek, by: str) -> Peek:
+    """The same peek with its channels in one of ``explain.filters.ORDERS``; raises ``UnknownName``."""
+    places = order(peek.activations[0], by)
+    if places == list(range(len(places))):
+        return peek
+    channels = tuple(peek.tensor.filters[place] for place in places)
+    return replace(peek, tensor=replace(peek.tensor, channels=channels), activations=peek.activations[:, places])
+
+
+def framed(peek: Peek, scale: str, colour: str | None, sort: str) -> bytes:
+    """What is on the screen as ``godeeper peek`` draws it, with legend and provenance; numbered where it is sorted."""
+    shown = arranged(peek, sort)
+    return framed_png(shown, View(scale=scale, colour=colour, numbers=shown is not peek))
+
+
+def photo_patch(photo: Kept, preprocess: Preprocess, box: Box) -> bytes:
+    """The photo cut out at an area of the network's input; raises ``OptionError`` where nothing of it is there."""
+    return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
+
+
+def kernel(weights: WeightsFile, peek: Peek, number: int) -> bytes:
+    """A first layer's kernel in colour, (height, width); raises ``Refused`` for kernels of other layers."""
+    if not has_kernels(weights.network, peek.tensor.site):
+        raise not_found(f"the kernels of {peek.tensor.name} have no colours: only those of the first convolution do")
+    return png(kernels(weights, peek.tensor.site).picture(number))
+
+
+def evidence_over(found: Evidence, number: int, against: int | None, module: str | None = None) -> Overlay:
+    """The photo tinted where evidence for a class was collected, as large as the photo is shown, up to a limit.
+
+    One module's picture has the scale of the whole, so that the modules compare.
+    """
+    width, height = found.photo.size
+    scale = min(1.0, EVIDENCE_SIDE / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    question = Question(number, against)
+    whole = overlay(found, question, size)
+    return whole if module is None else overlay(found, question, size, whole.limit, module)

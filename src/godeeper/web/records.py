@@ -1,0 +1,113 @@
+"""What the pages know of a tensor and its filters, as JSON: the record of ``peek --json``, and what a screen needs more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from ..blueprint.address import Tensor, stages
+from ..blueprint.sites import Site, sites
+from ..explain.filters import neighbours, selectivities, strengths
+from ..network import Network
+from ..peek.mosaic import grid, measure
+from ..peek.picture import ends
+from .chart import card_id
+
+if TYPE_CHECKING:
+    from ..peek.capture import Peek
+    from .album import Kept
+
+WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
+"""Steps of the photo as large as the photo itself, which is not kept."""
+
+
+def tensor_record(network: Network, photo: Kept, peek: Peek, scale: str, part: str) -> dict[str, Any]:
+    """One tensor on one scale; ``part`` is the title of the card that it is on."""
+    measured = measure(peek.activations[0], scale)
+    rows, columns = grid(peek.shape[1], scale, None)
+    tensor, field = peek.tensor, peek.tensor.field
+    links = urls(photo, tensor)
+    record = peek.record(links["picture"], scale)
+    before, after = beside(network, photo, tensor)
+    return record | {
+        "filters": [row | more for row, more in zip(record["filters"], filter_facts(peek), strict=True)],
+        "kind": tensor.site.kind,
+        "is_rectified": peek.is_rectified,
+        "legend": measured.legend,
+        "low": float(measured.low) if measured.is_shared else None,
+        "high": float(measured.high) if measured.is_shared else None,
+        "ends": list(ends(measured)),
+        "rows": rows,
+        "columns": columns,
+        "tile": list(peek.shape[2:]),
+        "field": {"size": list(field.size), "jump": field.jump, "padding": list(field.padding)},
+        "input_size": network.preprocess.size,
+        "used": list(photo.used),
+        "module": {"title": part, "url": f"/photo/{photo.id}#{card_id(part)}"},
+        "previous": before,
+        "next": after,
+        "neighbours": around(network, tensor),
+        "urls": links,
+    }
+
+
+def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
+    """Of each filter what a peek's record does not say: strength, selectivity (None where undefined), strongest cell."""
+    values = peek.activations[0]
+    selective = selectivities(values) if peek.is_rectified else np.full(len(values), np.nan)
+    places = np.stack(np.unravel_index(values.reshape(len(values), -1).argmax(axis=1), values.shape[1:]), axis=1)
+    for strength, chosen, place in zip(strengths(values).tolist(), selective.tolist(), places.tolist(), strict=True):
+        yield {"strength": strength, "selectivity": None if math.isnan(chosen) else chosen, "strongest": place}
+
+
+def around(network: Network, tensor: Tensor) -> dict[str, list[str]]:
+    """Addresses of what a tensor is computed from, of what is computed from it, and of its branch, itself included."""
+    found = neighbours(network.blueprint, tensor.site)
+    return {
+        "before": shown(network, found.before),
+        "after": shown(network, found.after),
+        "branch": shown(network, found.branch),
+    }
+
+
+def beside(network: Network, photo: Kept, tensor: Tensor) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+    """The tensors before and after in program order: address and page."""
+    every = shown(network, sites(network.blueprint))
+    here = every.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
+    near = [every[place] if 0 <= place < len(every) else None for place in (here - 1, here + 1)]
+    before, after = (each and {"address": each, "url": f"/photo/{photo.id}/tensor/{quoted(each)}"} for each in near)
+    return before or None, after or None
+
+
+def shown(network: Network, some: Iterable[Site]) -> list[str]:
+    """The addresses of those sites where there is something to see."""
+    tensors = [Tensor(site, stages(site)[0]) for site in some if site.kind not in WHOLE_PHOTO]
+    return [tensor.address for tensor in tensors if network.shows(tensor)]
+
+
+def quoted(address: str) -> str:
+    """An address as a part of a path."""
+    return quote(address, safe="/")
+
+
+def urls(photo: Kept, tensor: Tensor) -> dict[str, str]:
+    """Where everything about a tensor is; ``{n}`` stands for a filter's number."""
+    address, base, api = quoted(tensor.address), f"/photo/{photo.id}", f"/api/photos/{photo.id}"
+    query = f"address={quote(tensor.address, safe='')}"
+    return {
+        "page": f"{base}/tensor/{address}",
+        "filter": f"{base}/tensor/{address}/filter/{{n}}",
+        "record": f"{api}/tensors/{address}",
+        "values": f"{api}/values/{address}",
+        "levels": f"{base}/levels/{address}.png",
+        "thumbnail": f"{base}/thumbnail/{address}.png",
+        "map": f"{base}/map/{address}/{{n}}.png",
+        "patch": f"{base}/patch/{address}/{{n}}.png",
+        "kernel": f"{base}/kernel/{address}/{{n}}.png",
+        "picture": f"{base}/picture.png?{query}",
+        "offline": f"{base}/page.html?{query}",
+    }

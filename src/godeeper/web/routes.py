@@ -1,0 +1,129 @@
+"""Every path, what answers it, and how it is described: one table for the router and for ``/api/openapi.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from . import api, views
+from .desk import json_answer, while_wanted
+from .openapi import describe
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from .desk import Handler
+
+
+@dataclass(frozen=True)
+class Row:
+    """One path.
+
+    ``path`` is the router's.  ``gives``: one of ``openapi.MEDIA``, or the record in ``schemas.SCHEMAS`` that is answered.
+    ``query`` and ``form``: names of what may come with it, described in ``openapi``.  A GET is given up when its client
+    hangs up; an event stream sees to that itself.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    gives: str
+    summary: str
+    query: tuple[str, ...] = ()
+    form: tuple[str, ...] = ()
+    status: HTTPStatus = HTTPStatus.OK
+    needs_classifier: bool = False
+
+    def route(self) -> Route:
+        """As the router wants it."""
+        own = self.method != "GET" or self.gives == "events"
+        return Route(self.path, self.handler if own else while_wanted(self.handler), methods=[self.method])
+
+
+async def openapi(request: Request) -> Response:  # noqa: ARG001 (every handler gets the request)
+    """The description of all this."""
+    return json_answer(description())
+
+
+@lru_cache(maxsize=1)
+def description() -> dict[str, Any]:
+    """The table as an OpenAPI description."""
+    return describe(ROWS)
+
+
+LOOK = ("scale", "colour")
+EXPORT = ("address", "scale", "colour", "sort")
+PHOTO, PAGE = "/photo/{photo}", "/photo/{photo}/tensor/{address:path}"
+DATA = "/api/photos/{photo}"
+
+ROWS = (
+    Row("GET", "/", views.empty, "page", "the first page: no photo yet"),
+    Row("GET", "/drawing.css", views.drawing_style, "style", "the style that follows from the network's drawing"),
+    Row("GET", "/report", views.report, "page", "the report of the classifier's training", needs_classifier=True),
+    Row("GET", PHOTO, views.network_map, "page", "the network's map, the index of everything"),
+    Row("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
+    Row("GET", f"{PAGE}/filter/{{n:int}}", views.filter_page, "page", "one filter", LOOK),
+    Row("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
+    Row("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
+    Row("GET", f"{PHOTO}/input.png", api.network_input, "png", "the square that the network saw"),
+    Row("GET", f"{PHOTO}/picture.png", api.picture, "png", "a tensor with heading, legend and provenance", EXPORT),
+    Row("GET", f"{PHOTO}/page.html", views.offline, "page", "a tensor's page as one file", (*EXPORT, "filter")),
+    Row(
+        "GET",
+        f"{PHOTO}/thumbnail/{{address:path}}.png",
+        api.thumbnail,
+        "png",
+        "the filters that vary most, for a box of the map",
+        ("rows", "columns"),
+    ),
+    Row("GET", f"{PHOTO}/levels/{{address:path}}.png", api.levels, "png", "all filters at native pixels", LOOK),
+    Row("GET", f"{PHOTO}/map/{{address:path}}/{{n:int}}.png", api.filter_map, "png", "one filter's map", LOOK),
+    Row(
+        "GET",
+        f"{PHOTO}/patch/{{address:path}}/{{n:int}}.png",
+        api.photo_patch,
+        "png",
+        "the photo cut out where a filter's strongest cell sees it",
+    ),
+    Row(
+        "GET",
+        f"{PHOTO}/kernel/{{address:path}}/{{n:int}}.png",
+        api.kernel,
+        "png",
+        "a kernel of the first convolution in colour",
+    ),
+    Row(
+        "GET",
+        f"{PHOTO}/evidence/{{n:int}}.png",
+        api.evidence_picture,
+        "png",
+        "a class's evidence on the photo",
+        ("over", "module"),
+    ),
+    Row("POST", "/api/photos", api.add_photo, "Photo", "take a photo in", (), ("photo", "tab"), HTTPStatus.CREATED),
+    Row("GET", DATA, api.photo_record, "Photo", "a photo that is kept"),
+    Row("GET", f"{DATA}/progress", api.progress, "events", "compute a photo's look, part by part", ("tab",)),
+    Row("GET", f"{DATA}/tensors/{{address:path}}", api.tensor, "Tensor", "a tensor's record", ("scale",)),
+    Row("GET", f"{DATA}/values/{{address:path}}", api.values, "numbers", "float32, little-endian, (C, H, W)"),
+    Row("GET", f"{DATA}/verdict", api.verdict, "Verdict", "the verdict, and what it comes from"),
+    Row("GET", f"{DATA}/evidence/{{n:int}}", api.evidence, "Evidence", "the evidence for one class", ("over",)),
+    Row("POST", "/api/peek", api.peek, "Peek", "the record of godeeper peek", (), ("photo", "address", "scale")),
+    Row(
+        "POST",
+        "/api/classify",
+        api.classify,
+        "Judgements",
+        "the record of godeeper classify",
+        (),
+        ("photo",),
+        needs_classifier=True,
+    ),
+    Row("GET", "/api/tensors", api.tensors, "Tensors", "what there is to look at", ("pattern",)),
+    Row("GET", "/api/health", api.health, "Health", "that the server is there, and with what"),
+    Row("GET", "/api/openapi.json", openapi, "Description", "this description"),
+)

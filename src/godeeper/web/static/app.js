@@ -1,0 +1,31 @@
+// What every page has: light or dark, copying names, the keyboard's shortcuts, taking in photos, the search.
+import { openCamera } from "./camera.js";
+import { chooseFile, takePhotos } from "./drop.js";
+import { wireSearch } from "./search.js";
+
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+});
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.classList.add("done");
+    setTimeout(() => button.classList.remove("done"), 1200);
+  });
+}
+
+takePhotos();
+for (const button of document.querySelectorAll("[data-choose]")) button.addEventListener("click", chooseFile);
+
+const camera = document.getElementById("open-camera");
+if (camera && navigator.mediaDevices?.getUserMedia) {
+  camera.hidden = false;
+  camera.addEventListener("click", openCamera);
+}
+
+const search = document.getElementById("search");
+if (search) wireSearch(search, document.getElementById("found"), document.body.dataset.photo);

@@ -1,0 +1,84 @@
+// Taking in a photo: dropped, pasted or chosen, on every page; progress and errors in place.
+import { tabToken } from "./tab.js";
+
+const overlay = document.getElementById("dropping");
+const panel = document.getElementById("upload");
+const problem = document.getElementById("problem");
+const input = document.getElementById("file");
+let sending = null;
+
+/** Listens for photos all over the window. */
+export function takePhotos() {
+  let depth = 0; // dragenter and dragleave come for every element on the way
+  const isFile = (event) => event.dataTransfer?.types.includes("Files");
+  const show = (shown) => { overlay.hidden = !shown; };
+  addEventListener("dragenter", (event) => { if (isFile(event)) { depth += 1; show(true); } });
+  addEventListener("dragleave", (event) => { if (isFile(event)) { depth -= 1; show(depth > 0); } });
+  addEventListener("dragover", (event) => { if (isFile(event)) event.preventDefault(); });
+  addEventListener("drop", (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    depth = 0;
+    show(false);
+    sendPhoto(event.dataTransfer.files[0]);
+  });
+  addEventListener("paste", (event) => {
+    const file = event.clipboardData?.files[0];
+    if (file) sendPhoto(file);
+  });
+  input.addEventListener("change", () => {
+    if (input.files[0]) sendPhoto(input.files[0]);
+    input.value = "";
+  });
+  panel.querySelector("button").addEventListener("click", () => sending?.abort());
+  problem.querySelector("button").addEventListener("click", () => { problem.hidden = true; });
+}
+
+/** Opens the browser's own dialog. */
+export function chooseFile() {
+  input.click();
+}
+
+/** Says what went wrong, where the reader is. */
+export function tell(message) {
+  problem.querySelector("p").textContent = message;
+  problem.hidden = false;
+}
+
+/** Where the reader is now, with another photo. */
+function samePlace(url) {
+  const [, inside] = location.pathname.match(/^\/photo\/[^/]+(.*)/) ?? [];
+  return inside === undefined ? url : url + inside + location.search + location.hash;
+}
+
+/**
+ * Sends a photo and shows it in place of the one before; an upload still under way is given up.
+ * @param {Blob} file
+ * @param {string} name
+ */
+export function sendPhoto(file, name = file.name || "pasted photo") {
+  sending?.abort();
+  problem.hidden = true;
+  const form = new FormData();
+  form.append("tab", tabToken());
+  form.append("photo", file, name);
+  const request = new XMLHttpRequest(); // fetch cannot tell how far an upload is
+  sending = request;
+  const bar = panel.querySelector("progress");
+  panel.querySelector("p").textContent = `Sending ${name}`;
+  bar.value = 0;
+  panel.hidden = false;
+  request.upload.addEventListener("progress", (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; });
+  request.upload.addEventListener("load", () => { panel.querySelector("p").textContent = `Reading ${name}`; bar.removeAttribute("value"); });
+  request.addEventListener("loadend", () => { if (sending === request) { sending = null; panel.hidden = request.status !== 201; } });
+  request.addEventListener("load", () => {
+    const answer = request.response;
+    if (request.status === 201) location.assign(samePlace(answer.url));
+    else tell(answer?.error ?? `The server answered ${request.status}.`);
+  });
+  request.addEventListener("error", () => tell("The photo could not be sent: the server does not answer."));
+  request.responseType = "json";
+  request.open("POST", "/api/photos");
+  request.setRequestHeader("Accept", "application/json");
+  request.send(form);
+}

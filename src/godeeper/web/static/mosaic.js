@@ -1,0 +1,221 @@
+// The mosaic's page: what is under the pointer or the keyboard, sorting, scale, colour and zoom, all of it in the address.
+import { drawField, fieldBox } from "./photo.js";
+import { place, Tiles } from "./tiles.js";
+
+let record = JSON.parse(document.getElementById("record").textContent);
+const [height, width] = record.tile;
+const root = document.getElementById("mosaic");
+const cursor = document.getElementById("cursor");
+const cellMark = document.getElementById("cell");
+const controls = document.getElementById("controls");
+const scene = document.querySelector(".scene");
+const readout = document.getElementById("readout");
+const crossed = new Set([...record.dead, ...record.constant]);
+const tiles = new Tiles(root, { tile: record.tile, columns: record.columns, count: record.filters.length, crossed });
+const offline = "levels" in root.dataset;
+let values = null; // float32 (C, H, W), row after row
+let spot = null; // {filter, row, column}
+
+/** The order of the tiles. */
+const ORDERS = {
+  number: () => record.filters.map((_, k) => k),
+  strength: () => sorted("strength"),
+  selectivity: () => sorted("selectivity"),
+};
+function sorted(fact) {
+  return ORDERS.number().sort((a, b) => (record.filters[b][fact] ?? -1) - (record.filters[a][fact] ?? -1) || a - b);
+}
+
+const number = (value, digits = 4) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "–");
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
+
+/** Puts the link over a filter's tile. */
+function aim(filter) {
+  const facts = record.filters[filter];
+  place(cursor, tiles.frame(filter));
+  cursor.hidden = false;
+  cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
+  const remark = remarkOn(facts);
+  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${remark && `, ${remark}`}`);
+}
+
+function remarkOn({ filter }) {
+  if (record.dead.includes(filter)) return "silent all over this photo";
+  return record.constant.includes(filter) ? "the same value all over" : "";
+}
+
+/** Shows what a cell is: over its tile, in words, and on the photo. */
+function point(next) {
+  spot = next;
+  const facts = record.filters[next.filter];
+  aim(next.filter);
+  cursor.classList.remove("idle");
+  const [left, top, across, down] = tiles.frame(next.filter);
+  place(cellMark, [left + (next.column * across) / width, top + (next.row * down) / height, across / width, down / height]);
+  cellMark.hidden = false;
+  readout.classList.add("told");
+  readout.querySelector("b").textContent = `Filter ${facts.filter}`;
+  readout.querySelector(".which span").textContent = remarkOn(facts);
+  const said = { value: number(valueAt(next), 7), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
+  for (const [name, text] of Object.entries(said)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
+  drawField(scene, fieldBox(record, next.row, next.column));
+}
+
+/** The filter's own page, on the scale and in the colour that the address asks for, if it does. */
+function filterUrl(filter) {
+  const chosen = new URLSearchParams(location.search);
+  const kept = new URLSearchParams(["scale", "colour"].flatMap((name) => (chosen.has(name) ? [[name, chosen.get(name)]] : [])));
+  return `${record.urls.filter.replace("{n}", filter)}${kept.size ? `?${kept}` : ""}`;
+}
+
+function state() {
+  return offline ? { sort: controls.elements.sort.value } : Object.fromEntries(["scale", "colour", "sort"].map((name) => [name, controls.elements[name].value]));
+}
+
+/** The strongest cell of a filter. */
+function strongest(filter) {
+  const [row, column] = record.filters[filter].strongest ?? [0, 0];
+  return { filter, row, column };
+}
+
+root.addEventListener("pointermove", (event) => {
+  if (event.pointerType !== "mouse") return;
+  const { left, top } = root.getBoundingClientRect();
+  const found = tiles.at(event.clientX - left, event.clientY - top);
+  if (found) point(found);
+});
+/** A finger has no hovering: its first touch points, its second opens. */
+let isFresh = false;
+root.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse") return;
+  const { left, top } = root.getBoundingClientRect();
+  const found = tiles.at(event.clientX - left, event.clientY - top);
+  isFresh = found !== null && found.filter !== spot?.filter;
+  if (found) point(found);
+});
+cursor.addEventListener("click", (event) => {
+  if (isFresh) event.preventDefault();
+  isFresh = false;
+});
+root.addEventListener("focusin", () => point(spot ?? strongest(tiles.order[0])));
+cursor.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  if (event.shiftKey) point({ ...spot, row: clamp(spot.row + step[0], height), column: clamp(spot.column + step[1], width) });
+  else point(strongest(tiles.order[clamp(tiles.places.get(spot.filter) + step[0] * tiles.across + step[1], tiles.count)]));
+  cursor.scrollIntoView({ block: "nearest" });
+  document.getElementById("said").textContent = `${cursor.getAttribute("aria-label")}; row ${spot.row}, column ${spot.column}: ${number(valueAt(spot))}`;
+});
+const clamp = (position, count) => Math.min(count - 1, Math.max(0, position));
+
+addEventListener("keydown", (event) => {
+  if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape" && !document.querySelector("dialog[open], :popover-open") && record.module && !offline) location.assign(record.module.url);
+  if (event.key === "+" || event.key === "=") enlarge(1);
+  if (event.key === "-") enlarge(-1);
+});
+
+/** One whole step of zoom. */
+function enlarge(step) {
+  const grown = tiles.zoom + (tiles.zoom >= 8 ? 2 * step : step);
+  if (grown >= 1 && grown <= 24 && (step < 0 || grown * width <= root.clientWidth)) arrange(grown, true);
+}
+document.getElementById("larger").addEventListener("click", () => enlarge(1));
+document.getElementById("smaller").addEventListener("click", () => enlarge(-1));
+
+function arrange(zoom, isChosen = false) {
+  tiles.arrange(zoom, ORDERS[controls.elements.sort.value]());
+  document.getElementById("zoom").textContent = `${zoom}×`;
+  if (isChosen) remember({ zoom });
+  if (spot) point(spot);
+  else aim(tiles.order[0]);
+}
+
+/** Keeps the address telling what is on the screen, and the exports too. */
+function remember(changes) {
+  if (offline) return;
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(changes)) address.searchParams.set(name, value);
+  history.replaceState(null, "", address);
+  for (const [id, base] of [["png", record.urls.picture], ["html", record.urls.offline], ["json", record.urls.record]]) {
+    const link = new URL(base, location.href);
+    for (const [name, value] of Object.entries(state())) link.searchParams.set(name, value);
+    document.getElementById(id).href = link;
+  }
+}
+
+/** Fetches the picture for the scale and colour wanted; the last wish wins. */
+let wish = 0;
+async function paint() {
+  const mine = (wish += 1);
+  const picture = new Image();
+  const { scale, colour } = state();
+  picture.src = root.dataset.levels ?? `${record.urls.levels}?${new URLSearchParams({ scale, colour })}`;
+  await picture.decode();
+  if (mine !== wish) return;
+  tiles.show(picture);
+  for (const band of tiles.bands) tiles.seen.unobserve(band), tiles.seen.observe(band);
+}
+
+controls.addEventListener("submit", (event) => event.preventDefault());
+controls.addEventListener("change", async (event) => {
+  const { name } = event.target;
+  if (name === "sort") arrange(tiles.zoom);
+  if (name === "scale") await rescale(event.target.value);
+  if (name === "colour") dress();
+  remember(state());
+  if (name !== "sort") await paint();
+  if (spot) point(spot);
+});
+
+/** The legend that the server gives for another scale, and the colours that suit it. */
+async function rescale(scale) {
+  const diverging = controls.elements.colour.value.startsWith("blue-");
+  if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
+  dress();
+  const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`);
+  if (!answer.ok) return;
+  record = await answer.json();
+  document.querySelector(".ends.low").textContent = record.ends[0];
+  document.querySelector(".ends.high").textContent = record.ends[1];
+  document.querySelector(".words").textContent = record.legend;
+}
+
+function dress() {
+  document.querySelector(".ramp").className = `ramp ramp-${controls.elements.colour.value}`;
+}
+
+/** The numbers themselves, so that what is said of a cell is exact. */
+async function load() {
+  const held = document.getElementById("values");
+  if (held) values = new Float32Array(Uint8Array.from(atob(held.textContent), (letter) => letter.charCodeAt(0)).buffer);
+  else values = new Float32Array(await (await fetch(record.urls.values)).arrayBuffer());
+  if (spot) point(spot);
+}
+
+/** The table is made when it is opened. */
+document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
+  const body = target.querySelector("tbody");
+  if (!target.open || body.rows.length) return;
+  const row = (facts) => {
+    const line = document.createElement("tr");
+    const head = Object.assign(document.createElement("th"), { scope: "row" });
+    head.append(offline ? String(facts.filter) : Object.assign(document.createElement("a"), { href: filterUrl(facts.filter), textContent: facts.filter }));
+    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity?.toFixed(3) ?? "–"].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+    return line;
+  };
+  body.append(...record.filters.map(row));
+});
+
+const asked = Number(new URLSearchParams(location.search).get("zoom"));
+arrange(Number.isInteger(asked) && asked >= 1 && asked <= 24 ? asked : tiles.usualZoom());
+remember({});
+let room = root.clientWidth;
+new ResizeObserver(() => {
+  if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
+}).observe(root);
+await Promise.all([paint(), load()]);
+if (root.dataset.start) point(strongest(Number(root.dataset.start)));
+root.dataset.ready = "";

@@ -1,0 +1,79 @@
+"""The style that is computed: colours, colour bars, and where the map's cards stand.
+
+Everything else about looks is in ``static/app.css``, which takes its colours from here.  The page's
+Content-Security-Policy allows no style in the HTML, so this is served as a file of its own.
+"""
+
+from __future__ import annotations
+
+from ..blueprint.diagram.labels import SIZES
+from ..blueprint.diagram.palette import DARK, LIGHT, Palette
+from ..blueprint.diagram.sheet import Diagram
+from ..blueprint.diagram.svg import number
+from ..peek.colour import COLOURS
+from .chart import card_id, sheet_size
+
+WIDE = 760  # the narrowest window, in pixels, that shows the map as a sheet; app.css says the same
+
+PHONE = 1.15  # how much a card may be enlarged where cards stand under each other
+
+
+def style_sheet(diagram: Diagram) -> str:
+    """All of it as CSS, for the pages of one network."""
+    return "\n".join([palettes(), *shades(), *ramps(), *letters(), places(diagram)])
+
+
+def palettes() -> str:
+    """Light, and dark where the reader or their system wants it."""
+    light, dark = properties(LIGHT), properties(DARK)
+    return (
+        f":root{{color-scheme:light;{light}}}\n"
+        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n"
+        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
+    )
+
+
+def properties(palette: Palette) -> str:
+    """One palette as custom properties."""
+    names = ("paper", "card", "rule", "ink", "faint", "edge", "bar", "accent")
+    plain = "".join(f"--{name}:{getattr(palette, name)};" for name in names)
+    return plain + "".join(f"--s{k}:{fill};--s{k}-ink:{ink};" for k, (fill, ink) in enumerate(palette.shades))
+
+
+def shades() -> list[str]:
+    """What boxes of each share of the cost look like, once costs are wanted."""
+    return [
+        f".costs .s{k}>rect,rect.s{k}{{fill:var(--s{k})}}.costs .s{k}>text{{fill:var(--s{k}-ink)}}"
+        for k in range(len(LIGHT.shades))
+    ]
+
+
+def ramps() -> list[str]:
+    """Each colour map as a bar from low to high."""
+    return [
+        f".ramp-{name}{{background:linear-gradient(to right,{','.join('#' + stop for stop in stops.split())})}}"
+        for name, stops in COLOURS.items()
+    ]
+
+
+def letters() -> list[str]:
+    """The sizes of letters in drawings."""
+    return [f"svg .{role}{{font-size:{size:g}px}}" for role, size in SIZES.items()]
+
+
+def places(diagram: Diagram) -> str:
+    """Where each card stands on the sheet."""
+    width, height = map(number, sheet_size(diagram))
+    cards = "".join(
+        f"#{card_id(placed.card.title)}{place(placed.x, placed.y - diagram.head, placed.card.width)}"
+        for placed in diagram.cards
+    )
+    widest = "".join(f"#{card_id(p.card.title)}{{max-width:{number(PHONE * p.card.width)}px}}" for p in diagram.cards)
+    x, y = diagram.legend_at
+    legend = f".sheet .legend{place(x, y - diagram.head, diagram.legend.width)}"
+    return f"{widest}@media(min-width:{WIDE}px){{.sheet{{width:{width}px;height:{height}px}}{cards}{legend}}}"
+
+
+def place(x: float, y: float, width: float) -> str:
+    """Left, top and width as a rule."""
+    return f"{{left:{number(x)}px;top:{number(y)}px;width:{number(width)}px}}"

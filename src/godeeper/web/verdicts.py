@@ -1,0 +1,111 @@
+"""What a classifier says of a photo that is kept, and the evidence for it, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..blueprint.address import resolve_one
+from ..errors import UnknownName
+from ..explain.evidence import Evidence, from_activations
+from ..photos.decode import Photo
+from .desk import Desk, classifier_of, desk_of
+from .pictures import evidence_over
+from .refusals import not_found
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .album import Kept
+
+
+async def evidence_of(request: Request, photo: Kept) -> Evidence:
+    """The evidence for all classes, from the photo's look."""
+    desk = desk_of(request)
+    classifier, laboratory = classifier_of(desk), desk.laboratory
+    blueprint = laboratory.network.blueprint
+    values = {
+        address: await laboratory.values(photo, resolve_one(blueprint, address))
+        for address in classifier.head.addresses
+    }
+    shown = Photo(photo.name, photo.sha256, photo.display_image, photo.notes)
+    return await laboratory.draw(lambda: from_activations(classifier, shown, values))
+
+
+def class_of(found: Evidence, text: str) -> int:
+    """A class's number, from its name or its number; raises ``UnknownName``."""
+    if text in found.classes:
+        return found.classes.index(text)
+    if text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < len(found.classes):
+        return int(text)
+    raise UnknownName("class", text[:80], found.classes)
+
+
+def module_in_query(request: Request, found: Evidence) -> str | None:
+    """The module whose evidence alone is wanted, if the query names one; raises ``UnknownName``."""
+    module = request.query_params.get("module")
+    addresses = [part.address for part in found.parts]
+    if module is not None and module not in addresses:
+        raise UnknownName("module", module[:80], addresses)
+    return module
+
+
+def numbered(found: Evidence, number: int) -> int:
+    """``number``, if a class has it; raises ``Refused``."""
+    if number >= len(found.classes):
+        raise not_found(f"no class {number}: there are {len(found.classes)}, from 0 to {len(found.classes) - 1}")
+    return number
+
+
+def verdict_record(desk: Desk, photo: Kept, found: Evidence) -> dict[str, Any]:
+    """The record of ``classify --json``, and how it comes about."""
+    classifier = classifier_of(desk)
+    head = classifier.head
+    return classifier.judgement(photo.name, np.asarray(found.probabilities)).record() | {
+        "classifier": desk.site.classifier,
+        "threshold": head.threshold,
+        "false_accept_rate": head.false_accept_rate,
+        "temperature": head.temperature,
+        "strangeness": found.strangeness,
+        "likeliest": found.likeliest,
+        "classes": [
+            {
+                "number": number,
+                "class": name,
+                "probability": float(found.probabilities[number]),
+                "logit": float(found.logits[number]),
+                "constant": float(found.constant[number]),
+                "modules": found.by_module(number),
+                "urls": evidence_urls(photo, number),
+            }
+            for number, name in enumerate(found.classes)
+        ],
+    }
+
+
+def evidence_record(photo: Kept, found: Evidence, number: int, against: int | None) -> dict[str, Any]:
+    """One class's evidence: grids, the constant, the total that is the logit, and the picture's legend."""
+    drawn = evidence_over(found, number, against)
+    logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))
+    return found.record(number, against) | {
+        "number": number,
+        "logit": logit,
+        "temperature": found.temperature,
+        "strangeness": found.strangeness,
+        "probability": float(found.probabilities[number]),
+        "legend": drawn.legend,
+        "limit": drawn.limit,
+        "size": list(drawn.image.size),
+        "urls": evidence_urls(photo, number, against),
+    }
+
+
+def evidence_urls(photo: Kept, number: int, against: int | None = None) -> dict[str, str]:
+    """Where a class's evidence is."""
+    query = "" if against is None else f"?over={against}"
+    return {
+        "page": f"/photo/{photo.id}/verdict?class={number}",
+        "picture": f"/photo/{photo.id}/evidence/{number}.png{query}",
+        "record": f"/api/photos/{photo.id}/evidence/{number}{query}",
+    }

@@ -1,0 +1,226 @@
+"""Answers for people: the pages, filled in."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.responses import Response
+
+from ..blueprint.address import Tensor, stages
+from ..blueprint.diagram.sheet import Diagram
+from ..blueprint.ops import Network as Blueprint
+from ..blueprint.sites import sites
+from ..explain.filters import has_kernels, kernels, order
+from ..network import Network
+from ..peek.capture import file_name
+from ..peek.colour import default_colour, table
+from .chart import draw as draw_chart
+from .chart import layout as lay_out_chart
+from .desk import Desk, attachment, classifier_of, desk_of, filter_in_query, filter_of, peek_of, photo_of
+from .offline import script as offline_script
+from .offline import style as offline_style
+from .pages import (
+    Assets,
+    EmptyPage,
+    FilterPage,
+    MapPage,
+    OfflinePage,
+    ReportPage,
+    TensorPage,
+    VerdictPage,
+    query_of,
+    redirect,
+    render,
+)
+from .pictures import levels
+from .records import shown, tensor_record, urls
+from .refusals import not_found
+from .style import style_sheet
+from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from ..peek.capture import Peek
+    from .album import Kept
+
+
+async def empty(request: Request) -> Response:
+    """No photo yet."""
+    return render("empty.html", desk_of(request).site, EmptyPage("/photo/demo"))
+
+
+async def network_map(request: Request) -> Response:
+    """The network as the index of everything."""
+    desk, photo = desk_of(request), await photo_of(request)
+    ready = desk.laboratory.ready(photo)
+    page = MapPage(
+        photo=photo.record(),
+        chart=draw_chart(layout(desk.laboratory.network.blueprint), photo.id, ready, linked(desk.laboratory.network)),
+        progress=f"/api/photos/{photo.id}/progress",
+        ready=desk.laboratory.is_ready(photo),
+    )
+    return render("map.html", desk.site, page)
+
+
+async def drawing_style(request: Request) -> Response:
+    """The style that follows from the network's drawing and the palettes."""
+    text = style_sheet(layout(desk_of(request).laboratory.network.blueprint))
+    return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
+
+
+@lru_cache(maxsize=4)
+def layout(blueprint: Blueprint) -> Diagram:
+    """The sheet of a network, with room for thumbnails."""
+    return lay_out_chart(blueprint)
+
+
+def linked(network: Network) -> frozenset[str]:
+    """The addresses that have a page."""
+    return frozenset(shown(network, sites(network.blueprint)))
+
+
+async def tensor(request: Request) -> Response:
+    """All filters of one tensor."""
+    desk, photo = desk_of(request), await photo_of(request)
+    wanted = desk.laboratory.tensor(request.path_params["address"])
+    if wanted.address != request.path_params["address"]:
+        return redirect(urls(photo, wanted)["page"], request)
+    scale, colour, sort = shown_as(request)
+    peek = await desk.laboratory.peek(photo, wanted)
+    record, places = await desk.laboratory.draw(
+        lambda: (record_of(desk, photo, peek, scale), order(peek.activations[0], sort))
+    )
+    page = TensorPage(
+        photo=photo.record(),
+        record=record,
+        stages=stages_of(photo, wanted),
+        scale=scale,
+        colour=colour,
+        sort=sort,
+        query=query_of(**chosen(request)),
+        order=tuple(places),
+    )
+    return render("tensor.html", desk.site, page)
+
+
+async def filter_page(request: Request) -> Response:
+    """One filter of a tensor."""
+    desk, photo = desk_of(request), await photo_of(request)
+    wanted = desk.laboratory.tensor(request.path_params["address"])
+    number: int = request.path_params["n"]
+    if wanted.address != request.path_params["address"]:
+        return redirect(f"{urls(photo, wanted)['page']}/filter/{number}", request)
+    scale, colour, _ = shown_as(request, "filter")  # alone on its page, a filter need not compare with others
+    peek = await desk.laboratory.peek(photo, wanted)
+    position = filter_of(request, peek)
+    record = await desk.laboratory.draw(lambda: record_of(desk, photo, peek, scale))
+    row, column = record["filters"][position]["strongest"]
+    top, left, bottom, right = peek.tensor.field.box(row, column)
+    weights, site = desk.laboratory.network.weights, wanted.site
+    colours = kernels(weights, site) if has_kernels(weights.network, site) else None
+    links, query = urls(photo, wanted), query_of(**chosen(request))
+    numbers = sorted(peek.tensor.filters)
+    rank = numbers.index(number)
+    page = FilterPage(
+        photo=photo.record(),
+        record=record,
+        number=number,
+        filter=record["filters"][position],
+        place=(row, column),
+        box=(left, top, right, bottom),
+        map=links["map"].format(n=number) + query_of(scale=scale, colour=colour),
+        patch=links["patch"].format(n=number),
+        kernel=links["kernel"].format(n=number) if colours else None,
+        kernel_legend=colours.legend(number) if colours else None,
+        before=links["filter"].format(n=numbers[rank - 1]) + query if rank else None,
+        after=links["filter"].format(n=numbers[rank + 1]) + query if rank + 1 < len(numbers) else None,
+        scale=scale,
+        colour=colour,
+        query=query,
+    )
+    return render("filter.html", desk.site, page)
+
+
+async def verdict(request: Request) -> Response:
+    """What the classifier says of a photo, and where that comes from."""
+    desk, photo = desk_of(request), await photo_of(request)
+    found = await evidence_of(request, photo)
+    text = request.query_params.get("class")
+    chosen = found.likeliest if text is None else class_of(found, text)
+    page = VerdictPage(
+        photo=photo.record(),
+        verdict=verdict_record(desk, photo, found),
+        chosen=chosen,
+        module=module_in_query(request, found),
+        evidence=await desk.laboratory.draw(lambda: evidence_record(photo, found, chosen, None)),
+    )
+    return render("verdict.html", desk.site, page)
+
+
+async def report(request: Request) -> Response:
+    """The report of the classifier's training."""
+    desk = desk_of(request)
+    record = classifier_of(desk).report_record
+    if not record:
+        raise not_found("this classifier's file holds no report")
+    return render("report.html", desk.site, ReportPage(dict(record)))
+
+
+async def offline(request: Request) -> Response:
+    """A tensor's page as one HTML file that needs no server."""
+    desk, photo = desk_of(request), await photo_of(request)
+    peek = await peek_of(request, photo, request.query_params.get("address", ""))
+    scale, colour, sort = shown_as(request)
+    order(peek.activations[0], sort)
+    start = filter_in_query(request, peek)
+    page = await desk.laboratory.draw(lambda: offline_page(desk, photo, peek, (scale, colour, sort), start))
+    answer = render("offline.html", desk.site, page)
+    answer.headers["content-disposition"] = attachment(file_name(peek, ".html"))
+    return answer
+
+
+def offline_page(desk: Desk, photo: Kept, peek: Peek, chosen: tuple[str, str, str], start: int | None) -> OfflinePage:
+    """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
+    scale, colour, sort = chosen
+    assets = Assets(
+        style=offline_style() + style_sheet(layout(desk.laboratory.network.blueprint)),
+        script=offline_script(),
+        levels=data_uri(levels(peek, scale, colour), "image/png"),
+        photo=data_uri(photo.display, "image/jpeg"),
+        numbers=base64.b64encode(np.ascontiguousarray(peek.activations[0], "<f4").tobytes()).decode(),
+        start=start,
+    )
+    return OfflinePage(photo.record(), record_of(desk, photo, peek, scale), (), scale, colour, sort, "", assets)
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """Bytes as an address of their own."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def record_of(desk: Desk, photo: Kept, peek: Peek, scale: str) -> dict[str, Any]:
+    """The record of a tensor."""
+    return tensor_record(desk.laboratory.network, photo, peek, scale, desk.laboratory.part(peek.tensor))
+
+
+def stages_of(photo: Kept, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
+    """The stages of a tensor's site: name, address, page."""
+    found = [Tensor(tensor.site, stage) for stage in stages(tensor.site)]
+    return tuple((each.stage or "", each.address, urls(photo, each)["page"]) for each in found)
+
+
+def shown_as(request: Request, usual: str = "shared") -> tuple[str, str, str]:
+    """(scale, colour, sort) of the query, or the ``usual`` scale; raises ``UnknownName`` for a colour that is none."""
+    scale = request.query_params.get("scale", usual)
+    colour = request.query_params.get("colour") or default_colour(scale)
+    table(colour)
+    return scale, colour, request.query_params.get("sort", "number")
+
+
+def chosen(request: Request) -> dict[str, str | None]:
+    """What the query chose, for links that keep the choice."""
+    return {name: request.query_params.get(name) for name in ("scale", "colour")}

@@ -1,0 +1,83 @@
+"""One server on loopback for all tests of the page, with a classifier made by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from tests.unit.web.client import Client
+
+from godeeper.training.classifier import Classifier
+from godeeper.training.head import Head
+from godeeper.web.app import make_app
+from godeeper.web.laboratory import Laboratory
+from godeeper.web.server import configured, open_socket
+from godeeper.weights.registry import find
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that runs in a thread of the test's process."""
+
+    client: Client
+    laboratory: Laboratory
+    classifier: Classifier | None
+    port: int
+
+
+def handmade() -> Classifier:
+    """A classifier of three classes over two modules, its coefficients drawn with a fixed seed."""
+    weights = find("bundled")
+    random = np.random.default_rng(5)
+    features = 256 + 2048
+    head = Head(
+        addresses=("mixed/join", "mixed_10/join"),
+        mean=random.random(features, np.float32),
+        scale=np.ones(features, np.float32),
+        coefficients=random.standard_normal((3, features), np.float32) / np.float32(20),
+        intercepts=np.array([0.1, -0.2, 0.3], np.float32),
+        temperature=1.5,
+        threshold=0.4,
+        false_accept_rate=0.1,
+        classes=("cat", "Hund", "鳥"),
+    )
+    return Classifier(head, weights.name, weights.sha256, weights.description.preprocessing)
+
+
+@contextmanager
+def serving(
+    laboratory: Laboratory, classifier: Classifier | None = None, patience: float = 20, **limits: Any
+) -> Iterator[Served]:
+    """A server that ends with the block."""
+    listening = open_socket("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    app = make_app(laboratory, classifier, classifier_name="pets.godeeper" if classifier else None, port=port, **limits)
+    server = uvicorn.Server(configured(app, patience))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(Client(port), laboratory, classifier, port)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """The server that most tests share."""
+    classifier = handmade()
+    with serving(Laboratory(classifier.weights_file, classifier.preprocess), classifier) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(served: Served) -> Client:
+    """Asks the server."""
+    return served.client

@@ -1,0 +1,89 @@
+"""The map as links, its style, and what the Content-Security-Policy asks of templates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from godeeper.blueprint.diagram.palette import DARK, LIGHT
+from godeeper.blueprint.googlenet import GOOGLENET
+from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.peek.colour import COLOURS
+from godeeper.web.chart import card_id, draw, layout
+from godeeper.web.offline import script
+from godeeper.web.style import style_sheet
+
+if TYPE_CHECKING:
+    from tests.unit.web.client import Client
+
+    from godeeper.blueprint.ops import Network
+
+WEB = Path(__file__).parents[3] / "src" / "godeeper" / "web"
+TEMPLATES = sorted((WEB / "templates").glob("*.html"))
+SCRIPTS = sorted((WEB / "static").glob("*.js"))
+
+
+def test_every_box_leads_to_a_page(client: Client) -> None:
+    """A link for each tensor that there is something to see of, and each is answered."""
+    targets = re.findall(r'<a class="box[^>]*href="([^"]+)"', client.get("/photo/demo").text)
+    assert len(targets) == len(set(targets)) > 120
+    for target in targets[:: len(targets) // 8]:
+        assert client.get(target).status == 200
+
+
+@pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
+def test_only_what_is_ready_has_its_picture_at_once(network: Network) -> None:
+    """Of the other boxes the script knows where the picture will be."""
+    sheet = layout(network)
+    address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
+    drawn = "".join(part.drawing for part in draw(sheet, "demo", {address}, {address}).parts)
+    assert drawn.count(" href=") == 2  # the picture and the link
+    assert drawn.count("data-href=") > 50
+
+
+@pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
+def test_every_card_has_its_place(network: Network) -> None:
+    """The style sheet places each card, and no two at the same."""
+    sheet = layout(network)
+    style = style_sheet(sheet)
+    places = re.findall(r"#(card-[\w-]+)\{(left:[^}]+)\}", style)
+    assert [name for name, _ in places] == [card_id(placed.card.title) for placed in sheet.cards]
+    assert len({place for _, place in places}) == len(places)
+
+
+def test_the_style_has_both_palettes_and_all_colour_bars() -> None:
+    """Colours come from the tables of the drawings and of the pictures."""
+    style = style_sheet(layout(INCEPTION_V3))
+    for palette in (LIGHT, DARK):
+        assert f"--paper:{palette.paper};" in style
+        assert f"--accent:{palette.accent};" in style
+    for name, stops in COLOURS.items():
+        assert f".ramp-{name}{{background:linear-gradient(to right,#{stops.split()[0]}," in style
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_have_nothing_inline(path: Path) -> None:
+    """No style and no handler in the HTML; the offline page, which no server sends, may have scripts."""
+    text = path.read_text("utf-8")
+    assert not re.search(r"\s(style|on\w+)=", text)
+    scripts = re.findall(r"<script(?! type=\"application)([^>]*)>", text)
+    assert all("src=" in attributes for attributes in scripts) or path.name == "offline.html"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_short_and_stay_at_home(path: Path) -> None:
+    """No module is longer than 250 lines, names an outside address, or evaluates text."""
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 250
+    assert not re.search(r"https?:|\beval\(|innerHTML|new Function", text)
+
+
+def test_the_offline_script_is_one_module() -> None:
+    """Nothing is imported, nothing exported, and no name is declared twice."""
+    text = script()
+    assert not re.search(r"^(import|export) ", text, re.MULTILINE)
+    names = re.findall(r"^(?:const|let|function|async function|class) (\w+)", text, re.MULTILINE)
+    assert sorted(names) == sorted(set(names))

@@ -1,0 +1,184 @@
+"""The pages as the server writes them: whole without a script, permalinks, exports."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.web.conftest import serving
+
+from godeeper.web.laboratory import Laboratory
+
+if TYPE_CHECKING:
+    from tests.unit.web.client import Client
+
+    from godeeper.network import Network
+
+PHOTO = "/photo/demo"
+PAGES = [
+    "/",
+    PHOTO,
+    f"{PHOTO}/tensor/mixed/tower_2/conv",
+    f"{PHOTO}/tensor/mixed_10/join?scale=filter&colour=viridis&sort=strength",
+    f"{PHOTO}/tensor/conv/Conv2D?scale=signed",
+    f"{PHOTO}/tensor/conv[3,7:12]",
+    f"{PHOTO}/tensor/pool_3",
+    f"{PHOTO}/tensor/ResizeBilinear",
+    f"{PHOTO}/tensor/conv/filter/0",
+    f"{PHOTO}/tensor/conv/filter/1",  # silent all over the photo
+    f"{PHOTO}/tensor/mixed_10/join/filter/2047?scale=filter",
+    f"{PHOTO}/tensor/pool_3/filter/7",
+    f"{PHOTO}/verdict",
+    f"{PHOTO}/verdict?class=Hund",
+    "/nothing",
+    "/photo/nobody",
+]
+
+
+NO_REPORT = "/report"  # the classifier of these tests has none
+
+
+class Page(HTMLParser):
+    """What a page refers to, and what a strict policy would stop in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.stopped: list[str] = []
+        self.script: dict[str, str | None] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.links += [value for name in ("href", "src") if (value := found.get(name))]
+        self.stopped += [f"{tag} {name}" for name in found if name == "style" or name.startswith("on")]
+        self.script = found if tag == "script" else None
+        if tag == "style":
+            self.stopped.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        inert = self.script is None or self.script.get("type") == "application/json"
+        if data.strip() and not inert:
+            self.stopped.append("script")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_keep_to_the_policy(path: str, client: Client) -> None:
+    """No script and no style stands in a page, and it refers to nothing outside."""
+    page = Page(client.get(path).text)
+    assert page.stopped == []
+    assert [link for link in page.links if re.match(r"\w+:|//", link) and not link.startswith("data:")] == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_a_page_refers_to_is_there(path: str, client: Client) -> None:
+    """Every picture, file and link of a page answers; of many that are alike, a few are tried."""
+    links = [link for link in Page(client.get(path).text).links if link.startswith("/")]
+    kinds: dict[str, list[str]] = {}
+    for link in links:
+        kinds.setdefault("/".join(link.split("/")[:4]), []).append(link.partition("#")[0])
+    for some in kinds.values():
+        for link in some[:3]:
+            assert client.get(html.unescape(link)).status == 200 or link == NO_REPORT, link
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mixed/tower_2/conv:0",
+        "InceptionV3/InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/Relu",
+        "Mixed_5b/Branch_3/Conv2d_0b_1x1",
+        "Mixed_5b.branch_pool",
+        "activation_12",
+    ],
+)
+def test_any_name_leads_to_the_tensors_own_page(name: str, client: Client) -> None:
+    """The four conventions redirect to the 2015 name; scale and colour stay."""
+    answer = client.get(f"{PHOTO}/tensor/{name}?scale=filter")
+    assert (answer.status, answer.headers["location"]) == (307, f"{PHOTO}/tensor/mixed/tower_2/conv?scale=filter")
+    answer = client.get(f"{PHOTO}/tensor/{name}/filter/3")
+    assert (answer.status, answer.headers["location"]) == (307, f"{PHOTO}/tensor/mixed/tower_2/conv/filter/3")
+
+
+def test_a_mosaic_means_something_without_a_script(client: Client) -> None:
+    """Address, legend and the picture of all filters are in the page."""
+    text = html.unescape(client.get(f"{PHOTO}/tensor/mixed/tower_2/conv?scale=percentile").text)
+    assert "<h1>mixed/tower_2/conv</h1>" in text
+    assert "one scale for all filters: dark 0, bright" in text
+    assert "(percentile 99) and beyond" in text
+    assert f"{PHOTO}/levels/mixed/tower_2/conv.png?scale=percentile" in text
+
+
+def test_the_map_links_to_every_site(client: Client) -> None:
+    """Each tensor that can be shown is one click away."""
+    links = {html.unescape(link) for link in Page(client.get(PHOTO).text).links}
+    for tensor in client.get("/api/tensors").json["tensors"]:
+        if tensor["kind"] in ("conv", "pool", "concat"):
+            assert f"{PHOTO}/tensor/{tensor['address']}" in links
+
+
+def test_errors_are_pages_for_people_and_records_for_programs(client: Client) -> None:
+    """What is wrong is said in one line, in HTML or JSON."""
+    page = client.get(f"{PHOTO}/tensor/mixd/conv")
+    assert page.status == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert "no tensor is called 'mixd/conv'" in html.unescape(page.text)
+    record = client.get(f"{PHOTO}/tensor/mixd/conv", {"Accept": "application/json"})
+    assert record.json["error"].startswith("no tensor is called 'mixd/conv'")
+
+
+def test_names_from_outside_are_text(client: Client, chelsea_named: str) -> None:
+    """A photo's name with markup in it is shown, not run."""
+    for path in (chelsea_named, f"{chelsea_named}/tensor/conv", f"{chelsea_named}/tensor/conv/filter/0"):
+        text = client.get(path).text
+        assert "<img src=x" not in text
+        assert "</script><b>" not in text
+
+
+@pytest.fixture
+def chelsea_named(client: Client) -> str:
+    """The page of a photo with a name that is meant to break out."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), "teal").save(buffer, "PNG")
+    name = "<img src=x onerror=alert(1)>{{ 7 * 7 }}<|script><b>.png".replace("|", "\\/")
+    url: str = client.send([("photo", name.replace('"', ""), buffer.getvalue())]).json["url"]
+    return url
+
+
+def test_the_offline_page_needs_no_server(client: Client) -> None:
+    """One file: no address in it leads anywhere but into itself."""
+    answer = client.get(f"{PHOTO}/page.html?address=mixed/tower_2/conv&sort=strength&filter=3")
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''chelsea.mixed-tower_2-conv.html"
+    links = Page(answer.text).links
+    assert [link for link in links if not link.startswith(("data:", "#"))] == []
+    assert "import " not in re.sub(r'"[^"]*"', "", answer.text.partition('<script type="module">')[2])
+
+
+def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
+    """Its pages say that none is served; everything else is there."""
+    with serving(Laboratory(net.weights, net.preprocess)) as plain:
+        for path in (f"{PHOTO}/verdict", "/report", "/api/photos/demo/verdict", "/api/photos/demo/evidence/0"):
+            assert plain.client.get(path).status == 404
+        assert plain.client.send([("photo", "x", b"1")], "/api/classify").status == 404
+        assert plain.client.get("/api/health").json["classifier"] is None
+        assert plain.client.get(PHOTO).status == 200
+
+
+def test_a_classifier_without_a_report_says_so(client: Client) -> None:
+    """The report's page is a 404 where the file holds none."""
+    assert client.get("/report").status == 404
+
+
+def test_files_are_asked_for_anew_but_not_sent_twice(client: Client) -> None:
+    """A browser that has a file is told that it is unchanged."""
+    first = client.get("/static/app.js")
+    assert first.headers["content-type"].startswith("text/javascript")
+    again = client.get("/static/app.js", {"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
