@@ -90,8 +90,8 @@ def retrain(
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
-        early = precision == "fp32" and several_classes(Path(folder))  # else the doctor's verdicts come first
-        audience = Audience(network, addresses, store) if early else None
+        onlooking = precision == "fp32" and several_classes(Path(folder))  # int8 is to be settled first
+        audience = Audience(network, addresses, store) if onlooking else None
         with clock.step("doctor"):
             checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
         clock.move("doctor", "features", audience.seconds if audience else 0.0)

@@ -32,7 +32,7 @@ class Watched:
     def __init__(self, net: Network, built: tuple[str, ...] = ()) -> None:
         self.inner = net.runner
         self.weights = net.weights
-        self.calibration = None
+        self.calibration = net.runner.calibration
         self.built = built
         self.runs: list[tuple[list[str], list[str]]] = []
 
