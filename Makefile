@@ -62,10 +62,6 @@ $(VENV)/core: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/bench: $(VENV)/core
-	$(BIN)/python -m pip install --quiet --editable '.[openvino]'
-	@touch $@
-
 $(VENV)/test: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --group dev
 	$(BIN)/python -m pip install --quiet --group peers
