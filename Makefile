@@ -37,8 +37,7 @@ fix: $(VENV)/test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/bench
-	@failed=; for part in peek engines poster folder classifier; do $(BIN)/python bench/$$part.py || failed=$$failed\ $$part; echo; done; \
-	test -z "$$failed" || { echo "missed in:$$failed"; exit 1; }
+	$(BIN)/python bench/all.py
 
 bench-retrain: $(VENV)/bench
 	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-OPENCLIPART = Path("/usr/share/openclipart/png")
+from datasets import DRAWINGS, sources
+
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
-TEXTURES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "ihc", "motorcycle_left")
 LARGEST_SIDE, CROP = 640, 80
 TEST_EVERY = 4
 
@@ -28,8 +28,8 @@ def main() -> None:
     shutil.rmtree(out, ignore_errors=True)
     if len(sys.argv) > 3:
         said, photos = f"Photos of {Path(sys.argv[3]).name}", folder_photos(Path(sys.argv[3]), None, each)
-    elif OPENCLIPART.is_dir():
-        said, photos = "Drawings of Debian's openclipart-png", folder_photos(OPENCLIPART, CATEGORIES, each)
+    elif DRAWINGS.is_dir():
+        said, photos = "Drawings of Debian's openclipart-png", folder_photos(DRAWINGS, CATEGORIES, each)
     else:
         said, photos = "Pieces of scikit-image's pictures, blurred and with noise", pieces(each)
     counts = {"train": 0, "test": 0}
@@ -68,11 +68,9 @@ def pieces(each: int) -> Iterator[tuple[str, int, Image.Image]]:
 
     A class's test pieces come from the right quarter of its picture, those to train on from the rest.
     """
-    from skimage import data
-
     random = np.random.default_rng(0)
-    for label in TEXTURES:
-        image = Image.open(Path(data.__file__).parent / f"{label}.png").convert("L")
+    for label, picture in sources().items():
+        image = picture.convert("L")
         border = image.width * (TEST_EVERY - 1) // TEST_EVERY
         for number in range(each):
             is_test = number % TEST_EVERY == TEST_EVERY - 1

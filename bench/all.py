@@ -1,0 +1,76 @@
+"""Every benchmark beside others' programs, one after the other, and one page of what they print: ``make bench``.
+
+    python bench/all.py [PART ...]
+
+Parts are peek, engines, poster, folder and classifier; all of them, if none is named.  Writes ``bench/results/benchmarks.md``,
+with what each part took, and ends with the parts in which a target was missed: exit code 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import processes
+from places import HERE, RESULTS
+
+PARTS = {
+    "peek": "A look, the whole process",
+    "engines": "Engines and precisions, and the machine's limit",
+    "poster": "A poster, ten tensors, a second look",
+    "folder": "From a folder to features",
+    "classifier": "From a folder to a classifier",
+}
+
+
+def main() -> int:
+    parts = parse()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    page = RESULTS / "benchmarks.md"
+    page.write_text("")
+    missed = []
+    for part in parts:
+        started = time.perf_counter()
+        status = run(part, page)
+        minutes = (time.perf_counter() - started) / 60
+        write(page, f"\n`python bench/{part}.py` took {minutes:.1f} minutes.\n\n")
+        if status:
+            missed.append(part)
+    print(f"Written to {page}." + (f"  Missed in: {', '.join(missed)}." if missed else ""))
+    return 1 if missed else 0
+
+
+def parse() -> list[str]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parts: list[str] = parser.parse_args().parts or list(PARTS)
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no part {unknown[0]!r}: expected {', '.join(PARTS)}")
+    return parts
+
+
+def run(part: str, page: Path) -> int:
+    """One benchmark, what it prints on the screen and on the page; its exit code."""
+    write(page, f"## {PARTS[part]}\n\n")
+    with subprocess.Popen(
+        [sys.executable, HERE / f"{part}.py"], stdout=subprocess.PIPE, text=True, env=dict(processes.environment())
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            write(page, f"##{line}" if line.startswith("# ") else line)
+    return child.returncode
+
+
+def write(page: Path, text: str) -> None:
+    """On the screen and on the page."""
+    print(text, end="", flush=True)
+    with page.open("a") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
