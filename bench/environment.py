@@ -44,7 +44,7 @@ def python() -> Path:
     finished = PEERS_ENVIRONMENT / "finished"
     executable = PEERS_ENVIRONMENT / "bin" / "python"
     if not finished.exists():
-        print(f"installing the peers into {PEERS_ENVIRONMENT}: about 2 GB", file=sys.stderr)
+        print(f"installing the peers into {PEERS_ENVIRONMENT}: about 3 GB", file=sys.stderr)
         venv.create(PEERS_ENVIRONMENT, clear=True, with_pip=True)
         for packages in INSTALLS:
             subprocess.run([executable, "-m", "pip", "install", "--quiet", *packages], check=True)

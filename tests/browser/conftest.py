@@ -27,14 +27,20 @@ PATIENCE = 30_000  # milliseconds: a look on a busy machine
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def chromium() -> str:
+    """The browser's program."""
     if not CHROMIUM:
         pytest.skip("no Chromium: apt-get install chromium, or name one in GODEEPER_CHROMIUM")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="module")  # while it is open, Playwright's event loop bars others from this thread
+def browser(chromium: str) -> Iterator[Browser]:
+    """Chromium, without a window."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
         started = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=chromium,
             args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
         )
         yield started
@@ -69,7 +75,7 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def judging(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def judging(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a classifier of cats and flowers."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder / "photos")

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         save_npz(peeks, options.npz)
     records = [peek.record(str(path), view.scale) for peek, (path, _) in zip(peeks, pictures, strict=True)]
     if options.json:
-        print_json(document(options.photo, peeks[0], records) | network.runner.identity(pooled=False).record)
+        print_json(document(options.photo, peeks[0], records, network.runner.identity(pooled=False)))
     else:
         print_people(peeks, records)
     return 0

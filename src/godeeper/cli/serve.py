@@ -80,7 +80,9 @@ def prepared(options: argparse.Namespace) -> tuple[Laboratory, Classifier | None
         raise OptionError(f"--weights {options.weights}: a classifier brings its own weights; leave one of them out")
     if options.classifier:
         classifier = Classifier.load(options.classifier)
-        return Laboratory(classifier.weights_file, classifier.preprocess), classifier
+        return Laboratory(
+            classifier.weights_file, classifier.preprocess, calibration=classifier.calibration
+        ), classifier
     weights = find(options.weights or "bundled")
     return Laboratory(weights, Preprocess.from_mapping(weights.description.preprocessing)), None
 

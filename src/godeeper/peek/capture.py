@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from ..engine.identity import Identity
     from .picture import View
 
 LONGEST_ADDRESS = 150  # in a file's name, which most systems end at 255 bytes
@@ -197,8 +198,8 @@ def file_name(peek: Peek, ending: str = ".png") -> str:
     return f"{Path(peek.photo).stem}.{address}{ending}"
 
 
-def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The JSON of all peeks at one photo."""
+def document(photo: str, peek: Peek, records: list[dict[str, Any]], computed: Identity) -> dict[str, Any]:
+    """The JSON of all peeks at one photo, and who ``computed`` them."""
     return {
         "photo": photo,
         "photo_sha256": peek.photo_sha256,
@@ -207,6 +208,7 @@ def document(photo: str, peek: Peek, records: list[dict[str, Any]]) -> dict[str,
         "weights_sha256": peek.weights_sha256,
         "preprocessing": peek.preprocessing,
         "tensors": records,
+        **computed.record,
     }
 
 

@@ -209,7 +209,7 @@ async def peek(request: Request) -> Response:
     async def looked() -> Response:
         peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
         records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
-        return json_answer(peek_document(photo.name, peeks[0], records))
+        return json_answer(peek_document(photo.name, peeks[0], records, laboratory.identity))
 
     return await unless_hung_up(request, looked())
 
@@ -224,7 +224,8 @@ async def classify(request: Request) -> Response:
     async def judged() -> Response:
         found = await evidence_of(request, photo)
         judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
-        return json_answer({"classifier": desk.site.classifier, "photos": [judgement.record()]})
+        computed = desk.laboratory.identity.record
+        return json_answer({"classifier": desk.site.classifier, **computed, "photos": [judgement.record()]})
 
     return await unless_hung_up(request, judged())
 

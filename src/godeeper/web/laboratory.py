@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..engine.calibration import Calibration
+    from ..engine.identity import Identity
     from ..photos.preprocess import Preprocess
     from ..weights.file import WeightsFile
 
@@ -88,12 +90,16 @@ class Laboratory:
         weights: WeightsFile,
         preprocess: Preprocess,
         *,
+        calibration: Calibration | None = None,
         album: Album | None = None,
         most_look_bytes: int = MOST_LOOK_BYTES,
     ) -> None:
-        self.network = Network(Runner(weights), preprocess)  # whatever is asked for now and then
+        """``calibration``: of a classifier in 8 bits, whose own values are then what is looked at."""
+        self.network = Network(
+            Runner(weights, calibration=calibration), preprocess
+        )  # whatever is asked for now and then
         self.segments = segments(self.network)
-        self.runner = Runner(weights, open_sessions=len(self.segments))
+        self.runner = Runner(weights, calibration=calibration, open_sessions=len(self.segments))
         self.place = {tensor.site.index: n for n, part in enumerate(self.segments) for tensor in part.tensors}
         self.album = album or Album()
         self.looks: OrderedDict[str, Look] = OrderedDict()
@@ -110,6 +116,11 @@ class Laboratory:
         """End the threads; what waits is dropped."""
         for pool in (self.lane, self.darkroom, self.hands):
             pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def identity(self) -> Identity:
+        """Who computes."""
+        return self.runner.identity(pooled=False)
 
     async def develop(self, data: bytes, name: str) -> Kept:
         """Decode a file and keep it; raises ``PhotoError``."""

@@ -109,6 +109,8 @@ SCHEMAS: Mapping[str, Schema] = {
         weights_sha256=TEXT,
         preprocessing=TEXT,
         tensors=many(record(**PEEKED, filters=many(record(**FILTER)))),
+        engine=TEXT,
+        precision=TEXT,
     ),
     "Tensor": record(
         **PEEKED,
@@ -131,7 +133,7 @@ SCHEMAS: Mapping[str, Schema] = {
         neighbours=record(before=many(TEXT), after=many(TEXT), branch=many(TEXT)),
         urls=by_name(TEXT),
     ),
-    "Judgements": record(classifier=TEXT, photos=many(record(**JUDGED))),
+    "Judgements": record(classifier=TEXT, engine=TEXT, precision=TEXT, photos=many(record(**JUDGED))),
     "Verdict": record(
         **JUDGED,
         classifier=TEXT,

@@ -106,7 +106,7 @@ def test_any_name_leads_to_the_tensors_own_page(name: str, client: Client) -> No
 def test_a_mosaic_means_something_without_a_script(client: Client) -> None:
     """Address, legend and the picture of all filters are in the page."""
     text = html.unescape(client.get(f"{PHOTO}/tensor/mixed/tower_2/conv?scale=percentile").text)
-    assert "<h1>mixed/tower_2/conv</h1>" in text
+    assert "<h1>mixed/<wbr>tower_2/<wbr>conv</h1>" in text
     assert "one scale for all filters: dark 0, bright" in text
     assert "(percentile 99) and beyond" in text
     assert f"{PHOTO}/levels/mixed/tower_2/conv.png?scale=percentile" in text
