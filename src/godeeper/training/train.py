@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError, PhotoError
+from ..memory import give_back
 from ..network import Network, load
 from ..photos.decode import decode
 from ..photos.doctor import Checkup, Verdict, examine
@@ -104,6 +105,7 @@ def retrain(
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
             values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
+        give_back()
         with closing(values):
             data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
             with clock.step("head"):

@@ -21,13 +21,13 @@ from ..blueprint.sites import PHOTO_KINDS, sites
 from ..engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from ..engine.runner import Runner
 from ..errors import AddressError
+from ..memory import give_back
 from ..network import Network, is_photo_step
 from ..peek.capture import Peek
 from ..photos.preprocess import to_planes
 from ..photos.steps import PhotoSteps
 from .album import DEMO, DEMO_NAME, Album, Kept, demo_bytes, develop
 from .looks import Look, Segment, segments
-from .memory import give_back
 from .records import WHOLE_PHOTO
 from .refusals import Superseded, not_found
 

@@ -1,7 +1,8 @@
 """Memory that was freed, given back to the system.
 
-A look is more than a hundred arrays of all sizes.  glibc keeps what is freed between two that are still in use, so that a
-server's memory would creep up with every photo though its looks are bounded.
+glibc keeps what is freed between two pieces that are still in use.  A server that looks at one photo after another, more
+than a hundred arrays of all sizes each, would creep up though its looks are bounded; and a training's numbers would come
+on top of what the network held before.
 """
 
 from __future__ import annotations
