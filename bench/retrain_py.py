@@ -99,6 +99,19 @@ def read(folder: Path) -> Photos:
     return Photos(str(folder), features, labels, groups, classes, time.perf_counter() - started)
 
 
+def told_apart(photos: Photos, folds: int) -> Photos:
+    """Without the classes that have too few different photos to be in every fold."""
+    kept = [number for number in range(len(photos.classes)) if different(photos, number) >= folds]
+    part = photos.part(np.isin(photos.labels, kept))
+    labels = np.searchsorted(kept, part.labels)
+    return replace(part, labels=labels, classes=tuple(photos.classes[number] for number in kept))
+
+
+def different(photos: Photos, number: int) -> int:
+    """How many photos of a class are no near-duplicates of each other."""
+    return len(np.unique(photos.groups[photos.labels == number]))
+
+
 def assign_folds(groups: Ints, labels: Ints, folds: int, seed: int) -> Ints:
     """(N,) the fold of each photo: groups are dealt out class by class, in random order."""
     random = np.random.default_rng(seed)
@@ -213,7 +226,7 @@ def main() -> int:
     print("\n".join(own_heading("godeeper's accuracy, and that of retrain.py")))
     every: list[list[Row]] = []
     for name, folder in folders_of(options.folders, each=40 if options.quick else 80, seed=options.seed).items():
-        photos = read(folder)
+        photos = told_apart(read(folder), options.folds)
         every.append(compare(replace(photos, folder=name), options.folds, options.seed))
         print_rows(name, photos, every[-1])
     targets = [
