@@ -25,6 +25,7 @@ from .photos.decode import Photo, decode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .blueprint.address import Tensor
     from .photos.preprocess import Preprocess
 
     Floats = NDArray[np.float32]
@@ -90,13 +91,20 @@ def stream(
 
 def whole_tensors(network: Network, addresses: Sequence[str]) -> dict[str, int]:
     """Address -> how many features it gives, of tensors by any name; raises ``AddressError`` where it can give none."""
-    tensors = {address: resolve_one(network.blueprint, address) for address in addresses}
-    for address, tensor in tensors.items():
-        if tensor.channels is not None:
-            raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
-        if tensor.site.kind in PHOTO_KINDS:
-            raise AddressError(f"{address!r} is the photo itself: features are of tensors such as 'mixed/join'")
-    return {tensor.name: tensor.site.shape[0] for tensor in tensors.values()}
+    tensors = [whole_tensor(network, address) for address in addresses]
+    return {tensor.name: tensor.site.shape[0] for tensor in tensors}
+
+
+def whole_tensor(network: Network, address: str) -> Tensor:
+    """The tensor of that name; features are of all its channels, and of what the network computes."""
+    tensor = resolve_one(network.blueprint, address)
+    if tensor.channels is not None:
+        raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
+    if tensor.site.kind in PHOTO_KINDS:
+        raise AddressError(
+            f"{address!r} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
+        )
+    return tensor
 
 
 def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:

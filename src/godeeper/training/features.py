@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint.address import resolve_one
-from ..blueprint.sites import PHOTO_KINDS
 from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import AddressError, ChannelError, PhotoError
+from ..errors import PhotoError
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
+from ..stream import AHEAD, BATCH, MOST_THREADS, whole_tensor
 from .store import chunks, feature_key
 from .tables import Tables
 
@@ -44,10 +43,7 @@ if TYPE_CHECKING:
     Halves = NDArray[np.float16]
     Progress = Callable[[int, int], None]
 
-BATCH = 8
-AHEAD = 3 * BATCH  # photos decoded before the network asks for them, 1 MB each
 READ_AT_ONCE = 256  # photos whose features are read together
-MOST_THREADS = 4
 GREATEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -268,18 +264,6 @@ class Extraction:
         self.done += sum(len(self.places[pixels]) for pixels in hashes)
         if self.progress is not None:
             self.progress(self.done, len(self.photos))
-
-
-def whole_tensor(network: Network, address: str) -> Tensor:
-    """The tensor of that name; features are of all its channels, and of what the network computes."""
-    tensor = resolve_one(network.blueprint, address)
-    if tensor.channels is not None:
-        raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
-    if tensor.site.kind in PHOTO_KINDS:
-        raise AddressError(
-            f"{address!r} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
-        )
-    return tensor
 
 
 def halves(values: Floats) -> Halves:
