@@ -63,9 +63,9 @@ def read(path: str) -> np.ndarray:
 
 
 def cosines(values: np.ndarray, whole: np.ndarray) -> dict[str, float]:
-    """The least and the median."""
+    """The least, the mean and the median."""
     each = (values * whole).sum(1) / np.linalg.norm(values, axis=1) / np.linalg.norm(whole, axis=1)
-    return {"least": float(each.min()), "median": float(np.median(each))}
+    return {"least": float(each.min()), "mean": float(each.mean()), "median": float(np.median(each))}
 
 
 if __name__ == "__main__":

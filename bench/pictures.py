@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from datasets import DRAWINGS, sources
 
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
 LARGEST_SIDE, CROP = 640, 80
+MOST_PIXELS = 25_000_000  # of a picture that is used: what larger ones measure is a decoder
 TEST_EVERY = 4
 
 
@@ -47,11 +49,23 @@ def main() -> None:
 def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:
     """(class, number, photo) of what a folder has, an even choice among the names in order."""
     for label in classes or sorted(path.name for path in folder.iterdir() if path.is_dir()):
-        paths = sorted(path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        files = (path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        paths = sorted(path for path in files if is_moderate(path))
         step = max(1, len(paths) // each)
         for number, path in enumerate(paths[::step][:each]):
             with Image.open(path) as image:
                 yield label, number, on_white(image)
+
+
+def is_moderate(path: Path) -> bool:
+    """Whether a picture has at most ``MOST_PIXELS``; its header alone is read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path) as image:
+                return image.width * image.height <= MOST_PIXELS
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            return False
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -7,9 +7,7 @@ place.  For training, which stores features by the hash of all pixels, there is 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from .blueprint.sites import PHOTO_KINDS
 from .engine.plan import NETWORK_INPUT, key_of, plan
 from .errors import AddressError, ChannelError, PhotoError
 from .network import Network
+from .photos.ahead import in_order
 from .photos.decode import Photo, decode
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 BATCH = 8
-AHEAD = 3 * BATCH  # photos decoded before the network asks for them, 1 MB each
-MOST_THREADS = 4
 KEPT = 3
 """A JPEG is decoded at a part of its size where that leaves so many times the network's side; see ``docs/decisions/0017-reduced-decoding.md``."""
 
@@ -117,27 +114,16 @@ def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[s
 
 def decoded(
     preprocess: Preprocess, photos: Iterable[Any], least_side: int | None
-) -> Iterator[tuple[str, Floats | PhotoError]]:
-    """(name, network's input (1, 3, H, W) or the error) of each photo, in order; threads are at most ``AHEAD`` photos ahead."""
-    waiting: deque[tuple[str, Future[Floats]]] = deque()
-    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
-    try:
-        for photo in photos:
-            waiting.append((name_of(photo), pool.submit(network_input, preprocess, photo, least_side)))
-            if len(waiting) == AHEAD:
-                yield settled(*waiting.popleft())
-        while waiting:
-            yield settled(*waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
+) -> Generator[tuple[str, Floats | PhotoError], None, None]:
+    """(name, network's input (1, 3, H, W) or the error) of each photo, in order."""
 
+    def work(photo: Any) -> tuple[str, Floats | PhotoError]:
+        try:
+            return name_of(photo), network_input(preprocess, photo, least_side)
+        except PhotoError as error:
+            return name_of(photo), error
 
-def settled(name: str, future: Future[Floats]) -> tuple[str, Floats | PhotoError]:
-    """The result, once it is there; an error of the photo's is one."""
-    try:
-        return name, future.result()
-    except PhotoError as error:
-        return name, error
+    return in_order(work, photos)
 
 
 def network_input(preprocess: Preprocess, photo: Any, least_side: int | None) -> Floats:

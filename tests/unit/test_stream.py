@@ -11,8 +11,9 @@ from PIL import Image
 
 from godeeper.errors import AddressError
 from godeeper.network import Network
+from godeeper.photos.ahead import AHEAD
 from godeeper.photos.decode import decode
-from godeeper.stream import AHEAD, BATCH, KEPT, Batch, decoded, stream, whole_tensors
+from godeeper.stream import BATCH, KEPT, Batch, decoded, stream, whole_tensors
 
 ADDRESSES = ["mixed/join", "pool_3"]
 

@@ -1,7 +1,8 @@
 """Built graphs on disk, and other things that can be made again, named by what they were made from.
 
 The folder is safe to delete at any time, and to share: entries are written whole or not at all,
-carry a SHA-256 of their content, and are rebuilt, not believed, when that does not fit.
+end with a SHA-256 of their content, and are rebuilt, not believed, when that does not fit.  The hash has the form of an
+ONNX model's ``metadata_props``, so that a graph's entry is an ONNX file and can be opened where it lies.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
 from ..files import write_atomically
 
 MOST_BYTES = 1 << 30
-DIGEST_BYTES = 32
+SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto: 74 bytes, of which key "sha256", value 64 bytes
+SEAL_BYTES = len(SEAL) + 64
+READ_AT_ONCE = 1 << 20
 
 
 def cache_folder() -> Path:
@@ -42,23 +46,39 @@ class GraphCache:
     durable: bool = True
 
     def load(self, key: str) -> bytes | None:
-        """The graph stored under ``key``; None if there is none, or it is damaged."""
+        """What is stored under ``key``; None if there is nothing, or it is damaged."""
         path = self.path(key)
         try:
             with path.open("rb") as file:
-                digest, payload = file.read(DIGEST_BYTES), file.read()  # a slice of the whole would be a copy
+                size = os.fstat(file.fileno()).st_size - SEAL_BYTES
+                payload, end = file.read(max(size, 0)), file.read()  # a slice of the whole would be a copy
         except OSError:
             return None
-        if hashlib.sha256(payload).digest() != digest:
+        if end != seal(hashlib.sha256(payload)):
             return None
-        with suppress(OSError):  # a cache we may read but not touch only ages faster
-            os.utime(path)
+        touch(path)
         return payload
+
+    def find(self, key: str) -> Path | None:
+        """The file of what ``load`` would answer, which is read, but not kept in memory."""
+        path, digest = self.path(key), hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size - SEAL_BYTES
+                for start in range(0, size, READ_AT_ONCE):
+                    digest.update(file.read(min(READ_AT_ONCE, size - start)))
+                end = file.read()
+        except OSError:
+            return None
+        if end != seal(digest):
+            return None
+        touch(path)
+        return path
 
     def store(self, key: str, payload: bytes) -> None:
         """Keep ``payload``.  A cache that cannot be written is no reason to fail: the work is only done again."""
         with suppress(OutputError, OSError):
-            write_atomically(self.path(key), hashlib.sha256(payload).digest() + payload, durable=self.durable)
+            write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()
 
     def path(self, key: str) -> Path:
@@ -83,3 +103,14 @@ class GraphCache:
             total += status.st_size
             if total > self.most_bytes:
                 path.unlink(missing_ok=True)
+
+
+def seal(digest: Any) -> bytes:
+    """The end of an entry whose content has that SHA-256."""
+    return SEAL + str(digest.hexdigest()).encode()
+
+
+def touch(path: Path) -> None:
+    """Say that an entry was used."""
+    with suppress(OSError):  # a cache we may read but not touch only ages faster
+        os.utime(path)

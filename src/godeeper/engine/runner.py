@@ -60,9 +60,16 @@ class Runner:
     def session(self, plan: Plan) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
         if plan not in self.sessions:
-            many = plan.pooled  # means are wanted of whole folders, grids of one photo
-            self.sessions[plan] = Session(self.graphs.graph(plan), result_names(plan), keeps_memory=many)
+            self.sessions[plan] = self.open(plan)
             while len(self.sessions) > self.open_sessions:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
         return self.sessions[plan]
+
+    def open(self, plan: Plan) -> Session:
+        """A session for ``plan``; where another process clears the cache meanwhile, without a file."""
+        many = plan.pooled  # means are wanted of whole folders, grids of one photo
+        try:
+            return Session(self.graphs.find(plan), result_names(plan), keeps_memory=many)
+        except FileNotFoundError:
+            return Session(self.graphs.graph(plan), result_names(plan), keeps_memory=many)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,12 +43,11 @@ class Range:
 class Mosaic:
     """A tensor's filters as one array.
 
-    ``values``: (rows · H, columns · W) float32, the activations themselves; NaN where the grid has more
-    cells than filters.  ``pixels``: uint8 of the same shape, 0 at the scale's low and 255 at its high end.
-    ``numpy.asarray(mosaic)`` gives ``values``.
+    ``activations``: (C, H, W) float32.  ``pixels``: (rows · H, columns · W) uint8, 0 at the scale's low and 255 at its
+    high end.  ``numpy.asarray(mosaic)`` gives ``values``.
     """
 
-    values: Floats = field(repr=False)
+    activations: Floats = field(repr=False)
     pixels: NDArray[np.uint8] = field(repr=False)
     scale: str
     range: Range
@@ -55,6 +55,11 @@ class Mosaic:
     columns: int
     filters: int
     tile: tuple[int, int]
+
+    @cached_property
+    def values(self) -> Floats:
+        """(rows · H, columns · W) float32, the activations as they lie in the picture; NaN where the grid has more cells."""
+        return lay_out(self.activations, self.rows, self.columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,7 +81,7 @@ def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = N
     measured = measure(activations, scale)
     rows, columns = grid(count, scale, rows)
     return Mosaic(
-        values=lay_out(activations, rows, columns),
+        activations=activations,
         pixels=lay_out(to_bytes(activations, measured), rows, columns),
         scale=scale,
         range=measured,

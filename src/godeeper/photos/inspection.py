@@ -10,28 +10,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from PIL import Image
 from PIL import __version__ as PILLOW
 
 from ..errors import PhotoError
 from ..version import __version__
+from .ahead import in_order
 from .decode import SUFFIX_FORMATS, Photo, decode
 from .fingerprint import Look, look
 from .folder import Entry
 from .warned import warnings_as_notes
 
 Progress = Callable[[int, int], None]
-T = TypeVar("T")
-AHEAD = 24  # photos under way or done, before who asks has them
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
 TOGETHER = 512  # files whose findings are looked up and remembered together
 FINDING_RECIPE = 1  # goes up when the same file gives another finding
@@ -100,7 +96,7 @@ def inspect_part(entries: Sequence[Entry], memory: Memory | None, onlooker: Onlo
     if memory is None:
         yield from inspect_fresh(entries, onlooker)
         return
-    keys = list(in_order(content_key, entries))
+    keys = list(in_order(content_key, entries, alone=True))
     known = memory.get_blobs([key for key in keys if key])
     fresh = inspect_fresh([entry for entry, key in zip(entries, keys, strict=True) if key not in known], onlooker)
     learnt: dict[bytes, bytes] = {}
@@ -119,7 +115,7 @@ def inspect_fresh(entries: Sequence[Entry], onlooker: Onlooker | None) -> Iterat
     """A finding for each entry, all of them decoded."""
     room = Room(MOST_PIXELS)
     prepare = onlooker.prepare if onlooker else None
-    for finding, kept in in_order(lambda entry: inspect(entry, room, prepare), entries):
+    for finding, kept in in_order(lambda entry: inspect(entry, room, prepare), entries, alone=onlooker is None):
         if onlooker and kept is not None:
             onlooker.take(finding, kept)
         yield finding
@@ -145,21 +141,6 @@ class Room:
             with self.changed:
                 self.inside -= pixels
                 self.changed.notify_all()
-
-
-def in_order(work: Callable[[Entry], T], entries: Iterable[Entry]) -> Iterator[T]:
-    """``work`` on each entry in threads, a few ahead of who asks; answers in the order of the entries."""
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="doctor") as pool:
-        try:
-            for entry in entries:
-                waiting.append(pool.submit(work, entry))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def content_key(entry: Entry) -> bytes | None:

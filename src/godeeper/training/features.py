@@ -8,12 +8,8 @@ and a second run answer the same bytes.
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -23,9 +19,10 @@ import numpy as np
 
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import PhotoError
+from ..photos.ahead import in_order
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
-from ..stream import AHEAD, BATCH, MOST_THREADS, whole_tensor
+from ..stream import BATCH, whole_tensor
 from .store import chunks, feature_key
 from .tables import Tables
 
@@ -272,23 +269,11 @@ def halves(values: Floats) -> Halves:
 
 
 def decoded(preprocess: Preprocess, photos: Sequence[tuple[Path, str]]) -> Generator[Floats, None, None]:
-    """Each photo as (1, 3, size, size), in order; threads are at most ``AHEAD`` photos ahead of who asks.
+    """Each photo as (1, 3, size, size), in order.
 
     Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
     """
-    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "decode")
-    waiting: deque[Future[Floats]] = deque()
-    with warnings.catch_warnings():  # what threads leave of Python's filters, ends here
-        warnings.simplefilter("ignore")  # decoding makes notes of them, which are for the doctor
-        try:
-            for path, pixels in photos:
-                waiting.append(pool.submit(network_input, preprocess, path, pixels))
-                if len(waiting) == AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return in_order(lambda photo: network_input(preprocess, *photo), photos)
 
 
 def network_input(preprocess: Preprocess, path: Path, pixels: str) -> Floats:

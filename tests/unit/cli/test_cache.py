@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from godeeper.cli.main import main
-from godeeper.engine.cache import GraphCache
+from godeeper.engine.cache import SEAL_BYTES, GraphCache
 from godeeper.engine.trunk import trunk_cache
 from godeeper.training.store import FeatureStore
 
-ENTRY = 132  # bytes of a graph of 100
+ENTRY = 100 + SEAL_BYTES
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from godeeper.blueprint.address import resolve_one
-from godeeper.engine.cache import GraphCache, cache_folder
+from godeeper.engine.cache import SEAL_BYTES, GraphCache, cache_folder
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError
@@ -59,6 +59,36 @@ def test_a_damaged_entry_is_rebuilt(cache: GraphCache, damage: str) -> None:
     assert path.read_bytes() == whole
 
 
+def test_an_entry_is_an_onnx_file(cache: GraphCache) -> None:
+    """Any tool can open what lies in the cache, and read its hash."""
+    import hashlib
+
+    import onnx
+
+    run(cache)
+    (path,) = entries(cache)
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    [said] = model.metadata_props
+    assert said.key == "sha256"
+    assert said.value == hashlib.sha256(path.read_bytes()[:-SEAL_BYTES]).hexdigest()
+
+
+def test_a_cache_that_is_cleared_meanwhile(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look into the cache and the opening of the file, another process may remove it."""
+    first = run(cache)
+    find = GraphCache.find
+
+    def cleared(self: GraphCache, key: str) -> Path | None:
+        found = find(self, key)
+        if found:
+            found.unlink()
+        return found
+
+    monkeypatch.setattr(GraphCache, "find", cleared)
+    np.testing.assert_array_equal(run(cache), first)
+
+
 def test_another_plan_or_weights_is_another_entry() -> None:
     """The key holds everything that determines the graph."""
     weights = find("bundled")
@@ -97,7 +127,7 @@ def test_the_longest_unused_go_first(tmp_path: Path) -> None:
     """The cache stays under its size."""
     import os
 
-    cache = GraphCache(tmp_path, most_bytes=3 * 132)
+    cache = GraphCache(tmp_path, most_bytes=3 * (100 + SEAL_BYTES))
     for age, key in enumerate(["a", "b", "c"]):
         cache.store(key, bytes(100))
         os.utime(cache.path(key), (age, age))

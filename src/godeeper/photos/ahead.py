@@ -1,0 +1,53 @@
+"""Photos are decoded in threads, ahead of who asks for them: a network, mostly, that needs every core itself.
+
+Those threads give way to it where the system lets one thread do so (Linux).  They fill the gaps that it leaves, and
+get their turn when it waits for them; side by side with it they would halve the speed of one of its threads, for which
+all others then wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+AHEAD = 24  # items under way or done before who asks has them; a network's input takes 1 MB
+MOST_THREADS = 4  # beside a network
+NICENESS = 10  # with more, any other program could bring decoding to a halt
+
+
+def in_order(
+    work: Callable[[Item], Answer], items: Iterable[Item], *, alone: bool = False
+) -> Generator[Answer, None, None]:
+    """``work(item)`` for each item, in their order; what it raises is raised at the item's place.
+
+    ``alone``: nobody else computes meanwhile; a thread for each core, and none gives way.
+    """
+    cores = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else give_way)
+    waiting: deque[Future[Answer]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def give_way() -> None:
+    """Let other threads go first, this one's process included."""
+    if sys.platform == "linux":  # elsewhere a whole process would
+        with suppress(OSError):  # a sandbox may forbid it
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,0 +1,82 @@
+"""Threads that work ahead of who asks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from godeeper.photos.ahead import AHEAD, NICENESS, in_order
+
+
+def test_answers_come_in_the_order_of_the_items() -> None:
+    """Whoever is done first waits."""
+    gate = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            gate.wait(10)
+        else:
+            gate.set()
+        return item * item
+
+    assert list(in_order(work, range(2), alone=True)) == [0, 1]
+    assert list(in_order(work, range(100))) == [item * item for item in range(100)]
+
+
+def test_an_error_is_raised_at_its_place() -> None:
+    """What comes before it is answered."""
+
+    def work(item: int) -> int:
+        if item == 3:
+            raise ValueError(item)
+        return item
+
+    answers = in_order(work, range(10))
+    assert [next(answers) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(answers)
+
+
+def test_only_so_many_items_are_taken_ahead() -> None:
+    """An endless supply is no trouble."""
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    answers = in_order(lambda item: item, endless())
+    for asked in range(1, 4):
+        next(answers)
+        assert taken == asked + AHEAD - 1
+    answers.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
+@pytest.mark.parametrize("alone", [False, True])
+def test_threads_give_way_to_others(alone: bool) -> None:  # noqa: FBT001 (pytest's)
+    """Those that decode beside a network, and nobody else."""
+
+    def niceness(_: int = 0) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    assert set(in_order(niceness, range(8), alone=alone)) == {before if alone else max(before, NICENESS)}
+    assert niceness() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
+def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then they do not give way."""
+
+    def forbidden(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    assert list(in_order(str, [1, 2])) == ["1", "2"]
