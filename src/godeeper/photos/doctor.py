@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All verdicts on a folder, sorted by class and file name.
+    """All verdicts on a folder, sorted by class and file name; or on some of its files, in the order they came in.
 
     ``groups`` tells for the hash of each decoded photo, quarantined or not, which others must stay in one set
     with it: those of the same number, from 0.  ``others`` are the files that are no photos.
@@ -125,10 +125,22 @@ def examine(
         PhotoError: there is no photo in it.
     """
     folder = Path(folder)
-    findings = list(inspect_all(read_folder(folder), progress, memory, onlooker))
-    photos = [finding for finding in findings if finding.photo]
-    if not photos:
+    checkup = examine_entries(folder, read_folder(folder), progress, memory, onlooker)
+    if not checkup.verdicts:
         raise PhotoError(f"{folder}: holds no photo; expected a folder with one folder of photos a class")
+    return checkup
+
+
+def examine_entries(
+    folder: Path,
+    entries: Sequence[Entry],
+    progress: Progress | None = None,
+    memory: Memory | None = None,
+    onlooker: Onlooker | None = None,
+) -> Checkup:
+    """The same for some files of a folder, as if there were no others; verdicts are in their order."""
+    findings = list(inspect_all(entries, progress, memory, onlooker))
+    photos = [finding for finding in findings if finding.photo]
     verdicts = tuple(judge(photos))
     groups = group_photos(photos)
     others = tuple(finding.entry.name for finding in findings if not finding.photo)

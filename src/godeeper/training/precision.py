@@ -1,8 +1,9 @@
 """Whether 8 bits will do: int8 beside fp32 on some of one's own photos, before a whole folder is computed in it.
 
-Two things are asked of int8: features that point where those of fp32 point, and heads that are as often right about
-photos they have not seen.  Both precisions see the same photos in the same folds.  The second question has only as
-good an answer as there are photos, and the answer says how good that is.
+Two things are asked of int8: features that point where those of fp32 point, and heads that give the right class of
+photos they have not seen the same probability.  Both precisions see the same photos in the same folds.  How often they
+are right is counted and said, too, but not decided by: among a hundred photos a few always lie so near the border
+between two classes that any change turns them, to either side.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,21 +20,25 @@ from ..engine.calibration import Calibration, shipped
 from ..engine.engines import engine_named
 from ..errors import UnknownName
 from ..network import Network
-from ..photos.doctor import Checkup, Verdict
-from .features import extract
+from ..photos.doctor import Checkup, Verdict, examine_entries
+from ..photos.folder import read_folder
+from .features import Audience, extract
 from .folds import Ints
 from .head import held_out_logits, select
+from .measure import best_temperature, softmax
+from .sample import draw, photo_files
 from .store import FeatureStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+    Logits = NDArray[np.floating[Any]]
     Features = Mapping[str, Floats]
 
 ASKED = ("fp32", "int8", "auto")
 LEAST_COSINE = 0.995
-MOST_LOST = 0.005  # of all photos: half a point of accuracy
+MOST_LOST = 0.005  # of the right class's probability: half a point
 SAMPLE = 128  # photos that both precisions see
 CALIBRATING = 32  # others, for weights that come without a calibration
 FEWEST = 512  # photos; fewer are done before the check has paid
@@ -44,13 +50,16 @@ class Comparison:
     """int8 against fp32.
 
     ``cosines``: address -> of the features, mean over the photos.  ``judged``: photos whose class both were asked for
-    by heads that had not seen them; ``right``: how many were right, in fp32 and in int8; ``lost``, ``won``: how many
-    only fp32, and only int8, was right about.
+    by heads that had not seen them; ``probabilities``: of the right class, mean over those, in fp32 and in int8, and
+    ``error``, the standard error of their difference; ``right``: how many were right, in fp32 and in int8; ``lost``,
+    ``won``: how many only fp32, and only int8, was right about.
     """
 
     photos: int
     cosines: Mapping[str, float]
     judged: int
+    probabilities: tuple[float, float]
+    error: float
     right: tuple[int, int]
     lost: int
     won: int
@@ -61,9 +70,14 @@ class Comparison:
         return min(self.cosines.items(), key=lambda item: item[1])
 
     @property
+    def loss(self) -> float:
+        """How much less probability int8 gives to the right class."""
+        return self.probabilities[0] - self.probabilities[1]
+
+    @property
     def passes(self) -> bool:
         """Whether int8 will do."""
-        return self.worst[1] >= LEAST_COSINE and self.lost - self.won <= MOST_LOST * self.judged
+        return self.worst[1] >= LEAST_COSINE and self.loss <= MOST_LOST
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -78,12 +92,14 @@ class Comparison:
         address, cosine = self.worst
         said = f"features of {self.photos} photos have a cosine of {cosine:.4f} or more to those of fp32 ({address})"
         if not self.judged:
-            return f"{said}; there are too few photos to compare accuracies"
-        shares = [right / self.judged for right in self.right]
+            return f"{said}; there are too few photos to compare what heads make of them"
+        sure, less = self.probabilities
         low, high = self.interval
         return (
-            f"{said}; held out, {self.judged} of them are told apart with {shares[1]:.1%} accuracy, with fp32 {shares[0]:.1%}; "
-            f"in truth int8 adds between {low:+.1%} and {high:+.1%} (95 %)"
+            f"{said}; held out, the right class of {self.judged} of them has a mean probability of {less:.2%}, with fp32 "
+            f"{sure:.2%} (standard error of the difference {self.error:.2%}); decided by these two: the cosine is to be at "
+            f"least {LEAST_COSINE}, the probability at most {MOST_LOST:.1%} lower; not by the {self.right[1]} that are right, "
+            f"with fp32 {self.right[0]}, which only says that int8 adds between {low:+.1%} and {high:+.1%} to the accuracy (95 %)"
         )
 
 
@@ -91,7 +107,7 @@ def settle(
     network: Network,
     engine: str,
     asked: str,
-    checkup: Checkup,
+    folder: Path,
     addresses: Sequence[str],
     seed: int,
     store: FeatureStore,
@@ -99,33 +115,39 @@ def settle(
 ) -> tuple[Network, tuple[str, ...]]:
     """The network to compute a folder's features with, and what is to be said about its precision.
 
+    Nothing is said of folders that cannot be trained on: the doctor will say why.
+
     Args:
         network: in single precision.
         engine: what is to compute, as it was asked for.
         asked: ``fp32``; ``int8``, which is taken if it passes the comparison; or ``auto``, which asks that only of
             folders large enough to gain by it.
-        checkup: of the folder.
+        folder: of class folders; a sample of it is looked at, as the doctor would.
         addresses: the tensors whose features are wanted.
         seed: of the folds.
-        store: where features are kept.
+        store: where features and findings are kept.
         progress: told how many photos of the sample are done, and of how many.
 
     Raises:
         UnknownName: no such precision.
-        OptionError: the engine has no int8.
+        OptionError: the engine has no int8, or the folder cannot be read.
     """
     if asked not in ASKED:
         raise UnknownName("precision", asked, ASKED)
-    usable = checkup.usable
-    if asked == "fp32":
+    files = {} if asked == "fp32" else photo_files(read_folder(folder))
+    if len(files) < 2:
         return network, ()
-    if asked == "auto" and len(usable) < FEWEST:
-        return network, (f"precision: fp32, since {len(usable)} photos are done before int8 is checked",)
-    order = spread(usable)
-    sample = order[:SAMPLE]
-    calibration = shipped(network.weights) or calibrated(network, order)
+    count = sum(map(len, files.values()))
+    if asked == "auto" and count < FEWEST:
+        return network, (f"precision: fp32, since {count} photos (by their names) are done before int8 is checked",)
+    calibration = shipped(network.weights)
+    entries = draw(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
+    checkup = examine_entries(folder, entries, progress, store, Audience(network, addresses, store))
+    if len({verdict.entry.label for verdict in checkup.usable[:SAMPLE]}) < 2:
+        return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
+    calibration = calibration or calibrated(network, checkup.usable)
     small = Network(engine_named(engine, network.weights, "int8", calibration), network.preprocess)
-    found = compare(network, small, sample, checkup, addresses, seed, store, progress)
+    found = compare(network, small, checkup, addresses, seed, store, progress)
     if found.passes:
         network.close()
         return small, (f"precision: int8: {found}",)
@@ -133,59 +155,59 @@ def settle(
     return network, (f"precision: fp32, since int8 is too far off here: {found}",)
 
 
-def spread(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """All photos, those of one class as far from each other as they can be; by lot, but always the same."""
-    seen: dict[str, int] = {}
-    turns: list[tuple[int, int, Verdict]] = []
-    for verdict in sorted(verdicts, key=lambda each: each.pixels_sha256 or ""):
-        turns.append((seen.setdefault(verdict.entry.label, 0), len(turns), verdict))
-        seen[verdict.entry.label] += 1
-    return [verdict for _, _, verdict in sorted(turns, key=lambda turn: turn[:2])]
-
-
-def calibrated(network: Network, order: Sequence[Verdict]) -> Calibration:
+def calibrated(network: Network, usable: Sequence[Verdict]) -> Calibration:
     """A calibration on photos that are not compared, unless there are no others."""
-    others = order[SAMPLE : SAMPLE + CALIBRATING] or order[:CALIBRATING]
+    others = usable[SAMPLE:] or usable[:CALIBRATING]
     return network.calibrate(verdict.entry.path for verdict in others)
 
 
 def compare(
     network: Network,
     small: Network,
-    sample: Sequence[Verdict],
     checkup: Checkup,
     addresses: Sequence[str],
     seed: int,
     store: FeatureStore,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """``small`` beside ``network`` on some photos of a folder."""
+    """``small`` beside ``network`` on a sample of a folder."""
+    sample = checkup.usable[:SAMPLE]
     photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in sample]
-    exact = extract(network, photos, addresses, store, progress)
+    exact = extract(network, photos, addresses, store)  # stored while the sample was decoded
     rounded = extract(small, photos, addresses, store, progress)
-    numbers = {label: number for number, label in enumerate(checkup.classes)}
-    labels = np.array([numbers[verdict.entry.label] for verdict in sample], np.int64)
+    labels = np.unique([verdict.entry.label for verdict in sample], return_inverse=True)[1].astype(np.int64)
     groups = np.array([checkup.groups[verdict.pixels_sha256 or ""] for verdict in sample], np.int64)
-    sure, less = judged(exact, rounded, labels, groups, seed)
-    return Comparison(
-        photos=len(sample),
-        cosines={address: float(cosines(exact[address], rounded[address]).mean()) for address in addresses},
-        judged=len(sure),
-        right=(int(sure.sum()), int(less.sum())),
-        lost=int((sure & ~less).sum()),
-        won=int((less & ~sure).sum()),
-    )
+    return weigh(exact, rounded, *held_out(exact, rounded, labels, groups, seed))
 
 
-def judged(
-    exact: Features, rounded: Features, labels: Ints, groups: Ints, seed: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(M,) each: whether heads on fp32's features, and on int8's, are right about photos that they have not seen."""
+def held_out(exact: Features, rounded: Features, labels: Ints, groups: Ints, seed: int) -> tuple[Logits, Logits, Ints]:
+    """(M, classes) twice: what heads on fp32's features, and on int8's, say of photos that they have not seen; (M,) labels."""
     selection = select(exact, labels, groups, seed)  # fp32 chooses for both: if that favours one, it is not int8
     logits = [held_out_logits(features, labels, groups, selection, seed) for features in (exact, rounded)]
     tested = ~np.isnan(np.concatenate(logits, axis=1)).any(axis=1)
-    sure, less = ((each[tested].argmax(axis=1) == labels[tested]) for each in logits)
-    return sure, less
+    return logits[0][tested], logits[1][tested], labels[tested]
+
+
+def weigh(exact: Features, rounded: Features, sure: Logits, less: Logits, labels: Ints) -> Comparison:
+    """What features, and what logits (M, classes) of held-out photos of classes ``labels``, say of both precisions.
+
+    Logits become probabilities at the temperature that fits all of them together, so that neither is favoured.
+    """
+    temperature = best_temperature(np.concatenate([sure, less]), np.tile(labels, 2))
+    rows = np.arange(len(labels))
+    one, other = (softmax(each / temperature)[rows, labels] for each in (sure, less))
+    right, still = (each.argmax(axis=1) == labels for each in (sure, less))
+    judged = max(1, len(labels))
+    return Comparison(
+        photos=len(next(iter(exact.values()))),
+        cosines={address: float(cosines(exact[address], rounded[address]).mean()) for address in exact},
+        judged=len(labels),
+        probabilities=(float(one.sum()) / judged, float(other.sum()) / judged),
+        error=float(np.std(one - other, ddof=1)) / math.sqrt(judged) if len(labels) > 1 else 0.0,
+        right=(int(right.sum()), int(still.sum())),
+        lost=int((right & ~still).sum()),
+        won=int((still & ~right).sum()),
+    )
 
 
 def cosines(exact: Floats, rounded: Floats) -> NDArray[np.float64]:

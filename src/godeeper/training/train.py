@@ -1,8 +1,8 @@
 """Training from a folder of class folders to a classifier with its report.
 
 doctor → split → features → head → report, in this order; but a photo that the doctor has to decode is shown to the
-network at once, so that no photo is decoded twice.  What is slow, the features, is kept as it is made, so that
-a run that was stopped goes on where it was.
+network at once, so that no photo is decoded twice.  Which precision that network is of is settled before, on a sample
+(see ``precision``).  What is slow, the features, is kept as it is made, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -91,16 +91,22 @@ def retrain(
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
     with FeatureStore() as store:
-        onlooking = precision == "fp32" and several_classes(Path(folder))  # int8 is to be settled first
-        audience = Audience(network, addresses, store) if onlooking else None
+        with clock.step("precision"):
+            network, said = settle(
+                network,
+                engine,
+                precision,
+                Path(folder),
+                addresses,
+                seed,
+                store,
+                step_of(progress, "comparing precisions"),
+            )
+        audience = Audience(network, addresses, store) if several_classes(Path(folder)) else None
         with clock.step("doctor"):
             checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
-        with clock.step("precision"):
-            network, said = settle(
-                network, engine, precision, checkup, addresses, seed, store, step_of(progress, "comparing precisions")
-            )
         with clock.step("features"):
             photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
             values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))

@@ -192,7 +192,7 @@ def test_too_few_classes(labels: tuple[str, ...], reason: str, tmp_path: Path) -
         godeeper.retrain(tmp_path, features=FEATURES)
 
 
-def command(folder: Path, out: Path) -> list[str]:
+def command(folder: Path, out: Path, precision: str) -> list[str]:
     return [
         sys.executable,
         "-m",
@@ -203,22 +203,29 @@ def command(folder: Path, out: Path) -> list[str]:
         str(out),
         "--features",
         FEATURES,
+        "--precision",
+        precision,
         "--json",
     ]
 
 
-def test_killed_at_any_moment(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_killed_at_any_moment(precision: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ``kill -9``, however often, the next run finishes with the same bytes."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "quiet"))
-    subprocess.run(command(folder, tmp_path / "quiet.godeeper"), check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        command(folder, tmp_path / "quiet.godeeper", precision), check=True, capture_output=True, timeout=120
+    )
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "killed"))
     out = tmp_path / "killed.godeeper"
     moments = random.Random(4)
     for _ in range(6):
-        with subprocess.Popen(command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+        with subprocess.Popen(
+            command(folder, out, precision), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as started:
             time.sleep(moments.uniform(0.3, 2.5))
             started.send_signal(signal.SIGKILL)
-    done = subprocess.run(command(folder, out), check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command(folder, out, precision), check=True, capture_output=True, text=True, timeout=120)
     assert out.read_bytes() == (tmp_path / "quiet.godeeper").read_bytes()
     document = json.loads(done.stdout)
     assert set(document) >= {"classifier", "classes", "photos", "test", "features", "seconds"}

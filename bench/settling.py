@@ -1,0 +1,149 @@
+"""How much chance has to do with whether 8 bits are taken: the rule by counting, and the rule by probability.
+
+    python bench/settling.py FOLDER … [--draws 100] [--sizes 96 128]
+
+computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
+does, on many samples drawn from each.  Beside int8 itself stand features that were harmed on purpose: those of int8 under
+noise, a share of each feature's own spread.  What is lost on the whole folder is nearest to the truth; a good rule says
+the same on every sample, and what the truth says.  The cosine, by which some of the harmed ones would be refused anyway,
+is printed and left out of both rules.  Good folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tables
+from godeeper import load
+from godeeper.photos.doctor import Checkup, examine
+from godeeper.training.features import extract
+from godeeper.training.head import held_out_logits, select
+from godeeper.training.precision import MOST_LOST, Comparison, weigh
+from godeeper.training.store import FeatureStore
+
+Features = dict[str, NDArray[np.float32]]
+Ints = NDArray[np.int64]
+
+HARMS = (0.1, 0.2, 0.4, 0.8)  # noise, of each feature's standard deviation
+HEADINGS = [
+    "features", "photos", "worst cosine", "lost by counting, mean (spread)", "lost of probability, mean (spread)",
+    "refused by counting", "refused by probability",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What is known of a folder's N photos: features in fp32, those to compare with them by name, classes and groups."""
+
+    exact: Features
+    others: dict[str, Features]
+    labels: Ints
+    groups: Ints
+
+    def compare(self, rows: Ints, seed: int) -> dict[str, Comparison]:
+        """All features beside those of fp32, on some photos."""
+        exact = part(self.exact, rows)
+        labels = np.unique(self.labels[rows], return_inverse=True)[1].astype(np.int64)
+        groups = self.groups[rows]
+        selection = select(exact, labels, groups, seed)
+        sure = held_out_logits(exact, labels, groups, selection, seed)
+        found = {}
+        for name, features in self.others.items():
+            rounded = part(features, rows)
+            less = held_out_logits(rounded, labels, groups, selection, seed)
+            tested = ~np.isnan(sure + less).any(axis=1)
+            found[name] = weigh(exact, rounded, sure[tested], less[tested], labels[tested])
+        return found
+
+    def sample(self, count: int, seed: int) -> Ints:
+        """``count`` photos, as many of each class as of another."""
+        shuffled = np.random.default_rng(seed).permutation(len(self.labels))
+        turn = np.zeros(len(shuffled), np.int64)
+        for label in range(self.labels.max() + 1):
+            of = self.labels[shuffled] == label
+            turn[of] = np.arange(of.sum())
+        chosen: Ints = np.sort(shuffled[np.argsort(turn, kind="stable")[:count]])
+        return chosen
+
+
+def part(features: Features, rows: Ints) -> Features:
+    return {address: values[rows] for address, values in features.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of class folders")
+    parser.add_argument("--draws", type=int, default=100, metavar="N", help="samples of each size (default: 100)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128], help="photos of a sample (default: 96 128)")
+    options = parser.parse_args()
+    for path in options.folders:
+        folder = read(path)
+        classes = int(folder.labels.max()) + 1
+        print(
+            f"\n{path.name}: {len(folder.labels)} photos of {classes} classes, {options.draws} samples of each size\n"
+        )
+        print(*tables.table(HEADINGS, list(rows(folder, options.sizes, options.draws))), sep="\n", flush=True)
+
+
+def read(path: Path) -> Folder:
+    """A folder's features, computed or from the store."""
+    with FeatureStore() as store:
+        checkup = examine(path, memory=store)
+        exact, rounded = (features(checkup, precision, store) for precision in ("fp32", "int8"))
+    harmed = {f"int8 under {share:.0%} noise": under_noise(rounded, share) for share in HARMS}
+    numbers = {label: number for number, label in enumerate(checkup.classes)}
+    labels = np.array([numbers[verdict.entry.label] for verdict in checkup.usable], np.int64)
+    groups = np.array([checkup.groups[verdict.pixels_sha256 or ""] for verdict in checkup.usable], np.int64)
+    return Folder(exact, {"int8": rounded, **harmed}, labels, groups)
+
+
+def features(checkup: Checkup, precision: str, store: FeatureStore) -> Features:
+    """Of all modules."""
+    network = load(engine="onnxruntime", precision=precision)
+    photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+    found = extract(network, photos, [tensor.address for tensor in network.tensors("mixed*/join")], store)
+    network.close()
+    return found
+
+
+def under_noise(clean: Features, share: float, seed: int = 0) -> Features:
+    """Features that know less than they did."""
+    chance = np.random.default_rng(seed)
+    return {
+        address: values + share * values.std(0) * chance.standard_normal(values.shape, np.float32)
+        for address, values in clean.items()
+    }
+
+
+def rows(folder: Folder, sizes: Sequence[int], draws: int) -> list[list[str]]:
+    """A row for the whole folder and for each size, for each kind of features."""
+    whole = folder.compare(np.arange(len(folder.labels)), 0)
+    drawn = {size: [folder.compare(folder.sample(size, draw), draw) for draw in range(draws)] for size in sizes}
+    found = []
+    for name, truth in whole.items():
+        found.append(row(name, f"all {truth.photos}", [truth]))
+        found += [row(name, str(size), [each[name] for each in some]) for size, some in drawn.items()]
+    return found
+
+
+def row(name: str, photos: str, some: Sequence[Comparison]) -> list[str]:
+    """Spreads and refusals over samples; of one, there is no spread."""
+    counted = np.array([(each.lost - each.won) / each.judged for each in some])
+    likely = np.array([each.loss for each in some])
+    means = [
+        f"{values.mean():+.2%}" + (f" ({values.std(ddof=1):.2%})" if len(some) > 1 else "")
+        for values in (counted, likely)
+    ]
+    refused = [f"{(values > MOST_LOST).mean():.0%}" for values in (counted, likely)]
+    worst = np.mean([each.worst[1] for each in some])
+    return [name, photos, f"{worst:.4f}", *means, *refused]
+
+
+if __name__ == "__main__":
+    main()

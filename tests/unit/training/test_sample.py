@@ -1,0 +1,93 @@
+"""The same photos are drawn wherever they lie and whatever they are called, and no class is forgotten."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from godeeper.photos.folder import read_folder
+from godeeper.training import sample
+from godeeper.training.sample import draw, photo_files
+
+CLASSES = ("a", "b/c", "d")
+
+
+def drawn(folder: Path, count: int) -> list[bytes]:
+    """The content of the files drawn, in order."""
+    return [entry.path.read_bytes() for entry in draw(photo_files(read_folder(folder)), count)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three classes of twenty files; in each, half are of one size."""
+    generator = np.random.default_rng(0)
+    root = tmp_path / "photos"
+    for label in CLASSES:
+        (root / label).mkdir(parents=True)
+        for number in range(20):
+            size = 100 if number < 10 else 100 + int(generator.integers(1, 10**4))
+            (root / label / f"{number}.jpg").write_bytes(generator.bytes(size))
+    return root
+
+
+def test_it_follows_the_photos(folder: Path, tmp_path: Path) -> None:
+    """Another place and other names for folder and files: the same sample in the same order, ties included."""
+    before = drawn(folder, 30)
+    moved = tmp_path / "elsewhere" / "other"
+    shutil.move(folder, moved)
+    for number, path in enumerate(sorted(moved.rglob("*.jpg"), reverse=True)):
+        path.rename(path.with_name(f"{number:03}.JPEG"))
+    assert drawn(moved, 30) == before
+
+
+def test_every_class_has_its_share(folder: Path) -> None:
+    """A class in turn until there are enough, or no more; a small class does not keep the others small."""
+    for path in list((folder / "d").iterdir())[:18]:
+        path.unlink()
+    entries = draw(photo_files(read_folder(folder)), 24)
+    assert Counter(entry.label for entry in entries) == {"a": 11, "b/c": 11, "d": 2}
+    assert len(draw(photo_files(read_folder(folder)), 1000)) == 42
+
+
+def test_many_classes(folder: Path) -> None:
+    """Rather some classes with a few photos each than all with one; always two."""
+    files = photo_files(read_folder(folder))
+    assert Counter(Counter(entry.label for entry in draw(files, 8)).values()) == {4: 2}
+    assert len({entry.label for entry in draw(files, 2)}) == 2
+
+
+def test_what_is_drawn_from(tmp_path: Path) -> None:
+    """Files called like photos; in a class without any, all others; never what is hidden or in no class."""
+    for name in ("one/a.jpg", "one/notes.txt", "two/IMG_1", "two/.hidden.jpg", "two/Thumbs.db", "stray.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    entries = draw(photo_files(read_folder(tmp_path)), 10)
+    assert sorted(entry.name for entry in entries) == ["one/a.jpg", "two/IMG_1"]
+
+
+def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a size of their own are never read, and others only when it is their turn."""
+    opened: list[Path] = []
+
+    def noted(path: Path) -> str:
+        opened.append(path)
+        return str(path)
+
+    monkeypatch.setattr(sample, "beginning", noted)
+    draw(photo_files(read_folder(folder)), 60)
+    assert {path.stat().st_size for path in opened} == {100}
+    assert len(opened) == 30
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A link to nowhere and a pipe are drawn like others, and nothing waits for them."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    assert len(draw(photo_files(read_folder(tmp_path)), 4)) == 2
