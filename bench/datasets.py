@@ -5,7 +5,7 @@ installed), under more or less noise, which decides how hard they are to tell ap
 categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *tiny* photos, whose only point is
 that there are many.
 
-    python bench/datasets.py photos|tiny FOLDER --count N
+    python bench/datasets.py photos|tiny|crops|drawings FOLDER --count N [--noise 0.7]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -147,11 +147,18 @@ def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("photos", "tiny"))
+    parser.add_argument("kind", choices=("photos", "tiny", "crops", "drawings"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--count", type=int, default=1000, help="of all classes; of drawings, at most")
+    parser.add_argument("--noise", type=float, default=0.7, help="how much of crops is hidden (default: 0.7)")
     options = parser.parse_args()
-    {"photos": photos, "tiny": tiny}[options.kind](options.folder, options.count)
+    make: dict[str, Callable[[Path, int], None]] = {
+        "photos": photos,
+        "tiny": tiny,
+        "crops": lambda root, count: crops(root, -(-count // min(12, len(sources()))), options.noise),
+        "drawings": lambda root, count: drawings(root, -(-count // len(CATEGORIES))),
+    }
+    make[options.kind](options.folder, options.count)
 
 
 if __name__ == "__main__":

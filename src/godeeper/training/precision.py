@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 ASKED = ("fp32", "int8", "auto")
 LEAST_COSINE = 0.995
 MOST_LOST = 0.005  # of the right class's probability: half a point
-SAMPLE = 128  # photos that both precisions see
+SAMPLE = 96  # photos that both precisions see
 CALIBRATING = 32  # others, for weights that come without a calibration
 FEWEST = 512  # photos; fewer are done before the check has paid
 NORMAL_95 = 1.96
@@ -97,9 +97,9 @@ class Comparison:
         low, high = self.interval
         return (
             f"{said}; held out, the right class of {self.judged} of them has a mean probability of {less:.2%}, with fp32 "
-            f"{sure:.2%} (standard error of the difference {self.error:.2%}); decided by these two: the cosine is to be at "
-            f"least {LEAST_COSINE}, the probability at most {MOST_LOST:.1%} lower; not by the {self.right[1]} that are right, "
-            f"with fp32 {self.right[0]}, which only says that int8 adds between {low:+.1%} and {high:+.1%} to the accuracy (95 %)"
+            f"{sure:.2%} (standard error of the difference {100 * self.error:.2f} points); decided by these two: the cosine is "
+            f"to be at least {LEAST_COSINE}, the probability lower by at most {100 * MOST_LOST} points; not by how many are "
+            f"right, {self.right[1]} and {self.right[0]}, by which int8 adds between {low:+.1%} and {high:+.1%} to the accuracy (95 %)"
         )
 
 
