@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import arguments
 import environment
 import processes
 import tables
@@ -43,7 +44,7 @@ class Run:
 
 
 def main() -> int:
-    options = parse()
+    options = arguments.parse(__doc__, 2, more_options)
     peers = environment.python()
     RESULTS.mkdir(parents=True, exist_ok=True)
     processes.measure([sys.executable, HERE / "prepare.py", peers])
@@ -61,16 +62,10 @@ def main() -> int:
     return 0 if all(target.is_met for target in targets) else 1
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="how often each one runs (default: 2)")
+def more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--each", type=int, default=110, metavar="N", help="photos a class, at most (default: 110)")
     parser.add_argument("--photos", nargs=1, default=[], metavar="FOLDER", help="one folder a class")
     parser.add_argument("--precision", default="int8", help="godeeper's: fp32, int8 or auto (default: int8)")
-    options = parser.parse_args()
-    if options.rounds < 2:
-        parser.error(f"--rounds {options.rounds}: expected 2 or more, for a spread")
-    return options
 
 
 def ours(precision: str) -> Run:

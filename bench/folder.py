@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import arguments
 import environment
 import processes
 import tables
@@ -43,7 +44,7 @@ MANY, FEW = 20_000, 1_000  # photos of the run that weighs memory
 
 
 def main() -> int:
-    options = parse_options()
+    options = arguments.parse(__doc__, 2, more_options)
     count = options.photos or (60 if options.quick else 500)
     peers = environment.python()
     FEATURES.mkdir(parents=True, exist_ok=True)
@@ -72,15 +73,9 @@ def main() -> int:
     return 0 if all(target.is_met for target in targets) else 1
 
 
-def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="rounds (default: 2)")
+def more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=int, default=0, metavar="N", help="how many (default: 500)")
     parser.add_argument("--quick", action="store_true", help="60 photos, and a tenth of those that weigh memory")
-    options = parser.parse_args()
-    if options.rounds < 2:
-        parser.error(f"--rounds {options.rounds}: expected 2 or more, for a spread")
-    return options
 
 
 def is_there(module: str) -> bool:
