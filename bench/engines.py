@@ -9,7 +9,6 @@ pieces: godeeper's calibration was not made from them.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import os
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import arguments
 import limit
 import tables
 from godeeper import load
@@ -59,11 +59,7 @@ class Measured:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="how often each is called (default: 9)")
-    rounds = parser.parse_args().rounds
-    if rounds < 2:
-        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
+    rounds: int = arguments.parse(__doc__, 9).rounds
     print(heading(rounds))
     measured = measure(rounds)
     targets = all_targets(measured)

@@ -8,13 +8,13 @@ is missed.  The first run installs the peers (see ``environment.py``) and writes
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import arguments
 import environment
 import processes
 import tables
@@ -29,7 +29,7 @@ SHORT_TURNS = 4  # rounds of what is short, for each round of what is long
 
 
 def main() -> int:
-    rounds = parse_rounds()
+    rounds: int = arguments.parse(__doc__, 7).rounds
     peers = environment.python()
     PICTURES.mkdir(parents=True, exist_ok=True)
     processes.measure([sys.executable, HERE / "prepare.py", peers])
@@ -49,15 +49,6 @@ def main() -> int:
     ):
         print("", *lines, sep="\n")
     return 0 if all(target.is_met for target in targets) else 1
-
-
-def parse_rounds() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds of the long commands (default: 7)")
-    rounds: int = parser.parse_args().rounds
-    if rounds < 2:
-        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
-    return rounds
 
 
 def picture_commands(peers: Path) -> Commands:

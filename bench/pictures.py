@@ -3,7 +3,8 @@
     python pictures.py OUT EACH [FOLDER]
 
 Writes ``OUT/train/<class>`` and ``OUT/test/<class>``: at most ``EACH`` photos a class, every fourth of them for the
-test, and prints one sentence about them.  ``FOLDER`` has one folder a class; without it see ``default_photos``.
+test, and prints one sentence about them.  ``FOLDER`` has one folder a class; without it they are ``pieces``.  Of Debian's
+``openclipart-png``, five categories are taken.
 """
 
 from __future__ import annotations
@@ -29,9 +30,8 @@ def main() -> None:
     out, each = Path(sys.argv[1]), int(sys.argv[2])
     shutil.rmtree(out, ignore_errors=True)
     if len(sys.argv) > 3:
-        said, photos = f"Photos of {Path(sys.argv[3]).name}", folder_photos(Path(sys.argv[3]), None, each)
-    elif DRAWINGS.is_dir():
-        said, photos = "Drawings of Debian's openclipart-png", folder_photos(DRAWINGS, CATEGORIES, each)
+        folder = Path(sys.argv[3])
+        said, photos = f"Photos of {folder}", folder_photos(folder, CATEGORIES if folder == DRAWINGS else None, each)
     else:
         said, photos = "Pieces of scikit-image's pictures, blurred and with noise", pieces(each)
     counts = {"train": 0, "test": 0}

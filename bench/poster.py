@@ -8,7 +8,6 @@ Needs no peers: everything is compared with godeeper's own full forward, ``godee
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import arguments
 import processes
 import tables
 from places import CACHE, HERE, PHOTO, PICTURES, POSTER
@@ -37,7 +37,7 @@ FIRST_DEAREST = 1.05  # processor time of a first look, over that of one that ke
 
 
 def main() -> int:
-    rounds = parse_rounds()
+    rounds: int = arguments.parse(__doc__, 7).rounds
     PICTURES.mkdir(parents=True, exist_ok=True)
     print(tables.heading(None, rounds))
     costs: dict[str, list[Cost]] = {name: [] for name in WORK}
@@ -53,15 +53,6 @@ def main() -> int:
     for lines in (cost_table(costs), inside_table(inside), tile_table(inside), tables.target_table(targets)):
         print("", *lines, sep="\n")
     return 0 if all(target.is_met for target in targets) else 1
-
-
-def parse_rounds() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds (default: 7)")
-    rounds: int = parser.parse_args().rounds
-    if rounds < 2:
-        parser.error(f"--rounds {rounds}: expected 2 or more, for a spread")
-    return rounds
 
 
 def peek(*addresses: str) -> Cost:

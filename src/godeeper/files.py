@@ -32,4 +32,6 @@ def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> Non
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """The error for a path that cannot be written, with the system's reason."""
-    return OutputError(f"cannot write {path}: {error.strerror or error}; choose another place or free some space")
+    in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+    reason = "a file stands where a folder is needed" if in_the_way else error.strerror or error
+    return OutputError(f"cannot write {path}: {reason}; choose another place or free some space")

@@ -60,3 +60,12 @@ def test_an_overlong_name(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         write_atomically(tmp_path / ("x" * 300), b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["new.png", "folder/new.png"])
+def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
+    """Where a folder is needed and a file has its name, the error says so."""
+    (tmp_path / "taken").write_bytes(b"old")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        write_atomically(tmp_path / "taken" / below, b"new")
+    assert (tmp_path / "taken").read_bytes() == b"old"

@@ -6,35 +6,14 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.training.handmade import CLASSES, classifier
 
-from godeeper.cli.main import main
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; answers its exit code, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier's file."""
-    path = tmp_path_factory.mktemp("made") / "cars.godeeper"
-    classifier().save(path)
-    return path
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
 
 
 @pytest.fixture
