@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from ..photos.folder import Entry
 
 BEGINNING = 1 << 16  # bytes; of files of one size, until there are enough
-FEWEST_OF_A_CLASS = (
-    4  # so that heads that have not seen one of them have seen others; rather fewer classes than fewer of each
-)
+FEWEST_OF_A_CLASS = 4
+"""So that heads that have not seen one of them have seen others; rather fewer classes than fewer of each."""
 
 
 def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
