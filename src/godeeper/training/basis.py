@@ -102,12 +102,14 @@ def orthonormal(parts: Iterable[Floats]) -> Floats:
 
 def right_singular(blocks: Iterable[Floats]) -> Floats:
     """(min(N, C), C): the right singular vectors of (N, C), those of the greatest values first."""
-    triangle = np.zeros((0, 0), np.float32)  # it has the same ones as all rows so far
-    for block in blocks:
-        above = triangle.reshape(-1, block.shape[1])
-        triangle = np.asarray(np.linalg.qr(np.concatenate([above, block]), mode="r"))
-    found: Floats = np.linalg.svd(triangle, full_matrices=False)[2]
+    found: Floats = np.linalg.svd(functools.reduce(condense, blocks), full_matrices=False)[2]
     return found
+
+
+def condense(above: Floats, block: Floats) -> Floats:
+    """Rows with the singular values and right singular vectors of both, no more of them than columns."""
+    both = np.concatenate([above, block])
+    return both if len(both) <= both.shape[1] else np.asarray(np.linalg.qr(both, mode="r"))
 
 
 def balance(labels: Ints) -> NDArray[np.float64]:
