@@ -36,7 +36,7 @@ from godeeper.photos.decode import decode
 from godeeper.photos.doctor import examine
 from godeeper.training.classifier import Classifier
 from godeeper.training.measure import suspected_mislabels
-from godeeper.training.selection import select
+from godeeper.training.selection import join, make_bases, select
 from godeeper.training.split import assign
 from godeeper.training.suspects import held_out_probabilities
 from near_duplicates import CHANGES
@@ -226,7 +226,8 @@ def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
     for seed in range(seeds):
         labels, rows = swapped(photos.labels, FAULTY, seed)
         selection = select(photos.features, labels, photos.groups, seed)
-        likely = held_out_probabilities(photos.features, labels, photos.groups, selection, seed)
+        coordinates = join(make_bases(photos.features, selection.chosen, seed))
+        likely = held_out_probabilities(coordinates, labels, photos.groups, selection.strength, seed)
         seen = ~np.isnan(likely).any(1)
         right.append(float((likely[seen].argmax(1) == photos.labels[seen]).mean()))
         suspects = {suspect.row for suspect in suspected_mislabels(likely, labels)}

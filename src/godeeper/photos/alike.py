@@ -53,27 +53,34 @@ def group(looks: Sequence[Look], families: Iterable[Iterable[int]] = ()) -> list
 
 def join_alike(looks: Sequence[Look], groups: Groups) -> None:
     """Joins near-duplicates and bursts.  Each photo's crops are compared with the others whole, so all pairs both ways."""
-    pictures = smalls(looks)
-    whole = np.stack([views(picture)[0].copy() for picture in pictures])  # (N, 192); a view would keep all crops
+    whole = np.empty((len(looks), views_of(looks[0])[0].size), np.int16)  # (N, 192); they are whole numbers
+    flat = np.empty(len(looks), bool)
+    for index, look in enumerate(looks):
+        whole[index] = views_of(look)[0]
+        flat[index] = smalls([look]).std(dtype=np.float32) < FLAT_CONTRAST
     bits = np.array([each.fingerprint for each in looks], np.uint64)
     cameras, taken = shots(looks)
-    flat = np.array([picture.std(dtype=np.float32) for picture in pictures]) < FLAT_CONTRAST
-    join_flat(pictures, flat, groups)
-    for index in np.flatnonzero(~flat):
+    join_flat(looks, flat, groups)
+    for index in np.flatnonzero(~flat).tolist():
         apart = np.bitwise_count(bits ^ bits[index])
         burst = (cameras == cameras[index]) & (np.abs(taken - taken[index]) <= BURST_SECONDS) & (cameras >= 0)
         possible = (apart <= NEAR_BITS) | (burst & (apart <= BURST_BITS))
         others = np.flatnonzero(possible & ~flat & (groups.numbers != groups.numbers[index]))
         if len(others):
-            likeness = (whole[others] @ views(pictures[index]).T).max(axis=1) / UNIT**2
+            likeness = (whole[others].astype(np.float32) @ views_of(looks[index]).T).max(axis=1) / UNIT**2
             near = (apart[others] <= NEAR_BITS) & (likeness >= NEAR_LIKENESS)
             groups.join([index, *others[near | (burst[others] & (likeness >= BURST_LIKENESS))]])
 
 
-def join_flat(pictures: NDArray[np.uint8], flat: NDArray[np.bool_], groups: Groups) -> None:
+def views_of(look: Look) -> NDArray[np.float32]:
+    """(19, 192): see ``views``."""
+    return views(smalls([look])[0])
+
+
+def join_flat(looks: Sequence[Look], flat: NDArray[np.bool_], groups: Groups) -> None:
     """Joins pictures of one colour and nothing else, where the colour is the same."""
     where = np.flatnonzero(flat)
-    colours = pictures[where].mean(axis=(1, 2))  # (n, 3)
+    colours = smalls([looks[index] for index in where.tolist()]).mean(axis=(1, 2))  # (n, 3)
     for index, colour in zip(where, colours, strict=True):
         same = np.abs(colours - colour).max(axis=1) <= FLAT_LEVELS
         groups.join([index, *where[same]])

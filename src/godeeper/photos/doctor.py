@@ -28,7 +28,7 @@ NO_CLASS = "in no class: move it into a folder that is called like its class"
 SAME_STEM = "_nohash_"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded."""
 

@@ -28,7 +28,7 @@ CROPS = (0.04, 0.08)
 UNIT = 2048  # a view's length: its numbers are whole and their products small, so that float32 adds them exactly
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """One photo, as far as it matters whether another is nearly the same."""
 

@@ -20,7 +20,7 @@ SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file and its class, which is the folder it is in, relative to the root; empty in the root itself."""
 

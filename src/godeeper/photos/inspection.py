@@ -33,7 +33,7 @@ TOGETHER = 512  # files whose findings are looked up and remembered together
 FINDING_RECIPE = 1  # goes up when the same file gives another finding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What one file turned out to be: a photo (``look``), a photo that cannot be used (``error``), or neither."""
 

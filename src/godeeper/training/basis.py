@@ -6,6 +6,8 @@ and many times as fast; with fewer photos than ``most`` nothing at all is left o
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,11 +16,12 @@ from numpy.typing import NDArray
 from .folds import Ints
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Blocks = Callable[[], Iterator[Floats]]
 
 LEAST_SPREAD = 0.1  # of the module's root mean square: a filter that hardly ever fires must not outshout the others
 SPARE = 16  # directions computed beyond those kept: they make the kept ones exact (Halko et al., 2011, section 4)
 ROUNDS = 2
-ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -36,43 +39,77 @@ class Basis:
     lengths: Floats = field(repr=False)
 
 
-def make_basis(values: Floats, most: int, seed: int) -> Basis:
-    """The basis of ``values`` (N, C) with at most ``most`` directions, the greatest spread first."""
-    mean = values.mean(0, dtype=np.float64)
-    spread = deviations(values, mean)
+def make_basis(blocks: Blocks, most: int, seed: int) -> Basis:
+    """The basis of a module with at most ``most`` directions, the greatest spread first.
+
+    Args:
+        blocks: called for each pass over the photos, gives their features (N, C) some rows at a time, always the same;
+            no more of them than that is ever in memory.
+        most: directions.
+        seed: of the start of the search for them.
+    """
+    count, mean, spread = moments(blocks)
     typical = float(np.sqrt(np.mean(spread**2)))
     constant = spread <= 1e-6 * np.abs(mean) + 1e-12
-    scale = np.maximum(spread, LEAST_SPREAD * typical) * np.sqrt(values.shape[1])
+    scale = np.maximum(spread, LEAST_SPREAD * typical) * np.sqrt(len(mean))
     scale[constant] = 1.0
-    standard: Floats = values - mean.astype(np.float32)
-    standard /= scale.astype(np.float32)
-    standard[:, constant] = 0.0  # so that no direction leans on it
-    components = leading_directions(standard, most, seed)
-    lengths = np.einsum("nc,nc->n", standard, standard)
-    return Basis(mean.astype(np.float32), scale.astype(np.float32), components, standard @ components.T, lengths)
+    shift, factor = mean.astype(np.float32), (1 / scale).astype(np.float32)
+    factor[constant] = 0.0  # so that no direction leans on it
+
+    def standard() -> Iterator[Floats]:
+        for block in blocks():
+            centred: Floats = block - shift
+            centred *= factor
+            yield centred
+
+    components = leading_directions(standard, (count, len(mean)), most, seed)
+    coordinates, lengths = [], []
+    for block in standard():
+        coordinates.append(block @ components.T)
+        lengths.append(np.einsum("nc,nc->n", block, block))
+    return Basis(shift, scale.astype(np.float32), components, np.concatenate(coordinates), np.concatenate(lengths))
 
 
-def deviations(values: Floats, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(C,) the standard deviations of (N, C) in double precision, without a copy of all of it."""
-    squares = np.zeros(values.shape[1])
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        squares += ((values[start : start + ROWS_AT_ONCE] - mean) ** 2).sum(0)
-    answer: NDArray[np.float64] = np.sqrt(squares / len(values))
-    return answer
+def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
+    """N, and the means (C,) and standard deviations (C,) of (N, C) in double precision."""
+    sums, count = 0.0, 0
+    for block in blocks():
+        sums, count = sums + block.sum(0, dtype=np.float64), count + len(block)
+    mean: Doubles = np.asarray(sums) / count
+    squares = sum(((block - mean) ** 2).sum(0) for block in blocks())
+    return count, mean, np.sqrt(squares / count)
 
 
-def leading_directions(standard: Floats, most: int, seed: int) -> Floats:
+def leading_directions(blocks: Blocks, shape: tuple[int, int], most: int, seed: int) -> Floats:
     """(k, C): the right singular vectors of (N, C) with the greatest singular values, by subspace iteration if many."""
-    wanted = min(most, *standard.shape)
-    matrix = standard
-    if min(standard.shape) > most + SPARE:
-        start = np.random.default_rng(seed).standard_normal((len(standard), most + SPARE), np.float32)
-        rows = np.linalg.qr(standard.T @ start)[0]
-        for _ in range(ROUNDS):
-            rows = np.linalg.qr(standard.T @ np.linalg.qr(standard @ rows)[0])[0]
-        matrix = (standard @ rows).astype(np.float32)
-        return np.ascontiguousarray((rows @ np.linalg.svd(matrix, full_matrices=False)[2].T).T[:wanted], np.float32)
-    return np.ascontiguousarray(np.linalg.svd(matrix, full_matrices=False)[2][:wanted], np.float32)
+    wanted = min(most, *shape)
+    if min(shape) <= most + SPARE:
+        return np.ascontiguousarray(right_singular(blocks())[:wanted])
+    chance = np.random.default_rng(seed)
+    rows = orthonormal(block.T @ chance.standard_normal((len(block), most + SPARE), np.float32) for block in blocks())
+    for _ in range(ROUNDS):
+        rows = orthonormal(block.T @ (block @ rows) for block in blocks())
+    turn = right_singular(block @ rows for block in blocks())
+    return np.ascontiguousarray((rows @ turn.T).T[:wanted])
+
+
+def orthonormal(parts: Iterable[Floats]) -> Floats:
+    """(C, k): orthonormal columns that span those of the parts' sum."""
+    total = functools.reduce(np.add, parts)
+    found: Floats = np.linalg.qr(total)[0]
+    return found
+
+
+def right_singular(blocks: Iterable[Floats]) -> Floats:
+    """(min(N, C), C): the right singular vectors of (N, C), those of the greatest values first."""
+    found: Floats = np.linalg.svd(functools.reduce(condense, blocks), full_matrices=False)[2]
+    return found
+
+
+def condense(above: Floats, block: Floats) -> Floats:
+    """Rows with the singular values and right singular vectors of both, no more of them than columns."""
+    both = np.concatenate([above, block])
+    return both if len(both) <= both.shape[1] else np.asarray(np.linalg.qr(both, mode="r"))
 
 
 def balance(labels: Ints) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import PhotoError
+from ..memory import give_back
 from ..photos.ahead import in_order
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
@@ -223,7 +224,10 @@ class Extraction:
 
     def run(self) -> None:
         """Fill the arrays."""
-        for absent, hashes in self.read().items():
+        missing = self.read()
+        if missing:
+            give_back()  # what the doctor has let go of, before the network's memory comes on top of it
+        for absent, hashes in missing.items():
             self.compute(hashes, absent)
 
     def read(self) -> dict[tuple[str, ...], list[str]]:

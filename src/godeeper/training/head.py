@@ -18,7 +18,7 @@ from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
 from .measure import best_temperature, softmax
 from .parallel import each
-from .selection import Selection, join, make_bases, select
+from .selection import Bases, Selection, join, make_bases, select
 from .tables import Part
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def fit(
     classes: Sequence[str],
     seed: int,
     selection: Selection | None = None,
+    bases: Bases | None = None,
 ) -> tuple[Head, Selection]:
     """Choose modules and strength, then fit a head to all photos given.
 
@@ -100,14 +101,16 @@ def fit(
         classes: their names.
         seed: of the folds and the reduction; the same seed gives the same head.
         selection: what an earlier run chose, to choose nothing again.
+        bases: of ``features`` and ``seed``, where others need them too.
 
     Raises:
         OptionError: fewer than two classes, or one without photos.
     """
     check(labels, classes)
-    selection = selection or select(features, labels, groups, seed)
+    bases = bases or Bases(features, seed)
+    selection = selection or select(features, labels, groups, seed, bases)
     folds = assign_folds(labels, groups, seed)
-    chosen = make_bases(features, selection.chosen, seed)
+    chosen = bases.of(selection.chosen)
     cloud, strength = cloud_of(chosen), selection.strength
     doubts = calibrate(cloud, labels, folds, strength)
     rate = None if doubts is None else false_accepts(cloud, labels, strength, doubts)
@@ -136,9 +139,9 @@ def held_out_logits(
 
     Where these photos had a part in ``selection``, accuracy computed from this flatters: see ``nested_logits``.
     """
-    bases = make_bases(features, selection.chosen, seed)
+    coordinates = join(make_bases(features, selection.chosen, seed))
     folds = assign_folds(labels, groups, seed)
-    found: NDArray[np.float64] = cross_validated_logits(join(bases), labels, folds, [selection.strength])[0]
+    found: NDArray[np.float64] = cross_validated_logits(coordinates, labels, folds, [selection.strength])[0]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from .folds import Ints, assign_folds, held_out_folds
 from .logistic import fit_logistic
 from .measure import Share, share_of
 from .parallel import each
-from .selection import Selection, join, make_bases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,13 +53,12 @@ def learning_curve(counts: Ints) -> tuple[CurvePoint, ...]:
     return tuple(CurvePoint(photos, share_of(hits, n)) for photos, hits, n in counts.tolist())
 
 
-def count_right(features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int) -> Ints:
+def count_right(coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int) -> Ints:
     """(shares, 3): photos trained on, those told right and those tested, for each of ``SHARES`` of the training photos.
 
-    By cross-validation; no row where nothing can be held out.  Modules and strength are those chosen with all of
-    them, which flatters every point a little.
+    By cross-validation; no row where nothing can be held out.  ``coordinates``, (N, k), of the chosen modules, and
+    ``strength`` are those chosen with all of them, which flatters every point a little.
     """
-    coordinates = join(make_bases(features, selection.chosen, seed))
     folds = assign_folds(labels, groups, seed)
     tested = held_out_folds(folds)
 
@@ -68,7 +66,7 @@ def count_right(features: Mapping[str, Floats], labels: Ints, groups: Ints, sele
         share, fold = task
         out = folds == fold
         rows = thin_out(np.flatnonzero(~out), labels, groups, share, seed)
-        fitted = fit_logistic(coordinates[rows], labels[rows], selection.strength, int(labels.max()) + 1)
+        fitted = fit_logistic(coordinates[rows], labels[rows], strength, int(labels.max()) + 1)
         told = (coordinates[out] @ fitted[0].T + fitted[1]).argmax(1)
         return len(rows), int((told == labels[out]).sum()), int(out.sum())
 

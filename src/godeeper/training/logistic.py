@@ -51,15 +51,24 @@ def cross_validated_logits(
     coordinates: Floats, labels: Ints, folds: Ints, strengths: Sequence[float]
 ) -> NDArray[np.float64]:
     """(strengths, N, classes): what heads that have not seen a photo say; NaN where a photo is never held out."""
-    classes = int(labels.max()) + 1
-    found = np.full((len(strengths), len(labels), classes), np.nan)
+    found: Doubles = cross_validate(coordinates, labels, [folds], strengths)[0]
+    return found
 
-    def hold_out(fold: int) -> None:
-        out = folds == fold
+
+def cross_validate(
+    coordinates: Floats, labels: Ints, deals: Sequence[Ints], strengths: Sequence[float]
+) -> NDArray[np.float64]:
+    """(deals, strengths, N, classes): the same for several deals of the folds, all of them side by side."""
+    classes = int(labels.max()) + 1
+    found = np.full((len(deals), len(strengths), len(labels), classes), np.nan)
+
+    def hold_out(task: tuple[int, int]) -> None:
+        deal, fold = task
+        out = deals[deal] == fold
         fitter = Fitter(coordinates[~out], labels[~out], classes)
         for number, strength in enumerate(strengths):
             coefficients, intercepts = fitter.fit(strength)
-            found[number, out] = coordinates[out] @ coefficients.T + intercepts
+            found[deal, number, out] = coordinates[out] @ coefficients.T + intercepts
 
-    each(hold_out, held_out_folds(folds))
+    each(hold_out, [(deal, fold) for deal, folds in enumerate(deals) for fold in held_out_folds(folds)])
     return found

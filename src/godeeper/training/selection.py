@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits
 from .measure import best_temperature, log_loss
 from .parallel import each
+from .tables import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,26 +45,55 @@ class Selection:
     strength: float
 
 
-def select(features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int) -> Selection:
-    """Choose modules and strength for ``features``, address -> (N, C); near-duplicates share a number in ``groups``."""
+class Bases:
+    """The bases that heads of some photos are fitted in; those of the modules last asked for are kept."""
+
+    def __init__(self, features: Mapping[str, Floats], seed: int) -> None:
+        self.features = features
+        self.seed = seed
+        self.kept: dict[tuple[str, ...], list[Basis]] = {}
+
+    def of(self, chosen: tuple[str, ...]) -> list[Basis]:
+        """A basis for each of some modules."""
+        if chosen not in self.kept:
+            self.kept = {}  # let go of the others first
+            self.kept[chosen] = make_bases(self.features, chosen, self.seed)
+        return self.kept[chosen]
+
+
+def select(
+    features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int, bases: Bases | None = None
+) -> Selection:
+    """Choose modules and strength for ``features``, address -> (N, C).
+
+    Near-duplicates share a number in ``groups``.  ``bases``, those of ``features`` and ``seed``, keep what is computed
+    of the modules that are chosen.
+    """
     folds = assign_folds(labels, groups, seed)
     if not held_out_folds(folds):
         unknown = float("nan"), float("nan")
         middle = list(features)[len(features) // 2]  # neither edges alone nor what the network was last trained for
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
-    found = each(lambda address: make_basis(features[address], JUDGED, seed), features)
+    scores, chosen = choose_modules(features, labels, folds, seed)
+    coordinates = join((bases or Bases(features, seed)).of(chosen))
+    return Selection(scores, chosen, choose_strength(coordinates, labels, folds))
+
+
+def choose_modules(
+    features: Mapping[str, Floats], labels: Ints, folds: Ints, seed: int
+) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
+    """The ``scores`` and the modules ``chosen`` of a selection."""
+    found = each(lambda address: make_basis(partial(blocks, features, address), JUDGED, seed), features)
     bases = dict(zip(features, found, strict=True))
     judged = each(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
     hits = dict(zip(features, judged, strict=True))
     scores = {address: balanced_mean(hit, labels[folds >= 0]) for address, hit in hits.items()}
-    chosen = join_greedily(bases, hits, labels, folds)
-    coordinates = join(make_bases(features, chosen, seed))
-    return Selection(scores, chosen, choose_strength(coordinates, labels, folds))
+    return scores, join_greedily(bases, hits, labels, folds)
 
 
 def make_bases(features: Mapping[str, Floats], chosen: Sequence[str], seed: int) -> list[Basis]:
     """The bases that the head is fitted in."""
-    return each(lambda address: make_basis(features[address], DIRECTIONS, seed), chosen)
+    return each(lambda address: make_basis(partial(blocks, features, address), DIRECTIONS, seed), chosen)
 
 
 def join_greedily(

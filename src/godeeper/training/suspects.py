@@ -6,16 +6,14 @@ folds; so each photo is judged by the heads of several deals, whose probabilitie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .basis import Floats
-from .folds import Ints
-from .head import held_out_logits
+from .folds import Ints, assign_folds
+from .logistic import cross_validate
 from .measure import best_temperature, softmax
-from .selection import Selection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,15 +22,15 @@ DEALS = 4
 
 
 def held_out_probabilities(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
+    coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int
 ) -> NDArray[np.float64]:
     """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could.
 
-    Calibrated, and the mean over ``DEALS`` deals of the folds.
+    Calibrated, and the mean over ``DEALS`` deals of the folds.  ``coordinates``, (N, k), are of the chosen modules.
     """
     likely = np.zeros((len(labels), int(labels.max()) + 1))
-    for deal in range(DEALS):
-        logits = held_out_logits(features, labels, groups, selection, seed + deal)
+    deals = [assign_folds(labels, groups, seed + deal) for deal in range(DEALS)]
+    for (logits,) in cross_validate(coordinates, labels, deals, [strength]):
         seen = ~np.isnan(logits).any(1)
         logits[seen] = softmax(logits[seen] / best_temperature(logits[seen], labels[seen]))
         likely += logits / DEALS

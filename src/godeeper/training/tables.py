@@ -1,7 +1,8 @@
-"""Features of many photos, one module in memory at a time.
+"""Features of many photos, a few hundred rows of a module in memory at a time.
 
 ``Tables`` are arrays (N, C) in half precision in one file that has no name, which goes when it is closed or the
-process ends, however it ends.  A module is read when somebody looks at it, and is theirs to drop.
+process ends, however it ends.  ``blocks`` reads them piece by piece; a module that is asked for whole is read when
+somebody looks at it, and is theirs to drop.
 """
 
 from __future__ import annotations
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
 
     Halves = NDArray[np.float16]
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 512
 HALF_BYTES = 2
+
+
+def blocks(features: Mapping[str, Floats], address: str) -> Iterator[Floats]:
+    """A module's (N, C) float32, ``ROWS_AT_ONCE`` rows at a time."""
+    if isinstance(features, Tables | Part):
+        for start in range(0, features.count, ROWS_AT_ONCE):
+            yield features.read(address, np.arange(start, min(start + ROWS_AT_ONCE, features.count)))
+    else:
+        values = features[address]
+        for start in range(0, len(values), ROWS_AT_ONCE):
+            yield values[start : start + ROWS_AT_ONCE]
 
 
 class Tables(Mapping[str, "Floats"]):
@@ -31,6 +43,8 @@ class Tables(Mapping[str, "Floats"]):
         """``widths``: address -> C.  ``count``: N, the number of photos."""
         self.widths = dict(widths)
         self.count = count
+        ends = HALF_BYTES * count * np.cumsum(list(self.widths.values()), dtype=np.int64)
+        self.offsets = dict(zip(self.widths, [0, *ends.tolist()], strict=False))  # bytes
         self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by whoever made the tables)
         self.file.truncate(max(1, HALF_BYTES * count * sum(self.widths.values())))
 
@@ -49,7 +63,7 @@ class Tables(Mapping[str, "Floats"]):
 
     def read(self, address: str, rows: Ints) -> Floats:
         """(rows, C) float32 of some photos."""
-        table = self.open("r")[address]
+        table = self.open(address, "r")
         found = np.empty((len(rows), self.widths[address]), np.float32)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             found[start : start + ROWS_AT_ONCE] = table[rows[start : start + ROWS_AT_ONCE]]
@@ -57,18 +71,14 @@ class Tables(Mapping[str, "Floats"]):
 
     def writable(self) -> Mapping[str, Halves]:
         """The arrays themselves; what is written is in the file, and in memory until they are dropped."""
-        return self.open("r+")
+        return {address: self.open(address, "r+") for address in self.widths}
 
-    def open(self, mode: str) -> dict[str, Halves]:
-        """Each module's part of the file as an array."""
+    def open(self, address: str, mode: str) -> Halves:
+        """A module's part of the file as an array."""
+        shape = (self.count, self.widths[address])
         if not self.count:
-            return {address: np.empty((0, width), np.float16) for address, width in self.widths.items()}
-        found: dict[str, Halves] = {}
-        offset = 0
-        for address, width in self.widths.items():
-            shape = (self.count, width)
-            found[address] = np.memmap(self.file, np.float16, mode, offset, shape)  # type: ignore[call-overload]
-            offset += HALF_BYTES * self.count * width
+            return np.empty(shape, np.float16)
+        found: Halves = np.memmap(self.file, np.float16, mode, self.offsets[address], shape)  # type: ignore[call-overload]
         return found
 
 
@@ -78,6 +88,7 @@ class Part(Mapping[str, "Floats"]):
     def __init__(self, features: Mapping[str, Floats], rows: Ints) -> None:
         self.features = features
         self.rows = rows
+        self.count = len(rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.features)
@@ -86,6 +97,10 @@ class Part(Mapping[str, "Floats"]):
         return len(self.features)
 
     def __getitem__(self, address: str) -> Floats:
-        if isinstance(self.features, Tables):
-            return self.features.read(address, self.rows)
-        return self.features[address][self.rows]
+        return self.read(address, np.arange(self.count))
+
+    def read(self, address: str, rows: Ints) -> Floats:
+        """(rows, C) float32 of some of the photos."""
+        if isinstance(self.features, Tables | Part):
+            return self.features.read(address, self.rows[rows])
+        return self.features[address][self.rows[rows]]

@@ -12,12 +12,11 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +39,11 @@ from .learning import count_right, forecast, learning_curve
 from .measure import suspected_mislabels
 from .precision import settle
 from .report import CROSS_VALIDATION, TEST_SET, Report, Suspicion, Twins
+from .selection import Bases, join
 from .split import SETS, assign, few
 from .store import FeatureStore
 from .suspects import held_out_probabilities
-from .tables import Part
+from .tables import Part, blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -189,6 +189,7 @@ class Data:
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
     store: FeatureStore = field(repr=False)  # where choices are kept, too
+    kept: dict[bytes, Bases] = field(default_factory=dict, repr=False)
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -209,18 +210,32 @@ class Data:
         """The features of some photos."""
         return Part(self.features, rows)
 
+    def bases(self, rows: Ints) -> Bases:
+        """The bases of some photos; of those last asked for they are kept, since several steps begin with them."""
+        key = rows.tobytes()
+        if key not in self.kept:
+            self.kept.clear()
+            self.kept[key] = Bases(self.of(rows), self.seed)
+        return self.kept[key]
+
+    def coordinates(self, rows: Ints, selection: Selection) -> Floats:
+        """(N, k) of some photos in the bases of the modules chosen."""
+        return join(self.bases(rows).of(selection.chosen))
+
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
         """A head trained on some photos alone: modules and strength are chosen on them, too."""
-        features, labels, groups = self.of(rows), self.labels[rows], self.groups[rows]
-        selection = self.select(features, labels, groups, rows)
+        bases, labels, groups = self.bases(rows), self.labels[rows], self.groups[rows]
+        selection = self.select(bases, labels, groups, rows)
         if self.chosen is not None:
             selection = replace(selection, chosen=self.chosen)
-        return fit(features, labels, groups, self.checkup.classes, self.seed, selection)
+        return fit(bases.features, labels, groups, self.checkup.classes, self.seed, selection, bases)
 
-    def select(self, features: Mapping[str, Floats], labels: Ints, groups: Ints, rows: Ints) -> Selection:
+    def select(self, bases: Bases, labels: Ints, groups: Ints, rows: Ints) -> Selection:
         """What modules and strength cross-validation chooses among some photos."""
         chosen = self.remember(
-            "selection", rows, lambda: json.dumps(asdict(select(features, labels, groups, self.seed))).encode()
+            "selection",
+            rows,
+            lambda: json.dumps(asdict(select(bases.features, labels, groups, self.seed, bases))).encode(),
         )
         fields = json.loads(chosen)
         scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
@@ -246,10 +261,13 @@ class Data:
         libraries = f"{__version__} {version('scikit-learn')} {version('numpy')}"
         digest = hashlib.sha256(f"{libraries} {self.seed} {self.chosen}".encode())
         others: Mapping[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups}
-        parts: Iterable[tuple[str, NDArray[Any]]] = chain(self.features.items(), others.items())
-        for name, values in parts:
-            digest.update(f"\n{name} {values.shape} {values.dtype}\n".encode())
-            digest.update(np.ascontiguousarray(values).data)
+        for address in self.features:
+            digest.update(f"\n{address} {len(self.labels)}\n".encode())
+            for values in blocks(self.features, address):
+                digest.update(np.ascontiguousarray(values).data)
+        for name, numbers in others.items():
+            digest.update(f"\n{name} {numbers.shape} {numbers.dtype}\n".encode())
+            digest.update(numbers.tobytes())
         return digest.digest()
 
 
@@ -301,12 +319,14 @@ def train_few(data: Data) -> Trained:
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
     """Everything there is to say of the training."""
-    rows, head = trained.trained, trained.head
+    rows, head, selection = trained.trained, trained.head, trained.selection
     curve = learning_curve(
         data.remember_array(
-            f"learning {trained.selection}",
+            f"learning {selection}",
             rows,
-            lambda: count_right(data.of(rows), data.labels[rows], data.groups[rows], trained.selection, data.seed),
+            lambda: count_right(
+                data.coordinates(rows, selection), data.labels[rows], data.groups[rows], selection.strength, data.seed
+            ),
         )
     )
     return Report(
@@ -318,7 +338,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         calibrated=trained.calibrated,
         tested_by=trained.tested_by,
         majority=int(np.bincount(data.labels[rows]).argmax()),
-        selection=trained.selection,
+        selection=selection,
         temperature=head.temperature,
         threshold=head.threshold,
         false_accept_rate=head.false_accept_rate,
@@ -353,10 +373,13 @@ def background_remarks(data: Data) -> Iterator[str]:
 
 def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
     """Photos that heads which have not seen them would file elsewhere, the surest first."""
+    every, selection = np.arange(len(data.labels)), trained.selection
     likely = data.remember_array(
-        f"held out {trained.selection}",
-        np.arange(len(data.labels)),
-        lambda: held_out_probabilities(data.features, data.labels, data.groups, trained.selection, data.seed),
+        f"held out {selection}",
+        every,
+        lambda: held_out_probabilities(
+            data.coordinates(every, selection), data.labels, data.groups, selection.strength, data.seed
+        ),
     )
     found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes

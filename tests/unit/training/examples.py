@@ -16,6 +16,7 @@ from godeeper.training.head import KEPT, fit, nested_logits
 from godeeper.training.learning import count_right, forecast, learning_curve
 from godeeper.training.measure import suspected_mislabels
 from godeeper.training.report import Report, Suspicion, Twins
+from godeeper.training.selection import join, make_bases
 from godeeper.training.suspects import held_out_probabilities
 
 Ints = NDArray[np.int64]
@@ -61,11 +62,12 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     labels = np.arange(photos, dtype=np.int64) % 4
     features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
     head, selection = fit(features, labels, groups, NAMES, seed=0)
-    seen = held_out_probabilities(features, labels, groups, selection, seed=0)
+    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    seen = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
     logits, calibrated = nested_logits(features, labels, groups, NAMES, seed=0)
     tested = np.flatnonzero(~np.isnan(logits).any(axis=1))
     paths = tuple(f"{NAMES[label]}/photo {number} <&'\">.jpg" for number, label in enumerate(labels))
-    curve = learning_curve(count_right(features, labels, groups, selection, seed=0))
+    curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
     found = suspected_mislabels(seen, labels)
     files = [Verdict(Entry(Path(path), path), "used", ()) for path in paths]
     files[3] = replace(files[3], status="repaired", reasons=("turned upright",))

@@ -7,6 +7,7 @@ import numpy as np
 from godeeper.training.head import select
 from godeeper.training.learning import CurvePoint, count_right, forecast, learning_curve
 from godeeper.training.measure import share_of
+from godeeper.training.selection import join, make_bases
 
 from .examples import make_features
 
@@ -15,7 +16,9 @@ def test_curve() -> None:
     """Four points with growing numbers of photos, the last better than the first, each tested on all photos."""
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
-    curve = learning_curve(count_right(features, labels, groups, select(features, labels, groups, seed=0), seed=0))
+    selection = select(features, labels, groups, seed=0)
+    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
     assert [point.photos for point in curve] == [60, 96, 156, 192] or [p.photos for p in curve] == [48, 96, 144, 192]
     assert (curve[-1].accuracy.value or 0) > (curve[0].accuracy.value or 1)
     assert {point.accuracy.n for point in curve} == {240}

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from godeeper.training import measure
-from godeeper.training.selection import select
+from godeeper.training.selection import join, make_bases, select
 from godeeper.training.suspects import held_out_probabilities
 
 from .examples import Ints, make_features
@@ -83,7 +83,9 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
     features = make_features(truth, distance, seed=seed)
     labels, planted = swap_labels(truth, 0.05, seed)
     groups = np.arange(400)
-    likely = held_out_probabilities(features, labels, groups, select(features, labels, groups, seed=0), seed=0)
+    selection = select(features, labels, groups, seed=0)
+    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    likely = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
     found = {suspect.row for suspect in measure.suspected_mislabels(likely, labels)}
     return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
 

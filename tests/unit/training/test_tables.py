@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from godeeper.training.tables import ROWS_AT_ONCE, Part, Tables
+from godeeper.training.tables import ROWS_AT_ONCE, Part, Tables, blocks
 
 WIDTHS = {"mixed/join": 3, "mixed_1/join": 5}
 COUNT = ROWS_AT_ONCE + 7
@@ -37,6 +37,16 @@ def test_parts_of_parts() -> None:
     for source in (tables, {name: values.astype(np.float32) for name, values in expected.items()}):
         part = Part(Part(source, rows), fewer)
         np.testing.assert_array_equal(part["mixed_1/join"], expected["mixed_1/join"][rows][fewer])
+    tables.close()
+
+
+def test_blocks() -> None:
+    """A module comes in pieces that are together what it is whole, also some photos of it."""
+    tables, expected = filled()
+    for features in (tables, Part(tables, np.arange(COUNT)), {name: tables[name] for name in tables}):
+        pieces = list(blocks(features, "mixed_1/join"))
+        assert [len(piece) for piece in pieces] == [ROWS_AT_ONCE, 7]
+        np.testing.assert_array_equal(np.concatenate(pieces), expected["mixed_1/join"])
     tables.close()
 
 
