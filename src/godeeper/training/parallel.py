@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ..memory import give_back
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -22,4 +24,6 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a little short of the best is no less a head
-        return list(pool.map(work, items))
+        answers = list(pool.map(work, items))
+    give_back()  # each thread keeps what it was done with, and the next step's arrays are of other sizes
+    return answers
