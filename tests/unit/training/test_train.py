@@ -152,7 +152,7 @@ def test_a_second_run_chooses_nothing_again(
     def never(*_: object) -> None:
         raise AssertionError("chosen again")
 
-    monkeypatch.setattr("godeeper.training.train.select", never)
+    monkeypatch.setattr("godeeper.training.data.select", never)
     godeeper.retrain(folder, features=FEATURES).save(tmp_path / "again.godeeper")
     classifier.save(tmp_path / "first.godeeper")
     assert (tmp_path / "again.godeeper").read_bytes() == (tmp_path / "first.godeeper").read_bytes()
