@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 BATCH = 8
-KEPT = 3
-"""A JPEG is decoded at a part of its size where that leaves so many times the network's side; see ``docs/decisions/0017-reduced-decoding.md``."""
+KEPT, KEPT_IN_8_BITS = 3, 2
+"""A JPEG is decoded at a part of its size where that leaves so many times the network's side, fewer where the network itself
+rounds more than that changes; see ``docs/decisions/0017-reduced-decoding.md``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def stream(
     names: list[str] = []
     errors: dict[int, str] = {}
     inputs: list[Floats] = []
-    for name, result in decoded(network.preprocess, photos, None if exact else KEPT * network.preprocess.size):
+    for name, result in decoded(network.preprocess, photos, None if exact else least_side(network)):
         if isinstance(result, PhotoError):
             errors[len(names)] = str(result)
         else:
@@ -84,6 +85,11 @@ def stream(
             names, errors, inputs = [], {}, []
     if names:
         yield Batch(tuple(names), pooled(network, np.concatenate(inputs), addresses) if inputs else {}, errors)
+
+
+def least_side(network: Network) -> int:
+    """Pixels that the lesser side of a reduced JPEG keeps."""
+    return (KEPT_IN_8_BITS if network.calibration else KEPT) * network.preprocess.size
 
 
 def whole_tensors(network: Network, addresses: Sequence[str]) -> dict[str, int]:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from godeeper.errors import AddressError
-from godeeper.network import Network
+from godeeper.network import Network, load
 from godeeper.photos.ahead import AHEAD
 from godeeper.photos.decode import decode
-from godeeper.stream import BATCH, KEPT, Batch, decoded, stream, whole_tensors
+from godeeper.stream import BATCH, KEPT, Batch, decoded, least_side, stream, whole_tensors
 
 ADDRESSES = ["mixed/join", "pool_3"]
 
@@ -113,6 +113,20 @@ def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
     np.testing.assert_array_equal(exact, whole)
     difference = np.abs(reduced - whole) * 127.5
     assert 0 < difference.mean() < 0.5
+
+
+def test_eight_bits_keep_less(net: Network, large: Path) -> None:
+    """A network that rounds takes photos whose lesser side has twice its own, within one level in the mean."""
+    small = load(engine="onnxruntime", precision="int8")
+    assert (least_side(net), least_side(small)) == (3 * 299, 2 * 299)
+    medium = Image.open(large).resize((1196, 1794), Image.Resampling.BICUBIC)
+    path = large.with_name("medium.jpg")
+    medium.save(path, quality=95)
+    whole = net.preprocess(decode(path))
+    [(_, untouched)] = decoded(net.preprocess, [path], least_side(net))
+    [(_, reduced)] = decoded(net.preprocess, [path], least_side(small))
+    np.testing.assert_array_equal(untouched, whole)
+    assert 0 < np.abs(reduced - whole).mean() * 127.5 < 1
 
 
 @pytest.mark.parametrize(
