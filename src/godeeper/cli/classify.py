@@ -79,7 +79,7 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
     from ..photos.decode import Photo, decode
     from ..photos.listing import photos_in
 
-    waiting: list[str | Path | Photo] = []
+    waiting: list[str | Photo] = []
     barren: dict[str, dict[str, Any]] = {}
     for place in places:
         try:

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def written(
-    writer: Writer, network: Any, photos: list[Path], addresses: dict[str, int], progress: Any, *, exact: bool
+    writer: Writer, network: Any, photos: list[str], addresses: dict[str, int], progress: Any, *, exact: bool
 ) -> dict[str, str]:
     """Write the features of all photos; answers the errors of those that cannot be read."""
     from ..stream import stream

@@ -105,7 +105,7 @@ def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
         except PhotoError as error:
             yield place, error
             continue
-        yield from ((place if place == "-" else str(each), each) for each in found)
+        yield from ((place if place == "-" else each, each) for each in found)
 
 
 def read(classifier: Classifier, folder: Path) -> Album:

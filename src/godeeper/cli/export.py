@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from ..training.classifier import Classifier
 
     classifier = Classifier.load(options.classifier)
-    photos = photos_in(options.photos) if options.photos else classifier.test_photos
+    photos: Sequence[str | Path] = photos_in(options.photos) if options.photos else classifier.test_photos
     certificate = export(classifier, options.out, options.to, photos)
     record: dict[str, Any] = {
         "classifier": str(options.classifier),

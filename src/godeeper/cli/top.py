@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     network = load(weights=options.weights)
     tensor = resolve_one(network.blueprint, options.address)
     with counter("photos") as progress:
-        search = top_photos(network, photos_in([options.place]), tensor, options.top, progress)
+        search = top_photos(network, [Path(each) for each in photos_in([options.place])], tensor, options.top, progress)
     network.close()
     records = []
     for found in search.filters:

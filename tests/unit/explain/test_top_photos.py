@@ -36,12 +36,12 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def search(net: Network, album: Path) -> Search:
     """The top five photos of two filters."""
-    return top_photos(net, photos_in([album]), resolve_one(net.blueprint, ADDRESS), top=5)
+    return top_photos(net, [Path(each) for each in photos_in([album])], resolve_one(net.blueprint, ADDRESS), top=5)
 
 
 def test_the_greatest_values_come_first(net: Network, album: Path, search: Search) -> None:
     """As looking at each photo by itself finds them, the same file counted once."""
-    paths = [path for path in photos_in([album]) if path.name not in ("bad.jpg", "copy.png")]
+    paths = [path for path in map(Path, photos_in([album])) if path.name not in ("bad.jpg", "copy.png")]
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
         expected = np.argsort(-column, kind="stable")[:5]

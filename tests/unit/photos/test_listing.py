@@ -1,0 +1,65 @@
+"""Which files of a folder are photos, in which order, and what is said where there are none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from godeeper.errors import PhotoError
+from godeeper.photos.listing import photos_in
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Photos by their names: two levels, hidden ones, a folder that is called like a photo."""
+    for name in (
+        "b.jpg",
+        "a-1.PNG",
+        "a/z.jpg",
+        "a/deep/y.webp",
+        ".hidden.jpg",
+        ".git/x.jpg",
+        "note.txt",
+        "odd.jpg/in.jpg",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_photos_of_a_folder_in_the_order_of_paths(album: Path) -> None:
+    """Those below it included, sorted as paths are; what is hidden and what is no photo left out."""
+    expected = ["a/deep/y.webp", "a/z.jpg", "a-1.PNG", "b.jpg", "odd.jpg/in.jpg"]
+    assert photos_in([album]) == [str(album / name) for name in expected]
+    assert photos_in([album]) == [str(path) for path in sorted(map(Path, photos_in([album])))]
+
+
+def test_files_are_taken_as_they_are_named(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever they are called, there or not, in the order given; a folder's photos carry the folder as it was named."""
+    monkeypatch.chdir(album)
+    assert photos_in(["note.txt", "gone.jpg", "./b.jpg"]) == ["note.txt", "gone.jpg", "b.jpg"]
+    assert photos_in(["a/"]) == ["a/deep/y.webp", "a/z.jpg"]
+    assert photos_in(["."])[0] == "a/deep/y.webp"
+
+
+def test_links_to_files_are_photos_and_links_to_folders_are_not_followed(album: Path) -> None:
+    """A folder that holds itself by a link has an end."""
+    (album / "link.jpg").symlink_to("b.jpg")
+    (album / "a" / "loop").symlink_to(album)
+    assert [path for path in photos_in([album]) if "l" in Path(path).name] == [str(album / "link.jpg")]
+
+
+def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
+    """It says which, and what it looked for."""
+    with pytest.raises(PhotoError, match=r"no photo in this folder; expected files like \*\.jpg"):
+        photos_in([tmp_path])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="every folder can be read as root")
+def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
+    """It is not passed over in silence."""
+    (album / "a").chmod(0)
+    with pytest.raises(PhotoError, match="cannot read this folder"):
+        photos_in([album])
+    (album / "a").chmod(0o700)
