@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from ..photos.ahead import in_order
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
 from ..stream import BATCH, whole_tensor
-from .store import chunks, feature_key
+from .store import chunks, feature_key, feature_recipe
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -121,16 +122,20 @@ class Computer:
         self.tensors = tensors
         self.store = store
 
-    def key(self, pixels: str, address: str) -> bytes:
-        """Under which a feature is stored."""
-        tensor = self.tensors[address]
+    @cached_property
+    def recipes(self) -> dict[str, bytes]:
+        """By address, what a feature follows from besides the photo."""
         network = self.network
         computed_by = network.runner.identity(pooled=True).key
-        return feature_key(pixels, network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
+        return {
+            address: feature_recipe(network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
+            for address, tensor in self.tensors.items()
+        }
 
     def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
         """What is stored of each photo: hash of its pixels -> address -> (C,)."""
-        keys = {(pixels, address): self.key(pixels, address) for pixels in hashes for address in self.tensors}
+        recipes = self.recipes.items()
+        keys = {(pixels, address): feature_key(pixels, recipe) for pixels in hashes for address, recipe in recipes}
         found = self.store.get_many(keys.values())
         return {
             pixels: {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
@@ -148,7 +153,11 @@ class Computer:
             pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)
         }
         self.store.put_many(
-            {self.key(pixels, name): row for pixels, rows in features.items() for name, row in rows.items()}
+            {
+                feature_key(pixels, self.recipes[name]): row
+                for pixels, rows in features.items()
+                for name, row in rows.items()
+            }
         )
         return features
 

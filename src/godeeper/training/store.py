@@ -50,19 +50,23 @@ DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, 
 """SQLite's codes for a file whose content is not what was written; ``SQLITE_ERROR`` is a table that is missing."""
 
 
-def feature_key(
-    pixels_sha256: str, weights_sha256: str, address: str, preprocessing: str, computed_by: str = "onnxruntime fp32"
+def feature_key(pixels_sha256: str, recipe: bytes) -> bytes:
+    """What a feature is stored under: ``recipe``, of a photo whose decoded pixels have that hash."""
+    return hashlib.sha256(recipe + pixels_sha256.encode()).digest()
+
+
+def feature_recipe(
+    weights_sha256: str, address: str, preprocessing: str, computed_by: str = "onnxruntime fp32"
 ) -> bytes:
-    """What a feature is stored under.
+    """What a feature follows from besides the photo, in a few bytes.
 
     Args:
-        pixels_sha256: of the decoded photo.
         weights_sha256: of the weights, which covers their network and dialect.
         address: the tensor's 2015 name.
         preprocessing: ``Preprocess.summary``.
         computed_by: ``Identity.key`` of the engine, since two engines may round the last bit otherwise.
     """
-    parts = [FEATURE_RECIPE, pixels_sha256, weights_sha256, address, preprocessing, computed_by]
+    parts = [FEATURE_RECIPE, weights_sha256, address, preprocessing, computed_by]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 

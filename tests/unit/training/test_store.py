@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from godeeper.training.store import FeatureStore, connect, damaged_copy, feature_key
+from godeeper.training.store import FeatureStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
 MANY = 800  # batches that take longer to write than a process lives here
@@ -33,7 +33,8 @@ write_missing(Path(sys.argv[1]), MANY, lambda: print("wrote", flush=True))
 def features(batch: int) -> dict[bytes, np.ndarray]:
     """Eight features that anyone can make again."""
     numbers = np.random.default_rng(batch)
-    keys = [feature_key(f"{batch}/{number}", SHA256, "mixed/join", "") for number in range(BATCH)]
+    recipe = feature_recipe(SHA256, "mixed/join", "")
+    keys = [feature_key(f"{batch}/{number}", recipe) for number in range(BATCH)]
     return {key: numbers.normal(size=CHANNELS).astype(np.float16) for key in keys}
 
 
@@ -83,7 +84,7 @@ def test_all_that_determines_a_feature_is_in_its_key() -> None:
     """Other pixels, weights, tensor, preprocessing or engine are another key."""
     parts = ["pixels", "weights", "mixed/join", "squash to 299 x 299", "onnxruntime fp32"]
     changed = [[*parts[:place], "other", *parts[place + 1 :]] for place in range(len(parts))]
-    assert len({feature_key(*each) for each in [parts, *changed]}) == 6
+    assert len({feature_key(pixels, feature_recipe(*others)) for pixels, *others in [parts, *changed]}) == 6
 
 
 def test_killed_at_any_moment(path: Path) -> None:
