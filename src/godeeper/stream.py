@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .ahead import in_order, one_ahead
 from .blueprint.address import resolve_one
 from .blueprint.sites import PHOTO_KINDS
 from .engine.plan import NETWORK_INPUT, key_of, plan
 from .errors import AddressError, ChannelError, PhotoError
 from .network import Network
-from .photos.ahead import in_order
 from .photos.decode import Photo, decode
 
 if TYPE_CHECKING:
@@ -71,20 +71,38 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
-    names: list[str] = []
-    errors: dict[int, str] = {}
-    inputs: list[Floats] = []
-    for name, result in decoded(network.preprocess, photos, None if exact else least_side(network)):
+
+    def compute(supply: Supply) -> Batch:
+        planes = np.concatenate(supply.inputs) if supply.inputs else None  # (B, 3, H, W)
+        features = {} if planes is None else pooled(network, planes, addresses)
+        return Batch(tuple(supply.names), features, supply.errors)
+
+    yield from one_ahead(compute, supplies(decoded(network.preprocess, photos, None if exact else least_side(network))))
+
+
+@dataclass
+class Supply:
+    """What becomes a ``Batch``: the network's inputs (1, 3, H, W) of those photos that could be read."""
+
+    names: list[str] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    inputs: list[Floats] = field(default_factory=list)
+
+
+def supplies(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[Supply]:
+    """Photos in order, as many together as the network takes at once."""
+    supply = Supply()
+    for name, result in photos:
         if isinstance(result, PhotoError):
-            errors[len(names)] = str(result)
+            supply.errors[len(supply.names)] = str(result)
         else:
-            inputs.append(result)
-        names.append(name)
-        if len(inputs) == BATCH:
-            yield Batch(tuple(names), pooled(network, np.concatenate(inputs), addresses), errors)
-            names, errors, inputs = [], {}, []
-    if names:
-        yield Batch(tuple(names), pooled(network, np.concatenate(inputs), addresses) if inputs else {}, errors)
+            supply.inputs.append(result)
+        supply.names.append(name)
+        if len(supply.inputs) == BATCH:
+            yield supply
+            supply = Supply()
+    if supply.names:
+        yield supply
 
 
 def least_side(network: Network) -> int:

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from PIL import Image
 from PIL import __version__ as PILLOW
 
+from ..ahead import in_order
 from ..errors import PhotoError
 from ..version import __version__
-from .ahead import in_order
 from .decode import SUFFIX_FORMATS, Photo, decode
 from .fingerprint import Look, look
 from .folder import Entry

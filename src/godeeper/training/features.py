@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property
 from itertools import islice
@@ -18,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ahead import in_order, one_ahead
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import PhotoError
 from ..memory import give_back
-from ..photos.ahead import in_order
 from ..photos.decode import decode
 from ..photos.fingerprint import pixel_hash
 from ..stream import BATCH, whole_tensor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
+    Features = Mapping[str, Mapping[str, Halves]]  # hash of the pixels -> address -> (C,)
     Progress = Callable[[int, int], None]
 
 READ_AT_ONCE = 256  # photos whose features are read together
@@ -142,36 +144,39 @@ class Computer:
             for pixels in hashes
         }
 
-    def compute(self, batch: Mapping[str, Floats], addresses: Sequence[str]) -> dict[str, dict[str, Halves]]:
-        """Some tensors for a few photos, hash of the pixels -> (1, 3, size, size); they are stored, too."""
+    def compute(self, batch: Mapping[str, Floats], addresses: Sequence[str]) -> Features:
+        """Some tensors for a few photos, hash of the pixels -> (1, 3, size, size); to be stored by who asked."""
         keys = [key_of(self.tensors[address]) for address in addresses]
         steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
         planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
         values = self.network.runner.run(steps, {NETWORK_INPUT: planes})
         columns = [halves(values[key]) for key in keys]  # (B, C) each
-        features = {
-            pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)
-        }
+        return {pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)}
+
+    def keep(self, features: Features) -> None:
+        """Store what was computed."""
         self.store.put_many(
             {
-                feature_key(pixels, self.recipes[name]): row
-                for pixels, rows in features.items()
-                for name, row in rows.items()
+                feature_key(pixels, self.recipes[address]): values
+                for pixels, by_address in features.items()
+                for address, values in by_address.items()
             }
         )
-        return features
 
 
 class Audience:
     """An onlooker of the doctor's, who computes the features of each photo that is decoded anyway.
 
-    ``seconds``: how long the others waited for it.
+    ``seconds``: how long the others waited for it.  While the network has one batch, the next comes together.
     """
 
     def __init__(self, network: Network, addresses: Sequence[str], store: FeatureStore) -> None:
         tensors = {address: whole_tensor(network, address) for address in addresses}
         self.computer = Computer(network, tensors, store)
         self.waiting: dict[str, Floats] = {}
+        self.computing: dict[str, Floats] = {}
+        self.thread = ThreadPoolExecutor(1, "network")
+        self.answer: Future[Features] | None = None
         self.seconds = 0.0
 
     def prepare(self, photo: Photo) -> Floats:
@@ -180,7 +185,7 @@ class Audience:
 
     def take(self, finding: Finding, kept: Floats) -> None:
         """Once there are as many photos as the network takes, it computes."""
-        if finding.look:
+        if finding.look and finding.look.pixels_sha256 not in self.computing:
             self.waiting[finding.look.pixels_sha256] = kept
         if len(self.waiting) == BATCH:
             self.drop_known()
@@ -192,6 +197,8 @@ class Audience:
         self.drop_known()
         if self.waiting:
             self.compute()
+        self.keep(self.answer)
+        self.thread.shutdown()
         self.computer.network.close()
 
     def drop_known(self) -> None:
@@ -204,10 +211,17 @@ class Audience:
         self.seconds += time.perf_counter() - started
 
     def compute(self) -> None:
-        """Compute all that wait."""
+        """Have all that wait computed; meanwhile what was computed before them is stored."""
+        before = self.answer
+        self.computing, self.waiting = self.waiting, {}
+        self.answer = self.thread.submit(self.computer.compute, self.computing, list(self.computer.tensors))
+        self.keep(before)
+
+    def keep(self, answer: Future[Features] | None) -> None:
+        """Store an answer, when it is there."""
         started = time.perf_counter()
-        self.computer.compute(self.waiting, list(self.computer.tensors))
-        self.waiting = {}
+        if answer:
+            self.computer.keep(answer.result())
         self.seconds += time.perf_counter() - started
 
 
@@ -256,14 +270,17 @@ class Extraction:
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
         """Compute some tensors for some photos; what is done is stored batch by batch."""
         photos = [self.photos[self.places[pixels][0]] for pixels in hashes]
+        groups = list(chunks(hashes, BATCH))
         with closing(decoded(self.computer.network.preprocess, photos)) as inputs:
-            for group in chunks(hashes, BATCH):
-                batch = dict(zip(group, islice(inputs, len(group)), strict=True))
-                self.keep(self.computer.compute(batch, addresses))
-                self.tell(group)
+            batches = (dict(zip(group, islice(inputs, len(group)), strict=True)) for group in groups)
+            with closing(one_ahead(lambda batch: self.computer.compute(batch, addresses), batches)) as answers:
+                for group, features in zip(groups, answers, strict=True):
+                    self.computer.keep(features)
+                    self.keep(features)
+                    self.tell(group)
 
-    def keep(self, features: Mapping[str, Mapping[str, Halves]]) -> None:
-        """Write some photos' features, hash of the pixels -> address -> (C,), into the arrays."""
+    def keep(self, features: Features) -> None:
+        """Write some photos' features into the arrays."""
         arrays = self.results()
         for pixels, rows in features.items():
             for address in rows.keys() & arrays.keys():

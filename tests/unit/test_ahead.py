@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from godeeper.photos.ahead import AHEAD, NICENESS, in_order
+from godeeper.ahead import AHEAD, NICENESS, in_order, one_ahead
 
 
 def test_answers_come_in_the_order_of_the_items() -> None:
@@ -56,6 +56,42 @@ def test_only_so_many_items_are_taken_ahead() -> None:
         next(answers)
         assert taken == asked + AHEAD - 1
     answers.close()
+
+
+def test_one_item_is_under_way_while_an_answer_is_used() -> None:
+    """One, not more; the answers are in order."""
+    begun: list[int] = []
+    second = threading.Event()
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 1:
+            second.set()
+        return -item
+
+    answers = one_ahead(work, range(4))
+    assert next(answers) == 0
+    assert second.wait(10)
+    assert begun == [0, 1]
+    assert list(answers) == [-1, -2, -3]
+    assert list(one_ahead(work, [])) == []
+
+
+def test_what_fails_one_ahead_fails_at_its_place() -> None:
+    """What comes before it is answered, whether the work fails or the supply of items."""
+
+    def supply() -> Iterator[int]:
+        yield from (4, 2)
+        raise ValueError("no more")
+
+    answers = one_ahead(lambda item: 8 // item, supply())
+    assert [next(answers), next(answers)] == [2, 4]
+    with pytest.raises(ValueError, match="no more"):
+        next(answers)
+    answers = one_ahead(lambda item: 8 // item, [4, 0, 2])
+    assert next(answers) == 2
+    with pytest.raises(ZeroDivisionError):
+        next(answers)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")

@@ -1,8 +1,8 @@
-"""Photos are decoded in threads, ahead of who asks for them: a network, mostly, that needs every core itself.
+"""Work is done in threads, ahead of who asks for it: photos are decoded while a network computes, which needs every core itself.
 
-Those threads give way to it where the system lets one thread do so (Linux).  They fill the gaps that it leaves, and
-get their turn when it waits for them; side by side with it they would halve the speed of one of its threads, for which
-all others then wait.
+Threads that decode give way to it where the system lets one thread do so (Linux).  They fill the gaps that it leaves,
+and get their turn when it waits for them; side by side with it they would halve the speed of one of its threads, for
+which all others then wait.  The network itself is one batch ahead, and not idle while its answers are put away.
 """
 
 from __future__ import annotations
@@ -43,6 +43,32 @@ def in_order(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def one_ahead(work: Callable[[Item], Answer], items: Iterable[Item]) -> Generator[Answer, None, None]:
+    """``work(item)`` for each item, in their order, in one thread, which has the next item while an answer is made use of.
+
+    What ``work``, or the supply of items, raises is raised at the item's place.
+    """
+    supply, failure = iter(items), None
+    waiting: Future[Answer] | None = None
+    with ThreadPoolExecutor(1, "network") as pool:
+        while True:
+            try:
+                item = next(supply)
+            except StopIteration:
+                break
+            except Exception as error:
+                failure = error
+                break
+            following = pool.submit(work, item)
+            if waiting:
+                yield waiting.result()
+            waiting = following
+        if waiting:
+            yield waiting.result()
+    if failure:
+        raise failure
 
 
 def give_way() -> None:
