@@ -1,6 +1,6 @@
 """From a folder of photos to a classifier, cold: godeeper against Keras and fastai, accuracy beside the seconds.
 
-    python bench/classifier.py [--rounds 2] [--each 110] [--photos FOLDER] [--without fastai]
+    python bench/classifier.py [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
 
 All three train on the same photos and are then asked about the same others.  The photos are pieces of scikit-image's
 pictures, blurred and with noise; or those of a folder with one folder a class, such as ``/usr/share/openclipart/png`` of
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def more_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--each", type=int, default=110, metavar="N", help="photos a class, at most (default: 110)")
+    parser.add_argument("--each", type=int, default=240, metavar="N", help="photos a class, at most (default: 240)")
     parser.add_argument("--photos", nargs=1, default=[], metavar="FOLDER", help="one folder a class")
     parser.add_argument("--without", action="append", default=[], choices=RIVALS, help="a rival that is not run")
     parser.add_argument("--precision", default="int8", help="godeeper's: fp32, int8 or auto (default: int8)")

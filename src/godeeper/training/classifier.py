@@ -30,6 +30,7 @@ from ..stream import stream
 from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
+from .parallel import on_one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,7 +178,8 @@ class Classifier:
 
     def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
         """(N, classes): what the head makes of features, address -> (N, C)."""
-        likely = np.asarray(self.head.probabilities(features), np.float64)
+        with on_one_thread():  # the network may be at the next photos
+            likely = np.asarray(self.head.probabilities(features), np.float64)
         answer: NDArray[np.float64] = likely / likely.sum(
             axis=1, keepdims=True
         )  # to the last digit of double precision
