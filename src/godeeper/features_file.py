@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-ROWS_AT_ONCE = 1024  # in a group of Parquet's
+ROWS_AT_ONCE = 1024  # in a group of Parquet's, or of names
 
 
 class Writer(Protocol):
@@ -90,7 +90,7 @@ class NpzWriter:
         """Join the arrays into one file."""
         try:
             with zipfile.ZipFile(self.temporary, "x", zipfile.ZIP_STORED) as archive:
-                save(archive, "photos", np.array(self.photos, np.str_))
+                self.save_names(archive)
                 save(archive, "provenance", np.array(json.dumps(self.provenance)))
                 for address, part in self.parts.items():
                     self.copy(archive, address, part)
@@ -98,12 +98,19 @@ class NpzWriter:
         except OSError as error:
             raise unwritable(self.path, error) from error
 
+    def save_names(self, archive: zipfile.ZipFile) -> None:
+        """The photos' names: a few at a time, since an array gives each of them as much room as the longest."""
+        kind = f"<U{max(map(len, self.photos), default=1)}"
+        with archive.open("photos.npy", "w", force_zip64=True) as member:
+            write_header(member, kind, (len(self.photos),))
+            for start in range(0, len(self.photos), ROWS_AT_ONCE):
+                member.write(np.array(self.photos[start : start + ROWS_AT_ONCE], kind).tobytes())
+
     def copy(self, archive: zipfile.ZipFile, address: str, part: IO[bytes]) -> None:
         """One array: its header, then its numbers."""
         part.seek(0)
-        shape = (len(self.photos), self.channels[address])
         with archive.open(f"{address}.npy", "w", force_zip64=True) as member:
-            np.lib.format.write_array_header_1_0(member, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            write_header(member, "<f4", (len(self.photos), self.channels[address]))
             shutil.copyfileobj(part, member, 1 << 20)
 
     def close(self) -> None:
@@ -185,6 +192,11 @@ def put_in_place(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def write_header(member: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
+    """What stands before an array's numbers in a ``.npy`` file."""
+    np.lib.format.write_array_header_1_0(member, {"descr": kind, "fortran_order": False, "shape": shape})
 
 
 def save(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:

@@ -30,7 +30,10 @@ SAME_STEM = "_nohash_"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded."""
+    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
+
+    ``edges`` are the bytes of ``photos.fingerprint.edges``.
+    """
 
     entry: Entry
     status: Status
@@ -38,7 +41,7 @@ class Verdict:
     pixels_sha256: str | None
     fingerprint: int | None
     size: tuple[int, int] | None
-    edges: tuple[float, ...] = field(default=(), repr=False)  # see photos.fingerprint
+    edges: bytes = field(default=b"", repr=False)
 
     @property
     def usable(self) -> bool:
@@ -162,7 +165,8 @@ def judge(photos: list[Finding]) -> Iterable[Verdict]:
         if look is None:
             yield Verdict(finding.entry, status, reasons, None, None, None)
         else:
-            yield Verdict(finding.entry, status, reasons, look.pixels_sha256, look.fingerprint, look.size, edges(look))
+            colours = edges(look).tobytes()
+            yield Verdict(finding.entry, status, reasons, look.pixels_sha256, look.fingerprint, look.size, colours)
 
 
 def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
@@ -189,7 +193,7 @@ def group_photos(photos: list[Finding]) -> dict[str, int]:
     index = {pixels: number for number, pixels in enumerate(hashes)}
     families: dict[tuple[str, str], list[int]] = defaultdict(list)
     for finding in photos:
-        stem, marker, _ = finding.entry.path.name.partition(SAME_STEM)
+        stem, marker, _ = finding.entry.file.partition(SAME_STEM)
         if finding.look and marker:
             families[finding.entry.label, stem].append(index[finding.look.pixels_sha256])
     numbers = group([looks[pixels] for pixels in hashes], families.values())

@@ -22,25 +22,39 @@ SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file and its class, which is the folder it is in, relative to the root; empty in the root itself."""
+    """A ``file`` in a ``folder``, and its class: that folder relative to the root, empty in the root itself.
 
-    path: Path
+    Text, which all files of a folder share: tens of thousands of ``Path`` objects are felt.
+    """
+
+    folder: str
+    file: str
     label: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.folder, self.file)
 
     @property
     def name(self) -> str:
         """The file relative to the root, with ``/`` on every system."""
-        return f"{self.label}/{self.path.name}" if self.label else self.path.name
+        return f"{self.label}/{self.file}" if self.label else self.file
 
     @property
     def hidden(self) -> bool:
         """A file of the system's or out of people's sight: nobody means it as a photo."""
-        return self.path.name.startswith(".") or self.path.name.casefold() in SYSTEM_NAMES
+        return self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES
+
+    @property
+    def suffix(self) -> str:
+        """How the file's name ends, as it is written."""
+        return Path(self.file).suffix
 
     @property
     def named_photo(self) -> bool:
         """It is called like a photo, whatever it holds."""
-        return self.path.suffix.lower() in PHOTO_SUFFIXES
+        return self.suffix.lower() in PHOTO_SUFFIXES
 
 
 def read_folder(folder: Path) -> list[Entry]:
@@ -53,7 +67,7 @@ def read_folder(folder: Path) -> list[Entry]:
     """
     found: list[Entry] = []
     seen: set[tuple[int, int]] = set()
-    waiting = [(Path(folder), "")]
+    waiting = [(str(folder), "")]
     while waiting:
         place, label = waiting.pop()
         identity = identify(place)
@@ -62,22 +76,22 @@ def read_folder(folder: Path) -> list[Entry]:
         seen.add(identity)
         for child in sorted(listed(place), key=lambda each: each.name, reverse=True):
             if not child.is_dir():
-                found.append(Entry(Path(child.path), label))
+                found.append(Entry(place, child.name, label))
             elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
-                waiting.append((Path(child.path), f"{label}/{child.name}" if label else child.name))
-    return sorted(found, key=lambda entry: (entry.label, entry.path.name))
+                waiting.append((child.path, f"{label}/{child.name}" if label else child.name))
+    return sorted(found, key=lambda entry: (entry.label, entry.file))
 
 
-def identify(folder: Path) -> tuple[int, int]:
+def identify(folder: str) -> tuple[int, int]:
     """What is the same for two paths to one folder."""
     try:
-        status = folder.stat()
+        status = Path(folder).stat()
     except (OSError, ValueError) as error:
         raise unusable(folder, error) from None
     return status.st_dev, status.st_ino
 
 
-def listed(folder: Path) -> list[os.DirEntry[str]]:
+def listed(folder: str) -> list[os.DirEntry[str]]:
     """What is in a folder."""
     try:
         with os.scandir(folder) as children:
@@ -86,7 +100,7 @@ def listed(folder: Path) -> list[os.DirEntry[str]]:
         raise unusable(folder, error) from None
 
 
-def unusable(folder: Path, error: OSError | ValueError) -> OptionError:
+def unusable(folder: str, error: OSError | ValueError) -> OptionError:
     """The error for a folder that cannot be read, with the system's reason."""
     reason = error.strerror if isinstance(error, OSError) else error
     return OptionError(f"cannot read the folder {folder} ({reason}); expected a folder with one folder a class")

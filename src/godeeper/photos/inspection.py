@@ -146,13 +146,14 @@ class Room:
 def content_key(entry: Entry) -> bytes | None:
     """Names what a finding follows from: the file's bytes and ending, and who decodes it.  None for what is no file."""
     try:
-        if entry.hidden or not entry.path.is_file():
+        path = entry.path
+        if entry.hidden or not path.is_file():
             return None
-        with entry.path.open("rb") as file:
+        with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    parts = ["finding", FINDING_RECIPE, __version__, PILLOW, entry.path.suffix.lower(), content]
+    parts = ["finding", FINDING_RECIPE, __version__, PILLOW, entry.suffix.lower(), content]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
@@ -176,10 +177,11 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
     try:
         if entry.hidden or not (entry.named_photo or header(entry)):
             return Finding(entry), None
-        if entry.path.exists() and not entry.path.is_file():
+        path = entry.path
+        if path.exists() and not path.is_file():
             return Finding(entry, error="not a file but a pipe, socket or device; expected a photo"), None
         with room.hold(pixels(entry)):
-            photo = decode(entry.path)
+            photo = decode(path)
             kept = prepare(photo) if prepare and entry.label else None
             return Finding(entry, look(photo), (*photo.notes, *suffix_note(entry))), kept
     except PhotoError as error:
@@ -214,7 +216,7 @@ def first_bytes(entry: Entry) -> tuple[str | None, int]:
 
 def suffix_note(entry: Entry) -> list[str]:
     """A note where the ending is of no kind of photo; where it is of another kind, ``decode`` says so."""
-    if entry.path.suffix.lower() in SUFFIX_FORMATS:
+    if entry.suffix.lower() in SUFFIX_FORMATS:
         return []
-    ending = f"named {entry.path.suffix}" if entry.path.suffix else "named without an ending"
+    ending = f"named {entry.suffix}" if entry.suffix else "named without an ending"
     return [f"{ending}, but it is {header(entry)}"]

@@ -50,7 +50,7 @@ GREATEST_HALF = float(np.finfo(np.float16).max)
 
 def extract(
     network: Network,
-    photos: Sequence[tuple[Path, str]],
+    photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: FeatureStore,
     progress: Progress | None = None,
@@ -88,7 +88,7 @@ def extract(
 
 def tabulate(
     network: Network,
-    photos: Sequence[tuple[Path, str]],
+    photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: FeatureStore,
     progress: Progress | None = None,
@@ -106,7 +106,7 @@ def tabulate(
 
 def fill(
     network: Network,
-    photos: Sequence[tuple[Path, str]],
+    photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: FeatureStore,
     progress: Progress | None = None,
@@ -231,7 +231,7 @@ class Extraction:
     def __init__(
         self,
         computer: Computer,
-        photos: Sequence[tuple[Path, str]],
+        photos: Sequence[tuple[str | Path, str]],
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
     ) -> None:
@@ -298,7 +298,7 @@ def halves(values: Floats) -> Halves:
     return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)
 
 
-def decoded(preprocess: Preprocess, photos: Sequence[tuple[Path, str]]) -> Generator[Floats, None, None]:
+def decoded(preprocess: Preprocess, photos: Sequence[tuple[str | Path, str]]) -> Generator[Floats, None, None]:
     """Each photo as (1, 3, size, size), in order.
 
     Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
@@ -306,7 +306,7 @@ def decoded(preprocess: Preprocess, photos: Sequence[tuple[Path, str]]) -> Gener
     return in_order(lambda photo: network_input(preprocess, *photo), photos)
 
 
-def network_input(preprocess: Preprocess, path: Path, pixels: str) -> Floats:
+def network_input(preprocess: Preprocess, path: str | Path, pixels: str) -> Floats:
     """One photo, decoded and resized, if it is still the one that was hashed."""
     photo = decode(path)
     if pixel_hash(photo) != pixels:

@@ -52,7 +52,7 @@ def by_lot(entries: Iterable[Entry]) -> Iterator[Entry]:
     sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
     for _, same in groupby(sized, key=lambda each: each[0]):
         tied = [entry for _, entry in same]
-        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (beginning(entry.path), entry.path.name))
+        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (beginning(entry.path), entry.file))
 
 
 def digest(text: str) -> str:

@@ -103,7 +103,7 @@ def retrain(
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("features"):
-            photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+            photos = [(str(verdict.entry.path), verdict.pixels_sha256 or "") for verdict in checkup.usable]
             values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
         give_back()
@@ -263,7 +263,9 @@ def set_sizes(data: Data, trained: Trained) -> dict[str, int]:
 
 def background_remarks(data: Data) -> Iterator[str]:
     """A remark for each class that may be known by its background alone."""
-    edges = np.array([verdict.edges for verdict in data.verdicts], np.float32)
+    edges = np.frombuffer(b"".join(verdict.edges for verdict in data.verdicts), np.float32).reshape(
+        len(data.labels), -1
+    )
     for found in telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed):
         yield found.remark
 

@@ -66,7 +66,7 @@ def test_a_link_back_is_followed_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [".hidden.jpg", "Thumbs.db", "desktop.ini", "._1.jpg"])
 def test_hidden_files(name: str) -> None:
     """What the system puts beside photos is known as such."""
-    assert Entry(Path(name), "a").hidden
+    assert Entry("a", name, "a").hidden
 
 
 def test_missing_folder(tmp_path: Path) -> None:

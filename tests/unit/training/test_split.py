@@ -30,7 +30,7 @@ def made_up(groups: dict[str, list[int]]) -> Checkup:
     rows = [(label, number) for label, numbers in groups.items() for number in numbers]
     hashes = [f"{index:064x}" for index in range(len(rows))]
     verdicts = [
-        Verdict(Entry(Path(label) / f"{index}.jpg", label), "used", (), pixels, index, (1, 1))
+        Verdict(Entry(label, f"{index}.jpg", label), "used", (), pixels, index, (1, 1))
         for index, ((label, _), pixels) in enumerate(zip(rows, hashes, strict=True))
     ]
     return Checkup(Path(), tuple(verdicts), {p: number for p, (_, number) in zip(hashes, rows, strict=True)}, ())
