@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
+from .interruption import interruptible
 
 COMMANDS = (
     "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "top", "embed", "serve", "export",
@@ -59,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = make_parser(commands_for(given)).parse_args(given)
     try:
-        code: int = options.run(options)
-        sys.stdout.flush()
+        with interruptible():
+            code: int = options.run(options)
+            sys.stdout.flush()
     except GodeeperError as error:
         if options.debug:
             raise
