@@ -40,7 +40,8 @@ ALIKE = {"keras": 0.99}  # torchvision's pools count the padding: with the same 
 OVERHEAD = 1.08
 FLAT = 1.05
 SMALL_PHOTOS = 128  # of at most a megapixel
-MANY, FEW = 20_000, 1_000  # photos of the run that weighs memory
+MANY, FEW = 20_000, 1_000  # photos of the runs that weigh memory
+WEIGHINGS = 5  # the same run differs by a tenth: which threads are ahead of which is chance
 
 
 def main() -> int:
@@ -98,25 +99,18 @@ def embed(photos: Path, name: str, *options: str) -> list[str | Path]:
     return [sys.executable, "-m", "godeeper", "embed", photos, "--out", out, "--features", "mixed_10/join", *options]
 
 
-def weigh_memory(many: int) -> dict[int, Cost]:
-    """Folders of one small photo under many names; the network's first tensor, for it is the loop that is weighed."""
-    costs = {}
-    for count in (FEW, many):
-        folder = PHOTOS / f"same-{count}"
+def weigh_memory(many: int) -> dict[int, list[Cost]]:
+    """Folders of one small photo under many names, in turn; the network's first tensor, for it is the loop that is weighed."""
+    folders = {count: PHOTOS / f"same-{count}" for count in (FEW, many)}
+    for count, folder in folders.items():
         link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "godeeper",
-            "embed",
-            folder,
-            "--out",
-            FEATURES / "same.npz",
-            "--features",
-            "conv",
-        ]
-        costs[count] = processes.measure(command)
-    return costs
+    out = FEATURES / "same.npz"
+    commands: dict[str, list[str | Path]] = {
+        f"{count:,} photos": [sys.executable, "-m", "godeeper", "embed", folder, "--out", out, "--features", "conv"]
+        for count, folder in folders.items()
+    }
+    costs = processes.interleave(commands, list(commands), WEIGHINGS, warm=False)
+    return dict(zip(folders, costs.values(), strict=True))
 
 
 def link(photo: Path, folder: Path, count: int) -> None:
@@ -137,9 +131,9 @@ def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]
     return document
 
 
-def all_targets(costs: dict[str, list[Cost]], memory: dict[int, Cost], inside: dict[str, Any]) -> list[Target]:
+def all_targets(costs: dict[str, list[Cost]], memory: dict[int, list[Cost]], inside: dict[str, Any]) -> list[Target]:
     """Every target of one run."""
-    few, many = (cost.mebibytes for cost in memory.values())
+    few, many = (middle(costs, "mebibytes") for costs in memory.values())
     agreement = {row["name"]: row for row in inside["agreement"]}
     return [
         *(
@@ -172,6 +166,11 @@ def overhead(inside: dict[str, Any]) -> float:
     seconds = inside["seconds"]
     ratio: float = median(seconds["from files"]) / median(seconds["ready tensors"])
     return ratio
+
+
+def spread(costs: list[Cost]) -> str:
+    """The quartiles of the peaks."""
+    return tables.brackets([cost.mebibytes for cost in costs], 0)
 
 
 def median(values: list[float]) -> float:
@@ -213,9 +212,12 @@ def overhead_table(inside: dict[str, Any]) -> list[str]:
     )
 
 
-def memory_table(memory: dict[int, Cost]) -> list[str]:
+def memory_table(memory: dict[int, list[Cost]]) -> list[str]:
     """Does it grow?"""
-    rows = [[f"{count:,}", f"{cost.mebibytes:.0f}", f"{cost.wall:.1f}"] for count, cost in memory.items()]
+    rows = [
+        [f"{count:,}", f"{middle(costs, 'mebibytes'):.0f} ({spread(costs)})", f"{middle(costs):.1f}"]
+        for count, costs in memory.items()
+    ]
     return tables.table(["photos to the means of conv", "peak MiB", "wall s"], rows)
 
 

@@ -30,15 +30,23 @@ def within(folder: str | Path) -> list[str]:
 
 
 def walked(folder: str) -> Iterator[str]:
-    """Text, not ``Path``: a long list of those takes five times the memory."""
+    """Text, and as little of it as can be: many thousand ``Path`` or ``DirEntry`` weigh more than a network's batch."""
+    names, folders = [], set()
     try:
         with os.scandir(folder) as entries:
-            shown = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.add(entry.name)
+                elif Path(entry.name).suffix.lower() not in SUFFIX_FORMATS:
+                    continue
+                names.append(entry.name)
     except OSError as error:
         raise PhotoError(f"{folder}: cannot read this folder ({error.strerror})") from None
-    for entry in shown:
-        path = Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from walked(entry.path)
-        elif path.suffix.lower() in SUFFIX_FORMATS:
-            yield str(path)
+    for name in sorted(names):
+        path = str(Path(folder, name))
+        if name in folders:
+            yield from walked(path)
+        else:
+            yield path
