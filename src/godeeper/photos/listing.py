@@ -30,23 +30,23 @@ def within(folder: str | Path) -> list[str]:
 
 
 def walked(folder: str) -> Iterator[str]:
-    """Text, and as little of it as can be: many thousand ``Path`` or ``DirEntry`` weigh more than a network's batch."""
-    names, folders = [], set()
+    """Text, and each path once: many thousand ``Path`` or ``DirEntry`` weigh more than a network's batch."""
+    paths, folders = [], set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
+                path = entry.name if folder == "." else entry.path
                 if entry.is_dir(follow_symlinks=False):
-                    folders.add(entry.name)
+                    folders.add(path)
                 elif Path(entry.name).suffix.lower() not in SUFFIX_FORMATS:
                     continue
-                names.append(entry.name)
+                paths.append(path)
     except OSError as error:
         raise PhotoError(f"{folder}: cannot read this folder ({error.strerror})") from None
-    for name in sorted(names):
-        path = str(Path(folder, name))
-        if name in folders:
+    for path in sorted(paths):
+        if path in folders:
             yield from walked(path)
         else:
             yield path
