@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class OpenVinoRunner:
         self.calibration = calibration
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.openvino = imported()
-        self.core = self.openvino.Core()
+        self.core = shared_core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()
         self.turn = Lock()  # a model's requests serve one caller at a time
 
@@ -123,6 +124,14 @@ class OpenVinoRunner:
 def settings_for(plan: Plan) -> dict[str, str]:
     """How a plan is to be computed, in OpenVINO's words."""
     return {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
+
+
+@cache
+def shared_core() -> Any:
+    """One for all, for ever: each has the calling thread take its signals on a stack of its own, and two that end in the order
+    in which they were made leave it one that is gone.  Ctrl-C would end the process by a segmentation fault.
+    """
+    return imported().Core()
 
 
 def imported() -> Any:

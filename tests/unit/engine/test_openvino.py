@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
+import textwrap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -202,6 +206,30 @@ def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
     first.close()
     assert first.is_ready(steps)
     assert not first.is_ready(plan_for(net, ["conv"], pooled=False))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_ctrl_c_after_several_engines(chelsea: Path) -> None:
+    """Engines that end in the order they were made leave a process that can still be interrupted."""
+    pytest.importorskip("openvino")
+    script = f"""
+        import signal, time
+        import godeeper
+        first, second = (godeeper.load(engine="openvino") for _ in range(2))
+        for network in (first, second):
+            network.peek({str(chelsea)!r}, "conv")
+        del network, first
+        del second
+        try:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 def test_auto_imports_nothing_it_does_not_use(net: Network, chelsea: Path) -> None:
