@@ -126,7 +126,7 @@ def graph(nodes: list[onnx.NodeProto], matrix: NDArray[np.float32], constants: l
 def by_onnxruntime(graph: bytes, matrix: NDArray[np.float32]) -> Callable[[], Any]:
     from godeeper.engine.onnxruntime import Session
 
-    session = Session(graph, ["y"], keeps_memory=True)
+    session = Session(graph, ["y"], many_photos=True)
     return lambda: session.run({"x": np.abs(matrix)})
 
 

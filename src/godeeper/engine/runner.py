@@ -43,7 +43,8 @@ class Runner:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
-        return dict(zip(plan.fetched, self.session(plan).run(named(plan, feeds)), strict=True))
+        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # means are wanted of whole folders
+        return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(named(plan, feeds)), strict=True))
 
     def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
         """Who computes."""
@@ -57,19 +58,18 @@ class Runner:
         """Let go of the open sessions; the next run opens its own."""
         self.sessions.clear()
 
-    def session(self, plan: Plan) -> Session:
+    def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
         if plan not in self.sessions:
-            self.sessions[plan] = self.open(plan)
+            self.sessions[plan] = self.open(plan, many_photos=many_photos)
             while len(self.sessions) > self.open_sessions:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
         return self.sessions[plan]
 
-    def open(self, plan: Plan) -> Session:
+    def open(self, plan: Plan, *, many_photos: bool) -> Session:
         """A session for ``plan``; where another process clears the cache meanwhile, without a file."""
-        many = plan.pooled  # means are wanted of whole folders, grids of one photo
         try:
-            return Session(self.graphs.find(plan), result_names(plan), keeps_memory=many)
+            return Session(self.graphs.find(plan), result_names(plan), many_photos=many_photos)
         except FileNotFoundError:
-            return Session(self.graphs.graph(plan), result_names(plan), keeps_memory=many)
+            return Session(self.graphs.graph(plan), result_names(plan), many_photos=many_photos)

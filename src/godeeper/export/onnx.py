@@ -105,7 +105,7 @@ def described(model: onnx.ModelProto, said: Mapping[str, Any]) -> bytes:
 
 def runner(payload: bytes) -> Predict:
     """What a graph says of a photo's pixels (H, W, 3) uint8: (classes,) float32."""
-    session = Session(payload, [PROBABILITIES])
+    session = Session(payload, [PROBABILITIES], many_photos=True)
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[Any]:
         answer: NDArray[Any] = session.session.run([PROBABILITIES], {PHOTO: pixels})[0]

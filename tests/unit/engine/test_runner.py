@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxruntime import GraphOptimizationLevel
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.engine.cache import SEAL_BYTES, GraphCache, cache_folder
+from godeeper.engine.graphs import named
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError
 from godeeper.weights.registry import find
 
 ADDRESS = "conv_2"
+PHOTO = np.linspace(-1, 1, 3 * 299 * 299, dtype=np.float32).reshape(1, 3, 299, 299)
 
 
 @pytest.fixture
@@ -30,10 +33,23 @@ def small_plan() -> Plan:
 
 
 def run(cache: GraphCache) -> np.ndarray:
-    photo = np.linspace(-1, 1, 3 * 299 * 299, dtype=np.float32).reshape(1, 3, 299, 299)
-    runner = Runner(find("bundled"), cache)
-    (value,) = runner.run(small_plan(), {NETWORK_INPUT: photo}).values()
+    (value,) = Runner(find("bundled"), cache).run(small_plan(), {NETWORK_INPUT: PHOTO}).values()
     return value
+
+
+@pytest.mark.parametrize(("photos", "pooled", "many"), [(1, False, False), (2, False, True), (1, True, True)])
+def test_numbers_are_laid_out_anew_for_many_photos(cache: GraphCache, *, photos: int, pooled: bool, many: bool) -> None:
+    """For one photo they stay as they are; values are the same but for rounding."""
+    weights = find("bundled")
+    steps = plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))], pooled=pooled)
+    engine = Runner(weights, cache)
+    (value,) = engine.run(steps, {NETWORK_INPUT: np.repeat(PHOTO, photos, axis=0)}).values()
+    (session,) = engine.sessions.values()
+    level = session.session.get_session_options().graph_optimization_level
+    assert level == (GraphOptimizationLevel.ORT_ENABLE_ALL if many else GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
+    other = Runner(weights, cache).session(steps, many_photos=not many)
+    (expected,) = other.run(named(steps, {NETWORK_INPUT: PHOTO}))
+    np.testing.assert_allclose(value[:1], expected, rtol=1e-4, atol=1e-5)
 
 
 def entries(cache: GraphCache) -> list[Path]:
