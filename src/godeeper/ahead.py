@@ -19,7 +19,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-AHEAD = 24  # items under way or done before who asks has them; a network's input takes 1 MB
+AHEAD = 16  # items under way or done before who asks has them: two batches; a network's input takes 1 MB
 MOST_THREADS = 4  # beside a network
 NICENESS = 10  # with more, any other program could bring decoding to a halt
 

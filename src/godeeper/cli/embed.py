@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..errors import PhotoError
 from .common import add_command, add_engine, print_json
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ def run(options: argparse.Namespace) -> int:
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
     photos = photos_in(options.places)
-    if not photos:
-        raise OptionError(f"{' '.join(options.places)}: no photo")
     provenance = {
         "weights": network.weights.name,
         "weights_sha256": network.weights.sha256,
@@ -63,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
     }
     with closing(writer_for(options.out, addresses, provenance)) as writer, counter("photos") as progress:
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)
+        if len(errors) == len(photos):
+            raise PhotoError(none_of(list(errors.values())))
         writer.finish()
     report(options, addresses, len(photos), errors)
     return 1 if errors else 0
@@ -83,6 +83,11 @@ def written(
         done += len(batch.names)
         progress(done, len(photos))
     return errors
+
+
+def none_of(errors: list[str]) -> str:
+    """What is said where there is nothing to write."""
+    return errors[0] if len(errors) == 1 else f"none of {len(errors)} photos can be read; the first: {errors[0]}"
 
 
 def last_module(network: Any) -> str:

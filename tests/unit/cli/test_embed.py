@@ -44,6 +44,16 @@ def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> 
     assert [path.name for path in out.parent.iterdir()] == ["photos.npz"]
 
 
+@pytest.mark.parametrize("gone", [["gone"], ["gone", "gone.jpg"]])
+def test_nothing_to_write(gone: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there is an error, and no file of no photos."""
+    places = [str(tmp_path / name) for name in gone]
+    assert main(["embed", *places, "--out", str(tmp_path / "out.npz"), "--features", "conv"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{places[0]}: no such file" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_parquet(folder: Path, net: Network) -> None:
     """The same as a table, where pyarrow is there."""
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -1,0 +1,92 @@
+"""Does a training that was killed leave anything behind that the next one notices?
+
+    python bench/killed.py [--times 30] [--seed 0]
+
+trains once undisturbed, and then as often as asked: a cache of its own, ``kill -9`` at a random moment of the time that the quiet
+training took, and a second training, which goes on with what the first one left.  Prints when each was killed, how much it had
+written, and whether classifier and report came out with the same bytes.  Exit code 1 if one did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import processes
+import tables
+from places import RESULTS
+
+FOLDER, WORK = RESULTS / "killed-photos", RESULTS / "killed"
+EACH, NOISE = 12, 0.3  # photos of a class, and how much is hidden of each
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=30, metavar="N", help="how many trainings are killed (30)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+    options = parser.parse_args()
+    if not FOLDER.exists():
+        datasets.crops(FOLDER, EACH, NOISE)
+    shutil.rmtree(WORK, ignore_errors=True)
+    quiet = Training(WORK / "quiet")
+    seconds = quiet.finish()
+    moments = random.Random(options.seed)
+    rows, same = [], 0
+    for number in range(options.times):
+        processes.say(f"training {number + 1} of {options.times}")
+        killed = Training(WORK / str(number))
+        moment = moments.uniform(0, seconds)
+        left = killed.kill(moment)
+        again = killed.finish()
+        is_same = killed.result() == quiet.result()
+        same += is_same
+        rows.append([f"{moment:.2f}", f"{left / 1024:.0f}", f"{again:.1f}", "the same" if is_same else "**others**"])
+        shutil.rmtree(killed.place)
+    processes.say("")
+    print(f"A quiet training: {seconds:.1f} s.  Killed {options.times} times, the same bytes {same} times.\n")
+    print("\n".join(tables.table(["killed after, s", "KiB it left", "the next training, s", "bytes"], rows)))
+    return 0 if same == options.times else 1
+
+
+class Training:
+    """One place with a cache and a classifier of its own."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.cache = place / "cache"
+        self.out = place / "out" / "photos.godeeper"
+        self.out.parent.mkdir(parents=True)
+        self.command = [sys.executable, "-m", "godeeper", "retrain", str(FOLDER), "--out", str(self.out)]
+
+    def finish(self) -> float:
+        """Train to the end; seconds."""
+        return processes.measure(self.command, self.cache).wall
+
+    def kill(self, moment: float) -> int:
+        """Begin, and be killed after so many seconds; how many bytes are left."""
+        with subprocess.Popen(
+            self.command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(processes.environment(self.cache)),
+        ) as started:
+            time.sleep(moment)
+            started.kill()
+        return sum(path.stat().st_size for path in self.place.rglob("*") if path.is_file())
+
+    def result(self) -> str:
+        """The classifier's SHA-256, once nothing else lies beside it but its report."""
+        beside = sorted(path.name for path in self.out.parent.iterdir())
+        expected = sorted(f"{self.out.stem}{ending}" for ending in (".godeeper", ".html", ".json"))
+        return hashlib.sha256(self.out.read_bytes()).hexdigest() if beside == expected else ", ".join(beside)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
