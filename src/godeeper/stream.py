@@ -71,10 +71,14 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
+    size = network.preprocess.size
+    room = np.empty(
+        (BATCH, 3, size, size), np.float32
+    )  # one for all batches: large arrays that come and go leave holes
 
     def compute(supply: Supply) -> Batch:
-        planes = np.concatenate(supply.inputs) if supply.inputs else None  # (B, 3, H, W)
-        features = {} if planes is None else pooled(network, planes, addresses)
+        inputs = supply.inputs
+        features = pooled(network, np.concatenate(inputs, out=room[: len(inputs)]), addresses) if inputs else {}
         return Batch(tuple(supply.names), features, supply.errors)
 
     yield from one_ahead(compute, supplies(decoded(network.preprocess, photos, None if exact else least_side(network))))

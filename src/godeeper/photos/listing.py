@@ -9,6 +9,8 @@ from pathlib import Path
 from ..errors import PhotoError
 from .decode import SUFFIX_FORMATS
 
+ENDINGS = tuple(SUFFIX_FORMATS)
+
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:
     """Paths of each file that is named, and of every photo in each folder, the folders in it included, sorted.
@@ -40,7 +42,7 @@ def walked(folder: str) -> Iterator[str]:
                 path = entry.name if folder == "." else entry.path
                 if entry.is_dir(follow_symlinks=False):
                     folders.add(path)
-                elif Path(entry.name).suffix.lower() not in SUFFIX_FORMATS:
+                elif not entry.name.lower().endswith(ENDINGS):
                     continue
                 paths.append(path)
     except OSError as error:
