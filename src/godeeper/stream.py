@@ -71,10 +71,8 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
-    size = network.preprocess.size
-    room = np.empty(
-        (BATCH, 3, size, size), np.float32
-    )  # one for all batches: large arrays that come and go leave holes
+    # One array for all batches: large ones that come and go leave holes in the heap, and memory grows.
+    room = np.empty((BATCH, 3, network.preprocess.size, network.preprocess.size), np.float32)
 
     def compute(supply: Supply) -> Batch:
         inputs = supply.inputs
