@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,3 +34,11 @@ def net() -> Network:
     import godeeper
 
     return godeeper.load("inception_v3")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Interruptions are heard, here and in what is started, also where the tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

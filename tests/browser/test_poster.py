@@ -9,11 +9,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.browser.conftest import PATIENCE
 
 from godeeper.network import Network
 from godeeper.peek.poster import Poster
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -25,19 +30,20 @@ def poster(net: Network, chelsea: Path, tmp_path_factory: pytest.TempPathFactory
     return net.poster(chelsea, tmp_path_factory.mktemp("posters") / "poster")
 
 
-def shown(poster: Poster, place: str) -> str:
-    """The page's document after its script has run."""
-    assert CHROMIUM is not None
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
-    address = f"{poster.page.as_uri()}#{place}"
-    done = subprocess.run([CHROMIUM, *options, address], capture_output=True, text=True, check=True, timeout=120)
-    return done.stdout
+def shown(browser: Browser, poster: Poster, place: str) -> str:
+    """The page's document, once every tile in view is there."""
+    page = browser.new_page()
+    try:
+        page.goto(f"{poster.page.as_uri()}#{place}")
+        page.wait_for_selector('body[data-waiting="0"]', timeout=PATIENCE)
+        return page.content()
+    finally:
+        page.close()
 
 
-def test_it_opens_from_a_disk(poster: Poster) -> None:
+def test_it_opens_from_a_disk(browser: Browser, poster: Poster) -> None:
     """Every tile of the first view is read, and no error is said."""
-    page = shown(poster, "")
-    assert 'data-waiting="0"' in page
+    page = shown(browser, poster, "")
     assert re.search(r'<output id="said"[^>]*></output>', page)
     assert "125 tensors, 42883 filters" in page
 
@@ -45,13 +51,12 @@ def test_it_opens_from_a_disk(poster: Poster) -> None:
 @pytest.mark.parametrize(
     "name", ["mixed/tower_2/conv", "Mixed_5b.branch_pool", "activation_12", "MIXED/TOWER_2/CONV:0"]
 )
-def test_any_name_leads_to_the_tensor(poster: Poster, name: str) -> None:
+def test_any_name_leads_to_the_tensor(browser: Browser, poster: Poster, name: str) -> None:
     """The address after # may be of any convention; the legend has the tensor's own ends."""
-    page = shown(poster, f"{name}[12]")
+    page = shown(browser, poster, f"{name}[12]")
     assert '<h1 id="name">mixed/tower_2/conv[12]</h1>' in page
     tensor = next(each for each in poster.record["tensors"] if each["address"] == "mixed/tower_2/conv")
     assert f'<span id="high">{tensor["high"]:.4g}, all filters' in page
-    assert 'data-waiting="0"' in page
 
 
 GESTURES = {

@@ -258,6 +258,7 @@ MOMENTS = (
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 @pytest.mark.parametrize("wait", [0, 0.02, 0.3])
 @pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None:
     """Interrupted at any of many moments: no traceback, one line where there is something to end, whole files or none."""
     command = ["-X", "importtime", "-m", "godeeper", "peek", str(chelsea), "mixed*/join", "--out", str(tmp_path)]

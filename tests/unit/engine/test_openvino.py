@@ -209,6 +209,7 @@ def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_after_several_engines(chelsea: Path) -> None:
     """Engines that end in the order they were made leave a process that can still be interrupted."""
     pytest.importorskip("openvino")
