@@ -4,7 +4,7 @@
 
 trains once undisturbed, and then as often as asked: a cache of its own, ``kill -9`` at a random moment of the time that the quiet
 training took, and a second training, which goes on with what the first one left.  Prints when each was killed, how much it had
-written, and whether classifier and report came out with the same bytes.  Exit code 1 if one did not.
+written, and whether the classifier came out with the same bytes, and nothing but its report beside it.  Exit code 1 if one did not.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
     }
     with closing(writer_for(options.out, addresses, provenance)) as writer, counter("photos") as progress:
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)
-        if len(errors) == len(photos):
+        if all(photo in errors for photo in photos):  # one may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
-    report(options, addresses, len(photos), errors)
+    report(options, addresses, sum(photo not in errors for photo in photos), errors)
     return 1 if errors else 0
 
 
@@ -102,8 +102,8 @@ def report(options: argparse.Namespace, addresses: dict[str, int], count: int, e
     for error in errors.values():
         print(f"godeeper: {error}", file=sys.stderr)
     if options.json:
-        document = {"out": str(options.out), "photos": count - len(errors), "features": addresses, "errors": errors}
+        document = {"out": str(options.out), "photos": count, "features": addresses, "errors": errors}
         print_json(document)
     else:
         listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())
-        print(f"{options.out}: {count - len(errors)} photos, {listed}")
+        print(f"{options.out}: {count} photos, {listed}")

@@ -44,7 +44,7 @@ def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> 
     assert [path.name for path in out.parent.iterdir()] == ["photos.npz"]
 
 
-@pytest.mark.parametrize("gone", [["gone"], ["gone", "gone.jpg"]])
+@pytest.mark.parametrize("gone", [["gone"], ["gone", "gone.jpg"], ["gone", "gone"]])
 def test_nothing_to_write(gone: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is not there is an error, and no file of no photos."""
     places = [str(tmp_path / name) for name in gone]
