@@ -1,12 +1,45 @@
-"""Writing files so that nobody ever sees half of one."""
+"""The one door to files: only regular files are read, and nobody ever sees half of one that is written."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import OutputError
+
+NOT_A_FILE = "is a named pipe, device or socket, not a file"
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading, and never wait: a named pipe without a writer would block ``open`` for ever.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        OSError: it cannot be read; ``strerror`` is ``NOT_A_FILE`` for a named pipe, a device or a socket.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # a socket, or a device that is not there
+            raise OSError(error.errno, NOT_A_FILE, str(path)) from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, NOT_A_FILE, str(path))
+
+
+def read_regular(path: str | Path) -> bytes:
+    """The bytes of a regular file; raises as ``open_regular`` does."""
+    with open_regular(path) as file:
+        return file.read()
 
 
 def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> None:

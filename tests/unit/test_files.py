@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from godeeper.errors import OutputError
-from godeeper.files import write_atomically
+from godeeper.files import NOT_A_FILE, open_regular, read_regular, write_atomically
 
 
 def test_written_whole(tmp_path: Path) -> None:
@@ -69,3 +70,39 @@ def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
     with pytest.raises(OutputError, match="a file stands where a folder is needed"):
         write_atomically(tmp_path / "taken" / below, b"new")
     assert (tmp_path / "taken").read_bytes() == b"old"
+
+
+def test_a_regular_file_is_read(tmp_path: Path) -> None:
+    """Bytes come back as they are."""
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_regular(tmp_path / "file") == b"content"
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening it would wait for a writer for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=NOT_A_FILE):
+        open_regular(tmp_path / "pipe")
+
+
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the same reason, whatever the system calls it."""
+    monkeypatch.chdir(tmp_path)  # a socket's path has little room
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(OSError, match=NOT_A_FILE):
+            open_regular("socket")
+
+
+def test_a_device_is_refused() -> None:
+    """/dev/zero never ends."""
+    with pytest.raises(OSError, match=NOT_A_FILE):
+        open_regular("/dev/zero")
+
+
+def test_a_folder_and_a_missing_file_have_their_own_errors(tmp_path: Path) -> None:
+    """So that messages can tell them apart."""
+    with pytest.raises(IsADirectoryError):
+        open_regular(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "missing")
