@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST_QUOTE = 80  # characters of an input that a message repeats
+
 
 class GodeeperError(Exception):
     """Base of all errors that are the input's fault, not godeeper's."""
@@ -35,7 +37,7 @@ class UnknownName(GodeeperError):
     """A name that is not in the table it was looked up in (weights, scale, colour, dialect)."""
 
     def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown {what} {got!r}: expected one of {', '.join(known)}")
+        super().__init__(f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}")
 
 
 class AddressError(GodeeperError):
@@ -48,7 +50,7 @@ class UnknownAddress(AddressError):
     def __init__(self, got: str, known: Iterable[str], hint: str = "list all with: godeeper tensors") -> None:
         self.nearest = nearest(got, known)
         offer = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
-        super().__init__(f"no tensor is called {got!r}{offer}; {hint}")
+        super().__init__(f"no tensor is called {quoted(got)}{offer}; {hint}")
 
 
 class AmbiguousAddress(AddressError):
@@ -98,12 +100,20 @@ class OutputError(GodeeperError):
     """A file or folder that cannot be written."""
 
 
+def quoted(text: object) -> str:
+    """``text`` in quotes for a message: control characters escaped, and cut where it is long."""
+    whole = str(text)
+    if len(whole) <= LONGEST_QUOTE:
+        return repr(text)
+    return f"{whole[:LONGEST_QUOTE]!r}… ({len(whole)} characters)"
+
+
 def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
     """At most ``most`` of the ``known`` names that continue or look like ``got``, nearest first."""
     import difflib
 
     names = {name.casefold(): name for name in reversed(list(known))}
-    wanted = got.partition("[")[0].removesuffix(":0").casefold()
+    wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # comparing is quadratic
     longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
     alike = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
     return [names[name] for name in dict.fromkeys([*longer, *alike])][:most]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .blueprint.address import Tensor, parse, resolve, resolve_one
+from .blueprint.address import Tensor, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
@@ -187,8 +187,10 @@ class Network:
     def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
         """What to look at: all that is named, and of a pattern, those that ``shows``."""
         texts = [addresses] if isinstance(addresses, str) else addresses
-        named = {tensor for text in texts if not parse(text).is_pattern for tensor in resolve(self.blueprint, text)}
-        return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
+        tensors = resolve(self.blueprint, texts)
+        plain = [each.text for each in parse_all(texts) if not each.is_pattern]
+        named = set(resolve(self.blueprint, plain))
+        return [each for each in tensors if each in named or self.shows(each)]
 
     def make_peek(self, tensor: Tensor, values: Any, photo: Photo) -> Peek:
         """The record of one tensor's values."""

@@ -17,7 +17,7 @@ from .ahead import in_order, one_ahead
 from .blueprint.address import resolve_one
 from .blueprint.sites import PHOTO_KINDS
 from .engine.plan import NETWORK_INPUT, key_of, plan
-from .errors import AddressError, ChannelError, PhotoError
+from .errors import AddressError, ChannelError, PhotoError, quoted
 from .network import Network
 from .photos.decode import Photo, decode
 
@@ -122,10 +122,12 @@ def whole_tensor(network: Network, address: str) -> Tensor:
     """The tensor of that name; features are of all its channels, and of what the network computes."""
     tensor = resolve_one(network.blueprint, address)
     if tensor.channels is not None:
-        raise ChannelError(f"{address!r} names some channels: features are of whole tensors, name {tensor.name!r}")
+        raise ChannelError(
+            f"{quoted(address)} names some channels: features are of whole tensors, name {tensor.name!r}"
+        )
     if tensor.site.kind in PHOTO_KINDS:
         raise AddressError(
-            f"{address!r} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
+            f"{quoted(address)} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
         )
     return tensor
 

@@ -7,20 +7,26 @@ godeeper suggests near names, and never guesses one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
+from ..errors import AddressError, AmbiguousAddress, UnknownAddress, quoted
+from .channels import Range, channels_of, format_channels, parse_ranges
 from .conventions import family_conventions, name_places
 from .names import Convention, Names
 from .names import Stage as Stage  # addresses are what others know stages by
 from .names_inception_v3 import PHOTO_NAMES
 from .ops import Conv, Network
+from .pattern import compile_pattern, is_pattern
 from .sites import Field, Site, placed, sites
 
 DEFAULT_NETWORK = "inception_v3"
+
+LONGEST_NAME = 256  # characters; the longest name of a released graph has 86
+LONGEST_SLICE = 12_000  # characters: room for 2048 channels in any order
+MOST_ADDRESSES = 1000  # in one request: every tensor of a network, several times
+MOST_PATTERNS = 64  # in one request
 
 
 @dataclass(frozen=True)
@@ -68,41 +74,80 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Reference:
-    """An address as typed, taken apart: a name or pattern, and the text of its channel slice."""
+    """An address as typed, taken apart: a name or pattern, and the ranges of its channel slice."""
 
     text: str
     name: str
-    slice: str | None
+    ranges: tuple[Range, ...] | None
 
     @property
     def is_pattern(self) -> bool:
-        return any(character in self.name for character in "*?")
+        return is_pattern(self.name)
+
+    def tensor(self, site: Site, stage: Stage | None) -> Tensor:
+        """That stage of ``site`` with the channels that are asked for; raises ``ChannelError``."""
+        if self.ranges is None:
+            return Tensor(site, stage)
+        return Tensor(site, stage, channels_of(self.ranges, site.shape[0], self.text, site.address))
 
 
 def parse(text: str) -> Reference:
     """Split ``mixed/tower_2/conv:0[3,7:12]`` into name and channels; ``:0`` may stand on either side."""
-    word, output = r"[^\[\]\s]+?", r":\d+"
-    match = re.fullmatch(
-        rf"\s*(?P<name>{word}(?: {word})*)(?P<out>{output})?(?:\[(?P<slice>[^\[\]]*)\])?(?P<late>{output})?\s*", text
-    )
-    if not match:
+    head, bracket, rest = text.strip().partition("[")
+    inside, closing, behind = rest.partition("]")
+    name, output = split_output(head)
+    check_length(text, name, inside)
+    late = split_output(behind)
+    if not is_name(name) or (bracket and not closing) or late[0] or (output and late[1]):
         raise AddressError(
-            f"cannot read the address {text!r}: expected a name like mixed/tower_2/conv:0 or mixed/tower_2/conv[3,7:12]"
+            f"cannot read the address {quoted(text)}: expected a name like mixed/tower_2/conv:0 or mixed/tower_2/conv[3,7:12]"
         )
-    output = match["out"] or match["late"] or ":0"
-    if output != ":0":
-        raise AddressError(f"{text!r} asks for output {output}: every tensor here is output :0 of its operation")
-    return Reference(text, match["name"], match["slice"])
+    if (output or late[1]) not in ("", ":0"):
+        raise AddressError(
+            f"{quoted(text)} asks for output {quoted(output or late[1])}: every tensor here is output :0 of its operation"
+        )
+    return Reference(text, name, parse_ranges(inside, text) if bracket else None)
+
+
+def split_output(text: str) -> tuple[str, str]:
+    """``mixed/conv:0`` -> (``mixed/conv``, ``:0``)."""
+    name, colon, number = text.rpartition(":")
+    return (name, f":{number}") if colon and number.isascii() and number.isdecimal() else (text, "")
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` is words with single spaces between them, without brackets."""
+    return bool(text) and "]" not in text and " ".join(text.split()) == text
+
+
+def check_length(text: str, name: str, inside: str) -> None:
+    """Raise where a name or a channel slice is longer than any that there is."""
+    if len(name) > LONGEST_NAME:
+        raise UnknownAddress(text, (), f"a name has at most {LONGEST_NAME} characters, this one {len(name)}")
+    if len(inside) > LONGEST_SLICE:
+        raise AddressError(
+            f"the channel slice of {quoted(text)} has {len(inside)} characters: expected at most {LONGEST_SLICE}"
+        )
 
 
 def resolve(network: Network, texts: str | Iterable[str]) -> tuple[Tensor, ...]:
     """The tensors that the addresses or patterns mean, in the order given, each once."""
-    found: dict[Tensor, None] = {}
-    for text in [texts] if isinstance(texts, str) else texts:
-        reference = parse(text)
+    found: dict[tuple[int, Stage | None, tuple[int, ...] | None], Tensor] = {}
+    for reference in parse_all([texts] if isinstance(texts, str) else texts):
         for site, stage in match_pattern(network, reference) if reference.is_pattern else [look_up(network, reference)]:
-            found[Tensor(site, stage, parse_channels(reference, site))] = None
-    return tuple(found)
+            tensor = reference.tensor(site, stage)
+            found.setdefault((site.index, stage, tensor.channels), tensor)
+    return tuple(found.values())
+
+
+def parse_all(texts: Iterable[str]) -> list[Reference]:
+    """The addresses of one request, each once; raises ``AddressError`` where they are too many."""
+    references = [parse(text) for text in dict.fromkeys(texts)]
+    patterns = sum(reference.is_pattern for reference in references)
+    for what, count, most in (("addresses", len(references), MOST_ADDRESSES), ("patterns", patterns, MOST_PATTERNS)):
+        if count > most:
+            raise AddressError(f"got {count} {what}: expected at most {most} at a time")
+    return references
 
 
 def resolve_one(network: Network, text: str) -> Tensor:
@@ -111,7 +156,7 @@ def resolve_one(network: Network, text: str) -> Tensor:
     if len(tensors) > 1:
         few = ", ".join(tensor.address for tensor in tensors[:5])
         raise AmbiguousAddress(
-            f"{text!r} means {len(tensors)} tensors ({few}, …) where one is wanted: name one of them"
+            f"{quoted(text)} means {len(tensors)} tensors ({few}, …) where one is wanted: name one of them"
         )
     return tensors[0]
 
@@ -123,7 +168,9 @@ def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]
         raise UnknownAddress(reference.text, printed_names(network), f"list all with: {listing(network)}")
     if len(meant) > 1:
         few = " and ".join(Tensor(*pair).name for pair in meant)
-        raise AmbiguousAddress(f"{reference.text!r} means {few}, by different conventions: use one of these names")
+        raise AmbiguousAddress(
+            f"{quoted(reference.text)} means {few}, by different conventions: use one of these names"
+        )
     return meant[0]
 
 
@@ -138,59 +185,18 @@ def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, St
     Pre-ReLU stages count only where no default tensor fits: ``mixed_4/**`` is the module's sites,
     ``mixed_4/**/Conv2D`` its raw convolutions.
     """
-    fits = re.compile(pattern_expression(reference.name)).fullmatch
-    found = [
-        (site, stage)
-        for site in sites(network)
-        for stage in stages(site)
-        if any(fits(name) for name in known_names(site, stage))
-    ]
+    pattern = compile_pattern(reference.name)
+    found = [pair for pair, names in pattern_names(network) if any(map(pattern.fits, names))]
     if not found:
         raise UnknownAddress(reference.text, (), f"no name fits this pattern; list them with: {listing(network)}")
     return [pair for pair in found if pair[1] in (None, "relu")] or found
 
 
-def pattern_expression(pattern: str) -> str:
-    """A pattern as a regular expression."""
-    crossing = {"**": ".*", "*": r"[^/.]*", "?": r"[^/.]"}
-    parts = re.split(r"(\*\*|\*|\?)", pattern)
-    return "".join(crossing.get(part) or re.escape(part) for part in parts)
-
-
-def parse_channels(reference: Reference, site: Site) -> tuple[int, ...] | None:
-    """``3,7:12`` as channel numbers, ends excluded as in Python; None for no slice."""
-    if reference.slice is None:
-        return None
-    count = site.shape[0]
-    chosen: list[int] = []
-    for part in reference.slice.split(","):
-        match = re.fullmatch(r"\s*(\d*)(?:(:)(\d*))?\s*", part)
-        if not match or not (match[1] or match[2]):
-            raise ChannelError(
-                f"cannot read the channels [{reference.slice}] of {reference.text!r}: expected numbers and ranges like [3,7:12]"
-            )
-        first = int(match[1] or 0)
-        end = int(match[3] or count) if match[2] else first + 1
-        if not first < end <= count:
-            raise ChannelError(
-                f"{reference.text!r}: channel {part.strip()} is out of range: {site.address} has channels 0 to {count - 1}"
-            )
-        chosen.extend(range(first, end))
-    if len(set(chosen)) < len(chosen):
-        raise ChannelError(f"{reference.text!r} names a channel twice")
-    return tuple(chosen)
-
-
-def format_channels(channels: Sequence[int]) -> str:
-    """Channel numbers as a slice, runs written as ranges: the inverse of ``parse_channels``."""
-    parts: list[str] = []
-    start = 0
-    for end in range(1, len(channels) + 1):
-        if end == len(channels) or channels[end] != channels[end - 1] + 1:
-            run = channels[start:end]
-            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}:{run[-1] + 1}")
-            start = end
-    return ",".join(parts)
+@lru_cache(maxsize=8)
+def pattern_names(network: Network) -> tuple[tuple[tuple[Site, Stage | None], tuple[str, ...]], ...]:
+    """Each site at each stage, and the names that patterns are matched with: those we print."""
+    pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
+    return tuple((pair, tuple(known_names(*pair))) for pair in pairs)
 
 
 def stages(site: Site) -> tuple[Stage | None, ...]:

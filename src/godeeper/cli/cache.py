@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..errors import OptionError, quoted
 from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
@@ -142,5 +142,5 @@ def size_of(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMG]?B)?)", text.strip().upper())
     if match is None or match[2] not in UNITS:
-        raise OptionError(f"size {text!r}: expected a number and B, KB, MB or GB, such as 500MB")
+        raise OptionError(f"size {quoted(text)}: expected a number and B, KB, MB or GB, such as 500MB")
     return int(float(match[1]) * UNITS[match[2]])

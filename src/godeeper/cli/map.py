@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OptionError, UnknownName, WeightsError
+from ..errors import OptionError, UnknownName, WeightsError, quoted
 from ..version import __version__
 from .common import add_command, print_json
 
@@ -47,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
     from ..files import write_atomically
 
     if options.out.suffix.lower() not in ENDINGS:
-        raise OptionError(f"cannot tell the format of {str(options.out)!r}: expected a name that ends in .svg or .html")
+        raise OptionError(
+            f"cannot tell the format of {quoted(options.out)}: expected a name that ends in .svg or .html"
+        )
     if options.photo:
         drawn, pictures, provenance = with_photo(options)
     else:

@@ -24,7 +24,7 @@ from ..blueprint.names import Place, numbered
 from ..blueprint.names_inception_v3 import torchvision_ending
 from ..blueprint.ops import Branch, Conv, Fork, Module, Network, Norm, Pool, Step
 from ..blueprint.sites import PHOTO_KINDS, Site, sites
-from ..errors import AddressError, OptionError
+from ..errors import AddressError, OptionError, quoted
 from .plan import Key, key_of
 from .torch_operations import ConvUnit, Join, attach, module_of, nn, operation, pool, torch
 
@@ -204,7 +204,7 @@ class TorchNetwork(nn.Module):
         """
         tensor = resolve_one(self.blueprint, address)
         if tensor.channels is not None:
-            raise AddressError(f"{address!r} is a part of a tensor: expected a whole one, leave out the channels")
+            raise AddressError(f"{quoted(address)} is a part of a tensor: expected a whole one, leave out the channels")
         return self.operation(key_of(tensor))
 
     def operation(self, key: Key) -> nn.Module:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from ..errors import OptionError
+from ..errors import OptionError, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Preprocess:
     def __post_init__(self) -> None:
         for what, got, known in (("fit", self.fit, FITS), ("filter", self.filter, FILTERS)):
             if got not in known:
-                raise OptionError(f"unknown {what} {got!r}: expected one of {', '.join(known)}")
+                raise OptionError(f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}")
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:

@@ -201,7 +201,8 @@ async def peek(request: Request) -> Response:
     desk = desk_of(request)
     upload = await desk.reception.read(request)
     laboratory = desk.laboratory
-    tensors = laboratory.tensors(upload.fields.get("address") or BLOG_TENSORS)
+    addresses = upload.fields.get("address") or BLOG_TENSORS
+    tensors = await laboratory.draw(lambda: laboratory.tensors(addresses))
     scale = upload.field("scale", "shared")
     check_scale(scale)
     photo = await laboratory.develop(upload.data, upload.name)
@@ -247,9 +248,10 @@ async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
 
 async def tensors(request: Request) -> Response:
     """What can be looked at."""
-    network = desk_of(request).laboratory.network
-    found = network.tensors(request.query_params.get("pattern", "**"))
-    return json_answer(tensors_document(network.blueprint, found))
+    laboratory, pattern = desk_of(request).laboratory, request.query_params.get("pattern", "**")
+    network = laboratory.network
+    found = await laboratory.draw(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
+    return json_answer(found)
 
 
 async def health(request: Request) -> Response:

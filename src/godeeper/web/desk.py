@@ -54,7 +54,7 @@ async def photo_of(request: Request) -> Kept:
 async def peek_of(request: Request, photo: Kept, address: str | None = None) -> Peek:
     """What the tensor that the path names, or ``address``, says of the photo."""
     laboratory = desk_of(request).laboratory
-    tensor = laboratory.tensor(request.path_params["address"] if address is None else address)
+    tensor = await laboratory.find(request.path_params["address"] if address is None else address)
     return await laboratory.peek(photo, tensor)
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from ..blueprint.address import Tensor, parse, resolve_one
+from ..blueprint.address import Tensor, parse_all, resolve_one
 from ..blueprint.sites import PHOTO_KINDS, sites
 from ..engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from ..engine.runner import Runner
@@ -139,10 +139,15 @@ class Laboratory:
         """The tensor of that address; raises ``UnknownAddress``, ``AddressError``, or ``Refused`` if it shows nothing."""
         return self.checked(resolve_one(self.network.blueprint, address))
 
+    async def find(self, address: str) -> Tensor:
+        """As ``tensor``, without holding up the event loop: an unknown address is compared with all that there are."""
+        return await self.draw(lambda: self.tensor(address))
+
     def tensors(self, addresses: Sequence[str]) -> list[Tensor]:
         """The tensors that addresses and patterns mean; raises as ``tensor`` does for those that are named."""
-        patterns = [text for text in addresses if parse(text).is_pattern]
-        named = [self.tensor(text) for text in addresses if text not in patterns]
+        references = parse_all(addresses)
+        patterns = [each.text for each in references if each.is_pattern]
+        named = [self.tensor(each.text) for each in references if not each.is_pattern]
         every = [*named, *(each for each in self.network.chosen(patterns) if each.site.kind not in WHOLE_PHOTO)]
         return list(dict.fromkeys(every))
 

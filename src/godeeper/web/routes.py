@@ -7,6 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.routing import Route
 
 from . import api, views
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from .desk import Handler
+
+
+class Number(IntegerConvertor):
+    """A whole number in a path, with few enough digits that Python converts it; more is another path."""
+
+    regex = "[0-9]{1,9}"
+
+
+register_url_convertor("number", Number())
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ ROWS = (
     Row("GET", "/report", views.report, "page", "the report of the classifier's training", needs_classifier=True),
     Row("GET", PHOTO, views.network_map, "page", "the network's map, the index of everything"),
     Row("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
-    Row("GET", f"{PAGE}/filter/{{n:int}}", views.filter_page, "page", "one filter", LOOK),
+    Row("GET", f"{PAGE}/filter/{{n:number}}", views.filter_page, "page", "one filter", LOOK),
     Row("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
     Row("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
     Row("GET", f"{PHOTO}/input.png", api.network_input, "png", "the square that the network saw"),
@@ -82,24 +92,24 @@ ROWS = (
         ("rows", "columns"),
     ),
     Row("GET", f"{PHOTO}/levels/{{address:path}}.png", api.levels, "png", "all filters at native pixels", LOOK),
-    Row("GET", f"{PHOTO}/map/{{address:path}}/{{n:int}}.png", api.filter_map, "png", "one filter's map", LOOK),
+    Row("GET", f"{PHOTO}/map/{{address:path}}/{{n:number}}.png", api.filter_map, "png", "one filter's map", LOOK),
     Row(
         "GET",
-        f"{PHOTO}/patch/{{address:path}}/{{n:int}}.png",
+        f"{PHOTO}/patch/{{address:path}}/{{n:number}}.png",
         api.photo_patch,
         "png",
         "the photo cut out where a filter's strongest cell sees it",
     ),
     Row(
         "GET",
-        f"{PHOTO}/kernel/{{address:path}}/{{n:int}}.png",
+        f"{PHOTO}/kernel/{{address:path}}/{{n:number}}.png",
         api.kernel,
         "png",
         "a kernel of the first convolution in colour",
     ),
     Row(
         "GET",
-        f"{PHOTO}/evidence/{{n:int}}.png",
+        f"{PHOTO}/evidence/{{n:number}}.png",
         api.evidence_picture,
         "png",
         "a class's evidence on the photo",
@@ -111,7 +121,7 @@ ROWS = (
     Row("GET", f"{DATA}/tensors/{{address:path}}", api.tensor, "Tensor", "a tensor's record", ("scale",)),
     Row("GET", f"{DATA}/values/{{address:path}}", api.values, "numbers", "float32, little-endian, (C, H, W)"),
     Row("GET", f"{DATA}/verdict", api.verdict, "Verdict", "the verdict, and what it comes from"),
-    Row("GET", f"{DATA}/evidence/{{n:int}}", api.evidence, "Evidence", "the evidence for one class", ("over",)),
+    Row("GET", f"{DATA}/evidence/{{n:number}}", api.evidence, "Evidence", "the evidence for one class", ("over",)),
     Row("POST", "/api/peek", api.peek, "Peek", "the record of godeeper peek", (), ("photo", "address", "scale")),
     Row(
         "POST",

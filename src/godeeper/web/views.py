@@ -86,7 +86,7 @@ def linked(network: Network) -> frozenset[str]:
 async def tensor(request: Request) -> Response:
     """All filters of one tensor."""
     desk, photo = desk_of(request), await photo_of(request)
-    wanted = desk.laboratory.tensor(request.path_params["address"])
+    wanted = await desk.laboratory.find(request.path_params["address"])
     if wanted.address != request.path_params["address"]:
         return redirect(urls(photo, wanted)["page"], request)
     scale, colour, sort = shown_as(request, "signed" if wanted.stage in ("conv", "batchnorm") else "shared")
@@ -110,7 +110,7 @@ async def tensor(request: Request) -> Response:
 async def filter_page(request: Request) -> Response:
     """One filter of a tensor."""
     desk, photo = desk_of(request), await photo_of(request)
-    wanted = desk.laboratory.tensor(request.path_params["address"])
+    wanted = await desk.laboratory.find(request.path_params["address"])
     number: int = request.path_params["n"]
     if wanted.address != request.path_params["address"]:
         return redirect(f"{urls(photo, wanted)['page']}/filter/{number}", request)

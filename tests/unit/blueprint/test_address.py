@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from godeeper.blueprint.address import format_channels, resolve, resolve_one
+from godeeper.blueprint.address import pattern_names, resolve, resolve_one
+from godeeper.blueprint.channels import format_channels
 from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
 from godeeper.errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 SAME = [
     "mixed/tower_2/conv:0",
@@ -122,3 +130,95 @@ def test_what_is_no_address(text: str) -> None:
     """Text that cannot be read as an address says so."""
     with pytest.raises(AddressError):
         resolve(NETWORK, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "\t\n", "a b", "a  b", "mixed/join:1", "mixed/join[1", "mixed/join]", "[3]", "[]", ":0", ":1", ":0:0",
+        "mixed/join:0:0", "mixed/join:0[1]:0", "mixed/join:0[1]:1", "mixed/join[1]:1", "mixed/join[1]x", "mixed/join [1]",
+        "mixed/join[[1]]", "mixed/join[1][2]", "mixed/join:٠", "\x00", "mixed/join\x1b[31m", "mixed/join\u202e",
+        "x" * 257, "*" * 257, "mixed/join[" + "1," * 10_000 + "1]", "mixed/join:" + "0" * 5000, "mixed/join:" + "9" * 5000,
+    ],
+)  # fmt: skip
+def test_damaged_addresses_get_one_short_line(text: str) -> None:
+    """Whatever is wrong, the message is one line of bounded length without control characters."""
+    with pytest.raises(AddressError) as caught:
+        resolve(NETWORK, text)
+    message = str(caught.value)
+    assert len(message) < 600
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        "", " ", ",", "3,", ",3", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "٣", "²", "3:1", "3:3", ":0", "32:", "0:999999999999999",
+        "999999999999999", "9" * 5000, ":" + "9" * 5000, "1,1,1", ",".join("1" * 3000), "0:32,0:32", "1:2:3", "::", "\x1b", "1 2",
+        ",".join([":"] * 4000),
+    ],
+)  # fmt: skip
+def test_damaged_slices_get_one_short_line(channels: str) -> None:
+    """Numbers of any length, signs, other digits and repeats are refused before anything is listed."""
+    with pytest.raises(ChannelError) as caught:
+        resolve(NETWORK, f"mixed/tower_2/conv[{channels}]")
+    message = str(caught.value)
+    assert len(message) < 400
+    assert message.isprintable()
+
+
+def test_a_slice_of_all_channels_in_any_order_is_read_back() -> None:
+    """The longest slice that means something is still taken."""
+    channels = (*range(1, 2048, 2), *range(0, 2048, 2))
+    tensor = resolve_one(NETWORK, f"mixed_10/join[{format_channels(channels)}]")
+    assert tensor.filters == channels
+    assert resolve_one(NETWORK, tensor.address) == tensor
+
+
+def test_the_number_of_addresses_is_bounded() -> None:
+    """Many names are fine, repeats count once, and more than a thousand are refused; so are many patterns."""
+    names = [f"mixed_10/join[{channel}]" for channel in range(1001)]
+    assert len(resolve(NETWORK, names[:1000])) == 1000
+    assert len(resolve(NETWORK, ["conv"] * 5000)) == 1
+    with pytest.raises(AddressError, match="got 1001 addresses: expected at most 1000"):
+        resolve(NETWORK, names)
+    patterns = [f"conv{'*' * count}" for count in range(1, 66)]
+    assert len(resolve(NETWORK, patterns[:64])) > 4
+    with pytest.raises(AddressError, match="got 65 patterns: expected at most 64"):
+        resolve(NETWORK, patterns)
+
+
+def count_lines(text: str) -> int:
+    """How many lines of godeeper's blueprint code run while ``text`` is resolved."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        if "blueprint" not in frame.f_code.co_filename:
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with contextlib.suppress(AddressError):
+            resolve(NETWORK, text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("text", ["*" * 250 + "a", "*?" * 125, "**?" * 80, "**a*" * 60, "**/" * 80, "*a" * 128])
+def test_a_pattern_costs_as_much_as_names_are_long(text: str) -> None:
+    """The lines of code that run for the worst pattern are a few for each character of the network's names."""
+    resolve(NETWORK, "**")  # the tables are made once
+    characters = sum(len(name) for _, names in pattern_names(NETWORK) for name in names)
+    assert count_lines(text) < 10 * characters + 20_000
+
+
+def test_comparing_with_near_names_is_bounded() -> None:
+    """An unknown name is compared by its first characters, so that a long one costs no more."""
+    with pytest.raises(UnknownAddress) as caught:
+        resolve(NETWORK, "mixed_4/tower_1/" + "conv_4/" * 30)
+    assert len(caught.value.nearest) <= 5

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from ...errors import OptionError, nearest
+from ...errors import OptionError, nearest, quoted
 from ..cost import conv_macs
 from ..ops import Network
 from ..sites import PHOTO_KINDS, Site, sites
@@ -147,7 +147,7 @@ def find_part(network: Network, name: str) -> tuple[Site, ...]:
                     known.setdefault(spelling, title)
     if name not in known:
         offers = nearest(name, known) or list(every)
-        raise OptionError(f"no module is called {name!r}; nearest: {', '.join(offers)}; all: {', '.join(every)}")
+        raise OptionError(f"no module is called {quoted(name)}; nearest: {', '.join(offers)}; all: {', '.join(every)}")
     return every[known[name]]
 
 

@@ -1,0 +1,64 @@
+"""Addresses and numbers in requests: whatever is wrong with them is a 4xx with one short line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.web.client import Client
+
+NUMBERS = ["5" * 5000, "9" * 10, "-1", "٣", "1_000", " 1", "1 ", "+1", "1e3", "0x1", "²", "99999", "", "\x00"]
+PATHS = [
+    "/photo/demo/tensor/mixed/join/filter/{}",
+    "/photo/demo/map/mixed/join/{}.png",
+    "/photo/demo/patch/mixed/join/{}.png",
+    "/photo/demo/kernel/conv/{}.png",
+    "/photo/demo/evidence/{}.png",
+    "/api/photos/demo/evidence/{}",
+]
+STARS = ["*" * 22 + "a", "**?" * 60 + "b", "*" * 300, "**a" * 100]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_numbers_in_paths(path: str, client: Client) -> None:
+    """Many digits, signs, other digits: there is no such filter or class."""
+    for number in NUMBERS:
+        answer = client.get(path.format(quote(number)), {"Accept": "application/json"})
+        assert answer.status in (404, 422), number
+        assert len(answer.json["error"]) < 500
+
+
+@pytest.mark.parametrize("name", ["filter", "rows", "columns"])
+def test_numbers_in_queries(name: str, client: Client) -> None:
+    """The same in a query."""
+    path = "page.html?address=conv&" if name == "filter" else "thumbnail/conv.png?"
+    for number in NUMBERS:
+        answer = client.get(f"/photo/demo/{path}{name}={quote(number)}", {"Accept": "application/json"})
+        assert answer.status in (404, 422), number
+        assert len(answer.json["error"]) < 500
+
+
+@pytest.mark.parametrize("pattern", STARS)
+def test_patterns_do_not_stop_the_page(pattern: str, client: Client, chelsea: Path) -> None:
+    """A pattern of stars is answered at once wherever one is taken."""
+    photo = ("photo", "chelsea.jpg", chelsea.read_bytes())
+    answers = [
+        client.get(f"/api/tensors?pattern={quote(pattern)}"),
+        client.send([photo, ("address", None, pattern.encode())], "/api/peek"),
+        client.get(f"/photo/demo/tensor/{quote(pattern)}"),
+        client.get(f"/api/photos/demo/tensors/{quote(pattern)}"),
+    ]
+    assert all(answer.status in (200, 404, 422) for answer in answers)
+
+
+def test_slices_in_requests(client: Client) -> None:
+    """Long and damaged channel slices are refused in one line."""
+    for channels in ("0:999999999999999", "9" * 5000, ",".join("1" * 3000), "", "3:1", "-1", "1e3"):
+        answer = client.get(f"/api/tensors?pattern={quote(f'mixed/join[{channels}]', safe='')}")
+        assert answer.status == 422, channels
+        assert len(answer.json["error"]) < 500
