@@ -55,10 +55,12 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOMES:
+    if name not in HOMES and name != "web":
         raise AttributeError(f"module 'godeeper' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "web":  # godeeper.web.app()
+        return import_module("godeeper.web")
     return getattr(import_module(f"godeeper.{HOMES[name]}"), name)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from .common import add_command, print_json
 
 if TYPE_CHECKING:
     from ..training.classifier import Classifier
+    from ..web.guard import Rules
     from ..web.laboratory import Laboratory
     from .common import Verbs
 
@@ -18,6 +21,7 @@ EXAMPLE = """\
   godeeper serve                       walk through the network with your own photo
   godeeper serve cars.godeeper         and see what your classifier makes of it, and why
   godeeper serve --port 0 --open       on any free port, opened in the browser
+  godeeper serve --host 0.0.0.0        for other machines too, who need the token in the printed address
 """
 
 SCHEME, PORT = "http", 8299
@@ -36,30 +40,47 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too; repeatable"
     )
+    parser.add_argument(
+        "--token",
+        default="auto",
+        metavar="T",
+        help="what one must bring to be let in: auto (default; made up where others can reach the page), none, or a TOKEN",
+    )
+    parser.add_argument("--root-path", default="", metavar="P", help="the path that a proxy has the page under")
+    parser.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="believe X-Forwarded-* of the proxy that connects from there (an address or a network); repeatable",
+    )
+    parser.add_argument(
+        "--frame",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of that origin, such as a notebook's, show this one in a frame; repeatable",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..web.app import make_app
-    from ..web.guard import Place, allowed_place, is_loopback
+    from ..web.application import make_app
     from ..web.server import open_socket
     from ..web.server import run as serve
 
-    allowed = [allowed_place(text) for text in options.allow_host]
+    rules = rules_of(options)
     laboratory, classifier = prepared(options)
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
-    if not is_loopback(options.host):
-        print(f"godeeper: {options.host} is not loopback: whoever reaches this machine can look in", file=sys.stderr)
-        allowed.append(Place(options.host.strip("[]"), port))
     app = make_app(
         laboratory,
         classifier,
         classifier_name=options.classifier.name if options.classifier else None,
-        port=port,
-        allowed=allowed,
+        rules=on_port(rules, options.host, port),
     )
-    announce(options, address(options.host, port))
+    warn(options, rules)
+    announce(options, address(options.host, port, rules.root_path, rules.token))
     try:
         serve(app, listening, laboratory.stop)
     except KeyboardInterrupt:  # how a server is ended
@@ -68,29 +89,69 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def rules_of(options: argparse.Namespace) -> Rules:
+    """Who is let in, as the options say; raises ``OptionError``."""
+    from ..web.forwarded import root_path
+    from ..web.guard import Rules
+    from ..web.places import allowed_place, frame_ancestor, is_loopback, network
+    from ..web.token import token_of
+
+    return Rules(
+        allowed=tuple(allowed_place(text) for text in options.allow_host),
+        token=token_of(options.token, is_loopback=is_loopback(options.host), has_proxy=bool(options.proxy)),
+        proxies=tuple(network(text) for text in options.proxy),
+        root_path=root_path(options.root_path),
+        frame_ancestors=tuple(frame_ancestor(text) for text in options.frame),
+    )
+
+
+def on_port(rules: Rules, host: str, port: int) -> Rules:
+    """The rules of a server that listens there: beyond loopback, the names of this machine are its own too."""
+    from ..web.places import Place, is_loopback, machine_names, plain_host
+
+    names = () if is_loopback(host) else (*machine_names(), plain_host(host.strip("[]")))
+    ours = [Place(name, port) for name in names]
+    return replace(rules, port=port, allowed=(*rules.allowed, *ours))
+
+
 def prepared(options: argparse.Namespace) -> tuple[Laboratory, Classifier | None]:
     """The laboratory, and the classifier if one is named."""
     from ..errors import OptionError
-    from ..photos.preprocess import Preprocess
     from ..training.classifier import Classifier
-    from ..web.laboratory import Laboratory
-    from ..weights.registry import find
+    from ..web.application import laboratory_of
 
     if options.classifier and options.weights:
         raise OptionError(f"--weights {options.weights}: a classifier brings its own weights; leave one of them out")
-    if options.classifier:
-        classifier = Classifier.load(options.classifier)
-        return Laboratory(
-            classifier.weights_file, classifier.preprocess, calibration=classifier.calibration
-        ), classifier
-    weights = find(options.weights or "bundled")
-    return Laboratory(weights, Preprocess.from_mapping(weights.description.preprocessing)), None
+    classifier = Classifier.load(options.classifier) if options.classifier else None
+    return laboratory_of(classifier, options.weights or "bundled"), classifier
 
 
-def address(host: str, port: int) -> str:
-    """Where a browser finds the page."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (every address means this one, too)
-    return f"{SCHEME}://[{name}]:{port}/" if ":" in name else f"{SCHEME}://{name}:{port}/"
+def address(host: str, port: int, root_path: str = "", token: str | None = None) -> str:
+    """Where a browser finds the page, with the token that lets it in."""
+    from ..web.places import outward_address
+
+    name = outward_address(host.strip("[]"))
+    query = f"?token={quote(token, safe='')}" if token else ""
+    return f"{SCHEME}://{f'[{name}]' if ':' in name else name}:{port}{root_path}/{query}"
+
+
+def warn(options: argparse.Namespace, rules: Rules) -> None:
+    """Say who can come in, where that is not only this machine's users."""
+    from ..web.places import EVERYWHERE, is_loopback
+    from ..web.token import GUESSABLE
+
+    if not is_loopback(options.host):
+        here = "any address of this machine" if options.host.strip("[]") in EVERYWHERE else "that address"
+        print(
+            f"godeeper: {options.host} is not loopback: whoever reaches {here} and has the token below can look in; "
+            "what is sent is not encrypted",
+            file=sys.stderr,
+        )
+    if rules.token and len(rules.token) < GUESSABLE:
+        print(
+            f"godeeper: --token: fewer than {GUESSABLE} characters can be guessed; auto makes a long one",
+            file=sys.stderr,
+        )
 
 
 def announce(options: argparse.Namespace, url: str) -> None:

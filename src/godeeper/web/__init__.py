@@ -1,1 +1,59 @@
-"""The page that walks through a network: `godeeper serve`."""
+"""The page that walks through a network: `godeeper serve`, and an application to mount in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..training.classifier import Classifier
+    from .guard import Guard
+
+
+def app(
+    classifier: Classifier | str | Path | None = None,
+    *,
+    weights: str | Path = "bundled",
+    hosts: Iterable[str] = (),
+    frame_ancestors: Iterable[str] = (),
+    token: str | None = None,
+) -> Guard:
+    """The page as an ASGI application, to be served or mounted anywhere; it needs no lifespan.
+
+    All its links follow the path it is mounted at.  It goes by loopback names and by the address that a request came in at;
+    a web page elsewhere can neither frame it nor reach its interface.
+
+    Args:
+        classifier: whose verdicts to show: a classifier, or its ``.godeeper`` file.
+        weights: installed weights or a file, where no classifier brings its own.
+        hosts: further names it goes by, ``NAME`` or ``NAME:PORT``; ``"*"`` for any, where what it is mounted in checks them.
+        frame_ancestors: origins whose pages may show it in a frame, such as a notebook's, with scheme and port.
+        token: what one must bring (``?token=…`` once, or ``Authorization: Bearer``); without it everybody is let in.
+
+    Returns:
+        An ASGI 3 application.
+
+    Raises:
+        GodeeperError: what was named is not there, or is none.
+
+    >>> import godeeper.web
+    >>> from starlette.applications import Starlette
+    >>> from starlette.routing import Mount
+    >>> site = Starlette(routes=[Mount("/look", godeeper.web.app())])
+    """
+    from ..training.classifier import Classifier
+    from .application import laboratory_of, make_app
+    from .guard import Rules
+    from .places import Place, allowed_place, frame_ancestor
+
+    name = Path(classifier).name if isinstance(classifier, str | Path) else None
+    if isinstance(classifier, str | Path):
+        classifier = Classifier.load(classifier)
+    rules = Rules(
+        allowed=tuple(Place("*") if host == "*" else allowed_place(host) for host in hosts),
+        token=token,
+        frame_ancestors=tuple(frame_ancestor(origin) for origin in frame_ancestors),
+    )
+    called = name or ("classifier" if classifier else None)
+    return make_app(laboratory_of(classifier, str(weights)), classifier, classifier_name=called, rules=rules)

@@ -19,6 +19,7 @@ from PIL import Image
 from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
 from .refusals import not_kept
+from .root import at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class Kept:
             "used": list(self.used),
             "display": list(self.display_size),
             "notes": list(self.notes),
-            "url": f"/photo/{self.id}",
+            "url": at(f"/photo/{self.id}"),
         }
 
 

@@ -33,6 +33,7 @@ from .desk import (
     whole_number,
 )
 from .records import tensor_record, urls
+from .root import at
 from .upload import tab_of
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
@@ -55,7 +56,7 @@ async def add_photo(request: Request) -> Response:
     photo = await desk.laboratory.develop(upload.data, upload.name)
     desk.laboratory.turn(tab, photo)
     if "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"/photo/{photo.id}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(at(f"/photo/{photo.id}"), HTTPStatus.SEE_OTHER)
     return json_answer(photo.record(), HTTPStatus.CREATED)
 
 

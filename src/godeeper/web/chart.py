@@ -30,6 +30,7 @@ from ..blueprint.diagram.svg import (
 )
 from ..blueprint.ops import Network
 from ..peek.thumbnails import NOTES
+from .root import at
 
 STYLE = Style(picture_rows=3, inside=496)
 PILL = 11
@@ -137,7 +138,7 @@ def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[st
         return f'<g class="box {kind}">{inside}</g>'
     said = escape(f"{address}: {operation(box)}, {box.site.shape[0]} filters of {times(box.site.shape[1:])}")
     return (
-        f'<a class="box {kind}" href="/photo/{photo}/tensor/{quote(address)}" data-address="{escape(address)}" '
+        f'<a class="box {kind}" href="{escape(at(f"/photo/{photo}/tensor/{quote(address)}"))}" data-address="{escape(address)}" '
         f'aria-label="{said}">{inside}</a>'
     )
 
@@ -156,7 +157,7 @@ def image(box: Box, photo: str, ready: Collection[str]) -> str:
     if not box.picture:
         return ""
     f, (rows, columns) = box.picture, box.tiles
-    source = f"/photo/{photo}/thumbnail/{quote(box.site.address)}.png?rows={rows}&amp;columns={columns}"
+    source = escape(at(f"/photo/{photo}/thumbnail/{quote(box.site.address)}.png?rows={rows}&columns={columns}"))
     place = f'x="{number(f.x)}" y="{number(f.y)}" width="{number(f.width)}" height="{number(f.height)}"'
     held = f' href="{source}"' if box.site.address in ready else ""
     return f'<rect class="hole" {place}/><image {place} data-href="{source}"{held}/>'

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 from ..blueprint.address import Tensor, parse_all, resolve_one
@@ -292,9 +293,8 @@ class Laboratory:
                     job.tell()
             except Exception as error:  # whatever it is, those who wait must hear of it
                 job.error = error
-            del self.jobs[
-                photo_id
-            ]  # nothing is awaited since the last wish was looked at: who comes now has a job of his own
+            finally:  # nothing is awaited since the last wish was looked at: who comes now has a job of his own
+                del self.jobs[photo_id]
             job.tell()
             if self.forget():
                 await work(self.lane, give_back)
@@ -312,7 +312,8 @@ class Laboratory:
 
 async def work(pool: ThreadPoolExecutor, task: Callable[[], Result]) -> Result:
     """What ``task`` answers, computed by a thread of ``pool``."""
-    return await asyncio.get_running_loop().run_in_executor(pool, task)
+    context = copy_context()  # a record's links know where the page is mounted
+    return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(task))
 
 
 def steps(network: Network, photo: Kept) -> PhotoSteps:

@@ -147,7 +147,7 @@ def answers(row: Row, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
 
 def failures(row: Row, inside: list[str]) -> list[HTTPStatus]:
     """The statuses of requests that are not answered."""
-    found = [HTTPStatus.FORBIDDEN]
+    found = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     if inside or row.needs_classifier:
         found.append(HTTPStatus.NOT_FOUND)
     if row.query or "address" in inside:

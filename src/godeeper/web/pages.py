@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..blueprint.diagram.sheet import spoken
@@ -22,8 +22,10 @@ from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..version import __version__
 from .chart import Chart
+from .root import at
 
 if TYPE_CHECKING:
+    from jinja2.runtime import Context
     from starlette.requests import Request
 
 
@@ -167,13 +169,21 @@ class ErrorPage:
 @lru_cache(maxsize=1)
 def templates() -> Environment:
     """The templates of the package."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("godeeper.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["at"] = mounted
+    return environment
+
+
+@pass_context  # or Jinja would compute it once for all requests, from what is constant in a template
+def mounted(_: Context, path: str) -> str:
+    """The filter ``at``: a path of the page as a browser must ask for it."""
+    return at(path)
 
 
 def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], most_upload_bytes: int) -> Site:

@@ -16,6 +16,7 @@ from ..network import Network
 from ..peek.mosaic import grid, measure
 from ..peek.picture import ends
 from .chart import card_id
+from .root import at
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
@@ -47,7 +48,7 @@ def tensor_record(network: Network, photo: Kept, peek: Peek, scale: str, part: s
         "field": {"size": list(field.size), "jump": field.jump, "padding": list(field.padding)},
         "input_size": network.preprocess.size,
         "used": list(photo.used),
-        "module": {"title": part, "url": f"/photo/{photo.id}#{card_id(part)}"},
+        "module": {"title": part, "url": at(f"/photo/{photo.id}#{card_id(part)}")},
         "previous": before,
         "next": after,
         "neighbours": around(network, tensor),
@@ -79,7 +80,7 @@ def beside(network: Network, photo: Kept, tensor: Tensor) -> tuple[dict[str, str
     every = shown(network, sites(network.blueprint))
     here = every.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
     near = [every[place] if 0 <= place < len(every) else None for place in (here - 1, here + 1)]
-    before, after = (each and {"address": each, "url": f"/photo/{photo.id}/tensor/{quoted(each)}"} for each in near)
+    before, after = (each and {"address": each, "url": at(f"/photo/{photo.id}/tensor/{quoted(each)}")} for each in near)
     return before or None, after or None
 
 
@@ -96,7 +97,7 @@ def quoted(address: str) -> str:
 
 def urls(photo: Kept, tensor: Tensor) -> dict[str, str]:
     """Where everything about a tensor is; ``{n}`` stands for a filter's number."""
-    address, base, api = quoted(tensor.address), f"/photo/{photo.id}", f"/api/photos/{photo.id}"
+    address, base, api = quoted(tensor.address), at(f"/photo/{photo.id}"), at(f"/api/photos/{photo.id}")
     query = f"address={quote(tensor.address, safe='')}"
     return {
         "page": f"{base}/tensor/{address}",

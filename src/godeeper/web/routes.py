@@ -13,6 +13,7 @@ from starlette.routing import Route
 from . import api, views
 from .desk import json_answer, while_wanted
 from .openapi import describe
+from .root import at
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,7 +58,7 @@ class Row:
 
 async def openapi(request: Request) -> Response:  # noqa: ARG001 (every handler gets the request)
     """The description of all this."""
-    return json_answer(description())
+    return json_answer({**description(), "servers": [{"url": at("/")}]})
 
 
 @lru_cache(maxsize=1)

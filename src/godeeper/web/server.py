@@ -26,8 +26,10 @@ def open_socket(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise OptionError(f"--port {port}: expected a number from 0 to 65535, 0 for a free one")
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        name = host.removeprefix("[").removesuffix("]")
+        family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        both = name == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise OptionError(
@@ -94,6 +96,7 @@ def configured(app: ASGIApp, patience: float = PATIENCE) -> uvicorn.Config:
         ws="none",
         http=type("Patient", (Protocol,), {"patience": patience}),
         server_header=False,
+        proxy_headers=False,  # the guard knows whom to believe
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
         lifespan="on",

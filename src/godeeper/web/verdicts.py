@@ -13,6 +13,7 @@ from ..photos.decode import Photo
 from .desk import Desk, classifier_of, desk_of
 from .pictures import evidence_over
 from .refusals import not_found
+from .root import at
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -105,7 +106,7 @@ def evidence_urls(photo: Kept, number: int, against: int | None = None) -> dict[
     """Where a class's evidence is."""
     query = "" if against is None else f"?over={against}"
     return {
-        "page": f"/photo/{photo.id}/verdict?class={number}",
-        "picture": f"/photo/{photo.id}/evidence/{number}.png{query}",
-        "record": f"/api/photos/{photo.id}/evidence/{number}{query}",
+        "page": at(f"/photo/{photo.id}/verdict?class={number}"),
+        "picture": at(f"/photo/{photo.id}/evidence/{number}.png{query}"),
+        "record": at(f"/api/photos/{photo.id}/evidence/{number}{query}"),
     }

@@ -38,6 +38,7 @@ from .pages import (
 from .pictures import levels
 from .records import shown, tensor_record, urls
 from .refusals import not_found
+from .root import at
 from .style import style_sheet
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 async def empty(request: Request) -> Response:
     """No photo yet."""
-    return render("empty.html", desk_of(request).site, EmptyPage("/photo/demo"))
+    return render("empty.html", desk_of(request).site, EmptyPage(at("/photo/demo")))
 
 
 async def network_map(request: Request) -> Response:
@@ -60,7 +61,7 @@ async def network_map(request: Request) -> Response:
     page = MapPage(
         photo=photo.record(),
         chart=draw_chart(layout(desk.laboratory.network.blueprint), photo.id, ready, linked(desk.laboratory.network)),
-        progress=f"/api/photos/{photo.id}/progress",
+        progress=at(f"/api/photos/{photo.id}/progress"),
         ready=desk.laboratory.is_ready(photo),
     )
     return render("map.html", desk.site, page)

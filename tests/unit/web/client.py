@@ -35,6 +35,7 @@ class Client:
     """Asks the server on one port; every request has a connection of its own."""
 
     port: int
+    host: str = "127.0.0.1"
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
         return self.ask(method, path, None, headers or {})
@@ -47,7 +48,7 @@ class Client:
         return self.ask("POST", path, form(fields), kind | dict(headers or {}))
 
     def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.putrequest(method, quote(path, safe="/?=&%[]:,*"), skip_host="Host" in headers)
             for name, value in headers.items():

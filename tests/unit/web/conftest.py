@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from tests.unit.web.client import Client
 
 from godeeper.training.classifier import Classifier
 from godeeper.training.head import Head
-from godeeper.web.app import make_app
+from godeeper.web.application import make_app
+from godeeper.web.guard import USUAL, Rules
 from godeeper.web.laboratory import Laboratory
 from godeeper.web.server import configured, open_socket
 from godeeper.weights.registry import find
@@ -52,12 +53,17 @@ def handmade() -> Classifier:
 
 @contextmanager
 def serving(
-    laboratory: Laboratory, classifier: Classifier | None = None, patience: float = 20, **limits: Any
+    laboratory: Laboratory,
+    classifier: Classifier | None = None,
+    patience: float = 20,
+    rules: Rules = USUAL,
+    **limits: Any,
 ) -> Iterator[Served]:
     """A server that ends with the block."""
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    app = make_app(laboratory, classifier, classifier_name="pets.godeeper" if classifier else None, port=port, **limits)
+    name = "pets.godeeper" if classifier else None
+    app = make_app(laboratory, classifier, classifier_name=name, rules=replace(rules, port=port), **limits)
     server = uvicorn.Server(configured(app, patience))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -12,12 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.unit.web.client import Client
 
 from godeeper.cli.main import main
 from godeeper.cli.serve import address
+from godeeper.web.places import is_loopback, outward_address
+from godeeper.web.server import open_socket
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (only to see the warning)
 ROOT = Path(__file__).parents[3]
@@ -67,18 +70,70 @@ def test_json_is_one_document() -> None:
         assert json.loads("".join(lines))["url"].startswith("http://127.0.0.1:")
 
 
-def test_a_foreign_address_is_warned_of() -> None:
-    """Listening beyond loopback is said in one line."""
+def machine_address() -> str | None:
+    """An address of this machine that is not loopback, if it has one."""
+    found = outward_address(EVERYWHERE)
+    return None if is_loopback(found) else found
+
+
+def test_a_foreign_address_wants_the_token() -> None:
+    """Listening beyond loopback is said in one line, and lets in whoever brings the printed token, at any of our names."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
-        port = int(re.findall(r":(\d+)/", first_line(process))[0])
-        client = Client(port)
-        assert client.get("/api/health", {"Host": "lab.example"}).status == 200
-        assert client.get("/api/health", {"Host": "evil.example"}).status == 403
+        printed = urlsplit(first_line(process).split()[3])
+        assert printed.port
+        assert printed.hostname == (machine_address() or "127.0.0.1")
+        client = Client(printed.port)
+        cookie = {"Cookie": client.get(f"/?{printed.query}").headers["set-cookie"].partition(";")[0]}
+        for host in (f"127.0.0.1:{printed.port}", "lab.example", f"{socket.gethostname()}:{printed.port}"):
+            for path in ("/", "/static/app.css", "/api/health"):
+                assert client.get(path, {"Host": host}).status == 401
+                assert client.get(path, {"Host": host, **cookie}).status == 200
+        for host in ("evil.example", f"evil.example:{printed.port}", f"203.0.113.9:{printed.port}"):
+            assert client.get("/api/health", {"Host": host, **cookie}).status == 403
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert process.stderr
         [warning] = process.stderr.read().splitlines()
         assert "0.0.0.0 is not loopback" in warning
+        assert "token" in warning
+
+
+@pytest.mark.skipif(machine_address() is None, reason="this machine has no address beside loopback")
+@pytest.mark.parametrize("host", [EVERYWHERE, machine_address()])
+def test_it_is_reached_at_the_machines_address(host: str) -> None:
+    """Where its warning says so, it lets in: at the printed address, with the token, and nobody without."""
+    with started("--host", host, "--json") as process:
+        assert process.stdout
+        url = urlsplit(json.loads("".join(process.stdout.readline() for _ in range(3)))["url"])
+        assert url.port
+        client = Client(url.port, str(url.hostname))
+        assert client.get("/").status == client.get("/static/app.css").status == 401
+        welcome = client.get(f"{url.path}?{url.query}")
+        assert (welcome.status, welcome.headers["location"]) == (303, "/")
+        assert client.get("/", {"Cookie": welcome.headers["set-cookie"].partition(";")[0]}).status == 200
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_both_families_are_listened_to() -> None:
+    """``--host ::`` is every address of the machine, of IPv4 too."""
+    with open_socket("::", 0) as listening:
+        port = listening.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), timeout=10).close()
+
+
+def test_a_token_of_ones_own_on_loopback() -> None:
+    """Named, it is wanted on loopback too; a short one is warned of."""
+    with started("--token", "short", "--root-path", "/deep/er/", "--proxy", "127.0.0.1") as process:
+        url = urlsplit(first_line(process).split()[3])
+        assert (url.path, url.query) == ("/deep/er/", "token=short")
+        assert url.port
+        assert Client(url.port).get("/").status == 401
+        assert Client(url.port).get("/deep/er/?token=short").headers["location"] == "/deep/er/"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr
+        assert "can be guessed" in process.stderr.read()
 
 
 WRONG = {
@@ -86,6 +141,13 @@ WRONG = {
     "--port -1": "--port -1: expected a number from 0 to 65535",
     "--host no.such.host.invalid": "cannot listen on no.such.host.invalid",
     "--allow-host a/b": "--allow-host 'a/b'",
+    "--root-path a/b": "--root-path 'a/b': expected a path like /godeeper",
+    "--root-path /a/../b": "--root-path '/a/../b': expected",
+    "--root-path //evil.example": "expected a path",
+    "--root-path /photo/x": "the page's own paths begin like that",
+    "--proxy nginx": "--proxy 'nginx': expected the address",
+    "--frame *": "--frame '*': expected an origin",
+    "--host 0.0.0.0 --token none": "--token none: expected a loopback --host",
     "nothing.godeeper": "nothing.godeeper",
     "--weights nothing": "unknown weights 'nothing'",
     "x.godeeper --weights bundled": "leave one of them out",
@@ -111,11 +173,12 @@ def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("127.0.0.1", "http://127.0.0.1:80/"), ("::1", "http://[::1]:80/"), (EVERYWHERE, "http://127.0.0.1:80/")],
+    [("127.0.0.1", "http://127.0.0.1:80/"), ("::1", "http://[::1]:80/"), ("localhost", "http://localhost:80/")],
 )
 def test_the_address_is_one_that_a_browser_opens(host: str, expected: str) -> None:
-    """Every address of the machine is reached by its loopback."""
+    """IPv6 stands in brackets; root path and token are in it."""
     assert address(host, 80) == expected
+    assert address(host, 80, "/deep", "a+b") == f"{expected}deep/?token=a%2Bb"
 
 
 def test_the_bench_runs() -> None:

@@ -1,4 +1,5 @@
 // Taking in a photo: dropped, pasted or chosen, on every page; progress and errors in place.
+import { at, here } from "./base.js";
 import { tabToken } from "./tab.js";
 
 const overlay = document.getElementById("dropping");
@@ -47,7 +48,7 @@ export function tell(message) {
 
 /** Where the reader is now, with another photo. */
 function samePlace(url) {
-  const [, inside] = location.pathname.match(/^\/photo\/[^/]+(.*)/) ?? [];
+  const [, inside] = here().match(/^\/photo\/[^/]+(.*)/) ?? [];
   return inside === undefined ? url : url + inside + location.search + location.hash;
 }
 
@@ -78,7 +79,7 @@ export function sendPhoto(file, name = file.name || "pasted photo") {
   });
   request.addEventListener("error", () => tell("The photo could not be sent: the server does not answer."));
   request.responseType = "json";
-  request.open("POST", "/api/photos");
+  request.open("POST", at("/api/photos"));
   request.setRequestHeader("Accept", "application/json");
   request.send(form);
 }

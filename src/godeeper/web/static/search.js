@@ -1,5 +1,7 @@
 // The search by any of a tensor's four names: a list that the arrow keys walk through.
 
+import { at } from "./base.js";
+
 const MOST = 40;
 
 /** @param {HTMLInputElement} input @param {HTMLUListElement} list @param {string} photo */
@@ -8,7 +10,7 @@ export function wireSearch(input, list, photo) {
   let chosen = -1;
 
   const load = async () => {
-    tensors ??= fetch("/api/tensors").then((answer) => answer.json()).then((record) => record.tensors.map(entry));
+    tensors ??= fetch(at("/api/tensors")).then((answer) => answer.json()).then((record) => record.tensors.map(entry));
     return tensors;
   };
   const entry = (tensor) => {
@@ -41,7 +43,7 @@ export function wireSearch(input, list, photo) {
     const row = document.createElement("li");
     row.id = `found-${k}`;
     row.role = "option";
-    row.dataset.url = `/photo/${photo}/tensor/${encodeURI(tensor.address)}`;
+    row.dataset.url = at(`/photo/${photo}/tensor/${encodeURI(tensor.address)}`);
     row.append(Object.assign(document.createElement("b"), { textContent: tensor.address }));
     row.append(Object.assign(document.createElement("span"), { textContent: tensor.others.join(" · ") }));
     return row;

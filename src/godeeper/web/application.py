@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -14,8 +14,10 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from ..errors import GodeeperError
+from ..photos.preprocess import Preprocess
+from ..weights.registry import find
 from .desk import Desk, desk_of, json_answer
-from .guard import Guard, Place
+from .guard import API, USUAL, Guard, Rules
 from .laboratory import Laboratory
 from .pages import error_page, site_of
 from .refusals import status_of
@@ -48,8 +50,7 @@ def make_app(
     classifier: Classifier | None = None,
     *,
     classifier_name: str | None = None,
-    port: int | None = None,
-    allowed: Iterable[Place] = (),
+    rules: Rules = USUAL,
     reception: Reception | None = None,
 ) -> Guard:
     """The page over a laboratory.
@@ -58,8 +59,7 @@ def make_app(
         laboratory: the network and the photos.
         classifier: whose verdicts to show, if any; its network is the laboratory's.
         classifier_name: what to call it.
-        port: the one we listen on; requests for others are refused, unless it is None.
-        allowed: hosts we go by beside loopback.
+        rules: who is let in.
         reception: limits of uploads, where they are not the usual ones.
     """
     classes = classifier.head.classes if classifier else ()
@@ -77,7 +77,15 @@ def make_app(
     )
     app.router.redirect_slashes = False
     app.state.desk = Desk(laboratory, reception or Reception(), site, classifier)
-    return Guard(app, port, allowed)
+    return Guard(app, rules)
+
+
+def laboratory_of(classifier: Classifier | None, weights: str = "bundled") -> Laboratory:
+    """The laboratory of a classifier, or of weights by name or file; raises ``GodeeperError``."""
+    if classifier:
+        return Laboratory(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
+    found = find(weights)
+    return Laboratory(found, Preprocess.from_mapping(found.description.preprocessing))
 
 
 async def own_error(request: Request, error: Exception) -> Response:
@@ -91,10 +99,10 @@ async def http_error(request: Request, error: Exception) -> Response:
     """No such path, or not with this method."""
     status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 400)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = failure(request, status, f"{request.url.path[:80]} takes no {request.method[:20]}")
+        answer = failure(request, status, f"{path_of(request)[:80]} takes no {request.method[:20]}")
         answer.headers.update(getattr(error, "headers", None) or {})
         return answer
-    return failure(request, status, f"there is nothing at {request.url.path[:200]}")
+    return failure(request, status, f"there is nothing at {path_of(request)[:200]}")
 
 
 async def server_error(request: Request, _: Exception) -> Response:
@@ -113,4 +121,10 @@ def wants_record(request: Request) -> bool:
     """Whether who asks wants JSON: a program, or the interface; but a form without a script wants a page."""
     accepted = request.headers.get("accept", "")
     wants_page = "text/html" in accepted and "application/json" not in accepted
-    return not wants_page and (request.url.path.startswith("/api/") or "application/json" in accepted)
+    return not wants_page and (path_of(request).startswith(API) or "application/json" in accepted)
+
+
+def path_of(request: Request) -> str:
+    """The path that was asked for, without what the page is mounted under."""
+    path: str = request.scope["asked_path"]
+    return path
