@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from godeeper.blueprint.address import Tensor, resolve
+from godeeper.blueprint.address import Tensor, resolve, resolve_one
 from godeeper.blueprint.cost import conv_macs, macs_share
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.cli.main import main as command_line
@@ -24,6 +24,11 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 PICTURES = ROOT / "docs" / "pictures"
 HELP_WIDTH = "100"
+KERAS_COUNTS = (
+    ("TF 2, Keras 3", "", ("", "_11", "_93")),
+    ("Keras 2.2 and older", "keras2.2:", ("_1", "_12", "_94")),
+)
+"""Whose count, what stands before it, and the numbers of the first, the twelfth and the last activation."""
 
 
 def main() -> int:
@@ -82,6 +87,22 @@ def tensors_page() -> str:
         "- *field*: the receptive field in pixels of the 299 x 299 input; *jump*: the distance of neighbouring cells' centres",
         "- raw and normalised values of a convolution: `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision),",
         "  `conv2d_N` and `batch_normalization_N` (Keras)",
+        "- a convention before a colon asks for its names alone: `torchvision:Mixed_7b`, `slim:Mixed_7b`, `keras:mixed9`, `tf2015:conv_1`",
+        "",
+        "## How Keras counts",
+        "",
+        "Keras numbers the layers that have no name of their own in the order in which they are created, and its releases start differently:",
+        "",
+        "| | first | twelfth | last |",
+        "|---|---|---|---|",
+        *(count_row(*column) for column in KERAS_COUNTS),
+        "",
+        "`keras` is today's count. Keras 2.2's is taken only where it is written before a colon: `keras2.2:activation_12`.",
+        "Both take the operation's name in TensorFlow's graph too: `activation_11/Relu:0`, `conv2d_11/Conv2D:0`, `mixed0/concat:0`.",
+        "A second model that is built in one Keras session goes on counting where the first one ended (`conv2d_94`, …): call",
+        "`keras.utils.clear_session()` before, or count from the first. Weights files are read by the order of layers, so any count will do there.",
+        "",
+        "## All tensors",
         "",
         "| 2015 | slim | torchvision | Keras | kind | shape | cost | field | jump |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -89,6 +110,13 @@ def tensors_page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def count_row(title: str, prefix: str, numbers: tuple[str, str, str]) -> str:
+    """One release's count as a line of the table, each name with the tensor it means."""
+    cells = [f"`{prefix}activation{number}`" for number in numbers]
+    meant = [resolve_one(INCEPTION_V3, cell.strip("`")).address for cell in cells]
+    return f"| {title} | {' | '.join(f'{cell} = `{name}`' for cell, name in zip(cells, meant, strict=True))} |"
 
 
 def row(tensor: Tensor) -> str:

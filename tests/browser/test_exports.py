@@ -85,4 +85,4 @@ def test_names_can_be_copied(new_context: Callable[..., BrowserContext]) -> None
     open_mosaic(page)
     page.get_by_role("button", name="Copy the keras name").click()
     page.locator(".copy.done").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == "activation_12"
+    assert page.evaluate("navigator.clipboard.readText()") == "activation_11"

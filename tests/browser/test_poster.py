@@ -49,7 +49,7 @@ def test_it_opens_from_a_disk(browser: Browser, poster: Poster) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mixed/tower_2/conv", "Mixed_5b.branch_pool", "activation_12", "MIXED/TOWER_2/CONV:0"]
+    "name", ["mixed/tower_2/conv", "Mixed_5b.branch_pool", "activation_11", "MIXED/TOWER_2/CONV:0"]
 )
 def test_any_name_leads_to_the_tensor(browser: Browser, poster: Poster, name: str) -> None:
     """The address after # may be of any convention; the legend has the tensor's own ends."""
@@ -80,7 +80,7 @@ GESTURES = {
     "zero shows all": ("key('0')", "Math.abs(view.scale - whole().scale) < 1e-6"),
     "L hides the labels": ("key('l')", "!labels"),
     "a search flies": (
-        "element('search').value = 'activation_12'; search()",
+        "element('search').value = 'activation_11'; search()",
         "marked.tensor.address === 'mixed/tower_2/conv' && location.hash === '#mixed/tower_2/conv'",
     ),
     "a name that is none is told": ("element('search').value = 'nothing'; search()", "element('said').textContent !== ''"),

@@ -226,7 +226,7 @@ def test_sorting_by_strength_puts_the_strongest_first(page: Page) -> None:
 
 def test_names_of_any_convention_lead_to_one_page(page: Page) -> None:
     """Keras's name of the tensor is sent on to its 2015 name."""
-    open_mosaic(page, f"{DEMO}/tensor/activation_12")
+    open_mosaic(page, f"{DEMO}/tensor/activation_11")
     assert page.url.partition("?")[0].endswith(CONV)
 
 

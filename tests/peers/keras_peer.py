@@ -24,7 +24,7 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None)
-    layers: dict[str | None, Any] = {our_name(layer.name): layer for layer in model.layers}
+    layers: dict[str | None, Any] = {layer.name: layer for layer in model.layers}
     with weights.numbers() as numbers:
         fill(layers, weights, numbers)
     outputs = {}
@@ -38,17 +38,6 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     pooled = next(site.index for site in sites(weights.network) if site.kind == "average")
     seen[pooled, None] = seen[pooled, None][:, :, None, None]  # Keras pools and reshapes in one
     return seen
-
-
-def our_name(layer: str) -> str:
-    """A layer's name counted from 1: Keras leaves out the first one's number, and counts on from there."""
-    stem, _, number = layer.rpartition("_")
-    if stem in COUNTED and number.isdigit():
-        return f"{stem}_{int(number) + 1}"
-    return f"{layer}_1" if layer in COUNTED else layer
-
-
-COUNTED = ("conv2d", "batch_normalization", "activation", "max_pooling2d", "average_pooling2d", "concatenate")
 
 
 def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Numbers) -> None:

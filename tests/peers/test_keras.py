@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+from godeeper.blueprint.address import resolve_one
+from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
+from godeeper.blueprint.ops import Conv
+from godeeper.blueprint.sites import sites
 
 if TYPE_CHECKING:
     from godeeper.blueprint.address import Tensor
@@ -26,6 +33,7 @@ def relative_error(got: Any, expected: Any) -> float:
 @pytest.fixture(scope="module")
 def model(net: Network) -> Any:
     """Keras's network, each convolution and normalisation in order of creation given ours."""
+    keras.utils.clear_session()  # a second model in one session goes on counting
     built = keras.applications.InceptionV3(weights=None)
     convs = numbered(built, keras.layers.Conv2D)
     norms = numbered(built, keras.layers.BatchNormalization)
@@ -51,27 +59,8 @@ def numbered(model: Any, kind: type) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def theirs(model: Any, net: Network, chelsea: Path) -> dict[str, Any]:
-    """Every layer's output for the demonstration photo by our Keras name, (1, C, H, W)."""
-    kinds = {
-        "conv2d": keras.layers.Conv2D,
-        "batch_normalization": keras.layers.BatchNormalization,
-        "activation": keras.layers.Activation,
-        "max_pooling2d": keras.layers.MaxPooling2D,
-        "average_pooling2d": keras.layers.AveragePooling2D,
-    }
-    outputs = {}
-    for kind, layer_type in kinds.items():
-        for number, layer in enumerate(numbered(model, layer_type), start=1):
-            outputs[f"{kind}_{number}"] = layer.output
-    outputs |= {layer.name: layer.output for layer in model.layers if layer.name.startswith("mixed")}
-    outputs["avg_pool"] = model.get_layer("avg_pool").output
-    joins = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Concatenate) and not layer.name.startswith("mixed")
-    ]
-    joins.sort(key=lambda layer: len(layer.name) and layer.name)
-    outputs |= {f"concatenate_{number}": layer.output for number, layer in enumerate(joins, start=1)}
+    """Every layer's output for the demonstration photo by its own name, (1, C, H, W)."""
+    outputs = {layer.name: layer.output for layer in model.layers if layer.name not in ("input_layer", "predictions")}
     from godeeper.photos.decode import decode
 
     batch = net.preprocess.scaled(net.preprocess.centred(net.preprocess.resized(decode(chelsea))))
@@ -97,3 +86,80 @@ def test_every_tensor_is_keras_s(net: Network, theirs: dict[str, Any], compared:
     errors = {peek.address: relative_error(peek.activations, theirs[str(peek.tensor.names.keras)]) for peek in peeks}
     assert len(errors) == 3 * 94 + 14 + 15
     assert max(errors.values()) <= TOLERANCE, max(errors, key=lambda address: errors[address])
+
+
+KINDS = {
+    "Conv2D": ("conv", "conv"),
+    "BatchNormalization": ("conv", "batchnorm"),
+    "Activation": ("conv", "relu"),
+    "MaxPooling2D": ("pool", None),
+    "AveragePooling2D": ("pool", None),
+    "Concatenate": ("concat", None),
+    "GlobalAveragePooling2D": ("average", None),
+}
+COUNTS = {
+    "Conv2D": 94,
+    "BatchNormalization": 94,
+    "Activation": 94,
+    "MaxPooling2D": 4,
+    "AveragePooling2D": 9,
+    "Concatenate": 15,
+    "GlobalAveragePooling2D": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def layers(model: Any) -> dict[str, Any]:
+    """The layers of a fresh network by name, but for input and classifier."""
+    found = {layer.name: layer for layer in model.layers if type(layer).__name__ in KINDS}
+    assert Counter(type(layer).__name__ for layer in found.values()) == COUNTS
+    return found
+
+
+@pytest.mark.parametrize("prefix", ["", "keras:"])
+def test_every_layer_by_its_own_name(prefix: str, layers: dict[str, Any]) -> None:
+    """Each layer's name means the tensor of its kind, shape and window, and is the name that we print."""
+    for name, layer in layers.items():
+        tensor = resolve_one(NETWORK, prefix + name)
+        assert (tensor.site.kind, tensor.stage) == KINDS[type(layer).__name__], name
+        assert tensor.names.keras == name
+        if tensor.site.kind != "average":
+            assert tuple(layer.output.shape[1:]) == (*tensor.shape[1:], tensor.shape[0]), name
+        if isinstance(tensor.site.op, Conv) and tensor.stage == "conv":
+            assert (layer.kernel_size, layer.strides[0]) == (tensor.site.op.kernel, tensor.site.op.stride), name
+
+
+def test_every_layer_reads_what_its_name_says(layers: dict[str, Any]) -> None:
+    """Two layers that are connected in Keras's network mean sites that are connected in ours."""
+    checked = 0
+    for name, layer in layers.items():
+        tensor = resolve_one(NETWORK, name)
+        given = layer.input if isinstance(layer.input, list) else [layer.input]
+        sources = [each._keras_history.operation.name for each in given]
+        if tensor.stage in ("batchnorm", "relu"):
+            assert resolve_one(NETWORK, sources[0]).site == tensor.site, name
+        else:
+            meant = [resolve_one(NETWORK, source).site.index for source in sources]
+            assert leaves(meant) == leaves(tensor.site.inputs), name
+        checked += 1
+    assert checked == sum(COUNTS.values())
+
+
+def leaves(indices: Iterable[int]) -> list[int]:
+    """Sites with joins replaced by what they join: Keras nests some that our blueprint has flat."""
+    every = sites(NETWORK)
+    found: list[int] = []
+    for index in indices:
+        found += leaves(every[index].inputs) if every[index].kind == "concat" else [index]
+    return found
+
+
+def test_the_old_count_is_one_more(layers: dict[str, Any]) -> None:
+    """A layer that Keras numbers itself has in ``keras2.2`` the next number; names of its own stay."""
+    for name in layers:
+        stem, _, number = name.rpartition("_")
+        if not name.startswith(("mixed", "avg_pool")):
+            counted = f"{stem}_{int(number) + 1}" if number.isdigit() else f"{name}_1"
+            assert resolve_one(NETWORK, f"keras2.2:{counted}") == resolve_one(NETWORK, name)
+        else:
+            assert resolve_one(NETWORK, f"keras2.2:{name}") == resolve_one(NETWORK, name)

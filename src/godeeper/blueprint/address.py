@@ -7,13 +7,13 @@ godeeper suggests near names, and never guesses one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..errors import AddressError, AmbiguousAddress, UnknownAddress, quoted
+from ..errors import AddressError, AmbiguousAddress, UnknownAddress, nearest, quoted
 from .channels import Range, channels_of, format_channels, parse_ranges
-from .conventions import family_conventions, name_places
+from .conventions import ASKED_FOR, family_conventions, name_places, prefixes
 from .names import Convention, Names
 from .names import Stage as Stage  # addresses are what others know stages by
 from .names_inception_v3 import PHOTO_NAMES
@@ -22,6 +22,9 @@ from .pattern import compile_pattern, is_pattern
 from .sites import Field, Site, placed, sites
 
 DEFAULT_NETWORK = "inception_v3"
+
+Meaning = tuple[Site, Stage | None]
+"""What a name stands for."""
 
 LONGEST_NAME = 256  # characters; the longest name of a released graph has 86
 LONGEST_SLICE = 12_000  # characters: room for 2048 channels in any order
@@ -161,11 +164,12 @@ def resolve_one(network: Network, text: str) -> Tensor:
     return tensors[0]
 
 
-def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]:
-    """The site and stage of a plain name."""
-    meant = meanings(network).get(reference.name, ())
+def look_up(network: Network, reference: Reference) -> Meaning:
+    """The site and stage of a plain name, perhaps with its convention before a colon."""
+    convention, name = split_convention(network, reference.name)
+    meant = meanings(network, convention).get(name, ())
     if not meant:
-        raise UnknownAddress(reference.text, printed_names(network), f"list all with: {listing(network)}")
+        raise unknown(network, reference, convention, name)
     if len(meant) > 1:
         few = " and ".join(Tensor(*pair).name for pair in meant)
         raise AmbiguousAddress(
@@ -174,29 +178,56 @@ def look_up(network: Network, reference: Reference) -> tuple[Site, Stage | None]
     return meant[0]
 
 
+def split_convention(network: Network, name: str) -> tuple[str | None, str]:
+    """``keras2.2:activation_12`` -> (``keras2.2``, ``activation_12``); None where no convention is named."""
+    prefix, colon, rest = name.partition(":")
+    return (prefix, rest) if colon and prefix in prefixes(network.family) else (None, name)
+
+
+def unknown(network: Network, reference: Reference, convention: str | None, name: str) -> UnknownAddress:
+    """The error for a name that means nothing, with the names nearest to it and what to do."""
+    hint = f"list all with: {listing(network)}"
+    if convention is None:
+        others = [each.name for each in ASKED_FOR.get(network.family, ()) if name in meanings(network, each.name)]
+        if others:
+            hint = f"for the tensor that {others[0]} calls so, write {others[0]}:{name}; {hint}"
+        elif ":" in name:
+            hint = f"what stands before a colon is one of {', '.join(prefixes(network.family))}; {hint}"
+        return UnknownAddress(reference.text, printed_names(network), hint)
+    near = nearest(name, meanings(network, convention))
+    return UnknownAddress(reference.text, [f"{convention}:{each}" for each in near], hint)
+
+
 def listing(network: Network) -> str:
     """The command that lists what there is to look at in ``network``."""
     return "godeeper tensors" + (f" --network {network.name}" if network.name != DEFAULT_NETWORK else "")
 
 
-def match_pattern(network: Network, reference: Reference) -> list[tuple[Site, Stage | None]]:
+def match_pattern(network: Network, reference: Reference) -> list[Meaning]:
     """Every tensor one of whose names fits: ``*`` stays within a scope, ``**`` crosses scopes.
 
     Pre-ReLU stages count only where no default tensor fits: ``mixed_4/**`` is the module's sites,
     ``mixed_4/**/Conv2D`` its raw convolutions.
     """
-    pattern = compile_pattern(reference.name)
-    found = [pair for pair, names in pattern_names(network) if any(map(pattern.fits, names))]
+    convention, name = split_convention(network, reference.name)
+    pattern = compile_pattern(name)
+    found = [pair for pair, names in pattern_names(network, convention) if any(map(pattern.fits, names))]
     if not found:
         raise UnknownAddress(reference.text, (), f"no name fits this pattern; list them with: {listing(network)}")
     return [pair for pair in found if pair[1] in (None, "relu")] or found
 
 
-@lru_cache(maxsize=8)
-def pattern_names(network: Network) -> tuple[tuple[tuple[Site, Stage | None], tuple[str, ...]], ...]:
-    """Each site at each stage, and the names that patterns are matched with: those we print."""
-    pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
-    return tuple((pair, tuple(known_names(*pair))) for pair in pairs)
+@lru_cache(maxsize=16)
+def pattern_names(network: Network, convention: str | None = None) -> tuple[tuple[Meaning, tuple[str, ...]], ...]:
+    """Each site at each stage, and the names that patterns are matched with: those we print, or one convention's."""
+    if convention is None:
+        pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
+        return tuple((pair, tuple(known_names(*pair))) for pair in pairs)
+    names: dict[tuple[int, Stage | None], tuple[Meaning, list[str]]] = {}
+    for name, meant in meanings(network, convention).items():
+        for site, stage in meant:
+            names.setdefault((site.index, stage), ((site, stage), []))[1].append(name)
+    return tuple((pair, tuple(spelled)) for pair, spelled in names.values())
 
 
 def stages(site: Site) -> tuple[Stage | None, ...]:
@@ -220,35 +251,29 @@ def known_names(site: Site, stage: Stage | None) -> list[str]:
     return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
 
 
-def spellings(network: Network) -> dict[str, tuple[Site, Stage | None]]:
+def spellings(network: Network) -> dict[str, Meaning]:
     """Every name that means one tensor, in all conventions and at all stages."""
     return {name: meant[0] for name, meant in meanings(network).items() if len(meant) == 1}
 
 
-@lru_cache(maxsize=8)
-def meanings(network: Network) -> dict[str, tuple[tuple[Site, Stage | None], ...]]:
-    """Every name there is, and what it means.
+@lru_cache(maxsize=16)
+def meanings(network: Network, convention: str | None = None) -> dict[str, tuple[Meaning, ...]]:
+    """Every name there is, or every one in one convention, and what it means.
 
     It means two tensors where conventions contradict each other: torchvision counts GoogLeNet's pools
     from 1, inception5h from 0, and so ``maxpool1`` is the first and the second.
     """
-    table: dict[
-        str, dict[tuple[int, Stage | None], tuple[Site, Stage | None]]
-    ] = {}  # an index hashes sooner than a site
+    conventions = family_conventions(network.family) if convention is None else (prefixes(network.family)[convention],)
+    table: dict[str, dict[tuple[int, Stage | None], Meaning]] = {}  # an index hashes sooner than a site
     every = sites(network)
-    for site, columns in zip(every, name_places(network.family, placed(every)), strict=True):
+    for site, columns in zip(every, name_places(conventions, placed(every)), strict=True):
         for stage in stages(site):
-            for name in site_spellings(site, stage, columns):
+            names = [PHOTO_NAMES[site.kind]] if convention is None and site.kind in PHOTO_NAMES else []
+            for each, spelled in zip(conventions, columns, strict=True):
+                names += convention_spellings(each, stage, spelled)
+            for name in names:
                 table.setdefault(name, {})[site.index, stage] = site, stage
     return {name: tuple(meant.values()) for name, meant in table.items()}
-
-
-def site_spellings(site: Site, stage: Stage | None, columns: Sequence[tuple[str, ...]]) -> list[str]:
-    """The names of one site at one stage, out of its spellings in each convention."""
-    names = [PHOTO_NAMES[site.kind]] if site.kind in PHOTO_NAMES else []
-    for convention, spelled in zip(family_conventions(site.family), columns, strict=True):
-        names += convention_spellings(convention, stage, spelled)
-    return names
 
 
 def convention_spellings(convention: Convention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:

@@ -41,14 +41,23 @@ CONVENTIONS: dict[str, tuple[Convention, ...]] = {
 }
 
 
+ASKED_FOR: dict[str, tuple[Convention, ...]] = {"inception_v3": names_inception_v3.ASKED_FOR}
+"""Conventions that are taken only with their name before a colon: ``keras2.2:activation_12``."""
+
+
 def family_conventions(family: str) -> tuple[Convention, ...]:
     """The conventions of a family, the one that is printed first."""
     return CONVENTIONS[family]
 
 
-def name_places(family: str, places: Sequence[Placed]) -> list[tuple[tuple[str, ...], ...]]:
+def prefixes(family: str) -> dict[str, Convention]:
+    """What may stand before a colon and a name of that family, and the convention that is meant."""
+    return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
+
+
+def name_places(conventions: Sequence[Convention], places: Sequence[Placed]) -> list[tuple[tuple[str, ...], ...]]:
     """For each of ``places``, all of a network in program order: its spellings in each convention."""
-    columns = [spell_places(convention, places) for convention in CONVENTIONS[family]]
+    columns = [spell_places(convention, places) for convention in conventions]
     return list(zip(*columns, strict=True))
 
 

@@ -87,7 +87,7 @@ class Convention:
 
     name: str
     rule: Callable[[Sequence[Placed]], Iterable[Spelled]]
-    fixed: Mapping[str, str]
+    fixed: Mapping[str, Spelled]
     staged: Callable[[str, Stage], tuple[str, ...]] = unstaged
     scopes: tuple[str, ...] = field(default=())
 

@@ -1,11 +1,12 @@
-"""The four names of every site of Inception v3, by rule.
+"""The names of every site of Inception v3, by rule.
 
 tf2015       scopes of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation lives in the
              module's scope, the others in ``tower``, ``tower_1``, …; forks below them in ``mixed``.
 slim         the number goes up whenever the grid changes, the letter within it: ``Mixed_5b``.
              Five names break the rule in the released checkpoints and are kept as they are.
 torchvision  attribute paths, and fx node names for what is functional there.
-keras        layer names, numbered from 1 in order of creation.
+keras        layer names, numbered in order of creation as TF 2 and Keras 3 do: ``conv2d``, ``conv2d_1``, …
+keras2.2     the same as Keras 2.2 and older counted, from ``conv2d_1``: taken only where it is asked for.
 
 Names never follow the dialect: the 2015 graph takes the maximum in ``mixed_10/tower_2/pool``, and
 slim still calls that place ``AvgPool_0a_3x3``.  Pools of stride 1 are called average, the others max.
@@ -19,7 +20,7 @@ from itertools import count
 from string import ascii_lowercase as LETTERS
 
 from .names import Convention, Place, Placed, Spelled, Stage, numbered, window, with_endings
-from .ops import Conv, Pool
+from .ops import Conv, Operation, Pool
 
 PHOTO_NAMES = {
     "jpeg": "DecodeJpeg/contents",
@@ -127,23 +128,49 @@ def torchvision_ending(place: Place) -> str:
     return f"_{(place.step or 0) + 1}{arm}"
 
 
-def keras_names(places: Iterable[Placed]) -> Iterator[str]:
-    """``activation_12``, ``mixed9``, and Keras's own names for the joins of forks."""
+def keras_names(places: Iterable[Placed], first: int = 0) -> Iterator[Spelled]:
+    """``activation_11``, ``mixed9``, and Keras's own names for the joins of forks; the ``first`` of a kind is 0 or 1.
+
+    Pools and joins also go by the operation in TensorFlow's graph: ``mixed9/concat``.
+    """
     seen: Counter[str] = Counter()
     for placed in places:
         place, op = placed.place, placed.op
         if op is None and place.branch is None:
-            yield f"mixed{place.module}"
-            continue
-        if isinstance(op, Conv):
-            layer = "activation"
-        elif isinstance(op, Pool):
-            layer = "average_pooling2d" if op.stride == 1 else "max_pooling2d"
-        else:  # keras names the first fork of each module, and lets the second number itself
-            layer = "mixed9" if place.path == 1 else "concatenate"
-        first = 0 if layer == "mixed9" else 1
-        yield f"{layer}_{seen[layer] + first}"
-        seen[layer] += 1
+            name = f"mixed{place.module}"
+        elif (
+            op is None and place.path == 1
+        ):  # keras names the first fork of each module, and lets the second number itself
+            name = f"mixed9_{seen['mixed9']}"
+            seen["mixed9"] += 1
+        else:
+            layer = keras_layer(op)
+            name = numbered(layer, seen[layer] + first)
+            seen[layer] += 1
+        yield name if isinstance(op, Conv) else (name, f"{name}/{KERAS_OPERATIONS[keras_layer(op)]}")
+
+
+def keras_layer(op: Operation | None) -> str:
+    """What Keras calls a layer of that kind that has no name of its own."""
+    if isinstance(op, Pool):
+        return "average_pooling2d" if op.stride == 1 else "max_pooling2d"
+    return "activation" if isinstance(op, Conv) else "concatenate"
+
+
+KERAS_OPERATIONS = {"average_pooling2d": "AvgPool", "max_pooling2d": "MaxPool", "concatenate": "concat"}
+"""Layer -> its operation in TensorFlow's graph."""
+
+KERAS_STAGES: Mapping[Stage, tuple[str, ...]] = {
+    "conv": ("conv2d{}", "conv2d{}/Conv2D", "conv2d{}/convolution"),
+    "batchnorm": (
+        "batch_normalization{}",
+        "batch_normalization{}/FusedBatchNormV3",
+        "batch_normalization{}/FusedBatchNorm",
+        "batch_normalization{}/batchnorm/add_1",
+    ),
+    "relu": ("activation{}", "activation{}/Relu"),
+}
+"""Stage -> its layer, and that layer's operation in the graphs of several releases."""
 
 
 def slim_kind(op: Conv | Pool) -> str:
@@ -154,9 +181,9 @@ def slim_kind(op: Conv | Pool) -> str:
 
 
 def keras_staged(name: str, stage: Stage) -> tuple[str, ...]:
-    """``activation_12`` -> ``conv2d_12``."""
-    layers: dict[Stage, str] = {"conv": "conv2d", "batchnorm": "batch_normalization", "relu": "activation"}
-    return (f"{layers[stage]}_{name.rpartition('_')[2]}",) if stage in layers else ()
+    """``activation_11`` -> ``conv2d_11``, ``conv2d_11/Conv2D``, …"""
+    number = name.removeprefix("activation")
+    return tuple(spelling.format(number) for spelling in KERAS_STAGES.get(stage, ()))
 
 
 slim_staged = with_endings(
@@ -171,6 +198,11 @@ slim_staged = with_endings(
         "relu": ("", "/Relu"),
     }
 )
+
+KERAS_TAIL: Mapping[str, Spelled] = {
+    "average": ("avg_pool", "avg_pool/Mean"),
+    "softmax": ("predictions", "predictions/Softmax"),
+}
 
 CONVENTIONS = (
     Convention(
@@ -208,7 +240,18 @@ CONVENTIONS = (
     Convention(
         "keras",
         keras_names,
-        fixed={"multiply": "input_1", "average": "avg_pool", "softmax": "predictions"},
+        fixed={"multiply": ("input_layer", "input_1"), **KERAS_TAIL},
+        staged=keras_staged,
+        scopes=("inception_v3/",),
+    ),
+)
+
+ASKED_FOR = (
+    Convention(
+        "keras2.2",
+        lambda places: keras_names(places, first=1),
+        fixed={"multiply": "input_1", **KERAS_TAIL},
         staged=keras_staged,
     ),
 )
+"""Whose names mean something else to the conventions above: taken only with the convention's name before them."""

@@ -130,8 +130,9 @@ def walk_network(network: Network, size: int) -> Walk:
 
 def named(every: Sequence[Site], family: str) -> tuple[Site, ...]:
     """The sites with the names their family's conventions give them."""
-    convention_names = [convention.name for convention in family_conventions(family)]
-    spelled = name_places(family, placed(every))
+    conventions = family_conventions(family)
+    convention_names = [convention.name for convention in conventions]
+    spelled = name_places(conventions, placed(every))
     return tuple(
         replace(
             site,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLE = """\
   godeeper peek photo.jpg                                        the blog's three pictures
   godeeper peek photo.jpg mixed/tower_2/conv:0 --scale blog      as the blog drew it
-  godeeper peek photo.jpg Mixed_6b.branch_pool activation_12     names of torchvision and Keras
+  godeeper peek photo.jpg Mixed_6b.branch_pool activation_11     names of torchvision and Keras
   godeeper peek photo.jpg 'mixed*/join' --out pictures           all eleven modules
   godeeper peek photo.jpg 'mixed_4/**/Conv2D' --scale signed     before batch normalisation and ReLU
   curl … | godeeper peek - 'mixed/tower_2/conv[3,7:12]' --numbers

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EXAMPLE = """\
   godeeper tensors                  the whole network
   godeeper tensors 'mixed_4/**'     one module
-  godeeper tensors activation_12    what is this called elsewhere?
+  godeeper tensors activation_11    what is this called elsewhere?
   godeeper tensors 'mixed4?' --network googlenet
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..blueprint.names import numbered
 from ..blueprint.ops import Conv, Network
 from ..blueprint.sites import Site, sites
 
@@ -97,7 +98,7 @@ def in_order(kind: str, layers: Iterable[str]) -> list[str]:
 
 def default_layers(kind: str, network: Network) -> list[str]:
     """What the layers of a kind would be called: for messages about a file that has none."""
-    return [f"{kind}_{number}" for number, _ in enumerate(convolutions(network), start=1)]
+    return [numbered(kind, number) for number, _ in enumerate(convolutions(network))]
 
 
 CONVENTIONS = (

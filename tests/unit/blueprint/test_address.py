@@ -25,7 +25,13 @@ SAME = [
     "Mixed_5b/Branch_3/Conv2d_0b_1x1",
     "Mixed_5b.branch_pool",
     "Mixed_5b.branch_pool.relu",
-    "activation_12",
+    "activation_11",
+    "keras:activation_11",
+    "keras2.2:activation_12",
+    "activation_11/Relu:0",
+    "tf2015:mixed/tower_2/conv",
+    "torchvision:Mixed_5b.branch_pool",
+    "slim:InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1",
 ]
 
 
@@ -38,7 +44,7 @@ def test_one_tensor_by_all_its_names(text: str) -> None:
 
 def test_channels() -> None:
     """A slice chooses channels, in the order given, and is written back the same."""
-    tensor = resolve_one(NETWORK, "activation_12[3,7:12]")
+    tensor = resolve_one(NETWORK, "activation_11[3,7:12]")
     assert tensor.filters == (3, 7, 8, 9, 10, 11)
     assert tensor.shape == (6, 35, 35)
     assert tensor.address == "mixed/tower_2/conv[3,7:12]"
@@ -61,10 +67,13 @@ def test_open_ends(text: str, channels: str) -> None:
         ("mixed_4/**", 12),
         ("mixed_4/**/Conv2D", 10),
         ("Mixed_6b.*", 11),
-        ("activation_*", 94),
+        ("activation*", 94),
         ("**/batchnorm", 94),
         ("**", 133),
         ("mixed_?/pool", 2),
+        ("keras:activation*", 94),
+        ("keras2.2:activation_*", 94),
+        ("keras2.2:conv2d_*", 94),
     ],
 )
 def test_patterns(pattern: str, count: int) -> None:
@@ -93,7 +102,7 @@ def test_several_addresses_keep_their_order_and_come_once() -> None:
         ("mixed/tower_2/con", "mixed/tower_2/conv"),
         ("Mixed_5b.branch_poll", "Mixed_5b.branch_pool"),
         ("MIXED/TOWER_2/CONV", "mixed/tower_2/conv"),
-        ("activation_95", "activation_9"),
+        ("activation_95", "activation_93"),
         ("mixed/tower_2/cnov[3]", "mixed/tower_2/conv"),
         ("foo", "pool"),
     ],

@@ -36,6 +36,8 @@ def row_names(row: dict[str, str]) -> list[str]:
     slim += re.findall(r"\(end point (\w+)\)", row["slim"])
     torchvision = [] if "functional" in row["torchvision"] or "inner" in row["torchvision"] else [row["torchvision"]]
     keras = [] if "not exposed" in row["keras_layer"] else row["keras_layer"].split("|")
+    keras += [f"keras:{name}" for name in keras if name]
+    keras += [f"keras2.2:{name}" for name in row["keras2.2_layer"].split("|") if name and "not exposed" not in name]
     names = [row["tf2015"], *slim, *torchvision, *keras, row["torch_fx"]]
     names = [re.sub(r"\s*\(.*\)", "", name) for name in names]
     return [name for name in names if name and name != "transform_input"]
@@ -75,17 +77,22 @@ def test_row(row: dict[str, str]) -> None:
         assert site.macs == height * width * int(row["in_ch"]) * int(row["out_ch"]) * cells
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row["keras_conv_index"]], ids=lambda row: row["tf2015"])
+@pytest.mark.parametrize("row", [row for row in ROWS if row["keras2.2_conv_index"]], ids=lambda row: row["tf2015"])
 def test_stages(row: dict[str, str]) -> None:
     """The raw, normalised and rectified names of a convolution mean its three stages."""
     scope, slim, torch = row["tf2015"], "InceptionV3/InceptionV3/" + row["slim"], row["torchvision"]
-    number = row["keras_conv_index"]
+    number = int(row["keras2.2_conv_index"])
+    today = f"_{number - 1}" if number > 1 else ""
     expected = {
-        "conv": [f"{scope}/Conv2D:0", f"{slim}/Conv2D", f"{slim}/convolution:0", f"{torch}.conv", f"conv2d_{number}"],
-        "batchnorm": [
-            f"{scope}/batchnorm", f"{scope}/CheckNumerics:0", f"{slim}/BatchNorm", f"{torch}.bn", f"batch_normalization_{number}",
+        "conv": [
+            f"{scope}/Conv2D:0", f"{slim}/Conv2D", f"{slim}/convolution:0", f"{torch}.conv",
+            f"conv2d{today}", f"conv2d{today}/Conv2D:0", f"inception_v3/conv2d{today}/Conv2D", f"keras2.2:conv2d_{number}",
         ],
-        "relu": [f"{scope}:0", f"{slim}/Relu:0", f"{torch}.relu", f"activation_{number}"],
+        "batchnorm": [
+            f"{scope}/batchnorm", f"{scope}/CheckNumerics:0", f"{slim}/BatchNorm", f"{torch}.bn", f"batch_normalization{today}",
+            f"batch_normalization{today}/FusedBatchNormV3:0", f"keras2.2:batch_normalization_{number}",
+        ],
+        "relu": [f"{scope}:0", f"{slim}/Relu:0", f"{torch}.relu", f"activation{today}", f"activation{today}/Relu:0", f"keras2.2:activation_{number}"],
     }  # fmt: skip
     found = {stage: {resolve_one(NETWORK, name) for name in names} for stage, names in expected.items()}
     assert {stage: [t.stage for t in tensors] for stage, tensors in found.items()} == {s: [s] for s in expected}

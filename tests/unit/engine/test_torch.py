@@ -109,8 +109,8 @@ def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any
         ("mixed/tower_2/conv:0", "Mixed_5b.branch_pool.relu"),
         ("InceptionV3/InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/Relu", "Mixed_5b.branch_pool.relu"),
         ("Mixed_5b.branch_pool", "Mixed_5b.branch_pool.relu"),
-        ("activation_12", "Mixed_5b.branch_pool.relu"),
-        ("conv2d_12", "Mixed_5b.branch_pool.conv"),
+        ("activation_11", "Mixed_5b.branch_pool.relu"),
+        ("conv2d_11", "Mixed_5b.branch_pool.conv"),
         ("mixed/tower_2/conv/batchnorm", "Mixed_5b.branch_pool.bn"),
         ("mixed/tower_2/pool", "Mixed_5b.pool"),
         ("mixed9", "Mixed_7b.join"),
@@ -167,7 +167,7 @@ def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> Non
     with torch.no_grad(), capture(network, "mixed/tower_2/*") as seen:
         network(x)
     assert list(seen) == ["mixed/tower_2/pool", "mixed/tower_2/conv"]
-    assert torch.equal(seen["activation_12[3,7:9]"], seen["Mixed_5b.branch_pool"][:, [3, 7, 8]])
+    assert torch.equal(seen["activation_11[3,7:9]"], seen["Mixed_5b.branch_pool"][:, [3, 7, 8]])
     with pytest.raises(KeyError, match="mixed/conv was not captured"):
         seen["mixed/conv"]
 

@@ -60,7 +60,7 @@ def test_record_is_json(peek: Peek) -> None:
         "tf2015": "mixed_4/tower_1/conv_4",
         "slim": "Mixed_6b/Branch_2/Conv2d_0e_1x7",
         "torchvision": "Mixed_6b.branch7x7dbl_5",
-        "keras": "activation_39",
+        "keras": "activation_38",
     }
     assert (record["stage"], record["shape"], record["receptive_field"]) == ("relu", [1, 192, 17, 17], [351, 351])
     assert (record["scale"], record["png"], len(record["filters"])) == ("shared", "x.png", 192)
