@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
 from .calibration import Calibration
@@ -31,6 +31,10 @@ class AutoRunner:
         self.weights = weights
         self.calibration = calibration
         self.for_one = Runner(weights, calibration=calibration)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or one in another process, makes engines of its own."""
+        return AutoRunner, (self.weights, self.calibration)
 
     @cached_property
     def for_many(self) -> Runner | OpenVinoRunner:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from ..files import write_atomically
 from ..weights.file import WeightsFile
 
 FORMAT = 1
+LEAST, GREATEST = 1e-20, 1e20  # of what 8 bits may reach; single precision ends beyond
 SHIPPED = Path(__file__).parents[1] / "weights" / "bundled" / "inception_v3.int8.json"
 
 
@@ -66,14 +66,18 @@ def from_record(record: Any) -> Calibration:
     """The calibration that JSON holds; raises ``WeightsError``."""
     try:
         if record["format"] != FORMAT:
-            raise WeightsError(f"a calibration of format {record['format']!r}, expected {FORMAT}: calibrate again")
+            raise WeightsError(
+                f"a calibration of format {str(record['format'])[:40]}, expected {FORMAT}: calibrate again"
+            )
         ranges = {str(address): (float(low), float(high)) for address, (low, high) in record["ranges"].items()}
         made = Calibration(
             str(record["weights_sha256"]), ranges, str(record["method"]), tuple(map(str, record["photos"]))
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"a damaged calibration ({type(error).__name__}: {error}): calibrate again") from None
-    if not all(low == 0 and 0 < high < math.inf for low, high in made.ranges.values()):
+        raise WeightsError(
+            f"a damaged calibration ({type(error).__name__}: {str(error)[:200]}): calibrate again"
+        ) from None
+    if not all(low == 0 and LEAST < high < GREATEST for low, high in made.ranges.values()):
         raise WeightsError("a damaged calibration: expected ranges from 0 to more than 0; calibrate again")
     return made
 

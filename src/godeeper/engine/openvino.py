@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,10 @@ class OpenVinoRunner:
         self.core = shared_core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()
         self.turn = Lock()  # a model's requests serve one caller at a time
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or one in another process, loads models of its own."""
+        return partial(OpenVinoRunner, self.weights, self.graphs.cache, calibration=self.calibration), ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, Floats]) -> dict[Key, Floats]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""

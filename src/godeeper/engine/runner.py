@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
 from .cache import GraphCache, cache_folder
@@ -38,6 +39,13 @@ class Runner:
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or one in another process, opens sessions of its own."""
+        made = partial(
+            Runner, self.weights, self.graphs.cache, calibration=self.calibration, open_sessions=self.open_sessions
+        )
+        return made, ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""

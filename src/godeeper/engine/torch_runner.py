@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,12 @@ class TorchRunner:
         """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
         self.weights = weights
         self.calibration: Calibration | None = None  # fp32 only
+        self.asked = device
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or one in another process, loads its own module, on a device of that machine."""
+        return TorchRunner, (self.weights, self.asked)
 
     @cached_property
     def module(self) -> TorchNetwork:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class Trunks:
         self.cache = cache
         self.network = engine.weights.network
         self.last: tuple[str, dict[Key, Floats]] = ("", {})  # a photo, and what is known of it; threads share it whole
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or one in another process, knows no photo yet."""
+        return Trunks, (self.engine, self.cache)
 
     def run(self, keys: Sequence[Key], planes: Floats) -> dict[Key, Floats]:
         """The values of ``keys`` for the network's input ``planes`` (1, 3, H, W)."""

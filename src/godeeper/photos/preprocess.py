@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Fit = Literal["squash", "crop"]
 Filter = Literal["antialias", "tf2015"]
 Shade = float | tuple[float, float, float]
+LARGEST_SIDE = 4096  # pixels; no network of this kind reads more
+LARGEST_SHADE = 1e6
 FITS: tuple[Fit, ...] = ("squash", "crop")
 FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
 
@@ -43,10 +46,21 @@ class Preprocess:
         for what, got, known in (("fit", self.fit, FITS), ("filter", self.filter, FILTERS)):
             if got not in known:
                 raise OptionError(f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}")
+        if type(self.size) is not int or not 1 <= self.size <= LARGEST_SIDE:
+            raise OptionError(f"size {quoted(self.size)}: expected pixels from 1 to {LARGEST_SIDE}")
+        for name, value in (("subtract", self.subtract), ("divide", self.divide)):
+            check_shades(name, value)
+        if 0 in shades(self.divide):
+            raise OptionError(f"divide {self.divide}: expected no zero")
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
         """What a weights file's description says; JSON has lists for tuples."""
+        unknown = [name for name in fields if name not in cls.__dataclass_fields__]
+        if unknown:
+            raise OptionError(
+                f"unknown preprocessing {quoted(unknown[0])}: expected {', '.join(cls.__dataclass_fields__)}"
+            )
         shades = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
         return cls(**{**fields, **shades})
 
@@ -83,6 +97,13 @@ class Preprocess:
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``Mul``: about -1 to 1."""
         return values / shades(self.divide)
+
+
+def check_shades(name: str, value: object) -> None:
+    """Raise unless a value is one finite number, or one for each of red, green and blue."""
+    each = value if isinstance(value, tuple) and len(value) == 3 else (value,)
+    if not all(type(one) is not bool and isinstance(one, Real) and abs(float(one)) < LARGEST_SHADE for one in each):
+        raise OptionError(f"{name} {quoted(value)}: expected a number, or three for red, green and blue")
 
 
 def shades(value: Shade) -> NDArray[np.float32]:

@@ -31,15 +31,15 @@ from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
 from .parallel import on_one_thread
+from .report_record import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .report import Report
-
     Floats = NDArray[np.float32]
 
 BATCH = 8  # photos in the network at once
+LONGEST_LIST = 120  # characters of the classes' names in a repr
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Judgement:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
     """Tells photos apart.
 
     ``weights`` and ``weights_sha256``: the network's, by name and by content.  ``preprocessing``: the fields of
     a ``Preprocess``.  ``calibration``: what it computes in 8 bits by, or None for single precision.  ``engine``: what
     computes, as in ``load``; not kept in the file.  ``report_record``: the report of its training, as JSON, kept in the file; ``report``: the
-    same in full, right after training only.  ``certificate``: of the last check against an export.
+    same to read: a ``Report`` with its charts right after training, a ``KeptReport`` in a classifier that was loaded.  ``certificate``: of the last check against an export.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
     """
@@ -79,9 +79,19 @@ class Classifier:
     preprocessing: Mapping[str, Any]
     report_record: Mapping[str, Any] | None = field(default=None, repr=False)
     certificate: Mapping[str, Any] | None = field(default=None, repr=False)
-    report: Report | None = field(default=None, repr=False)
+    report: Any = field(default=None, repr=False)  # with a union, whoever trains would have to narrow it first
     calibration: Calibration | None = field(default=None, repr=False)
     engine: str = "auto"
+
+    def __repr__(self) -> str:
+        classes = ", ".join(self.head.classes)
+        features = ", ".join(self.head.addresses)
+        some = classes if len(classes) <= LONGEST_LIST else f"{classes[:LONGEST_LIST]}…"
+        return f"<classifier of {len(self.head.classes)} classes ({printable(some)}), {features} of weights {self.weights!r}, {self.precision}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the network, which the next photo opens again."""
+        return {name: value for name, value in self.__dict__.items() if name != "network"}
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -180,6 +190,10 @@ class Classifier:
         """(N, classes): what the head makes of features, address -> (N, C)."""
         with on_one_thread():  # the network may be at the next photos
             likely = np.asarray(self.head.probabilities(features), np.float64)
+        if not np.isfinite(likely).all():
+            raise ClassifierError(
+                f"{self!r} computes no probabilities for this photo: its file is damaged, get it again"
+            )
         answer: NDArray[np.float64] = likely / likely.sum(
             axis=1, keepdims=True
         )  # to the last digit of double precision
@@ -198,13 +212,13 @@ class Classifier:
         Raises:
             ClassifierError: it is damaged, of another version, or its weights are not those installed.
         """
-        from .classifier_file import read
+        from .classifier_file import one_line, read
 
         classifier = replace(read(Path(path)), engine=engine)
         try:
             check_features(classifier)
         except GodeeperError as error:
-            raise ClassifierError(f"{path}: {error}") from None
+            raise ClassifierError(f"{path}: {one_line(error)}") from None
         return classifier
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)
@@ -231,16 +245,22 @@ def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) 
 
 def check_features(classifier: Classifier) -> None:
     """Raise where the network does not give as many features as the head takes, or was calibrated for other weights."""
+    file = classifier.weights_file
     if classifier.calibration is not None:
-        classifier.calibration.check(classifier.weights_file)
-    blueprint = classifier.weights_file.network
+        classifier.calibration.check(file)
+    blueprint, size = file.network, file.description.preprocessing.get("size")
+    if classifier.preprocess.size != size:
+        raise ClassifierError(
+            f"it resizes photos to {classifier.preprocess.size} pixels, expected {size} as its weights do: "
+            "the file is damaged, get it again"
+        )
     tensors = [resolve_one(blueprint, address) for address in classifier.head.addresses]
     partial = [tensor.address for tensor in tensors if tensor.channels is not None]
     got = sum(tensor.site.shape[0] for tensor in tensors)
     expected = classifier.head.coefficients.shape[1]
     if partial or got != expected:
         raise ClassifierError(
-            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, get it anew"
+            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, get it again"
         )
 
 

@@ -2,24 +2,42 @@
 
 It is a zip whose members are stored as they are: ``head.safetensors`` (mean, scale, coefficients, intercepts),
 ``classifier.json`` (all the rest) and perhaps ``report.json``.  Nothing else is in it, nothing in it is run,
-and no more is read than the file is long.  The same classifier gives the same bytes.
+and no more is read than the file is long.  ``classifier_check`` checks the values.  The same classifier gives the same bytes.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import struct
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.calibration import from_record
-from ..errors import ClassifierError, GodeeperError
-from ..files import write_atomically
+from ..errors import ClassifierError, GodeeperError, quoted
+from ..files import open_regular, write_atomically
 from ..photos.preprocess import Preprocess
 from ..version import __version__
+from .classifier_check import (
+    DIRECTIONS,
+    LARGEST_REACH,
+    NUMBERS,
+    TEMPERATURES,
+    check_head,
+    check_report,
+    finite,
+    mapping,
+    names,
+    number,
+    sha256,
+    share,
+    whole,
+)
 from .familiarity import Familiarity
 from .head import Head
 
@@ -31,9 +49,23 @@ if TYPE_CHECKING:
 FORMAT = 2
 READ = (1, 2)  # format 1 knows no familiarity
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
-NUMBERS = ("mean", "scale", "coefficients", "intercepts")
-DIRECTIONS = "directions"  # of the familiarity, where there is one
 SAME_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal classifiers are equal files
+LARGEST = 1 << 28  # bytes of a file; 168 classes take about 20 MB
+LONGEST_MESSAGE = 300
+UNREADABLE = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    struct.error,
+)
+"""What Python's zip reader raises for files that are not whole."""
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What the readers of JSON, arrays and calibrations raise."""
 
 
 def write(classifier: Classifier, path: Path) -> None:
@@ -90,30 +122,47 @@ def read(path: Path) -> Classifier:
 
     members = read_members(path)
     try:
-        description = json.loads(members[DESCRIPTION].decode("utf-8", "surrogatepass"))
+        description = parsed(members[DESCRIPTION])
         check_format(description)
-        report = json.loads(members[REPORT].decode("utf-8", "surrogatepass")) if REPORT in members else None
+        report = check_report(parsed(members[REPORT])) if REPORT in members else None
         return made(description, load(members[HEAD]), report)
     except GodeeperError as error:
-        raise ClassifierError(f"{path}: {error}") from None
-    except (SafetensorError, ValueError, TypeError, LookupError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ClassifierError(f"{path}: a damaged classifier ({type(error).__name__}: {reason}); get it anew") from None
+        raise ClassifierError(f"{path}: {one_line(error)}") from None
+    except (SafetensorError, *MALFORMED) as error:
+        raise ClassifierError(
+            f"{path}: a damaged classifier ({type(error).__name__}: {one_line(error)}); get it again, or retrain"
+        ) from None
+
+
+def parsed(payload: bytes) -> Any:
+    """JSON, without the NaN and Infinity that Python's parser would take."""
+    return json.loads(
+        payload.decode("utf-8", "surrogatepass"), parse_constant=finite, parse_float=finite, parse_int=whole
+    )
+
+
+def one_line(error: object) -> str:
+    """An error's message, cut where it quotes a long name of the file's."""
+    return " ".join(str(error).split())[:LONGEST_MESSAGE]
 
 
 def read_members(path: Path) -> dict[str, bytes]:
     """Name -> content of what a classifier's file holds, and of nothing else."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_members(archive.infolist(), path.stat().st_size)
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            check_members(archive.infolist(), os.fstat(file.fileno()).st_size)
             return {name: archive.read(name) for name in archive.namelist()}
     except ClassifierError as error:
         raise ClassifierError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise ClassifierError(f"{path}: no such file; expected a classifier, made by godeeper retrain") from None
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ClassifierError(f"{path}: not a whole .godeeper file ({reason}); get it anew") from None
+    except IsADirectoryError:
+        raise ClassifierError(
+            f"{path}: this is a folder; expected a classifier's file, made by godeeper retrain"
+        ) from None
+    except UNREADABLE as error:
+        reason = one_line(getattr(error, "strerror", None) or error)
+        raise ClassifierError(f"{path}: not a whole .godeeper file ({reason}); get it again, or retrain") from None
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -122,84 +171,65 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     odd = [name for name in names if name not in (HEAD, DESCRIPTION, REPORT)]
     missing = [name for name in (HEAD, DESCRIPTION) if name not in names]
     if odd or missing or len(set(names)) < len(names):
-        faults = f"{odd[0]!r} does not belong there" if odd else f"{missing[0]} is missing" if missing else "twice"
+        twice = f"{max(names, key=names.count)} is there twice" if names else ""
+        faults = f"{quoted(odd[0])} does not belong there" if odd else f"{missing[0]} is missing" if missing else twice
         raise ClassifierError(
             f"not a classifier's file ({faults}); expected {HEAD}, {DESCRIPTION} and perhaps {REPORT}"
         )
     packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
     if packed or sum(member.file_size for member in members) > size:
         raise ClassifierError("its members claim to be longer than the file; expected them stored, not compressed")
+    if size > LARGEST:
+        raise ClassifierError(f"it has {size >> 20} MiB; expected a classifier of at most {LARGEST >> 20} MiB")
 
 
 def check_format(description: Any) -> None:
     """Raise for a file of another version."""
-    got = description.get("format") if isinstance(description, dict) else None
-    if got not in READ:
+    got = mapping(description, "description").get("format")
+    if type(got) is not int or got not in READ:
         known = " and ".join(map(str, READ))
         raise ClassifierError(
-            f"a classifier of format {got!r}, and godeeper {__version__} reads {known}; get a newer godeeper, or retrain"
+            f"a classifier of format {quoted(got)}, and godeeper {__version__} reads {known}; get a newer godeeper, or retrain"
         )
 
 
-def made(description: dict[str, Any], numbers: dict[str, NDArray[Any]], report: Any) -> Classifier:
+def made(
+    description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], report: Mapping[str, Any] | None
+) -> Classifier:
     """The classifier that the members of a file describe."""
     from .classifier import Classifier
+    from .report_record import KeptReport
 
     head = Head(
-        addresses=strings(description["addresses"]),
-        **{name: numbers[name] for name in NUMBERS},
-        temperature=float(description["temperature"]),
-        threshold=rate(description["threshold"]),
-        false_accept_rate=rate(description["false_accept_rate"]),
-        classes=strings(description["classes"]),
-        familiarity=familiarity(description.get("reach"), numbers.get(DIRECTIONS)),
+        addresses=names(description["addresses"], "addresses"),
+        **{name: arrays[name] for name in NUMBERS},
+        temperature=number(description["temperature"], "temperature", *TEMPERATURES),
+        threshold=share(description["threshold"], "threshold"),
+        false_accept_rate=share(description["false_accept_rate"], "false accept rate"),
+        classes=names(description["classes"], "classes"),
+        familiarity=familiarity(description.get("reach"), arrays.get(DIRECTIONS)),
     )
     check_head(head)
-    name, sha256 = strings([description["weights"][key] for key in ("name", "sha256")])
-    Preprocess.from_mapping(description["preprocessing"])
+    weights = mapping(description["weights"], "weights")
+    [name] = names([weights.get("name")], "the weights' name")
+    preprocessing = mapping(description["preprocessing"], "preprocessing")
+    Preprocess.from_mapping(preprocessing)
     record = description.get("calibration")  # files from before there were any have none
-    calibration = None if record is None else from_record(record)
+    certificate = description["certificate"]
     return Classifier(
-        head, name, sha256, description["preprocessing"], report, description["certificate"], calibration=calibration
+        head=head,
+        weights=name,
+        weights_sha256=sha256(weights.get("sha256"), "weights' SHA-256"),
+        preprocessing=preprocessing,
+        report_record=report,
+        certificate=None if certificate is None else mapping(certificate, "certificate"),
+        report=None if report is None else KeptReport(report),
+        calibration=None if record is None else from_record(record),
     )
-
-
-def strings(values: Any) -> tuple[str, ...]:
-    """A JSON list of strings."""
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ClassifierError("damaged: a list of names holds what is no name; get it anew")
-    return tuple(values)
 
 
 def familiarity(reach: Any, directions: NDArray[Any] | None) -> Familiarity | None:
     """The familiarity, where there is one."""
     if directions is None:
         return None
-    return Familiarity(directions, float(reach))
-
-
-def rate(value: Any) -> float | None:
-    """A number, or none."""
-    return None if value is None else float(value)
-
-
-def check_head(head: Head) -> None:
-    """Raise where the numbers do not fit each other, or are none."""
-    classes, features = len(head.classes), head.mean.size
-    shapes = {"mean": (features,), "scale": (features,), "coefficients": (classes, features), "intercepts": (classes,)}
-    tables: dict[str, NDArray[Any]] = {name: getattr(head, name) for name in NUMBERS}
-    if head.familiarity:
-        tables[DIRECTIONS] = head.familiarity.directions
-        shapes[DIRECTIONS] = (len(head.familiarity.directions), features)
-    for name, expected in shapes.items():
-        values = tables[name]
-        if values.shape != expected:
-            raise ClassifierError(f"damaged: {name} has shape {values.shape}, expected {expected}; get it anew")
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise ClassifierError(f"damaged: {name} holds what is no number; get it anew")
-    if classes < 2 or len(set(head.classes)) < classes or not head.addresses or not (head.scale > 0).all():
-        raise ClassifierError(
-            "damaged: expected at least two classes, all of them different, and features; get it anew"
-        )
-    if not 0 < head.temperature < float("inf"):
-        raise ClassifierError(f"damaged: the temperature is {head.temperature}, expected more than 0; get it anew")
+    return Familiarity(directions, number(reach, "reach", 0.0, LARGEST_REACH))

@@ -72,6 +72,12 @@ class WeightsFile:
     path: Path
     description: Description
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process, perhaps on another machine, the file may lie elsewhere."""
+        from .registry import reopened
+
+        return reopened, (self.path, self.description)
+
     @property
     def name(self) -> str:
         return self.description.name

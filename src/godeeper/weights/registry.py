@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import UnknownName
-from .file import WeightsFile, read
+from .file import Description, WeightsFile, read
 
 BUNDLED = Path(__file__).parent / "bundled" / "inception_v3.safetensors"
 
@@ -54,3 +54,8 @@ def find(name: str | Path) -> WeightsFile:
     if name in OFFICIAL:
         raise UnknownName("weights", str(name), [*paths, f"add them first: godeeper weights add {name}"])
     raise UnknownName("weights", str(name), [*paths, "a path to a .safetensors file"])
+
+
+def reopened(path: Path, description: Description) -> WeightsFile:
+    """What was pickled: the file where it lay or, where there is none now, the weights installed under its name."""
+    return WeightsFile(path if path.exists() else installed_paths().get(description.name, path), description)

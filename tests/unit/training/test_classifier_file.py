@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import warnings
 import zipfile
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.training import mangled
 from tests.unit.training.handmade import classifier, familiarity
 
 from godeeper.errors import ClassifierError, OutputError
+from godeeper.training import classifier as module
 from godeeper.training.classifier import Classifier
-from godeeper.training.classifier_file import DESCRIPTION, HEAD, NUMBERS, packed
+from godeeper.training.classifier_check import NUMBERS
+from godeeper.training.classifier_file import DESCRIPTION, HEAD, packed
+from godeeper.training.report_record import KeptReport
+from godeeper.weights.registry import find
 
 REPORT: dict[str, Any] = {"test_photos": ["photos/кошки/1.jpg"], "accuracy": 0.9}
 
@@ -163,7 +171,39 @@ def test_another_version(made: Classifier, tmp_path: Path) -> None:
         ({"weights": {"name": "bundled", "sha256": "0" * 64}}, "0000000000000000…"),
         ({"weights": {"name": "mine", "sha256": "0" * 64}}, "unknown weights 'mine'"),
         ({"addresses": ["mixed_99/join"]}, "no tensor is called 'mixed_99/join'"),
-        ({"preprocessing": {"sharpen": 1}}, "damaged"),
+        ({"preprocessing": {"sharpen": 1}}, "unknown preprocessing 'sharpen'"),
+        ({"preprocessing": []}, "the preprocessing is []"),
+        ({"preprocessing": {"size": 100_000}}, "size 100000"),
+        ({"preprocessing": {"size": 224}}, "it resizes photos to 224 pixels, expected 299"),
+        ({"preprocessing": {"size": True}}, "size True"),
+        ({"preprocessing": {"size": "299"}}, "size '299'"),
+        ({"preprocessing": {"divide": 0}}, "divide"),
+        ({"preprocessing": {"divide": [1, 2]}}, "divide"),
+        ({"preprocessing": {"subtract": 1e300}}, "subtract"),
+        ({"format": True}, "format True"),
+        ({"format": 2.0}, "format 2.0"),
+        ({"format": "2" * 5000}, "…"),
+        ({"classes": []}, "classes is []"),
+        ({"classes": ["a", "", "b", "c"]}, "classes holds ''"),
+        ({"classes": ["a", " ", "b", "c"]}, "classes holds ' '"),
+        ({"classes": ["a", 1, "b", "c"]}, "classes holds 1"),
+        ({"classes": {"a": 1}}, "classes is"),
+        ({"addresses": []}, "addresses is []"),
+        ({"addresses": ["mixed_2/join"] * 2}, "twice"),
+        ({"temperature": -1}, "temperature is -1"),
+        ({"temperature": 1e-300}, "temperature is 1e-300"),
+        ({"temperature": True}, "temperature is True"),
+        ({"temperature": "1.3"}, "temperature is '1.3'"),
+        ({"threshold": 2}, "threshold is 2"),
+        ({"threshold": -0.1}, "threshold is -0.1"),
+        ({"threshold": "0.5"}, "threshold is '0.5'"),
+        ({"false_accept_rate": [0.5]}, "false accept rate is [0.5]"),
+        ({"weights": []}, "the weights is []"),
+        ({"weights": {"name": 3, "sha256": "0" * 64}}, "weights' name"),
+        ({"weights": {"name": "bundled", "sha256": "0"}}, "expected a SHA-256"),
+        ({"certificate": []}, "certificate is []"),
+        ({"calibration": []}, "calibration"),
+        ({"calibration": {"format": 9}}, "calibration of format 9"),
         ({"preprocessing": {"fit": "stretch"}}, "unknown fit 'stretch'"),
     ],
 )
@@ -174,9 +214,140 @@ def test_a_description_that_does_not_fit(
     refused(edited(made, **changes), tmp_path, reason)
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("field", ["temperature", "threshold", "false_accept_rate"])
+def test_a_number_that_is_not_finite(made: Classifier, tmp_path: Path, field: str, value: str) -> None:
+    """Python's parser would take these; a threshold of NaN would make every photo none of these."""
+    found = members(made)
+    description = json.loads(found[DESCRIPTION]) | {field: "HERE"}
+    text = json.dumps(description).replace('"HERE"', value)
+    refused(zipped(found | {DESCRIPTION: text.encode()}), tmp_path, "not a finite number")
+
+
+@pytest.mark.parametrize("value", [b"[]", b"3", b"null", b'"report"', b'{"test_photos": 3}', b'{"test_photos": [1]}'])
+def test_a_report_that_is_none(made: Classifier, tmp_path: Path, value: bytes) -> None:
+    """A report is a JSON object, and its photos are paths."""
+    refused(zipped(members(made) | {"report.json": value}), tmp_path, "expected a")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("coefficients", lambda values: values * np.nan, "coefficients holds values that are not finite"),
+        ("coefficients", lambda values: values + np.inf, "coefficients holds values that are not finite"),
+        ("coefficients", lambda values: values[:, 1:], "coefficients has shape"),
+        ("coefficients", lambda values: values.astype(np.int64), "coefficients holds values that are not finite"),
+        ("mean", lambda values: values[None], "mean has shape"),
+        ("scale", lambda values: values * 0, "not above 0"),
+        ("scale", lambda values: -values, "not above 0"),
+        ("intercepts", lambda values: values[:0], "intercepts has shape"),
+        ("intercepts", lambda values: values.sum(), "intercepts has shape"),
+    ],
+)
+def test_arrays_that_do_not_fit(made: Classifier, tmp_path: Path, name: str, change: Any, reason: str) -> None:
+    """Arrays are finite floats, of the shapes that follow from the classes and the features."""
+    from safetensors.numpy import load, save
+
+    found = members(made)
+    arrays = load(found[HEAD])
+    arrays[name] = np.ascontiguousarray(change(arrays[name]))
+    refused(zipped(found | {HEAD: save(arrays)}), tmp_path, reason)
+
+
+def test_numbers_that_overflow(made: Classifier, chelsea: Path) -> None:
+    """Coefficients that are finite, but too large to compute with, give an error and not a class."""
+    largest = np.finfo(np.float32).max
+    broken = replace(made, head=replace(made.head, coefficients=made.head.coefficients * 0 + largest))
+    with np.errstate(all="ignore"), pytest.raises(ClassifierError, match="computes no probabilities"):
+        broken.predict_proba([chelsea])
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_twice(made: Classifier, tmp_path: Path) -> None:
+    """Which of the two would count is not guessed."""
+    buffer = io.BytesIO(packed(made))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(DESCRIPTION, b"{}")
+    refused(buffer.getvalue(), tmp_path, f"{DESCRIPTION} is there twice")
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A named pipe, a folder and a device are refused at once."""
+    os.mkfifo(tmp_path / "pipe.godeeper")
+    (tmp_path / "folder.godeeper").mkdir()
+    for path, reason in ((tmp_path / "pipe.godeeper", "named pipe"), (tmp_path / "folder.godeeper", "a folder")):
+        with pytest.raises(ClassifierError, match=reason):
+            Classifier.load(path)
+    with pytest.raises(ClassifierError, match="device"):
+        Classifier.load("/dev/zero")
+
+
+def test_a_file_that_is_too_large(made: Classifier, tmp_path: Path) -> None:
+    """A file of many GB, all of it one member, is refused before it is read."""
+    path = tmp_path / "x.godeeper"
+    path.write_bytes(packed(made))
+    payload = path.read_bytes()
+    with path.open("r+b") as file:  # a hole before the zip, which may have anything before it
+        file.truncate(0)
+        file.seek(1 << 33)
+        file.write(payload)
+    with pytest.raises(ClassifierError, match="expected a classifier of at most 256 MiB"):
+        Classifier.load(path)
+
+
+def test_a_long_name_is_cut(made: Classifier, tmp_path: Path) -> None:
+    """A message does not repeat a megabyte of the file."""
+    (tmp_path / "x.godeeper").write_bytes(edited(made, classes="x" * 1_000_000))
+    with pytest.raises(ClassifierError) as error:
+        Classifier.load(tmp_path / "x.godeeper")
+    assert len(str(error.value)) < 500
+
+
+def test_the_report_of_a_loaded_classifier(made: Classifier, tmp_path: Path) -> None:
+    """It is the record that was kept: a mapping, and a few lines when printed."""
+    test = {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set", "caution": None}
+    record = {"classes": ["a", "b\x1b[2J"], "test": test, "notes": ["few photos"], "test_photos": []}
+    replace(made, report_record=record).save(tmp_path / "x.godeeper")
+    report = Classifier.load(tmp_path / "x.godeeper").report
+    assert dict(report) == report.record() == record
+    assert str(report).splitlines() == [
+        "2 classes: a, b\\x1b[2J",
+        "accuracy 90.0 %, 95 % interval 70.0 % to 97.0 %, on 20 photos, by a test set",
+        "few photos",
+    ]
+    assert "\n" not in repr(report)
+    assert "<br>" in report._repr_html_()
+
+
+@pytest.mark.parametrize("record", [{}, {"test": 3, "classes": "x", "notes": 1}, {"test": {"interval": [1]}}])
+def test_a_report_of_little(record: dict[str, Any]) -> None:
+    """What a record does not say, or says in another form, is left out of the lines."""
+    assert str(KeptReport(record)) == ""
+    assert repr(KeptReport(record)) == "<report: empty>"
+
+
 def test_json_that_is_too_deep(made: Classifier, tmp_path: Path) -> None:
     """Brackets without end do not end the program."""
     refused(zipped(members(made) | {DESCRIPTION: b"[" * 200_000}), tmp_path, "damaged")
+
+
+def test_mangled_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of files with faults each is refused in one line, or gives a classifier that works."""
+    monkeypatch.setattr(module, "find", cache(find))  # the same weights every time
+    payload, path = mangled.whole(), tmp_path / "x.godeeper"
+    assert mangled.outcome(lambda: read(payload, path)) is None
+    assert read(payload, path).head.classes == ("a", "b")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Duplicate name")
+        files = (mangled.mangled(payload, seed) for seed in range(3000))
+        faults = [mangled.outcome(partial(read, file, path)) for file in files]
+    assert [fault for fault in faults if fault] == []
+
+
+def read(payload: bytes, path: Path) -> Classifier:
+    """The classifier in a file of these bytes."""
+    path.write_bytes(payload)
+    return Classifier.load(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

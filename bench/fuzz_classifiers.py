@@ -1,0 +1,54 @@
+"""Classifiers' files with faults: each is refused in one line, or gives a classifier that works.
+
+    python bench/fuzz_classifiers.py [--cases N] [--first SEED]
+
+Prints every file that does neither, by its number, and the memory that this took; exit code 1 if there is one.
+The files are those of ``tests/unit/training/mangled.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import warnings
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from unittest.mock import patch
+
+from godeeper.training import classifier as module
+from godeeper.training.train import peak_memory
+from godeeper.weights.registry import find
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=20_000)
+    parser.add_argument("--first", type=int, default=0, metavar="SEED")
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    mangled = import_module("tests.unit.training.mangled")
+    warnings.filterwarnings("ignore", "Duplicate name")
+    payload, before, started = mangled.whole(), peak_memory(), time.perf_counter()
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder, patch.object(module, "find", cache(find)):
+        path = Path(folder) / "x.godeeper"
+        for seed in range(options.first, options.first + options.cases):
+            path.write_bytes(mangled.mangled(payload, seed))
+            wrong = mangled.outcome(lambda: module.Classifier.load(path))
+            if wrong:
+                failed += 1
+                print(f"{seed}: {wrong[:300]}")
+    seconds = time.perf_counter() - started
+    print(
+        f"{options.cases} files in {seconds:.0f} s, {failed} failed; peak memory {before} MiB before, {peak_memory()} after"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

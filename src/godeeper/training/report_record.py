@@ -1,0 +1,82 @@
+"""The report of a training as a classifier's file keeps it: its JSON, readable.
+
+Right after training ``Classifier.report`` is a ``Report``, which can also draw charts; a classifier that was loaded has this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+
+class KeptReport(Mapping[str, Any]):
+    """A report's record, as a mapping; printed, it says how good the classifier is.
+
+    Its keys are those of the JSON that ``godeeper retrain`` writes beside the classifier, without the seconds and the memory.
+
+    >>> print(KeptReport({"classes": ["cat", "dog"], "test": {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set"}}))
+    2 classes: cat, dog
+    accuracy 90.0 %, 95 % interval 70.0 % to 97.0 %, on 20 photos, by a test set
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = dict(record)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._record[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+    def __repr__(self) -> str:
+        return f"<report: {'; '.join(self.lines()) or 'empty'}>"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(map(escape, self.lines()))
+
+    def record(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        return dict(self._record)
+
+    def lines(self) -> list[str]:
+        """What the classifier tells apart, how good it is, and what the training remarked, one line each.
+
+        A field that is missing, or is not what a training writes, is left out.
+        """
+        classes, test, notes = self.get("classes"), self.get("test"), self.get("notes")
+        found: list[str] = []
+        if isinstance(classes, list):
+            found.append(f"{len(classes)} classes: {', '.join(map(str, classes[:MOST_CLASSES]))}{more(classes)}")
+        if isinstance(test, Mapping):
+            found += [line for line in (accuracy(test), test.get("caution")) if isinstance(line, str)]
+        return [printable(line) for line in (*found, *(notes if isinstance(notes, list) else []))]
+
+
+MOST_CLASSES = 12
+
+
+def more(classes: list[Any]) -> str:
+    """How many classes are not listed."""
+    return f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
+
+
+def accuracy(test: Mapping[str, Any]) -> str | None:
+    """The accuracy with its interval; None where the record has none."""
+    value, n, by = test.get("accuracy"), test.get("n"), test.get("by")
+    match test.get("interval"):
+        case [float() | int() as low, float() | int() as high] if isinstance(value, (int, float)):
+            interval = f"95 % interval {100 * low:.1f} % to {100 * high:.1f} %"
+            return f"accuracy {100 * value:.1f} %, {interval}, on {n} photos, by {by}"
+    return None
+
+
+def printable(value: Any) -> str:
+    """Text for one line of a terminal: what cannot be printed is escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(value))

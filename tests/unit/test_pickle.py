@@ -1,0 +1,95 @@
+"""Networks, classifiers and what they return are pickled and copied at any time, and say the same afterwards."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from tests.unit.training.handmade import classifier
+
+import godeeper
+from godeeper.engine.engines import ENGINES
+from godeeper.errors import WeightsError
+from godeeper.network import Network
+from godeeper.weights.registry import find, reopened
+
+ADDRESS = "mixed/tower_2/conv"
+INSTALLED = [name for name in ENGINES if name in ("auto", "onnxruntime") or find_spec(name)]
+
+
+def pickled(value: Any) -> Any:
+    """A copy that has been through bytes."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 (our own bytes)
+
+
+def through_joblib(value: Any) -> Any:
+    """A copy that has been through a file of joblib's."""
+    buffer = io.BytesIO()
+    joblib.dump(value, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+COPIES: list[Callable[[Any], Any]] = [pickled, through_joblib, copy.deepcopy, copy.copy]
+copies = pytest.mark.parametrize("copied", COPIES, ids=lambda each: each.__name__)
+
+
+@pytest.mark.parametrize("engine", INSTALLED)
+def test_a_network(engine: str, chelsea: Path) -> None:
+    """Before and after a look, with every engine: the copy sees the same, and no session is in the bytes."""
+    network = godeeper.load(engine=engine)
+    cold = [copied(network) for copied in COPIES]
+    expected = network.peek(chelsea, ADDRESS).activations
+    for other in (*cold, *(copied(network) for copied in COPIES)):
+        np.testing.assert_array_equal(other.peek(chelsea, ADDRESS).activations, expected)
+    assert len(pickle.dumps(network)) < 100_000
+
+
+@copies
+def test_a_network_of_8_bits(copied: Callable[[Any], Any], chelsea: Path) -> None:
+    """The calibration goes with it."""
+    network = godeeper.load(precision="int8")
+    network.peek(chelsea, ADDRESS)
+    assert copied(network).calibration == network.calibration
+
+
+@copies
+def test_a_classifier(copied: Callable[[Any], Any], chelsea: Path) -> None:
+    """Before and after it has judged a photo."""
+    made = classifier(threshold=0.2)
+    cold = copied(made)
+    expected = made.predict_proba([chelsea])
+    np.testing.assert_array_equal(cold.predict_proba([chelsea]), expected)
+    np.testing.assert_array_equal(copied(made).predict_proba([chelsea]), expected)
+    assert "network" not in copied(made).__dict__ or copied is copy.copy
+
+
+@copies
+def test_what_they_return(copied: Callable[[Any], Any], net: Network, chelsea: Path) -> None:
+    """Photos, peeks, mosaics, evidence and judgements."""
+    peek = net.peek(chelsea, ADDRESS)
+    assert copied(peek).record() == peek.record()
+    np.testing.assert_array_equal(copied(peek.mosaic()).values, peek.mosaic().values)
+    np.testing.assert_array_equal(copied(godeeper.decode(chelsea)).pixels, godeeper.decode(chelsea).pixels)
+    made = classifier()
+    found = godeeper.evidence(made, chelsea)
+    np.testing.assert_array_equal(copied(found).probabilities, found.probabilities)
+    assert copied(list(made.judge([chelsea]))) == list(made.judge([chelsea]))
+
+
+def test_weights_that_lie_elsewhere() -> None:
+    """On another machine installed weights are found by their name; where there are none, the path is named."""
+    file = find("bundled")
+    assert reopened(Path("/elsewhere/inception_v3.safetensors"), file.description).path == file.path
+    mine = replace(file.description, name="mine")
+    with pytest.raises(WeightsError, match=r"/elsewhere/mine\.safetensors"):
+        reopened(Path("/elsewhere/mine.safetensors"), mine).verify()
