@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PhotoError
+from ..natural import natural_key
 from .alike import group
 from .fingerprint import edges
 from .folder import Entry, read_folder
@@ -26,6 +27,7 @@ Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
 NO_CLASS = "in no class: move it into a folder that is called like its class"
 SAME_STEM = "_nohash_"
+MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +217,15 @@ def remarks(checkup: Checkup) -> Iterable[str]:
     if len(checkup.classes) == 1:
         yield f"there is only one class, {checkup.classes[0]!r}; to train takes two"
     lost = {verdict.entry.label for verdict in checkup.verdicts} - set(checkup.classes) - {""}
-    yield from (f"class {label!r} has no usable photo" for label in sorted(lost))
+    if lost:
+        names = some([repr(label) for label in sorted(lost, key=natural_key)])
+        yield f"class{'es' * (len(lost) > 1)} {names} {'have' if len(lost) > 1 else 'has'} no usable photo"
     yield from same_names(checkup.classes)
-    for alike in checkup.alike:
-        if len({verdict.entry.label for verdict in alike}) > 1:
-            yield f"nearly the same photo in several classes: {some([verdict.entry.name for verdict in alike])}"
+    straddling = [each for each in checkup.alike if len({verdict.entry.label for verdict in each}) > 1]
+    for alike in straddling[:MOST_ALIKE]:
+        yield f"nearly the same photo in several classes: {some([verdict.entry.name for verdict in alike])}"
+    if len(straddling) > MOST_ALIKE:
+        yield f"nearly the same photo in several classes: {len(straddling) - MOST_ALIKE} more groups"
     if checkup.others:
         yield f"left alone, no photos: {some(checkup.others)}"
 

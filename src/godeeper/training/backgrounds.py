@@ -6,11 +6,13 @@ always told right so is no proof of a fault, but accuracy then says nothing of p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..photos.doctor import some
 from .folds import Ints
 
 if TYPE_CHECKING:
@@ -32,14 +34,20 @@ class Background:
     right: int
     wrong: int
 
-    @property
-    def remark(self) -> str:
-        """What people should know."""
-        return (
-            f"class {self.label!r} can be told by the colours along its photos' edges alone ({self.right} of {self.photos}, and "
-            f"{self.wrong} of the others taken for it): the classifier may know the background rather than the thing itself; "
-            "try it on photos taken elsewhere"
-        )
+
+def remarks(found: Sequence[Background]) -> tuple[str, ...]:
+    """What people should know of these classes, in one line; none where there are none."""
+    if not found:
+        return ()
+    which = some(
+        [f"{one.label!r} ({one.right} of {one.photos}, and {one.wrong} others taken for it)" for one in found], 3
+    )
+    return (
+        (
+            f"the colours along the edges of the photos alone give away class{'es' * (len(found) > 1)} {which}: "
+            "the classifier may have learned the background rather than the object; test it on photos taken elsewhere"
+        ),
+    )
 
 
 def telling_backgrounds(

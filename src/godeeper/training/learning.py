@@ -96,8 +96,9 @@ def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0) -> Forecas
     through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
     point with its slope; what the draws say of ``photos`` is the uncertainty.
     """
+    curve = list({point.photos: point for point in curve}.values())  # with few photos two shares may be the same ones
     sizes = np.array([point.photos for point in curve], float)
-    if len(np.unique(sizes)) < 3:
+    if len(sizes) < 3:
         return None
     generator = np.random.default_rng(seed)
     wrong = np.array([(1 - (point.accuracy.value or 0.0)) * point.accuracy.n for point in curve])

@@ -92,14 +92,24 @@ class Suspect:
     probability: float
 
 
-def wilson(hits: float, n: int, z: float = Z) -> tuple[float, float]:
+def wilson(hits: float, n: float, z: float = Z) -> tuple[float, float]:
     """The Wilson score interval of ``hits`` out of ``n``; all there is, 0 to 1, for none."""
     if n == 0:
         return 0.0, 1.0
     share, spread = hits / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z * float(np.sqrt(share * (1 - share) / n + spread / (4 * n))) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return 0.0 if hits <= 0 else middle - half, 1.0 if hits >= n else middle + half  # there exactly, without rounding
+
+
+def effective_count(groups: Sequence[int] | Ints) -> float:
+    """How many independent photos a test on photos of these groups amounts to (Kish, 1965).
+
+    Near-duplicates share a group number.  They are taken to be right or wrong together, which is the cautious
+    assumption: N photos in groups of m count as N / m.
+    """
+    sizes = np.unique(np.asarray(groups, np.int64), return_counts=True)[1].astype(np.float64)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
 
 
 def share_of(hits: float, n: int) -> Share:

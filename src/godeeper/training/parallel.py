@@ -27,6 +27,9 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a little short of the best is no less a head
+        warnings.filterwarnings(
+            "ignore", "The number of unique classes is greater"
+        )  # a photo or two of each is allowed
         answers = list(pool.map(work, items))
     give_back()  # each thread keeps what it was done with, and the next step's arrays are of other sizes
     return answers

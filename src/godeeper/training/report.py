@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import measure
 from .learning import CurvePoint, Forecast
 from .selection import Selection
+from .split import TEST_SET
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 WIDE = 0.2
 """An interval of accuracy wider than this says little."""
-
-CROSS_VALIDATION, TEST_SET = "cross-validation", "a test set"
-"""How photos were held out."""
 
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Paths of photos -> small JPEG files; a photo may be missing."""
@@ -173,7 +171,7 @@ class Report:
         """The report as JSON can hold it."""
         before, after = self.calibrations
         wrong = (self.truth != self.predicted).nonzero()[0].tolist()
-        return {
+        record = {
             "classifier": self.classifier,
             "classes": list(self.classes),
             "photos": self.photos,
@@ -188,7 +186,7 @@ class Report:
             },
             "features": list(self.selection.chosen),
             "modules": [
-                {"address": address, "accuracy": number(mean), "standard_error": number(error)}
+                {"address": address, "accuracy": mean, "standard_error": error}
                 for address, (mean, error) in self.selection.scores.items()
             ],
             "strength": self.selection.strength,
@@ -223,6 +221,7 @@ class Report:
             "memory_mib": self.memory_mib,
             "provenance": dict(self.provenance),
         }
+        return {key: finite(value) for key, value in record.items()}
 
     def mistake(self, row: int) -> dict[str, Any]:
         """A misclassified photo as JSON can hold it."""
@@ -249,9 +248,13 @@ class Report:
         return write(Path(path), json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def number(value: float) -> float | None:
-    """The value, or None for what JSON cannot hold."""
-    return value if math.isfinite(value) else None
+def finite(value: Any) -> Any:
+    """A JSON value with None in place of numbers that JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write(path: Path, text: str) -> Path:

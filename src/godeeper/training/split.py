@@ -6,24 +6,74 @@ is moved, renamed or typed in another way, when the file is renamed, given anoth
 another lossless format, and when other photos come or go; **unless its group changes**: a newcomer that
 looks like it joins or merges groups, and the whole group goes where its then least hash sends it.
 
-The price is that the shares are only about right: no photo is moved to fill a class's test set.  With few
-photos that may leave a class untested, so ``few`` says where, and ``folds`` gives cross-validation.
+The price is that the shares are only about right: no photo is moved to fill a class's test set.  ``hold_out``
+decides whether the test set is large enough to be used; where it is not, cross-validation tests all photos.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import OptionError
-from ..photos.doctor import Checkup
+from ..natural import natural_key
+from ..photos.doctor import Checkup, some
+from .measure import effective_count
 
 Set = Literal["train", "validation", "test"]
 SETS: tuple[Set, ...] = ("train", "validation", "test")
 TEST_BELOW, VALIDATION_BELOW = 0.1, 0.2
 FEW_GROUPS = 10
+ENOUGH = 100
+"""Photos that a test set must hold, near-duplicates counted once: its 95 % interval is then 20 points wide at most."""
+
+CROSS_VALIDATION, TEST_SET = "cross-validation", "a test set"
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """How a classifier is tested: ``by`` which method, which photo (by pixel hash) is in which set, and ``why``.
+
+    Under cross-validation every photo is in the set ``train``, and all of them are tested in turn.
+    """
+
+    by: str
+    sets: Mapping[str, Set]
+    why: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many photos each set holds."""
+        found = Counter(self.sets.values())
+        return {name: found[name] for name in SETS if found[name] or self.by == TEST_SET}
+
+
+def hold_out(checkup: Checkup) -> HoldOut:
+    """Which photos test.  The only place where this is decided.
+
+    A test set is used if it holds at least ``ENOUGH`` photos and every class has photos on both sides; otherwise
+    cross-validation, which tests every photo and so gives the narrower interval.  See docs/decisions/0026-testing.md.
+    """
+    assigned = assign(checkup)
+    test = [pixels for pixels, part in assigned.items() if part == "test"]
+    count = effective_count([checkup.groups[pixels] for pixels in test])
+    missing = [label for label in checkup.classes if not is_on_both_sides(checkup, label, assigned)]
+    if count < ENOUGH:
+        why = f"a test set of a tenth of the photos would hold about {count:.0f}; expected at least {ENOUGH}"
+    elif missing:
+        why = f"a test set of a tenth of the photos would leave out {quoted(missing)}"
+    else:
+        return HoldOut(TEST_SET, assigned, f"a tenth of the photos, {len(test)}, is enough for a test set")
+    return HoldOut(CROSS_VALIDATION, dict.fromkeys(assigned, "train"), why)
+
+
+def is_on_both_sides(checkup: Checkup, label: str, assigned: Mapping[str, Set]) -> bool:
+    """Whether a class has photos in the test set and outside it."""
+    members = (verdict.pixels_sha256 or "" for verdict in checkup.usable if verdict.entry.label == label)
+    return len({assigned[pixels] == "test" for pixels in members}) == 2
 
 
 def assign(checkup: Checkup) -> dict[str, Set]:
@@ -44,20 +94,27 @@ def fraction(text: str) -> float:
 
 
 def few(checkup: Checkup) -> tuple[str, ...]:
-    """Why the photos are too few to hold a test set back, one line a class; empty when there are enough."""
-    assigned = assign(checkup)
-    return tuple(line for label in checkup.classes for line in few_of(checkup, label, assigned))
+    """A line that names the classes with too few different photos, the fewest first; empty where there are none."""
+    groups = defaultdict(set)
+    for verdict in checkup.usable:
+        groups[verdict.entry.label].add(checkup.groups[verdict.pixels_sha256 or ""])
+    counts = {label: len(members) for label, members in groups.items() if len(members) < FEW_GROUPS}
+    if not counts:
+        return ()
+    ranked = sorted(counts, key=lambda label: (counts[label], natural_key(label)))
+    which = some([f"{label!r} has {counts[label]}" for label in ranked])
+    verb = "class has" if len(counts) == 1 else "classes have"
+    return (
+        (
+            f"{len(counts)} of {len(groups)} {verb} few different photos: {which}; "
+            f"expected at least {FEW_GROUPS} a class, the more the better"
+        ),
+    )
 
 
-def few_of(checkup: Checkup, label: str, assigned: dict[str, Set]) -> Iterable[str]:
-    """The line for one class, if it needs one."""
-    members = [verdict.pixels_sha256 or "" for verdict in checkup.usable if verdict.entry.label == label]
-    groups = len({checkup.groups[pixels] for pixels in members})
-    missing = [part for part in ("train", "test") if part not in {assigned[pixels] for pixels in members}]
-    if groups < FEW_GROUPS:
-        yield f"class {label!r} has {groups} different photo{'s' * (groups != 1)}; expected at least {FEW_GROUPS}, the more the better"
-    elif missing:
-        yield f"class {label!r} has no photo in the {' and the '.join(missing)} set"
+def quoted(labels: Sequence[str]) -> str:
+    """The first of some classes by name."""
+    return f"class{'es' * (len(labels) > 1)} {some([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 
 def folds(checkup: Checkup, k: int) -> dict[str, int]:

@@ -27,7 +27,7 @@ from ..photos.doctor import Checkup, examine
 from ..photos.folder import read_folder
 from ..photos.warned import warnings_as_notes
 from ..version import __version__
-from .backgrounds import telling_backgrounds
+from .backgrounds import remarks, telling_backgrounds
 from .classifier import Classifier
 from .data import Data
 from .features import Audience, tabulate
@@ -36,8 +36,8 @@ from .head import KEPT, Head, Selection, nested_logits
 from .learning import count_right, forecast, learning_curve
 from .measure import suspected_mislabels
 from .precision import settle
-from .report import CROSS_VALIDATION, TEST_SET, Report, Suspicion, Twins
-from .split import SETS, assign, few
+from .report import Report, Suspicion, Twins
+from .split import TEST_SET, HoldOut, few, hold_out
 from .store import FeatureStore
 from .suspects import held_out_probabilities
 
@@ -110,7 +110,7 @@ def retrain(
         with closing(values):
             data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
             with clock.step("head"):
-                trained = train_few(data) if few(checkup) else train_many(data)
+                trained = train(data, hold_out(checkup))
             with clock.step("report"):
                 report = make_report(data, trained, network, clock)
                 report = replace(report, notes=(*report.notes, *said))
@@ -188,20 +188,24 @@ class Trained:
     tested: Ints
     logits: NDArray[np.floating[Any]]
     calibrated: NDArray[np.floating[Any]]
-    tested_by: str
+    held_out: HoldOut
 
 
-def train_many(data: Data) -> Trained:
+def train(data: Data, held_out: HoldOut) -> Trained:
+    """Train and test in the way that ``held_out`` says."""
+    return train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
+
+
+def train_many(data: Data, held_out: HoldOut) -> Trained:
     """Train on what is no test photo; the test set is never looked at before."""
-    sets = assign(data.checkup)
-    is_test = np.array([sets[verdict.pixels_sha256 or ""] == "test" for verdict in data.verdicts])
+    is_test = np.array([held_out.sets[verdict.pixels_sha256 or ""] == "test" for verdict in data.verdicts])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
     logits, calibrated = head.logits(data.of(tested)), head.calibrated(data.of(tested))
-    return Trained(head, selection, trained, tested, logits, calibrated, TEST_SET)
+    return Trained(head, selection, trained, tested, logits, calibrated, held_out)
 
 
-def train_few(data: Data) -> Trained:
+def train_few(data: Data, held_out: HoldOut) -> Trained:
     """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
     every = np.arange(len(data.labels))
     head, selection = data.fit(every)
@@ -211,7 +215,7 @@ def train_few(data: Data) -> Trained:
         lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
     )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
-    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], CROSS_VALIDATION)
+    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], held_out)
 
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
@@ -233,7 +237,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         truth=data.labels[trained.tested],
         logits=trained.logits,
         calibrated=trained.calibrated,
-        tested_by=trained.tested_by,
+        tested_by=trained.held_out.by,
         majority=int(np.bincount(data.labels[rows]).argmax()),
         selection=selection,
         temperature=head.temperature,
@@ -241,7 +245,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         false_accept_rate=head.false_accept_rate,
         kept=KEPT,
         verdicts=data.checkup.verdicts,
-        sets=set_sizes(data, trained),
+        sets=trained.held_out.counts,
         curve=curve,
         forecast=forecast(curve, 2 * len(rows), data.seed),
         suspects=suspicions(data, trained),
@@ -253,21 +257,12 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
     )
 
 
-def set_sizes(data: Data, trained: Trained) -> dict[str, int]:
-    """How many photos trained and tested; validation photos train, since choices are made by cross-validation."""
-    if len(trained.trained) == len(data.labels):
-        return {"train": len(trained.trained)}
-    sets = list(assign(data.checkup).values())
-    return {name: sets.count(name) for name in SETS}
-
-
-def background_remarks(data: Data) -> Iterator[str]:
-    """A remark for each class that may be known by its background alone."""
+def background_remarks(data: Data) -> tuple[str, ...]:
+    """A remark on the classes that may be known by their backgrounds alone."""
     edges = np.frombuffer(b"".join(verdict.edges for verdict in data.verdicts), np.float32).reshape(
         len(data.labels), -1
     )
-    for found in telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed):
-        yield found.remark
+    return remarks(telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed))
 
 
 def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:

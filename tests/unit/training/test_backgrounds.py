@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from godeeper.training.backgrounds import telling_backgrounds
+from godeeper.training.backgrounds import Background, remarks, telling_backgrounds
 
 NAMES = ("on red", "anywhere", "elsewhere")
 
@@ -25,7 +25,15 @@ def test_a_background_of_one_colour_is_told(count: int) -> None:
     found = telling_backgrounds(made_edges(labels), labels, np.arange(count), NAMES, seed=0)
     assert [each.label for each in found] == ["on red"]
     assert found[0].photos == count // 3
-    assert "'on red'" in found[0].remark
+    (line,) = remarks(found)
+    assert "class 'on red'" in line
+
+
+def test_many_backgrounds_are_one_line() -> None:
+    """A remark names the first classes and counts the others; without any there is none."""
+    (line,) = remarks([Background(f"class {number}", 12, 12, 0) for number in range(168)])
+    assert "and 165 more" in line
+    assert remarks([]) == ()
 
 
 def test_near_duplicates_tell_nothing_of_each_other() -> None:

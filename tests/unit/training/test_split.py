@@ -12,7 +12,18 @@ from tests.unit.photos.scenes import cropped, jpeg, scene, write
 from godeeper.errors import OptionError
 from godeeper.photos.doctor import Checkup, Verdict, examine
 from godeeper.photos.folder import Entry
-from godeeper.training.split import SETS, assign, few, folds, fraction, set_of
+from godeeper.training.split import (
+    CROSS_VALIDATION,
+    ENOUGH,
+    SETS,
+    TEST_SET,
+    assign,
+    few,
+    folds,
+    fraction,
+    hold_out,
+    set_of,
+)
 
 SMALL = (64, 48)
 
@@ -126,22 +137,66 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
     assert len(set(assign(examine(tmp_path)).values())) == 1
 
 
-def test_few_photos_are_told() -> None:
-    """Classes with fewer than ten groups are named, however many photos are in them."""
-    checkup = made_up({"a": [0] * 20, "b": [*range(1, 10)]})
+def test_few_photos_are_said_in_one_line() -> None:
+    """Classes with fewer than ten groups are named in one note, however many photos are in them; the fewest first."""
+    checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
     assert few(checkup) == (
-        "class 'a' has 1 different photo; expected at least 10, the more the better",
-        "class 'b' has 9 different photos; expected at least 10, the more the better",
+        (
+            "3 of 4 classes have few different photos: 'a' has 1, 'b2' has 9, 'b10' has 9; "
+            "expected at least 10 a class, the more the better"
+        ),
     )
 
 
-def test_an_empty_test_set_is_told() -> None:
-    """A class that chance left without a test photo is named."""
-    trained = [number for number in range(200) if set_of(f"{number:064x}") == "train"]
-    checkup = made_up({"a": list(range(200))})
-    kept = tuple(verdict for index, verdict in enumerate(checkup.verdicts) if index in trained)
-    assert few(checkup) == ()
-    assert few(Checkup(Path(), kept, checkup.groups, ())) == ("class 'a' has no photo in the test set",)
+def test_a_note_on_many_classes_is_short() -> None:
+    """Of 168 classes a few are named."""
+    (line,) = few(made_up({f"class {number}": [2 * number, 2 * number + 1] for number in range(168)}))
+    assert line.startswith("168 of 168 classes have few different photos: 'class 0' has 2, 'class 1' has 2,")
+    assert len(line) < 300
+
+
+def test_enough_photos_need_no_note() -> None:
+    """Ten different photos a class are enough."""
+    assert few(made_up({"a": [*range(10)], "b": [*range(10, 30)]})) == ()
+
+
+@pytest.mark.parametrize("each", [2, 16, 18, 20, 50, 400])
+def test_cross_validation_until_a_test_set_is_large(each: int) -> None:
+    """With fewer than about a thousand photos, all of them are tested in turn."""
+    held = hold_out(made_up({"a": [*range(each)], "b": [*range(each, 2 * each)]}))
+    assert held.by == CROSS_VALIDATION
+    assert held.counts == {"train": 2 * each}
+    assert f"expected at least {ENOUGH}" in held.why
+
+
+def test_a_large_folder_has_a_test_set() -> None:
+    """Its photos are those that their hashes send there."""
+    checkup = made_up({"a": [*range(800)], "b": [*range(800, 1600)]})
+    held = hold_out(checkup)
+    assert held.by == TEST_SET
+    assert held.sets == assign(checkup)
+    assert list(held.counts) == list(SETS)
+
+
+def test_near_duplicates_make_no_test_set() -> None:
+    """Sixteen hundred photos in groups of eight are worth no more than two hundred."""
+    held = hold_out(made_up({"a": [*range(100)] * 8, "b": [*range(100, 200)] * 8}))
+    assert held.by == CROSS_VALIDATION
+
+
+def test_a_class_outside_the_test_set_means_cross_validation() -> None:
+    """A class that chance left without a test photo is tested all the same, and no note calls that a fault."""
+    checkup = made_up({"a": [*range(1600)], "b": [*range(1600, 1620)]})
+    sets = assign(checkup)
+    kept = tuple(
+        verdict
+        for verdict in checkup.verdicts
+        if verdict.entry.label == "a" or sets[verdict.pixels_sha256 or ""] != "test"
+    )
+    held = hold_out(Checkup(Path(), kept, checkup.groups, ()))
+    assert held.by == CROSS_VALIDATION
+    assert "class 'b'" in held.why
+    assert few(Checkup(Path(), kept, checkup.groups, ())) == ()
 
 
 def test_folds_keep_groups_whole() -> None:

@@ -180,6 +180,39 @@ def test_five_photos_a_class(tmp_path: Path) -> None:
     assert any("expected at least 10" in note for note in trained.report.notes)
 
 
+SMALL_FOLDERS = [(3, 3), (4, 4), (3, 3, 3, 3, 3), (2,) * 12, (1, 1), (1, 9), (2, 1, 1)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("counts", SMALL_FOLDERS, ids=lambda counts: "+".join(map(str, counts)))
+def test_very_few_photos(counts: tuple[int, ...], tmp_path: Path) -> None:
+    """However few photos there are, it trains without a warning, and the report is valid JSON and a page."""
+    for place, count in enumerate(counts):
+        paint(tmp_path / f"{place}", "猫" if place % 2 else "a/b", count, seed=place)
+    report = godeeper.retrain(tmp_path, features=FEATURES).report
+    assert report is not None
+    written = report.save_json(tmp_path / "report.json").read_text(encoding="utf-8")
+    assert json.loads(written, parse_constant=pytest.fail)["test"]["n"] <= sum(counts)
+    assert "nan" not in report.html().lower().replace("nance", "")
+    assert sum("expected at least 10" in note for note in report.notes) == 1
+
+
+def test_classes_of_near_duplicates(tmp_path: Path) -> None:
+    """Classes whose photos are all alike have one group each: nothing can be held out, and the report says so."""
+    for label in ("猫", "a/b"):
+        paint(tmp_path, label, 1)
+        first = next((tmp_path / label).iterdir())
+        for copy in range(5):
+            with Image.open(first) as image:
+                image.point([min(255, value + 2 * copy + 1) for value in range(256)] * 3).save(
+                    first.with_name(f"copy {copy}.png")
+                )
+    report = godeeper.retrain(tmp_path, features=FEATURES).report
+    assert report is not None
+    assert report.accuracy.value is None
+    json.dumps(report.record(), allow_nan=False)
+
+
 @pytest.mark.parametrize(
     ("labels", "reason"), [((), "holds no photo"), (("猫",), "expected two folders of photos or more")]
 )
