@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,3 +43,21 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ghostscript first on PATH, which leaves a file behind when it is started; Pillow looks for it again."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    left = tmp_path / "was called"
+    program = folder / "gs"
+    program.write_text(
+        f'#!/bin/sh\n: > "{left}"\n' + (ROOT / "tests" / "data" / "photos" / "stand-in-ghostscript" / "gs").read_text()
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    return left

@@ -14,9 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import PhotoError
+from .formats import SAME_FORMAT
+from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
 from .warned import warnings_as_notes
 
 if TYPE_CHECKING:
@@ -25,13 +27,6 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 WHITE = (255, 255, 255)
-SUFFIX_FORMATS = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".png": "PNG", ".gif": "GIF", ".webp": "WEBP",
-    ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".avif": "AVIF",
-    ".jfif": "JPEG", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jp2": "JPEG2000", ".psd": "PSD",
-    ".ico": "ICO", ".tga": "TGA", ".ppm": "PPM",
-}  # fmt: skip
-SAME_FORMAT = {"MPO": "JPEG"}  # a JPEG with a second picture behind it, as many phones write
 
 
 @dataclass(frozen=True)
@@ -88,9 +83,10 @@ def decode(
         return decode_bytes(bytes(source), name or "bytes", background, least_side=least_side)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return decode_bytes(read_bytes(path), name or path.name, background, path, least_side)
+        return decode_bytes(read_photo(path), name or path.name, background, path, least_side)
     image = source if isinstance(source, Image.Image) else image_of_array(source)
     label = name or "image"
+    check_opened(image, label)
     upright, notes = normalise(image, label, background)
     return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, tuple(notes))
 
@@ -107,7 +103,7 @@ def decode_bytes(
     if not data:
         raise PhotoError(f"{label}: the file is empty; expected a photo")
     with warnings_as_notes() as said:
-        image = open_image(data, label)
+        image = open_photo(data, label)
         notes = [] if path is None else suffix_notes(path, image.format or "")
         notes += [] if least_side is None else reduce_jpeg(image, least_side)
         upright, more = normalise(image, label, background)
@@ -121,55 +117,6 @@ def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
     whole = image.width
     image.draft(None, (least_side, least_side))
     return [] if image.width == whole else [f"decoded at 1/{round(whole / image.width)} of its size"]
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes; every reason why not is a ``PhotoError``."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise PhotoError(f"{path}: no such file; expected a photo") from None
-    except IsADirectoryError:
-        raise PhotoError(f"{path}: is a folder; expected a photo, name one file in it") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PhotoError(f"{path}: cannot read it ({reason})") from None
-
-
-def open_image(data: bytes, label: str) -> Image.Image:
-    """Read the header.  The size is checked before any pixel is."""
-    try:
-        return Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise PhotoError(
-            f"{label}: its header claims more than {limit // 10**6} megapixels; scale the photo down first"
-        ) from None
-    except UnidentifiedImageError:
-        raise PhotoError(
-            f"{label}: not a photo ({describe(data)}); expected JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF"
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PhotoError(f"{label}: the photo's header is damaged ({error})") from None
-
-
-def describe(data: bytes) -> str:
-    """What the first bytes look like, for people who wonder what they have."""
-    start = data[:512]
-    if start.lstrip()[:1] in (b"<", b"{"):
-        return "it looks like a web page or a data file"
-    if b"ftyphei" in start or b"ftypmif1" in start or b"ftyphev" in start:
-        return "it is HEIC: save it as JPEG first"
-    if all(byte in b"\t\n\r\f" or byte >= 32 for byte in start):
-        return "it looks like text"
-    return f"it starts with {start[:4].hex(' ')}"
-
-
-def suffix_notes(path: Path, format: str) -> list[str]:
-    """A note where the ending promises another format than the content has."""
-    content = SAME_FORMAT.get(format, format)
-    promised = SUFFIX_FORMATS.get(path.suffix.lower(), content)
-    return [] if promised == content else [f"named {path.suffix}, but it is {content}"]
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
@@ -202,8 +149,7 @@ def load(image: Image.Image, label: str) -> None:
     try:
         image.load()
     except Exception as error:  # Pillow's plugins raise whatever their parsers do
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise PhotoError(f"{label}: the photo is damaged or cut short ({reason}); get it anew") from None
+        raise PhotoError(f"{label}: the photo is damaged or cut short ({one_line(error)}); get it again") from None
 
 
 def frame_notes(image: Image.Image) -> list[str]:

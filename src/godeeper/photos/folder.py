@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import OptionError
-from .decode import SUFFIX_FORMATS
+from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
 
-PHOTO_SUFFIXES = {
-    *SUFFIX_FORMATS, ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
-}  # fmt: skip
+PHOTO_SUFFIXES = {*SUFFIX_FORMATS, *OTHER_SUFFIXES, *RAW_SUFFIXES}
 SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 

@@ -14,18 +14,24 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from PIL import Image
 from PIL import __version__ as PILLOW
 
 from ..ahead import in_order
 from ..errors import PhotoError
+from ..files import open_regular
 from ..version import __version__
-from .decode import SUFFIX_FORMATS, Photo, decode
+from .decode import Photo, decode
 from .fingerprint import Look, look
 from .folder import Entry
+from .formats import PROMISED
+from .opening import peek_header
 from .warned import warnings_as_notes
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 Progress = Callable[[int, int], None]
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
@@ -146,11 +152,10 @@ class Room:
 def content_key(entry: Entry) -> bytes | None:
     """Names what a finding follows from: the file's bytes and ending, and who decodes it.  None for what is no file."""
     try:
-        path = entry.path
-        if entry.hidden or not path.is_file():
+        if entry.hidden:
             return None
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        with open_regular(entry.path) as file:
+            content = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
     except OSError:
         return None
     parts = ["finding", FINDING_RECIPE, __version__, PILLOW, entry.suffix.lower(), content]
@@ -178,8 +183,6 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
         if entry.hidden or not (entry.named_photo or header(entry)):
             return Finding(entry), None
         path = entry.path
-        if path.exists() and not path.is_file():
-            return Finding(entry, error="not a file but a pipe, socket or device; expected a photo"), None
         with room.hold(pixels(entry)):
             photo = decode(path)
             kept = prepare(photo) if prepare and entry.label else None
@@ -188,7 +191,7 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
         return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
     except Exception as error:  # a decoder that fails in a way of its own
         reason = " ".join([type(error).__name__, *str(error).split()])
-        return Finding(entry, error=f"cannot be decoded ({reason}); get it anew"), None
+        return Finding(entry, error=f"cannot be decoded ({reason}); get it again"), None
 
 
 def header(entry: Entry) -> str | None:
@@ -203,20 +206,13 @@ def pixels(entry: Entry) -> int:
 
 def first_bytes(entry: Entry) -> tuple[str | None, int]:
     """Format and number of pixels, nothing of them decoded."""
-    if not entry.path.is_file():
-        return None, 0
-    try:
-        with warnings_as_notes(), Image.open(entry.path) as image:
-            return image.format, image.width * image.height
-    except Image.DecompressionBombError:
-        return "bomb", 0
-    except Exception:  # not a picture, or its decoder fails in a way of its own
-        return None, 0
+    with warnings_as_notes():
+        return peek_header(entry.path)
 
 
 def suffix_note(entry: Entry) -> list[str]:
     """A note where the ending is of no kind of photo; where it is of another kind, ``decode`` says so."""
-    if entry.suffix.lower() in SUFFIX_FORMATS:
+    if entry.suffix.lower() in PROMISED:
         return []
     ending = f"named {entry.suffix}" if entry.suffix else "named without an ending"
     return [f"{ending}, but it is {header(entry)}"]

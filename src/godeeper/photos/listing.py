@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import PhotoError
-from .decode import SUFFIX_FORMATS
+from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
 
-ENDINGS = tuple(SUFFIX_FORMATS)
+ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
 
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:

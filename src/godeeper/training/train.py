@@ -25,7 +25,6 @@ from ..network import Network, load
 from ..photos.decode import decode
 from ..photos.doctor import Checkup, examine
 from ..photos.folder import read_folder
-from ..photos.warned import warnings_as_notes
 from ..version import __version__
 from .backgrounds import remarks, telling_backgrounds
 from .classifier import Classifier
@@ -335,11 +334,7 @@ def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
 
 def thumbnail(path: str, side: int) -> bytes:
     """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
-    from PIL import Image
-
-    with warnings_as_notes(), Image.open(path) as image:
-        image.draft("RGB", (2 * side, 2 * side))
-        small = decode(image, name=path).image
+    small = decode(path, least_side=2 * side).image.copy()
     small.thumbnail((side, side))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

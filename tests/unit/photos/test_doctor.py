@@ -10,13 +10,15 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
 from godeeper.errors import OptionError, PhotoError
-from godeeper.photos import inspection
+from godeeper.files import open_regular
+from godeeper.photos import inspection, opening
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor import Checkup, Verdict, examine
 
@@ -142,15 +144,14 @@ def test_avif(folder: Path) -> None:
 
 def test_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file without permission is quarantined, with the system's reason."""
-    read = Path.read_bytes
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path) -> BinaryIO:
         if path.name == "secret.jpg":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return open_regular(path)
 
     write(folder / "a" / "secret.jpg", scene(3))
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(opening, "open_regular", refuse)
     assert verdict_on(examine(folder), "a/secret.jpg").reasons == ("cannot read it (Permission denied)",)
 
 
@@ -160,7 +161,7 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "a" / "pipe.jpg")
     os.mkfifo(folder / "a" / "pipe")
     checkup = examine(folder)
-    assert verdict_on(checkup, "a/pipe.jpg").reasons[0].startswith("not a file but a pipe")
+    assert verdict_on(checkup, "a/pipe.jpg").reasons[0].startswith("is a named pipe")
     assert checkup.others == ("a/pipe",)
 
 
@@ -181,7 +182,7 @@ def test_a_decoder_that_fails_in_a_way_of_its_own(folder: Path, monkeypatch: pyt
     write(folder / "a" / "odd.png", scene(3))
     monkeypatch.setattr(inspection, "decode", fail)
     checkup = examine(folder)
-    assert verdict_on(checkup, "a/odd.png").reasons == ("cannot be decoded (RecursionError too deep); get it anew",)
+    assert verdict_on(checkup, "a/odd.png").reasons == ("cannot be decoded (RecursionError too deep); get it again",)
     assert checkup.counts["used"] == 2
 
 

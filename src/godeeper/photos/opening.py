@@ -1,0 +1,118 @@
+"""The one place where an encoded photo is opened: its bytes decide the format, which must be on our list."""
+
+from __future__ import annotations
+
+import io
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from ..errors import PhotoError
+from ..files import NOT_A_FILE, open_regular
+from .formats import BY_NAME, FORMATS, PROMISED, RAW, SAME_FORMAT, describe, identify
+from .raw import is_raw
+
+EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
+
+
+def read_photo(path: str | Path) -> bytes:
+    """The file's bytes; every reason why not is a ``PhotoError``."""
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: str | Path, error: OSError | ValueError) -> PhotoError:
+    """The error for a file that cannot be read, with the system's reason."""
+    label = str(path)
+    if isinstance(error, FileNotFoundError):
+        return PhotoError(f"{label}: no such file; expected a photo")
+    if isinstance(error, IsADirectoryError):
+        return PhotoError(f"{label}: is a folder; expected a photo, name one file in it")
+    reason = error.strerror if isinstance(error, OSError) else error
+    if reason == NOT_A_FILE:
+        return PhotoError(f"{label}: {NOT_A_FILE}; expected a photo's file, or - to read standard input")
+    return PhotoError(f"{label}: cannot read it ({reason})")
+
+
+def open_photo(data: bytes, label: str) -> Image.Image:
+    """Read the header.  The size is checked before any pixel is.
+
+    Raises:
+        PhotoError: the bytes are of no format on the list, of a camera's raw file, or their header is damaged.
+    """
+    kind = identify(data)
+    if kind is None:
+        words = describe(data)
+        raise PhotoError(
+            f"{label}: {words}" if words == RAW else f"{label}: not a photo ({words}); expected {EXPECTED}"
+        )
+    if kind == "TIFF" and is_raw(data):
+        raise PhotoError(f"{label}: {RAW}")
+    try:
+        return open_as(kind, io.BytesIO(data))
+    except Image.DecompressionBombError:
+        raise too_large(label) from None
+    except UnidentifiedImageError:
+        raise PhotoError(f"{label}: the photo's header is damaged (it starts like {kind}); get it again") from None
+    except Exception as error:  # Pillow's plugins raise whatever their parsers do
+        raise PhotoError(f"{label}: the photo's header is damaged ({one_line(error)}); get it again") from None
+
+
+def open_as(format: str, file: BinaryIO) -> Image.Image:
+    """Have Pillow open a file in one format; no other decoder is asked, or loaded."""
+    import_module(f"PIL.{BY_NAME[format].plugin}")
+    return Image.open(file, formats=(format,))
+
+
+def too_large(label: str) -> PhotoError:
+    """The error for a photo with more pixels than anybody means."""
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    return PhotoError(f"{label}: its header claims more than {limit // 10**6} megapixels; scale the photo down first")
+
+
+def peek_header(path: str | Path) -> tuple[str | None, int]:
+    """Format and number of pixels as the file's first bytes have them; (None, 0) if it is no photo, or no file."""
+    try:
+        with open_regular(path) as file:
+            kind = identify(file.read(512))
+            if kind is None:
+                return None, 0
+            with open_as(kind, file) as image:
+                return image.format, image.width * image.height
+    except Image.DecompressionBombError:
+        return "bomb", 0
+    except Exception:  # not a picture, or its decoder fails in a way of its own
+        return None, 0
+
+
+def check_opened(image: Image.Image, label: str) -> None:
+    """Raise for an image that somebody opened in a format that is not on the list, and whose pixels are still to come."""
+    if isinstance(image, ImageFile.ImageFile) and image.format not in {*BY_NAME, *SAME_FORMAT} and pending(image):
+        raise PhotoError(
+            f"{label}: is an image opened as {image.format}, which godeeper does not decode; "
+            f"expected {EXPECTED}, or an image whose pixels are loaded: image.convert('RGB')"
+        )
+
+
+def pending(image: ImageFile.ImageFile) -> bool:
+    """The pixels have not been decoded."""
+    return bool(getattr(image, "tile", None)) or getattr(image, "_im", None) is None
+
+
+def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
+    """A note where the ending promises another format than the content has."""
+    content = SAME_FORMAT.get(format, format)
+    suffix = Path(path).suffix
+    promised = PROMISED.get(suffix.lower(), content)
+    return [] if promised == content else [f"named {suffix}, but it is {content}"]
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, on one line and without a place in memory or on the disk."""
+    return " ".join(str(error).partition("\n")[0].split())[:200] or type(error).__name__

@@ -1,0 +1,89 @@
+"""Only formats on the list are opened, whatever a file is called, and no decoder starts a program."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image, features
+from tests.conftest import ROOT
+
+import godeeper
+from godeeper.errors import PhotoError
+from godeeper.photos.decode import decode
+from godeeper.photos.formats import FORMATS, RAW, describe, identify
+from godeeper.photos.opening import peek_header
+
+EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
+
+
+def test_pillow_itself_would_start_it(ghostscript: Path) -> None:
+    """The case is a real one: what Pillow opens by itself starts the program."""
+    with Image.open(EPS) as opened:
+        opened.load()
+    assert ghostscript.exists()
+
+
+def test_python_starts_no_program(ghostscript: Path) -> None:
+    """Neither a path, nor bytes, nor an image that the caller opened as EPS."""
+    with Image.open(EPS) as opened:
+        for source in (EPS, EPS.read_bytes(), opened):
+            with pytest.raises(PhotoError, match=r"PostScript|opened as EPS"):
+                decode(source)
+            with pytest.raises(PhotoError):
+                godeeper.load().peek(source, "conv")
+    assert peek_header(EPS) == (None, 0)
+    assert not ghostscript.exists()
+
+
+@pytest.mark.parametrize("format", [each.name for each in FORMATS])
+def test_each_format_on_the_list_is_opened(format: str) -> None:
+    """By its content alone."""
+    assert format != "AVIF" or features.check("avif")
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 24), "red").save(buffer, format)
+    assert identify(buffer.getvalue()) == format
+    assert abs(decode(buffer.getvalue()).pixels[0, 0].astype(int) - (255, 0, 0)).max() < 8
+
+
+def test_no_other_format_is_opened() -> None:
+    """Whatever Pillow can write in other formats is refused."""
+    Image.init()
+    listed = {each.name for each in FORMATS} | {"MPO"}
+    tried = 0
+    for name in sorted(set(Image.SAVE) - listed):
+        buffer = io.BytesIO()
+        try:
+            Image.new("L" if name in ("MSP", "XBM", "SPIDER") else "RGB", (64, 64)).save(buffer, name)
+        except Exception:  # noqa: S112  # formats that only a handler of somebody's can write
+            continue
+        if identify(buffer.getvalue()) not in ("JPEG", "PNG", "BMP", "JPEG2000"):
+            tried += 1
+            with pytest.raises(PhotoError, match="not a photo"):
+                decode(buffer.getvalue())
+    assert tried >= 10
+
+
+def test_refusals_say_what_it_is() -> None:
+    """The kinds that people try most have words of their own."""
+    for start, words in [
+        (b"%PDF-1.7", "PDF"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypcrx ", RAW),
+        (b"FUJIFILMCCD-RAW 0201", RAW),
+        (b"IIU\0\x18\0\0\0", RAW),
+        (b"IIRO\x08\0\0\0", RAW),
+        (b"II*\0\x10\0\0\0CR\2\0", RAW),
+        (b"\xd7\xcd\xc6\x9a", "metafile"),
+    ]:
+        assert identify(start) is None
+        assert words in describe(start)
+
+
+def test_the_list_is_in_the_docs() -> None:
+    """The page has a row for each format, and no other."""
+    page = (ROOT / "docs" / "reference" / "photos.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| format")]
+    assert rows == [f"| {each.name} | {', '.join(each.suffixes)} | {each.remark} |" for each in FORMATS]

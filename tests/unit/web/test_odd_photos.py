@@ -1,0 +1,23 @@
+"""What strangers may upload is decoded here, and starts no program."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.unit.web.client import Client
+
+EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
+
+
+def test_the_page_starts_no_program(ghostscript: Path, client: Client) -> None:
+    """An upload of PostScript is refused in one line, without any path."""
+    answer = client.send([("photo", "cat.jpg", EPS.read_bytes())])
+    assert answer.status == 422
+    assert "PostScript" in answer.text
+    assert tempfile.gettempdir() not in answer.text
+    assert not ghostscript.exists()
