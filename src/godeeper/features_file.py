@@ -2,7 +2,7 @@
 
 An ``.npz`` holds ``photos`` (N,) and, by address, (N, C) float32 each, row for row, and ``provenance`` as JSON text.
 A table of Parquet has a row a photo: ``photo``, and a column of lists for each address; the provenance is in its
-metadata.  Neither is ever in memory as a whole; both appear under their name when they are complete.
+metadata.  Neither is ever in memory as a whole; both are written under a temporary name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024  # in a group of Parquet's, or of names
 
 
 class Writer(Protocol):
-    """Takes rows, batch by batch.  ``finish`` puts the file in its place; ``close`` removes what is unfinished."""
+    """Takes rows, batch by batch.  ``finish`` completes the file; ``close`` lets go of what is open."""
 
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None: ...
 
@@ -40,11 +40,18 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-def writer_for(path: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> Writer:
+def check_ending(path: Path) -> None:
+    """Raise ``OptionError`` unless ``path`` ends in a format's name."""
+    if path.suffix not in WRITERS:
+        raise OptionError(f"--out {path}: expected a file that ends in {' or '.join(WRITERS)}")
+
+
+def writer_for(path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> Writer:
     """A writer of the format that ``path`` ends in.
 
     Args:
-        path: of the file to write.
+        path: of the file to write, for its ending and for errors.
+        temporary: where it is written, in the same folder, until the caller renames it.
         channels: address -> how many features it has.
         provenance: what the file says of where they come from.
 
@@ -53,10 +60,9 @@ def writer_for(path: Path, channels: Mapping[str, int], provenance: Mapping[str,
         MissingExtra: pyarrow is needed and not installed.
         OutputError: the file cannot be written.
     """
-    if path.suffix not in WRITERS:
-        raise OptionError(f"--out {path}: expected a file that ends in {' or '.join(WRITERS)}")
+    check_ending(path)
     try:
-        return WRITERS[path.suffix](path, channels, provenance)
+        return WRITERS[path.suffix](path, temporary, channels, provenance)
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -64,16 +70,15 @@ def writer_for(path: Path, channels: Mapping[str, int], provenance: Mapping[str,
 class NpzWriter:
     """Keeps each array's numbers in a temporary file until their count is known, which stands before them."""
 
-    def __init__(self, path: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         self.path = path
         self.provenance = provenance
         self.channels = channels
         self.photos: list[str] = []
-        self.temporary = temporary_beside(path)
+        self.temporary = temporary
         self.stack = ExitStack()
         self.parts: dict[str, IO[bytes]] = {
-            address: self.stack.enter_context(tempfile.TemporaryFile(dir=path.parent))  # noqa: SIM115 (closed by the stack)
+            address: self.stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent))  # noqa: SIM115 (closed by the stack)
             for address in channels
         }
 
@@ -94,7 +99,7 @@ class NpzWriter:
                 save(archive, "provenance", np.array(json.dumps(self.provenance)))
                 for address, part in self.parts.items():
                     self.copy(archive, address, part)
-            put_in_place(self.temporary, self.path)
+            flush(self.temporary)
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -114,24 +119,21 @@ class NpzWriter:
             shutil.copyfileobj(part, member, 1 << 20)
 
     def close(self) -> None:
-        """Remove what is temporary."""
+        """Remove the arrays' parts."""
         self.stack.close()
-        with suppress(OSError):
-            self.temporary.unlink()
 
 
 class ParquetWriter:
     """Writes groups of rows as they fill."""
 
-    def __init__(self, path: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         try:
             import pyarrow
             from pyarrow import parquet
         except ImportError:
             raise MissingExtra("parquet") from None
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.temporary = temporary_beside(path)
+        self.temporary = temporary
         self.arrow = pyarrow
         columns = [(address, pyarrow.list_(pyarrow.float32(), count)) for address, count in channels.items()]
         self.schema = pyarrow.schema([("photo", pyarrow.string()), *columns], {"godeeper": json.dumps(provenance)})
@@ -164,34 +166,26 @@ class ParquetWriter:
         self.write()
         try:
             self.file.close()
-            put_in_place(self.temporary, self.path)
+            flush(self.temporary)
         except OSError as error:
             raise unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """Remove what is temporary."""
+        """Close the file."""
         with suppress(OSError):
             self.file.close()
-        with suppress(OSError):
-            self.temporary.unlink()
 
 
-WRITERS: dict[str, Callable[[Path, Mapping[str, int], Mapping[str, Any]], Writer]] = {
+WRITERS: dict[str, Callable[[Path, Path, Mapping[str, int], Mapping[str, Any]], Writer]] = {
     ".npz": NpzWriter,
     ".parquet": ParquetWriter,
 }
 
 
-def temporary_beside(path: Path) -> Path:
-    """A name of its own beside ``path``."""
-    return path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
-
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Flush to the disk, then rename."""
-    with temporary.open("rb+") as file:
+def flush(path: Path) -> None:
+    """Flush a file to the disk."""
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def write_header(member: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:

@@ -208,13 +208,14 @@ class Network:
             macs_share=macs_share(self.blueprint, [tensor.site.index]),
         )
 
-    def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared") -> Poster:
+    def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
         """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.peek.poster``.
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             folder: where to; it must be new, or empty, or hold a poster, which is replaced.
             scale: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``.
+            force: write into a folder that holds something else, too.
 
         Raises:
             UnknownName: no such scale.
@@ -223,12 +224,12 @@ class Network:
         """
         from .peek.poster import check_folder, write_poster
 
-        check_folder(Path(folder))
+        check_folder(Path(folder), force=force)
         decoded = decode(photo)
         shown = self.parts()
         values = (each for tensors in self.stream(decoded, shown.values()) for each in tensors)
         return write_poster(
-            Path(folder), shown, values, scale, {"network": self.blueprint.name, **self.origin(decoded)}
+            Path(folder), shown, values, scale, {"network": self.blueprint.name, **self.origin(decoded)}, force=force
         )
 
     def parts(self) -> dict[str, list[Tensor]]:

@@ -34,6 +34,11 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option ``--force``."""
+    parser.add_argument("--force", action="store_true", help="replace files that godeeper did not write, too")
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
-from .common import add_command, add_engine, print_json
+from ..version import __version__
+from .common import add_command, add_engine, add_force, print_json
 
 if TYPE_CHECKING:
     from ..features_file import Writer
@@ -40,26 +41,36 @@ def add_to(verbs: Verbs) -> None:
         "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
     )
     parser.add_argument("--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..features_file import writer_for
+    from ..features_file import check_ending, writer_for
     from ..network import load
+    from ..outputs import Outputs
     from ..photos.listing import photos_in
     from ..stream import whole_tensors
     from .progress import counter
 
+    check_ending(options.out)
+    photos = photos_in(options.places)
+    outputs = Outputs(force=options.force, inputs=photos)
+    outputs.claim(options.out)
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
-    photos = photos_in(options.places)
     provenance = {
+        "godeeper": __version__,
         "weights": network.weights.name,
         "weights_sha256": network.weights.sha256,
         "preprocessing": network.preprocess.summary,
         "exact": options.exact,
         **network.runner.identity(pooled=True).record,
     }
-    with closing(writer_for(options.out, addresses, provenance)) as writer, counter("photos") as progress:
+    with (
+        outputs,
+        closing(writer_for(options.out, outputs.temporary(options.out), addresses, provenance)) as writer,
+        counter("photos") as progress,
+    ):
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)
         if all(photo in errors for photo in photos):  # one may be named twice
             raise PhotoError(none_of(list(errors.values())))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
 from .classify import NOTHING
-from .common import add_command, print_json
+from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..explain.evidence import Evidence
     from ..explain.nearest import Album
     from ..explain.picture import Question
+    from ..outputs import Outputs
     from ..photos.decode import Photo
     from ..training.classifier import Classifier
     from .common import Verbs
@@ -62,22 +63,25 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
     )
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..outputs import Outputs
     from ..training.classifier import Classifier
 
     if options.top < 1:
         raise OptionError(f"--top {options.top}: expected at least 1 filter")
     classifier = Classifier.load(options.classifier)
     check_classes(classifier, options.label, options.against)
-    album = read(classifier, options.near) if options.near else None
     records = []
-    taken: set[Path] = set()
-    for name, source in sources(options.photos):
-        records.append(explained(classifier, name, source, options, taken, album))
-        if not options.json:
-            print_people(records[-1])
+    with Outputs(force=options.force, inputs=[options.classifier]) as outputs:
+        outputs.claim_folder(options.out)
+        album = read(classifier, options.near) if options.near else None
+        for name, source in sources(options.photos):
+            records.append(explained(classifier, name, source, options, outputs, album))
+            if not options.json:
+                print_people(records[-1])
     if options.json:
         print_json({"classifier": str(options.classifier), "photos": records})
     return 2 if any(each["error"] for each in records) else 0
@@ -122,13 +126,12 @@ def explained(
     name: str,
     source: Source | PhotoError,
     options: argparse.Namespace,
-    taken: set[Path],
+    outputs: Outputs,
     album: Album | None,
 ) -> dict[str, Any]:
     """One photo's record, its picture written; a photo that cannot be read does not stop the others."""
     from ..explain.evidence import evidence
     from ..explain.picture import Question, png
-    from ..files import write_atomically
 
     try:
         if isinstance(source, PhotoError):
@@ -146,24 +149,19 @@ def explained(
         }
     others = [number for number in found.ranking if found.classes[number] != options.against]
     question = Question(others[0] if options.label is None else options.label, options.against)
-    path = picture_path(options.out, found, question, taken)
-    write_atomically(path, png(found, question))
+    path = picture_path(options.out, found, question, outputs)
+    outputs.inputs.append(name)
+    outputs.add(path, png(found, question))
     like = [] if album is None else [each.record() for each in album.nearest(found, options.top)]
     return record(found, name, question, path, options.top) | {"nearest": like}
 
 
-def picture_path(folder: Path, found: Evidence, question: Question, taken: set[Path]) -> Path:
-    """``<photo>.<class>.evidence.png``; photos of the same name are numbered, so that none is written over."""
+def picture_path(folder: Path, found: Evidence, question: Question, outputs: Outputs) -> Path:
+    """``<photo>.<class>.evidence.png``; see ``Outputs.picture`` for photos of the same name."""
     labels = [found.classes[found.number(each)] for each in (question.label, question.against) if each is not None]
     what = "-over-".join(REFUSED.sub("-", label).encode()[:LONGEST].decode(errors="ignore") for label in labels)
     stem = "stdin" if found.photo.name == "-" else Path(found.photo.name).stem
-    path = folder / f"{stem}.{what}.evidence.png"
-    number = 1
-    while path in taken:
-        number += 1
-        path = folder / f"{stem}-{number}.{what}.evidence.png"
-    taken.add(path)
-    return path
+    return outputs.picture(folder, stem, f"{what}.evidence.png", found.photo.sha256)
 
 
 def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, print_json
+from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
     from .common import Verbs
@@ -30,6 +30,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="PHOTO",
         help="photos or folders that both must agree on (default: the test set of its training)",
     )
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
     classifier = Classifier.load(options.classifier)
     photos: Sequence[str | Path] = photos_in(options.photos) if options.photos else classifier.test_photos
-    certificate = export(classifier, options.out, options.to, photos)
+    certificate = export(
+        classifier, options.out, options.to, photos, force=options.force, inputs=[options.classifier, *photos]
+    )
     record: dict[str, Any] = {
         "classifier": str(options.classifier),
         "out": str(options.out),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OptionError, UnknownName, WeightsError, quoted
-from ..version import __version__
-from .common import add_command, print_json
+from ..version import GENERATOR
+from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
     from ..blueprint.diagram.card import Style
@@ -38,26 +38,29 @@ def add_to(verbs: Verbs) -> None:
         "--weights", metavar="W", help="installed weights, or a file: whose dialect to draw (with --photo: bundled)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture: FILE.svg or FILE.html")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.diagram.card import Style
     from ..blueprint.diagram.page import page
     from ..blueprint.diagram.svg import svg
-    from ..files import write_atomically
+    from ..outputs import Outputs
 
     if options.out.suffix.lower() not in ENDINGS:
         raise OptionError(
             f"cannot tell the format of {quoted(options.out)}: expected a name that ends in .svg or .html"
         )
-    if options.photo:
-        drawn, pictures, provenance = with_photo(options)
-    else:
-        drawn = draw(blueprint_of(options), options.module, Style(names=bool(options.module)))
-        pictures, provenance = {}, f"Drawn by godeeper {__version__}."
-    write = svg if options.out.suffix.lower() == ".svg" else page
-    payload = write(drawn, pictures, provenance).encode()
-    write_atomically(options.out, payload)
+    with Outputs(force=options.force, inputs=[options.photo] if options.photo else []) as outputs:
+        outputs.claim(options.out)
+        if options.photo:
+            drawn, pictures, provenance = with_photo(options)
+        else:
+            drawn = draw(blueprint_of(options), options.module, Style(names=bool(options.module)))
+            pictures, provenance = {}, f"Drawn by {GENERATOR}."
+        write = svg if options.out.suffix.lower() == ".svg" else page
+        payload = write(drawn, pictures, provenance).encode()
+        outputs.add(options.out, payload)
     report(options, drawn, len(payload))
     return 0
 
@@ -105,7 +108,7 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     boxes = [box for placed in drawn.cards for box in placed.card.boxes if box.picture]
     pictures = thumbnails(network.peeks(photo, [box.site.address for box in boxes]), boxes)
     provenance = (
-        f"Drawn by godeeper {__version__}; photo {photo.name}, SHA-256 {photo.sha256}; "
+        f"Drawn by {GENERATOR}; photo {photo.name}, SHA-256 {photo.sha256}; "
         f"weights {network.weights.name}, SHA-256 {network.weights.sha256}; {network.preprocess.summary}."
     )
     return drawn, pictures, provenance

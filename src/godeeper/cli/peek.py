@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_engine, print_json
+from .common import add_command, add_engine, add_force, print_json
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
@@ -52,15 +52,16 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument("--fit", metavar="F", help="squash or crop (default: as the weights were trained)")
     parser.add_argument("--filter", metavar="F", help="antialias or tf2015 (default: as the weights were trained)")
     parser.add_argument("--npz", type=Path, metavar="FILE", help="write the numbers too")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
     from ..engine.trunk import trunk_cache
-    from ..files import write_atomically
     from ..network import BLOG_TENSORS, load
-    from ..peek.capture import document, file_name, save_npz
+    from ..outputs import Outputs
+    from ..peek.capture import document, file_part, npz_bytes
     from ..peek.picture import View
     from ..photos.decode import decode
 
@@ -71,19 +72,23 @@ def run(options: argparse.Namespace) -> int:
     network.trunks.cache = trunk_cache()
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
-    peeks = network.peeks(photo, addresses)
-    network.close()  # drawing needs the memory more
+    chosen = network.chosen(addresses)
+    with Outputs(force=options.force, inputs=[options.photo]) as outputs:
+        paths = [
+            outputs.picture(options.out, Path(photo.name).stem, f"{file_part(tensor)}.png", photo.sha256)
+            for tensor in chosen
+        ]
+        outputs.claim(*paths, *([options.npz] if options.npz else []))
+        peeks = network.peeks(photo, addresses)
+        network.close()  # drawing needs the memory more
+        for path, payload in zip(paths, drawn(peeks, view), strict=True):
+            outputs.add(path, payload)
+        if options.npz:
+            outputs.add(options.npz, npz_bytes(peeks))
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
         print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
-    pictures = [
-        (options.out / file_name(peek), payload) for peek, payload in zip(peeks, drawn(peeks, view), strict=True)
-    ]
-    for path, payload in pictures:
-        write_atomically(path, payload)
-    if options.npz:
-        save_npz(peeks, options.npz)
-    records = [peek.record(str(path), view.scale) for peek, (path, _) in zip(peeks, pictures, strict=True)]
+    records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
     if options.json:
         print_json(document(options.photo, peeks[0], records, network.runner.identity(pooled=False)))
     else:

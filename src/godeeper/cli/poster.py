@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, print_json
+from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
     from ..peek.poster import Poster
@@ -34,18 +34,21 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
     )
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
     from ..network import load
+    from ..peek.poster import check_folder
     from ..photos.decode import decode
 
+    check_folder(options.out, force=options.force)
     photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
     for note in photo.notes:
         print(f"{photo.name}: {note}", file=sys.stderr)
-    poster = load(weights=options.weights).poster(photo, options.out, scale=options.scale)
+    poster = load(weights=options.weights).poster(photo, options.out, scale=options.scale, force=options.force)
     if options.json:
         print_json(document(poster))
     else:

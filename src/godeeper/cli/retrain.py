@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from .common import add_command, add_engine, print_json
+from .common import add_command, add_engine, add_force, print_json
 
 if TYPE_CHECKING:
     from ..training.report import Report
@@ -50,28 +50,35 @@ def add_to(verbs: Verbs) -> None:
         help="fp32 (default); int8, where it does as well on your photos; auto: int8 if it also pays",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn by lot (default: 0)")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..outputs import Outputs
+    from ..training.classifier_file import packed
+    from ..training.report import encoded
     from ..training.train import retrain, thumbnails
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
-    with bars() as progress:
-        classifier = retrain(
-            options.folder,
-            weights=options.weights,
-            features=options.features,
-            seed=options.seed,
-            engine=options.engine,
-            precision=options.precision,
-            progress=progress,
-        )
-    report = classifier.report
-    assert report is not None  # noqa: S101 (retrain always makes one)
-    classifier.save(options.out)
-    page = report.save(options.out.with_suffix(".html"), thumbnails)
-    report.save_json(options.out.with_suffix(".json"))
+    page, record = options.out.with_suffix(".html"), options.out.with_suffix(".json")
+    with Outputs(force=options.force, inputs=[options.folder]) as outputs:
+        outputs.claim(options.out, page, record)
+        with bars() as progress:
+            classifier = retrain(
+                options.folder,
+                weights=options.weights,
+                features=options.features,
+                seed=options.seed,
+                engine=options.engine,
+                precision=options.precision,
+                progress=progress,
+            )
+        report = classifier.report
+        assert report is not None  # noqa: S101 (retrain always makes one)
+        outputs.add(options.out, packed(classifier))
+        outputs.add(page, encoded(report.html(thumbnails)))
+        outputs.add(record, encoded(report.json()))
     if options.json:
         print_json(document(report, options.out))
     else:

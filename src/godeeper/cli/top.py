@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, print_json
+from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
+    from ..blueprint.address import Tensor
     from ..explain.top_photos import TopPhotos
     from .common import Verbs
 
@@ -32,27 +34,31 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
     )
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve_one
     from ..explain.top_photos import top_photos
     from ..explain.top_picture import png
-    from ..files import write_atomically
     from ..network import load
+    from ..outputs import Outputs
     from ..photos.listing import photos_in
     from .progress import counter
 
     network = load(weights=options.weights)
     tensor = resolve_one(network.blueprint, options.address)
-    with counter("photos") as progress:
-        search = top_photos(network, [Path(each) for each in photos_in([options.place])], tensor, options.top, progress)
-    network.close()
+    photos = photos_in([options.place])
     records = []
-    for found in search.filters:
-        path = options.out / file_name(found)
-        write_atomically(path, png(found))
-        records.append(found.record() | {"png": str(path)})
+    with Outputs(force=options.force, inputs=photos) as outputs:
+        outputs.claim(*(options.out / file_name(replace(tensor, channels=(each,))) for each in tensor.filters))
+        with counter("photos") as progress:
+            search = top_photos(network, [Path(each) for each in photos], tensor, options.top, progress)
+        network.close()
+        for found in search.filters:
+            path = options.out / file_name(found.tensor)
+            outputs.add(path, png(found))
+            records.append(found.record() | {"png": str(path)})
     errors = [{"photo": str(path), "error": error} for path, error in search.errors]
     if options.json:
         print_json(document(search.filters[0], records, errors))
@@ -61,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
     return 2 if errors else 0
 
 
-def file_name(found: TopPhotos) -> str:
+def file_name(tensor: Tensor) -> str:
     """``top.<address>.png``, the address without characters that a file system may refuse."""
-    return f"top.{re.sub(r'[/:]', '-', found.tensor.address)}.png"
+    return f"top.{re.sub(r'[/:]', '-', tensor.address)}.png"
 
 
 def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[str, str]]) -> dict[str, Any]:

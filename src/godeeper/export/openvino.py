@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
+from ..marks import TRAILER
 from .onnx import PROBABILITIES, to_onnx
 from .parity import Export, Predict
 
@@ -57,10 +58,10 @@ def runner(openvino: Any, model: Any) -> Predict:
 
 
 def saved(openvino: Any, model: Any, said: Mapping[str, Any]) -> dict[str, bytes]:
-    """Ending -> content; the numbers come first, so that the description never stands alone."""
+    """Ending -> content."""
     for key, value in said.items():
         model.set_rt_info(json.dumps(value, ensure_ascii=False), ["godeeper", key])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
         openvino.save_model(model, path, compress_to_fp16=False)
-        return {ending: path.with_suffix(ending).read_bytes() for ending in (".bin", ".xml")}
+        return {".bin": path.with_suffix(".bin").read_bytes() + TRAILER, ".xml": path.read_bytes()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownName
-from ..files import write_atomically
+from ..outputs import Outputs
 from ..version import __version__
 from .parity import Certificate, Export, Progress, certify
 
@@ -25,6 +25,9 @@ def export(
     to: str = "onnx",
     photos: Iterable[Any] = (),
     report: Progress | None = None,
+    *,
+    force: bool = True,
+    inputs: Iterable[str | Path] = (),
 ) -> Certificate:
     """Write ``classifier`` for another program, if it says the same there.
 
@@ -35,6 +38,8 @@ def export(
         to: ``onnx``, ``openvino`` or ``torch``.
         photos: what to score with both, best the whole test set.
         report: told how many photos are done, and of how many.
+        force: replace files that godeeper did not write, too.
+        inputs: files that are never written over.
 
     Raises:
         ParityError: the export does not say what the classifier says; nothing is written.
@@ -47,13 +52,21 @@ def export(
     path = Path(path)
     if path.suffix != TARGETS[to]:
         raise OptionError(f"{path}: a file for {to} is called *{TARGETS[to]}; give it that ending")
-    made: Export = import_module(f".{to}", __package__).made(classifier)
-    certificate = certify(classifier, made, photos, to, report)
-    said = description(classifier, certificate)
-    for ending, payload in made.files(said).items():
-        write_atomically(path.with_suffix(ending), payload)
-    write_atomically(path.with_name(f"{path.name}.json"), json_bytes(said))
+    with Outputs(force=force, inputs=inputs) as outputs:
+        outputs.claim(*output_paths(path, to))
+        made: Export = import_module(f".{to}", __package__).made(classifier)
+        certificate = certify(classifier, made, photos, to, report)
+        said = description(classifier, certificate)
+        for ending, payload in made.files(said).items():
+            outputs.add(path.with_suffix(ending), payload)
+        outputs.add(path.with_name(f"{path.name}.json"), json_bytes(said))
     return certificate
+
+
+def output_paths(path: Path, to: str) -> list[Path]:
+    """All files that an export to ``path`` consists of."""
+    numbers = [path.with_suffix(".bin")] if to == "openvino" else []
+    return [*numbers, path, path.with_name(f"{path.name}.json")]
 
 
 def description(classifier: Classifier, certificate: Certificate) -> dict[str, Any]:

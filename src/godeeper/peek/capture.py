@@ -191,11 +191,14 @@ class Peek:
 
 
 def file_name(peek: Peek, ending: str = ".png") -> str:
-    """``<photo>.<address>.png``, the address without characters that a file system may refuse, and not too long."""
-    address = re.sub(r"[/:]", "-", peek.address)
-    if len(address) > LONGEST_ADDRESS:
-        address = re.sub(r"[/:]", "-", peek.tensor.name)
-    return f"{Path(peek.photo).stem}.{address}{ending}"
+    """``<photo>.<address>.png``."""
+    return f"{Path(peek.photo).stem}.{file_part(peek.tensor)}{ending}"
+
+
+def file_part(tensor: Tensor) -> str:
+    """A tensor's address without characters that a file system may refuse, and not too long."""
+    address = re.sub(r"[/:]", "-", tensor.address)
+    return address if len(address) <= LONGEST_ADDRESS else re.sub(r"[/:]", "-", tensor.name)
 
 
 def document(photo: str, peek: Peek, records: list[dict[str, Any]], computed: Identity) -> dict[str, Any]:
@@ -213,17 +216,22 @@ def document(photo: str, peek: Peek, records: list[dict[str, Any]], computed: Id
 
 
 def save_npz(peeks: list[Peek], path: Path) -> Path:
-    """Write the numbers of several peeks: ``<address>`` (1, C, H, W) each, and ``provenance`` as JSON text."""
+    """Write the numbers of several peeks: see ``npz_bytes``."""
+    from ..files import write_atomically
+
+    write_atomically(path, npz_bytes(peeks))
+    return path
+
+
+def npz_bytes(peeks: list[Peek]) -> bytes:
+    """An ``.npz`` of several peeks: ``<address>`` (1, C, H, W) each, and ``provenance`` as JSON text."""
     import io
     import json
 
     import numpy as np
 
-    from ..files import write_atomically
-
     arrays: dict[str, Any] = {peek.address: peek.activations for peek in peeks}
     arrays["provenance"] = np.array(json.dumps({peek.address: peek.provenance() for peek in peeks}))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
-    return path
+    return buffer.getvalue()

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,8 @@ import numpy as np
 
 from ..blueprint.address import Tensor
 from ..errors import OutputError, UnknownName
-from ..files import unwritable
+from ..files import read_regular, unwritable
+from ..outputs import Outputs, beside, check_writable
 from ..version import __version__
 from .colour import default_colour, table
 from .mosaic import SCALES, Range, lay_out, to_bytes
@@ -38,6 +37,7 @@ MARK = "godeeper_poster"
 """The key that every ``poster.json`` has, with the version of its form: how a poster of ours is known."""
 FORM = 1
 RECORD = "poster.json"
+MEMBERS = ("poster_files", "poster.dzi", RECORD, "index.html")
 AT_ONCE = 1 << 16  # values turned into pixels together: what stays in a core's cache
 PAPER = {"grey": 30}
 """The level around the blocks; in the maps whose middle is zero, that."""
@@ -66,15 +66,19 @@ def write_poster(
     values: Iterable[Floats],
     scale: str = "shared",
     provenance: Mapping[str, Any] | None = None,
+    *,
+    force: bool = False,
 ) -> Poster:
     """Draw tensors as they are computed.
 
     Args:
-        folder: where to; it must not exist, or be empty, or hold a poster, which is replaced in the end.
+        folder: where to; it must not exist, or be empty, or hold a poster, which is replaced in the end.  Other files
+            in it stay.
         parts: title -> tensors, from the top of the poster to its bottom.
         values: (C, H, W) of each tensor, in that order.
         scale: one of the mosaic's: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``.
         provenance: what the record says of where the values come from.
+        force: write into a folder that holds something else, too, and replace what has a poster's names there.
 
     Raises:
         UnknownName: no such scale.
@@ -82,11 +86,12 @@ def write_poster(
     """
     if scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
-    check_folder(folder)
+    check_folder(folder, force=force)
     layout = lay_out_poster(parts)
     colour = default_colour(scale)
     try:
-        with replaced(folder) as temporary:
+        with Outputs() as outputs:
+            temporary = staged(outputs, folder)
             colours = None if colour == "grey" else table(colour)
             with Pyramid(temporary / "poster_files", layout.width, layout.height, colours) as pyramid:
                 painter = Painter(layout, scale, PAPER.get(colour, 128))
@@ -223,37 +228,33 @@ def paper_of(colour: str) -> str:
     return f"#{table(colour)[PAPER.get(colour, 128)].tobytes().hex()}"
 
 
-def check_folder(folder: Path) -> None:
-    """Raise unless there is nothing at ``folder``, or an empty folder, or a poster of ours."""
-    if not folder.exists() or is_poster(folder):
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
+def check_folder(folder: Path, *, force: bool = False) -> None:
+    """Raise unless there is nothing at ``folder``, or an empty folder, or a poster of ours; and a poster can be written there."""
+    try:
+        there = os.path.lexists(folder)
+        taken = there and (not folder.is_dir() or (any(folder.iterdir()) and not is_poster(folder) and not force))
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    if taken:
         raise OutputError(f"{folder} is there and is no poster: expected a new folder, or a poster to replace")
+    check_writable(folder.resolve() if there else folder.resolve().parent)
 
 
 def is_poster(folder: Path) -> bool:
     """Whether a folder holds a poster of ours."""
     try:
-        return MARK in json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return MARK in json.loads(read_regular(folder / RECORD).decode())
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside ``folder`` that takes its place if the block ends well, and goes if not."""
-    temporary = folder.with_name(f".{folder.name[:40]}.{os.urandom(6).hex()}.part")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        check_folder(folder)
-        if folder.exists():
-            old = folder.with_name(f"{temporary.name}.old")
-            folder.rename(old)
-            temporary.rename(folder)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(folder)
-    finally:  # after the rename there is nothing left to remove
-        with suppress(OSError):
-            shutil.rmtree(temporary)
+def staged(outputs: Outputs, folder: Path) -> Path:
+    """A temporary folder, whose members will be in ``folder`` in the end."""
+    place = folder.resolve()
+    outputs.make_folder(place)
+    temporary = beside(place)
+    temporary.mkdir()
+    outputs.scratch.append(temporary)
+    for name in MEMBERS:
+        outputs.stage(place / name, temporary / name)
+    return temporary

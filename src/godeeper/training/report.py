@@ -245,7 +245,11 @@ class Report:
 
     def save_json(self, path: str | Path) -> Path:
         """Write the record."""
-        return write(Path(path), json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        return write(Path(path), self.json())
+
+    def json(self) -> str:
+        """The record as text."""
+        return json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def finite(value: Any) -> Any:
@@ -258,8 +262,13 @@ def finite(value: Any) -> Any:
 
 
 def write(path: Path, text: str) -> Path:
-    """Write ``text``; names of files that are no Unicode are written with escapes."""
+    """Write ``text``."""
     from ..files import write_atomically
 
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    write_atomically(path, encoded(text))
     return path
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8; names of files that are no Unicode are written with escapes."""
+    return text.encode("utf-8", "backslashreplace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from ..version import GENERATOR
 from .measure import Share
 from .report import Report, Thumbnails
 from .report_charts import learning_chart, modules_chart, reliability_chart
@@ -43,6 +44,7 @@ def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="generator" content="{GENERATOR}">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style>{style_sheet()}</style>

@@ -18,7 +18,7 @@ from godeeper.cli.main import main
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OutputError, UnknownName
 from godeeper.network import Network
-from godeeper.peek.poster import Poster, is_poster
+from godeeper.peek.poster import MEMBERS, Poster, is_poster
 from godeeper.peek.poster_layout import ASPECT, SIDE, lay_out_poster
 from godeeper.peek.poster_pyramid import Pyramid, halved, level_sizes
 from godeeper.weights.file import ARCHITECTURES
@@ -216,19 +216,22 @@ def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Pat
 def test_a_poster_is_replaced_whole(
     tmp_path: Path, net: Network, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new poster takes the old one's place; where it fails, the old one stays and nothing else."""
+    """A new poster takes the old one's place; where it fails, the old one stays; other files in the folder stay in any case."""
     folder = tmp_path / "poster"
     folder.mkdir()
     net.poster(chelsea, folder)
-    (folder / "old").touch()
+    (folder / "mine.txt").write_text("dear")
+    (folder / "poster_files" / "old").touch()
     net.poster(chelsea, folder)
     assert is_poster(folder)
-    assert not (folder / "old").exists()
-    (folder / "old").touch()
+    assert not (folder / "poster_files" / "old").exists()
+    assert (folder / "mine.txt").read_text() == "dear"
+    (folder / "poster_files" / "old").touch()
     monkeypatch.setattr("godeeper.peek.poster.page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         net.poster(chelsea, folder)
-    assert (folder / "old").exists()
+    assert (folder / "poster_files" / "old").exists()
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*MEMBERS, "mine.txt"])
     assert [path.name for path in tmp_path.iterdir()] == ["poster"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ...version import GENERATOR
 from .card import Card
 from .palette import DARK, LIGHT, Palette
 from .sheet import Diagram, Placed
@@ -57,6 +58,7 @@ def page(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "
 <meta charset="utf-8"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta http-equiv="Content-Security-Policy" content="{POLICY}"/>
+<meta name="generator" content="{GENERATOR}"/>
 <meta name="color-scheme" content="light dark"/>
 <meta name="description" content="{escape(f"{description(diagram)} {provenance}".strip())}"/>
 <title>{escape(diagram.title)}</title>

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ...version import GENERATOR
 from ..ops import Conv, Pool
 from .card import Box, Card, Frame, Point, Text
 from .labels import SIZES, times
@@ -41,6 +42,7 @@ def svg(diagram: Diagram, pictures: Pictures | None = None, provenance: str = ""
     x, y = map(number, diagram.legend_at)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-labelledby="map-title map-description">
+<!-- Generator: {GENERATOR} -->
 <title id="map-title">{escape(diagram.title)}</title>
 <desc id="map-description">{escape(f"{description(diagram)} {provenance}".strip())}</desc>
 <style>{style_sheet()}</style>

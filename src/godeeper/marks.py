@@ -1,0 +1,162 @@
+"""How godeeper knows a file that it wrote: every format that a command writes carries a mark.
+
+=====================  ==================================================================
+``.png``               a text chunk ``Software`` that begins with godeeper
+``.npz``               an array ``provenance`` that names the weights
+``.parquet``           the key ``godeeper`` in the footer
+``.svg``, ``.html``    a generator line; older files: the words godeeper always wrote
+``.json``              ``provenance`` with godeeper's version, or ``godeeper`` and ``certificate``
+``.godeeper``          the members of a classifier's file
+``.onnx``              the producer's name
+``.xml``               ``godeeper`` in OpenVINO's ``rt_info``
+``.bin``               a trailer; older files: the ``.xml`` beside them is ours
+``.pt2``               the extra file ``godeeper.json``
+=====================  ==================================================================
+
+The content decides, not the ending.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .files import open_regular
+
+TRAILER = b"\0written by godeeper\n"
+"""Ends OpenVINO's numbers, which are read by offset."""
+
+HEAD = 1 << 16
+LARGEST_TEXT = 1 << 26  # bytes of a text that is read whole
+PNG = b"\x89PNG\r\n\x1a\n"
+TEXT_CHUNKS = (b"tEXt", b"iTXt")
+
+
+def ours(path: Path) -> bool:
+    """Whether godeeper wrote the file at ``path``; False for what cannot be read."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(HEAD)
+            return any(known(path, file, head) for known in KNOWN)
+    except (OSError, ValueError, LookupError, RecursionError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return False
+
+
+def is_png(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """A picture with our text chunk."""
+    return head.startswith(PNG) and texts(file).get("Software", "").startswith("godeeper ")
+
+
+def is_archive(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """A classifier, an ``.npz`` or a torch program."""
+    if not head.startswith(b"PK"):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        names = set(archive.namelist())
+        if {"classifier.json", "head.safetensors"} <= names or any(
+            each.endswith("extra/godeeper.json") for each in names
+        ):
+            return True
+        if "provenance.npy" not in names:
+            return False
+        with archive.open("provenance.npy") as member:
+            return b"weights" in member.read(HEAD).replace(b"\0", b"")  # the text has four bytes a letter
+
+
+def is_page(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """An HTML or SVG file."""
+    if not head.lstrip().startswith(b"<"):
+        return False
+    if b'<meta name="generator" content="godeeper' in head or b"<!-- Generator: godeeper " in head:
+        return True
+    if b"Drawn by godeeper " in head:  # maps before there was a generator line
+        return True
+    report = b"img-src data:; style-src 'unsafe-inline'" in head
+    return report and b"<dt>godeeper</dt>" in whole(file)
+
+
+def is_openvino(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """OpenVINO's description of an export."""
+    return head.startswith(b"<?xml") and b"<net " in head and b"<godeeper>" in whole(file)
+
+
+def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
+    """OpenVINO's ``.bin``."""
+    if path.suffix != ".bin" or not head:
+        return False
+    file.seek(-min(len(head), len(TRAILER)), 2)
+    return file.read() == TRAILER or ours(path.with_suffix(".xml"))
+
+
+def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """A report, or what is written beside an export."""
+    if not head.lstrip().startswith(b"{") or b"\0" in head:
+        return False
+    document = json.loads(whole(file))
+    found = document.get("provenance")
+    return (isinstance(found, dict) and "godeeper" in found) or {"godeeper", "certificate"} <= document.keys()
+
+
+def is_onnx(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
+    """A graph that names us as its producer."""
+    return b"\x12\x08godeeper" in head[:32]
+
+
+def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
+    """A table with our key in its footer."""
+    if not head.startswith(b"PAR1"):
+        return False
+    end = file.seek(-8, 2)
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(max(0, end - min(length, LARGEST_TEXT)))
+    return b"godeeper" in file.read(length)
+
+
+KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
+    is_png, is_archive, is_page, is_openvino, is_numbers, is_json, is_onnx, is_parquet,
+)  # fmt: skip
+
+
+def whole(file: BinaryIO) -> bytes:
+    """All of a text; nothing of one that is too long to be ours."""
+    if file.seek(0, 2) > LARGEST_TEXT:
+        return b""
+    file.seek(0)
+    return file.read()
+
+
+def photo_of(path: Path) -> str | None:
+    """SHA-256 of the photo that a picture of ours shows; None for everything else."""
+    try:
+        with open_regular(path) as file:
+            return texts(file).get("godeeper:photo-sha256")
+    except (OSError, ValueError):
+        return None
+
+
+def texts(file: BinaryIO) -> dict[str, str]:
+    """Key -> text of a PNG's text chunks before the pixels, compressed ones left out."""
+    file.seek(0)
+    if file.read(len(PNG)) != PNG:
+        return {}
+    found = {}
+    for kind, content in chunks(file):
+        if kind in TEXT_CHUNKS:
+            key, _, rest = content.partition(b"\0")
+            text = rest if kind == b"tEXt" else rest[2:].split(b"\0", 2)[-1]
+            found[key.decode("latin-1")] = text.decode("utf-8", "replace")
+    return found
+
+
+def chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of a PNG's chunks up to the pixels; of long ones only the kind."""
+    while len(start := file.read(8)) == 8:
+        length, kind = int.from_bytes(start[:4]), start[4:]
+        if kind == b"IDAT":
+            return
+        content = file.read(length) if length <= HEAD else b""
+        yield kind, content
+        file.seek(length - len(content) + 4, 1)
