@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from godeeper.blueprint.address import Tensor, resolve, resolve_one
 from godeeper.blueprint.cost import conv_macs, macs_share
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.remarks import remark
 from godeeper.cli.main import main as command_line
 from godeeper.cli.main import make_parser
 
@@ -101,6 +102,17 @@ def tensors_page() -> str:
         "Both take the operation's name in TensorFlow's graph too: `activation_11/Relu:0`, `conv2d_11/Conv2D:0`, `mixed0/concat:0`.",
         "A second model that is built in one Keras session goes on counting where the first one ended (`conv2d_94`, …): call",
         "`keras.utils.clear_session()` before, or count from the first. Weights files are read by the order of layers, so any count will do there.",
+        "",
+        "## Names that look alike",
+        "",
+        "Conventions number modules and pools differently. `godeeper tensors`, a picture's heading and the field `remark` of the JSON say so:",
+        "",
+        *(
+            f"- {said}"
+            for said in dict.fromkeys(
+                filter(None, (remark(INCEPTION_V3, each) for each in resolve(INCEPTION_V3, "**")))
+            )
+        ),
         "",
         "## All tensors",
         "",

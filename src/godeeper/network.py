@@ -11,6 +11,7 @@ import numpy as np
 
 from .blueprint.address import Tensor, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
+from .blueprint.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
@@ -206,6 +207,7 @@ class Network:
             preprocessing=self.preprocess.summary,
             macs=tensor_macs(self.blueprint, [tensor.site.index]),
             macs_share=macs_share(self.blueprint, [tensor.site.index]),
+            remark=remark(self.blueprint, tensor),
         )
 
     def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:

@@ -8,6 +8,7 @@ from typing import Any
 from .address import Tensor
 from .cost import macs_share, tensor_macs
 from .ops import Network
+from .remarks import remark
 
 
 def document(network: Network, tensors: Iterable[Tensor]) -> dict[str, Any]:
@@ -16,10 +17,11 @@ def document(network: Network, tensors: Iterable[Tensor]) -> dict[str, Any]:
 
 
 def record(network: Network, tensor: Tensor) -> dict[str, Any]:
-    """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors."""
+    """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors, ``remark`` what its names can be mistaken for."""
     return {
         "address": tensor.address,
         "names": tensor.names.as_dict(),
+        "remark": remark(network, tensor),
         "kind": tensor.site.kind,
         "stage": tensor.stage,
         "shape": [side or None for side in tensor.shape],

@@ -58,6 +58,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
+    from ..blueprint.remarks import remarks_on
     from ..engine.trunk import trunk_cache
     from ..network import BLOG_TENSORS, load
     from ..outputs import Outputs
@@ -88,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
         print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
+    for text in remarks_on(network.blueprint, addresses, likeness=not options.json):
+        print(f"note: {text}", file=sys.stderr)
     records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
     if options.json:
         print_json(document(options.photo, peeks[0], records, network.runner.identity(pooled=False)))

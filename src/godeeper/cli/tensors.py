@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
     from .common import Verbs
+
+EVERYTHING = "**"
+MOST_REMARKS = 3
 
 EXAMPLE = """\
   godeeper tensors                  the whole network
@@ -23,7 +27,7 @@ def add_to(verbs: Verbs) -> None:
         verbs, "tensors", "list what can be looked at: names, shape, cost, receptive field", EXAMPLE, run
     )
     parser.add_argument(
-        "pattern", metavar="PATTERN", nargs="?", default="**", help="an address or a pattern (default: all)"
+        "pattern", metavar="PATTERN", nargs="?", default=EVERYTHING, help="an address or a pattern (default: all)"
     )
     parser.add_argument(
         "--network", default="inception_v3", metavar="N", help="inception_v3 (default), googlenet or inception_v4"
@@ -34,15 +38,31 @@ def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve
     from ..blueprint.networks import network_named
     from ..blueprint.records import document
+    from ..blueprint.remarks import remarks_on
 
     network = network_named(options.network)
     listing = document(network, resolve(network, options.pattern))
+    typed = remarks_on(network, [options.pattern], likeness=not options.json)
+    if options.pattern != EVERYTHING:
+        print_remarks(typed, [] if options.json else listing["tensors"])
     if options.json:
         print_json(listing)
         return 0
     records = listing["tensors"]
     print_table([*records[0]["names"], "kind", "shape", "cost", "field"], [row(each) for each in records])
     return 0
+
+
+def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
+    """What names can be mistaken for, on standard error; one general line where they are many."""
+    found = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
+    remarks = list(dict.fromkeys([*typed, *found]))
+    if len(remarks) > MOST_REMARKS:
+        remarks = [
+            "two conventions may call two modules alike, Mixed_7b and mixed_7: the columns of a row are one tensor's names"
+        ]
+    for text in remarks:
+        print(f"note: {text}", file=sys.stderr)
 
 
 def row(record: dict[str, Any]) -> list[str]:

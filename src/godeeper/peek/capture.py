@@ -31,7 +31,8 @@ class Peek:
     """The activations of one tensor for one photo, and where they come from.
 
     ``activations``: (1, C, H, W) float32, only the channels asked for.  ``macs`` and ``macs_share``: what the
-    tensor and its ancestors cost, and that as a share of the network's convolutions.
+    tensor and its ancestors cost, and that as a share of the network's convolutions.  ``remark``: what the
+    tensor's names can be mistaken for.
     """
 
     tensor: Tensor
@@ -44,6 +45,7 @@ class Peek:
     preprocessing: str
     macs: int
     macs_share: float
+    remark: str | None = None
 
     @property
     def address(self) -> str:
@@ -148,6 +150,7 @@ class Peek:
         return {
             "address": self.address,
             "names": self.tensor.names.as_dict(),
+            "remark": self.remark,
             "stage": self.tensor.stage,
             "shape": list(self.shape),
             "channels": None if self.tensor.channels is None else list(self.tensor.channels),

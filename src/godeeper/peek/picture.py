@@ -205,6 +205,7 @@ def heading_lines(peek: Peek) -> list[Line]:
     return [
         Line(heading_address(tensor), LARGE, INK),
         Line("   ".join(names), SMALL, FAINT),
+        *([Line(peek.remark, SMALL, FAINT)] if peek.remark else []),
         Line(" · ".join(facts), SMALL, FAINT),
     ]
 

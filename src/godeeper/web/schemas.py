@@ -44,6 +44,7 @@ PLACE = maybe(record(address=TEXT, url=TEXT))
 PEEKED: Mapping[str, Schema] = {
     "address": TEXT,
     "names": NAMES,
+    "remark": maybe(TEXT),
     "stage": maybe(TEXT),
     "shape": many(WHOLE, 4),
     "channels": maybe(many(WHOLE)),
@@ -92,6 +93,7 @@ SCHEMAS: Mapping[str, Schema] = {
             record(
                 address=TEXT,
                 names=NAMES,
+                remark=maybe(TEXT),
                 kind=TEXT,
                 stage=maybe(TEXT),
                 shape=many(maybe(WHOLE), 3),

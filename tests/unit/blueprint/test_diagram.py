@@ -253,13 +253,13 @@ def test_shades_double(share: float, shade: int) -> None:
     assert shade_of(share) == shade
 
 
-@pytest.mark.parametrize("name", ["mixed_7", "mixed_7/join", "Mixed_6e", "mixed7"])
+@pytest.mark.parametrize("name", ["mixed_7", "mixed_7/join:0", "Mixed_6e", "mixed7", "keras:mixed7", "slim:Mixed_6e"])
 def test_a_module_by_any_name(name: str) -> None:
     """A module is found by its name in each convention."""
     assert find_part(INCEPTION_V3, name)[-1].address == "mixed_7/join"
 
 
-@pytest.mark.parametrize("name", ["mixed_77", "conv", "", "Mixed_9z", "mixed_*"])
+@pytest.mark.parametrize("name", ["mixed_77", "conv", "", "Mixed_9z", "mixed_*", "slim:mixed_7", "x" * 5000])
 def test_an_unknown_module(name: str) -> None:
     """What is no module is an error of one line that offers some that are."""
     with pytest.raises(OptionError, match=r"^no module is called .*mixed[^\n]*$"):

@@ -111,6 +111,7 @@ def test_tensors(run: Run) -> None:
             "torchvision": "Mixed_5b.branch_pool",
             "keras": "activation_11",
         },
+        "remark": "Mixed_5b (slim, torchvision) is mixed0 (keras), not mixed_5 or mixed5",
         "kind": "conv",
         "stage": "relu",
         "shape": [32, 35, 35],
@@ -280,3 +281,22 @@ def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None
         assert path.suffix == ".png"
         with Image.open(path) as image:
             image.load()
+
+
+def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path: Path) -> None:
+    """On standard error, in the JSON, and in the picture's heading; nothing where the whole network is listed."""
+    note = "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7"
+    assert run("tensors", "Mixed_7b")[2] == f"note: {note}\n"
+    assert run("peek", chelsea, "Mixed_7b", "--out", tmp_path)[2] == f"note: {note}\n"
+    code, out, err = run("tensors", "Mixed_7b", "--json")
+    assert (code, err, json.loads(out)["tensors"][0]["remark"]) == (0, "", note)
+    assert run("tensors")[2] == ""
+    assert run("tensors", "mixed*/join")[2].count("\n") == 1
+
+
+def test_the_old_count_of_keras_is_pointed_out(run: Run) -> None:
+    """A name that Keras 2.2 gives to another tensor gets a note, also beside JSON; an unknown one is explained."""
+    for options in ([], ["--json"]):
+        assert "write keras2.2:activation_12 for that one" in run("tensors", "activation_12", *options)[2]
+    assert run("tensors", "keras2.2:activation_12", "--json")[2] == ""
+    assert "write keras2.2:activation_94" in run("tensors", "activation_94")[2]

@@ -15,7 +15,7 @@ from PIL import Image
 from godeeper.errors import OptionError, OutputError, UnknownName
 from godeeper.network import Network
 from godeeper.peek.capture import Peek, save_npz
-from godeeper.peek.picture import CROSS, PAPER, View, draw, png
+from godeeper.peek.picture import CROSS, PAPER, View, draw, heading_lines, png
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +211,12 @@ def test_a_heading_has_no_list_of_channels_that_fills_it(
 
     [tensor] = net.tensors("mixed/join")
     assert heading_address(replace(tensor, channels=channels)) == expected
+
+
+def test_the_heading_says_what_a_name_can_be_mistaken_for(net: Network, chelsea: Path) -> None:
+    """``Mixed_7b`` and ``mixed_7`` are two modules, and each one's picture says so; other tensors have no such line."""
+    nine, seven, first = net.peeks(chelsea, ["Mixed_7b", "mixed_7/conv", "conv"])
+    texts = [[line.text for line in heading_lines(peek)] for peek in (nine, seven, first)]
+    assert "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7" in texts[0]
+    assert any(text.startswith("mixed_7 (tf2015) is Mixed_6e (slim, torchvision), not Mixed_7a") for text in texts[1])
+    assert not any(", not " in text for text in texts[2])

@@ -8,10 +8,12 @@ stem in the first column, then the modules, a row for each size of grid, then th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from ...errors import OptionError, nearest, quoted
+from ...errors import AddressError, OptionError, nearest, quoted
+from ..address import resolve_one
 from ..cost import conv_macs
 from ..ops import Network
 from ..sites import PHOTO_KINDS, Site, sites
@@ -137,7 +139,7 @@ def module_title(join: Site) -> str:
 
 
 def find_part(network: Network, name: str) -> tuple[Site, ...]:
-    """The sites of the part called ``name`` in any convention."""
+    """The sites of the part called ``name`` in any convention, which may stand before a colon."""
     every = parts(network)
     known = {title: title for title in every}
     for title, members in every.items():
@@ -146,6 +148,10 @@ def find_part(network: Network, name: str) -> tuple[Site, ...]:
                 if spelling:
                     known.setdefault(spelling, title)
     if name not in known:
+        with suppress(AddressError):
+            site = resolve_one(network, name).site
+            if site.place.module is not None and site.place.branch is None:
+                return next(members for members in every.values() if site in members)
         offers = nearest(name, known) or list(every)
         raise OptionError(f"no module is called {quoted(name)}; nearest: {', '.join(offers)}; all: {', '.join(every)}")
     return every[known[name]]
