@@ -140,7 +140,7 @@ def size_of(text: str) -> int:
     >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
     [500000000, 1500000000, 0]
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMG]?B)?)", text.strip().upper())
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*((?:[KMG]?B)?)", text.strip().upper())
     if match is None or match[2] not in UNITS:
         raise OptionError(f"size {quoted(text)}: expected a number and B, KB, MB or GB, such as 500MB")
     return int(float(match[1]) * UNITS[match[2]])

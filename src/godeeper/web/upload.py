@@ -23,6 +23,7 @@ LONGEST_NAME = 120
 LONGEST_TAB = 64
 SECONDS = 60.0
 AT_ONCE = 4  # uploads in memory at the same time; the others wait in their senders' sockets
+MOST_DIGITS = 18  # of a length: Python refuses to convert thousands
 FIELD = "photo"
 
 
@@ -158,7 +159,7 @@ def check_announced(request: Request, most: int) -> None:
             f"got {content[:80] or 'no content type'!r}: expected multipart/form-data with one file called {FIELD!r}",
         )
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > most:
+    if announced.isascii() and announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
         raise too_large(most)
 
 

@@ -92,7 +92,7 @@ def keras_slots(network: Network, names: Iterable[str]) -> dict[str, Slot]:
 
 def in_order(kind: str, layers: Iterable[str]) -> list[str]:
     """The layers of a kind in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
-    matches = (re.fullmatch(rf"{kind}(?:_(\d+))?", layer) for layer in layers)
+    matches = (re.fullmatch(rf"{kind}(?:_([0-9]{{1,9}}))?", layer) for layer in layers)
     return [match[0] for match in sorted((m for m in matches if m), key=lambda match: int(match[1] or 0))]
 
 

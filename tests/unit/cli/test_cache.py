@@ -86,7 +86,7 @@ def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[
     assert (folder / "weights" / "mine.safetensors").exists()
 
 
-@pytest.mark.parametrize("size", ["much", "-1", "1XB", "5 K", ""])
+@pytest.mark.parametrize("size", ["much", "-1", "1XB", "5 K", "", "9" * 400 + "GB", "٣MB", "1_0MB"])
 def test_sizes_that_are_none(size: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line that says what a size looks like."""
     assert main(["cache", "trim", f"--to={size}"]) == 2

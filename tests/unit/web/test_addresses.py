@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.unit.blueprint.fuzzing import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +64,21 @@ def test_slices_in_requests(client: Client) -> None:
         answer = client.get(f"/api/tensors?pattern={quote(f'mixed/join[{channels}]', safe='')}")
         assert answer.status == 422, channels
         assert len(answer.json["error"]) < 500
+
+
+@pytest.mark.parametrize("path", ["/api/tensors?pattern={}", "/photo/demo/tensor/{}", "/photo/demo/levels/{}.png"])
+def test_damaged_addresses_in_requests(path: str, client: Client) -> None:
+    """What a grammar makes of names is found, sent on, or refused with one short line; the server goes on."""
+    statuses: Counter[int] = Counter()
+    for network, text in cases(120, seed=30):
+        if network.name != "inception_v3" or len(text) > 4000:
+            continue
+        encoded = quote(text.encode("utf-8", "replace"), safe="/" if "tensor/" in path else "")
+        answer = client.get(path.format(encoded), {"Accept": "application/json"})
+        statuses[answer.status] += 1
+        assert answer.status in (200, 307, 404, 422), text
+        if answer.status >= 400:
+            assert len(answer.json["error"]) < 1500
+            assert answer.json["error"].isprintable()
+    assert statuses[404] > 10
+    assert client.get("/api/health").status == 200

@@ -278,3 +278,10 @@ def test_many_uploads_at_once(client: Client, chelsea: Path) -> None:
     for thread in threads:
         thread.join(60)
     assert answers == [201] * 16
+
+
+@pytest.mark.parametrize("length", ["9" * 400, "9" * 5000, "²", "-1", "1e3"])
+def test_announced_lengths(length: str, client: Client) -> None:
+    """A length of any number of digits, or none, is refused, by the server or by us."""
+    answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": length})
+    assert 400 <= answer.status < 500

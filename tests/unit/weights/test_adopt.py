@@ -13,6 +13,7 @@ from godeeper.blueprint.ops import Network
 from godeeper.blueprint.sites import sites
 from godeeper.errors import WeightsError
 from godeeper.weights.adopt import Adopted, adopt
+from godeeper.weights.conventions import in_order
 from godeeper.weights.formats import read_foreign
 from godeeper.weights.formats.foreign import Foreign
 from godeeper.weights.labels import imagenet
@@ -240,6 +241,13 @@ def test_another_network_is_refused_by_its_names() -> None:
     ) as caught:
         adopted(theirs)
     assert "\n" not in str(caught.value)
+
+
+def test_a_layer_with_thousands_of_digits_is_unknown() -> None:
+    """Python refuses to convert so many digits; such a layer is none of Keras's."""
+    assert in_order("conv2d", ["conv2d_" + "9" * 5000, "conv2d_2", "conv2d", "conv2d_10"]) == [
+        "conv2d", "conv2d_2", "conv2d_10",
+    ]  # fmt: skip
 
 
 def test_more_layers_than_ours_are_refused(numbers_of: Make, as_keras: Make) -> None:

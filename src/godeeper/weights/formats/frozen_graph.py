@@ -197,11 +197,12 @@ def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
     """
     if CLASSES_MEMBER not in files or NAMES_MEMBER not in files:
         return ()
-    entry = re.compile(r'target_class:\s*(\d+)\s+target_class_string:\s*"(n\d{8})"')
+    entry = re.compile(r'target_class:\s*(\d{1,9})\s+target_class_string:\s*"(n\d{8})"')
     synsets = {
         int(number): synset for number, synset in entry.findall(files[CLASSES_MEMBER].decode("utf-8", "replace"))
     }
-    names = dict(re.findall(r"^(n\d{8})\s+(.+?)\s*$", files[NAMES_MEMBER].decode("utf-8", "replace"), re.MULTILINE))
+    named = re.findall(r"^(n\d{8})\s+(\S.*)$", files[NAMES_MEMBER].decode("utf-8", "replace"), re.MULTILINE)
+    names = {synset: name.strip() for synset, name in named}
     last = max(synsets, default=-1)
     return (
         tuple(names.get(synsets.get(number, ""), f"class {number}") for number in range(last + 1))

@@ -1,0 +1,51 @@
+"""Is there an address that godeeper does not refuse in one line?
+
+    python bench/fuzz_addresses.py [--cases 1000000] [--seed 0] [--traced 1000]
+
+makes addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``), resolves each and checks what comes of it:
+tensors, or an error of one short line without control characters.  For every so many of them the lines of code that run are counted
+and held against the length of the network's names.  Prints how many mean something, and the most lines.  Exit code 1 where one
+does neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, without_suggestions
+
+REPORT = 100_000  # cases between two lines of progress
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=1_000_000, metavar="N", help="how many addresses (a million)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the addresses (0)")
+    parser.add_argument("--traced", type=int, default=1000, metavar="N", help="one in N is counted (1000)")
+    options = parser.parse_args()
+    meant, worst, share, start = 0, "", 0.0, time.monotonic()
+    with without_suggestions():
+        for number, (network, text) in enumerate(cases(options.cases, options.seed), start=1):
+            try:
+                meant += check(network, text)
+            except Exception as error:  # whatever it is, it is what we look for
+                print(f"seed {options.seed}, case {number}: {text[:200]!r}: {type(error).__name__}: {error}")
+                return 1
+            if number % options.traced == 0:
+                share, worst = max((share, worst), (count_lines(network, text) / most_lines(network), text))
+            if number % REPORT == 0:
+                print(f"{number} cases, {time.monotonic() - start:.0f} s", file=sys.stderr)
+    print(
+        f"{options.cases} addresses, seed {options.seed}: {meant} mean something, the others are refused in one line each"
+    )
+    print(f"most lines of code: {share:.2f} of what is allowed, for {worst[:80]!r}")
+    return int(share >= 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Thousands of damaged addresses: tensors or one short line, in bounded work."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, without_suggestions
+
+from godeeper.blueprint.address import resolve
+from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.pattern import is_pattern
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_addresses(seed: int) -> None:
+    """Two thousand addresses of each seed; a share of them means something."""
+    with without_suggestions():
+        meant = sum(check(network, text) for network, text in cases(2000, seed))
+    assert 100 < meant < 1000
+
+
+def test_damaged_addresses_with_suggestions() -> None:
+    """The same with the nearest names in the message."""
+    for network, text in cases(100, seed=10):
+        check(network, text)
+
+
+def test_the_work_is_bounded() -> None:
+    """The lines of code that run are bounded by the length of the network's names."""
+    for network in NETWORKS.values():
+        resolve(network, "**")
+    texts = [(network, text) for network, text in cases(1500, seed=20) if is_pattern(text)][:60]
+    with without_suggestions():
+        for network, text in texts:
+            check(network, text)  # makes the tables of its convention
+            assert count_lines(network, text) < most_lines(network), text
+    assert len(texts) == 60
