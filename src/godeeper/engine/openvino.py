@@ -7,6 +7,7 @@ cores of its own.  Single precision means single precision, also where the proce
 from __future__ import annotations
 
 import io
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache, partial
@@ -20,6 +21,7 @@ from ..errors import MissingExtra
 from ..weights.file import WeightsFile
 from .cache import GraphCache, cache_folder
 from .calibration import Calibration
+from .forks import outlive, unusable
 from .graphs import Graphs, named
 from .identity import Identity
 from .plan import Key, Plan, result_names
@@ -45,7 +47,7 @@ class OpenVinoRunner:
         self.calibration = calibration
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.openvino = imported()
-        self.core = shared_core()
+        self.core = usable_core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()
         self.turn = Lock()  # a model's requests serve one caller at a time
 
@@ -57,6 +59,7 @@ class OpenVinoRunner:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
+        usable_core()
         given = {name: np.ascontiguousarray(value, np.float32) for name, value in named(plan, feeds).items()}
         with self.turn:
             return dict(zip(plan.fetched, self.answers(self.model(plan), given, result_names(plan)), strict=True))
@@ -97,6 +100,8 @@ class OpenVinoRunner:
             compiled = self.compiled(plan)
             requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if plan.pooled else 1
             self.models[plan] = self.openvino.AsyncInferQueue(compiled, requests)
+            for threaded in (compiled, self.models[plan]):
+                outlive(threaded)
             while len(self.models) > OPEN_MODELS:
                 self.models.popitem(last=False)
         self.models.move_to_end(plan)
@@ -130,12 +135,20 @@ def settings_for(plan: Plan) -> dict[str, str]:
     return {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
 
 
+def usable_core() -> Any:
+    """The core; raises ``OptionError`` in a process that was forked after it was made."""
+    core, process = shared_core()
+    if process != os.getpid():
+        raise unusable("openvino")
+    return core
+
+
 @cache
-def shared_core() -> Any:
-    """One for all, for ever: each has the calling thread take its signals on a stack of its own, and two that end in the order
+def shared_core() -> tuple[Any, int]:
+    """The core, and the process it was made in.  One for all, for ever: each has the calling thread take its signals on a stack of its own, and two that end in the order
     in which they were made leave it one that is gone.  Ctrl-C would end the process by a segmentation fault.
     """
-    return imported().Core()
+    return imported().Core(), os.getpid()
 
 
 def imported() -> Any:

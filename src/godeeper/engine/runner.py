@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
@@ -39,6 +40,7 @@ class Runner:
         self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
         self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
+        self.process = os.getpid()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, opens sessions of its own."""
@@ -68,12 +70,18 @@ class Runner:
 
     def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
+        self.leave_inherited()
         if plan not in self.sessions:
             self.sessions[plan] = self.open(plan, many_photos=many_photos)
             while len(self.sessions) > self.open_sessions:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(plan)
         return self.sessions[plan]
+
+    def leave_inherited(self) -> None:
+        """In a forked process, begin with no session; see ``forks``."""
+        if self.process != os.getpid():
+            self.sessions, self.process = OrderedDict(), os.getpid()
 
     def open(self, plan: Plan, *, many_photos: bool) -> Session:
         """A session for ``plan``; where another process clears the cache meanwhile, without a file."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from ..blueprint.sites import sites
 from ..weights.file import WeightsFile
 from .calibration import Calibration
+from .forks import in_each_child, unusable
 from .identity import Identity
 from .plan import Key, Plan, sources
 from .torch import TorchNetwork
@@ -30,6 +32,8 @@ class TorchRunner:
         """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
         self.weights = weights
         self.calibration: Calibration | None = None  # fp32 only
+        in_each_child(compute_alone)
+        self.process = os.getpid()
         self.asked = device
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
@@ -48,6 +52,8 @@ class TorchRunner:
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        if self.device.type == "cuda" and self.process != os.getpid():  # CUDA itself cannot be used there
+            raise unusable("torch")
         self.check_classifier(plan)
         module = self.module  # loaded out of inference mode, in which parameters would lose their gradients
         remaining = last_uses(plan)
@@ -83,6 +89,11 @@ class TorchRunner:
         ):
             with self.weights.numbers() as numbers:
                 numbers.dense()
+
+
+def compute_alone() -> None:
+    """In a forked process, compute on one thread: OpenMP would wait for threads that the fork has not copied."""
+    torch.set_num_threads(1)
 
 
 def result(plan: Plan, value: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 
 from ..engine.cache import cache_folder
+from ..engine.forks import keep
 from ..errors import OutputError
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class FeatureStore:
         self.notes: list[str] = []
         self.identity = 0
         self.connection = self.open()
+        self.process = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +174,9 @@ class FeatureStore:
 
     def attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """``work`` on the file; where that shows to be damaged, on a new one."""
+        if self.process != os.getpid():  # SQLite forbids to use, or to close, what its parent opened
+            keep(self.connection)
+            self.connection, self.process = self.open(), os.getpid()
         try:
             return work(self.connection)
         except sqlite3.DatabaseError as error:
