@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
+    from ..export.parity import Certificate
     from .common import Verbs
 
 EXAMPLE = """\
@@ -31,6 +33,13 @@ def add_to(verbs: Verbs) -> None:
         help="photos or folders that both must agree on (default: the test set of its training)",
     )
     add_force(parser)
+    parser.add_argument(
+        "--engine",
+        default="auto",
+        metavar="E",
+        help="what computes the classifier that the export is compared with: auto (default; for int8 the engine the export is for), "
+        "onnxruntime, openvino or torch",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,21 +47,37 @@ def run(options: argparse.Namespace) -> int:
     from ..photos.listing import photos_in
     from ..training.classifier import Classifier
 
-    classifier = Classifier.load(options.classifier)
+    classifier = Classifier.load(options.classifier, engine=options.engine)
     photos: Sequence[str | Path] = photos_in(options.photos) if options.photos else classifier.test_photos
+    errors: list[str] = []
     certificate = export(
-        classifier, options.out, options.to, photos, force=options.force, inputs=[options.classifier, *photos]
+        classifier,
+        options.out,
+        options.to,
+        photos,
+        force=options.force,
+        inputs=[options.classifier, *photos],
+        skip=errors.append,
     )
+    for error in errors:
+        print(f"godeeper: {error}", file=sys.stderr)
     record: dict[str, Any] = {
         "classifier": str(options.classifier),
         "out": str(options.out),
         "certificate": certificate.record(),
+        "errors": errors,
     }
     if options.json:
         print_json(record)
     else:
         print(
-            f"{options.out}: agrees with {options.classifier} on all {certificate.photos} photos, "
-            f"probabilities within {certificate.difference:.1g}"
+            f"{options.out}: agrees with {options.classifier} on {agreeing(certificate)} photos, "
+            f"probabilities within {certificate.difference:.1g}, computed by {certificate.engine}"
         )
-    return 0
+    return 1 if errors else 0
+
+
+def agreeing(certificate: Certificate) -> str:
+    """On how many photos the verdict was the same."""
+    every = certificate.agreeing == certificate.photos
+    return f"all {certificate.photos}" if every else f"{certificate.agreeing} of {certificate.photos}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingExtra
 from ..marks import TRAILER
 from .onnx import PROBABILITIES, to_onnx
-from .parity import Export, Predict
+from .parity import LOOSE, TOLERANCE, Export, Predict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ def made(classifier: Classifier) -> Export:
         predict=runner(openvino, model),
         files=lambda said: saved(openvino, model, said),
         packages=("openvino", "onnx", "pillow", "numpy"),
+        tolerance=LOOSE if classifier.calibration else TOLERANCE,
     )
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError, ParityError
-from ..photos.decode import decode
+from ..errors import OptionError, ParityError, PhotoError
+from ..photos.decode import Photo, decode
 from ..training.classifier_file import packed
 from ..version import __version__
 
@@ -33,18 +33,23 @@ Progress = Callable[[int, int], None]
 TOLERANCE = 1e-3
 """How far apart probabilities may be; the verdicts must be the same."""
 
+LOOSE = 1e-2
+"""The same for 8 bits in a program that resizes photos a little differently: a pixel that is one level off can move a value by a whole
+step of the 256.  A verdict may differ only where the probabilities agree within this, and is counted."""
+
 
 @dataclass(frozen=True)
 class Export:
     """An export that is made and not yet written.
 
     ``files``: from what it is to say of itself to ending -> content, the main file last.  ``packages``: those
-    whose versions matter to the comparison.
+    whose versions matter to the comparison.  ``tolerance``: ``TOLERANCE`` or ``LOOSE``.
     """
 
     predict: Predict
     files: Callable[[Mapping[str, Any]], dict[str, bytes]]
     packages: tuple[str, ...]
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Certificate:
     """What a comparison found.
 
     ``photos``: how many were scored.  ``agreeing``: of how many the verdict was the same.  ``difference``: the
-    largest between two probabilities.  ``classifier_sha256``: of the classifier's file, its certificate left out.
+    largest between two probabilities.  ``engine``: what computed the classifier's, and its precision.  ``classifier_sha256``: of the classifier's file, its certificate left out.
     """
 
     target: str
@@ -63,6 +68,7 @@ class Certificate:
     classifier_sha256: str
     versions: Mapping[str, str]
     date: str
+    engine: str = ""
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -75,6 +81,7 @@ def certify(
     photos: Iterable[Any],
     target: str,
     report: Progress | None = None,
+    skip: Callable[[str], None] | None = None,
 ) -> Certificate:
     """Compare ``export`` with ``classifier`` on ``photos``.
 
@@ -84,35 +91,38 @@ def certify(
         photos: paths, or whatever else can be decoded.
         target: the export's kind.
         report: told how many are done, and of how many.
+        skip: told the error of each photo that cannot be decoded, which is then left out; if not given, the error is raised.
 
     Raises:
-        ParityError: a verdict differs, or a probability by more than ``TOLERANCE``; or there is no photo.
-        PhotoError: a photo cannot be decoded.
+        ParityError: a verdict differs, or a probability by more than the export's tolerance.
+        OptionError: there is no photo.
+        PhotoError: a photo cannot be decoded, or none can.
     """
     waiting = list(photos)
     if not waiting:
         raise OptionError("no photos to check the export with: name some with --photos, best those of the test set")
-    agreeing, worst = 0, 0.0
+    apart, agreeing = [], 0
     for done, source in enumerate(waiting, 1):
-        photo = decode(source)
-        ours = classifier.probabilities([photo])[0]
-        theirs = np.asarray(export.predict(np.ascontiguousarray(photo.pixels)), np.float64)
-        apart = difference(ours, theirs)
-        same = classifier.verdict_of(ours) == classifier.verdict_of(theirs)
-        if not same or apart > TOLERANCE:
-            raise ParityError(
-                f"the {target} export is not written: of {photo.name} it says {classifier.verdict_of(theirs)!r}, the classifier "
-                f"{classifier.verdict_of(ours)!r}, and probabilities differ by {apart:.2g}; expected the same verdict and at most {TOLERANCE:g}"
-            )
-        agreeing, worst = agreeing + same, max(worst, apart)
+        photo = decoded(source, skip)
+        if photo is not None:
+            ours, theirs = both(classifier, export, photo)
+            apart.append(difference(ours, theirs))
+            same = classifier.verdict_of(ours) == classifier.verdict_of(theirs)
+            agreeing += same
+            if apart[-1] > export.tolerance or not (same or export.tolerance == LOOSE):
+                raise disagreement(classifier, photo, target, ours, theirs, export.tolerance)
         if report:
             report(done, len(waiting))
+    if not apart:
+        raise PhotoError(
+            f"none of the {len(waiting)} photos to check the export with can be read; name others with --photos"
+        )
     return Certificate(
         target=target,
-        photos=len(waiting),
+        photos=len(apart),
         agreeing=agreeing,
-        difference=worst,
-        tolerance=TOLERANCE,
+        difference=max(apart),
+        tolerance=export.tolerance,
         classifier_sha256=fingerprint(classifier),
         versions={
             "godeeper": __version__,
@@ -120,6 +130,35 @@ def certify(
             **{name: version(name) for name in export.packages},
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=str(classifier.network.runner.identity(pooled=True)),
+    )
+
+
+def decoded(source: Any, skip: Callable[[str], None] | None) -> Photo | None:
+    """A photo, or None where it cannot be decoded and ``skip`` has been told."""
+    try:
+        return decode(source)
+    except PhotoError as error:
+        if skip is None:
+            raise
+        skip(str(error))
+        return None
+
+
+def both(classifier: Classifier, export: Export, photo: Photo) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(classes,) probabilities of the classifier and of the export."""
+    theirs = export.predict(np.ascontiguousarray(photo.pixels))
+    return classifier.probabilities([photo])[0], np.asarray(theirs, np.float64)
+
+
+def disagreement(
+    classifier: Classifier, photo: Photo, target: str, ours: NDArray[Any], theirs: NDArray[Any], tolerance: float
+) -> ParityError:
+    """The error for a photo of which the two say different things."""
+    return ParityError(
+        f"the {target} export is not written: of {photo.name} it says {classifier.verdict_of(theirs)!r}, the classifier "
+        f"{classifier.verdict_of(ours)!r}, and probabilities differ by {difference(ours, theirs):.2g}; expected the same verdict and at "
+        f"most {tolerance:g}, computed by {classifier.network.runner.identity(pooled=True)}; try another --engine"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from .parity import Certificate, Export, Progress, certify
 
 if TYPE_CHECKING:
     from ..training.classifier import Classifier
+
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
+"""Kind -> what runs it: in 8 bits engines differ, so that the classifier is computed by the same one."""
 
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 """Kind -> ending of its file; each is made by the file of that name beside this one."""
@@ -28,6 +32,7 @@ def export(
     *,
     force: bool = True,
     inputs: Iterable[str | Path] = (),
+    skip: Callable[[str], None] | None = None,
 ) -> Certificate:
     """Write ``classifier`` for another program, if it says the same there.
 
@@ -40,10 +45,15 @@ def export(
         report: told how many photos are done, and of how many.
         force: replace files that godeeper did not write, too.
         inputs: files that are never written over.
+        skip: told the error of each photo that cannot be read, which is then left out; if not given, the error is raised.
+
+    The classifier's ``engine`` computes what the export is compared with; ``auto`` is the default engine, and for 8 bits what the
+    export is for.
 
     Raises:
         ParityError: the export does not say what the classifier says; nothing is written.
-        OptionError: there is no photo to compare them with, or ``path`` has another ending.
+        OptionError: there is no photo to compare them with, ``path`` has another ending, or torch is to compute in 8 bits.
+        PhotoError: a photo cannot be read, or none can.
         MissingExtra: the target needs a package that is not installed.
         OutputError: it cannot be written.
     """
@@ -52,10 +62,11 @@ def export(
     path = Path(path)
     if path.suffix != TARGETS[to]:
         raise OptionError(f"{path}: a file for {to} is called *{TARGETS[to]}; give it that ending")
+    classifier = computed_for(classifier, to)
     with Outputs(force=force, inputs=inputs) as outputs:
         outputs.claim(*output_paths(path, to))
         made: Export = import_module(f".{to}", __package__).made(classifier)
-        certificate = certify(classifier, made, photos, to, report)
+        certificate = certify(classifier, made, photos, to, report, skip)
         said = description(classifier, certificate)
         for ending, payload in made.files(said).items():
             outputs.add(path.with_suffix(ending), payload)
@@ -67,6 +78,17 @@ def output_paths(path: Path, to: str) -> list[Path]:
     """All files that an export to ``path`` consists of."""
     numbers = [path.with_suffix(".bin")] if to == "openvino" else []
     return [*numbers, path, path.with_name(f"{path.name}.json")]
+
+
+def computed_for(classifier: Classifier, to: str) -> Classifier:
+    """The classifier with the engine that an export of that kind is compared with."""
+    if classifier.calibration is None:
+        return classifier
+    if to not in ENGINES:
+        raise OptionError(
+            f"this classifier computes in int8, and {to} exports in fp32 only: export it to {' or '.join(ENGINES)}"
+        )
+    return replace(classifier, engine=ENGINES[to]) if classifier.engine == "auto" else classifier
 
 
 def description(classifier: Classifier, certificate: Certificate) -> dict[str, Any]:

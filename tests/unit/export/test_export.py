@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 from tests.unit.training.handmade import CLASSES, classifier, familiarity
 
-from godeeper.errors import MissingExtra, OptionError, ParityError, UnknownName
-from godeeper.export import onnx, openvino
+from godeeper.cli.main import main
+from godeeper.errors import MissingExtra, OptionError, ParityError, PhotoError, UnknownName
+from godeeper.export import onnx, openvino, parity
 from godeeper.export.parity import Export, certify
 from godeeper.export.targets import export
+from godeeper.network import load
 from godeeper.photos.decode import decode
 from godeeper.training.classifier import Classifier
 
@@ -174,3 +176,80 @@ def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[st
         rows = [module(torch.from_numpy(decode(photo).pixels.copy())).numpy() for photo in photos]
     np.testing.assert_allclose(np.stack(rows), original.predict_proba(photos), atol=1e-5)
     assert json.loads(extra["godeeper.json"])["certificate"] == certificate.record()
+
+
+ENDINGS = {"onnx": "onnx", "openvino": "xml", "torch": "pt2"}
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecations
+@pytest.mark.parametrize("target", ["onnx", "openvino", "torch"])
+@pytest.mark.parametrize("engine", ["auto", "onnxruntime", "openvino", "torch"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, engine: str, target: str) -> None:
+    """Precision, engine, target: written with a certificate that names what computed, or refused in one line."""
+    for package in {engine, target} & {"openvino", "torch"}:
+        pytest.importorskip(package)
+    calibration = load(precision=precision).calibration
+    original = replace(classifier(("mixed/join",)), calibration=calibration, engine=engine)
+    out = tmp_path / f"cars.{ENDINGS[target]}"
+    if precision == "int8" and "torch" in (engine, target):
+        with pytest.raises(OptionError, match="fp32"):
+            export(original, out, target, photos[:2])
+        assert list(tmp_path.iterdir()) == []
+        return
+    same = {"onnx": "onnxruntime", "openvino": "openvino"}.get(target)
+    if precision == "int8" and engine not in ("auto", same) and target == "onnx":
+        return  # engines differ in 8 bits by about the tolerance: either outcome is right, see the next test
+    certificate = export(original, out, target, photos[:2])
+    used = engine if engine != "auto" else same if precision == "int8" else "onnxruntime"
+    assert certificate.engine in (f"{used} {precision}", f"{used}-cpu {precision}", f"{used}-cuda {precision}")
+    assert certificate.tolerance == (1e-2 if (precision, target) == ("int8", "openvino") else 1e-3)
+    if (precision, target) == ("int8", "onnx"):
+        assert certificate.difference < 1e-5
+
+
+def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
+    """Where engines differ by more than the tolerance, the message names the one that computed and what to try."""
+    pytest.importorskip("openvino")
+    original = replace(classifier(), calibration=load(precision="int8").calibration, engine="openvino")
+    with pytest.raises(ParityError, match=r"computed by openvino int8; try another --engine"):
+        certify(original, replace(onnx.made(original), tolerance=1e-7), photos, "onnx")
+
+
+def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chelsea: Path) -> None:
+    """In 8 bits on a threshold, the two may differ where the probabilities hardly do; the certificate says so."""
+    likeliest = made.predict_proba([chelsea]).max()
+    strict = replace(made, head=replace(made.head, threshold=float(likeliest) - 1e-4))
+    loose = replace(disagreeing(strict, -2e-4), tolerance=parity.LOOSE)
+    certificate = certify(strict, loose, [chelsea], "openvino")
+    assert (certificate.photos, certificate.agreeing) == (1, 0)
+
+
+def test_a_damaged_photo_is_skipped(
+    made: Classifier, tmp_path: Path, chelsea: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said and left out, and the exit code is 1; with nothing else there is no export."""
+    made.save(tmp_path / "cars.godeeper")
+    (tmp_path / "bad.jpg").write_bytes(chelsea.read_bytes()[:3000])
+    command = [
+        "export",
+        str(tmp_path / "cars.godeeper"),
+        "--to",
+        "onnx",
+        "--out",
+        str(tmp_path / "cars.onnx"),
+        "--json",
+        "--photos",
+    ]
+    assert main([*command, str(tmp_path / "bad.jpg"), str(chelsea)]) == 1
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert "bad.jpg" in err
+    assert "bad.jpg" in document["errors"][0]
+    assert document["certificate"]["photos"] == 1
+    (tmp_path / "cars.onnx").unlink()
+    assert main([*command, str(tmp_path / "bad.jpg")]) == 2
+    assert not (tmp_path / "cars.onnx").exists()
+    with pytest.raises(PhotoError):
+        export(made, tmp_path / "cars.onnx", "onnx", [tmp_path / "bad.jpg", chelsea])
