@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 DIGITS = re.compile(r"([0-9]+)")
 
@@ -16,6 +17,11 @@ def natural_key(name: str) -> Key:
     """
     parts = DIGITS.split(name.casefold())
     return tuple(number(part) if place % 2 else (1, 0, part) for place, part in enumerate(parts)), name
+
+
+def natural_order(names: Sequence[str]) -> list[int]:
+    """The places of names, in the order in which people expect them."""
+    return sorted(range(len(names)), key=lambda place: natural_key(names[place]))
 
 
 def number(digits: str) -> tuple[int, int, str]:

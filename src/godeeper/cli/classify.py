@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
+from ..training.refusal import written
 from .common import add_command, add_engine, print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ EXAMPLE = """\
 """
 
 ENDING = ".godeeper"
-NOTHING = "none of these"
 
 
 def add_to(verbs: Verbs) -> None:
@@ -78,6 +78,7 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
     """A record of each photo, and one of each folder without any, in the order given."""
     from ..photos.decode import Photo, decode
     from ..photos.listing import photos_in
+    from ..training.classifier import Judgement
 
     waiting: list[str | Photo] = []
     barren: dict[str, dict[str, Any]] = {}
@@ -85,7 +86,7 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
         try:
             waiting += [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
         except PhotoError as error:
-            barren[place] = {"photo": place, "verdict": None, "probabilities": {}, "error": str(error)}
+            barren[place] = Judgement(place, None, {}, str(error)).record()
     return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
 
 
@@ -111,7 +112,7 @@ def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
 def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
     """Verdict, the likeliest class with its probability, photo."""
     name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
-    verdict = NOTHING if record["verdict"] is None else record["verdict"]
+    verdict = written(record["verdict"])
     return verdict, f"{probability:6.1%} {name}", record["photo"]
 
 

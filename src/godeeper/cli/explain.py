@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
-from .classify import NOTHING
+from ..training.refusal import why_refused, written
 from .common import add_command, add_force, print_json
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def explained(
         return {
             "photo": name,
             "verdict": None,
+            "none_of_these": False,
+            "reason": None,
             "probabilities": {},
             "evidence": None,
             "png": None,
@@ -166,13 +168,18 @@ def picture_path(folder: Path, found: Evidence, question: Question, outputs: Out
 
 def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:
     """One photo's verdict and evidence as JSON: classify's record, and more."""
+    likely = dict(zip(found.classes, found.probabilities.tolist(), strict=True))
     return {
         "photo": name,
         "photo_sha256": found.photo.sha256,
         "photo_notes": list(found.photo.notes),
         "verdict": found.verdict,
-        "probabilities": dict(zip(found.classes, found.probabilities.tolist(), strict=True)),
+        "probabilities": likely,
+        "none_of_these": found.verdict is None,
+        "reason": why_refused(likely, found.threshold, found.strangeness) if found.verdict is None else None,
         "threshold": found.threshold,
+        "temperature": found.temperature,
+        "strangeness": found.strangeness,
         "evidence": found.record(question.label, question.against, top),
         "png": str(path),
         "error": None,
@@ -186,7 +193,9 @@ def print_people(record: dict[str, Any]) -> None:
         return
     for note in record["photo_notes"]:
         print(f"{record['photo']}: {note}", file=sys.stderr)
-    print(f"{record['photo']}: {NOTHING if record['verdict'] is None else record['verdict']}")
+    print(f"{record['photo']}: {written(record['verdict'])}")
+    if record["reason"]:
+        print(f"  {record['reason']}")
     for line in (*bars(record["probabilities"]), *sums(record["evidence"]), *voices(record["evidence"])):
         print(f"  {line}")
     if record["nearest"]:

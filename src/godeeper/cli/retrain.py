@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
+from ..training.report_record import printable
 from .common import add_command, add_engine, add_force, print_json
 
 if TYPE_CHECKING:
@@ -112,18 +113,42 @@ def document(report: Report, path: Path) -> dict[str, Any]:
 
 def print_people(report: Report, path: Path, page: Path) -> None:
     """What was trained, how good it is, and how sure one can be."""
-    accuracy, baseline = report.accuracy, report.baseline
     counts = ", ".join(f"{count} {status}" for status, count in report.photos.items())
     print(f"{len(report.classes)} classes; photos: {counts}")
     print(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")
-    if accuracy.value is None:
-        print("accuracy: unknown, no photo could be held back for a test")
+    for line in (*scores(report), *refusals(report)):
+        print(line)
+    for note in (report.caution, *report.notes):
+        if note:
+            print(f"note: {printable(note)}")
+    print(printable(f"{path}: the classifier; {page}: the report"))
+
+
+def scores(report: Report) -> Iterator[str]:
+    """Accuracy with its interval, balanced accuracy, the majority-class baseline."""
+    accuracy, balanced = report.accuracy, report.balanced_accuracy
+    if accuracy.value is None or balanced is None:
+        yield "accuracy: unknown, no photo could be held out for a test"
+        return
+    interval = f"95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}"
+    yield f"accuracy: {accuracy.value:.1%}, {interval}, on {report.tested}"
+    if report.cross_validation:
+        other = report.cross_validation
+        yield f"cross-validation of the training photos: {other.value or 0:.1%}, 95 % interval {other.low:.1%} to {other.high:.1%}"
+    yield f"balanced accuracy: {balanced:.1%} (recall, averaged over classes)"
+    largest = printable(repr(report.classes[report.majority]))
+    yield f"majority-class baseline: {report.baseline.value or 0:.1%} (always guessing {largest})"
+
+
+def refusals(report: Report) -> Iterator[str]:
+    """The threshold of "none of these", and what passes it of unknown classes."""
+    if report.threshold is None:
+        return
+    yield f"none of these: below a probability of {report.threshold:.1%}, which passes {report.kept:.0%} of held-out photos"
+    if report.unknown:
+        rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
+        yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count} classes, each left out of training)"
     else:
-        print(
-            f"accuracy: {accuracy.value:.1%}, in truth between {accuracy.low:.1%} and {accuracy.high:.1%} (95 %, on {report.tested})"
-        )
-        print(f"always saying {report.classes[report.majority]!r} would give {baseline.value or 0:.1%}")
-    for line in (report.caution, *report.notes):
-        if line:
-            print(f"note: {line}")
-    print(f"{path}: the classifier; {page}: the report")
+        from ..training.report import why_unmeasured
+
+        yield f"unknown classes: not measured, {why_unmeasured(len(report.classes))}"

@@ -31,6 +31,7 @@ from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
 from .parallel import on_one_thread
+from .refusal import why_refused
 from .report_record import printable
 
 if TYPE_CHECKING:
@@ -44,19 +45,39 @@ LONGEST_LIST = 120  # characters of the classes' names in a repr
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a classifier says of one photo: ``verdict`` is None where it is none of the classes, or unreadable."""
+    """What a classifier says of one photo: ``verdict`` is None where it is none of the classes, or unreadable.
+
+    ``threshold``: the least probability of a verdict.  ``strangeness``: how many times higher than usual the temperature is
+    because the photo is unlike the training photos, from 1; None where it was not computed.
+    """
 
     photo: str
     verdict: str | None
     probabilities: Mapping[str, float]
     error: str | None = None
+    threshold: float | None = None
+    strangeness: float | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """It is none of the classes; not merely called so, nor unreadable."""
+        return self.verdict is None and self.error is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is none of these, in a sentence."""
+        return why_refused(self.probabilities, self.threshold, self.strangeness) if self.is_refused else None
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "photo": self.photo,
             "verdict": self.verdict,
+            "none_of_these": self.is_refused,
+            "reason": self.reason,
             "probabilities": dict(self.probabilities),
+            "threshold": self.threshold,
+            "strangeness": self.strangeness,
             "error": self.error,
         }
 
@@ -172,15 +193,23 @@ class Classifier:
         """
         for batch in stream(self.network, photos, self.head.addresses, exact=exact):
             values = self.likelihoods(batch.features) if batch.features else ()
-            rows = dict(zip(batch.readable, values, strict=True))
+            strange = self.strangeness(batch.features) if batch.features else ()
+            rows = dict(zip(batch.readable, zip(values, strange, strict=True), strict=True))
             for place, name in enumerate(batch.names):
                 error = batch.errors.get(place)
-                yield Judgement(name, None, {}, error) if error else self.judgement(name, rows[place])
+                yield Judgement(name, None, {}, error) if error else self.judgement(name, *rows[place])
 
-    def judgement(self, name: str, probabilities: NDArray[Any]) -> Judgement:
+    def judgement(self, name: str, probabilities: NDArray[Any], strangeness: float | None = None) -> Judgement:
         """The judgement that (classes,) probabilities amount to."""
         by_class = dict(zip(self.head.classes, map(float, probabilities), strict=True))
-        return Judgement(name, self.verdict_of(probabilities), by_class)
+        verdict, threshold = self.verdict_of(probabilities), self.head.threshold
+        return Judgement(name, verdict, by_class, threshold=threshold, strangeness=strangeness)
+
+    def strangeness(self, features: Mapping[str, Floats]) -> list[float]:
+        """For each photo how many times higher the temperature is than usual, from 1."""
+        with on_one_thread():
+            found: list[float] = self.head.strangeness(features)[:, 0].tolist()
+        return found
 
     def probabilities(self, photos: Sequence[Any]) -> NDArray[np.float64]:
         """(N, classes) of one batch."""

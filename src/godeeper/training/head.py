@@ -24,12 +24,10 @@ from .tables import Part
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["KEPT", "Head", "Selection", "fit", "held_out_logits", "nested_logits", "select"]
+__all__ = ["KEPT", "Head", "Selection", "fit", "fit_chosen", "held_out_logits", "nested_logits", "select"]
 
 KEPT = 0.95
 """The share of known photos that the threshold lets pass."""
-
-STRANGERS = 12  # classes left out, one after another, to see how many strangers pass
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Head:
     ``mean``, ``scale``: (features,), ``coefficients``: (classes, features), ``intercepts``: (classes,), float32.
     ``temperature``: what logits are divided by before they become probabilities.  ``threshold``: a photo whose greatest
     probability is below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share
-    of photos of a class left out of training that pass all the same; None with fewer than three classes.
+    of photos of a class left out of training that pass all the same, see ``unknown``; None where it was not measured.
     ``familiarity``: by which photos unlike all others are told with less confidence; None in classifiers of format 1.
     """
 
@@ -109,11 +107,18 @@ def fit(
     check(labels, classes)
     bases = bases or Bases(features, seed)
     selection = selection or select(features, labels, groups, seed, bases)
+    head, _ = fit_chosen(labels, groups, classes, seed, selection, bases)
+    return head, selection
+
+
+def fit_chosen(
+    labels: Ints, groups: Ints, classes: Sequence[str], seed: int, selection: Selection, bases: Bases
+) -> tuple[Head, Doubts | None]:
+    """A head of modules already chosen, and what held-out photos say of its confidence."""
     folds = assign_folds(labels, groups, seed)
     chosen = bases.of(selection.chosen)
     cloud, strength = cloud_of(chosen), selection.strength
     doubts = calibrate(cloud, labels, folds, strength)
-    rate = None if doubts is None else false_accepts(cloud, labels, strength, doubts)
     [(coefficients, intercepts)] = each(
         lambda some: fit_logistic(some.coordinates, labels, strength, len(classes)), [cloud]
     )
@@ -125,11 +130,11 @@ def fit(
         intercepts=intercepts.astype(np.float32),
         temperature=doubts.temperature if doubts else 1.0,
         threshold=doubts.threshold if doubts else None,
-        false_accept_rate=rate,
+        false_accept_rate=None,
         classes=tuple(classes),
         familiarity=familiarity_of(cloud, chosen, doubts.edge) if doubts and cloud.lengths.any() else None,
     )
-    return head, selection
+    return head, doubts
 
 
 def held_out_logits(
@@ -177,11 +182,15 @@ def check(labels: Ints, classes: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Doubts:
-    """``edge``: see ``familiarity``.  ``threshold``: the greatest that lets the share ``KEPT`` of held-out photos pass."""
+    """``edge``: see ``familiarity``.  ``threshold``: the greatest that lets the share ``KEPT`` of held-out photos pass.
+
+    ``sure``: (M,) the held-out photos' greatest probabilities, least first.
+    """
 
     temperature: float
     edge: float
     threshold: float
+    sure: NDArray[np.float64] = field(repr=False)
 
 
 def calibrate(cloud: Cloud, labels: Ints, folds: Ints, strength: float) -> Doubts | None:
@@ -194,25 +203,7 @@ def calibrate(cloud: Cloud, labels: Ints, folds: Ints, strength: float) -> Doubt
     distances = held_out_distances(cloud, folds)[tested]
     edge = edge_of(distances)
     sure = np.sort(softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1))
-    return Doubts(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]))
-
-
-def false_accepts(cloud: Cloud, labels: Ints, strength: float, doubts: Doubts) -> float | None:
-    """The share of a left-out class's photos that a head of the other classes takes for its own, mean over classes."""
-    classes = int(labels.max()) + 1
-    if classes < 3:
-        return None
-
-    def accepted(stranger: int) -> float:
-        out = labels == stranger
-        seen, unseen = cloud.part(~out), cloud.part(out)
-        coefficients, intercepts = fit_logistic(seen.coordinates, labels[~out], strength, classes)
-        strange = strangeness(fit_ellipsoid(seen).distances(unseen) / doubts.edge)[:, None]
-        logits = unseen.coordinates @ coefficients.T + intercepts
-        return float((softmax(logits / (doubts.temperature * strange)).max(1) >= doubts.threshold).mean())
-
-    strangers = np.unique(np.linspace(0, classes - 1, min(classes, STRANGERS)).astype(int))
-    return float(np.mean(each(accepted, strangers.tolist())))
+    return Doubts(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]), sure)
 
 
 def cloud_of(bases: Sequence[Basis]) -> Cloud:

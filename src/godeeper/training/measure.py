@@ -112,19 +112,26 @@ def effective_count(groups: Sequence[int] | Ints) -> float:
     return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
 
 
-def share_of(hits: float, n: int) -> Share:
-    """``hits`` out of ``n`` with its interval."""
-    return Share(hits / n if n else None, *wilson(hits, n), n)
+def share_of(hits: float, n: int, worth: float = 1.0) -> Share:
+    """``hits`` out of ``n`` with its interval; each photo counts there as ``worth`` independent ones, at most 1."""
+    return Share(hits / n if n else None, *wilson(hits * worth, n * worth), n)
 
 
-def accuracy(truth: Ints, predicted: Ints) -> Share:
-    """The share of photos that are told right."""
-    return share_of(int((truth == predicted).sum()), len(truth))
+def accuracy(truth: Ints, predicted: Ints, worth: float = 1.0) -> Share:
+    """The share of photos that are classified correctly; ``worth``: see ``share_of``."""
+    return share_of(int((truth == predicted).sum()), len(truth), worth)
 
 
-def majority(truth: Ints, label: int) -> Share:
-    """How right one would be to say ``label``, the commonest class in training, every time."""
-    return accuracy(truth, np.full_like(truth, label))
+def majority(truth: Ints, label: int, worth: float = 1.0) -> Share:
+    """The accuracy of always guessing ``label``, the largest class in training."""
+    return accuracy(truth, np.full_like(truth, label), worth)
+
+
+def balanced_accuracy(counts: Ints) -> float | None:
+    """The mean over classes of recall, from a confusion matrix; classes without photos are left out."""
+    photos = counts.sum(1)
+    tested = photos > 0
+    return float((counts.diagonal()[tested] / photos[tested]).mean()) if tested.any() else None
 
 
 def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
@@ -134,13 +141,13 @@ def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
     return counts
 
 
-def class_scores(counts: Ints, names: Sequence[str]) -> tuple[ClassScore, ...]:
-    """A row for each class of a confusion matrix."""
+def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tuple[ClassScore, ...]:
+    """A row for each class of a confusion matrix; ``worth``: see ``share_of``."""
     scores = []
     for number, name in enumerate(names):
         right, said, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
-        f1 = f1_share(share_of(right, said + true - right))
-        scores.append(ClassScore(name, share_of(right, said), share_of(right, true), f1))
+        f1 = f1_share(share_of(right, said + true - right, worth))
+        scores.append(ClassScore(name, share_of(right, said, worth), share_of(right, true, worth), f1))
     return tuple(scores)
 
 

@@ -19,6 +19,7 @@ from . import measure
 from .learning import CurvePoint, Forecast
 from .selection import Selection
 from .split import TEST_SET
+from .unknown import FEWEST, Unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +76,9 @@ class Report:
 
     ``paths``, ``truth`` (M,) and ``logits`` (M, classes): the M photos it was tested on, and what heads that have not
     seen them said before the temperature.  ``tested_by``: how these were held out.  ``calibrated``: (M, classes) logits after the temperature, where each
-    fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the commonest class in training.
+    fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the largest class in training.
+    ``groups``: (M,) near-duplicates share a number; without it all photos count as different.  ``cross_validation``: of the
+    training photos, where a test set tested.  ``unknown``: what was measured on classes left out.
     ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
     """
 
@@ -89,7 +92,7 @@ class Report:
     selection: Selection
     temperature: float
     threshold: float | None
-    false_accept_rate: float | None
+    unknown: Unknown | None
     kept: float
     verdicts: Sequence[Verdict] = field(default=(), repr=False)
     sets: Mapping[str, int] = field(default_factory=dict)
@@ -102,6 +105,9 @@ class Report:
     memory_mib: float | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     calibrated: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
+    groups: NDArray[np.int64] | None = field(default=None, repr=False)
+    why_tested_so: str = ""
+    cross_validation: measure.Share | None = None
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -110,19 +116,34 @@ class Report:
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
-        """(M,) the number of the class each photo was taken for, strangers not considered."""
+        """(M,) the number of each photo's likeliest class; the threshold is not applied."""
         told: NDArray[np.int64] = self.logits.argmax(1)
         return told
 
     @cached_property
+    def effective(self) -> float:
+        """How many independent photos the test amounts to; fewer than M where there are near-duplicates."""
+        return float(len(self.truth)) if self.groups is None else measure.effective_count(self.groups)
+
+    @property
+    def worth(self) -> float:
+        """Independent photos a tested photo."""
+        return self.effective / max(1, len(self.truth))
+
+    @cached_property
     def accuracy(self) -> measure.Share:
-        """The share of tested photos that are told right."""
-        return measure.accuracy(self.truth, self.predicted)
+        """The share of tested photos that are classified correctly."""
+        return measure.accuracy(self.truth, self.predicted, self.worth)
 
     @cached_property
     def baseline(self) -> measure.Share:
-        """How right one would be to name the commonest class every time."""
-        return measure.majority(self.truth, self.majority)
+        """The accuracy of always guessing the largest class."""
+        return measure.majority(self.truth, self.majority, self.worth)
+
+    @cached_property
+    def balanced_accuracy(self) -> float | None:
+        """The mean over classes of recall: every class counts the same, however many photos it has."""
+        return measure.balanced_accuracy(self.confusion)
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -132,7 +153,7 @@ class Report:
     @cached_property
     def per_class(self) -> tuple[measure.ClassScore, ...]:
         """Precision, recall and F1 of each class."""
-        return measure.class_scores(self.confusion, self.classes)
+        return measure.class_scores(self.confusion, self.classes, self.worth)
 
     @cached_property
     def calibrations(self) -> tuple[measure.Calibration, measure.Calibration]:
@@ -149,18 +170,37 @@ class Report:
     @property
     def tested(self) -> str:
         """On what it was tested, in words."""
-        count = "1 photo" if self.accuracy.n == 1 else f"{self.accuracy.n} photos"
-        how = " that had no part in the training" if self.tested_by == TEST_SET else f", by {self.tested_by}"
-        return count + how
+        count = photos_of(self.accuracy.n)
+        if self.worth < 1:
+            count += f" (near-duplicates counted once: {self.effective:.0f})"
+        return count + (" that took no part in training" if self.tested_by == TEST_SET else f", by {self.tested_by}")
 
     @property
     def caution(self) -> str | None:
-        """A sentence where the number of photos allows no firm word."""
+        """What keeps the accuracy from saying much: too few photos, or no better than guessing; None where nothing does."""
+        return " ".join(filter(None, (self.too_few, self.no_better))) or None
+
+    @property
+    def too_few(self) -> str | None:
+        """A sentence where the interval is wide."""
+        if not self.accuracy.n:
+            return "No photo could be held out for a test, so the accuracy is unknown."
         width = self.accuracy.high - self.accuracy.low
         if width <= WIDE:
             return None
-        count = "1 photo" if self.accuracy.n == 1 else f"{self.accuracy.n} photos"
-        return f"n = {count}: this says little. The true accuracy may lie anywhere in an interval {100 * width:.0f} points wide."
+        return (
+            f"n = {photos_of(self.accuracy.n)}: this says little; the 95 % interval is {100 * width:.0f} points wide."
+        )
+
+    @property
+    def no_better(self) -> str | None:
+        """A sentence where always guessing the largest class would do as well."""
+        got, guessed = self.accuracy.value, self.baseline.value
+        if got is None or guessed is None or self.accuracy.low > guessed:
+            return None
+        name = self.classes[self.majority]
+        how = "no better" if got <= guessed else "not clearly better"
+        return f"The accuracy is {how} than always guessing the largest class, {name!r} ({guessed:.1%})."
 
     def rows_of(self, true: int, said: int) -> list[int]:
         """The tested photos of one cell of the confusion matrix, those told with the most confidence first."""
@@ -181,6 +221,10 @@ class Report:
                 "interval": [self.accuracy.low, self.accuracy.high],
                 "n": self.accuracy.n,
                 "by": self.tested_by,
+                "why": self.why_tested_so,
+                "effective_n": self.effective,
+                "balanced_accuracy": self.balanced_accuracy,
+                "cross_validation": self.cross_validation.record() if self.cross_validation else None,
                 "majority_baseline": {"class": self.classes[self.majority]} | self.baseline.record(),
                 "caution": self.caution,
             },
@@ -196,7 +240,7 @@ class Report:
             "none_of_these": {
                 "threshold": self.threshold,
                 "kept": self.kept,
-                "false_accept_rate": self.false_accept_rate,
+                **unknown_record(self.unknown, len(self.classes)),
             },
             "learning_curve": [point.record() for point in self.curve],
             "forecast": self.forecast.record() if self.forecast else None,
@@ -250,6 +294,25 @@ class Report:
     def json(self) -> str:
         """The record as text."""
         return json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def photos_of(count: int) -> str:
+    """A number of photos in words."""
+    return "1 photo" if count == 1 else f"{count} photos"
+
+
+def unknown_record(unknown: Unknown | None, classes: int) -> dict[str, Any]:
+    """What classes left out say of the threshold, as JSON; where nothing was measured, why not."""
+    if unknown is None:
+        return {"false_accept_rate": None, "auroc": None, "classes": [], "why_not_measured": why_unmeasured(classes)}
+    return unknown.record() | {"why_not_measured": None}
+
+
+def why_unmeasured(classes: int) -> str:
+    """Why there is no false-accept rate."""
+    if classes < FEWEST:
+        return f"leaving a class out takes at least {FEWEST} classes, and there are {classes}"
+    return "too few photos: none could be held out"
 
 
 def finite(value: Any) -> Any:

@@ -35,7 +35,7 @@ def modules_chart(selection: Selection, classes: int) -> str:
             marks.append(dot(x(mean), y, 4 if hot else 3.2, "hot" if hot else "dot"))
         told = f"{mean:.1%} ± {100 * error:.1f}" if isfinite(mean) else "unknown"
         marks.append(text(WIDTH, y + 3.5, told, f"end{weight}" if hot else "end faint"))
-    return chart(height, "how well each module alone tells the classes apart", marks)
+    return chart(height, "balanced accuracy of each module alone", marks)
 
 
 def reliability_chart(before: Calibration, after: Calibration) -> str:
@@ -50,8 +50,8 @@ def reliability_chart(before: Calibration, after: Calibration) -> str:
         x = px(one.confidence)
         marks.append(line(x, py(one.accuracy.low, 0), x, py(one.accuracy.high, 0), "hotbar"))
         marks.append(dot(x, py(one.accuracy.value or 0.0, 0), 3.8, "hot", f"after: {one.accuracy.n} photos"))
-    marks.append(text(px(0.5), 264, "the probability stated", "mid faint"))
-    return chart(270, "stated probability against the share that is right", marks)
+    marks.append(text(px(0.5), 264, "stated probability", "mid faint"))
+    return chart(270, "accuracy against stated probability", marks)
 
 
 def learning_chart(curve: Sequence[CurvePoint], forecast: Forecast | None) -> str:
@@ -71,8 +71,8 @@ def learning_chart(curve: Sequence[CurvePoint], forecast: Forecast | None) -> st
         x = px(1.0)
         marks.append(line(x, py(forecast.low, floor), x, py(forecast.high, floor), "dash"))
         marks.append(dot(x, py(forecast.value, floor), 3.8, "hollow", "forecast"))
-    marks.append(text(px(0.5), 264, "photos trained on", "mid faint"))
-    return chart(270, "accuracy against the number of photos trained on", marks)
+    marks.append(text(px(0.5), 264, "training photos", "mid faint"))
+    return chart(270, "accuracy against the number of training photos", marks)
 
 
 def plot_frame(floor: float, ceiling: float, ticks: Sequence[tuple[float, str]]) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from ..natural import natural_key
 from ..version import GENERATOR
 from .measure import Share
-from .report import Report, Thumbnails
+from .report import Report, Thumbnails, why_unmeasured
 from .report_charts import learning_chart, modules_chart, reliability_chart
 from .report_photos import Gallery, matrix, shown_paths, suspects, twins
 from .report_style import style_sheet
@@ -37,7 +38,7 @@ def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
         costs(report),
         provenance(report),
     ]
-    title = escape(f"{report.classifier}: what it learned, and how well")
+    title = escape(f"{report.classifier}: report")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -69,26 +70,47 @@ def headline(report: Report) -> str:
     counts = report.photos
     facts = [
         (f"{sum(report.sets.values())}", f"photos in {len(names)} classes: {join_counts(report.sets)}"),
-        (percent(base.value), f"right by always saying {names[report.majority]}, the commonest class"),
-        (percent(report.calibrations[1].error), "mean gap between the probabilities stated and the shares told right"),
-        (f"{counts['quarantined']}", f"files set aside; {counts['repaired']} repaired"),
+        (
+            percent(report.balanced_accuracy),
+            "balanced accuracy: the mean of the classes' recalls; every class counts the same",
+        ),
+        (percent(base.value), f"majority-class baseline: the accuracy of always guessing {names[report.majority]}"),
+        (
+            percent(report.calibrations[1].error),
+            "expected calibration error: mean gap between stated probability and accuracy",
+        ),
+        (f"{counts['quarantined']}", f"files quarantined; {counts['repaired']} repaired"),
     ]
     cards = "".join(f'<div><b>{value}</b><span class="faint">{escape(words)}</span></div>' for value, words in facts)
     return (
         f'<h1>{escape(report.classifier)}</h1><div class="hero"><span class="big">{percent(share.value)}</span>'
-        f"<span>of photos told right<br>95 % interval: {percent(share.low)} to {percent(share.high)}</span></div>"
-        f'<p class="faint">Tested on {escape(report.tested)}.</p>{caution}{notes}'
+        f"<span>of photos classified correctly<br>95 % interval: {percent(share.low)} to {percent(share.high)}</span></div>"
+        f'<p class="faint">{escape(method(report))}</p>{caution}{notes}'
         f'<div class="facts">{cards}</div>'
     )
+
+
+def method(report: Report) -> str:
+    """How it was tested, why so, and what cross-validation gives beside a test set."""
+    lines = [sentence(f"tested on {report.tested}")]
+    if report.why_tested_so:
+        lines.append(sentence(report.why_tested_so))
+    if report.cross_validation:
+        other = report.cross_validation
+        lines.append(
+            f"Cross-validation of the {other.n} training photos gives {percent(other.value)} "
+            f"(95 % interval: {percent(other.low)} to {percent(other.high)}), with modules chosen on the same photos."
+        )
+    return " ".join(lines)
 
 
 def modules(report: Report) -> str:
     """The chart of the modules."""
     chosen = ", ".join(report.selection.chosen)
     return (
-        "<h2>Which module tells your classes apart</h2><p>Each module alone, by cross-validation among the training "
-        "photos: the share told right when every class counts the same, give or take a standard error. The dashed "
-        f"line is chance. This classifier learns from <b>{escape(chosen)}</b>.</p>"
+        "<h2>Which module separates your classes</h2><p>Each module alone, by cross-validation among the training "
+        "photos: balanced accuracy ± one standard error. The dashed "
+        f"line is chance. This classifier uses <b>{escape(chosen)}</b>.</p>"
         f"{modules_chart(report.selection, len(report.classes))}"
     )
 
@@ -98,11 +120,11 @@ def classes(report: Report) -> str:
     rows = "".join(
         f'<tr><td class="name">{escape(score.name)}</td>{"".join(map(share_cell, score.shares))}'
         f'<td class="n">{score.recall.n}</td></tr>'
-        for score in report.per_class
+        for score in sorted(report.per_class, key=lambda score: natural_key(score.name))
     )
     return (
-        "<h2>Class by class</h2><p>Precision: of the photos said to be of a class, how many are. Recall: of its photos, "
-        "how many are found. F1 balances both. Beneath each its 95 % interval."
+        "<h2>Class by class</h2><p>Precision: the share of the photos assigned to a class that belong to it. Recall: the share of a "
+        "class's photos that are assigned to it. F1 is their harmonic mean. Below each: its 95 % interval."
         f"{' None: no photo of the class could be held out.' if any(not score.recall.n for score in report.per_class) else ''}</p>"
         '<div class="wide"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>'
         f'<th class="n">photos</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -113,27 +135,28 @@ def calibration(report: Report) -> str:
     """Whether stated probabilities can be believed, and when a photo is none of these."""
     before, after = report.calibrations
     return (
-        "<h2>Can its probabilities be believed?</h2><p>A dot on the dashed line: of photos told with that probability, "
-        f"so many are right. Hollow: before calibration (mean gap {percent(before.error)}); solid: after, with a "
+        "<h2>Are its probabilities calibrated?</h2><p>On the dashed line, accuracy equals the stated "
+        f"probability. Hollow: before calibration (mean gap {percent(before.error)}); solid: after, with a "
         f"temperature of {report.temperature:.2f} (mean gap {percent(after.error)}).</p>"
-        f"{reliability_chart(before, after)}<p>{strangers(report)}</p>"
+        f"{reliability_chart(before, after)}<p>{unknown_classes(report)}</p>"
     )
 
 
-def strangers(report: Report) -> str:
-    """The none-of-these threshold, in words."""
+def unknown_classes(report: Report) -> str:
+    """The threshold of "none of these", and what passes it of classes left out, in words."""
     if report.threshold is None:
-        return "There were too few photos to hold any out, so that no threshold for <b>none of these</b> could be set."
+        return "Too few photos: none could be held out, so no threshold for <b>none of these</b> was set."
     kept = (
-        f"A photo whose best class has a probability below {report.threshold:.1%} is <b>none of these</b>; "
-        f"{report.kept:.0%} of the photos that were held out reach it. Whatever is unlike all that it learned from is told with less "
-        "confidence. "
+        f"A photo whose greatest probability is below {report.threshold:.1%} is <b>none of these</b>; the threshold passes "
+        f"{report.kept:.0%} of held-out photos. Photos unlike the training photos get lower probabilities. "
     )
-    if report.false_accept_rate is None:
-        return kept + "How many strangers pass could not be measured: that takes three classes or more."
+    if report.unknown is None:
+        return f"{kept}How many photos of unknown classes pass was not measured: {why_unmeasured(len(report.classes))}."
+    names = ", ".join(escape(name) for name in sorted(report.unknown.classes, key=natural_key))
     return (
-        kept
-        + f"When a class was left out of training, {percent(report.false_accept_rate)} of its photos passed all the same."
+        f"{kept}Similar unknown things usually pass: when a class was left out of the whole training, on average "
+        f"<b>{percent(report.unknown.false_accept_rate)}</b> of its photos passed (the false-accept rate at {report.kept:.0%} kept; "
+        f"AUROC {report.unknown.auroc:.2f}, where 0.5 is chance). Measured on: {names}."
     )
 
 
@@ -141,22 +164,22 @@ def learning(report: Report) -> str:
     """The learning curve."""
     if not report.curve:
         return ""
-    hope = "Nothing can be said of what more photos would bring."
+    hope = "Too few photos for a forecast."
     if report.forecast:
         f = report.forecast
         hope = (
-            f"With {f.photos} photos it might be {percent(f.value)}, or anything from {percent(f.low)} to {percent(f.high)}, "
-            "if more photos are like these and errors keep falling as they did."
+            f"Forecast for {f.photos} photos: {percent(f.value)} (95 % interval: {percent(f.low)} to {percent(f.high)}), "
+            "if more photos are like these and errors keep falling at the same rate."
         )
     return (
-        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation with a part of the training photos, with the modules chosen by all of them, "
-        "which flatters a little. "
+        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation on a part of the training photos. The modules were chosen on all of them, "
+        "so these values are slightly too high. "
         f"{hope}</p>{learning_chart(report.curve, report.forecast)}"
     )
 
 
 def doctor(report: Report) -> str:
-    """Every file that was repaired or set aside, and why."""
+    """Every file that was repaired or quarantined, and why."""
     found = [one for one in report.verdicts if one.status != "used"]
     if not found:
         return "<h2>The doctor's list</h2><p>Every file could be used as it is.</p>" if report.verdicts else ""
@@ -168,7 +191,7 @@ def doctor(report: Report) -> str:
     counts = report.photos
     return (
         f"<h2>The doctor's list</h2><p>{counts['used']} files were used as they are, {counts['repaired']} repaired, "
-        f"{counts['quarantined']} set aside. Nothing was put in their place.</p>"
+        f"{counts['quarantined']} quarantined (not used).</p>"
         f'<div class="wide"><table><thead><tr><th>file</th><th>verdict</th><th>why</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -184,7 +207,7 @@ def costs(report: Report) -> str:
 
 def provenance(report: Report) -> str:
     """What it takes to do this again."""
-    return f"<h2>To do it again</h2>{definitions(report.provenance.items())}" if report.provenance else ""
+    return f"<h2>Provenance</h2>{definitions(report.provenance.items())}" if report.provenance else ""
 
 
 def definitions(items: Iterable[tuple[str, str]]) -> str:

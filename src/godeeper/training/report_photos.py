@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import PurePath
 
+from ..natural import natural_order
 from .report import Report
 
 FEW = 12  # photos shown of a cell that is right
@@ -73,22 +74,27 @@ def matrix(report: Report, gallery: Gallery) -> str:
     }
     table = matrix_table(report) if len(report.classes) <= LARGEST else ""
     said = (
-        f"{wrong} of {report.accuracy.n} photos were taken for another class. " if wrong else "No photo was mistaken. "
+        f"{wrong} of {report.accuracy.n} photos were assigned to another class. "
+        if wrong
+        else "Every photo was classified correctly. "
     )
-    how = "Rows: what a photo is; columns: what it was taken for. A number leads to its photos." if table else ""
+    how = "Rows: true class; columns: predicted class. Each number links to its photos." if table else ""
     return (
-        f"<h2>What is taken for what</h2><p>{said}{how}</p>{table}"
+        f"<h2>Confusion matrix</h2><p>{said}{how}</p>{table}"
         f'<div class="mistakes">{blocks[False]}</div><div class="right">{blocks[True]}</div>'
     )
 
 
 def matrix_table(report: Report) -> str:
-    """The matrix itself; shades stand for shares of the row."""
-    head = "".join(f'<th scope="col" title="{escape(name)}">{escape(name)}</th>' for name in report.classes)
+    """The matrix itself, classes in natural order; shades stand for shares of the row."""
+    order = natural_order(report.classes)
+    names = [report.classes[number] for number in order]
+    head = "".join(f'<th scope="col" title="{escape(name)}">{escape(name)}</th>' for name in names)
     rows = []
-    for true, name in enumerate(report.classes):
-        total = max(1, int(report.confusion[true].sum()))
-        tds = "".join(matrix_cell(true, said, int(n), n / total) for said, n in enumerate(report.confusion[true]))
+    for true, name in zip(order, names, strict=True):
+        counts = report.confusion[true]
+        total = max(1, int(counts.sum()))
+        tds = "".join(matrix_cell(true, said, int(counts[said]), counts[said] / total) for said in order)
         rows.append(f'<tr><th scope="row" title="{escape(name)}">{escape(name)}</th>{tds}</tr>')
     return (
         f'<div class="wide"><table class="matrix"><thead><tr><td></td>{head}</tr></thead>'
@@ -109,7 +115,7 @@ def cell_block(report: Report, gallery: Gallery, true: int, said: int) -> str:
     shown = shown_rows(report, true, said)
     photos = "".join(gallery.show(report.paths[row], f"<b>{report.probabilities[row, said]:.0%}</b> ") for row in shown)
     name, other = escape(report.classes[true]), escape(report.classes[said])
-    what = f"<b>{name}</b> told right" if true == said else f"<b>{name}</b> taken for <b>{other}</b>"
+    what = f"<b>{name}</b> classified correctly" if true == said else f"<b>{name}</b> classified as <b>{other}</b>"
     rest = f", {len(shown)} shown" if len(shown) < len(rows) else ""
     opened = "" if true == said else " open"
     return (
@@ -121,7 +127,7 @@ def cell_block(report: Report, gallery: Gallery, true: int, said: int) -> str:
 def suspects(report: Report, gallery: Gallery) -> str:
     """Photos that may be in the wrong folder."""
     if not report.suspects:
-        return "<h2>In the wrong folder?</h2><p>No photo seems to be.</p>"
+        return "<h2>In the wrong folder?</h2><p>No photo looks misfiled.</p>"
     shown = report.suspects[:MANY]
     photos = "".join(
         gallery.show(
@@ -132,12 +138,12 @@ def suspects(report: Report, gallery: Gallery) -> str:
     )
     rest = f" {len(shown)} are shown." if len(shown) < len(report.suspects) else ""
     right = report.accuracy.value or 0.0
-    doubt = " With so many photos told wrong, most of these may just be hard to tell." if right < DOUBTFUL else ""
+    doubt = " Below 95 % accuracy, most of these may just be hard to classify." if right < DOUBTFUL else ""
     many = len(report.suspects) > 1
     count = f"{len(report.suspects)} photos look" if many else "One photo looks"
-    first = "; the likeliest come first" if many else ""
+    first = "; the most suspicious come first" if many else ""
     return (
-        f"<h2>In the wrong folder?</h2><p>{count} like another class to classifiers that had not seen {'them' if many else 'it'}{first}. Only you can tell.{doubt}{rest}</p>"
+        f"<h2>In the wrong folder?</h2><p>{count} like another class to classifiers trained without {'them' if many else 'it'}{first}. Check {'them' if many else 'it'} by eye.{doubt}{rest}</p>"
         f'<div class="photos">{photos}</div>'
     )
 
@@ -154,4 +160,4 @@ def twins(report: Report, gallery: Gallery) -> str:
         + "</div>"
         for one in report.twins[:MANY]
     )
-    return f'<h2>Alike, in two classes</h2><p>One of each pair may be misfiled.</p><div class="pair">{pairs}</div>'
+    return f'<h2>Near-duplicates in two classes</h2><p>One of each pair may be in the wrong folder.</p><div class="pair">{pairs}</div>'

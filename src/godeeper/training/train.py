@@ -39,6 +39,7 @@ from .report import Report, Suspicion, Twins
 from .split import TEST_SET, HoldOut, few, hold_out
 from .store import FeatureStore
 from .suspects import held_out_probabilities
+from .unknown import Unknown, measure_unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,6 +184,7 @@ class Trained:
 
     head: Head
     selection: Selection
+    unknown: Unknown | None
     trained: Ints
     tested: Ints
     logits: NDArray[np.floating[Any]]
@@ -191,8 +193,11 @@ class Trained:
 
 
 def train(data: Data, held_out: HoldOut) -> Trained:
-    """Train and test in the way that ``held_out`` says."""
-    return train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
+    """Train and test in the way that ``held_out`` says, and measure what passes of classes left out."""
+    trained = train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
+    unknown = measure_unknown(data, trained.trained, trained.selection)
+    rate = unknown.false_accept_rate if unknown else None
+    return replace(trained, head=replace(trained.head, false_accept_rate=rate), unknown=unknown)
 
 
 def train_many(data: Data, held_out: HoldOut) -> Trained:
@@ -201,7 +206,7 @@ def train_many(data: Data, held_out: HoldOut) -> Trained:
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
     logits, calibrated = head.logits(data.of(tested)), head.calibrated(data.of(tested))
-    return Trained(head, selection, trained, tested, logits, calibrated, held_out)
+    return Trained(head, selection, None, trained, tested, logits, calibrated, held_out)
 
 
 def train_few(data: Data, held_out: HoldOut) -> Trained:
@@ -214,7 +219,7 @@ def train_few(data: Data, held_out: HoldOut) -> Trained:
         lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
     )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
-    return Trained(head, selection, every, tested, raw[tested], calibrated[tested], held_out)
+    return Trained(head, selection, None, every, tested, raw[tested], calibrated[tested], held_out)
 
 
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
@@ -236,12 +241,15 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         truth=data.labels[trained.tested],
         logits=trained.logits,
         calibrated=trained.calibrated,
+        groups=data.groups[trained.tested],
         tested_by=trained.held_out.by,
+        why_tested_so=trained.held_out.why,
+        cross_validation=curve[-1].accuracy if curve and trained.held_out.by == TEST_SET else None,
         majority=int(np.bincount(data.labels[rows]).argmax()),
         selection=selection,
         temperature=head.temperature,
         threshold=head.threshold,
-        false_accept_rate=head.false_accept_rate,
+        unknown=trained.unknown,
         kept=KEPT,
         verdicts=data.checkup.verdicts,
         sets=trained.held_out.counts,

@@ -225,7 +225,7 @@ async def classify(request: Request) -> Response:
 
     async def judged() -> Response:
         found = await evidence_of(request, photo)
-        judgement = classifier_of(desk).judgement(photo.name, found.probabilities)
+        judgement = classifier_of(desk).judgement(photo.name, found.probabilities, found.strangeness)
         computed = desk.laboratory.identity.record
         return json_answer({"classifier": desk.site.classifier, **computed, "photos": [judgement.record()]})
 

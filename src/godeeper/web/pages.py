@@ -17,9 +17,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..blueprint.diagram.sheet import spoken
 from ..explain.filters import SELECTIVITY, STRENGTH
+from ..natural import natural_order
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
+from ..training.refusal import written
 from ..version import __version__
 from .chart import Chart
 from .root import at
@@ -177,6 +179,8 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["at"] = mounted
+    environment.filters["written"] = written
+    environment.filters["natural_order"] = natural_order
     return environment
 
 

@@ -68,7 +68,11 @@ FILTER: Mapping[str, Schema] = {
 JUDGED: Mapping[str, Schema] = {
     "photo": TEXT,
     "verdict": maybe(TEXT),
+    "none_of_these": TRUTH,
+    "reason": maybe(TEXT),
     "probabilities": by_name(NUMBER),
+    "threshold": maybe(NUMBER),
+    "strangeness": maybe(NUMBER),
     "error": maybe(TEXT),
 }
 VOICE = record(address=TEXT, filter=WHOLE, evidence=NUMBER, share=NUMBER, origin=TEXT)
@@ -139,10 +143,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "Verdict": record(
         **JUDGED,
         classifier=TEXT,
-        threshold=maybe(NUMBER),
         false_accept_rate=maybe(NUMBER),
         temperature=NUMBER,
-        strangeness=NUMBER,
         likeliest=WHOLE,
         classes=many(
             record(

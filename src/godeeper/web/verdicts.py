@@ -63,7 +63,7 @@ def verdict_record(desk: Desk, photo: Kept, found: Evidence) -> dict[str, Any]:
     """The record of ``classify --json``, and how it comes about."""
     classifier = classifier_of(desk)
     head = classifier.head
-    return classifier.judgement(photo.name, np.asarray(found.probabilities)).record() | {
+    return classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness).record() | {
         "classifier": desk.site.classifier,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,

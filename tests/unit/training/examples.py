@@ -18,6 +18,7 @@ from godeeper.training.measure import suspected_mislabels
 from godeeper.training.report import Report, Suspicion, Twins
 from godeeper.training.selection import join, make_bases
 from godeeper.training.suspects import held_out_probabilities
+from godeeper.training.unknown import Unknown
 
 Ints = NDArray[np.int64]
 Features = dict[str, NDArray[np.float32]]
@@ -84,7 +85,7 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
         selection=selection,
         temperature=head.temperature,
         threshold=head.threshold,
-        false_accept_rate=head.false_accept_rate,
+        unknown=Unknown(0.7, 0.8, NAMES[:3]),
         kept=KEPT,
         verdicts=files,
         sets={"train": photos - 20, "test": 20},

@@ -92,15 +92,13 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 
 def test_the_threshold_keeps_what_it_says() -> None:
-    """At least 95 % of held-out photos pass the threshold; strangers far away mostly do not."""
+    """At least 95 % of held-out photos pass the threshold, and hardly more."""
     labels = np.arange(300, dtype=np.int64) % 5
     features = make_features(labels, 5.0)
     head, selection = fit(features, labels, np.arange(300), "abcde", seed=0)
     sure = softmax(held_out_logits(features, labels, np.arange(300), selection, seed=0) / head.temperature).max(1)
     assert head.threshold is not None
-    assert head.false_accept_rate is not None
     assert 0.95 <= (sure >= head.threshold).mean() < 0.97
-    assert head.false_accept_rate < 0.9
 
 
 def test_nested_answers_are_honest() -> None:
@@ -112,14 +110,6 @@ def test_nested_answers_are_honest() -> None:
         features = {str(module): random.standard_normal((60, 20)).astype(np.float32) for module in range(11)}
         right += (nested_logits(features, labels, np.arange(60), "ab", seed=0)[0].argmax(1) == labels).sum()
     assert 0.4 < right / 240 < 0.6
-
-
-def test_two_classes_have_no_strangers() -> None:
-    """With two classes the false-accept rate is not known, and not made up."""
-    labels = np.arange(40, dtype=np.int64) % 2
-    head, _ = fit(make_features(labels), labels, np.arange(40), "ab", seed=0)
-    assert head.threshold is not None
-    assert head.false_accept_rate is None
 
 
 @pytest.mark.parametrize(("labels", "classes"), [([0, 0], "a"), ([0, 0], "ab")])

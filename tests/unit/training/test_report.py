@@ -105,7 +105,7 @@ def test_few_photos_say_so() -> None:
 def test_suspects_come_with_their_doubt(report: Report) -> None:
     """Where many photos are told wrong, the page says that suspects may be innocent."""
     assert report.suspects
-    assert "may just be hard to tell" in report.html()
+    assert "may just be hard to classify" in report.html()
 
 
 def test_record(report: Report, tmp_path: Path) -> None:
@@ -130,17 +130,94 @@ def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
         calibrated=None,
         selection=replace(report.selection, scores=unknown),
         threshold=None,
-        false_accept_rate=None,
+        unknown=None,
         curve=(),
         forecast=None,
         suspects=(),
         verdicts=(),
     )
     assert json.loads(bare.save_json(tmp_path / "bare.json").read_text())["test"]["accuracy"] is None
-    assert "too few photos" in bare.html()
+    assert "Too few photos" in bare.html()
 
 
 def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
     """The file is the page, in UTF-8."""
     path = report.save(tmp_path / "report.html", make_thumbnails)
     assert path.read_text("utf-8") == report.html(make_thumbnails)
+
+
+def unbalanced(report: Report, right: int) -> Report:
+    """140 photos, 137 of them of one class, all of which are said to be of it, and ``right`` of the other three."""
+    truth = np.array([0] * 137 + [1] * 3)
+    predicted = np.array([0] * (140 - right) + [1] * right)
+    return replace(
+        report,
+        classes=("common", "rare"),
+        truth=truth,
+        logits=4.0 * np.eye(2)[predicted],
+        calibrated=None,
+        paths=tuple(map(str, range(140))),
+        majority=0,
+        unknown=None,
+        suspects=(),
+        twins=(),
+    )
+
+
+def test_no_better_than_guessing_is_said(report: Report) -> None:
+    """137 photos to 3, all taken for the larger class: 97.9 % is the baseline, and balanced accuracy is one half."""
+    lazy = unbalanced(report, 0)
+    record = lazy.record()["test"]
+    assert record["accuracy"] == pytest.approx(137 / 140)
+    assert record["balanced_accuracy"] == 0.5
+    assert "no better than always guessing the largest class, 'common' (97.9%)" in record["caution"]
+    texts = " ".join(Page(lazy.html()).texts)
+    assert record["caution"] in texts
+    assert "50.0%" in texts
+
+
+def test_hardly_better_than_guessing_is_said(report: Report) -> None:
+    """Where the interval holds the baseline, a greater accuracy may be chance."""
+    assert "not clearly better" in (unbalanced(report, 2).caution or "")
+
+
+def test_near_duplicates_widen_the_interval(report: Report) -> None:
+    """Forty groups of four photos count as forty photos."""
+    grouped = replace(report, groups=np.arange(160) // 4)
+    assert grouped.effective == 40
+    assert grouped.accuracy.n == 160
+    assert grouped.accuracy.value == report.accuracy.value
+    assert grouped.accuracy.low < report.accuracy.low
+    assert grouped.accuracy.high > report.accuracy.high
+    assert "near-duplicates counted once: 40" in grouped.tested
+
+
+def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
+    """Rate, AUROC and the classes they were measured on; where they were not measured, why."""
+    record = report.record()["none_of_these"]
+    assert (record["false_accept_rate"], record["auroc"]) == (0.7, 0.8)
+    assert record["classes"] == list(NAMES[:3])
+    assert "AUROC 0.80" in " ".join(Page(report.html()).texts)
+    two = replace(unbalanced(report, 0), threshold=0.6)
+    assert two.record()["none_of_these"]["auroc"] is None
+    assert "takes at least 3 classes, and there are 2" in two.record()["none_of_these"]["why_not_measured"]
+    assert "takes at least 3 classes" in two.html()
+
+
+def test_numbers_that_json_cannot_hold_are_none(report: Report, tmp_path: Path) -> None:
+    """NaN and infinity become null, wherever they are."""
+    odd = replace(report, temperature=float("inf"), threshold=float("nan"), seconds={"head": float("nan")})
+    record = json.loads(odd.save_json(tmp_path / "odd.json").read_text(), parse_constant=pytest.fail)
+    assert record["calibration"]["temperature"] is None
+    assert record["none_of_these"]["threshold"] is None
+    assert record["seconds"]["head"] is None
+
+
+def test_classes_are_listed_as_people_count(report: Report) -> None:
+    """1, 2, 10 in the tables, whatever their order in the file."""
+    counted = replace(report, classes=("1", "10", "2", "a"))
+    rows = re.findall(r'<tr><td class="name">([^<]*)</td>', counted.html())
+    assert rows[:4] == ["1", "2", "10", "a"]
+    heads = re.findall(r'<th scope="col" title="([^"]*)"', counted.html())
+    assert heads == ["1", "2", "10", "a"]
+    assert counted.record()["classes"] == ["1", "10", "2", "a"]

@@ -1,0 +1,242 @@
+"""Which score separates photos of unknown classes best, and what leaving a class out of more steps changes.
+
+    python bench/unknown.py FOLDER … [--most 6] [--seed 0]
+
+Each class in turn is left out of scaling, reduction, fit, temperature and threshold; its photos are then unknown.  Known
+photos are those held out by cross-validation among the others.  For each score: AUROC, and the share of unknown photos that
+pass a threshold which keeps 95 % of the known ones (the false-accept rate).  Scores only refuse: the likeliest class,
+and with it the accuracy, is the same for all of them.
+
+The second table says what the rate is when a class is left out of the fit alone (as godeeper once measured it), of
+everything but the choice of modules (as it does now), and of the choice of modules as well; and what it costs.
+Folders: see ``datasets.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import retrain_py
+from godeeper.training.familiarity import edge_of, fit_ellipsoid, held_out_distances, strangeness
+from godeeper.training.folds import assign_folds, held_out_folds
+from godeeper.training.head import calibrate, cloud_of, fit, fit_chosen
+from godeeper.training.logistic import cross_validated_logits, fit_logistic
+from godeeper.training.measure import best_temperature, softmax
+from godeeper.training.parallel import each
+from godeeper.training.selection import Bases, Selection, select
+from godeeper.training.tables import Part
+from godeeper.training.unknown import auroc
+from places import RETRAIN_CACHE
+from tables import own_heading, table
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KEPT = 0.95
+NEIGHBOURS = 5
+PRINCIPAL = 64  # directions of ViM's principal space
+SHRINKAGE = 0.1  # of covariances, towards their mean variance
+SCORES = (
+    "greatest probability",
+    "the same, with the ellipsoid's temperature (godeeper)",
+    "Mahalanobis, L2-normalised",
+    "relative Mahalanobis",
+    "ViM",
+    "nearest neighbours",
+    "nearest neighbours × Mahalanobis",
+)
+
+
+def inverse(centred: Doubles) -> Doubles:
+    """(k, k): the inverse of the shrunken covariance of (N, k)."""
+    covariance = centred.T @ centred / len(centred)
+    mean = np.trace(covariance) / len(covariance)
+    found: Doubles = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * mean * np.eye(len(covariance)))
+    return found
+
+
+def squared(rows: Doubles, metric: Doubles) -> Doubles:
+    """(N,) squared lengths of rows by a metric."""
+    found: Doubles = np.einsum("nk,kl,nl->n", rows, metric, rows, optimize=True)
+    return found
+
+
+def class_distances(seen: Doubles, labels: Ints, asked: Doubles) -> Doubles:
+    """(M,) squared Mahalanobis distances from the nearest class's mean, one covariance for all (Lee et al., 2018)."""
+    means = np.stack([seen[labels == label].mean(0) for label in range(labels.max() + 1)])
+    metric = inverse(seen - means[labels])
+    found: Doubles = np.min([squared(asked - mean, metric) for mean in means], axis=0)
+    return found
+
+
+def unit(rows: Doubles) -> Doubles:
+    """Rows of length one."""
+    found: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return found
+
+
+def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
+    """(M,) distances from the k-th nearest of normalised rows (Sun et al., 2022)."""
+    apart = np.sqrt(np.maximum(2 - 2 * unit(asked) @ unit(seen).T, 0))
+    place = min(NEIGHBOURS, len(seen)) - 1
+    found: Doubles = np.partition(apart, place, axis=1)[:, place]
+    return found
+
+
+def feature_scores(
+    seen: Doubles, lengths: Doubles, labels: Ints, asked: Doubles, long: Doubles, strength: float
+) -> Doubles:
+    """(5, M): the scores that read features, greater for known photos; lengths are squared, of all directions."""
+    plain = class_distances(unit(seen), labels, unit(asked))
+    centred = seen - seen.mean(0)
+    relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))
+    near = neighbour_distances(seen, asked)
+    coefficients, intercepts = fit_logistic(seen.astype(np.float32), labels, strength, int(labels.max()) + 1)
+    logits, own = asked @ coefficients.T + intercepts, seen @ coefficients.T + intercepts
+    rest = np.sqrt(np.maximum(long - np.square(asked[:, :PRINCIPAL]).sum(1), 0))
+    own_rest = np.sqrt(np.maximum(lengths - np.square(seen[:, :PRINCIPAL]).sum(1), 0))
+    scale = own.max(1).mean() / max(own_rest.mean(), 1e-12)  # Wang et al., 2022
+    energy = logits.max(1) + np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1))
+    return np.stack(
+        [-plain, -relative, energy - scale * rest, -near, -np.log(near + 1e-12) - np.log(plain + 1e-12) / 2]
+    )
+
+
+def left_out(photos: retrain_py.Photos, selection: Selection, stranger: int, seed: int) -> tuple[Doubles, Doubles]:
+    """(scores, K) of held-out known photos and (scores, U) of the stranger's."""
+    out = photos.labels == stranger
+    seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
+    labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
+    groups = photos.groups[seen]
+    bases = Bases(Part(photos.features, seen), seed).of(selection.chosen)
+    cloud, width = cloud_of(bases), len(seen)
+    standard = [
+        (photos.features[name][unseen] - basis.mean) / basis.scale
+        for name, basis in zip(selection.chosen, bases, strict=True)
+    ]
+    others = np.concatenate([rows @ basis.components.T for rows, basis in zip(standard, bases, strict=True)], 1)
+    long = np.sum([np.square(rows).sum(1) for rows in standard], axis=0).astype(np.float64)
+    folds = assign_folds(labels, groups, seed)
+    tested = folds >= 0
+    logits = cross_validated_logits(cloud.coordinates, labels, folds, [selection.strength])[0][tested]
+    temperature = best_temperature(logits, labels[tested])
+    distances = held_out_distances(cloud, folds)[tested]
+    edge = edge_of(distances)
+    [(coefficients, intercepts)] = each(
+        lambda c: fit_logistic(c, labels, selection.strength, labels.max() + 1), [cloud.coordinates]
+    )
+    strange = others @ coefficients.T + intercepts
+    [ellipsoid] = each(fit_ellipsoid, [cloud])
+    far = ellipsoid.distances(type(cloud)(others.astype(np.float32), long.astype(np.float32), cloud.width))
+    rows, lengths = cloud.coordinates.astype(np.float64), cloud.lengths.astype(np.float64)
+    known = np.full((5, width), np.nan)
+    for fold in held_out_folds(folds):
+        here = folds == fold
+        known[:, here] = feature_scores(
+            rows[~here], lengths[~here], labels[~here], rows[here], lengths[here], selection.strength
+        )
+    unknown = feature_scores(rows, lengths, labels, others.astype(np.float64), long, selection.strength)
+    sure = [
+        softmax(logits / temperature).max(1),
+        softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1),
+    ]
+    unsure = [
+        softmax(strange / temperature).max(1),
+        softmax(strange / (temperature * strangeness(far / edge)[:, None])).max(1),
+    ]
+    return np.concatenate([sure, known[:, tested]]), np.concatenate([unsure, unknown])
+
+
+def passing(known: Doubles, unknown: Doubles) -> float:
+    """The share of unknown photos at or above the threshold that keeps ``KEPT`` of the known."""
+    return float((unknown >= np.sort(known)[int((1 - KEPT) * len(known))]).mean())
+
+
+def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
+    """The rate as it was measured before: scaling, reduction, temperature, edge and threshold had seen the class."""
+    labels = photos.labels.astype(np.int64)
+    cloud = cloud_of(Bases(photos.features, seed).of(selection.chosen))
+    doubts = calibrate(cloud, labels, assign_folds(labels, photos.groups, seed), selection.strength)
+    assert doubts is not None
+    rates = []
+    for stranger in strangers:
+        out = labels == stranger
+        kept, others = cloud.part(~out), cloud.part(out)
+        coefficients, intercepts = fit_logistic(kept.coordinates, labels[~out], selection.strength, len(photos.classes))
+        far = strangeness(fit_ellipsoid(kept).distances(others) / doubts.edge)[:, None]
+        likely = softmax((others.coordinates @ coefficients.T + intercepts) / (doubts.temperature * far))
+        rates.append((likely.max(1) >= doubts.threshold).mean())
+    return float(np.mean(rates))
+
+
+def retrained(photos: retrain_py.Photos, selection: Selection | None, stranger: int, seed: int) -> float:
+    """The rate with a class left out of everything; of the choice of modules and strength, too, without ``selection``."""
+    seen, unseen = np.flatnonzero(photos.labels != stranger), np.flatnonzero(photos.labels == stranger)
+    labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
+    features, groups = Part(photos.features, seen), photos.groups[seen]
+    bases = Bases(features, seed)
+    chosen = selection or select(features, labels, groups, seed, bases)
+    head, doubts = fit_chosen(labels, groups, photos.classes[:-1], seed, chosen, bases)
+    assert doubts is not None
+    return float((head.probabilities(Part(photos.features, unseen)).max(1) >= doubts.threshold).mean())
+
+
+def timed(work: Any) -> tuple[float, Any]:
+    """Seconds, and what ``work`` returns."""
+    started = time.perf_counter()
+    found = work()
+    return time.perf_counter() - started, found
+
+
+def main() -> None:
+    options = parse()
+    os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
+    print("\n".join(own_heading("Photos of unknown classes")), flush=True)
+    lines, steps = [], []
+    for folder in options.folders:
+        scores, step = compare(folder, options.most, options.seed)
+        lines += scores
+        steps.append(step)
+    print("", *table(["folder", "score", "AUROC", "false accepts at 95 % kept"], lines), sep="\n")
+    heads = ["folder", "left out of the fit alone", "of all but the modules", "of the modules, too", "cost", "head"]
+    print("", *table(heads, steps), sep="\n")
+
+
+def compare(folder: Path, most: int, seed: int) -> tuple[list[list[str]], list[str]]:
+    """The rows of a folder: one for each score, and one that says what is left out of which step."""
+    photos = retrain_py.read(folder)
+    labels = photos.labels.astype(np.int64)
+    seconds, (_, selection) = timed(lambda: fit(photos.features, labels, photos.groups, photos.classes, seed))
+    classes = len(photos.classes)
+    strangers = np.unique(np.linspace(0, classes - 1, min(classes, most)).astype(int)).tolist()
+    found = [left_out(photos, selection, one, seed) for one in strangers]
+    lines = []
+    for number, name in enumerate(SCORES):
+        areas = [auroc(known[number], unknown[number]) for known, unknown in found]
+        rates = [passing(known[number], unknown[number]) for known, unknown in found]
+        lines.append([folder.name, name, f"{np.mean(areas):.3f}", f"{np.mean(rates):.1%}"])
+    before = fit_alone(photos, selection, strangers, seed)
+    cost, now = timed(lambda: [retrained(photos, selection, one, seed) for one in strangers])
+    without = [retrained(photos, None, one, seed) for one in strangers]
+    shares = [f"{share:.1%}" for share in (before, np.mean(now), np.mean(without))]
+    return lines, [folder.name, *shares, f"{cost:.1f} s", f"{seconds:.1f} s"]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--most", type=int, default=6, metavar="N", help="classes left out (default: 6)")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
