@@ -68,3 +68,27 @@ def unwritable(path: Path, error: OSError) -> OutputError:
     in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
     reason = "a file stands where a folder is needed" if in_the_way else error.strerror or error
     return OutputError(f"cannot write {path}: {reason}; choose another place or free some space")
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is a folder of that name; no where the name is too long, or may not be looked up."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a regular file of that name; no where the name is too long, or may not be looked up."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether there is anything of that name; no where the name is too long, or may not be looked up."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         if options.photo:
             drawn, pictures, provenance = with_photo(options)
         else:
-            drawn = draw(blueprint_of(options), options.module, Style(names=bool(options.module)))
+            drawn = draw(blueprint_of(options), options.module, Style(names=options.module is not None))
             pictures, provenance = {}, f"Drawn by {GENERATOR}."
         write = svg if options.out.suffix.lower() == ".svg" else page
         payload = write(drawn, pictures, provenance).encode()
@@ -87,7 +87,9 @@ def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[st
     """The whole network, or one module of it."""
     from ..blueprint.diagram.sheet import diagram, module_diagram
 
-    return module_diagram(blueprint, module, style, notes) if module else diagram(blueprint, style, notes)
+    if module is None:
+        return diagram(blueprint, style, notes)
+    return module_diagram(blueprint, module, style, notes)
 
 
 def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
@@ -98,7 +100,9 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     from ..photos.decode import decode
 
     blueprint = blueprint_of(options)
-    style = Style(names=bool(options.module), picture_rows=MODULE_ROWS if options.module else SHEET_ROWS)
+    style = Style(
+        names=options.module is not None, picture_rows=MODULE_ROWS if options.module is not None else SHEET_ROWS
+    )
     photo = decode(options.photo)
     for note in photo.notes:
         print(f"{photo.name}: {note}", file=sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import PhotoError
+from ..files import is_folder
 from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
 
 ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
@@ -20,7 +21,7 @@ def photos_in(places: Iterable[str | Path]) -> list[str]:
     Raises:
         PhotoError: there is no photo in a folder, or it cannot be read.
     """
-    return [photo for place in places for photo in (within(place) if Path(place).is_dir() else [str(Path(place))])]
+    return [photo for place in places for photo in (within(place) if is_folder(place) else [str(Path(place))])]
 
 
 def within(folder: str | Path) -> list[str]:

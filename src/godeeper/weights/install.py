@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownName, WeightsError
+from ..files import is_file, is_there
 from .adopt import adopt
 from .download import Downloader, Report, quiet
 from .file import Description, WeightsFile, read, write
@@ -79,7 +80,7 @@ def add(what: str | Path, options: Options = Options(), report: Report = quiet) 
 
 def add_file(path: Path, options: Options) -> Added:
     """Install a file that the user has; an official one is recognised by its fingerprint."""
-    if not path.exists() and path.name == str(path) and not path.suffix:
+    if not is_there(path) and path.name == str(path) and not path.suffix:
         raise UnknownName("weights", str(path), [*OFFICIAL, "the path of a file"])
     ours = own_file(path)
     if ours is not None:
@@ -120,7 +121,7 @@ def write_checked(name: str, tensors: Mapping[str, NDArray[Any]], description: D
 
 def own_file(path: Path) -> WeightsFile | None:
     """The file, if godeeper wrote it."""
-    if path.suffix != ENDING or not path.is_file():
+    if path.suffix != ENDING or not is_file(path):
         return None
     from safetensors import SafetensorError, safe_open
 

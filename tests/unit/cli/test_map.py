@@ -115,6 +115,8 @@ def test_dialect_of_the_weights(tmp_path: Path) -> None:
         (["--out", "map.png"], "expected a name that ends in .svg or .html"),
         (["--out", "map"], "expected a name that ends in .svg or .html"),
         (["--out", "map.svg", "--module", "mixed_99"], "no module is called 'mixed_99'; nearest: mixed_9"),
+        (["--out", "map.svg", "--module", ""], "no module is called ''; nearest: photo"),
+        (["--out", "map.svg", "--module", "*" * 22 + "a"], "no module is called '***"),
         (["--out", "map.svg", "--network", "inception_v9"], "unknown network 'inception_v9': expected one of"),
         (["--out", "map.svg", "--weights", "nobodys"], "unknown weights 'nobodys'"),
         (["--out", "map.svg", "--photo", "missing.jpg"], "missing.jpg: no such file"),

@@ -63,3 +63,9 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
     with pytest.raises(PhotoError, match="cannot read this folder"):
         photos_in([album])
     (album / "a").chmod(0o700)
+
+
+def test_a_name_that_no_system_takes_is_a_file_s() -> None:
+    """It is opened like any file, which says what is wrong with it."""
+    for name in ("x" * 5000, "a\x00b"):
+        assert photos_in([name]) == [name]

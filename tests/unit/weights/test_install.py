@@ -156,6 +156,13 @@ def test_an_official_name_is_not_given_to_another_file(theirs: Any, torch_file: 
     assert "imagenet-torchvision" not in installed_paths()
 
 
+def test_a_word_longer_than_a_file_s_name() -> None:
+    """It is a name that is not known, not a failure of the system."""
+    with pytest.raises(UnknownName) as caught:
+        add("x" * 5000, Options())
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_word_that_is_neither_file_nor_release(tmp_path: Path) -> None:
     """The official names are listed."""
     with pytest.raises(UnknownName, match="imagenet-torchvision"):
