@@ -66,6 +66,7 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..web.application import make_app
+    from ..web.connections import Limits
     from ..web.server import open_socket
     from ..web.server import run as serve
 
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     warn(options, rules)
     announce(options, address(options.host, port, rules.root_path, rules.token))
     try:
-        serve(app, listening, laboratory.stop)
+        serve(app, listening, laboratory.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # how a server is ended
         if sys.stderr.isatty():
             print(file=sys.stderr)  # the terminal stands behind ^C

@@ -51,9 +51,9 @@ MOST_TILES = 48  # rows or columns of a thumbnail
 async def add_photo(request: Request) -> Response:
     """Take a photo in; browsers without a script are sent on to its page."""
     desk = desk_of(request)
-    upload = await desk.reception.read(request)
-    tab = tab_of(upload.field("tab"))
-    photo = await desk.laboratory.develop(upload.data, upload.name)
+    async with desk.reception.receive(request) as upload:
+        tab = tab_of(upload.field("tab"))
+        photo = await desk.laboratory.develop(upload.data, upload.name)
     desk.laboratory.turn(tab, photo)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(at(f"/photo/{photo.id}"), HTTPStatus.SEE_OTHER)
@@ -200,13 +200,13 @@ def over(request: Request, found: Evidence) -> int | None:
 async def peek(request: Request) -> Response:
     """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
     desk = desk_of(request)
-    upload = await desk.reception.read(request)
     laboratory = desk.laboratory
-    addresses = upload.fields.get("address") or BLOG_TENSORS
-    tensors = await laboratory.draw(lambda: laboratory.tensors(addresses))
-    scale = upload.field("scale", "shared")
-    check_scale(scale)
-    photo = await laboratory.develop(upload.data, upload.name)
+    async with desk.reception.receive(request) as upload:
+        addresses = upload.fields.get("address") or BLOG_TENSORS
+        tensors = await laboratory.draw(lambda: laboratory.tensors(addresses))
+        scale = upload.field("scale", "shared")
+        check_scale(scale)
+        photo = await laboratory.develop(upload.data, upload.name)
 
     async def looked() -> Response:
         peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
@@ -220,8 +220,8 @@ async def classify(request: Request) -> Response:
     """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
     desk = desk_of(request)
     classifier_of(desk)
-    upload = await desk.reception.read(request)
-    photo = await desk.laboratory.develop(upload.data, upload.name)
+    async with desk.reception.receive(request) as upload:
+        photo = await desk.laboratory.develop(upload.data, upload.name)
 
     async def judged() -> Response:
         found = await evidence_of(request, photo)

@@ -123,9 +123,9 @@ class Laboratory:
         """Who computes."""
         return self.runner.identity(pooled=False)
 
-    async def develop(self, data: bytes, name: str) -> Kept:
+    async def develop(self, data: bytes | bytearray, name: str) -> Kept:
         """Decode a file and keep it; raises ``PhotoError``."""
-        photo = await work(self.darkroom, lambda: develop(data, name, self.network.preprocess))
+        photo = await work(self.darkroom, lambda: develop(bytes(data), name, self.network.preprocess))
         self.album.add(photo)
         return self.album.get(photo.id)
 

@@ -19,6 +19,15 @@ class Superseded(GodeeperError):
     """Work that nobody waits for any more: the same tab has turned to another photo."""
 
 
+class Crowded(Refused):
+    """A photo that came too slowly while others waited for the memory it held."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.REQUEST_TIMEOUT, "too many photos arrive at once, and this one was the slowest: send it again"
+        )
+
+
 def not_found(message: str) -> Refused:
     """There is no such thing here."""
     return Refused(HTTPStatus.NOT_FOUND, message)

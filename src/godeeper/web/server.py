@@ -7,17 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import OptionError
+from .connections import Crowd, Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-MOST_CONNECTIONS = 512
-PATIENCE = 20.0  # seconds for the head of a request
 GRACE = 1  # seconds for answers under way when the server ends
 
 
@@ -37,67 +34,41 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from None
 
 
-class Protocol(H11Protocol):
-    """uvicorn's, which also hangs up on who does not finish the head of a request."""
-
-    patience = PATIENCE
-    waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
-        self.wait()
-
-    def data_received(self, data: bytes) -> None:
-        """Wait on while the head of a request is not whole; each head has its own time."""
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self.stop_waiting()
-        elif self.waiting is None:
-            self.wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_waiting()
-        super().connection_lost(exc)
-
-    def wait(self) -> None:
-        """Hang up in a while."""
-        self.waiting = self.loop.call_later(self.patience, self.transport.abort)
-
-    def stop_waiting(self) -> None:
-        """Stay."""
-        if self.waiting:
-            self.waiting.cancel()
-            self.waiting = None
-
-
 class Server(uvicorn.Server):
-    """uvicorn's, which also drops the work in hand when it ends, so that open streams end too."""
+    """uvicorn's, which looks after its connections, and drops the work in hand when it ends, so that open streams end too."""
 
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
-        super().__init__(config)
-        self.ending = ending
+    def __init__(self, app: ASGIApp, limits: Limits | None = None, ending: Callable[[], None] | None = None) -> None:
+        """``ending`` is called first when the server ends."""
+        self.crowd, self.ending = Crowd(limits or Limits()), ending
+        super().__init__(configured(app, self.crowd))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % 10 == 0:
+            self.crowd.look(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.ending()
+        if self.ending:
+            self.ending()
         await super().shutdown(sockets)
 
 
-def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None]) -> None:
+def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None], limits: Limits | None = None) -> None:
     """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``; then ``ending`` is called first."""
-    Server(configured(app), ending).run(sockets=[listening])
+    Server(app, limits, ending).run(sockets=[listening])
 
 
-def configured(app: ASGIApp, patience: float = PATIENCE) -> uvicorn.Config:
-    """How uvicorn serves the page; ``patience``: seconds for the head of a request."""
+def configured(app: ASGIApp, crowd: Crowd) -> uvicorn.Config:
+    """How uvicorn serves the page."""
     return uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         ws="none",
-        http=type("Patient", (Protocol,), {"patience": patience}),
+        http=crowd.protocol(),
         server_header=False,
         proxy_headers=False,  # the guard knows whom to believe
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,17 +13,15 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from .refusals import Refused
+from .refusals import Crowded, Refused
+from .room import MEBIBYTE, Guest, Room
 
-MEBIBYTE = 1 << 20
 MOST_BYTES = 64 * MEBIBYTE
 MOST_FIELDS = 64
 MOST_FIELD_BYTES = 4096
 MOST_HEADERS = 16
 LONGEST_NAME = 120
 LONGEST_TAB = 64
-SECONDS = 60.0
-AT_ONCE = 4  # uploads in memory at the same time; the others wait in their senders' sockets
 MOST_DIGITS = 18  # of a length: Python refuses to convert thousands
 FIELD = "photo"
 
@@ -31,7 +30,7 @@ FIELD = "photo"
 class Upload:
     """A form: the photo's file, its name as text to show, and the other fields."""
 
-    data: bytes
+    data: bytearray
     name: str
     fields: dict[str, list[str]]
 
@@ -110,33 +109,51 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How slowly a photo may arrive.
+
+    ``rate`` bytes a second on average, once ``grace`` seconds are over, and never ``idle`` seconds without a byte: 8 MB at
+    1 Mbit/s take a minute and are taken, 100 bytes a second are not.
+    """
+
+    grace: float = 10.0
+    rate: float = 8192.0
+    idle: float = 20.0
+
+    def deadline(self, began: float, last: float, received: int) -> float:
+        """When the next bytes must be there, from when the first and the last ones were."""
+        return min(last + self.idle, began + self.grace + received / self.rate)
+
+
 class Reception:
-    """Lets uploads in, a few at a time."""
+    """Takes photos in, any number side by side: bounded are the memory they hold, and how slow each may be."""
 
-    def __init__(self, seconds: float = SECONDS, most_bytes: int = MOST_BYTES) -> None:
-        self.seconds, self.most_bytes = seconds, most_bytes
-        self.room = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, pace: Pace | None = None, most_bytes: int = MOST_BYTES, room: Room | None = None) -> None:
+        self.pace, self.most_bytes = pace or Pace(), most_bytes
+        self.room = room or Room()
 
-    async def read(self, request: Request) -> Upload:
-        """The form of a request; raises ``Refused`` for whatever is wrong with it."""
+    @asynccontextmanager
+    async def receive(self, request: Request) -> AsyncGenerator[Upload]:
+        """The form of a request, whose memory counts until the block ends; raises ``Refused`` for what is wrong with it."""
         check_announced(request, self.most_bytes)
-        async with self.room:
+        with self.room.guest(request.client.host if request.client else "") as guest:
             try:
-                async with asyncio.timeout(self.seconds):
-                    return await self.parse(request)
-            except TimeoutError:
-                raise Refused(
-                    HTTPStatus.REQUEST_TIMEOUT, f"the photo did not arrive within {self.seconds:g} seconds"
-                ) from None
+                upload = await self.parse(request, guest)
             except ClientDisconnect:
                 raise Refused(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
+            guest.is_arriving = False
+            try:
+                yield upload
+            finally:
+                upload.data.clear()  # whoever still knows the form does not keep the photo
 
-    async def parse(self, request: Request) -> Upload:
+    async def parse(self, request: Request, guest: Guest) -> Upload:
         parts = Parts()
         try:
             _, options = parse_options_header(request.headers["content-type"])
             parser = MultipartParser(options.get(b"boundary", b""), parts.callbacks())
-            async for chunk in counted(request, self.most_bytes):
+            async for chunk in self.body(request, guest):
                 parser.write(chunk)
             parser.finalize()
             if not parts.is_whole:
@@ -149,6 +166,34 @@ class Reception:
             ) from None
         return taken(parts)
 
+    async def body(self, request: Request, guest: Guest) -> AsyncGenerator[bytes]:
+        """The request's body, piece by piece, as long as it is neither too long nor too slow; waiting for room is no delay."""
+        clock, stream = asyncio.get_running_loop().time, request.stream()
+        began = last = clock()
+        while (chunk := await self.next_piece(stream, guest, self.pace.deadline(began, last, guest.held))) is not None:
+            if guest.held + len(chunk) > self.most_bytes:
+                raise too_large(self.most_bytes)
+            last = clock()
+            await self.room.take(guest, len(chunk))
+            began, last = began + clock() - last, clock()
+            yield chunk
+
+    async def next_piece(self, stream: AsyncGenerator[bytes], guest: Guest, deadline: float) -> bytes | None:
+        """The next bytes of a body, None at its end; raises ``Refused`` where they do not come in time."""
+        try:
+            async with asyncio.timeout_at(deadline) as guest.limit:
+                return await anext(stream, None)
+        except TimeoutError:
+            if guest.is_dropped:
+                raise Crowded from None
+            raise Refused(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"the photo came too slowly: expected {self.pace.rate / 1024:g} KiB a second, "
+                f"and no pause of {self.pace.idle:g} seconds",
+            ) from None
+        finally:
+            guest.limit = None
+
 
 def check_announced(request: Request, most: int) -> None:
     """Raise where the headers already say that this is no form, or too large a one."""
@@ -157,6 +202,11 @@ def check_announced(request: Request, most: int) -> None:
         raise Refused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"got {content[:80] or 'no content type'!r}: expected multipart/form-data with one file called {FIELD!r}",
+        )
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"got a body encoded with {encoding[:40]!r}: expected it as it is"
         )
     announced = request.headers.get("content-length", "0")
     if announced.isascii() and announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
@@ -171,16 +221,6 @@ def too_large(most: int) -> Refused:
     )
 
 
-async def counted(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """The request's body, piece by piece, until it is too long."""
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > most:
-            raise too_large(most)
-        yield chunk
-
-
 def taken(parts: Parts) -> Upload:
     """The photo and the fields of a form."""
     if FIELD not in parts.files:
@@ -192,7 +232,7 @@ def taken(parts: Parts) -> Upload:
     fields: dict[str, list[str]] = {}
     for field, value in parts.fields:
         fields.setdefault(field, []).append(text(bytes(value)))
-    return Upload(bytes(data), shown_name(name), fields)
+    return Upload(data, shown_name(name), fields)
 
 
 def shown_name(name: str | None) -> str:

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from tests.unit.web.client import Client
 
 from godeeper.training.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
+from godeeper.web.connections import Limits
 from godeeper.web.guard import USUAL, Rules
 from godeeper.web.laboratory import Laboratory
-from godeeper.web.server import configured, open_socket
+from godeeper.web.server import Server, open_socket
 from godeeper.weights.registry import find
 
 
@@ -55,16 +55,16 @@ def handmade() -> Classifier:
 def serving(
     laboratory: Laboratory,
     classifier: Classifier | None = None,
-    patience: float = 20,
+    limits: Limits | None = None,
     rules: Rules = USUAL,
-    **limits: Any,
+    **more: Any,
 ) -> Iterator[Served]:
     """A server that ends with the block."""
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     name = "pets.godeeper" if classifier else None
-    app = make_app(laboratory, classifier, classifier_name=name, rules=replace(rules, port=port), **limits)
-    server = uvicorn.Server(configured(app, patience))
+    app = make_app(laboratory, classifier, classifier_name=name, rules=replace(rules, port=port), **more)
+    server = Server(app, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
