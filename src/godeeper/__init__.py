@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
     from .training.classifier import Classifier
+    from .training.estimators import PhotoClassifier, PhotoFeatures
     from .training.train import retrain
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "Network",
     "Peek",
     "Photo",
+    "PhotoClassifier",
+    "PhotoFeatures",
     "Preprocess",
     "__version__",
     "decode",
@@ -46,6 +49,8 @@ HOMES = {
     "Network": "network",
     "Peek": "peek.capture",
     "Photo": "photos.decode",
+    "PhotoClassifier": "training.estimators",
+    "PhotoFeatures": "training.estimators",
     "Preprocess": "photos.preprocess",
     "decode": "photos.decode",
     "evidence": "explain.evidence",

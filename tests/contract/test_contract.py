@@ -26,6 +26,8 @@ PUBLIC = [
     "Network",
     "Peek",
     "Photo",
+    "PhotoClassifier",
+    "PhotoFeatures",
     "Preprocess",
     "__version__",
     "decode",

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from .common import Verbs
 
 EXAMPLE = """\
-  godeeper embed photos/ --out photos.npz                              the last module's means, 2,048 numbers a photo
+  godeeper embed photos/ --out photos.npz                              768 numbers a photo: the means of mixed_5
   godeeper embed photos/ --out photos.parquet --features mixed_5/join,mixed_10/join
 """
 
-USUAL = "the last module"
+USUAL = "what serves best with the weights"
 
 
 def add_to(verbs: Verbs) -> None:
@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from ..outputs import Outputs
     from ..photos.listing import photos_in
     from ..stream import whole_tensors
+    from ..training.recommended import recommended
     from .progress import counter
 
     check_ending(options.out)
@@ -57,7 +58,10 @@ def run(options: argparse.Namespace) -> int:
     outputs = Outputs(force=options.force, inputs=photos)
     outputs.claim(options.out)
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
-    addresses = whole_tensors(network, options.features.split(",") if options.features else [last_module(network)])
+    asked = options.features.split(",") if options.features else [recommended(network)]
+    addresses = whole_tensors(network, asked)
+    if not options.features:
+        print(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}", file=sys.stderr)
     provenance = {
         "godeeper": __version__,
         "weights": network.weights.name,
@@ -101,19 +105,18 @@ def none_of(errors: list[str]) -> str:
     return errors[0] if len(errors) == 1 else f"none of {len(errors)} photos can be read; the first: {errors[0]}"
 
 
-def last_module(network: Any) -> str:
-    """The address of what the last module puts out."""
-    joins = [tensor.name for tensor in network.tensors("**") if tensor.site.kind == "concat"]
-    last: str = joins[-1]
-    return last
-
-
 def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:
     """What was written, and what could not be read."""
     for error in errors.values():
         print(f"godeeper: {error}", file=sys.stderr)
     if options.json:
-        document = {"out": str(options.out), "photos": count, "features": addresses, "errors": errors}
+        document = {
+            "out": str(options.out),
+            "photos": count,
+            "features": addresses,
+            "default_features": not options.features,
+            "errors": errors,
+        }
         print_json(document)
     else:
         listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())

@@ -37,6 +37,8 @@ from .report_record import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .estimators import PhotoClassifier
+
     Floats = NDArray[np.float32]
 
 BATCH = 8  # photos in the network at once
@@ -82,7 +84,7 @@ class Judgement:
         }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)  # not frozen: scikit-learn fits in place, and sets attributes of its own
 class Classifier:
     """Tells photos apart.
 
@@ -250,6 +252,33 @@ class Classifier:
             raise ClassifierError(f"{path}: {one_line(error)}") from None
         return classifier
 
+    def fit(self, photos: Any, labels: Any) -> Classifier:
+        """Fit the head again to other photos, in place, as scikit-learn's tools expect; the features stay those it has.
+
+        The report and the certificate, which were of the old head, go.  ``clone`` gives a ``PhotoClassifier`` with these settings instead.
+
+        Raises:
+            PhotoError: a photo cannot be decoded.
+            OptionError, ValueError: no photos, no labels, or fewer than two classes.
+        """
+        fitted = self.__sklearn_clone__().fit(photos, labels).classifier_
+        self.head = fitted.head
+        self.report_record = self.report = self.certificate = None
+        return self
+
+    def __sklearn_clone__(self) -> PhotoClassifier:
+        """An estimator with the same settings that has learned nothing, for cross-validation and searches."""
+        from .estimators import PhotoClassifier
+
+        weights = self.weights_file  # raises where others are installed under the name
+        return PhotoClassifier(
+            list(self.head.addresses),
+            weights=self.weights if self.weights == weights.name else weights.path,
+            engine=self.engine,
+            precision=self.precision,
+            calibration=self.calibration,
+        )
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)
         """What it is made of, by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -293,15 +322,21 @@ def check_features(classifier: Classifier) -> None:
         )
 
 
-def listed(photos: Iterable[Any]) -> list[Any]:
-    """Several photos as a list; arrays of paths may be (N,) or (N, 1), as scikit-learn's tools like them."""
+def listed(photos: Any) -> list[Any]:
+    """Several photos as a list; arrays and data frames of paths may be (N,) or (N, 1), as scikit-learn's tools like them."""
+    photos = photos.to_numpy() if hasattr(photos, "to_numpy") else photos
     if isinstance(photos, (str, bytes, os.PathLike)) or not isinstance(photos, Iterable):
         raise OptionError(f"one {type(photos).__name__} is not several photos: give a list of them")
-    if isinstance(photos, np.ndarray) and photos.dtype != np.uint8:
-        return [str(each) if isinstance(each, str) else each for each in photos.ravel()]
-    if isinstance(photos, np.ndarray) and photos.ndim != 4:
-        raise OptionError(f"an array of shape {photos.shape} is not several photos: expected (N, H, W, 3) of uint8")
-    return list(photos)
+    if not isinstance(photos, np.ndarray):
+        return list(photos)
+    if photos.dtype == np.uint8 and photos.ndim == 4:
+        return list(photos)
+    if photos.dtype.kind not in "OUS" or photos.ndim not in (1, 2) or photos.shape[1:] not in ((), (1,)):
+        raise OptionError(
+            f"an array of shape {photos.shape} and type {photos.dtype} is not several photos: expected (N,) or (N, 1) paths, "
+            "or (N, H, W, 3) of uint8"
+        )
+    return [str(each) if isinstance(each, str) else each for each in photos.ravel()]
 
 
 def batches(photos: Iterable[Any]) -> Iterator[list[Any]]:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from godeeper.cli.main import main
-from godeeper.network import Network
+from godeeper.network import Network, load
+from godeeper.training.recommended import recommended
 
 
 @pytest.fixture
@@ -106,3 +107,22 @@ def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch:
         main(["embed", str(folder), "--out", str(out)])
     assert out.read_bytes() == old
     assert sorted(path.name for path in folder.parent.iterdir()) == ["photos", "photos.npz"]
+
+
+def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is recommended for the weights is taken, and said on standard error and in the JSON."""
+    out = folder.parent / "photos.npz"
+    assert main(["embed", str(folder / "b"), "--out", str(out), "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["features"] == {"mixed_5/join": 768}
+    assert document["default_features"] is True
+    assert captured.err.splitlines() == ["godeeper: --features mixed_5/join, the default for weights 'bundled'"]
+
+
+def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
+    """Weights that do not ship with godeeper keep the last module, also a copy that has the name of those that do."""
+    copy = tmp_path / "mine.safetensors"
+    copy.write_bytes(net.weights.path.read_bytes())
+    assert recommended(net) == "mixed_5/join"
+    assert recommended(load(weights=copy)) == "mixed_10/join"

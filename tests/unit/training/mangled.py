@@ -40,7 +40,7 @@ NUMBERS = [0, 1, -1, np.nan, np.inf, -np.inf, 1e38, 1e-45]
 def tiny() -> Classifier:
     """A whole classifier of about 6 kB."""
     made = classifier(ADDRESS, ("a", "b"), 0.4, familiarity=familiarity(ADDRESS))
-    object.__setattr__(made, "report_record", RECORD)
+    made.report_record = RECORD
     return made
 
 

@@ -1,0 +1,297 @@
+"""scikit-learn's estimators over photos: ``PhotoFeatures`` turns them into features, ``PhotoClassifier`` tells them apart.
+
+X is a list or array, (N,) or (N, 1), of paths or whatever else ``decode`` takes.  Features are kept in the feature store by the photos'
+pixels, so that each photo is computed once, however often a search fits and scores.  Importing this file imports scikit-learn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from ..errors import OptionError
+from ..files import read_regular
+from ..network import Network, load
+from ..photos.decode import decode
+from ..photos.fingerprint import pixel_hash
+from ..stream import whole_tensors
+from ..version import __version__
+from .classifier import Classifier, listed
+from .features import extract
+from .head import Selection, fit, select
+from .recommended import recommended
+from .store import FeatureStore
+from .train import MODULES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..engine.calibration import Calibration
+
+    Floats = NDArray[np.float32]
+
+
+class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Photos -> the means of some tensors over their grids, side by side: (N, features) float32.
+
+    Args:
+        features: ``auto``, the tensors recommended for the weights; or addresses, in one text with commas or several.
+        weights, engine, precision, calibration: as in ``godeeper.load``.
+
+    >>> PhotoFeatures("mixed/tower_2/conv").fit_transform(["examples/chelsea.jpg"]).shape
+    (1, 32)
+    """
+
+    def __init__(
+        self,
+        features: str | Sequence[str] = "auto",
+        *,
+        weights: str | Path = "bundled",
+        engine: str = "auto",
+        precision: str = "fp32",
+        calibration: Calibration | str | Path | None = None,
+    ) -> None:
+        self.features = features
+        self.weights = weights
+        self.engine = engine
+        self.precision = precision
+        self.calibration = calibration
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 (scikit-learn's names)
+        """Look up the tensors; photos teach it nothing.
+
+        Raises:
+            UnknownAddress, UnknownName, OptionError: what was asked for is not there, or ``X`` is not several photos.
+        """
+        several(X)
+        network = opened(self)
+        addresses = [recommended(network)] if self.features == "auto" else asked(self.features)
+        self.widths_ = whole_tensors(network, addresses)
+        return self
+
+    def transform(self, X: Any) -> Floats:  # noqa: N803
+        """(N, features) float32.
+
+        Raises:
+            PhotoError: a photo cannot be decoded.
+        """
+        check_is_fitted(self)
+        values = features_of(opened(self), several(X), list(self.widths_))
+        return np.concatenate([values[address] for address in self.widths_], axis=1)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:  # noqa: ARG002
+        """(features,) of str: each filter's address, ``mixed_5/join[0]``."""
+        check_is_fitted(self)
+        names = [f"{address}[{number}]" for address, width in self.widths_.items() for number in range(width)]
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        return photo_tags(super().__sklearn_tags__())
+
+
+class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Tells photos apart by a head on their features, chosen, fitted and calibrated as ``godeeper.retrain`` does.
+
+    Photos with the same pixels are held out together; near-duplicates are not looked for here, nor is there a doctor or a report.
+
+    Args:
+        features: ``auto``, chosen among the modules by cross-validation; or addresses, all of which are used.
+        strength: the inverse of the regularisation, scikit-learn's C; chosen by cross-validation if not given.
+        seed: of the folds and the fit.
+        weights, engine, precision, calibration: as in ``godeeper.load``.
+
+    Attributes:
+        classes_: (classes,), the labels, sorted.
+        classifier_: the ``Classifier``, which can be saved, exported and explained; its classes are the labels as text.
+        selection_: which modules and strength were chosen.
+    """
+
+    def __init__(
+        self,
+        features: str | Sequence[str] = "auto",
+        *,
+        strength: float | None = None,
+        seed: int = 0,
+        weights: str | Path = "bundled",
+        engine: str = "auto",
+        precision: str = "fp32",
+        calibration: Calibration | str | Path | None = None,
+    ) -> None:
+        self.features = features
+        self.strength = strength
+        self.seed = seed
+        self.weights = weights
+        self.engine = engine
+        self.precision = precision
+        self.calibration = calibration
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 (scikit-learn's names)
+        """Choose modules and strength as far as they are not given, and fit a head.
+
+        Args:
+            X: N photos.
+            y: (N,) labels, of two classes or more.
+
+        Raises:
+            PhotoError: a photo cannot be decoded.
+            OptionError, ValueError: ``X`` is not several photos, ``y`` no labels, or fewer than two classes.
+        """
+        photos = several(X)
+        check_parameters(self.seed, self.strength)
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None: give a label for each photo")
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(photos, y)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        names = tuple(map(str, self.classes_.tolist()))
+        if len(names) < 2:
+            raise ValueError(f"y holds 1 class ({names[0]!r}): expected labels of two classes or more")
+        network = opened(self)
+        hashes, values = looked_at(network, photos, self.addresses(network))
+        head, self.selection_ = fitted(self, values, labels, np.unique(hashes, return_inverse=True)[1], names)
+        file = network.weights
+        self.classifier_ = Classifier(
+            head=head,
+            weights=str(self.weights),
+            weights_sha256=file.sha256,
+            preprocessing=file.description.preprocessing,
+            calibration=network.calibration,
+            engine=self.engine,
+        )
+        return self
+
+    def addresses(self, network: Network) -> list[str]:
+        """The tensors whose features are computed."""
+        if self.features == "auto":
+            return [tensor.address for tensor in network.tensors(MODULES)]
+        return list(whole_tensors(network, asked(self.features)))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """(N, classes), in the order of ``classes_``; from stored features, so up to 0.001 beside ``classifier_``'s.
+
+        Raises:
+            PhotoError: a photo cannot be decoded.
+        """
+        check_is_fitted(self)
+        photos = several(X)
+        if not photos:
+            return np.zeros((0, len(self.classes_)))
+        values = features_of(self.classifier_.network, photos, list(self.classifier_.head.addresses))
+        return self.classifier_.likelihoods(values)
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """(N,) the likeliest label of each photo, however unlikely; ``classifier_.verdict`` knows "none of these"."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        answer: NDArray[Any] = self.classes_[likeliest]
+        return answer
+
+    def __sklearn_tags__(self) -> Any:
+        return photo_tags(super().__sklearn_tags__())
+
+
+def photo_tags(tags: Any) -> Any:
+    """Tags of an estimator that takes paths."""
+    tags.input_tags.two_d_array = False
+    tags.input_tags.string = True
+    tags.no_validation = True
+    return tags
+
+
+def opened(estimator: PhotoFeatures | PhotoClassifier) -> Network:
+    """The network of an estimator's parameters; sessions open when something has to be computed."""
+    return load(
+        weights=estimator.weights,
+        engine=estimator.engine,
+        precision=estimator.precision,
+        calibration=estimator.calibration,
+    )
+
+
+def asked(features: Any) -> list[str]:
+    """Addresses in one text with commas, or several; raises ``OptionError`` for anything else."""
+    found = features.split(",") if isinstance(features, str) else features
+    if not isinstance(found, (list, tuple)) or not found or not all(isinstance(each, str) for each in found):
+        raise OptionError(f"features={features!r}: expected 'auto', an address, or a list of addresses")
+    return list(found)
+
+
+def check_parameters(seed: Any, strength: Any) -> None:
+    """Raise ``OptionError`` for a seed or a strength that cannot be used."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise OptionError(f"seed={seed!r}: expected a whole number from 0")
+    if strength is not None and not (isinstance(strength, (int, float)) and 0 < strength < float("inf")):
+        raise OptionError(f"strength={strength!r}: expected a number above 0, or None to choose one")
+
+
+def several(photos: Any) -> list[Any]:
+    """The photos of X, (N,) or (N, 1), as a list; a data frame's single column counts as one."""
+    return listed(photos)
+
+
+def fitted(
+    estimator: PhotoClassifier,
+    values: Mapping[str, Floats],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    names: tuple[str, ...],
+) -> tuple[Any, Selection]:
+    """A head, and what was chosen for it; what the estimator's parameters give is not chosen."""
+    seed, given = int(estimator.seed), None if estimator.features == "auto" else tuple(values)
+    if given and estimator.strength is not None:
+        selection = Selection({}, given, float(estimator.strength))
+    else:
+        selection = select(values, labels, groups, seed)
+        selection = replace(
+            selection, chosen=given or selection.chosen, strength=estimator.strength or selection.strength
+        )
+    return fit(values, labels, groups, names, seed, selection)
+
+
+def features_of(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> dict[str, Floats]:
+    """Address -> (N, C) float32, each photo computed once."""
+    return looked_at(network, photos, addresses)[1]
+
+
+def looked_at(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> tuple[list[str], dict[str, Floats]]:
+    """The hash of each photo's pixels, and address -> (N, C) float32."""
+    with FeatureStore() as store:
+        hashes = pixel_hashes(photos, store)
+        return hashes, extract(network, list(zip(photos, hashes, strict=True)), addresses, store)
+
+
+def pixel_hashes(photos: Sequence[Any], store: FeatureStore) -> list[str]:
+    """The hash of each photo's pixels; of a file that was decoded before, from the store."""
+    keys = [file_key(photo) for photo in photos]
+    known = store.get_blobs({key for key in keys if key})
+    new: dict[bytes, bytes] = {}
+    hashes = []
+    for photo, key in zip(photos, keys, strict=True):
+        found = known.get(key) or new.get(key) if key else None
+        if found is None:
+            found = pixel_hash(decode(photo)).encode()
+            if key:
+                new[key] = found
+        hashes.append(found.decode())
+    store.put_blobs(new)
+    return hashes
+
+
+def file_key(photo: Any) -> bytes | None:
+    """What the hash of a file's pixels is stored under; None for what is no file, or cannot be read."""
+    if not isinstance(photo, (str, bytes, os.PathLike)):
+        return None
+    try:
+        data = photo if isinstance(photo, bytes) else read_regular(Path(photo))
+    except (OSError, ValueError):
+        return None  # decode says what is wrong with it
+    return hashlib.sha256(f"pixels {__version__} ".encode() + hashlib.sha256(data).digest()).digest()

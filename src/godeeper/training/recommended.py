@@ -1,0 +1,27 @@
+"""Which tensor's means serve best as features for photos of all kinds, by weights.
+
+The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained for another
+task: ``mixed_5`` is the last module that is still ImageNet's (see ``docs/explanation/model-card.md``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..weights.registry import INSTALLED
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+RECOMMENDED = {"bundled": "mixed_5/join"}
+"""Name of weights that ship with godeeper -> the tensor; for all others the last module."""
+
+
+def recommended(network: Network) -> str:
+    """The address of the tensor to take features from where nothing else is asked for."""
+    shipped = INSTALLED.get(network.weights.name) == network.weights.path
+    if shipped and network.weights.name in RECOMMENDED:
+        return RECOMMENDED[network.weights.name]
+    joins = [tensor.name for tensor in network.tensors("**") if tensor.site.kind == "concat"]
+    last: str = joins[-1]
+    return last
