@@ -148,41 +148,68 @@ function remember(changes) {
 
 /** Fetches the picture for the scale and colour wanted; the last wish wins. */
 let wish = 0;
-async function paint() {
-  const mine = (wish += 1);
+let shown = null; // scale and colour of the picture that is painted
+async function fetchPicture() {
   const picture = new Image();
   const { scale, colour } = state();
   picture.src = root.dataset.levels ?? `${record.urls.levels}?${new URLSearchParams({ scale, colour })}`;
   await picture.decode();
+  return picture;
+}
+async function paint() {
+  const mine = (wish += 1);
+  const picture = await fetchPicture();
   if (mine !== wish) return;
   tiles.show(picture);
+  shown = state();
 }
 
 controls.addEventListener("submit", (event) => event.preventDefault());
 controls.addEventListener("change", async (event) => {
   const { name } = event.target;
   if (name === "sort") arrange(tiles.zoom);
-  if (name === "scale") await rescale(event.target.value);
-  if (name === "colour") dress();
+  else if (!(await repaint(name))) return;
   remember(state());
-  if (name !== "sort") await paint();
   if (spot) point(spot);
 });
+
+/** Shows the scale and colour that were chosen; where that fails, the controls go back to what the picture shows. */
+async function repaint(name) {
+  const mine = (wish += 1);
+  const before = record;
+  try {
+    if (name === "scale") await rescale(controls.elements.scale.value);
+    if (mine !== wish) return false;
+    const picture = await fetchPicture();
+    if (mine !== wish) return false;
+    tiles.columns = record.columns; // the blog's pictures have rows of their own
+    tiles.show(picture);
+    shown = state();
+    dress();
+    tellLegend();
+    return true;
+  } catch (error) {
+    if (mine !== wish) return false;
+    record = before;
+    controls.elements.scale.value = shown.scale;
+    controls.elements.colour.value = shown.colour;
+    document.querySelector(".words").textContent = error instanceof TypeError || error.name === "EncodingError" ? "The server does not answer: the picture is as it was. Choose again." : error.message;
+    return false;
+  }
+}
 
 /** The legend that the server gives for another scale, and the colours that suit it. */
 async function rescale(scale) {
   const diverging = controls.elements.colour.value.startsWith("blue-");
   if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
-  dress();
   const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`, { headers: { Accept: "application/json" } });
   const told = await answer.json();
-  if (!answer.ok) {
-    controls.elements.scale.value = record.scale;
-    document.querySelector(".words").textContent = told.error;
-    return;
-  }
+  if (!answer.ok) throw new Error(told.error);
+  if (scale !== controls.elements.scale.value) return; // a later choice has its own answer
   record = told;
-  tiles.columns = record.columns; // the blog's pictures have rows of their own
+}
+
+function tellLegend() {
   document.querySelector(".ends.low").textContent = record.ends[0];
   document.querySelector(".ends.high").textContent = record.ends[1];
   document.querySelector(".words").textContent = record.legend;

@@ -11,7 +11,12 @@ export function wireSearch(input, list, photo) {
 
   const load = async () => {
     tensors ??= fetch(at("/api/tensors")).then((answer) => answer.json()).then((record) => record.tensors.map(entry));
-    return tensors;
+    try {
+      return await tensors;
+    } catch (error) {
+      tensors = null; // the next letter asks again
+      throw error;
+    }
   };
   const entry = (tensor) => {
     const names = Object.values(tensor.names).filter(Boolean);
@@ -31,8 +36,14 @@ export function wireSearch(input, list, photo) {
   const show = async () => {
     const wanted = input.value.trim().toLowerCase();
     if (!wanted) return close();
-    const found = rank(await load(), wanted).slice(0, MOST);
-    list.replaceChildren(...(found.length ? found.map(item) : [nothing(input.value)]));
+    let found = [];
+    try {
+      found = rank(await load(), wanted).slice(0, MOST);
+      list.replaceChildren(...(found.length ? found.map(item) : [none(`No tensor is called “${input.value}” in any convention.`)]));
+    } catch {
+      list.replaceChildren(none("The server does not answer. Type on to ask again."));
+    }
+    if (input.value.trim().toLowerCase() !== wanted) return undefined; // a later letter has its own answer
     list.hidden = false;
     tell(found);
     input.setAttribute("aria-expanded", "true");
@@ -80,6 +91,6 @@ function rank(tensors, wanted) {
   return tensors.filter((tensor) => tensor.text.includes(wanted)).sort((a, b) => place(a) - place(b));
 }
 
-function nothing(wanted) {
-  return Object.assign(document.createElement("li"), { className: "none", role: "presentation", textContent: `No tensor is called “${wanted}” in any convention.` });
+function none(textContent) {
+  return Object.assign(document.createElement("li"), { className: "none", role: "presentation", textContent });
 }
