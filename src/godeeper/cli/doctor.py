@@ -22,7 +22,12 @@ EXAMPLE = """\
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "doctor", "say what is wrong with the photos in a folder", EXAMPLE, run)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder, with one folder of photos a class")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        help="the folder, with one folder of photos a class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,10 +41,10 @@ def run(options: argparse.Namespace) -> int:
     lines = few(checkup)
     if options.json:
         print_json({**checkup.record(), "few": list(lines)})
-    else:
+    elif not checkup.flat:
         print_people(checkup, lines)
     if not checkup.usable:
-        message = "no photo can be used; every file and why not is in the table"
+        message = checkup.flat or "no photo can be used; every file and why not is in the table"
         print(f"godeeper: {printable(str(options.folder))}: {message}", file=sys.stderr)
         return 2
     return 1 if checkup.counts["quarantined"] else 0
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
-    rows = [*quarantined(checkup), *repaired(checkup), *alike(checkup)]
+    rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup)]
     if rows:
         print_table(("verdict", "photos", "why", "which"), [list(map(printable, row)) for row in rows])
         print()
@@ -59,11 +64,21 @@ def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
 
 def quarantined(checkup: Checkup) -> list[list[str]]:
     """A row for each photo that is not used."""
+    from ..photos.doctor import NO_CLASS
+
     return [
         ["quarantined", "1", "; ".join(verdict.reasons), verdict.entry.name]
         for verdict in checkup.verdicts
-        if not verdict.usable
+        if not verdict.usable and verdict.reasons != (NO_CLASS,)
     ]
+
+
+def unclassed(checkup: Checkup) -> list[list[str]]:
+    """One row for all photos that lack nothing but a class."""
+    from ..photos.doctor import NO_CLASS, some
+
+    names = [verdict.entry.name for verdict in checkup.verdicts if verdict.reasons == (NO_CLASS,)]
+    return [["quarantined", str(len(names)), NO_CLASS, some(names, 3)]] if names else []
 
 
 def repaired(checkup: Checkup) -> list[list[str]]:

@@ -44,11 +44,14 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..export.targets import export
+    from ..export.whereabouts import find_photos
     from ..photos.listing import photos_in
     from ..training.classifier import Classifier
 
     classifier = Classifier.load(options.classifier, engine=options.engine)
-    photos: Sequence[str | Path] = photos_in(options.photos) if options.photos else classifier.test_photos
+    photos: Sequence[str | Path] = (
+        photos_in(options.photos) if options.photos else find_photos(options.classifier, classifier.test_photos)
+    )
     errors: list[str] = []
     certificate = export(
         classifier,

@@ -26,7 +26,12 @@ ENDING = ".godeeper"
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "retrain", "train a classifier on your own photos, and test it", EXAMPLE, run)
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="one folder of photos a class")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        help="one folder of photos a class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -51,11 +56,18 @@ def add_to(verbs: Verbs) -> None:
         help="fp32 (default); int8, where it does as well on your photos; auto: int8 if it also pays",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn by lot (default: 0)")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="a list of the folder's photos with their classes: path,label[,group][,split]",
+    )
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..outputs import Outputs
+    from ..photos.source import open_source
     from ..training.classifier_file import packed
     from ..training.report import encoded
     from ..training.train import retrain, thumbnails
@@ -63,11 +75,13 @@ def run(options: argparse.Namespace) -> int:
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
     page, record = options.out.with_suffix(".html"), options.out.with_suffix(".json")
-    with Outputs(force=options.force, inputs=[options.folder]) as outputs:
+    inputs = [options.folder, *([options.labels] if options.labels else [])]
+    with Outputs(force=options.force, inputs=inputs) as outputs, ExitStack() as closer:
         outputs.claim(options.out, page, record)
+        source = closer.enter_context(open_source(options.folder, options.labels))
         with bars() as progress:
             classifier = retrain(
-                options.folder,
+                source,
                 weights=options.weights,
                 features=options.features,
                 seed=options.seed,

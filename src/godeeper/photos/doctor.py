@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,16 @@ from ..errors import PhotoError
 from ..natural import natural_key
 from .alike import group
 from .fingerprint import edges
-from .folder import Entry, read_folder
+from .folder import Entry
 from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
+from .source import Source, open_source
 
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
 NO_CLASS = "in no class: move it into a folder that is called like its class"
 SAME_STEM = "_nohash_"
+TEST = "test"  # a set that entries may be given
+ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
 MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
@@ -81,6 +84,24 @@ class Checkup:
         counted = Counter(verdict.status for verdict in self.verdicts)
         return {status: counted[status] for status in STATUSES}
 
+    @property
+    def flat(self) -> str | None:
+        """What to do where all photos lie beside each other and none has a class; None for other folders."""
+        if len(self.verdicts) < 2 or any(verdict.entry.label for verdict in self.verdicts):
+            return None
+        return (
+            f"{len(self.verdicts)} photos and no class folders: move each photo into a folder that is called like its class, "
+            "or name a list: a .csv with the header path,label and a line a photo"
+        )
+
+    @cached_property
+    def leaks(self) -> tuple[Verdict, ...]:
+        """The photos of a given test set that must stay in one set with a training photo: near-duplicates, bursts, groups."""
+        training = {self.groups[one.pixels_sha256 or ""] for one in self.usable if one.entry.split != TEST}
+        return tuple(
+            one for one in self.usable if one.entry.split == TEST and self.groups[one.pixels_sha256 or ""] in training
+        )
+
     @cached_property
     def alike(self) -> tuple[tuple[Verdict, ...], ...]:
         """The groups of more than one usable photo."""
@@ -111,16 +132,20 @@ class Checkup:
             "pixels_sha256": pixels,
             "fingerprint": None if verdict.fingerprint is None else f"{verdict.fingerprint:016x}",
             "group": None if pixels is None else self.groups[pixels],
+            "set": verdict.entry.split or None,
         }
 
 
 def examine(
-    folder: Path, progress: Progress | None = None, memory: Memory | None = None, onlooker: Onlooker | None = None
+    folder: str | Path | Source,
+    progress: Progress | None = None,
+    memory: Memory | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Checkup:
     """Look at every file below ``folder``.
 
     Args:
-        folder: a folder with one folder a class; they may be nested.
+        folder: a folder with one folder a class, which may be nested; a list; a zip; or one of these, opened.
         progress: called with the number of files done and of all files.
         memory: what earlier runs found, by the files' bytes; nothing is remembered without it.
         onlooker: is shown each photo that has to be decoded, and has a class.
@@ -129,11 +154,14 @@ def examine(
         OptionError: the folder, or one below it, cannot be read.
         PhotoError: there is no photo in it.
     """
-    folder = Path(folder)
-    checkup = examine_entries(folder, read_folder(folder), progress, memory, onlooker)
+    if not isinstance(folder, Source):
+        with open_source(folder) as source:
+            return examine(source, progress, memory, onlooker)
+    place = folder.place
+    checkup = examine_entries(place, folder.entries, progress, memory, onlooker)
     if not checkup.verdicts:
-        raise PhotoError(f"{folder}: holds no photo; expected a folder with one folder of photos a class")
-    return checkup
+        raise PhotoError(f"{place}: holds no photo; expected a folder with one folder of photos a class")
+    return replace(checkup, notes=(*folder.notes, *checkup.notes))
 
 
 def examine_entries(
@@ -146,7 +174,7 @@ def examine_entries(
     """The same for some files of a folder, as if there were no others; verdicts are in their order."""
     findings = list(inspect_all(entries, progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
-    verdicts = tuple(judge(photos))
+    verdicts = tuple(trainable(list(judge(photos))))
     groups = group_photos(photos)
     others = tuple(finding.entry.name for finding in findings if not finding.photo)
     checkup = Checkup(folder, verdicts, groups, (), others)
@@ -184,8 +212,18 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
         for label in dict.fromkeys(twin.label for twin in elsewhere):
             names = ", ".join(twin.name for twin in elsewhere if twin.label == label)
             yield f"also in class {label!r}: {names}; keep it in one"
-        if not elsewhere and twins[0] is not entry:
-            yield f"same pixels as {twins[0].name}"
+        kept = next((twin for twin in twins if twin.split == TEST), twins[0])
+        if not elsewhere and kept is not entry:
+            part = ", which is a test photo" if kept.split == TEST != entry.split else ""
+            yield f"same pixels as {kept.name}{part}"
+
+
+def trainable(verdicts: Sequence[Verdict]) -> Iterable[Verdict]:
+    """The verdicts; photos of a class that is only in a given test set cannot be used."""
+    learned = {verdict.entry.label for verdict in verdicts if verdict.usable and verdict.entry.split != TEST}
+    for verdict in verdicts:
+        lost = verdict.usable and verdict.entry.label not in learned
+        yield replace(verdict, status="quarantined", reasons=(ONLY_TEST, *verdict.reasons)) if lost else verdict
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
@@ -198,6 +236,8 @@ def group_photos(photos: list[Finding]) -> dict[str, int]:
         stem, marker, _ = finding.entry.file.partition(SAME_STEM)
         if finding.look and marker:
             families[finding.entry.label, stem].append(index[finding.look.pixels_sha256])
+        if finding.look and finding.entry.group:
+            families["", f"/{finding.entry.group}"].append(index[finding.look.pixels_sha256])
     numbers = group([looks[pixels] for pixels in hashes], families.values())
     return dict(zip(hashes, numbers, strict=True))
 
@@ -221,6 +261,13 @@ def remarks(checkup: Checkup) -> Iterable[str]:
         names = some([repr(label) for label in sorted(lost, key=natural_key)])
         yield f"class{'es' * (len(lost) > 1)} {names} {'have' if len(lost) > 1 else 'has'} no usable photo"
     yield from same_names(checkup.classes)
+    if checkup.leaks:
+        tests = sum(verdict.entry.split == TEST for verdict in checkup.usable)
+        names = some([verdict.entry.name for verdict in checkup.leaks])
+        yield (
+            f"{len(checkup.leaks)} of {tests} test photos are nearly the same as training photos, or of their group: {names}; the split is kept, "
+            "and the accuracy on them says too much"
+        )
     straddling = [each for each in checkup.alike if len({verdict.entry.label for verdict in each}) > 1]
     for alike in straddling[:MOST_ALIKE]:
         yield f"nearly the same photo in several classes: {some([verdict.entry.name for verdict in alike])}"

@@ -22,12 +22,18 @@ SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 class Entry:
     """A ``file`` in a ``folder``, and its class: that folder relative to the root, empty in the root itself.
 
+    ``split``: the set that the user put it in (train, validation or test), if any; ``group``: what stays in one set with it;
+    ``shown``: its path from the root, where that is not its class and its name.
+
     Text, which all files of a folder share: tens of thousands of ``Path`` objects are felt.
     """
 
     folder: str
     file: str
     label: str
+    split: str = ""
+    group: str = ""
+    shown: str = ""
 
     @property
     def path(self) -> Path:
@@ -37,7 +43,7 @@ class Entry:
     @property
     def name(self) -> str:
         """The file relative to the root, with ``/`` on every system."""
-        return f"{self.label}/{self.file}" if self.label else self.file
+        return self.shown or (f"{self.label}/{self.file}" if self.label else self.file)
 
     @property
     def hidden(self) -> bool:

@@ -149,7 +149,7 @@ class Classifier:
 
     @property
     def test_photos(self) -> list[Path]:
-        """The photos that its training kept for the test, from its report; none where it has none."""
+        """The photos that tested it, from its report, as paths from the folder it was trained on; none where it has no report."""
         return [Path(photo) for photo in (self.report_record or {}).get("test_photos", [])]
 
     def predict_proba(self, photos: Iterable[Any]) -> NDArray[np.float64]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +19,8 @@ from ..engine.calibration import Calibration, shipped
 from ..engine.engines import engine_named
 from ..errors import UnknownName
 from ..network import Network
-from ..photos.doctor import Checkup, Verdict, examine_entries
-from ..photos.folder import read_folder
+from ..photos.doctor import TEST, Checkup, Verdict, examine_entries
+from ..photos.source import Source
 from .features import Audience, extract
 from .folds import Ints
 from .head import held_out_logits, select
@@ -107,7 +106,7 @@ def settle(
     network: Network,
     engine: str,
     asked: str,
-    folder: Path,
+    source: Source,
     addresses: Sequence[str],
     seed: int,
     store: FeatureStore,
@@ -122,7 +121,7 @@ def settle(
         engine: what is to compute, as it was asked for.
         asked: ``fp32``; ``int8``, which is taken if it passes the comparison; or ``auto``, which asks that only of
             folders large enough to gain by it.
-        folder: of class folders; a sample of it is looked at, as the doctor would.
+        source: the photos; a sample of them is looked at, as the doctor would, but never of a given test set.
         addresses: the tensors whose features are wanted.
         seed: of the folds.
         store: where features and findings are kept.
@@ -130,11 +129,11 @@ def settle(
 
     Raises:
         UnknownName: no such precision.
-        OptionError: the engine has no int8, or the folder cannot be read.
+        OptionError: the engine has no int8.
     """
     if asked not in ASKED:
         raise UnknownName("precision", asked, ASKED)
-    files = {} if asked == "fp32" else photo_files(read_folder(folder))
+    files = {} if asked == "fp32" else photo_files(entry for entry in source.entries if entry.split != TEST)
     if len(files) < 2:
         return network, ()
     count = sum(map(len, files.values()))
@@ -142,7 +141,7 @@ def settle(
         return network, (f"precision: fp32, since {count} photos (by their names) are done before int8 is checked",)
     calibration = shipped(network.weights)
     entries = draw(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
-    checkup = examine_entries(folder, entries, progress, store, Audience(network, addresses, store))
+    checkup = examine_entries(source.place, entries, progress, store, Audience(network, addresses, store))
     if len({verdict.entry.label for verdict in checkup.usable[:SAMPLE]}) < 2:
         return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
     calibration = calibration or calibrated(network, checkup.usable)

@@ -36,7 +36,7 @@ class Entry(Protocol):
     """A file in a class's folder."""
 
     @property
-    def path(self) -> Path: ...
+    def name(self) -> str: ...
     @property
     def label(self) -> str: ...
 
@@ -79,6 +79,7 @@ class Report:
     fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the largest class in training.
     ``groups``: (M,) near-duplicates share a number; without it all photos count as different.  ``cross_validation``: of the
     training photos, where a test set tested.  ``unknown``: what was measured on classes left out.
+    ``leaks``: test photos of a given split with a near-duplicate among the training photos.  ``places``: photo -> its file now.
     ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
     """
 
@@ -108,6 +109,8 @@ class Report:
     groups: NDArray[np.int64] | None = field(default=None, repr=False)
     why_tested_so: str = ""
     cross_validation: measure.Share | None = None
+    leaks: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -178,7 +181,7 @@ class Report:
     @property
     def caution(self) -> str | None:
         """What keeps the accuracy from saying much: too few photos, or no better than guessing; None where nothing does."""
-        return " ".join(filter(None, (self.too_few, self.no_better))) or None
+        return " ".join(filter(None, (self.too_few, self.no_better, self.leaking))) or None
 
     @property
     def too_few(self) -> str | None:
@@ -190,6 +193,16 @@ class Report:
             return None
         return (
             f"n = {photos_of(self.accuracy.n)}: this says little; the 95 % interval is {100 * width:.0f} points wide."
+        )
+
+    @property
+    def leaking(self) -> str | None:
+        """A sentence where test photos have near-duplicates among the training photos."""
+        if not self.leaks:
+            return None
+        return (
+            f"{len(self.leaks)} of {photos_of(self.accuracy.n)} in the test set have a near-duplicate, or a photo of their group, in training: "
+            "the true accuracy may be lower."
         )
 
     @property
@@ -252,7 +265,7 @@ class Report:
             ],
             "doctor": [
                 {
-                    "photo": str(one.entry.path),
+                    "photo": one.entry.name,
                     "class": one.entry.label,
                     "status": one.status,
                     "reasons": [*one.reasons],
@@ -265,6 +278,7 @@ class Report:
             "memory_mib": self.memory_mib,
             "provenance": dict(self.provenance),
         }
+        record["near_duplicates_in_training"] = list(self.leaks)
         return {key: finite(value) for key, value in record.items()}
 
     def mistake(self, row: int) -> dict[str, Any]:
@@ -281,7 +295,17 @@ class Report:
         """The report as one page that needs nothing else; ``thumbnails`` gives the small pictures in it."""
         from .report_page import page
 
-        return page(self, thumbnails)
+        return page(self, None if thumbnails is None else self.located(thumbnails))
+
+    def located(self, thumbnails: Thumbnails) -> Thumbnails:
+        """The same by the photos' names, wherever their files are."""
+
+        def by_name(names: Sequence[str]) -> Mapping[str, bytes]:
+            paths = {name: self.places.get(name, name) for name in names}
+            found = thumbnails(list(paths.values()))
+            return {name: found[path] for name, path in paths.items() if path in found}
+
+        return by_name
 
     def save(self, path: str | Path, thumbnails: Thumbnails | None = None) -> Path:
         """Write the page."""

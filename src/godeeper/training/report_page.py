@@ -184,9 +184,9 @@ def doctor(report: Report) -> str:
     if not found:
         return "<h2>The doctor's list</h2><p>Every file could be used as it is.</p>" if report.verdicts else ""
     rows = "".join(
-        f'<tr><td class="name">{escape(str(one.entry.path))}</td><td>{escape(one.status)}</td>'
+        f'<tr><td class="name">{escape(one.entry.name)}</td><td>{escape(one.status)}</td>'
         f'<td class="name">{escape("; ".join(one.reasons))}</td></tr>'
-        for one in sorted(found, key=lambda one: (one.status != "quarantined", str(one.entry.path)))
+        for one in sorted(found, key=lambda one: (one.status != "quarantined", one.entry.name))
     )
     counts = report.photos
     return (

@@ -57,6 +57,10 @@ def hold_out(checkup: Checkup) -> HoldOut:
     A test set is used if it holds at least ``ENOUGH`` photos and every class has photos on both sides; otherwise
     cross-validation, which tests every photo and so gives the narrower interval.  See docs/decisions/0026-testing.md.
     """
+    given = given_sets(checkup)
+    if given:
+        photos = sum(part == "test" for part in given.values())
+        return HoldOut(TEST_SET, given, f"the test set that was given, {photos} photo{'s' * (photos != 1)}")
     assigned = assign(checkup)
     test = [pixels for pixels, part in assigned.items() if part == "test"]
     count = effective_count([checkup.groups[pixels] for pixels in test])
@@ -68,6 +72,13 @@ def hold_out(checkup: Checkup) -> HoldOut:
     else:
         return HoldOut(TEST_SET, assigned, f"a tenth of the photos, {len(test)}, is enough for a test set")
     return HoldOut(CROSS_VALIDATION, dict.fromkeys(assigned, "train"), why)
+
+
+def given_sets(checkup: Checkup) -> dict[str, Set]:
+    """Pixel hash of each usable photo to the set that the user put it in; empty where no test set is given."""
+    parts: dict[str, Set] = {"test": "test", "validation": "validation"}
+    sets = {one.pixels_sha256 or "": parts.get(one.entry.split, "train") for one in checkup.usable}
+    return sets if "test" in sets.values() else {}
 
 
 def is_on_both_sides(checkup: Checkup, label: str, assigned: Mapping[str, Set]) -> bool:

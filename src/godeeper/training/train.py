@@ -24,7 +24,7 @@ from ..memory import give_back
 from ..network import Network, load
 from ..photos.decode import decode
 from ..photos.doctor import Checkup, examine
-from ..photos.folder import read_folder
+from ..photos.source import Source, open_source
 from ..version import __version__
 from .backgrounds import remarks, telling_backgrounds
 from .classifier import Classifier
@@ -46,15 +46,15 @@ if TYPE_CHECKING:
 
 
 MODULES = "mixed*/join"
-UNCHANGING = ("seconds", "memory_mib")
-"""What a report says of one run only, and a classifier's file leaves out: the same photos give the same file."""
+UNCHANGING = ("seconds", "memory_mib", "classifier")
+"""What a report says of one run or of a folder's place, and a classifier's file leaves out: the same photos give the same file."""
 
 Progress = Callable[[str, int, int], None]
 """Told the step, how many photos are done, and how many there are."""
 
 
 def retrain(
-    folder: str | Path,
+    folder: str | Path | Source,
     *,
     weights: str | Path = "bundled",
     features: str | Sequence[str] = "auto",
@@ -66,7 +66,8 @@ def retrain(
     """Train a classifier on a folder of class folders, and test it.
 
     Args:
-        folder: one folder of photos a class; nested folders are classes of their own.
+        folder: one folder of photos a class, nested folders being classes of their own; the same within ``train``, ``val`` and
+            ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.source``.
         weights: of the network whose features are used: installed ones by name, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
         seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.
@@ -82,6 +83,18 @@ def retrain(
         OptionError: the folder cannot be used, or has photos of fewer than two classes.
         UnknownAddress, UnknownName, WeightsError: what was asked for is not there.
     """
+    if not isinstance(folder, Source):
+        with open_source(folder) as source:
+            return retrain(
+                source,
+                weights=weights,
+                features=features,
+                seed=seed,
+                engine=engine,
+                precision=precision,
+                progress=progress,
+            )
+    check_arguments(features, seed)
     clock = Clock()
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
@@ -91,15 +104,15 @@ def retrain(
                 network,
                 engine,
                 precision,
-                Path(folder),
+                folder,
                 addresses,
                 seed,
                 store,
                 step_of(progress, "comparing precisions"),
             )
-        audience = Audience(network, addresses, store) if several_classes(Path(folder)) else None
+        audience = Audience(network, addresses, store) if several_classes(folder) else None
         with clock.step("doctor"):
-            checkup = examine(Path(folder), step_of(progress, "looking"), store, audience)
+            checkup = examine(folder, step_of(progress, "looking"), store, audience)
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("features"):
@@ -115,6 +128,7 @@ def retrain(
                 report = make_report(data, trained, network, clock)
                 report = replace(report, notes=(*report.notes, *said))
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
+    record["provenance"] = {key: value for key, value in report.provenance.items() if key != "folder"}
     return Classifier(
         head=trained.head,
         weights=str(weights),
@@ -126,6 +140,19 @@ def retrain(
     )
 
 
+def check_arguments(features: object, seed: object) -> None:
+    """Raise for values that no training can take."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise OptionError(f"seed {seed!r}: expected a whole number from 0 to {2**32 - 1}")
+    texts = features.split(",") if isinstance(features, str) else features
+    if (
+        not isinstance(texts, Sequence)
+        or not texts
+        or not all(isinstance(each, str) and each.strip() for each in texts)
+    ):
+        raise OptionError(f"features {features!r}: expected auto, or the addresses of tensors such as mixed_5/join")
+
+
 def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[str]:
     """The tensors whose features are computed."""
     if features == "auto":
@@ -134,13 +161,15 @@ def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[st
     return [tensor.address for tensor in network.tensors(asked)]
 
 
-def several_classes(folder: Path) -> bool:
+def several_classes(source: Source) -> bool:
     """Whether there are files in the folders of two classes or more; whether they are photos, the doctor will say."""
-    return len({entry.label for entry in read_folder(folder) if entry.label and not entry.hidden}) > 1
+    return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
 
 
 def require_classes(checkup: Checkup) -> None:
     """Raise unless photos of two classes are there."""
+    if checkup.flat:
+        raise OptionError(f"{checkup.folder}: {checkup.flat}")
     if len(checkup.classes) < 2:
         found = f"only the class {checkup.classes[0]!r}" if checkup.classes else "no usable photo in a class's folder"
         raise OptionError(
@@ -235,9 +264,11 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         )
     )
     return Report(
-        classifier=data.checkup.folder.resolve().name,
+        classifier=data.checkup.folder.resolve().stem
+        if data.checkup.folder.is_file()
+        else data.checkup.folder.resolve().name,
         classes=data.checkup.classes,
-        paths=tuple(str(data.verdicts[row].entry.path) for row in trained.tested.tolist()),
+        paths=tuple(data.verdicts[row].entry.name for row in trained.tested.tolist()),
         truth=data.labels[trained.tested],
         logits=trained.logits,
         calibrated=trained.calibrated,
@@ -252,6 +283,8 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         unknown=trained.unknown,
         kept=KEPT,
         verdicts=data.checkup.verdicts,
+        leaks=tuple(one.entry.name for one in data.checkup.leaks),
+        places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
         sets=trained.held_out.counts,
         curve=curve,
         forecast=forecast(curve, 2 * len(rows), data.seed),
@@ -285,9 +318,7 @@ def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
     found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes
     return tuple(
-        Suspicion(
-            str(data.verdicts[each.row].entry.path), classes[each.label], classes[each.suggested], each.probability
-        )
+        Suspicion(data.verdicts[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
         for each in found
     )
 
@@ -299,7 +330,7 @@ def twins(checkup: Checkup) -> tuple[Twins, ...]:
         first = group[0]
         for other in group[1:]:
             if other.entry.label != first.entry.label:
-                paths = str(first.entry.path), str(other.entry.path)
+                paths = first.entry.name, other.entry.name
                 found.append(Twins(paths, (first.entry.label, other.entry.label)))
     return tuple(found)
 
@@ -315,7 +346,7 @@ def provenance(data: Data, network: Network) -> dict[str, str]:
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),
-        "folder": str(data.checkup.folder),
+        "folder": str(data.checkup.folder.resolve()),
     }
 
 

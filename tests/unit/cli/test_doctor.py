@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.unit.photos.scenes import jpeg, scene, write
 
 from godeeper.cli.main import main
@@ -104,3 +105,19 @@ def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
     if options:
         names = [each["file"] for each in json.loads(done.stdout)["files"]]
         assert os.fsencode(names[1]) == b"a/\xff.jpg"
+
+
+def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line in place of a row a photo, for the doctor and for a training; a few photos beside class folders are one row."""
+    for number in range(8):
+        Image.new("RGB", (40, 40), (30 * number, 90, 10)).save(tmp_path / f"cat-{number}.png")
+    for words in (["doctor", str(tmp_path)], ["retrain", str(tmp_path), "--out", str(tmp_path / "x.godeeper")]):
+        assert main(words) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert "8 photos and no class folders: move each photo" in err
+    (tmp_path / "dog").mkdir()
+    Image.new("RGB", (40, 40), (1, 2, 3)).save(tmp_path / "dog" / "1.png")
+    assert main(["doctor", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("in no class") == 1

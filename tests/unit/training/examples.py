@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ NAMES = ("кошки", "Parked Cars", 'a<b>&"c"', "猫/nested")
 
 @dataclass(frozen=True)
 class Entry:
-    path: Path
+    name: str
     label: str
 
 
@@ -70,9 +69,9 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     paths = tuple(f"{NAMES[label]}/photo {number} <&'\">.jpg" for number, label in enumerate(labels))
     curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
     found = suspected_mislabels(seen, labels)
-    files = [Verdict(Entry(Path(path), path), "used", ()) for path in paths]
+    files = [Verdict(Entry(path, path), "used", ()) for path in paths]
     files[3] = replace(files[3], status="repaired", reasons=("turned upright",))
-    files.append(Verdict(Entry(Path("a<b>/empty & void.jpg"), "a<b>"), "quarantined", ("empty file",)))
+    files.append(Verdict(Entry("a<b>/empty & void.jpg", "a<b>"), "quarantined", ("empty file",)))
     return Report(
         classifier="cars & <others>.godeeper",
         classes=NAMES,

@@ -1,0 +1,68 @@
+"""Test photos are found from any folder and after a move, or the error names the option."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from godeeper.errors import OptionError
+from godeeper.export.whereabouts import find_photos
+
+NAMES = [Path("cat/1.jpg"), Path("dog/2.jpg")]
+
+
+def photos(folder: Path) -> Path:
+    for name in NAMES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+@pytest.fixture
+def classifier(tmp_path: Path) -> Path:
+    """A classifier's place, with a report beside it that names a folder elsewhere."""
+    place = tmp_path / "models" / "cars.godeeper"
+    place.parent.mkdir()
+    place.with_suffix(".json").write_text(json.dumps({"provenance": {"folder": str(tmp_path / "data" / "photos")}}))
+    return place
+
+
+@pytest.mark.parametrize("where", ["data/photos", "models/photos", "models", "here"])
+def test_places(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Where the report says, beside the classifier, or here; the working folder does not matter to the others."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder = photos(tmp_path / where)
+    assert find_photos(classifier, NAMES) == [folder / name for name in NAMES]
+    shutil.move(tmp_path / where / "dog", tmp_path / "gone")  # some are lost: the others are still found there
+    assert find_photos(classifier, NAMES)[0] == folder / NAMES[0]
+
+
+def test_a_list_starts_at_its_folder(tmp_path: Path, classifier: Path) -> None:
+    """The report names the list itself."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "photos").write_text("path,label\n")
+    folder = photos(tmp_path / "data")
+    assert find_photos(classifier, NAMES)[0] == folder / NAMES[0]
+
+
+def test_absolute_names_of_earlier_versions(tmp_path: Path, classifier: Path) -> None:
+    """They are where they were."""
+    names = [photos(tmp_path / "old") / name for name in NAMES]
+    assert find_photos(classifier, names) == names
+
+
+@pytest.mark.parametrize(
+    "report", ["", "[]", "{}", '{"provenance": {"folder": 3}}', '{"provenance": {"folder": "a\\u0000"}}', "{" * 9000]
+)
+def test_not_found(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, report: str) -> None:
+    """One line names the places and the option, whatever the report is."""
+    monkeypatch.chdir(tmp_path)
+    classifier.with_suffix(".json").write_text(report)
+    with pytest.raises(OptionError, match="--photos") as error:
+        find_photos(classifier, NAMES)
+    assert "\n" not in str(error.value)
+    assert find_photos(classifier, []) == []

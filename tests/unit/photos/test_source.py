@@ -1,0 +1,324 @@
+"""Folders that are split already, lists and zips: what is read, what is said, what is refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+import stat
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper.errors import GodeeperError, OptionError
+from godeeper.photos.doctor import Checkup, examine
+from godeeper.photos.source import Source, open_source
+from godeeper.photos.zipped import unzipped
+
+
+def photo(path: Path, seed: int) -> Path:
+    """A photo of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def tree(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        photo(root / name, number)
+    return root
+
+
+def read(place: Path, labels: Path | None = None) -> Source:
+    with open_source(place, labels) as source:
+        return source
+
+
+def table(source: Source) -> set[tuple[str, str, str]]:
+    return {(entry.name, entry.label, entry.split) for entry in source.entries}
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [("train", "val", "test"), ("Training", "VALID", "Testing"), ("TRAIN", "Validation", "tesT")],
+)
+def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None:
+    """Classes are those inside of the sets, the sets are kept, and that is said."""
+    tree(tmp_path, f"{train}/cat/1.png", f"{train}/a/b/2.png", f"{val}/cat/3.png", f"{test}/cat/4.png")
+    source = read(tmp_path)
+    assert table(source) == {
+        (f"{train}/cat/1.png", "cat", "train"), (f"{train}/a/b/2.png", "a/b", "train"), (f"{val}/cat/3.png", "cat", "validation"),
+        (f"{test}/cat/4.png", "cat", "test"),
+    }  # fmt: skip
+    assert "2 train, 1 validation, 1 test" in source.notes[0]
+    assert "cross-validation" in source.notes[0]
+
+
+def test_without_a_test_set(tmp_path: Path) -> None:
+    """Train and val alone are one set of photos, and that is said; so is a lone train."""
+    tree(tmp_path / "two", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png")
+    source = read(tmp_path / "two")
+    assert {entry.label for entry in source.entries} == {"cat", "dog"}
+    assert "no test set" in source.notes[0]
+    tree(tmp_path / "one", "train/cat/1.png", "train/dog/2.png")
+    assert {entry.label for entry in read(tmp_path / "one").entries} == {"cat", "dog"}
+
+
+def test_trains_are_a_class(tmp_path: Path) -> None:
+    """A class called train is one, beside others and with folders inside, where there are no other sets."""
+    tree(tmp_path, "train/1.png", "train/steam/2.png", "bus/3.png")
+    source = read(tmp_path)
+    assert {entry.label for entry in source.entries} == {"train", "train/steam", "bus"}
+    assert not source.notes
+
+
+def test_beside_the_sets(tmp_path: Path) -> None:
+    """What lies beside the sets is left out and named; a photo in a set itself has no class."""
+    tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "extra/cat/3.png", "train/4.png")
+    source = read(tmp_path)
+    assert table(source) == {
+        ("train/cat/1.png", "cat", "train"),
+        ("test/cat/2.png", "cat", "test"),
+        ("train/4.png", "", "train"),
+    }
+    assert "extra/ (1)" in source.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["test/cat/1.png", "val/cat/2.png"], "no folder train"),
+        (["train/1.png", "test/2.png"], "in no class"),
+    ],
+)
+def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: str) -> None:
+    """One line."""
+    tree(tmp_path, *names)
+    with pytest.raises(OptionError, match=reason):
+        read(tmp_path)
+
+
+def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
+    """The same pixels never train and test; near-duplicates across the split are counted; a class only in test is left out."""
+    tree(
+        tmp_path,
+        "train/cat/1.png",
+        "train/dog/2.png",
+        "train/cat/3.png",
+        "test/cat/4.png",
+        "test/dog/5.png",
+        "test/fox/6.png",
+    )
+    shutil.copy(tmp_path / "train/cat/1.png", tmp_path / "test/cat/same.png")
+    Image.open(tmp_path / "train/dog/2.png").resize((96, 96)).save(tmp_path / "test/dog/near.png")
+    checkup: Checkup = examine(tmp_path)
+    verdicts = {verdict.entry.name: verdict for verdict in checkup.verdicts}
+    assert verdicts["test/cat/same.png"].usable
+    assert verdicts["train/cat/1.png"].reasons == ("same pixels as test/cat/same.png, which is a test photo",)
+    assert "no training photo" in verdicts["test/fox/6.png"].reasons[0]
+    assert [one.entry.name for one in checkup.leaks] == ["test/dog/near.png"]
+    assert any("1 of 4 test photos" in note for note in checkup.notes)
+    assert checkup.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\ncat/1.png,cat\ndog/2.png,dog\n",
+        "\ufeffpath;label;note\r\ncat/1.png;cat;x\r\ndog/2.png;dog;\r\n",
+        '"Label"\t"Path"\ncat\t"cat/1.png"\n\ndog\t./dog/2.png\n',
+        "path,label\ncat/1.png,cat\ndog/../dog/2.png,dog",
+    ],
+)
+def test_lists(tmp_path: Path, text: str) -> None:
+    """Delimiters, quotes, ends of line, a BOM, the order of columns: all the same photos."""
+    tree(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "list.csv").write_bytes(text.encode())
+    source = read(tmp_path / "list.csv")
+    assert [(entry.path.resolve(), entry.label) for entry in source.entries] == [
+        (tmp_path / "cat/1.png", "cat"), (tmp_path / "dog/2.png", "dog"),
+    ]  # fmt: skip
+
+
+def test_groups_and_splits(tmp_path: Path) -> None:
+    """A group is one group to the doctor; sets are kept; a line that is there twice counts once; absolute paths are taken."""
+    tree(tmp_path, "1.png", "2.png", "3.png", "4.png")
+    (tmp_path / "list.csv").write_text(
+        f"path,label,group,split\n1.png,cat,g,train\n2.png,dog,g,train\n3.png,cat,,test\n{tmp_path}/4.png,dog,h,val\n1.png,cat,g,train\n"
+    )
+    source = read(tmp_path / "list.csv")
+    assert [entry.split for entry in source.entries] == [
+        "validation" if entry.group == "h" else entry.split for entry in source.entries
+    ]
+    assert "1 lines name a photo again" in source.notes[0]
+    checkup = examine(source)
+    groups = {one.entry.name: checkup.groups[one.pixels_sha256 or ""] for one in checkup.verdicts}
+    assert groups["1.png"] == groups["2.png"] != groups["3.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no column 'path'"),
+        ("path,label\n", "holds no photo"),
+        ("path,class\n1.png,cat\n", "rename 'class' to 'label'"),
+        ("image,label\n1.png,cat\n", "rename 'image' to 'path'"),
+        ("path,label,label\n1.png,cat,dog\n", "two columns"),
+        ("path,label\n1.png\n", "line 2: no label for '1.png'"),
+        ("path,label\n1.png,\n", "line 2: no label"),
+        ("path,label\n,cat\n", "line 2: no path"),
+        ("path,label\n9.png,cat\n", "no file '9.png'"),
+        ("path,label\n1.png,cat\n1.png,dog\n", "line 3: '1.png' is named before"),
+        ("path,label,split\n1.png,cat,train\n1.png,cat,test\n", "named before"),
+        ("path,label,split\n1.png,cat,holdout\n", "expected train, val or test"),
+        ('path,label\n"1.png,cat\n', "check its quotes"),
+        ("path,label\n1.png,/cat\n", "no class name"),
+        ("path,label\na\0b,cat\n", "path|CSV"),
+        ("path,label\n" + "9.png,cat\n" * 9, "and 6 more lines"),
+        (b"path,label\n1.png,caf\xe9\n", "not UTF-8"),
+        ("path,label\n1.png,cat\n".encode("utf-16"), "not UTF-8"),
+    ],
+)
+def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: str) -> None:
+    """One line that says where and what."""
+    photo(tmp_path / "1.png", 0)
+    (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(OptionError, match=reason) as error:
+        read(tmp_path / "list.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_a_list_that_is_a_pipe_or_names_one(tmp_path: Path) -> None:
+    """Neither is waited for."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(OptionError, match="named pipe"):
+        read(tmp_path / "pipe.csv")
+    photo(tmp_path / "1.png", 0)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "list.csv").write_text("path,label\n1.png,cat\npipe.png,cat\n")
+    verdicts = {one.entry.name: one.usable for one in examine(tmp_path / "list.csv").verdicts}
+    assert verdicts == {"1.png": True, "pipe.png": False}
+
+
+def test_labels_beside_a_folder(tmp_path: Path) -> None:
+    """A flat folder with a list: the list's photos, and a count of the others."""
+    tree(tmp_path / "photos", "1.png", "2.png", "3.png")
+    (tmp_path / "labels.csv").write_text("path,label\nphotos/1.png,cat\nphotos/2.png,dog\n")
+    source = read(tmp_path / "photos", tmp_path / "labels.csv")
+    assert [entry.label for entry in source.entries] == ["cat", "dog"]
+    assert "1 photos" in source.notes[-1]
+
+
+def zipped(path: Path, root: Path, prefix: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each in sorted(root.rglob("*.*")):
+            archive.write(each, prefix + str(each.relative_to(root)))
+        archive.writestr("__MACOSX/cat/._1.png", b"x")
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "photos/", "a/b/"])
+def test_a_zip_is_a_folder(tmp_path: Path, prefix: str) -> None:
+    """The same files, classes and hashes, with folders around them or not; nothing stays on the disk."""
+    tree(tmp_path / "photos", "cat/1.png", "dog/2.png", "кот/3.png")
+    archive = zipped(tmp_path / "photos.zip", tmp_path / "photos", prefix)
+    with open_source(archive) as source:
+        assert table(source) == table(read(tmp_path / "photos"))
+        folder = source.root
+    assert not folder.exists()
+    ours, theirs = examine(archive), examine(tmp_path / "photos")
+    assert [one.pixels_sha256 for one in ours.verdicts] == [one.pixels_sha256 for one in theirs.verdicts]
+
+
+def member(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    info.flag_bits |= flags
+    return info
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        (member("../out.png"), "leads out"),
+        (member("cat/../../out.png"), "leads out"),
+        (member("/etc/out.png"), "leads out"),
+        (member("C:/out.png"), "leads out"),
+        (member("..\\out.png"), "leads out"),
+        (member("cat/link.png", stat.S_IFLNK | 0o777), "link or device"),
+        (member("cat/pipe.png", stat.S_IFIFO | 0o777), "link or device"),
+    ],
+)
+def test_zips_that_are_refused(tmp_path: Path, info: zipfile.ZipInfo, reason: str) -> None:
+    """Whatever would write or read elsewhere; nothing is unpacked."""
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr(info, b"/etc/passwd")
+    with pytest.raises(OptionError, match=reason), open_source(tmp_path / "bad.zip"):
+        pytest.fail("opened")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.zip"]
+
+
+def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zip that would take far more than it is, or holds too many files, is refused before it is unpacked."""
+    monkeypatch.setattr("godeeper.photos.zipped.FREE", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cat/zeros.png", bytes(1 << 24))
+    with pytest.raises(OptionError, match="more than photos take"):
+        read(tmp_path / "bomb.zip")
+    monkeypatch.setattr("godeeper.photos.zipped.MOST_FILES", 0)
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        archive.writestr("cat/1.png", b"x")
+    with pytest.raises(OptionError, match="more than photos take"):
+        read(tmp_path / "many.zip")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("a.tar", "only zip"), ("a.tar.gz", "only zip"), ("a.jpg", "is a file"), ("gone.zip", "cannot read the folder")],
+)
+def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
+    """One line says what is read."""
+    if not name.startswith("gone"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(OptionError, match=reason):
+        read(tmp_path / name)
+
+
+def test_fuzzed_lists_and_zips(tmp_path: Path) -> None:
+    """Damaged in any way, they are read or refused by one line: nothing else comes out, and nothing is left."""
+    tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
+    good = zipped(tmp_path / "good.zip", tmp_path / "photos").read_bytes()
+    text = b'path,label,group,split\nphotos/cat/1.png,cat,"a ""b""",train\r\nphotos/dog/2.png;dog;;\n'
+    deal = random.Random(11)
+    for kind, start in [("zip", good), ("csv", text)] * 400:
+        broken = bytearray(start)
+        for _ in range(deal.randint(1, 6)):
+            place = deal.randrange(len(broken))
+            choice = deal.random()
+            if choice < 0.5:
+                broken[place] = deal.randrange(256)
+            elif choice < 0.75:
+                del broken[place : place + deal.randint(1, 40)]
+            else:
+                broken[place:place] = deal.choice([b"\0", b"\n", b'"', b",", b"\xff", b"PK\x05\x06", b"../"])
+        path = tmp_path / f"case.{kind}"
+        path.write_bytes(bytes(broken) or b"x")
+        with suppress(GodeeperError):
+            read(path)
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "good.zip", "case.zip", "case.csv"}
+
+
+def test_names_in_other_encodings(tmp_path: Path) -> None:
+    """UTF-8 that a program did not mark as such is understood."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("cat/KOT__.png", b"x")
+    (tmp_path / "a.zip").write_bytes(buffer.getvalue().replace(b"KOT__", "é€".encode()))
+    with unzipped(tmp_path / "a.zip") as folder:
+        assert [path.name for path in folder.rglob("*.png")] == ["é€.png"]
