@@ -167,7 +167,8 @@ def resolve_one(network: Network, text: str) -> Tensor:
 def look_up(network: Network, reference: Reference) -> Meaning:
     """The site and stage of a plain name, perhaps with its convention before a colon."""
     convention, name = split_convention(network, reference.name)
-    meant = meanings(network, convention).get(name, ())
+    known = meanings(network, convention)
+    meant = known.get(name) or known.get(name.removeprefix(network.scope), ())
     if not meant:
         raise unknown(network, reference, convention, name)
     if len(meant) > 1:
@@ -210,7 +211,7 @@ def match_pattern(network: Network, reference: Reference) -> list[Meaning]:
     ``mixed_4/**/Conv2D`` its raw convolutions.
     """
     convention, name = split_convention(network, reference.name)
-    pattern = compile_pattern(name)
+    pattern = compile_pattern(name.removeprefix(network.scope))
     found = [pair for pair, names in pattern_names(network, convention) if any(map(pattern.fits, names))]
     if not found:
         raise UnknownAddress(reference.text, (), f"no name fits this pattern; list them with: {listing(network)}")
@@ -273,7 +274,8 @@ def meanings(network: Network, convention: str | None = None) -> dict[str, tuple
                 names += convention_spellings(each, stage, spelled)
             for name in names:
                 table.setdefault(name, {})[site.index, stage] = site, stage
-    return {name: tuple(meant.values()) for name, meant in table.items()}
+    known = {name: tuple(meant.values()) for name, meant in table.items()}
+    return known | {alias: known[ours] for alias, ours in network.aliases if ours in known}
 
 
 def convention_spellings(convention: Convention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:

@@ -89,6 +89,8 @@ class Network:
     ``family`` says whose conventions name its sites and whose dialects it has.  ``stored_gamma``:
     batch normalisation has a scale of its own.  ``auxiliary``: the side classifier, less its last
     layer, that hangs on each of the modules ``auxiliary_after``; counted in parameters, never run.
+    ``scope`` may stand before any name, and ``aliases`` are further names of tensors -> ours, as the file that the
+    weights are from has them.
     """
 
     name: str
@@ -101,6 +103,8 @@ class Network:
     dialect: str = "keras"
     family: str = "inception_v3"
     stored_gamma: bool = False
+    scope: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def branch(label: str, *steps: Step) -> Branch:

@@ -52,7 +52,11 @@ def add_to(verbs: Verbs) -> None:
     add.add_argument(
         "--scaling",
         metavar="S",
-        help="inception, imagenet or 2015: how photos were scaled in training (default: as the dialect does)",
+        help="how photos were scaled in training: unit (x / 255), inception, imagenet, 2015, raw, or SUBTRACT/DIVIDE "
+        "(default: as the dialect does)",
+    )
+    add.add_argument(
+        "--which", metavar="PART", help="which copy to take where a file holds several: its prefix, or ema (averages)"
     )
     add.add_argument("--replace", action="store_true", help="put them in the place of those that have the name")
     verify = add_command(
@@ -110,7 +114,17 @@ def run_add(options: argparse.Namespace) -> int:
     from .progress import bar
 
     with bar() as report:
-        added = add(options.what, Options(options.name, options.labels, options.scaling, options.replace), report)
+        added = add(
+            options.what,
+            Options(
+                name=options.name,
+                labels=options.labels,
+                scaling=options.scaling,
+                which=options.which,
+                replace=options.replace,
+            ),
+            report,
+        )
     if options.json:
         print_json({**record(added.file), "found": list(added.notes)})
         return 0

@@ -11,22 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint.dialects import DIALECTS, in_dialect
-from ..blueprint.inception_v3 import INCEPTION_V3
-from ..blueprint.ops import Network
 from ..errors import WeightsError
-from .conventions import AXES, CONVENTIONS, Convention, Layout, Slot
-from .file import ARCHITECTURES, Description, expected_tensors
+from .conventions import AXES, NORM_PARTS, Convention, Layout, Slot
+from .file import BATCHNORM_EPSILON, Description, expected_tensors
 from .formats.foreign import FLOATS, Foreign
 from .labels import labels_for
+from .parts import FOLDED, few, select
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-
-PREFIXES = ("module.", "_orig_mod.", "model.", "inception.")
-"""What wrappers (DataParallel, torch.compile, people's own classes) put before every name."""
 
 PREPROCESSING = {
     "2015": {"size": 299, "fit": "squash", "filter": "tf2015", "subtract": 128.0, "divide": 128.0},
@@ -39,8 +35,6 @@ PREPROCESSING = {
 torchvision normalises with ImageNet's mean and deviation, and its network's ``transform_input`` undoes that:
 what enters the first convolution is x / 127.5 - 1, x from 0 to 255.
 """
-
-MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ def adopt(
     licence: str = "unknown: ask where the file is from",
     preprocessing: Mapping[str, Any] | None = None,
     labels: tuple[str, ...] = (),
+    which: str | None = None,
 ) -> Adopted:
     """Foreign weights as ours, checked whole.
 
@@ -70,16 +65,20 @@ def adopt(
         licence: under which licence they are.
         preprocessing: fields that differ from the dialect's own.
         labels: one a class; the dialect's own, if not given.
+        which: the part of the file to take, by its prefix or as ``ema``, where there are several.
 
     Raises:
-        WeightsError: it is another network, or tensors are missing, unknown, of another shape, or not finite.
+        WeightsError: there are several networks in it and ``which`` does not say which; it is another network, or tensors are missing, unknown, of another shape, or not finite.
     """
-    bare = without_prefix(foreign)
-    network, convention = recognise(bare)
+    selected = select(foreign, which)
+    bare, network, convention = selected.foreign, selected.network, selected.convention
     slots = convention.slots(network, bare.tensors)
+    bare, about_folding = unfolded(bare, slots)
+    bare, about_output = two_classes(bare, slots)
     classes = count_classes(bare, slots)
     dialect, why = decide_dialect(convention, classes, bare, slots)
-    named, about_labels = labels_for(dialect, classes, labels or bare.labels)
+    own = bare.labels if classes == DIALECTS[dialect].classes else ()
+    named, about_labels = labels_for(dialect, classes, labels or own, logistic=bool(about_output), partial=not labels)
     network = replace(in_dialect(network, dialect), classes=classes or DIALECTS[dialect].classes)
     expected = expected_tensors(network, with_classifier=bool(classes))
     theirs = {slot.name: (found, slot.layout) for found, slot in slots.items() if found in bare.tensors}
@@ -88,7 +87,19 @@ def adopt(
     tensors = {ours: fitted(bare, *theirs[ours], shape) for ours, shape in expected.items()}
     check_values(bare, {theirs[ours][0]: values for ours, values in tensors.items()})
     reasons = tuple(
-        filter(None, (*why, *foreign.notes, dropped_note(dropped), *type_notes(bare, theirs, expected), about_labels))
+        filter(
+            None,
+            (
+                *why,
+                *selected.reasons,
+                *foreign.notes,
+                about_folding,
+                about_output,
+                dropped_note(dropped),
+                *type_notes(bare, theirs, expected),
+                about_labels,
+            ),
+        )
     )
     description = Description(
         name=name,
@@ -100,43 +111,72 @@ def adopt(
         licence=licence,
         notes="; ".join(reasons),
         quantised={},
+        scope=selected.scope,
+        aliases=selected.aliases,
     )
     return Adopted(tensors, description, reasons)
-
-
-def without_prefix(foreign: Foreign) -> Foreign:
-    """The file with what a wrapper put before every name taken off."""
-    for prefix in PREFIXES:
-        if foreign.tensors and all(name.startswith(prefix) for name in foreign.tensors):
-            cut = len(prefix)
-            tensors = {name[cut:]: values for name, values in foreign.tensors.items()}
-            types = {name[cut:]: kind for name, kind in foreign.types.items()}
-            return without_prefix(replace(foreign, tensors=tensors, types=types))
-    return foreign
-
-
-def recognise(foreign: Foreign) -> tuple[Network, Convention]:
-    """The network and the convention under which most of the file's names are known."""
-    networks = [network for network in ARCHITECTURES.values() if network.family == INCEPTION_V3.family]
-    candidates = [(network, convention) for network in networks for convention in CONVENTIONS]
-
-    def known(candidate: tuple[Network, Convention]) -> int:
-        network, convention = candidate
-        return sum(name in foreign.tensors for name in convention.slots(network, foreign.tensors))
-
-    best = max(candidates, key=known)
-    if known(best) < len(best[1].slots(best[0], foreign.tensors)) / 4:
-        raise WeightsError(
-            f"{foreign.path}: weights of another network: its {len(foreign.tensors)} tensors are called {few(foreign.tensors)}; "
-            f"expected those of {INCEPTION_V3.name} as the 2015 graph, slim, torchvision or Keras call them"
-        )
-    return best
 
 
 def count_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> int:
     """How many classes the file's classifier tells apart; 0 where it has none."""
     found = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
     return foreign.tensors[found[0]].size if found else 0
+
+
+def unfolded(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, str]:
+    """Normalisations that were folded into kernels, as ones that only add: gamma 1, mean 0, variance 1 - epsilon.
+
+    Their scale is 1 to the last bit of single precision, so nothing is lost.
+    """
+    import numpy as np
+
+    scopes = {slot.name: found for found, slot in slots.items()}
+    tensors, types = dict(foreign.tensors), dict(foreign.types)
+    for kernel in foreign.folded:
+        bias, kind = tensors.pop(f"{kernel}{FOLDED}"), types.pop(f"{kernel}{FOLDED}")
+        site = slots[kernel].name.removesuffix("/conv2d_params") if kernel in slots else ""
+        parts = {part: scopes.get(f"{site}/batchnorm/{part}") for part in NORM_PARTS}
+        if any(found in tensors for found in parts.values()):
+            continue
+        stands = {"gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1 - BATCHNORM_EPSILON}
+        for part, found in parts.items():
+            if found is not None:
+                tensors[found] = bias if part == "beta" else np.full(bias.shape, stands[part], np.float32)
+                types[found] = kind if part == "beta" else "float32"
+    count = len(foreign.folded)
+    note = f"{count} normalisations are folded into their kernels: biases stand for them" if count else ""
+    return replace(foreign, tensors=tensors, types=types), note
+
+
+def two_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, str]:
+    """A classifier of one output, the logistic of class 1, as one of two: softmax over (0, z) is (1 - p, p)."""
+    import numpy as np
+
+    found = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
+    biases = foreign.tensors.get(found["softmax/biases"])
+    matrix = foreign.tensors.get(found["softmax/weights"])
+    last = foreign.activation
+    if biases is None or matrix is None:
+        return foreign, ""
+    if biases.shape != (1,):
+        if last in ("sigmoid", "Sigmoid"):
+            raise WeightsError(
+                f"{foreign.path}: {biases.size} outputs that end in a sigmoid say yes or no to each class for itself; "
+                "expected a softmax, or one output; --which network takes the network without them"
+            )
+        return foreign, ""
+    if last and last not in ("sigmoid", "Sigmoid"):
+        raise WeightsError(
+            f"{foreign.path}: one output that ends in {last} is no classifier; expected a sigmoid, or two or more classes"
+        )
+    axis = 0 if slots[found["softmax/weights"]].layout == "classes first" else matrix.ndim - 1
+    tensors = {
+        **foreign.tensors,
+        found["softmax/weights"]: np.concatenate([np.zeros_like(matrix), matrix], axis),
+        found["softmax/biases"]: np.concatenate([np.zeros_like(biases), biases]),
+    }
+    sure = "one output with a sigmoid" if last else "one output, taken for a sigmoid's"
+    return replace(foreign, tensors=tensors), f"{sure}: p is the probability of the second class, 1 - p of the first"
 
 
 def decide_dialect(
@@ -257,9 +297,3 @@ def dropped_note(dropped: list[str]) -> str:
     """What was left out on purpose."""
     side = [name for name in dropped if "AuxLogits" in name]
     return f"the auxiliary head ({len(side)} tensors of AuxLogits) is for training only: dropped" if side else ""
-
-
-def few(names: Iterable[str]) -> str:
-    """The first names, and that there are more."""
-    listed = list(names)
-    return ", ".join(listed[:MOST_NAMED]) + (", …" if len(listed) > MOST_NAMED else "")

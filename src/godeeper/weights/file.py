@@ -41,7 +41,8 @@ class Description:
 
     ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` (on the
     0 … 255 scale, one number or one a colour).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one a class, or none
-    where the file has no classifier.  ``sha256``: of everything else in the file.
+    where the file has no classifier.  ``sha256``: of everything else in the file.  ``scope``: what the file that these
+    weights are from writes before its names.  ``aliases``: its further names of tensors -> ours.
     """
 
     name: str
@@ -55,6 +56,12 @@ class Description:
     quantised: Mapping[str, tuple[float, float]] = field(repr=False)
     sha256: str = ""
     format: int = FORMAT
+    scope: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON; fields that came later are left out where they are empty, so that older files keep their hashes."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("scope", "aliases")}
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,12 @@ class WeightsFile:
     def network(self) -> Network:
         """The blueprint, in the dialect these weights were made in, with as many classes as they have labels."""
         network = in_dialect(ARCHITECTURES[self.description.architecture], self.description.dialect)
-        return replace(network, classes=len(self.description.labels) or network.classes)
+        return replace(
+            network,
+            classes=len(self.description.labels) or network.classes,
+            scope=self.description.scope,
+            aliases=tuple(self.description.aliases.items()),
+        )
 
     @cached_property
     def expected(self) -> dict[str, tuple[int, ...]]:
@@ -230,14 +242,14 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Descript
     from safetensors.numpy import save
 
     described = replace(description, sha256=content_sha256(tensors, description))
-    payload = save(dict(tensors), metadata={"godeeper": json.dumps(asdict(described), sort_keys=True)})
+    payload = save(dict(tensors), metadata={"godeeper": json.dumps(described.as_dict(), sort_keys=True)})
     write_atomically(path, payload)
     return read(path)
 
 
 def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description) -> str:
     """SHA-256 over the description (its own hash left out) and every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(asdict(replace(description, sha256="")), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(replace(description, sha256="").as_dict(), sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"\n{name} {tensor.dtype} {tensor.shape}\n".encode())

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError, UnknownName, WeightsError
+from ..errors import OptionError, UnknownName
 from ..files import is_file, is_there
 from .adopt import adopt
 from .download import Downloader, Report, quiet
 from .file import Description, WeightsFile, read, write
 from .formats import read_foreign
+from .formats.foreign import Foreign
+from .labels import labels_beside, read_labels
 from .official import OFFICIAL, SCALINGS, Digests, Release, check, digests, pin, recognise
 from .registry import ENDING, INSTALLED, installed_paths, weights_folder
 
@@ -39,13 +41,15 @@ class Added:
 class Options:
     """What the user says about a file that cannot be told from it.
 
-    ``labels``: a text file, one class a line.  ``scaling``: one of ``SCALINGS``.  ``replace``: put the
+    ``labels``: a text file, one class a line.  ``scaling``: one of ``SCALINGS``.  ``which``: the part of
+    the file to take, where it holds several copies.  ``replace``: put the
     weights in the place of those that have the name.
     """
 
     name: str | None = None
     labels: Path | None = None
     scaling: str | None = None
+    which: str | None = None
     replace: bool = False
 
 
@@ -101,17 +105,32 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
     preprocessing: Mapping[str, Any] = release.preprocessing if release else {}
     if options.scaling:
         preprocessing = SCALINGS[options.scaling]
+    labels, about_labels = chosen_labels(path, foreign, options)
     adopted = adopt(
         foreign,
         name,
         source=f"{release.address if release else path.name}, SHA-256 {got.sha256}",
         preprocessing=preprocessing,
-        labels=read_labels(options.labels) if options.labels else (),
+        labels=labels,
+        which=options.which,
         **({"licence": release.licence} if release else {}),
     )
     recognised = f"this is the official release {release.name}" if release else ""
     file = write_checked(name, adopted.tensors, adopted.description)
-    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons))))
+    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons, about_labels))))
+
+
+def chosen_labels(path: Path, foreign: Foreign, options: Options) -> tuple[tuple[str, ...], str]:
+    """The user's labels, or those that lie beside a retrained graph; and a note on these."""
+    if options.labels:
+        return read_labels(options.labels), ""
+    beside = labels_beside(path) if any(is_retrained(head.weights) for head in foreign.heads) else None
+    return (read_labels(beside), f"the labels are those of {beside.name}, beside the graph") if beside else ((), "")
+
+
+def is_retrained(weights: str) -> bool:
+    """Whether a graph's classifier is not the one that it was released with."""
+    return not weights.endswith("softmax/weights")
 
 
 def write_checked(name: str, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
@@ -135,9 +154,9 @@ def own_file(path: Path) -> WeightsFile | None:
 def add_own(file: WeightsFile, options: Options) -> Added:
     """Install a file that godeeper wrote, under its own name or another."""
     name = free_name(options.name or file.name, options)
-    if options.labels or options.scaling:
+    if options.labels or options.scaling or options.which:
         raise OptionError(
-            f"{file.path}: a godeeper weights file has labels and scaling of its own; leave both options out"
+            f"{file.path}: a godeeper weights file has labels and scaling of its own; leave these options out"
         )
     file.verify()
     with file.numbers() as numbers:
@@ -184,12 +203,3 @@ def name_of(path: Path) -> str:
     """A name for weights out of their file's."""
     stem = path.resolve().parent.name if path.stem in COMMON_STEMS else path.stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "weights"
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """The lines of a text file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: cannot read the labels ({error}); expected text, one class a line") from None
-    return tuple(line.strip() for line in lines if line.strip())

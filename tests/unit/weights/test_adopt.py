@@ -237,7 +237,7 @@ def test_another_network_is_refused_by_its_names() -> None:
     }
     theirs |= {"fc.weight": np.ones((1000, 2048), np.float32), "fc.bias": np.ones(1000, np.float32)}
     with pytest.raises(
-        WeightsError, match=r"another network: its 32 tensors are called layer1\.0\.conv1\.weight"
+        WeightsError, match=r"another network \(a ResNet\): its 32 tensors are called layer1\.0\.conv1\.weight"
     ) as caught:
         adopted(theirs)
     assert "\n" not in str(caught.value)

@@ -41,11 +41,24 @@ BROKEN_ZIP = (
 
 
 @dataclass(frozen=True)
+class GraphHead:
+    """A classifier in a graph: its constants, what it ends in, and what the graph calls its tensors -> our names."""
+
+    weights: str
+    biases: str
+    activation: str
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A foreign weights file, read.
 
     ``tensors``: the file's own names -> numbers in the file's own layout.  ``types``: names -> the type they
     are stored in.  ``operations``: nodes of a graph -> the operation there, where the file has a graph.
+    ``heads``: the classifiers of a graph, told from how its nodes hang together.  ``folded``: kernels -> the
+    constants added to what they give, where normalisations were folded.  ``activation``: what a classifier of Keras
+    ends in, where the file says so.
     ``labels``: one a class, where the file brings them.  ``notes``: what had to be put right.
     """
 
@@ -54,6 +67,9 @@ class Foreign:
     tensors: Mapping[str, NDArray[Any]] = field(repr=False)
     types: Mapping[str, str] = field(repr=False)
     operations: Mapping[str, str] = field(default_factory=dict, repr=False)
+    heads: tuple[GraphHead, ...] = ()
+    folded: Mapping[str, str] = field(default_factory=dict, repr=False)
+    activation: str = ""
     labels: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
 

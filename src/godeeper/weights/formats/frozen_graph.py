@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
+from ...files import read_regular
 from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged
+from .graph_heads import Links, folded, heads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,11 +64,11 @@ def read(path: Path) -> Foreign:
     if path.stat().st_size > MOST_BYTES:
         raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
     beside = {
-        name: path.with_name(name).read_bytes()
+        name: read_regular(path.with_name(name))
         for name in (CLASSES_MEMBER, NAMES_MEMBER)
         if path.with_name(name).is_file()
     }
-    return read_bytes(path, path.read_bytes(), labels(beside))
+    return read_bytes(path, read_regular(path), labels(beside))
 
 
 def read_archive(path: Path) -> Foreign:
@@ -108,7 +110,18 @@ def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign
     tensors = {name: constant[1] for name, constant in constants.items() if constant}
     notes = normalisations(path, nodes, tensors)
     operations = {node.name: node.operation for node in nodes}
-    return Foreign(path, FORMAT, tensors, types, operations, labels, notes)
+    links = Links(nodes)
+    return Foreign(
+        path,
+        FORMAT,
+        tensors,
+        types,
+        operations,
+        heads=tuple(heads(links, tensors)),
+        folded=folded(links, tensors),
+        labels=labels,
+        notes=notes,
+    )
 
 
 def read_nodes(graph: memoryview) -> Iterator[Node]:

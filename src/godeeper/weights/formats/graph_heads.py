@@ -1,0 +1,104 @@
+"""How a graph's constants hang together: its classifiers, and normalisations that were folded into kernels.
+
+TensorFlow's retrain.py lets people choose what the classifier's nodes are called, and its versions differ; so the
+classifier is told from the operations.  Source: tensorflow/examples/image_retraining/retrain.py,
+tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .foreign import GraphHead
+
+if TYPE_CHECKING:
+    from .frozen_graph import Node
+
+THROUGH = ("Identity", "PlaceholderWithDefault", "CheckNumerics", "StopGradient", "Enter")
+"""Operations whose result is their first input."""
+
+ADDING = ("Add", "AddV2", "BiasAdd")
+ENDS = ("Softmax", "Sigmoid")
+FEATURES = "pool_3/_reshape"
+MOST_STEPS = 16
+
+
+class Links:
+    """The nodes of a graph by name, and by what they read."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = {node.name: node for node in nodes}
+        self.readers: dict[str, list[Node]] = defaultdict(list)
+        for node in nodes:
+            for name in dict.fromkeys(node.inputs):
+                self.readers[name].append(node)
+
+    def source(self, name: str) -> str:
+        """Where a value is from, back through operations that hand it on."""
+        for _ in range(MOST_STEPS):
+            node = self.nodes.get(name)
+            if node is None or node.operation not in THROUGH or not node.inputs:
+                break
+            name = node.inputs[0]
+        return name
+
+    def behind(self, name: str, operations: Collection[str]) -> Node | None:
+        """The one node of these operations that reads ``name``, perhaps through others that hand it on."""
+        for _ in range(MOST_STEPS):
+            found = [node for node in self.readers[name] if node.operation in operations]
+            handing = [node for node in self.readers[name] if node.operation in THROUGH]
+            if found or len(handing) != 1:
+                return found[0] if len(found) == 1 else None
+            name = handing[0].name
+        return None
+
+
+def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
+    """The classifiers: a matrix product of the network's features with a constant, and a constant added."""
+    for product in links.nodes.values():
+        if product.operation != "MatMul" or len(product.inputs) != 2:
+            continue
+        features, weights = map(links.source, product.inputs)
+        adding = links.behind(product.name, ADDING)
+        added = [links.source(name) for name in adding.inputs] if adding else []
+        biases = next((name for name in added if name in constants), "")
+        if adding is None or weights not in constants or not biases or not reads_features(links, features):
+            continue
+        end = links.behind(adding.name, ENDS)
+        names = {adding.name: "softmax/logits", **({end.name: "softmax"} if end else {})}
+        names |= dict.fromkeys(handed_on(links, product.inputs[0]), FEATURES)
+        yield GraphHead(weights, biases, end.operation if end else "", names)
+
+
+def reads_features(links: Links, name: str) -> bool:
+    """Whether a value is the network's features: its last pool, or a place where they are fed."""
+    node = links.nodes.get(name)
+    return name.endswith(FEATURES) or node is None or node.operation == "Placeholder"
+
+
+def handed_on(links: Links, name: str) -> Iterator[str]:
+    """The nodes through which a value goes unchanged, the features themselves left out."""
+    for _ in range(MOST_STEPS):
+        node = links.nodes.get(name)
+        if node is None or node.name.endswith(FEATURES):
+            return
+        yield name
+        if node.operation not in THROUGH or not node.inputs:
+            return
+        name = node.inputs[0]
+
+
+def folded(links: Links, constants: Mapping[str, object]) -> dict[str, str]:
+    """Kernels -> the constants added to what they give, for convolutions without a normalisation."""
+    pairs: dict[str, str] = {}
+    for node in list(links.nodes.values()):
+        if node.operation != "Conv2D" or len(node.inputs) != 2:
+            continue
+        kernel, adding = links.source(node.inputs[1]), links.behind(node.name, ADDING)
+        added = [links.source(name) for name in adding.inputs] if adding else []
+        bias = next((name for name in added if name in constants), "")
+        if kernel in constants and bias:
+            pairs[kernel] = bias
+    return pairs

@@ -1,0 +1,40 @@
+"""Networks that people have weights of and godeeper cannot read yet, told from what their tensors are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+NOT_YET = "reading these is not supported yet; expected weights of Inception v3"
+
+LONGEST = 512
+
+KNOWN = (
+    (r"inception3a\.branch1\.conv\.weight$", f"weights of GoogLeNet as torchvision calls it; {NOT_YET}"),
+    (r"(^|/)mixed3a_1x1_w$", f"weights of GoogLeNet as Google released it in 2015 (inception5h); {NOT_YET}"),
+    (r"inception_3a/1x1", f"weights of GoogLeNet as Caffe calls it; {NOT_YET}"),
+    (r"InceptionV1/Mixed_3b/", f"weights of GoogLeNet as slim calls it; {NOT_YET}"),
+    (r"features\.3\.conv\.conv\.weight$", f"weights of Inception v4 as timm calls it; {NOT_YET}"),
+    (r"InceptionV4/Mixed_3a/", f"weights of Inception v4 as slim calls it; {NOT_YET}"),
+    (r"mixed_5b\.branch0\.conv\.weight$|block35_1_conv|InceptionResnetV2/", "Inception-ResNet v2"),
+    (r"inception_3a_1x1\.weight$", "BN-Inception (Inception v2)"),
+    (r"InceptionV2/", "Inception v2 as slim calls it"),
+    (r"layer1\.0\.conv1\.weight$|conv2_block1_1_conv|resnet_v[12]_", "a ResNet"),
+    (r"block1_conv1|features\.0\.weight$", "perhaps VGG or AlexNet"),
+    (r"block2_sepconv1", "Xception"),
+    (r"MobilenetV[123]/|conv_dw_1|expanded_conv", "a MobileNet"),
+    (r"_blocks\.0\._depthwise_conv|block1a_dwconv|blocks\.0\.0\.conv_dw", "an EfficientNet or MobileNet"),
+    (r"denseblock1|conv2_block1_0_bn", "a DenseNet"),
+    (r"encoder\.layers?\.0\.|blocks\.0\.attn\.", "a transformer"),
+)
+"""A name that only this network has -> what to say of it; the first that fits."""
+
+
+def known_network(names: Iterable[str]) -> str:
+    """The network that tensors of these names are of, or a whole sentence where it is one of ours; empty if unknown."""
+    listed = [name for name in names if len(name) < LONGEST]
+    for pattern, what in KNOWN:
+        found = next((name for name in listed if re.search(pattern, name)), None)
+        if found:
+            return f"{what} (it has {found})" if NOT_YET in what else what
+    return ""

@@ -1,0 +1,165 @@
+"""Which part of a file is the network: prefixes, copies, classifiers of any name, and what else lies beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from godeeper.errors import WeightsError
+from godeeper.weights.install import Options, add
+
+Make = Callable[..., Any]
+Write = Callable[..., Path]
+FEATURES = 18
+
+
+@pytest.fixture
+def network(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
+    """The tiny network with torchvision's names, without its classifier."""
+    tensors: dict[str, Any] = as_torchvision(numbers_of(classes=0))
+    return tensors
+
+
+@pytest.fixture
+def dense() -> dict[str, Any]:
+    """A classifier of three classes."""
+    random = np.random.default_rng(3)
+    return {
+        "weight": random.normal(size=(3, FEATURES)).astype(np.float32),
+        "bias": random.normal(size=3).astype(np.float32),
+    }
+
+
+def under(prefix: str, tensors: dict[str, Any], change: float = 0) -> dict[str, Any]:
+    return {prefix + name: values + np.asarray(change, values.dtype) for name, values in tensors.items()}
+
+
+def numbers(added: Any) -> dict[str, Any]:
+    with added.file.numbers() as stored:
+        return {name: stored.values(name) for name in added.file.expected}
+
+
+@pytest.mark.parametrize("head", ["fc", "fc.1", "classifier", "net.fc.0", "head.linear"])
+@pytest.mark.parametrize("prefix", ["", "net.", "backbone.", "model.inception.", "module.", "my_own.thing.0."])
+def test_any_prefix_and_any_classifier_is_found(
+    network: Any, dense: Any, torch_file: Write, prefix: str, head: str
+) -> None:
+    """A wrapper's attribute, and a classifier beside the network or inside of a Sequential, give the same weights."""
+    tensors = under(prefix, network) | under(f"{head}.", dense)
+    added = add(torch_file(tensors))
+    np.testing.assert_array_equal(numbers(added)["softmax/weights"], dense["weight"].T)
+    assert len(added.file.description.labels) == 3
+    plain = add(torch_file(network | under("fc.", dense)), Options(name="plain"))
+    for name, values in numbers(plain).items():
+        np.testing.assert_array_equal(numbers(added)[name], values)
+
+
+def test_a_one_by_one_convolution_is_a_classifier(network: Any, dense: Any, torch_file: Write) -> None:
+    """(K, features, 1, 1) holds the same numbers as (K, features)."""
+    tensors = network | {"head.weight": dense["weight"][:, :, None, None], "head.bias": dense["bias"]}
+    np.testing.assert_array_equal(numbers(add(torch_file(tensors)))["softmax/weights"], dense["weight"].T)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"criterion.weight": np.ones(3, np.float32)},
+        {"accuracy.tp": np.ones(3, np.int64), "confusion.matrix": np.ones((3, 3), np.float32)},
+        {"ema.decay": np.array(0.9, np.float32), "ema.num_updates": np.array(7)},
+        {"normalise.mean": np.ones((1, 1), np.float32)},
+    ],
+)
+def test_what_is_not_the_network_s_is_listed_and_left(
+    network: Any, dense: Any, torch_file: Write, beside: dict[str, Any]
+) -> None:
+    """A loss's weights and a metric's state do no harm, and their names are said and kept."""
+    added = add(torch_file(under("net.", network | under("fc.", dense)) | beside))
+    notes = [note for note in added.notes if note.startswith("left")]
+    assert all(name in notes[0] for name in beside)
+    assert notes[0] in added.file.description.notes
+
+
+@pytest.mark.parametrize(
+    ("layers", "named"),
+    [
+        ({"fc.0.weight": np.ones((8, FEATURES)), "fc.0.bias": np.ones(8), "fc.3.weight": np.ones((3, 8)), "fc.3.bias": np.ones(3)}, "fc.3"),
+        ({"stem.weight": np.ones((3, 1, 3, 3))}, "stem"),
+        ({"bn.weight": np.ones(FEATURES), "bn.bias": np.ones(FEATURES), "bn.running_mean": np.ones(FEATURES)}, "bn"),
+        ({"gem_pool.p": np.ones(1)}, "gem_pool"),
+    ],
+    ids=["two dense layers", "a convolution", "a normalisation", "a pool that learns"],
+)  # fmt: skip
+def test_further_layers_are_another_network(
+    network: Any, torch_file: Write, layers: dict[str, Any], named: str
+) -> None:
+    """Whatever computes and is not Inception's is refused by name; --which takes the network alone."""
+    path = torch_file(network | {name: values.astype(np.float32) for name, values in layers.items()})
+    with pytest.raises(WeightsError, match=rf"layers that Inception does not have \(.*{named}.*--which network"):
+        add(path)
+    assert add(path, Options(which="network")).file.description.labels == ()
+
+
+def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write) -> None:
+    """Colour and shape at once is not one answer."""
+    path = torch_file(network | under("color.", dense) | under("shape.", dense))
+    with pytest.raises(WeightsError, match=r"2 classifiers \(color\.weight, shape\.weight\)"):
+        add(path)
+
+
+@pytest.mark.parametrize("prefix", ["ema.", "ema_model.module.", "state_dict_ema.", "model_ema.", "swa_model."])
+def test_averages_beside_the_weights_are_said_and_can_be_chosen(
+    network: Any, dense: Any, torch_file: Write, prefix: str
+) -> None:
+    """The weights themselves by default; averages by --which."""
+    whole = network | under("fc.", dense)
+    path = torch_file(under("net.", whole) | under(prefix, whole, 0.25))
+    plain, average = add(path), add(path, Options(name="average", which="ema"))
+    assert any("took net, the weights themselves" in note for note in plain.notes)
+    assert any("moving averages" in note for note in average.notes)
+    np.testing.assert_array_equal(
+        numbers(average)["softmax/biases"], numbers(plain)["softmax/biases"] + np.float32(0.25)
+    )
+
+
+def test_averages_alone_are_taken_and_said(network: Any, dense: Any, torch_file: Write) -> None:
+    """A file that holds nothing else leaves no choice."""
+    added = add(torch_file(under("ema.", network | under("fc.", dense))))
+    assert any("moving averages" in note for note in added.notes)
+
+
+def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any, torch_file: Write) -> None:
+    """Student and teacher: both names are in the message, and either can be taken."""
+    whole = network | under("fc.", dense)
+    path = torch_file(under("student.", whole) | under("teacher.", whole, 1))
+    with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\)"):
+        add(path)
+    with pytest.raises(WeightsError, match="nothing in it is called 'tutor'"):
+        add(path, Options(which="tutor"))
+    taken = add(path, Options(which="teacher"))
+    np.testing.assert_array_equal(numbers(taken)["softmax/biases"], dense["bias"] + 1)
+
+
+def test_one_module_under_two_names_is_one_network(network: Any, dense: Any, torch_file: Write) -> None:
+    """Lightning modules often keep a network twice; the same numbers are no choice to make."""
+    whole = network | under("fc.", dense)
+    add(torch_file(under("model.", whole) | under("net.", whole)))
+
+
+def test_safetensors_are_searched_alike(network: Any, dense: Any, safetensors_file: Write) -> None:
+    """Prefix, classifier and what is left do not depend on the format."""
+    added = add(safetensors_file(under("net.", network) | under("head.", dense) | {"loss.w": np.ones(3, np.float32)}))
+    assert len(added.file.description.labels) == 3
+
+
+def test_a_prefix_is_part_of_addresses(network: Any, dense: Any, torch_file: Write) -> None:
+    """The file's own names of tensors are addresses, also in patterns."""
+    from godeeper.blueprint.address import resolve, resolve_one
+
+    blueprint = add(torch_file(under("net.", network | under("fc.", dense)))).file.network
+    own = resolve_one(blueprint, "net.Mixed_2c.branch1x1")
+    assert own.address == resolve_one(blueprint, "Mixed_2c.branch1x1").address
+    assert resolve(blueprint, "net.Mixed_*") == resolve(blueprint, "Mixed_*")
