@@ -55,6 +55,8 @@ def adopt(
     preprocessing: Mapping[str, Any] | None = None,
     labels: tuple[str, ...] = (),
     which: str | None = None,
+    bgr: bool = False,
+    said: tuple[str, ...] = (),
 ) -> Adopted:
     """Foreign weights as ours, checked whole.
 
@@ -66,10 +68,14 @@ def adopt(
         preprocessing: fields that differ from the dialect's own.
         labels: one a class; the dialect's own, if not given.
         which: the part of the file to take, by its prefix or as ``ema``, where there are several.
+        bgr: the network was trained on blue, green, red; ours reads red, green, blue, so its first kernels are turned.
+        said: what else to keep of how this was decided.
 
     Raises:
         WeightsError: there are several networks in it and ``which`` does not say which; it is another network, or tensors are missing, unknown, of another shape, or not finite.
     """
+    import numpy as np
+
     selected = select(foreign, which)
     bare, network, convention = selected.foreign, selected.network, selected.convention
     slots = convention.slots(network, bare.tensors)
@@ -86,6 +92,9 @@ def adopt(
     check_names(bare, slots, theirs, expected, dropped)
     tensors = {ours: fitted(bare, *theirs[ours], shape) for ours, shape in expected.items()}
     check_values(bare, {theirs[ours][0]: values for ours, values in tensors.items()})
+    if bgr:
+        first = next(name for name in expected if name.endswith("/conv2d_params"))
+        tensors[first] = np.ascontiguousarray(tensors[first][:, ::-1])
     reasons = tuple(
         filter(
             None,
@@ -98,6 +107,7 @@ def adopt(
                 dropped_note(dropped),
                 *type_notes(bare, theirs, expected),
                 about_labels,
+                *said,
             ),
         )
     )

@@ -22,7 +22,7 @@ from ..blueprint.networks import NETWORKS
 from ..blueprint.ops import Conv, Network
 from ..blueprint.sites import Site, sites
 from ..errors import GodeeperError, WeightsError
-from ..files import write_atomically
+from ..files import open_regular, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -225,7 +225,8 @@ def read(path: Path) -> WeightsFile:
         fields["labels"] = tuple(fields["labels"])
         fields["quantised"] = {name: (scale, minimum) for name, (scale, minimum) in fields["quantised"].items()}
         description = Description(**fields)
-    except (KeyError, TypeError, ValueError) as error:
+        check_description(description)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: cannot read the metadata ({error}); get the file anew") from None
     if description.architecture not in ARCHITECTURES:
         raise WeightsError(
@@ -235,6 +236,18 @@ def read(path: Path) -> WeightsFile:
     if description.dialect not in dialects:
         raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(dialects)}")
     return WeightsFile(path, description)
+
+
+def check_description(said: Description) -> None:
+    """Raise ``TypeError`` or ``ValueError`` where a field is of another type than it should be."""
+    texts = (said.name, said.architecture, said.dialect, said.source, said.licence, said.notes, said.sha256, said.scope)
+    if not all(isinstance(value, str) for value in (*texts, *said.labels, *said.aliases, *said.aliases.values())):
+        raise TypeError("a field that should be text is not")
+    ends = [end for pair in said.quantised.values() for end in pair]
+    if not all(isinstance(end, int | float) for end in ends):
+        raise TypeError("a scale or minimum is no number")
+    if not isinstance(said.preprocessing, dict):
+        raise TypeError("the preprocessing is no table")
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
@@ -280,10 +293,13 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        open_regular(path).close()  # safe_open would wait for a named pipe's writer
         with safe_open(path, framework="numpy") as handle:
             yield handle
     except GodeeperError:
         raise
+    except IsADirectoryError:
+        raise WeightsError(f"{path}: is a folder; expected a .safetensors file that godeeper wrote") from None
     except FileNotFoundError:
         raise WeightsError(f"no weights file {path}: give the name of installed weights or a path") from None
     except (SafetensorError, OSError) as error:

@@ -19,7 +19,7 @@ from .file import Description, WeightsFile, read, write
 from .formats import read_foreign
 from .formats.foreign import Foreign
 from .labels import labels_beside, read_labels
-from .official import OFFICIAL, SCALINGS, Digests, Release, check, digests, pin, recognise
+from .official import OFFICIAL, Digests, Release, check, digests, pin, recognise, scaling_named
 from .registry import ENDING, INSTALLED, installed_paths, weights_folder
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
     """Read, adopt and write."""
     foreign = read_foreign(path)
     preprocessing: Mapping[str, Any] = release.preprocessing if release else {}
-    if options.scaling:
-        preprocessing = SCALINGS[options.scaling]
+    scaling = scaling_named(options.scaling) if options.scaling else None
+    if scaling:
+        preprocessing = scaling.preprocessing
     labels, about_labels = chosen_labels(path, foreign, options)
     adopted = adopt(
         foreign,
@@ -113,11 +114,13 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
         preprocessing=preprocessing,
         labels=labels,
         which=options.which,
+        bgr=bool(scaling and scaling.bgr),
+        said=tuple(filter(None, (about_labels, scaling.summary if scaling else ""))),
         **({"licence": release.licence} if release else {}),
     )
     recognised = f"this is the official release {release.name}" if release else ""
     file = write_checked(name, adopted.tensors, adopted.description)
-    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons, about_labels))))
+    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons))))
 
 
 def chosen_labels(path: Path, foreign: Foreign, options: Options) -> tuple[tuple[str, ...], str]:
@@ -166,8 +169,8 @@ def add_own(file: WeightsFile, options: Options) -> Added:
 
 def check_options(options: Options) -> None:
     """Raise for an option with a value that it cannot take."""
-    if options.scaling and options.scaling not in SCALINGS:
-        raise UnknownName("scaling", options.scaling, SCALINGS)
+    if options.scaling:
+        scaling_named(options.scaling)
 
 
 def check_needs(release: Release) -> None:

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import DownloadError
-from ..files import write_atomically
+from ..errors import DownloadError, UnknownName
+from ..files import open_regular, write_atomically
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 SCALINGS: dict[str, dict[str, Any]] = {
+    "unit": {"subtract": 0.0, "divide": 255.0},
+    "raw": {"subtract": 0.0, "divide": 1.0},
+    "caffe": {"subtract": [123.68, 116.779, 103.939], "divide": 1.0},
     "inception": {"subtract": 127.5, "divide": 127.5},
     "2015": {"subtract": 128.0, "divide": 128.0},
     "imagenet": {
@@ -28,7 +31,63 @@ SCALINGS: dict[str, dict[str, Any]] = {
         "divide": [255 * deviation for deviation in IMAGENET_DEVIATION],
     },
 }
-"""What is done to x from 0 to 255: x / 127.5 - 1; (x - 128) / 128; each colour by ImageNet's mean and deviation."""
+"""What is done to x from 0 to 255: x / 255; nothing; ImageNet's mean colour taken off, as Caffe and Keras's ``caffe`` do;
+x / 127.5 - 1; (x - 128) / 128; each colour by ImageNet's mean and deviation."""
+
+BGR = "bgr-"
+"""Before a scaling: the network was trained on blue, green, red.  ``caffe`` is always so."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How photos were scaled in training; ``bgr``: with the colours in the order of Caffe and OpenCV."""
+
+    preprocessing: Mapping[str, Any]
+    bgr: bool
+
+    @property
+    def summary(self) -> str:
+        from ..photos.preprocess import Preprocess
+
+        order = ", blue first: the first kernels were turned to red first" if self.bgr else ""
+        return (
+            f"scaling as said: {Preprocess.from_mapping(self.preprocessing).summary.partition(' filter, ')[2]}{order}"
+        )
+
+
+def scaling_named(text: str) -> Scaling:
+    """A row of ``SCALINGS``, perhaps after ``bgr-``, or numbers: ``127.5/127.5``, ``123,117,104/1`` (red, green, blue).
+
+    Raises:
+        UnknownName: it is none of these.
+    """
+    bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
+    if name in SCALINGS:
+        return Scaling(SCALINGS[name], bgr)
+    shades = [shade_of(part) for part in name.split("/")]
+    if len(shades) != 2 or None in shades or 0.0 in numbers_of(shades[1]):
+        known = [*SCALINGS, f"{BGR}unit (blue first)", "SUBTRACT/DIVIDE, such as 127.5/127.5 or 123,117,104/1"]
+        raise UnknownName("scaling", text[:80], known)
+    return Scaling({"subtract": shades[0], "divide": shades[1]}, bgr)
+
+
+def shade_of(text: str) -> float | list[float] | None:
+    """One number, or three; None for anything else."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+    if len(values) not in (1, 3) or not all(abs(value) <= LARGEST_SHADE for value in values):
+        return None
+    return values if len(values) == 3 else values[0]
+
+
+LARGEST_SHADE = 1e6
+
+
+def numbers_of(shade: float | list[float] | None) -> list[float]:
+    """The numbers of a shade."""
+    return shade if isinstance(shade, list) else [shade or 0.0]
 
 
 @dataclass(frozen=True)
@@ -146,7 +205,7 @@ def digests(path: Path) -> Digests:
     """Read a file once for both of its fingerprints."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             sha256.update(block)
             md5.update(block)

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from ...errors import WeightsError
+from ...files import open_regular
 from .foreign import BROKEN_ZIP, Foreign, damaged
 
 EXPECTED = (
@@ -83,7 +84,7 @@ def read_plain(path: Path, start: bytes) -> Foreign:
 def first_bytes(path: Path) -> bytes:
     """The beginning of the file; every reason why not is a ``WeightsError``."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(512)
     except IsADirectoryError:
         raise WeightsError(f"{path}: is a folder; {EXPECTED}") from None

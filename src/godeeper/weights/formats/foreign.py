@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
+from ...files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +73,18 @@ class Foreign:
     activation: str = ""
     labels: tuple[str, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file that is no larger than weights can be."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot read it ({error.strerror}); expected a weights file") from None
+    if len(data) > MOST_BYTES:
+        raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
+    return data
 
 
 def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArray[Any]:

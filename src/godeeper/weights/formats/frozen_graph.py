@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
-from ...files import read_regular
-from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged
+from .foreign import FLOATS, Foreign, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
 
 if TYPE_CHECKING:
@@ -61,14 +60,12 @@ class Node:
 
 def read(path: Path) -> Foreign:
     """Read a ``.pb``, and its labels where the release's two text files lie beside it."""
-    if path.stat().st_size > MOST_BYTES:
-        raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
     beside = {
-        name: read_regular(path.with_name(name))
+        name: read_whole(path.with_name(name))
         for name in (CLASSES_MEMBER, NAMES_MEMBER)
         if path.with_name(name).is_file()
     }
-    return read_bytes(path, read_regular(path), labels(beside))
+    return read_bytes(path, read_whole(path), labels(beside))
 
 
 def read_archive(path: Path) -> Foreign:

@@ -11,8 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...errors import WeightsError
-from .foreign import MOST_BYTES, Foreign, array_of, damaged
+from .foreign import Foreign, array_of, damaged, read_whole
 
 FORMAT = "safetensors"
 MOST_HEADER_BYTES = 100_000_000  # the limit of the format itself
@@ -25,9 +24,7 @@ TYPES = {
 
 def read(path: Path) -> Foreign:
     """Read the file whole."""
-    if path.stat().st_size > MOST_BYTES:
-        raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
-    data = memoryview(path.read_bytes())
+    data = memoryview(read_whole(path))
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MOST_HEADER_BYTES, len(data) - 8):
         raise damaged(path, "safetensors file", f"its header of {length} bytes is not there")

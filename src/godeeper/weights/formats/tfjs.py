@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
-from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged
+from ...files import open_regular
+from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged, read_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ def read(path: Path) -> Foreign:
     tensors: dict[str, NDArray[Any]] = {}
     types: dict[str, str] = {}
     try:
-        manifest = json.loads(path.read_bytes())["weightsManifest"]
+        manifest = json.loads(read_whole(path))["weightsManifest"]
         for group in manifest:
             data = memoryview(b"".join(read_shard(path, name) for name in group["paths"]))
             start = 0
@@ -52,13 +53,15 @@ def read_shard(path: Path, name: str) -> bytes:
         raise WeightsError(f"{path}: names a shard {name!r} outside of its own folder; expected plain file names")
     shard = path.with_name(name)
     try:
-        if shard.stat().st_size > MOST_BYTES:
-            raise WeightsError(f"{shard}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
-        return shard.read_bytes()
+        with open_regular(shard) as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot read its shard {name} ({error.strerror}); put all files of the model in one folder"
         ) from None
+    if len(data) > MOST_BYTES:
+        raise WeightsError(f"{shard}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
+    return data
 
 
 def stored_type(entry: Mapping[str, Any]) -> str:

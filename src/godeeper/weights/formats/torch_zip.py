@@ -13,6 +13,7 @@ import io
 import math
 import pickle
 import pickletools
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import WeightsError
-from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, damaged, widen_bfloat16
+from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, damaged, read_whole, widen_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +31,11 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MOST_AXES = 8
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net")
-"""Keys under which training scripts keep a state dict among other things."""
+TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
+"""Keys under which training scripts keep what is not weights: it is left unread."""
+
+DEEPEST = 8
+"""No script nests dictionaries deeper than this before its tensors come."""
 
 BROKEN_PICKLE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
@@ -85,11 +89,40 @@ class RebuildParameter:
         return tensor
 
 
+class Opaque:
+    """Stands in for a settings object that is not read: a namespace, a path, a number of numpy's."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Opaque:
+        return object.__new__(cls)
+
+    def __setstate__(self, _state: Any) -> None: ...
+
+    def __setitem__(self, _key: Any, _value: Any) -> None: ...
+
+    def append(self, _value: Any) -> None: ...
+
+    def extend(self, _values: Any) -> None: ...
+
+
+SETTINGS = (
+    ("argparse", "Namespace"), ("types", "SimpleNamespace"), ("collections", "defaultdict"), ("torch", "device"),
+    ("pathlib", "Path"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("datetime", "datetime"),
+    ("datetime", "timedelta"), ("numpy", "dtype"), ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"), ("_codecs", "encode"), ("torch", "float32"), ("torch", "float16"),
+    ("pytorch_lightning.utilities.parsing", "AttributeDict"), ("lightning_fabric.utilities.data", "AttributeDict"),
+    ("lightning.fabric.utilities.data", "AttributeDict"), ("lightning.pytorch.utilities.parsing", "AttributeDict"),
+)  # fmt: skip
+"""What training scripts keep beside a state dict; nothing of it is looked up, made or read."""
+
+
 ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "Size"): tuple,
     ("torch._utils", "_rebuild_tensor_v2"): RebuildTensor(),
     ("torch._utils", "_rebuild_parameter"): RebuildParameter(),
+    **dict.fromkeys(SETTINGS, Opaque),
     **{
         ("torch", f"{name}Storage"): StorageType(kind)
         for name, kind in {
@@ -111,9 +144,11 @@ class TensorsOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
+            model = name[:1].isupper() and "builtins" not in module
+            what = ": a whole model or another object, as torch.save(model) writes it" if model else ""
             raise WeightsError(
-                f"{self.path}: opening it would run {module}.{name}, which was not run; expected tensors only: "
-                "get the file from its official source, or save model.state_dict() from a model you trust"
+                f"{self.path}: opening it would run {module[:80]}.{name[:80]}, which was not run{what}; expected tensors "
+                "only: get the file from its official source, or save model.state_dict() from a model you trust"
             )
         return ALLOWED[module, name]
 
@@ -163,7 +198,7 @@ def read_zip(path: Path) -> Foreign:
 
 def read_legacy(path: Path) -> Foreign:
     """Read the form before PyTorch 1.6: four pickles, then each storage with its length."""
-    file = io.BytesIO(path.read_bytes())
+    file = io.BytesIO(read_whole(path))
     if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
         raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
     system, _ = unpickle(file, path)
@@ -201,25 +236,43 @@ def check_memo(file: io.BytesIO) -> None:
     file.seek(start)
 
 
-def state_dict(path: Path, content: Any) -> dict[str, TensorView]:
-    """The mapping of names to tensors, also where a training script wrapped it in another."""
-    for key in WRAPPERS:
-        inner = dict.get(content, key) if isinstance(content, dict) else None  # not content.get, which a pickle may set
-        if isinstance(inner, dict):
-            content = inner
-            break
+def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str, ...]]:
+    """Every tensor by its keys, joined with dots, through nested dictionaries; and what was left unread."""
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
-    pairs = dict.items(content)
-    views = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, TensorView)}
+    views: dict[str, TensorView] = {}
+    left: list[str] = []
+    waiting: list[tuple[str, Any, tuple[int, ...]]] = [("", content, ())]
+    while waiting:
+        prefix, mapping, above = waiting.pop()
+        for key, value in dict.items(mapping):  # not mapping.items, which a pickle may set
+            name = f"{prefix}{key}" if isinstance(key, str | int) else ""
+            if isinstance(value, TensorView) and name:
+                if name in views:
+                    raise damaged(path, "PyTorch file", f"two tensors are called {name[:80]}")
+                views[name] = value
+            elif isinstance(value, dict) and value and id(value) not in above and len(above) < DEEPEST:
+                if TRAINING.search(str(key)) and not prefix:
+                    left.append(str(key)[:80])
+                else:
+                    waiting.append((f"{name}.", value, (*above, id(mapping), id(value))))
+            elif isinstance(value, list) and value and not prefix and TRAINING.search(str(key)):
+                left.append(str(key)[:80])
     if not views:
         raise WeightsError(f"{path}: a PyTorch file without tensors; expected a state dict: save model.state_dict()")
-    return views
+    return without_wrapper(views), (f"left unread: {', '.join(left)}",) if left else ()
+
+
+def without_wrapper(views: dict[str, TensorView]) -> dict[str, TensorView]:
+    """Names without ``state_dict.`` before them, where all have it."""
+    first = next(iter(views)).partition(".")[0]
+    wrapped = all(name.startswith(f"{first}.") for name in views) and re.search("state_dict", first)
+    return {name[len(first) + 1 :]: view for name, view in views.items()} if wrapped else views
 
 
 def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Foreign:
-    """The tensors of an unpickled file; ``read`` answers a storage's bytes."""
-    views = state_dict(path, content)
+    """The tensors of an unpickled file; ``read`` returns a storage's bytes."""
+    views, notes = flatten(path, content)
     if sum(math.prod(view.shape) * size_of(view.storage.kind) for view in views.values()) > MOST_BYTES:
         raise WeightsError(
             f"{path}: its tensors take more than {MOST_BYTES >> 30} GiB; expected weights of one network"
@@ -228,7 +281,7 @@ def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Forei
         tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
     except ValueError as error:  # sides that numpy cannot have
         raise damaged(path, "PyTorch file", error) from None
-    return Foreign(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()})
+    return Foreign(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()}, notes=notes)
 
 
 def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[Any]:
@@ -240,7 +293,7 @@ def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[A
     if 0 in view.shape:
         return np.zeros(view.shape, flat.dtype)
     last = view.offset + sum((side - 1) * stride for side, stride in zip(view.shape, view.strides, strict=True))
-    if last >= len(flat):
+    if math.prod(view.shape) > len(flat) or last >= len(flat):
         raise damaged(path, "PyTorch file", f"{name} reaches beyond the {len(flat)} numbers that are there")
     strides = tuple(stride * flat.itemsize for stride in view.strides)
     window = np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False).copy()

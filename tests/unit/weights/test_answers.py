@@ -1,0 +1,156 @@
+"""What ``add`` is told or finds about a classifier: labels, one output, scaling."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from godeeper.errors import UnknownName, WeightsError
+from godeeper.photos.preprocess import Preprocess
+from godeeper.weights.install import Options, add
+
+Make = Callable[..., Any]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def of_classes(numbers_of: Make, as_torchvision: Make, torch_file: Write) -> Callable[[int], Path]:
+    """Writes a state dict of so many classes."""
+    return lambda classes: torch_file(as_torchvision(numbers_of(classes=classes)))
+
+
+def labelled(path: Path, text: bytes, tmp_path: Path, **options: Any) -> tuple[str, ...]:
+    labels = tmp_path / "classes.txt"
+    labels.write_bytes(text)
+    return add(path, Options(labels=labels, replace=True, **options)).file.description.labels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"cat\ndog\nowl\n",
+        b"\xef\xbb\xbfcat\r\ndog\r\nowl",
+        b"cat\n\n  dog  \n\nowl\n\n",
+        b"cat\rdog\rowl\r",
+        "cat\r\ndog\r\nowl\r\n".encode("utf-16"),
+    ],
+    ids=["plain", "BOM and CRLF", "empty lines", "CR", "UTF-16"],
+)
+def test_labels_are_lines_however_they_end(of_classes: Any, tmp_path: Path, text: bytes) -> None:
+    """Editors of all systems write the same classes."""
+    assert labelled(of_classes(3), text, tmp_path) == ("cat", "dog", "owl")
+
+
+def test_equal_labels_are_told_apart(of_classes: Any, tmp_path: Path) -> None:
+    """ImageNet itself has two classes called crane; the number of the class tells them apart."""
+    assert labelled(of_classes(3), b"crane\nowl\ncrane\n", tmp_path) == ("crane (0)", "owl", "crane (2)")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"cat\ndog\n", "2 labels for 3 classes"),
+        (b"a\nb\nc\nd\n", "4 labels for 3 classes"),
+        (b"\n\n", "no labels in it"),
+        (b"", "no labels in it"),
+        (b"caf\xe9\n", "cannot read the labels"),
+        (b"a\0b\nc\n", "no labels in it"),
+        (b'{"0": "cat"}\n', "looks like JSON"),
+    ],
+)
+def test_wrong_labels_are_refused(of_classes: Any, tmp_path: Path, own_folder: Path, text: bytes, message: str) -> None:
+    """One line, and nothing is installed."""
+    with pytest.raises(WeightsError, match=message):
+        labelled(of_classes(3), text, tmp_path)
+    assert not own_folder.exists()
+
+
+def test_labels_that_are_no_file_are_refused(of_classes: Any, tmp_path: Path) -> None:
+    """A folder, a named pipe, a device and nothing at all are one line each, at once."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "none"):
+        with pytest.raises(WeightsError, match="cannot read the labels"):
+            add(of_classes(3), Options(labels=path))
+
+
+def test_weights_that_are_no_file_are_refused(tmp_path: Path) -> None:
+    """A named pipe does not block, a device does not fill the memory."""
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path in (tmp_path / "pipe.pth", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(WeightsError):
+            add(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [(b"cat\ndog\n", ("cat", "dog")), (b"dog\n", ("not dog", "dog")), (None, ("class 0", "class 1"))],
+)
+def test_one_output_is_two_classes(of_classes: Any, tmp_path: Path, text: bytes | None, labels: Any) -> None:
+    """Softmax over (0, z) is (1 - p, p), p the sigmoid of z; one label is the second class's."""
+    path = of_classes(1)
+    found = labelled(path, text, tmp_path) if text else add(path).file.description.labels
+    assert found == labels
+
+
+def test_one_output_keeps_its_probability(of_classes: Any) -> None:
+    """The first class's column is zero, the second's is the file's."""
+    added = add(of_classes(1))
+    with added.file.numbers() as numbers:
+        matrix, biases = numbers.dense()
+    assert matrix.shape[1] == 2
+    assert not matrix[:, 0].any()
+    assert biases[0] == 0
+    assert biases[1] != 0
+    z = np.float64(np.ones(len(matrix)) @ matrix[:, 1] + biases[1])
+    softmax = np.exp([0 - z, 0]) / np.exp([0 - z, 0]).sum()
+    assert softmax[1] == pytest.approx(1 / (1 + np.exp(-z)))
+    assert any("one output" in note for note in added.notes)
+
+
+SAID = {
+    "unit": (0.0, 255.0),
+    "raw": (0.0, 1.0),
+    "inception": (127.5, 127.5),
+    "2015": (128.0, 128.0),
+    "127.5/127.5": (127.5, 127.5),
+    "123,117,104/1": ((123.0, 117.0, 104.0), 1.0),
+    "0/256": (0.0, 256.0),
+}
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
+    """What was said reaches the description, its notes, and what is done to photos."""
+    added = add(of_classes(3), Options(scaling=text, name=text.replace("/", "-").replace(",", "-")))
+    said = added.file.description
+    preprocess = Preprocess.from_mapping(json.loads(json.dumps(dict(said.preprocessing))))
+    assert (preprocess.subtract, preprocess.divide) == SAID[text]
+    assert "scaling as said: (x - " in said.notes
+
+
+@pytest.mark.parametrize("text", ["", "x", "1/0", "1/2/3", "1,2/3", "nan/1", "1/inf", "bgr-", "1e9/1", "1,2,3/1,0,1"])
+def test_a_scaling_that_cannot_be_is_refused(of_classes: Any, text: str) -> None:
+    """The message lists what is known."""
+    if not text:
+        return
+    with pytest.raises(UnknownName, match="unit, raw, caffe"):
+        add(of_classes(3), Options(scaling=text))
+
+
+@pytest.mark.parametrize(("text", "like"), [("caffe", "123.68,116.779,103.939/1"), ("bgr-unit", "unit")])
+def test_blue_first_turns_the_first_kernels(of_classes: Any, text: str, like: str) -> None:
+    """A network trained on blue, green, red reads red, green, blue after its first kernels are turned."""
+    path = of_classes(3)
+    ours, other = (add(path, Options(scaling=scaling, name=name)).file for scaling, name in ((text, "a"), (like, "b")))
+    with ours.numbers() as turned, other.numbers() as plain:
+        for name in ours.expected:
+            expected = plain.values(name)
+            np.testing.assert_array_equal(
+                turned.values(name), expected[:, ::-1] if name == "conv/conv2d_params" else expected
+            )
