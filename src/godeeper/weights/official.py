@@ -47,12 +47,9 @@ class Scaling:
 
     @property
     def summary(self) -> str:
-        from ..photos.preprocess import Preprocess
-
         order = ", blue first: the first kernels were turned to red first" if self.bgr else ""
-        return (
-            f"scaling as said: {Preprocess.from_mapping(self.preprocessing).summary.partition(' filter, ')[2]}{order}"
-        )
+        subtract, divide = (shade_text(self.preprocessing[name]) for name in ("subtract", "divide"))
+        return f"scaling as said: (x - {subtract}) / {divide}{order}"
 
 
 def scaling_named(text: str) -> Scaling:
@@ -69,6 +66,11 @@ def scaling_named(text: str) -> Scaling:
         known = [*SCALINGS, f"{BGR}unit (blue first)", "SUBTRACT/DIVIDE, such as 127.5/127.5 or 123,117,104/1"]
         raise UnknownName("scaling", text[:80], known)
     return Scaling({"subtract": shades[0], "divide": shades[1]}, bgr)
+
+
+def shade_text(shade: float | list[float]) -> str:
+    """One number, or three in brackets."""
+    return f"[{', '.join(f'{each:g}' for each in shade)}]" if isinstance(shade, list) else f"{shade:g}"
 
 
 def shade_of(text: str) -> float | list[float] | None:

@@ -289,6 +289,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def used(heads: Iterable[Head]) -> frozenset[str]:
+    """The tensors of classifiers."""
     return frozenset(name for head in heads for name in (head.weights, head.biases) if name)
 
 
@@ -375,6 +376,7 @@ def flat_matrix(matrix: NDArray[Any], layout: str) -> NDArray[Any]:
 
 
 def scope_notes(part: Part) -> tuple[str, ...]:
+    """What the file writes before the network's names."""
     return (f"names begin with {part.prefix}",) if part.prefix else ()
 
 
@@ -385,6 +387,7 @@ def head_notes(part: Part, head: Head | None) -> Iterator[str]:
 
 
 def left_notes(left: Sequence[str]) -> tuple[str, ...]:
+    """The tensors that were left out because they are not the network's."""
     return (f"left {len(left)} tensors that are not the network's: {few(left)}",) if left else ()
 
 
