@@ -148,7 +148,8 @@ function remember(changes) {
 
 /** Fetches the picture for the scale and colour wanted; the last wish wins. */
 let wish = 0;
-let shown = null; // scale and colour of the picture that is painted
+let shown = null; // scale and colour of the picture that is painted, and its record
+let shownRecord = record;
 async function fetchPicture() {
   const picture = new Image();
   const { scale, colour } = state();
@@ -161,7 +162,7 @@ async function paint() {
   const picture = await fetchPicture();
   if (mine !== wish) return;
   tiles.show(picture);
-  shown = state();
+  [shown, shownRecord] = [state(), record];
 }
 
 controls.addEventListener("submit", (event) => event.preventDefault());
@@ -176,21 +177,21 @@ controls.addEventListener("change", async (event) => {
 /** Shows the scale and colour that were chosen; where that fails, the controls go back to what the picture shows. */
 async function repaint(name) {
   const mine = (wish += 1);
-  const before = record;
   try {
-    if (name === "scale") await rescale(controls.elements.scale.value);
+    if (name === "scale") suitColours(controls.elements.scale.value);
+    if (record.scale !== controls.elements.scale.value) await rescale(controls.elements.scale.value); // whichever control changed last
     if (mine !== wish) return false;
     const picture = await fetchPicture();
     if (mine !== wish) return false;
     tiles.columns = record.columns; // the blog's pictures have rows of their own
     tiles.show(picture);
-    shown = state();
+    [shown, shownRecord] = [state(), record];
     dress();
     tellLegend();
     return true;
   } catch (error) {
     if (mine !== wish) return false;
-    record = before;
+    record = shownRecord;
     controls.elements.scale.value = shown.scale;
     controls.elements.colour.value = shown.colour;
     document.querySelector(".words").textContent = error instanceof TypeError || error.name === "EncodingError" ? "The server does not answer: the picture is as it was. Choose again." : error.message;
@@ -198,10 +199,14 @@ async function repaint(name) {
   }
 }
 
-/** The legend that the server gives for another scale, and the colours that suit it. */
-async function rescale(scale) {
+/** A diverging scale has diverging colours, another has none. */
+function suitColours(scale) {
   const diverging = controls.elements.colour.value.startsWith("blue-");
   if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
+}
+
+/** The legend that the server gives for another scale, and the colours that suit it. */
+async function rescale(scale) {
   const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`, { headers: { Accept: "application/json" } });
   const told = await answer.json();
   if (!answer.ok) throw new Error(told.error);
