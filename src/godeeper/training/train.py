@@ -39,7 +39,7 @@ from .report import Report, Suspicion, Twins
 from .split import TEST_SET, HoldOut, few, hold_out
 from .store import FeatureStore
 from .suspects import held_out_probabilities
-from .unknown import Unknown, measure_unknown
+from .unknown import MOST, Unknown, measure_unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,7 +224,7 @@ class Trained:
 def train(data: Data, held_out: HoldOut) -> Trained:
     """Train and test in the way that ``held_out`` says, and measure what passes of classes left out."""
     trained = train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
-    unknown = measure_unknown(data, trained.trained, trained.selection)
+    unknown = measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by])
     rate = unknown.false_accept_rate if unknown else None
     return replace(trained, head=replace(trained.head, false_accept_rate=rate), unknown=unknown)
 

@@ -17,12 +17,15 @@ from .folds import Ints
 from .head import Selection, fit_chosen
 from .parallel import each
 from .selection import Bases
+from .split import CROSS_VALIDATION, TEST_SET
 from .tables import Part
 
 if TYPE_CHECKING:
     from .data import Data
 
-MOST = 6  # classes left out, one after another
+MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
+"""Classes left out, by how the classifier is tested: the whole of it takes less than a quarter of a warm training."""
+
 FEWEST = 3  # classes, so that two are left to tell apart
 
 
@@ -44,12 +47,16 @@ class Unknown:
         return {**asdict(self), "classes": list(self.classes)}
 
 
-def measure_unknown(data: Data, rows: Ints, selection: Selection) -> Unknown | None:
-    """What passes, by leaving out each of at most ``MOST`` classes; None where fewer than three classes are there."""
+def measure_unknown(data: Data, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]) -> Unknown | None:
+    """What passes, by leaving out each of at most ``most`` classes; None where fewer than three classes are there."""
     if len(data.checkup.classes) < FEWEST:
         return None
     found = json.loads(
-        data.remember(f"unknown {selection}", rows, lambda: json.dumps(leave_out_each(data, rows, selection)).encode())
+        data.remember(
+            f"unknown {most} {selection}",
+            rows,
+            lambda: json.dumps(leave_out_each(data, rows, selection, most)).encode(),
+        )
     )
     if not found:
         return None
@@ -57,10 +64,10 @@ def measure_unknown(data: Data, rows: Ints, selection: Selection) -> Unknown | N
     return Unknown(float(accepted), float(separated), tuple(data.checkup.classes[one["class"]] for one in found))
 
 
-def leave_out_each(data: Data, rows: Ints, selection: Selection) -> list[dict[str, Any]]:
+def leave_out_each(data: Data, rows: Ints, selection: Selection, most: int) -> list[dict[str, Any]]:
     """A record for each class left out; a class is passed over where the others leave nothing to hold out."""
     classes = len(data.checkup.classes)
-    chosen = np.unique(np.linspace(0, classes - 1, min(classes, MOST)).astype(int)).tolist()
+    chosen = np.unique(np.linspace(0, classes - 1, min(classes, most)).astype(int)).tolist()
     found = []
     for stranger in chosen:
         scores = leave_out(data, rows, selection, stranger)
