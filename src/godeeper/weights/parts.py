@@ -357,7 +357,9 @@ def named(foreign: Foreign, part: Part, taken: Mapping[str, str], head: Head | N
     folded = {kernel[cut:]: bias for kernel, bias in foreign.folded.items() if kernel in taken}
     for kernel, bias in folded.items():
         tensors[f"{kernel}{FOLDED}"], types[f"{kernel}{FOLDED}"] = foreign.tensors[bias], foreign.types[bias]
-    return replace(foreign, tensors=tensors, types=types, operations=operations, folded=folded)
+    ends_in = (each.activation for each in foreign.heads if head and each.weights == head.weights)
+    activation = next(ends_in, foreign.activation)
+    return replace(foreign, tensors=tensors, types=types, operations=operations, folded=folded, activation=activation)
 
 
 FOLDED = " bias"

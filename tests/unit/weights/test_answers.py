@@ -113,6 +113,22 @@ def test_one_output_keeps_its_probability(of_classes: Any) -> None:
     assert any("one output" in note for note in added.notes)
 
 
+def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Path) -> None:
+    """Each output is an answer of its own; a softmax over them would be wrong."""
+    from dataclasses import replace
+
+    from godeeper.weights.adopt import adopt
+    from godeeper.weights.formats.foreign import Foreign, GraphHead
+
+    ours = numbers_of("2015", classes=3)
+    theirs = {name: values.transpose(2, 3, 1, 0) if values.ndim == 4 else values for name, values in ours.items()}
+    head = GraphHead("softmax/weights", "softmax/biases", "Softmax", {})
+    graph = Foreign(tmp_path / "graph.pb", "graph", theirs, dict.fromkeys(theirs, "float32"), heads=(head,))
+    assert len(adopt(graph, "mine", source="test").description.labels) == 3
+    with pytest.raises(WeightsError, match="3 outputs that end in a sigmoid"):
+        adopt(replace(graph, heads=(replace(head, activation="Sigmoid"),)), "mine", source="test")
+
+
 SAID = {
     "unit": (0.0, 255.0),
     "raw": (0.0, 1.0),
