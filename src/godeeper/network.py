@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import arguments
 from .blueprint.address import Tensor, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.remarks import remark
@@ -17,7 +18,7 @@ from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from .engine.trunk import Trunks
 from .errors import FeedError, OptionError, UnknownName, WeightsError
-from .peek.capture import Peek
+from .peek.capture import Peek, Peeks
 from .photos.decode import Photo, decode
 from .photos.preprocess import Preprocess, to_pixels, to_planes
 from .photos.steps import PhotoSteps
@@ -67,6 +68,11 @@ def load(
     >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
     (1, 32, 35, 35)
     """
+    if architecture is not None:
+        arguments.text("architecture", architecture, "inception_v3")
+    arguments.place("weights", weights)
+    arguments.text("engine", engine, "auto")
+    arguments.text("precision", precision, "fp32")
     if architecture is not None and architecture not in ARCHITECTURES:
         raise UnknownName("architecture", architecture, ARCHITECTURES)
     file = find(weights)
@@ -170,14 +176,17 @@ class Network:
         resolve_one(self.blueprint, address)
         return self.peeks(photo, [address])[0]
 
-    def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Peek]:
-        """What several tensors say about a photo, in one pass; of a pattern, those that ``shows``."""
+    def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> Peeks:
+        """What several tensors say about a photo, in one pass; of a pattern, those that ``shows``.
+
+        A list that shows its pictures in a notebook.
+        """
         tensors = self.chosen(addresses)
         decoded = decode(photo)
         steps = PhotoSteps(self.preprocess, "decode", decoded)
         keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
         values = self.look(keys, steps)
-        return [self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors]
+        return Peeks(self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors)
 
     def look(self, keys: Sequence[Key], steps: PhotoSteps) -> dict[Key, Any]:
         """What ``compute`` answers for one photo; a second look at it starts from what the first one passed."""

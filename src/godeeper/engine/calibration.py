@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import WeightsError
+from ..errors import OptionError, WeightsError, quoted
 from ..files import write_atomically
 from ..weights.file import WeightsFile
 
@@ -99,6 +99,8 @@ def shipped(weights: WeightsFile) -> Calibration | None:
 
 def calibration_of(weights: WeightsFile, given: Calibration | str | Path | None = None) -> Calibration:
     """The calibration to compute with: the one given, or else the shipped one; raises ``WeightsError``."""
+    if not isinstance(given, (str, Path, Calibration, type(None))):
+        raise OptionError(f"calibration={quoted(given)}: expected a Calibration, its file, or None")
     found = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
     if found is None:
         raise WeightsError(

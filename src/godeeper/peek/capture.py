@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from ..engine.identity import Identity
     from .picture import View
 
+MOST_SHOWN = 12  # pictures of a list of peeks in a notebook, each some 200 kB
 LONGEST_ADDRESS = 150  # in a file's name, which most systems end at 255 bytes
 
 RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
 """What is computed from rectified values and keeps their zeros."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Peek:
     """The activations of one tensor for one photo, and where they come from.
 
@@ -46,6 +48,9 @@ class Peek:
     macs: int
     macs_share: float
     remark: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<peek at {self.address}, {self.shape}, photo {self.photo!r}, weights {self.weights!r}>"
 
     @property
     def address(self) -> str:
@@ -191,6 +196,18 @@ class Peek:
         from .picture import View, png
 
         return png(self, View())
+
+
+class Peeks(list[Peek]):
+    """Several peeks: a list, and in a notebook their pictures one below the other."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows, of the first few."""
+        shown = [
+            f'<img src="data:image/png;base64,{b64encode(peek._repr_png_()).decode()}">' for peek in self[:MOST_SHOWN]
+        ]
+        more = [f"and {len(self) - MOST_SHOWN} more"] if len(self) > MOST_SHOWN else []
+        return "<br>".join([*shown, *more])
 
 
 def file_name(peek: Peek, ending: str = ".png") -> str:

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from .. import arguments
 from ..errors import OptionError
 from ..files import read_regular
 from ..network import Network, load
@@ -74,7 +75,9 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         """
         several(X)
         network = opened(self)
-        addresses = [recommended(network)] if self.features == "auto" else asked(self.features)
+        addresses = (
+            [recommended(network)] if self.features == "auto" else arguments.addresses("features", self.features)
+        )
         self.widths_ = whole_tensors(network, addresses)
         return self
 
@@ -174,7 +177,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """The tensors whose features are computed."""
         if self.features == "auto":
             return [tensor.address for tensor in network.tensors(MODULES)]
-        return list(whole_tensors(network, asked(self.features)))
+        return list(whole_tensors(network, arguments.addresses("features", self.features)))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """(N, classes), in the order of ``classes_``; from stored features, so up to 0.001 beside ``classifier_``'s.
@@ -217,18 +220,9 @@ def opened(estimator: PhotoFeatures | PhotoClassifier) -> Network:
     )
 
 
-def asked(features: Any) -> list[str]:
-    """Addresses in one text with commas, or several; raises ``OptionError`` for anything else."""
-    found = features.split(",") if isinstance(features, str) else features
-    if not isinstance(found, (list, tuple)) or not found or not all(isinstance(each, str) for each in found):
-        raise OptionError(f"features={features!r}: expected 'auto', an address, or a list of addresses")
-    return list(found)
-
-
 def check_parameters(seed: Any, strength: Any) -> None:
     """Raise ``OptionError`` for a seed or a strength that cannot be used."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise OptionError(f"seed={seed!r}: expected a whole number from 0")
+    arguments.seed(seed)
     if strength is not None and not (isinstance(strength, (int, float)) and 0 < strength < float("inf")):
         raise OptionError(f"strength={strength!r}: expected a number above 0, or None to choose one")
 

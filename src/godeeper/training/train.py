@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import arguments
 from ..errors import OptionError, PhotoError
 from ..memory import give_back
 from ..network import Network, load
@@ -83,6 +84,7 @@ def retrain(
         OptionError: the folder cannot be used, or has photos of fewer than two classes.
         UnknownAddress, UnknownName, WeightsError: what was asked for is not there.
     """
+    check_arguments(folder, weights, features, seed, engine, precision)
     if not isinstance(folder, Source):
         with open_source(folder) as source:
             return retrain(
@@ -94,7 +96,6 @@ def retrain(
                 precision=precision,
                 progress=progress,
             )
-    check_arguments(features, seed)
     clock = Clock()
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
@@ -140,25 +141,22 @@ def retrain(
     )
 
 
-def check_arguments(features: object, seed: object) -> None:
-    """Raise for values that no training can take."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise OptionError(f"seed {seed!r}: expected a whole number from 0 to {2**32 - 1}")
-    texts = features.split(",") if isinstance(features, str) else features
-    if (
-        not isinstance(texts, Sequence)
-        or not texts
-        or not all(isinstance(each, str) and each.strip() for each in texts)
-    ):
-        raise OptionError(f"features {features!r}: expected auto, or the addresses of tensors such as mixed_5/join")
-
-
 def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[str]:
     """The tensors whose features are computed."""
     if features == "auto":
         return [tensor.address for tensor in network.tensors(MODULES)]
-    asked = features.split(",") if isinstance(features, str) else features
-    return [tensor.address for tensor in network.tensors(asked)]
+    return [tensor.address for tensor in network.tensors(arguments.addresses("features", features))]
+
+
+def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine: Any, precision: Any) -> None:
+    """Raise ``OptionError`` for an argument of ``retrain`` that is of a type it cannot have, before anything is read."""
+    if not isinstance(folder, Source):
+        arguments.place("folder", folder)
+    arguments.place("weights", weights)
+    arguments.addresses("features", features)
+    arguments.seed(seed)
+    arguments.text("engine", engine, "auto")
+    arguments.text("precision", precision, "fp32")
 
 
 def several_classes(source: Source) -> bool:

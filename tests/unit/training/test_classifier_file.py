@@ -361,3 +361,14 @@ def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> Non
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
         made.save(tmp_path / "file" / "cars.godeeper")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_weights_that_are_no_file(made: Classifier, tmp_path: Path, kind: str) -> None:
+    """A classifier's file may name any path as its weights: a named pipe is refused, not waited for."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "x.safetensors"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    refused(edited(made, weights={"name": str(path), "sha256": "0" * 64}), tmp_path, str(path))

@@ -1,0 +1,47 @@
+"""Arguments from Python that could be of any type: one line for each that cannot be used."""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import Any
+
+from .errors import OptionError, quoted
+
+LARGEST_SEED = 2**32 - 1  # scikit-learn's
+
+
+def text(name: str, value: Any, example: str) -> str:
+    """``value`` if it is text; raises ``OptionError``."""
+    if not isinstance(value, str):
+        raise OptionError(f"{name} {quoted(value)}: expected text, such as {example!r}")
+    return value
+
+
+def place(name: str, value: Any) -> Any:
+    """``value`` if it can be a path; raises ``OptionError``."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise OptionError(f"{name} {quoted(value)}: expected a path or a name")
+    return value
+
+
+def seed(value: Any) -> int:
+    """``value`` if it is a whole number that can seed; raises ``OptionError``."""
+    try:
+        number = operator.index(value)  # numpy's integers too
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_SEED or isinstance(value, bool):
+        raise OptionError(f"seed {quoted(value)}: expected a whole number from 0 to {LARGEST_SEED}")
+    return number
+
+
+def addresses(name: str, value: Any) -> list[str]:
+    """Addresses in one text with commas, or several texts; raises ``OptionError`` for anything else, and for none."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, (list, tuple)) or not found:
+        raise OptionError(f"{name} {quoted(value)}: expected an address, or a list of addresses")
+    for each in found:
+        if not isinstance(each, str) or not each.strip():
+            raise OptionError(f"{name} {quoted(value)}: {quoted(each)} is no address; see: godeeper tensors")
+    return list(found)
