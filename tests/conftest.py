@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Every test, and every process a test starts, keeps its cache in a temporary folder."""
+    """Every test, and every process a test starts, keeps its cache in a temporary folder, and sends no telemetry."""
     patch = pytest.MonkeyPatch()
+    patch.setenv("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime themselves
     patch.setenv("GODEEPER_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .forks import outlive
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ERRORS_ONLY = 3
+FATAL_ONLY = 4  # errors are raised, too
+TELEMETRY_OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
+"""Environment variables that ONNX Runtime's releases read when they are imported."""
 
 
 class Session:
@@ -25,11 +29,9 @@ class Session:
 
         ``threads``: 0 lets ONNX Runtime take one a core.  ``many_photos``: what makes runs faster is done first.
         """
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()
+        onnxruntime = imported()
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level = FATAL_ONLY
         options.enable_cpu_mem_arena = many_photos  # if there is only this run, it would only raise the peak
         if not many_photos:  # and numbers in blocks, as the processor takes them, would be a copy of all of them
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
@@ -46,3 +48,17 @@ class Session:
         """The fetched values, in order, each (B, C, H, W) or (B, C) float32."""
         values: list[NDArray[np.float32]] = self.session.run(self.fetched, dict(feeds))
         return values
+
+
+def imported() -> Any:
+    """The package onnxruntime, its telemetry off: at its import it would write an identifier into the user's cache folder.
+
+    A user who sets one of its variables is not overruled.
+    """
+    for name in TELEMETRY_OFF:
+        os.environ.setdefault(name, "1")
+    onnxruntime = import_module("onnxruntime")
+    onnxruntime.set_default_logger_severity(FATAL_ONLY)
+    if os.environ[TELEMETRY_OFF[0]] == "1":
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime

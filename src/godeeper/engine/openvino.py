@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache, partial
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 OPEN_MODELS = 4
 LARGEST_PIECE = 8  # photos that one request takes
+TELEMETRY = "openvino_telemetry"
 ONE, MANY = "LATENCY", "THROUGHPUT"
 
 
@@ -152,8 +154,19 @@ def shared_core() -> tuple[Any, int]:
 
 
 def imported() -> Any:
-    """The package openvino; raises ``MissingExtra``."""
+    """The package openvino, its telemetry off: at its import it would write an identifier into the user's folder, and
+    look for a host to send it to.  Its own modules do without ``openvino_telemetry`` where that is not installed.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    absent = TELEMETRY not in sys.modules
+    if absent:
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # as Python notes a module that cannot be imported
     try:
         return import_module("openvino")
     except ImportError:
         raise MissingExtra("openvino") from None
+    finally:
+        if absent:
+            sys.modules.pop(TELEMETRY, None)

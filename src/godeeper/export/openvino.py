@@ -9,11 +9,10 @@ import io
 import json
 import tempfile
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtra
+from ..engine.openvino import imported
 from ..marks import TRAILER
 from .onnx import PROBABILITIES, to_onnx
 from .parity import LOOSE, TOLERANCE, Export, Predict
@@ -37,14 +36,6 @@ def made(classifier: Classifier) -> Export:
         packages=("openvino", "onnx", "pillow", "numpy"),
         tolerance=LOOSE if classifier.calibration else TOLERANCE,
     )
-
-
-def imported() -> Any:
-    """The package openvino."""
-    try:
-        return import_module("openvino")
-    except ImportError:
-        raise MissingExtra("openvino") from None
 
 
 def runner(openvino: Any, model: Any) -> Predict:

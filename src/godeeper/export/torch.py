@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..blueprint.ops import Network
 from ..blueprint.sites import Site, sites
+from ..engine.cache import cache_folder
 from ..engine.torch import TorchNetwork, capture
 from ..engine.torch_operations import nn, torch
 from ..engine.torch_weights import to_torch
@@ -68,6 +70,7 @@ class TorchClassifier(nn.Module):
 
 def made(classifier: Classifier) -> Export:
     """The classifier as one ``.pt2`` file."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch"))  # else a folder beside other users'
     file = classifier.weights_file
     network = to_torch(file, end=last(file.network, classifier.head.addresses))
     module = TorchClassifier(classifier, network).eval()
