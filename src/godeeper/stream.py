@@ -107,8 +107,10 @@ def supplies(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[Supp
         yield supply
 
 
-def least_side(network: Network) -> int:
-    """Pixels that the lesser side of a reduced JPEG keeps."""
+def least_side(network: Network) -> int | None:
+    """Pixels that the lesser side of a reduced JPEG keeps; ``tf2015`` takes single pixels, and of the whole."""
+    if network.preprocess.filter == "tf2015":
+        return None
     return (KEPT_IN_8_BITS if network.calibration else KEPT) * network.preprocess.size
 
 

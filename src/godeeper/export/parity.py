@@ -147,7 +147,7 @@ def decoded(source: Any, skip: Callable[[str], None] | None) -> Photo | None:
 
 def both(classifier: Classifier, export: Export, photo: Photo) -> tuple[NDArray[Any], NDArray[Any]]:
     """(classes,) probabilities of the classifier and of the export."""
-    theirs = export.predict(np.ascontiguousarray(photo.pixels))
+    theirs = export.predict(np.asarray(classifier.preprocess.image_of(photo)))
     return classifier.probabilities([photo])[0], np.asarray(theirs, np.float64)
 
 

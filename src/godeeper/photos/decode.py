@@ -7,26 +7,40 @@ cannot be read whole is refused.  Nothing is replaced in silence.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from PIL import Image
 
 from ..errors import PhotoError
+from .colour import to_srgb
 from .formats import SAME_FORMAT
+from .jpeg import END_NOTE, decode_2015, lacks_end, with_end_marker
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
+from .sources import image_of_array, name_of_object, read_object
 from .warned import warnings_as_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
 ORIENTATION = 0x0112
 WHITE = (255, 255, 255)
+COLOUR_INFO = ("icc_profile", "gamma", "chromaticity", "srgb")
+CUT = "16 bits cut to 8"
+OTHER_WARNING = "damaged metadata ignored"
+WARNINGS = (
+    ("exif", "unreadable EXIF ignored"),
+    ("possibly corrupt", "unreadable EXIF ignored"),
+    ("mpo", "further pictures in the file cannot be read; the first is used"),
+)
+"""What part of Pillow's warnings means what."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +48,14 @@ class Photo:
     """A decoded photo: upright, sRGB, opaque, 8 bits a channel.
 
     ``sha256`` is of the file's bytes, or of the pixels where there was no file.  ``notes`` say what
-    had to be put right.
+    had to be put right.  ``jpeg``: the file's bytes, where it is a JPEG of grey or red, green and blue.
     """
 
     name: str
     sha256: str
     image: Image.Image = field(repr=False)
     notes: tuple[str, ...] = ()
+    jpeg: bytes | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
@@ -48,6 +63,15 @@ class Photo:
         import numpy as np
 
         return np.asarray(self.image)
+
+    @cached_property
+    def image_2015(self) -> Image.Image:
+        """The same picture as TensorFlow decoded it in 2015: JPEGs with the fast inverse cosine transform."""
+        if self.jpeg is None:
+            return self.image
+        with warnings_as_notes(), refusing(self.name):
+            opened = open_photo(self.jpeg, self.name)
+            return normalise(decode_2015(self.jpeg, opened), self.name, WHITE)[0]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,7 +89,8 @@ def decode(
     """Decode a photo.
 
     Args:
-        source: a path, the bytes of a file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8.
+        source: a path, the bytes of a file, an open file or anything else with ``read``, a Pillow image, or an array
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.
         name: what to call it; the file's name if there is one.
         background: the colour under transparent parts, red, green and blue from 0 to 255.
         least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its lesser side
@@ -84,11 +109,15 @@ def decode(
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         return decode_bytes(read_photo(path), name or path.name, background, path, least_side)
-    image = source if isinstance(source, Image.Image) else image_of_array(source)
+    if hasattr(source, "read"):
+        label = name or name_of_object(source)
+        return decode_bytes(read_object(source, label), label, background, least_side=least_side)
     label = name or "image"
-    check_opened(image, label)
-    upright, notes = normalise(image, label, background)
-    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, tuple(notes))
+    image = source if isinstance(source, Image.Image) else image_of_array(source)
+    with warnings_as_notes() as said, refusing(label):
+        check_opened(image, label)
+        upright, notes = normalise(image, label, background)
+    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes(notes, said))
 
 
 def decode_bytes(
@@ -102,12 +131,35 @@ def decode_bytes(
     label = str(path) if path else name
     if not data:
         raise PhotoError(f"{label}: the file is empty; expected a photo")
-    with warnings_as_notes() as said:
+    with warnings_as_notes() as said, refusing(label):
         image = open_photo(data, label)
         notes = [] if path is None else suffix_notes(path, image.format or "")
+        is_jpeg = SAME_FORMAT.get(image.format or "", image.format) == "JPEG"
+        whole = data
+        if is_jpeg and lacks_end(data):
+            whole = with_end_marker(data) or refuse_cut(label)
+            image = open_photo(whole, label)
+            notes.append(END_NOTE)
         notes += [] if least_side is None else reduce_jpeg(image, least_side)
         upright, more = normalise(image, label, background)
-    return Photo(name, hashlib.sha256(data).hexdigest(), upright, (*notes, *more, *said))
+    plain = is_jpeg and image.mode in ("L", "RGB")
+    digest = hashlib.sha256(data).hexdigest()
+    return Photo(name, digest, upright, all_notes([*notes, *more], said), whole if plain else None)
+
+
+def refuse_cut(label: str) -> NoReturn:
+    """Raises for a JPEG whose last pixels the decoder would have to make up."""
+    raise PhotoError(f"{label}: the photo is damaged or cut short (pixels at its end are missing); get it again")
+
+
+def all_notes(notes: Iterable[str], said: Iterable[str]) -> tuple[str, ...]:
+    """Our notes, and one for whatever Pillow warned of: in our words, for its own name paths and classes."""
+    notes = list(notes)
+    for line in said:
+        words = next((words for part, words in WARNINGS if part in line.lower()), OTHER_WARNING)
+        if words not in notes and not any(note.startswith(words) for note in notes):
+            notes.append(words)
+    return tuple(notes)
 
 
 def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
@@ -120,12 +172,18 @@ def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
-    """First frame, all of it; upright; sRGB; 8 bits; opaque.  Answers notes of what was done."""
+    """First frame, all of it; upright; sRGB; 8 bits; opaque.  Returns notes of what was done."""
     notes = [*frame_notes(image), *depth_notes(image)]
-    load(image, label)
+    deep = bool(notes) and notes[-1] == CUT
+    turned = turned_by_pillow(image)  # which forgets it while it loads
+    image.load()
     if min(image.size) < 1:
         raise PhotoError(f"{label}: the photo has no pixels ({image.width}x{image.height})")
+    if turned:
+        notes.append(turn_note(turned))
     image = upright(image, notes)
+    if deep:
+        image = cut_transparency(image)
     image = eight_bits(image, label, notes)
     alpha = alpha_of(image)
     colour = to_srgb(image, notes)
@@ -144,11 +202,22 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
     return (image if "A" in image.mode else image.convert("RGBA")).getchannel("A")
 
 
-def load(image: Image.Image, label: str) -> None:
-    """Decode the pixels; a file that ends too early is refused, not filled up."""
+def cut_transparency(image: Image.Image) -> Image.Image:
+    """The transparent colour of a PNG of 16 bits, cut to 8 as its pixels were."""
+    colour = image.info.get("transparency")
+    if isinstance(colour, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+    return image
+
+
+@contextmanager
+def refusing(label: str) -> Iterator[None]:
+    """Whatever a decoder raises, Pillow's plugins raise what their parsers do, is the photo's damage."""
     try:
-        image.load()
-    except Exception as error:  # Pillow's plugins raise whatever their parsers do
+        yield
+    except PhotoError:
+        raise
+    except Exception as error:
         raise PhotoError(f"{label}: the photo is damaged or cut short ({one_line(error)}); get it again") from None
 
 
@@ -164,7 +233,23 @@ def depth_notes(image: Image.Image) -> list[str]:
     deep = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK") and any(
         ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
     )
-    return ["16 bits cut to 8"] if deep else []
+    return [CUT] if deep else []
+
+
+def turned_by_pillow(image: Image.Image) -> int:
+    """The orientation of a TIFF that is not loaded yet: Pillow turns it while it loads; 0 if it has none."""
+    if image.format != "TIFF" or not getattr(image, "tile", None):
+        return 0
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged block of tags says nothing of the pixels
+        return 0
+    return int(orientation) if orientation in range(2, 9) else 0
+
+
+def turn_note(orientation: int) -> str:
+    """What is said of a photo that was turned."""
+    return f"turned upright (EXIF orientation {orientation})"
 
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -176,7 +261,7 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
         return image
     if orientation not in range(2, 9):
         return image
-    notes.append(f"turned upright (EXIF orientation {orientation})")
+    notes.append(turn_note(orientation))
     from PIL import ImageOps  # few photos need it
 
     return ImageOps.exif_transpose(image)
@@ -208,56 +293,8 @@ def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
         raise PhotoError(f"{label}: holds 32-bit values from {values.min()} to {values.max()}; expected 8 or 16 bits")
     notes.append("16 bits rounded to 8")
     narrowed = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
-    narrowed.info = {key: value for key, value in image.info.items() if key == "icc_profile"}
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int) and (values == transparent).any():
+        narrowed.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    narrowed.info = {key: value for key, value in image.info.items() if key in COLOUR_INFO}
     return narrowed
-
-
-def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """RGB in the sRGB space, through the embedded profile where there is one."""
-    profile = image.info.get("icc_profile")
-    colour = image
-    if image.mode in ("LA", "La"):
-        colour = image.convert("L")
-    elif image.mode in ("RGBA", "RGBa", "RGBX", "YCbCr", "HSV"):
-        colour = image.convert("RGB")
-    if profile:
-        converted = through_profile(colour, profile, notes)
-        if converted is not None:
-            return converted
-    if colour.mode == "CMYK":
-        notes.append("CMYK without a usable profile, converted by the plain formula")
-    return colour.convert("RGB")
-
-
-def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
-    """``image`` in sRGB as its profile says; None where that is sRGB already or cannot be used."""
-    from PIL import ImageCms
-
-    try:
-        opened = ImageCms.getOpenProfile(io.BytesIO(profile))
-        description = ImageCms.getProfileDescription(opened).strip()
-        if description.startswith("sRGB"):
-            return None
-        converted = ImageCms.profileToProfile(image, opened, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        notes.append(f"unusable colour profile ignored ({str(error).partition(chr(10))[0]})")
-        return None
-    notes.append(f"colours converted from {description}")
-    return converted
-
-
-def image_of_array(array: Any) -> Image.Image:
-    """A Pillow image of an array (H, W), (H, W, 3) or (H, W, 4) of uint8."""
-    import numpy as np
-
-    values = np.asarray(array)
-    if (
-        values.dtype != np.uint8
-        or values.ndim not in (2, 3)
-        or (values.ndim == 3 and values.shape[2] not in (3, 4))
-        or not values.size
-    ):
-        raise PhotoError(
-            f"an array of {values.dtype} with shape {values.shape} is no photo; expected uint8 (H, W), (H, W, 3) or (H, W, 4)"
-        )
-    return Image.fromarray(values)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from .warned import warnings_as_notes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -76,9 +78,11 @@ def fingerprint(image: Image.Image) -> int:
 def shot(image: Image.Image) -> tuple[str | None, int | None]:
     """The camera and the second it took the photo in, where EXIF says both."""
     try:
-        exif = image.getexif()
+        with warnings_as_notes():
+            exif = image.getexif()
+            taken_at = exif.get_ifd(EXIF_IFD)[TAKEN]
         camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (MAKE, MODEL) if tag in exif)
-        taken = datetime.strptime(str(exif.get_ifd(EXIF_IFD)[TAKEN]).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        taken = datetime.strptime(str(taken_at).strip("\0 "), "%Y:%m:%d %H:%M:%S")
         return camera or None, int(taken.replace(tzinfo=UTC).timestamp())
     except Exception:  # a damaged EXIF block fails in many ways, and says nothing of the pixels
         return None, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
@@ -67,7 +69,20 @@ def open_photo(data: bytes, label: str) -> Image.Image:
 def open_as(format: str, file: BinaryIO) -> Image.Image:
     """Have Pillow open a file in one format; no other decoder is asked, or loaded."""
     import_module(f"PIL.{BY_NAME[format].plugin}")
+    if format == "TIFF":
+        quiet_libtiff()
     return Image.open(file, formats=(format,))
+
+
+@cache
+def quiet_libtiff() -> None:
+    """Libtiff prints its errors to the process's standard error, from C; Pillow raises them too, so they are not lost."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # on Windows it has no symbols of its own
+        library = ctypes.CDLL(import_module("PIL._imaging").__file__ or "")
+        for setter in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt", "TIFFSetWarningHandler"):
+            getattr(library, setter)(None)
 
 
 def too_large(label: str) -> PhotoError:

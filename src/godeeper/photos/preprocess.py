@@ -32,7 +32,7 @@ class Preprocess:
 
     ``size``: side in pixels.  ``fit``: ``squash`` ignores the photo's proportions, ``crop`` takes its
     central square.  ``filter``: ``antialias`` is Pillow's bilinear, which averages when it shrinks;
-    ``tf2015`` is that of the 2015 graph.  Then (x - ``subtract``) / ``divide``, x from 0 to 255; each is
+    ``tf2015`` is that of the 2015 graph, which also decoded JPEGs with libjpeg's fast inverse cosine transform.  Then (x - ``subtract``) / ``divide``, x from 0 to 255; each is
     one number, or one for red, green and blue.
     """
 
@@ -75,11 +75,16 @@ class Preprocess:
 
     def resized(self, photo: Photo) -> NDArray[np.float32]:
         """(1, size, size, 3) float32 from 0 to 255: the 2015 graph's ``ResizeBilinear``."""
-        left, top, right, bottom = box = self.box(photo.size)
+        image = self.image_of(photo)
+        left, top, right, bottom = box = self.box(image.size)
         if self.filter == "tf2015":
-            return resize_tf2015(photo.pixels[top:bottom, left:right], self.size)[None]
-        image = photo.image if self.fit == "squash" else photo.image.crop(box)
+            return resize_tf2015(np.asarray(image)[top:bottom, left:right], self.size)[None]
+        image = image if self.fit == "squash" else image.crop(box)
         return np.asarray(image.resize((self.size, self.size), Image.Resampling.BILINEAR), np.float32)[None]
+
+    def image_of(self, photo: Photo) -> Image.Image:
+        """The photo as this preprocessing has it decoded: ``tf2015`` decodes JPEGs as the 2015 graph did."""
+        return photo.image_2015 if self.filter == "tf2015" else photo.image
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of the part of a (width, height) photo that is used."""

@@ -31,16 +31,16 @@ class PhotoSteps:
     def value(self, kind: str) -> Any:
         """What the step ``kind`` puts out; raises ``FeedError`` for a step before the one that was fed."""
         if kind == self.kind:
-            return self.photo.pixels if kind == "decode" else self.fed
+            return self.pixels if kind == "decode" else self.fed
         if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
             what = "the file's bytes" if kind == "jpeg" else f"the photo's step {kind!r}"
             raise FeedError(
                 f"{what} cannot be told from what comes after it: feed an earlier step, or fetch a later one"
             )
         if kind == "decode":
-            return self.photo.pixels
+            return self.pixels
         if kind == "cast":
-            return self.photo.pixels.astype(np.float32)
+            return self.pixels.astype(np.float32)
         if kind == "expand":
             return self.value("cast")[None]
         if kind == "resize":
@@ -52,6 +52,11 @@ class PhotoSteps:
     @cached_property
     def photo(self) -> Photo:
         return decode(self.fed)
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8."""
+        return np.asarray(self.preprocess.image_of(self.photo))
 
     @cached_property
     def resized(self) -> NDArray[np.float32]:

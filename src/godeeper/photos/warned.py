@@ -7,6 +7,7 @@ So the first to come installs one listener for all, which knows the threads apar
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -51,6 +52,9 @@ def warnings_as_notes() -> Iterator[list[str]]:
 def _install() -> None:
     """Pillow's warnings go to the notes of the thread they come from, all others where they went before."""
     _installed.enter_context(warnings.catch_warnings())
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:  # or Python prints what Pillow logs, where nobody asked for logs
+        logger.addHandler(logging.NullHandler())
     warnings.filterwarnings("always", module=r"PIL\b")
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     show = warnings.showwarning

@@ -1,0 +1,60 @@
+"""JPEGs as TensorFlow decodes them, bit for bit, and from their bytes to the last tensor."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.peers import graph2015
+from tests.peers.random_weights import random_weights, relative_error
+
+import godeeper
+from godeeper.photos.decode import decode
+from godeeper.photos.preprocess import Preprocess
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+tf = pytest.importorskip("tensorflow")
+
+TF2015 = Preprocess(filter="tf2015", subtract=128.0, divide=128.0)
+SIZES = [(451, 300), (33, 17), (1, 1), (8, 9), (7, 640), (250, 201)]
+
+
+def jpeg(chelsea: Path, size: tuple[int, int], mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(chelsea) as photo:
+        photo.resize(size).convert(mode).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+def test_pixels_are_tensorflow_s(*, chelsea: Path, size: tuple[int, int], mode: str, progressive: bool) -> None:
+    """Colour at every subsampling, grey, odd sizes, three qualities."""
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0") if mode == "RGB" else ("4:4:4",):
+        for quality in (30, 90, 100):
+            options = {"subsampling": subsampling} if mode == "RGB" else {}
+            data = jpeg(chelsea, size, mode, progressive=progressive, quality=quality, **options)
+            expected = tf.io.decode_jpeg(data, channels=3).numpy()
+            np.testing.assert_array_equal(np.asarray(TF2015.image_of(decode(data))), expected)
+
+
+def test_from_bytes_to_the_last_tensor(chelsea: Path, tmp_path: Path) -> None:
+    """``Mul`` is the same to the last bit of a resize's arithmetic, everything behind it to 1e-4 of its range."""
+    weights = random_weights(tmp_path, "2015")
+    with weights.numbers() as numbers:
+        graph = graph2015.build({name: numbers.values(name) for name in weights.expected})
+    names = ["DecodeJpeg", "Cast", "ResizeBilinear", "Mul", "conv", "mixed_4/tower_1/conv_4", "pool_3", "softmax"]
+    network = godeeper.load(weights=weights.path)
+    assert network.preprocess.filter == "tf2015"
+    for data in (chelsea.read_bytes(), jpeg(chelsea, (751, 563), quality=85, progressive=True)):
+        theirs = graph2015.run(graph, names, {"DecodeJpeg/contents:0": data})
+        ours = network.run(names, {"DecodeJpeg/contents:0": data})
+        for name, got, expected in zip(names[:4], ours, theirs, strict=False):
+            np.testing.assert_array_equal(np.asarray(got), expected, err_msg=name)
+        assert max(map(relative_error, ours[4:], theirs[4:])) <= 1e-5
+        peek = network.peek(data, "conv")
+        assert relative_error(peek.activations.transpose(0, 2, 3, 1), theirs[4]) <= 1e-5
