@@ -20,6 +20,7 @@ from godeeper.export.parity import Export, certify
 from godeeper.export.targets import export
 from godeeper.network import load
 from godeeper.photos.decode import decode
+from godeeper.photos.preprocess import Preprocess
 from godeeper.training.classifier import Classifier
 
 
@@ -38,10 +39,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path
     return [chelsea, *sorted(folder.iterdir())]
 
 
-def answers(path: Path, photos: list[Path]) -> Any:
+def answers(path: Path, photos: list[Path], preprocess: Preprocess | None = None) -> Any:
     """What the ONNX file says of the photos, opened by nothing but ONNX Runtime."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return np.stack([session.run(["probabilities"], {"photo": decode(photo).pixels})[0] for photo in photos])
+    images = [(preprocess or Preprocess()).image_of(decode(photo)) for photo in photos]
+    return np.stack([session.run(["probabilities"], {"photo": np.asarray(image)})[0] for image in images])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,9 @@ def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str
     """The file says what the classifier says, of photos of any shape."""
     original = classifier(preprocessing=preprocessing)
     certificate = export(original, tmp_path / "cars.onnx", "onnx", photos)
-    np.testing.assert_allclose(answers(tmp_path / "cars.onnx", photos), original.predict_proba(photos), atol=1e-5)
+    np.testing.assert_allclose(
+        answers(tmp_path / "cars.onnx", photos, original.preprocess), original.predict_proba(photos), atol=1e-5
+    )
     assert (certificate.photos, certificate.agreeing) == (4, 4)
     assert certificate.difference < 1e-5
 
@@ -173,7 +177,8 @@ def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[st
     extra = {"godeeper.json": ""}
     module = torch.export.load(tmp_path / "cars.pt2", extra_files=extra).module()
     with torch.no_grad():
-        rows = [module(torch.from_numpy(decode(photo).pixels.copy())).numpy() for photo in photos]
+        images = [np.array(original.preprocess.image_of(decode(photo))) for photo in photos]
+        rows = [module(torch.from_numpy(pixels)).numpy() for pixels in images]
     np.testing.assert_allclose(np.stack(rows), original.predict_proba(photos), atol=1e-5)
     assert json.loads(extra["godeeper.json"])["certificate"] == certificate.record()
 
