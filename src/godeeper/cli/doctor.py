@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
-    rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup)]
+    rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
     if rows:
         print_table(("verdict", "photos", "why", "which"), [list(map(printable, row)) for row in rows])
         print()
@@ -101,6 +101,19 @@ def alike(checkup: Checkup) -> list[list[str]]:
         ["used", str(len(each)), "nearly the same, kept in one set", some([v.entry.name for v in each], 3)]
         for each in checkup.alike
     ]
+
+
+def odd_looks(checkup: Checkup) -> list[list[str]]:
+    """A row for each kind of remark on photos that are used: how many, what is measured, and which."""
+    from ..photos.doctor import some
+    from ..photos.quality import KINDS
+
+    rows = []
+    for kind in KINDS:
+        names = [each.entry.name for each in checkup.usable if any(map(kind.says, each.remarks))]
+        if names:
+            rows.append(["used", str(len(names)), kind.rule, some(names, 3)])
+    return rows
 
 
 def printable(text: str) -> str:

@@ -37,7 +37,8 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 class Verdict:
     """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
 
-    ``edges`` are the bytes of ``photos.fingerprint.edges``.
+    ``edges`` are the bytes of ``photos.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
+    ``photos.quality``) and change nothing.
     """
 
     entry: Entry
@@ -47,6 +48,7 @@ class Verdict:
     fingerprint: int | None
     size: tuple[int, int] | None
     edges: bytes = field(default=b"", repr=False)
+    remarks: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -128,6 +130,7 @@ class Checkup:
             "class": verdict.entry.label or None,
             "status": verdict.status,
             "reasons": list(verdict.reasons),
+            "remarks": list(verdict.remarks),
             "size": list(verdict.size) if verdict.size else None,
             "pixels_sha256": pixels,
             "fingerprint": None if verdict.fingerprint is None else f"{verdict.fingerprint:016x}",
@@ -196,7 +199,16 @@ def judge(photos: list[Finding]) -> Iterable[Verdict]:
             yield Verdict(finding.entry, status, reasons, None, None, None)
         else:
             colours = edges(look).tobytes()
-            yield Verdict(finding.entry, status, reasons, look.pixels_sha256, look.fingerprint, look.size, colours)
+            yield Verdict(
+                finding.entry,
+                status,
+                reasons,
+                look.pixels_sha256,
+                look.fingerprint,
+                look.size,
+                colours,
+                finding.remarks,
+            )
 
 
 def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:

@@ -28,6 +28,7 @@ from .fingerprint import Look, look
 from .folder import Entry
 from .formats import PROMISED
 from .opening import peek_header
+from .quality import remarks
 from .warned import warnings_as_notes
 
 if TYPE_CHECKING:
@@ -41,12 +42,16 @@ FINDING_RECIPE = 2  # goes up when the same file gives another finding
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one file turned out to be: a photo (``look``), a photo that cannot be used (``error``), or neither."""
+    """What one file turned out to be: a photo (``look``), a photo that cannot be used (``error``), or neither.
+
+    ``remarks`` are of its looks, see ``quality``.
+    """
 
     entry: Entry
     look: Look | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def photo(self) -> bool:
@@ -166,7 +171,7 @@ def pack(finding: Finding) -> bytes:
     """A photo's finding as bytes."""
     fields = asdict(finding.look) if finding.look else {}
     fields["small"] = base64.b64encode(fields["small"]).decode()
-    return json.dumps({"look": fields, "notes": finding.notes}).encode()
+    return json.dumps({"look": fields, "notes": finding.notes, "remarks": finding.remarks}).encode()
 
 
 def unpack(entry: Entry, blob: bytes) -> Finding:
@@ -174,7 +179,7 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
     stored = json.loads(blob)
     fields = stored["look"]
     fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
-    return Finding(entry, Look(**fields), tuple(stored["notes"]))
+    return Finding(entry, Look(**fields), tuple(stored["notes"]), remarks=tuple(stored["remarks"]))
 
 
 def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
@@ -186,7 +191,8 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
         with room.hold(pixels(entry)):
             photo = decode(path)
             kept = prepare(photo) if prepare and entry.label else None
-            return Finding(entry, look(photo), (*photo.notes, *suffix_note(entry))), kept
+            notes = (*photo.notes, *suffix_note(entry))
+            return Finding(entry, look(photo), notes, remarks=remarks(photo.image)), kept
     except PhotoError as error:
         return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
     except Exception as error:  # a decoder that fails in a way of its own

@@ -50,6 +50,8 @@ class Verdict(Protocol):
     def status(self) -> str: ...
     @property
     def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -269,9 +271,10 @@ class Report:
                     "class": one.entry.label,
                     "status": one.status,
                     "reasons": [*one.reasons],
+                    "remarks": [*one.remarks],
                 }
                 for one in self.verdicts
-                if one.status != "used"
+                if one.status != "used" or one.remarks
             ],
             "notes": list(self.notes),
             "seconds": dict(self.seconds),

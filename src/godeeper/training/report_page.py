@@ -180,12 +180,12 @@ def learning(report: Report) -> str:
 
 def doctor(report: Report) -> str:
     """Every file that was repaired or quarantined, and why."""
-    found = [one for one in report.verdicts if one.status != "used"]
+    found = [one for one in report.verdicts if one.status != "used" or one.remarks]
     if not found:
         return "<h2>The doctor's list</h2><p>Every file could be used as it is.</p>" if report.verdicts else ""
     rows = "".join(
         f'<tr><td class="name">{escape(one.entry.name)}</td><td>{escape(one.status)}</td>'
-        f'<td class="name">{escape("; ".join(one.reasons))}</td></tr>'
+        f'<td class="name">{escape("; ".join((*one.reasons, *one.remarks)))}</td></tr>'
         for one in sorted(found, key=lambda one: (one.status != "quarantined", one.entry.name))
     )
     counts = report.photos

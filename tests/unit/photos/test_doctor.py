@@ -319,7 +319,7 @@ def test_record_is_json(folder: Path) -> None:
     assert record["classes"] == {"a": 2, "b": 1}
     assert record["near_duplicates"] == [["a/good.png", "a/near.png"]]
     assert list(record["files"][0]) == [
-        "file", "class", "status", "reasons", "size", "pixels_sha256", "fingerprint", "group", "set",
+        "file", "class", "status", "reasons", "remarks", "size", "pixels_sha256", "fingerprint", "group", "set",
     ]  # fmt: skip
 
 

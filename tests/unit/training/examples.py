@@ -37,6 +37,7 @@ class Verdict:
     entry: Entry
     status: str
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: int = 0, modules: int = 3) -> Features:

@@ -1,0 +1,97 @@
+"""Dark, blurred, empty and tiny photos get a remark; ordinary ones none."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from tests.conftest import ROOT
+
+from godeeper.photos.doctor import examine
+from godeeper.photos.quality import KINDS, remarks
+
+
+def kinds(image: Image.Image) -> list[str]:
+    return [remark.partition(":")[0] for remark in remarks(image)]
+
+
+@pytest.fixture
+def photo(chelsea: Path) -> Image.Image:
+    """The demonstration photo."""
+    with Image.open(chelsea) as opened:
+        return opened.convert("RGB")
+
+
+def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
+    """At any size from 64 pixels on, in grey, at half of its light, under a little blur or noise."""
+    for width in (100, 150, 451, 1200):
+        assert remarks(photo.resize((width, width * 2 // 3))) == ()
+    assert remarks(photo.convert("L").convert("RGB")) == ()
+    assert remarks(photo.point(lambda value: value // 2)) == ()
+    assert remarks(photo.filter(ImageFilter.GaussianBlur(1))) == ()
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    assert remarks(Image.fromarray(noise)) == ()
+
+
+@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed (make bench)")
+def test_scikit_image_s_photos_get_no_remark() -> None:
+    """Photos and pictures from microscopes and telescopes."""
+    spec = find_spec("skimage")
+    assert spec
+    assert spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    names = (
+        "astronaut brick camera cell chelsea clock_motion coffee coins grass gravel ihc moon motorcycle_left page text"
+    )
+    tried = 0
+    for path in sorted(folder.iterdir()):
+        if path.stem in names.split() or path.suffix == ".jpg":
+            with Image.open(path) as opened:
+                assert remarks(opened.convert("RGB")) == (), path
+            tried += 1
+    assert tried >= 10
+
+
+def test_each_kind(photo: Image.Image) -> None:
+    """What earns which remark."""
+    assert kinds(photo.point(lambda value: value // 6)) == ["dark"]
+    assert kinds(photo.filter(ImageFilter.GaussianBlur(5))) == ["blurred"]
+    assert kinds(photo.resize((15, 10)).resize((450, 300), Image.Resampling.BICUBIC)) == ["blurred"]
+    assert kinds(Image.new("RGB", (300, 200), (200, 40, 9))) == ["empty"]
+    assert kinds(Image.new("RGB", (300, 200))) == ["empty"]
+    assert kinds(photo.resize((31, 31))) == ["tiny"]
+    assert kinds(photo.resize((32, 32))) == []
+    assert kinds(Image.new("RGB", (1, 1))) == ["tiny", "empty"]
+    assert kinds(photo.resize((3000, 3))) == ["tiny"]
+
+
+def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
+    """Two in a hundred pixels are bright."""
+    night = photo.point(lambda value: value // 8)
+    night.paste(photo.crop((150, 100, 210, 160)).point(lambda value: min(255, 2 * value)), (0, 0))
+    assert "dark" not in kinds(night)
+
+
+def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) -> None:
+    """Used, not repaired, with measure and threshold in the record, also when it is remembered."""
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        photo.rotate(ord(label)).save(tmp_path / label / "fine.png")
+        photo.rotate(ord(label)).point(lambda value: value // 8).save(tmp_path / label / "night.png")
+    found = examine(tmp_path)
+    assert found.counts == {"used": 4, "repaired": 0, "quarantined": 0}
+    said = {record["file"]: record["remarks"] for record in json.loads(json.dumps(found.record()))["files"]}
+    assert said["a/fine.png"] == []
+    assert said["a/night.png"][0].startswith("dark: the level of 255 that 99 % of its pixels do not exceed is ")
+    assert said["a/night.png"][0].endswith(", below 40")
+
+
+def test_the_docs_have_the_thresholds() -> None:
+    """Each kind's measure and threshold."""
+    page = (ROOT / "docs" / "reference" / "photos.md").read_text()
+    for kind in KINDS:
+        assert f"| {kind.name} | {kind.measure.rstrip(',')} | {kind.least:g} |" in page
