@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.unit.photos.scenes import jpeg, scene, write
+from tests.unit.photos.scenes import jpeg, scene, sharp, write
 
 from godeeper.cli.main import main
 
@@ -18,8 +18,8 @@ from godeeper.cli.main import main
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes of one good photo each."""
-    write(tmp_path / "a" / "good.png", scene(1))
-    write(tmp_path / "b" / "good.png", scene(2))
+    write(tmp_path / "a" / "good.png", sharp(scene(1)))
+    write(tmp_path / "b" / "good.png", sharp(scene(2)))
     return tmp_path
 
 
@@ -37,8 +37,8 @@ def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A row for each quarantined photo, each kind of repair, each group; exit code 1."""
     (folder / "a" / "empty.jpg").touch()
-    write(folder / "a" / "named.jpg", scene(3), format="PNG")
-    write(folder / "b" / "near.png", jpeg(scene(2), 50))
+    write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
+    write(folder / "b" / "near.png", jpeg(sharp(scene(2)), 50))
     assert main(["doctor", str(folder)]) == 1
     rows = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[1:4]]
     assert [row[:2] for row in rows] == [["quarantined", "1"], ["repaired", "1"], ["used", "2"]]
@@ -49,7 +49,7 @@ def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_repairs_alone_are_no_failure(folder: Path) -> None:
     """Exit code 0 where every photo was used or repaired."""
-    write(folder / "a" / "named.jpg", scene(3), format="PNG")
+    write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
     assert main(["doctor", str(folder)]) == 0
 
 

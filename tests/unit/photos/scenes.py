@@ -18,6 +18,13 @@ def scene(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
     return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
 
 
+def sharp(image: Image.Image) -> Image.Image:
+    """The picture with a dark thing before it, whose edges are sharp."""
+    dark = image.copy()
+    dark.paste((20, 20, 20), (30, 30, 70, 80))
+    return dark
+
+
 def write(path: Path, image: Image.Image, **options: Any) -> Path:
     """The picture as a file, its folder made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)

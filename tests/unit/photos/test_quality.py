@@ -69,6 +69,23 @@ def test_each_kind(photo: Image.Image) -> None:
     assert kinds(photo.resize((3000, 3))) == ["tiny"]
 
 
+def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:
+    """A clear sky has no edges, and in a portrait only a part is sharp."""
+    light = np.linspace(90, 230, 400)[:, None, None] * np.array([0.6, 0.8, 1.0])  # (H, 1, C)
+    sky = np.repeat(light, 600, axis=1) + np.random.default_rng(0).normal(0, 2, (400, 600, 1))
+    assert kinds(Image.fromarray(sky.astype(np.uint8))) == []
+    portrait = photo.filter(ImageFilter.GaussianBlur(8))
+    portrait.paste(photo.crop((150, 80, 210, 140)), (150, 80))
+    assert kinds(portrait) == []
+
+
+def test_noise_does_not_hide_a_blur(photo: Image.Image) -> None:
+    """Of 5 levels, as a camera adds in poor light."""
+    blurred = np.asarray(photo.filter(ImageFilter.GaussianBlur(5)))
+    noise = np.random.default_rng(0).normal(0, 5, blurred.shape)
+    assert kinds(Image.fromarray((blurred + noise).clip(0, 255).astype(np.uint8))) == ["blurred"]
+
+
 def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
     """Two in a hundred pixels are bright."""
     night = photo.point(lambda value: value // 8)
