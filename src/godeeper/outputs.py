@@ -23,6 +23,7 @@ from typing import Self
 from .errors import OutputError
 from .files import NOT_A_FILE, unwritable
 from .marks import ours, photo_of
+from .visible import is_visible
 
 ELSEWHERE = "choose another name"
 
@@ -91,7 +92,11 @@ class Outputs:
             raise OutputError(f"{path} is read-only; {ELSEWHERE}, or replace it with --force")
 
     def picture(self, folder: Path, stem: str, rest: str, photo_sha256: str) -> Path:
-        """``<stem>.<rest>`` in ``folder``; with the photo's hash after the stem where another photo's picture has that name."""
+        """``<stem>.<rest>`` in ``folder``; with the photo's hash after the stem where another photo's picture has that name.
+
+        In the name ``_`` takes the place of control and format characters.
+        """
+        stem, rest = tame(stem), tame(rest)
         names = [f"{stem}.{rest}", f"{stem}-{photo_sha256[:8]}.{rest}"]
         names += [f"{stem}-{photo_sha256[:8]}-{number}.{rest}" for number in range(2, 10_000)]
         return next(path for name in names if self.fits(path := folder / name, photo_sha256))
@@ -193,6 +198,11 @@ class Outputs:
                 self.commit()
         finally:
             self.close()
+
+
+def tame(name: str) -> str:
+    """Part of a file's name, with nothing in it that is not visible."""
+    return "".join(each if is_visible(each) else "_" for each in name)
 
 
 def check_writable(folder: Path) -> None:

@@ -35,7 +35,7 @@ PUBLIC = [
 ]
 
 ABOVE = {
-    "errors": 0, "natural": 0, "version": 0, "arguments": 1, "files": 1, "marks": 1.2, "outputs": 1.5, "memory": 1, "ahead": 1,
+    "errors": 0, "natural": 0, "version": 0, "visible": 0, "arguments": 1, "files": 1, "marks": 1.2, "outputs": 1.5, "memory": 1, "ahead": 1,
     "photos": 2, "blueprint": 1,
     "weights": 2, "engine": 3, "features_file": 2, "peek": 4, "network": 5, "stream": 5.5, "training": 6,
     "export": 7, "explain": 7, "web": 8, "cli": 9,

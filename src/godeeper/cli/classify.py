@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
 from ..training.refusal import written
+from ..visible import csv_cell
 from .common import add_command, add_engine, print_json, print_table
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
     """Photo, verdict (empty: none of these, or an error), error, and a column for each class."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["photo", "verdict", "error", *(f"probability of {name}" for name in classes)])
+    writer.writerow(["photo", "verdict", "error", *(csv_cell(f"probability of {name}") for name in classes)])
     for each in records:
         likely = [f"{each['probabilities'][name]:.6f}" if each["probabilities"] else "" for name in classes]
-        writer.writerow([each["photo"], each["verdict"] or "", each["error"] or "", *likely])
+        writer.writerow([*map(csv_cell, (each["photo"], each["verdict"] or "", each["error"] or "")), *likely])
 
 
 def print_verdicts(records: Sequence[dict[str, Any]]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from ..visible import escaped, json_text
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[Any]
@@ -41,12 +43,12 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json_text(document, indent=2, encoding=getattr(sys.stdout, "encoding", None) or "utf-8"))
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell, the last one ragged."""
-    lines = [heading, *rows]
+    """Columns as wide as their widest cell, the last one ragged; cells are escaped."""
+    lines = [list(map(escaped, line)) for line in (heading, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading) - 1)]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]

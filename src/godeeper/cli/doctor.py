@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..visible import escaped
 from .common import add_command, print_json, print_table
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         print_people(checkup, lines)
     if not checkup.usable:
         message = checkup.flat or "no photo can be used; every file and why not is in the table"
-        print(f"godeeper: {printable(str(options.folder))}: {message}", file=sys.stderr)
+        print(f"godeeper: {escaped(str(options.folder))}: {message}", file=sys.stderr)
         return 2
     return 1 if checkup.counts["quarantined"] else 0
 
@@ -54,12 +55,12 @@ def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
     rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
     if rows:
-        print_table(("verdict", "photos", "why", "which"), [list(map(printable, row)) for row in rows])
+        print_table(("verdict", "photos", "why", "which"), rows)
         print()
     for line in (*checkup.notes, *few):
-        print(f"note: {printable(line)}")
+        print(f"note: {escaped(line)}")
     counts = ", ".join(f"{count} {status}" for status, count in checkup.counts.items())
-    print(f"{printable(str(checkup.folder))}: {counts}; {len(checkup.classes)} classes")
+    print(f"{escaped(str(checkup.folder))}: {counts}; {len(checkup.classes)} classes")
 
 
 def quarantined(checkup: Checkup) -> list[list[str]]:
@@ -114,8 +115,3 @@ def odd_looks(checkup: Checkup) -> list[list[str]]:
         if names:
             rows.append(["used", str(len(names)), kind.rule, some(names, 3)])
     return rows
-
-
-def printable(text: str) -> str:
-    """Text that does nothing to a terminal, whatever is in a file's name."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from ..training.report_record import printable
+from ..visible import escaped
 from .common import add_command, add_engine, add_force, print_json
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def print_people(report: Report, path: Path, page: Path) -> None:
         print(line)
     for note in (report.caution, *report.notes):
         if note:
-            print(f"note: {printable(note)}")
-    print(printable(f"{path}: the classifier; {page}: the report"))
+            print(f"note: {escaped(note)}")
+    print(escaped(f"{path}: the classifier; {page}: the report"))
 
 
 def scores(report: Report) -> Iterator[str]:
@@ -150,7 +150,7 @@ def scores(report: Report) -> Iterator[str]:
         other = report.cross_validation
         yield f"cross-validation of the training photos: {other.value or 0:.1%}, 95 % interval {other.low:.1%} to {other.high:.1%}"
     yield f"balanced accuracy: {balanced:.1%} (recall, averaged over classes)"
-    largest = printable(repr(report.classes[report.majority]))
+    largest = escaped(repr(report.classes[report.majority]))
     yield f"majority-class baseline: {report.baseline.value or 0:.1%} (always guessing {largest})"
 
 

@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 from ..peek.colour import table
 from ..peek.picture import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line
 from ..version import __version__
+from ..visible import escaped
 from .place import field_box
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def legend(evidence: Evidence, question: Question, limit: float) -> str:
 def subject(evidence: Evidence, question: Question) -> str:
     """``cat``, or ``cat over dog``."""
     labels = [question.label] if question.against is None else [question.label, question.against]
-    return " over ".join(printable(evidence, evidence.number(label)) for label in labels)
+    return " over ".join(drawable(evidence, evidence.number(label)) for label in labels)
 
 
-def printable(evidence: Evidence, number: int) -> str:
+def drawable(evidence: Evidence, number: int) -> str:
     """A class's name, or its number where the font has no letters for it."""
     name = evidence.classes[number]
     return name if name.isascii() and name.isprintable() else f"class {number}"
@@ -125,7 +126,7 @@ def png(evidence: Evidence, question: Question) -> bytes:
     picture = draw(evidence, question)
     notes = PngImagePlugin.PngInfo()
     for key, text in provenance(evidence, question).items():
-        notes.add_itxt(key, text)
+        notes.add_itxt(key, escaped(text))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=notes, compress_level=4)
     return buffer.getvalue()
@@ -194,7 +195,7 @@ def heading(evidence: Evidence, question: Question) -> list[Line]:
 def verdict_line(evidence: Evidence) -> str:
     """The likeliest classes, and whether that is enough for a verdict."""
     likely = ", ".join(
-        f"{printable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
+        f"{drawable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
     )
     if evidence.threshold is None:
         return likely

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from ..errors import PhotoError
 from ..peek.picture import FAINT, INK, LARGE, PAPER, SMALL, Column, Line
 from ..version import __version__
+from ..visible import escaped
 from .picture import GAP, beside, stack
 from .place import Box
 from .top_photos import Sighting, TopPhotos
@@ -32,7 +33,7 @@ def png(found: TopPhotos) -> bytes:
     """The picture as the bytes of a PNG, its provenance in text chunks."""
     notes = PngImagePlugin.PngInfo()
     for key, text in provenance(found).items():
-        notes.add_itxt(key, text)
+        notes.add_itxt(key, escaped(text))
     buffer = io.BytesIO()
     draw(found).save(buffer, "PNG", pnginfo=notes, compress_level=4)
     return buffer.getvalue()

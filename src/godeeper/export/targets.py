@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError, UnknownName
 from ..outputs import Outputs
 from ..version import __version__
+from ..visible import json_text
 from .parity import Certificate, Export, Progress, certify
 
 if TYPE_CHECKING:
@@ -108,6 +109,4 @@ def description(classifier: Classifier, certificate: Certificate) -> dict[str, A
 
 def json_bytes(document: Any) -> bytes:
     """For people and programs."""
-    import json
-
-    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+    return json_text(document, indent=2).encode() + b"\n"

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from ..errors import OptionError
+from ..visible import escaped
 from .colour import default_colour, table
 from .mosaic import Mosaic, Range
 
@@ -99,7 +100,7 @@ def png(peek: Peek, view: View) -> bytes:
         "godeeper:colour": str(view.colour),
     }
     for key, text in (peek.provenance() | drawing).items():
-        notes.add_itxt(key, text)
+        notes.add_itxt(key, escaped(text))
     buffer = io.BytesIO()
     compose(peek, mosaic, view).save(buffer, "PNG", pnginfo=notes, compress_level=QUICK)
     return buffer.getvalue()

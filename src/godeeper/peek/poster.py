@@ -21,6 +21,7 @@ from ..errors import OutputError, UnknownName
 from ..files import read_regular, unwritable
 from ..outputs import Outputs, beside, check_writable
 from ..version import __version__
+from ..visible import json_text
 from .colour import default_colour, table
 from .mosaic import SCALES, Range, lay_out, to_bytes
 from .poster_layout import Band, Block, Layout, Shelf, lay_out_poster
@@ -111,7 +112,7 @@ def write_poster(
                 "tensors": painter.records,
             }
             (temporary / "poster.dzi").write_text(dzi(layout.width, layout.height), "utf-8")
-            (temporary / RECORD).write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+            (temporary / RECORD).write_text(json_text(record), "utf-8")
             (temporary / "index.html").write_text(page(record, paper_of(colour)), "utf-8")
             size = pyramid.bytes
     except OSError as error:

@@ -6,12 +6,13 @@ value is read back from the tiles.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from html import escape
 from importlib import resources
 from typing import Any
+
+from ..visible import escaped, json_text
+from ..visible import escaped_html as escape
 
 POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -19,11 +20,12 @@ POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; s
 def page(record: Mapping[str, Any], paper: str) -> str:
     """The page of a poster's record; ``paper``: the colour around the blocks."""
     title = f"{record.get('photo', 'A photo')} in {record.get('network', 'a network')}"
+    shown = {key: escaped(value) for key, value in record.items() if isinstance(value, str)}
     parts = {
         "POLICY": POLICY,
         "TITLE": escape(title),
         "STYLE": source("poster.css").replace("PAPER", paper),
-        "DATA": json.dumps(record, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "DATA": json_text({**record, **shown}).replace("<", "\\u003c"),
         "SCRIPT": source("poster.js"),
     }
     pieces = source("poster.html").split("@@")  # names stand between marks: every second piece is one

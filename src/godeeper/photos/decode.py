@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from PIL import Image
 
 from ..errors import PhotoError
+from ..visible import escaped
 from .colour import to_srgb
 from .formats import SAME_FORMAT
 from .jpeg import END_NOTE, decode_2015, lacks_end, with_end_marker
@@ -108,7 +109,7 @@ def decode(
         return decode_bytes(bytes(source), name or "bytes", background, least_side=least_side)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return decode_bytes(read_photo(path), name or shown(path.name), background, path, least_side)
+        return decode_bytes(read_photo(path), name or escaped(path.name), background, path, least_side)
     if hasattr(source, "read"):
         label = name or name_of_object(source)
         return decode_bytes(read_object(source, label), label, background, least_side=least_side)
@@ -118,14 +119,6 @@ def decode(
         check_opened(image, label)
         upright, notes = normalise(image, label, background)
     return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes(notes, said))
-
-
-def shown(name: str) -> str:
-    r"""A file's name as text that every encoding takes: bytes that are no UTF-8 are written ``\xe9``."""
-    try:
-        return os.fsencode(name).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half a pair of UTF-16, as Windows has them
-        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def decode_bytes(

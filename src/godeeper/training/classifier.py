@@ -27,12 +27,12 @@ from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
 from ..stream import pooled as stream_pooled
 from ..stream import stream
+from ..visible import escaped
 from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
 from .parallel import on_one_thread
 from .refusal import why_refused
-from .report_record import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class Classifier:
         classes = ", ".join(self.head.classes)
         features = ", ".join(self.head.addresses)
         some = classes if len(classes) <= LONGEST_LIST else f"{classes[:LONGEST_LIST]}…"
-        return f"<classifier of {len(self.head.classes)} classes ({printable(some)}), {features} of weights {self.weights!r}, {self.precision}>"
+        return f"<classifier of {len(self.head.classes)} classes ({escaped(some)}), {features} of weights {self.weights!r}, {self.precision}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the network, which the next photo opens again."""

@@ -23,6 +23,7 @@ from ..errors import ClassifierError, GodeeperError, quoted
 from ..files import open_regular, write_atomically
 from ..photos.preprocess import Preprocess
 from ..version import __version__
+from ..visible import json_text
 from .classifier_check import (
     DIRECTIONS,
     LARGEST_REACH,
@@ -112,7 +113,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
 
 def text(document: Any) -> bytes:
     """JSON, byte for byte the same for the same document."""
-    return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
+    return json_text(document, indent=1).encode()
 
 
 def read(path: Path) -> Classifier:

@@ -6,7 +6,6 @@ How it looks is ``report_page``'s business.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..visible import json_text
 from . import measure
 from .learning import CurvePoint, Forecast
 from .selection import Selection
@@ -320,7 +320,7 @@ class Report:
 
     def json(self) -> str:
         """The record as text."""
-        return json.dumps(self.record(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(self.record(), indent=1, allow_nan=False) + "\n"
 
 
 def photos_of(count: int) -> str:

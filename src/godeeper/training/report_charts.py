@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from math import isfinite
 
+from ..visible import escaped_html as escape
 from .learning import CurvePoint, Forecast
 from .measure import Calibration
 from .selection import Selection

@@ -7,10 +7,10 @@ folders, so all of them are escaped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
 from ..natural import natural_key
 from ..version import GENERATOR
+from ..visible import escaped_html as escape
 from .measure import Share
 from .report import Report, Thumbnails, why_unmeasured
 from .report_charts import learning_chart, modules_chart, reliability_chart

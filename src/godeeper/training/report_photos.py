@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from html import escape
 from pathlib import PurePath
 
 from ..natural import natural_order
+from ..visible import escaped_html as escape
 from .report import Report
 
 FEW = 12  # photos shown of a cell that is right

@@ -6,8 +6,10 @@ Right after training ``Classifier.report`` is a ``Report``, which can also draw 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Any
+
+from ..visible import escaped
+from ..visible import escaped_html as escape
 
 
 class KeptReport(Mapping[str, Any]):
@@ -56,7 +58,7 @@ class KeptReport(Mapping[str, Any]):
             found.append(f"{len(classes)} classes: {', '.join(map(str, classes[:MOST_CLASSES]))}{more(classes)}")
         if isinstance(test, Mapping):
             found += [line for line in (accuracy(test), test.get("caution")) if isinstance(line, str)]
-        return [printable(line) for line in (*found, *(notes if isinstance(notes, list) else []))]
+        return [escaped(line) for line in (*found, *(notes if isinstance(notes, list) else []))]
 
 
 MOST_CLASSES = 12
@@ -75,8 +77,3 @@ def accuracy(test: Mapping[str, Any]) -> str | None:
             interval = f"95 % interval {100 * low:.1f} % to {100 * high:.1f} %"
             return f"accuracy {100 * value:.1f} %, {interval}, on {n} photos, by {by}"
     return None
-
-
-def printable(value: Any) -> str:
-    """Text for one line of a terminal: what cannot be printed is escaped."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from html import escape
 from urllib.parse import quote
 
 from ..blueprint.diagram.card import Box, Card, Style, Text
@@ -30,6 +29,7 @@ from ..blueprint.diagram.svg import (
 )
 from ..blueprint.ops import Network
 from ..peek.thumbnails import NOTES
+from ..visible import escaped_html as escape
 from .root import at
 
 STYLE = Style(picture_rows=3, inside=496)
@@ -133,7 +133,7 @@ def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[st
         f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
     )
     shape = rect(box.frame, ROUND.get(box.site.kind, PILL))
-    inside = f"<title>{escape(chr(10).join(facts(box)))}</title>{shape}{box_texts(box)}{image(box, photo, ready)}"
+    inside = f"<title>{chr(10).join(map(escape, facts(box)))}</title>{shape}{box_texts(box)}{image(box, photo, ready)}"
     if address not in linked:
         return f'<g class="box {kind}">{inside}</g>'
     said = escape(f"{address}: {operation(box)}, {box.site.shape[0]} filters of {times(box.site.shape[1:])}")

@@ -23,6 +23,7 @@ from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..training.refusal import written
 from ..version import __version__
+from ..visible import escaped
 from .chart import Chart
 from .root import at
 
@@ -177,11 +178,17 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=shown,
     )
     environment.filters["at"] = mounted
     environment.filters["written"] = written
     environment.filters["natural_order"] = natural_order
     return environment
+
+
+def shown(value: object) -> object:
+    """A value as a page shows it: names of classes and files can do nothing but say something."""
+    return escaped(value) if type(value) is str else value  # Markup is a string, and godeeper's own
 
 
 @pass_context  # or Jinja would compute it once for all requests, from what is constant in a template

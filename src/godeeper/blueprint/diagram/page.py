@@ -6,9 +6,8 @@ add a search and a zoom; without them everything else is there.
 
 from __future__ import annotations
 
-from html import escape
-
 from ...version import GENERATOR
+from ...visible import escaped_html as escape
 from .card import Card
 from .palette import DARK, LIGHT, Palette
 from .sheet import Diagram, Placed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from ...version import GENERATOR
+from ...visible import escaped_html as escape
 from ..ops import Conv, Pool
 from .card import Box, Card, Frame, Point, Text
 from .labels import SIZES, times
@@ -133,7 +133,7 @@ def draw_box(box: Box, picture: Picture | None) -> str:
         image = f'<image x="{number(f.x)}" y="{number(f.y)}" width="{number(f.width)}" height="{number(f.height)}" href="{picture.uri}"/>'
     texts = "".join(draw_text(text) for text in box.texts)
     shape = rect(box.frame, ROUND.get(box.site.kind, PILL))
-    title = escape("\n".join(facts(box) + ([picture.note] if picture else [])))
+    title = "\n".join(map(escape, [*facts(box), *([picture.note] if picture else [])]))
     return f'<g id="{address}" class="{kind}"><a href="#{address}"><title>{title}</title>{shape}{texts}{image}</a></g>'
 
 
