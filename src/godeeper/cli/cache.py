@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, quoted
-from .common import add_command, print_json, print_table
+from .common import add_command, print_table
+from .terminal import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path

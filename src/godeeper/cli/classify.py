@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
 from ..training.refusal import written
 from ..visible import csv_cell
-from .common import add_command, add_engine, print_json, print_table
+from .common import add_command, add_engine, print_table, records_code
+from .terminal import complain, print_json, read_input, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str]) -> int:
-    """Every photo by a classifier of one's own; 1 where one could not be read."""
+    """Every photo by a classifier of one's own."""
     from ..training.classifier import Classifier
 
     classifier = Classifier.load(path, engine=options.engine)
@@ -72,7 +73,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
         print_csv(records, classifier.head.classes)
     else:
         print_verdicts(records)
-    return 1 if any(each["error"] for each in records) else 0
+    return records_code(records)
 
 
 def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
@@ -85,7 +86,7 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
     barren: dict[str, dict[str, Any]] = {}
     for place in places:
         try:
-            waiting += [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
+            waiting += [decode(read_input(), name="-")] if place == "-" else photos_in([place])
         except PhotoError as error:
             barren[place] = Judgement(place, None, {}, str(error)).record()
     return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
@@ -93,11 +94,13 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
 
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
     """Photo, verdict (empty: none of these, or an error), error, and a column for each class."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["photo", "verdict", "error", *(csv_cell(f"probability of {name}") for name in classes)])
     for each in records:
         likely = [f"{each['probabilities'][name]:.6f}" if each["probabilities"] else "" for name in classes]
         writer.writerow([*map(csv_cell, (each["photo"], each["verdict"] or "", each["error"] or "")), *likely])
+    write(table.getvalue())
 
 
 def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
@@ -107,7 +110,7 @@ def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
         print_table(("verdict", "likeliest", "photo"), [verdict_row(each) for each in readable])
     for each in records:
         if each["error"]:
-            print(f"godeeper: {each['error']}", file=sys.stderr)
+            complain(f"godeeper: {each['error']}")
 
 
 def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
@@ -132,12 +135,12 @@ def run_weights(options: argparse.Namespace) -> int:
     if options.json:
         computed = network.runner.identity(pooled=False)
         print_json({"weights": network.weights.name, **computed.record, "photos": records})
-    return 2 if any(each["error"] for each in records) else 0
+    return records_code(records)
 
 
 def record(network: Network, photo: str, top: int) -> dict[str, Any]:
     """One photo's classes as JSON; a photo that cannot be read does not stop the others."""
-    source: Any = sys.stdin.buffer.read() if photo == "-" else photo
+    source: Any = read_input() if photo == "-" else photo
     try:
         guesses = network.classify(source, top=top)
     except PhotoError as error:
@@ -152,8 +155,8 @@ def record(network: Network, photo: str, top: int) -> dict[str, Any]:
 def print_people(record: dict[str, Any]) -> None:
     """The photo, then a line for each class; errors go to standard error."""
     if record["error"]:
-        print(f"godeeper: {record['error']}", file=sys.stderr)
+        complain(f"godeeper: {record['error']}")
         return
-    print(record["photo"])
+    say(record["photo"])
     for guess in record["top"]:
-        print(f"  {guess['probability']:7.2%}  {guess['label']}")
+        say(f"  {guess['probability']:7.2%}  {guess['label']}")

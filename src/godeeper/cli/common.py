@@ -1,17 +1,37 @@
-"""What several commands share: options, JSON, tables."""
+"""What several commands share: options, exit codes, tables."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..visible import escaped, json_text
+from ..visible import escaped
+from .terminal import write
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[Any]
     Run = Callable[[argparse.Namespace], int]
+
+DONE, PARTLY_DONE, NOTHING_DONE, STOPPED = 0, 1, 2, 130
+"""Exit codes: everything is done; some inputs could not be used, or a check failed; nothing is done; Ctrl-C."""
+
+
+def exit_code(done: int, failed: int) -> int:
+    """The exit code of a command that could use ``done`` of its inputs and could not use ``failed``.
+
+    >>> [exit_code(3, 0), exit_code(2, 1), exit_code(0, 3)]
+    [0, 1, 2]
+    """
+    if not failed:
+        return DONE
+    return PARTLY_DONE if done else NOTHING_DONE
+
+
+def records_code(records: Sequence[Mapping[str, Any]]) -> int:
+    """The exit code of a command with one record a photo, whose ``error`` says why the photo could not be used."""
+    failed = sum(bool(record["error"]) for record in records)
+    return exit_code(len(records) - failed, failed)
 
 
 def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
@@ -41,15 +61,10 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace files that godeeper did not write, too")
 
 
-def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    print(json_text(document, indent=2, encoding=getattr(sys.stdout, "encoding", None) or "utf-8"))
-
-
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their widest cell, the last one ragged; cells are escaped."""
     lines = [list(map(escaped, line)) for line in (heading, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading) - 1)]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        print("  ".join([*cells, line[-1]]).rstrip())
+        write(f"{'  '.join([*cells, line[-1]]).rstrip()}\n")

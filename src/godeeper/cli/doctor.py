@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..visible import escaped
-from .common import add_command, print_json, print_table
+from .common import add_command, exit_code, print_table
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..photos.doctor import Checkup
@@ -46,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
         print_people(checkup, lines)
     if not checkup.usable:
         message = checkup.flat or "no photo can be used; every file and why not is in the table"
-        print(f"godeeper: {escaped(str(options.folder))}: {message}", file=sys.stderr)
+        complain(f"godeeper: {options.folder!s}: {message}")
         return 2
-    return 1 if checkup.counts["quarantined"] else 0
+    return exit_code(len(checkup.usable), len(checkup.unusable))
 
 
 def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
@@ -56,11 +55,11 @@ def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
     if rows:
         print_table(("verdict", "photos", "why", "which"), rows)
-        print()
+        say()
     for line in (*checkup.notes, *few):
-        print(f"note: {escaped(line)}")
+        say(f"note: {line}")
     counts = ", ".join(f"{count} {status}" for status, count in checkup.counts.items())
-    print(f"{escaped(str(checkup.folder))}: {counts}; {len(checkup.classes)} classes")
+    say(f"{checkup.folder!s}: {counts}; {len(checkup.classes)} classes")
 
 
 def quarantined(checkup: Checkup) -> list[list[str]]:

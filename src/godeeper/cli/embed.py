@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
 from ..version import __version__
-from .common import add_command, add_engine, add_force, print_json
+from .common import add_command, add_engine, add_force, exit_code
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..features_file import Writer
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     asked = options.features.split(",") if options.features else [recommended(network)]
     addresses = whole_tensors(network, asked)
     if not options.features:
-        print(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}", file=sys.stderr)
+        complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
     provenance = {
         "godeeper": __version__,
         "weights": network.weights.name,
@@ -79,8 +79,9 @@ def run(options: argparse.Namespace) -> int:
         if all(photo in errors for photo in photos):  # one may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
-    report(options, addresses, sum(photo not in errors for photo in photos), errors)
-    return 1 if errors else 0
+    done = sum(photo not in errors for photo in photos)
+    report(options, addresses, done, errors)
+    return exit_code(done, len(errors))
 
 
 def written(
@@ -108,7 +109,7 @@ def none_of(errors: list[str]) -> str:
 def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:
     """What was written, and what could not be read."""
     for error in errors.values():
-        print(f"godeeper: {error}", file=sys.stderr)
+        complain(f"godeeper: {error}")
     if options.json:
         document = {
             "out": str(options.out),
@@ -120,4 +121,4 @@ def report(options: argparse.Namespace, addresses: dict[str, int], count: int, e
         print_json(document)
     else:
         listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())
-        print(f"{options.out}: {count} photos, {listed}")
+        say(f"{options.out}: {count} photos, {listed}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
 from ..training.refusal import why_refused, written
-from .common import add_command, add_force, print_json
+from .common import add_command, add_force, records_code
+from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
                 print_people(records[-1])
     if options.json:
         print_json({"classifier": str(options.classifier), "photos": records})
-    return 2 if any(each["error"] for each in records) else 0
+    return records_code(records)
 
 
 def check_classes(classifier: Classifier, label: str | None, against: str | None) -> None:
@@ -105,7 +105,7 @@ def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
 
     for place in places:
         try:
-            found: list[Any] = [decode(sys.stdin.buffer.read(), name="-")] if place == "-" else photos_in([place])
+            found: list[Any] = [decode(read_input(), name="-")] if place == "-" else photos_in([place])
         except PhotoError as error:
             yield place, error
             continue
@@ -189,20 +189,20 @@ def record(found: Evidence, name: str, question: Question, path: Path, top: int)
 def print_people(record: dict[str, Any]) -> None:
     """The verdict, a bar for each class, what the evidence adds up from; errors go to standard error."""
     if record["error"]:
-        print(f"godeeper: {record['error']}", file=sys.stderr)
+        complain(f"godeeper: {record['error']}")
         return
     for note in record["photo_notes"]:
-        print(f"{record['photo']}: {note}", file=sys.stderr)
-    print(f"{record['photo']}: {written(record['verdict'])}")
+        complain(f"{record['photo']}: {note}")
+    say(f"{record['photo']}: {written(record['verdict'])}")
     if record["reason"]:
-        print(f"  {record['reason']}")
+        say(f"  {record['reason']}")
     for line in (*bars(record["probabilities"]), *sums(record["evidence"]), *voices(record["evidence"])):
-        print(f"  {line}")
+        say(f"  {line}")
     if record["nearest"]:
-        print("  most like it:")
+        say("  most like it:")
     for like in record["nearest"]:
-        print(f"    {like['distance']:7.3f}  {like['class']}  {like['photo']}")
-    print(f"  picture: {record['png']}")
+        say(f"    {like['distance']:7.3f}  {like['class']}  {like['photo']}")
+    say(f"  picture: {record['png']}")
 
 
 def bars(probabilities: dict[str, float]) -> list[str]:

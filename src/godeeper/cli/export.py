@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_force, print_json
+from .common import add_command, add_force, exit_code
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..export.parity import Certificate
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         skip=errors.append,
     )
     for error in errors:
-        print(f"godeeper: {error}", file=sys.stderr)
+        complain(f"godeeper: {error}")
     record: dict[str, Any] = {
         "classifier": str(options.classifier),
         "out": str(options.out),
@@ -73,11 +73,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(record)
     else:
-        print(
+        say(
             f"{options.out}: agrees with {options.classifier} on {agreeing(certificate)} photos, "
             f"probabilities within {certificate.difference:.1g}, computed by {certificate.engine}"
         )
-    return 1 if errors else 0
+    return exit_code(certificate.photos, len(errors))
 
 
 def agreeing(certificate: Certificate) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,9 @@ from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
+from .common import DONE, NOTHING_DONE, STOPPED
 from .interruption import interruptible
+from .terminal import ReaderLeft, check_output, complain, flush, prepare, write
 
 COMMANDS = (
     "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "top", "embed", "serve", "export",
@@ -35,45 +36,67 @@ RARELY = 200_000  # new objects between two collections of garbage: imports make
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with one-line errors that point to the help."""
+    """argparse, with one-line errors that point to the help, and help that is an error where it cannot be written."""
+
+    def _print_message(self, message: str, file: object = None) -> None:  # argparse ignores errors here
+        if file is sys.stderr:
+            complain(message)
+        else:
+            write(message)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see: {self.prog} -h\n")
+        complain(f"{self.prog}: {message}; see: {self.prog} -h")
+        raise SystemExit(NOTHING_DONE)
 
 
 def run() -> NoReturn:
     """The program: ``main``, started and left as fast as can be.
 
-    Everything is written and flushed when ``main`` answers, so the process ends there, without taking the
+    Everything is written and flushed when ``main`` returns, so the process ends there, without taking the
     interpreter apart piece by piece: that is a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
     """
     gc.set_threshold(RARELY)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no encoding has; in JSON, too
-    code = main()
-    sys.stderr.flush()
+    prepare()
+    try:
+        code = main()
+    except SystemExit as end:
+        code = int(end.code or DONE)
     os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; answers the exit code: 0 done, 1 a check failed, 2 the input is at fault."""
+    """Run one command; returns the exit code: see ``common.exit_code``.
+
+    Raises:
+        SystemExit: help was asked for, or the arguments cannot be parsed; either is written.
+    """
     given = sys.argv[1:] if arguments is None else arguments
-    options = make_parser(commands_for(given)).parse_args(given)
     try:
         with interruptible():
-            code: int = options.run(options)
-            sys.stdout.flush()
+            check_output()
+            code = run_command(given)
+            flush()
     except GodeeperError as error:
-        if options.debug:
+        if "--debug" in given:
             raise
-        print(f"godeeper: {error}", file=sys.stderr)
-        return 2
+        complain(f"godeeper: {error}")
+        return NOTHING_DONE
     except KeyboardInterrupt:
-        print("godeeper: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader, head perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        complain("godeeper: stopped")
+        return STOPPED
+    except ReaderLeft:
+        return DONE
+    return code
+
+
+def run_command(given: Sequence[str]) -> int:
+    """Parse and run."""
+    try:
+        options = make_parser(commands_for(given)).parse_args(given)
+    except SystemExit:
+        flush()  # the help
+        raise
+    code: int = options.run(options)
     return code
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OptionError, UnknownName, WeightsError, quoted
 from ..version import GENERATOR
-from .common import add_command, add_force, print_json
+from .common import add_command, add_force
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..blueprint.diagram.card import Style
@@ -105,7 +105,7 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     )
     photo = decode(options.photo)
     for note in photo.notes:
-        print(f"{photo.name}: {note}", file=sys.stderr)
+        complain(f"{photo.name}: {note}")
     network = load(options.network, weights=options.weights or "bundled")
     source = f"Photo {shortened(photo.name)}, weights {shortened(network.weights.name)}."
     drawn = draw(blueprint, options.module, style, (*NOTES, source))
@@ -138,4 +138,4 @@ def report(options: argparse.Namespace, drawn: Diagram, size: int) -> None:
             }
         )
     else:
-        print(f"{options.out}: {drawn.title}, {boxes} boxes, {size / 1e3:.0f} kB")
+        say(f"{options.out}: {drawn.title}, {boxes} boxes, {size / 1e3:.0f} kB")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_engine, add_force, print_json
+from .common import add_command, add_engine, add_force
+from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
     from ..peek.capture import Peek
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     )
     network = load(weights=options.weights, engine=options.engine, fit=options.fit, filter=options.filter)
     network.trunks.cache = trunk_cache()
-    photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
+    photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
     chosen = network.chosen(addresses)
     with Outputs(force=options.force, inputs=[options.photo]) as outputs:
@@ -88,9 +88,9 @@ def run(options: argparse.Namespace) -> int:
             outputs.add(options.npz, npz_bytes(peeks))
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
-        print(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out", file=sys.stderr)
+        complain(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out")
     for text in remarks_on(network.blueprint, addresses, likeness=not options.json):
-        print(f"note: {text}", file=sys.stderr)
+        complain(f"note: {text}")
     records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
     if options.json:
         print_json(document(options.photo, peeks[0], records, network.runner.identity(pooled=False)))
@@ -114,10 +114,10 @@ def drawn(peeks: list[Peek], view: View) -> list[bytes]:
 def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
     """A line for each picture; what was put right about the photo goes to standard error."""
     for note in peeks[0].photo_notes:
-        print(f"{peeks[0].photo}: {note}", file=sys.stderr)
+        complain(f"{peeks[0].photo}: {note}")
     for peek, record in zip(peeks, records, strict=True):
         count, height, width = peek.shape[1:]
         dead = f", {len(peek.dead)} dead" if peek.dead else ""
-        print(
+        say(
             f"{record['png']}: {peek.address}, {count} filters of {height}x{width}, {record['minimum']:.4g} to {record['maximum']:.4g}{dead}"
         )

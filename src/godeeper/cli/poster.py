@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_force, print_json
+from .common import add_command, add_force
+from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
     from ..peek.poster import Poster
@@ -45,16 +45,16 @@ def run(options: argparse.Namespace) -> int:
     from ..photos.decode import decode
 
     check_folder(options.out, force=options.force)
-    photo = decode(sys.stdin.buffer.read(), name="stdin") if options.photo == "-" else decode(options.photo)
+    photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
     for note in photo.notes:
-        print(f"{photo.name}: {note}", file=sys.stderr)
+        complain(f"{photo.name}: {note}")
     poster = load(weights=options.weights).poster(photo, options.out, scale=options.scale, force=options.force)
     if options.json:
         print_json(document(poster))
     else:
         tensors = poster.record["tensors"]
         filters = sum(tensor["shape"][0] for tensor in tensors)
-        print(
+        say(
             f"{poster.page}: {len(tensors)} tensors, {filters} filters, {poster.width} x {poster.height} pixels, "
             f"{poster.tiles} tiles, {poster.bytes / 1e6:.1f} MB"
         )

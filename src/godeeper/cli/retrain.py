@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from ..visible import escaped
-from .common import add_command, add_engine, add_force, print_json
+from .common import add_command, add_engine, add_force, exit_code
+from .terminal import print_json, say
 
 if TYPE_CHECKING:
     from ..training.report import Report
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(document(report, options.out))
     else:
         print_people(report, options.out, page)
-    return 0
+    return exit_code(len(report.paths), report.unusable)
 
 
 @contextmanager
@@ -128,14 +128,14 @@ def document(report: Report, path: Path) -> dict[str, Any]:
 def print_people(report: Report, path: Path, page: Path) -> None:
     """What was trained, how good it is, and how sure one can be."""
     counts = ", ".join(f"{count} {status}" for status, count in report.photos.items())
-    print(f"{len(report.classes)} classes; photos: {counts}")
-    print(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")
+    say(f"{len(report.classes)} classes; photos: {counts}")
+    say(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")
     for line in (*scores(report), *refusals(report)):
-        print(line)
+        say(line)
     for note in (report.caution, *report.notes):
         if note:
-            print(f"note: {escaped(note)}")
-    print(escaped(f"{path}: the classifier; {page}: the report"))
+            say(f"note: {note}")
+    say(f"{path}: the classifier; {page}: the report")
 
 
 def scores(report: Report) -> Iterator[str]:
@@ -150,7 +150,7 @@ def scores(report: Report) -> Iterator[str]:
         other = report.cross_validation
         yield f"cross-validation of the training photos: {other.value or 0:.1%}, 95 % interval {other.low:.1%} to {other.high:.1%}"
     yield f"balanced accuracy: {balanced:.1%} (recall, averaged over classes)"
-    largest = escaped(repr(report.classes[report.majority]))
+    largest = repr(report.classes[report.majority])
     yield f"majority-class baseline: {report.baseline.value or 0:.1%} (always guessing {largest})"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from .common import add_command, print_json
+from .common import add_command
+from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
     from ..training.classifier import Classifier
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         serve(app, listening, laboratory.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # how a server is ended
         if sys.stderr.isatty():
-            print(file=sys.stderr)  # the terminal stands behind ^C
+            complain("")  # the terminal stands behind ^C
     return 0
 
 
@@ -143,16 +144,12 @@ def warn(options: argparse.Namespace, rules: Rules) -> None:
 
     if not is_loopback(options.host):
         here = "any address of this machine" if options.host.strip("[]") in EVERYWHERE else "that address"
-        print(
+        complain(
             f"godeeper: {options.host} is not loopback: whoever reaches {here} and has the token below can look in; "
-            "what is sent is not encrypted",
-            file=sys.stderr,
+            "what is sent is not encrypted"
         )
     if rules.token and len(rules.token) < GUESSABLE:
-        print(
-            f"godeeper: --token: fewer than {GUESSABLE} characters can be guessed; auto makes a long one",
-            file=sys.stderr,
-        )
+        complain(f"godeeper: --token: fewer than {GUESSABLE} characters can be guessed; auto makes a long one")
 
 
 def announce(options: argparse.Namespace, url: str) -> None:
@@ -160,8 +157,8 @@ def announce(options: argparse.Namespace, url: str) -> None:
     if options.json:
         print_json({"url": url})
     else:
-        print(f"godeeper is at {url}  (Ctrl-C ends it)")
-    sys.stdout.flush()
+        say(f"godeeper is at {url}  (Ctrl-C ends it)")
+    flush()
     if options.open:
         import webbrowser
 

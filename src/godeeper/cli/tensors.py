@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, print_json, print_table
+from .common import add_command, print_table
+from .terminal import complain, print_json
 
 if TYPE_CHECKING:
     from .common import Verbs
@@ -62,7 +62,7 @@ def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
             "two conventions may call two modules alike, Mixed_7b and mixed_7: the columns of a row are one tensor's names"
         ]
     for text in remarks:
-        print(f"note: {text}", file=sys.stderr)
+        complain(f"note: {text}")
 
 
 def row(record: dict[str, Any]) -> list[str]:

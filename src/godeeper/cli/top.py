@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_force, print_json
+from .common import add_command, add_force, exit_code
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..blueprint.address import Tensor
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(document(search.filters[0], records, errors))
     else:
         print_people(records, errors)
-    return 2 if errors else 0
+    return exit_code(search.filters[0].photos, len(errors))
 
 
 def file_name(tensor: Tensor) -> str:
@@ -87,8 +87,8 @@ def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[
 def print_people(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
     """A line for each filter and its photos; errors go to standard error."""
     for record in records:
-        print(f"{record['png']}: {record['address']}")
+        say(f"{record['png']}: {record['address']}")
         for each in record["top"]:
-            print(f"  {each['value']:8.4g}  {each['photo']}")
+            say(f"  {each['value']:8.4g}  {each['photo']}")
     for each in errors:
-        print(f"godeeper: {each['error']}", file=sys.stderr)
+        complain(f"godeeper: {each['error']}")

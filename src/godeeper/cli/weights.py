@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GodeeperError, WeightsError
-from .common import add_command, print_json, print_table
+from .common import add_command, print_table
+from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,10 +83,11 @@ def run_list(options: argparse.Namespace) -> int:
             [r["name"], r["architecture"], r["dialect"], f"{r['bytes'] / 1e6:.0f} MB", r["licence"]] for r in records
         ]
         print_table(("name", "architecture", "dialect", "size", "licence"), rows)
-        print("\nofficial releases, not installed (godeeper weights add NAME)")
+        say()
+        say("official releases, not installed (godeeper weights add NAME)")
         print_table(("name", "what"), [[each["name"], each["summary"]] for each in available])
     for message in errors:
-        print(f"godeeper: {message}", file=sys.stderr)
+        complain(f"godeeper: {message}")
     return 1 if errors else 0
 
 
@@ -129,8 +130,8 @@ def run_add(options: argparse.Namespace) -> int:
         print_json({**record(added.file), "found": list(added.notes)})
         return 0
     for note in added.notes:
-        print(f"  {note}")
-    print(f"{added.file.name}: installed as {added.file.path}")
+        say(f"  {note}")
+    say(f"{added.file.name}: installed as {added.file.path}")
     return 0
 
 
@@ -143,7 +144,7 @@ def run_show(options: argparse.Namespace) -> int:
         print_json(shown)
         return 0
     for key, value in (shown | {"preprocessing": Preprocess.from_mapping(shown["preprocessing"]).summary}).items():
-        print(f"{key + ':':<15} {value}")
+        say(f"{key + ':':<15} {value}")
     return 0
 
 
@@ -159,9 +160,9 @@ def run_verify(options: argparse.Namespace) -> int:
         print_json({"weights": results})
     for result in results:
         if result["error"]:
-            print(f"godeeper: {result['error']}", file=sys.stderr)
+            complain(f"godeeper: {result['error']}")
         elif not options.json:
-            print(f"{result['name']}: {result['tensors']} tensors, whole and as described (SHA-256 {result['sha256']})")
+            say(f"{result['name']}: {result['tensors']} tensors, whole and as described (SHA-256 {result['sha256']})")
     return 1 if any(result["error"] for result in results) else 0
 
 

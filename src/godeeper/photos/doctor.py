@@ -76,6 +76,12 @@ class Checkup:
         return tuple(verdict for verdict in self.verdicts if verdict.usable)
 
     @cached_property
+    def unusable(self) -> tuple[Verdict, ...]:
+        """The quarantined photos that are not duplicates of one that is used."""
+        pixels = {verdict.pixels_sha256 for verdict in self.usable}
+        return tuple(each for each in self.verdicts if not each.usable and each.pixels_sha256 not in pixels)
+
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The classes with a usable photo, sorted."""
         return tuple(sorted({verdict.entry.label for verdict in self.usable}))

@@ -82,7 +82,7 @@ class Report:
     ``groups``: (M,) near-duplicates share a number; without it all photos count as different.  ``cross_validation``: of the
     training photos, where a test set tested.  ``unknown``: what was measured on classes left out.
     ``leaks``: test photos of a given split with a near-duplicate among the training photos.  ``places``: photo -> its file now.
-    ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
+    ``unusable``: how many photos could not be used, duplicates aside.  ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
     """
 
     classifier: str
@@ -98,6 +98,7 @@ class Report:
     unknown: Unknown | None
     kept: float
     verdicts: Sequence[Verdict] = field(default=(), repr=False)
+    unusable: int = 0
     sets: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     forecast: Forecast | None = None

@@ -281,6 +281,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         unknown=trained.unknown,
         kept=KEPT,
         verdicts=data.checkup.verdicts,
+        unusable=len(data.checkup.unusable),
         leaks=tuple(one.entry.name for one in data.checkup.leaks),
         places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
         sets=trained.held_out.counts,

@@ -32,11 +32,11 @@ def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for the picture and one for each photo; a bad one has its own, and the command answers 2."""
+    """A line for the picture and one for each photo; a bad one has its own, and the command exits with 1."""
     (album / "bad.jpg").write_text("hello")
     code = main(["top", str(album), "conv_2[7]", "--out", str(tmp_path)])
     out, err = capsys.readouterr()
-    assert code == 2
+    assert code == 1
     assert out.splitlines()[0] == f"{tmp_path / 'top.conv_2[7].png'}: conv_2[7]"
     assert out.splitlines()[1].endswith("cat.jpg")
     assert (err.count("\n"), "not a photo" in err) == (1, True)

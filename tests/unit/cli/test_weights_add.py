@@ -67,7 +67,7 @@ def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str])
     assert "mine" in listed.partition("official releases, not installed")[0]
     assert main(["classify", "--weights", "mine", PHOTO, "--top", "3"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
-    assert main(["classify", "--weights", "mine", PHOTO, "none.jpg", "--json"]) == 2
+    assert main(["classify", "--weights", "mine", PHOTO, "none.jpg", "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["weights"] == "mine"
     first, second = document["photos"]

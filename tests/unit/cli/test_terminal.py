@@ -1,0 +1,164 @@
+"""One rule for exit codes, and output that is safe to print, over all commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from tests.conftest import ROOT
+
+from godeeper.visible import escaped, json_text
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+
+HOSTILE = "\x1b[31mred\r\n\u202egpj\x07\x9b2J\x7f"
+
+COMMANDS = {
+    "classify": ("classify", "{cars}", "{folder}"),
+    "explain": ("explain", "{cars}", "{folder}", "--out", "{out}"),
+    "embed": ("embed", "{folder}", "--out", "{out}/features.npz", "--features", "conv"),
+    "top": ("top", "{folder}", "conv[0]", "--out", "{out}"),
+    "doctor": ("doctor", "{folder}"),
+    "retrain": ("retrain", "{folder}", "--out", "{out}/x.godeeper", "--features", "mixed/join"),
+}
+"""Those that take a folder of photos."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, chelsea: Path) -> Path:
+    """Two classes of two photos."""
+    photo = Image.open(chelsea).resize((90, 60))
+    for label, angles in (("a", (0, 90)), ("b", (180, 270))):
+        place = tmp_path / "photos" / label
+        place.mkdir(parents=True)
+        for angle in angles:
+            photo.rotate(angle, expand=True).save(place / f"{angle}.png")
+    return tmp_path / "photos"
+
+
+def code_of(command: str, run: Run, cars: Path, folder: Path, out: Path) -> int:
+    """What a command exits with, over all that is in a folder."""
+    out.mkdir()
+    return run(*(word.format(cars=cars, folder=folder, out=out) for word in COMMANDS[command]))[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_exit_codes(command: str, run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
+    """0 where all photos can be used, 1 where one cannot, 2 where none can."""
+    codes = [code_of(command, run, cars, folder, tmp_path / "all")]
+    (folder / "b" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    codes.append(code_of(command, run, cars, folder, tmp_path / "some"))
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"\x89PNG")
+    codes.append(code_of(command, run, cars, folder, tmp_path / "none"))
+    assert codes == [0, 1, 2]
+
+
+def test_a_duplicate_is_no_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
+    """The same pixels twice in a class are left out of a training, and nothing is wrong with that."""
+    (folder / "a" / "again.png").write_bytes((folder / "a" / "0.png").read_bytes())
+    assert [code_of(command, run, cars, folder, tmp_path / command) for command in ("doctor", "retrain")] == [0, 0]
+
+
+def test_a_photo_in_two_classes_is_a_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
+    """It can be used in neither."""
+    (folder / "b" / "same.png").write_bytes((folder / "a" / "0.png").read_bytes())
+    assert code_of("doctor", run, cars, folder, tmp_path / "out") == 1
+
+
+PROGRAMS = {
+    "tensors": ("tensors",),
+    "tensors --json": ("tensors", "--json"),
+    "weights list": ("weights", "list"),
+    "--help": ("--help",),
+    "--version": ("--version",),
+    "peek --help": ("peek", "--help"),
+    "peek": ("peek", "examples/chelsea.jpg", "conv", "--out", "{out}"),
+    "doctor": ("doctor", "{folder}"),
+}
+
+
+@pytest.mark.parametrize("redirected", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_output_that_cannot_be_written(command: str, redirected: str, folder: Path, tmp_path: Path) -> None:
+    """One line, and exit code 2."""
+    done = program(command, redirected, folder, tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("godeeper: cannot write standard output: ")
+
+
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", "<&-"])
+def test_other_streams_do_not_matter(redirected: str, folder: Path, tmp_path: Path) -> None:
+    """A command that need not read or complain works without the other two."""
+    done = program("peek", redirected, folder, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "conv.png" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["tensors", "--help"])
+def test_a_reader_that_leaves_is_no_fault(command: str, folder: Path, tmp_path: Path) -> None:
+    """As ``head`` does."""
+    done = program(command, "| true", folder, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
+    """A photo called - is refused in one line."""
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m godeeper peek - conv --out {tmp_path} <&-"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "cannot read standard input" in done.stderr
+
+
+def program(command: str, redirected: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """A command as a process of its own, with its streams redirected by a shell."""
+    words = " ".join(word.format(folder=folder, out=out) for word in PROGRAMS[command])
+    shell = f"set -o pipefail; {sys.executable} -m godeeper {words} {redirected}"
+    return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_names_cannot_move_the_cursor(command: str, run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
+    """Classes and files may be called anything; what is printed of them holds no control character."""
+    (folder / "a").rename(folder / f"a{HOSTILE}")
+    (folder / "b" / f"{HOSTILE}.png").write_bytes(b"\x89PNG")
+    out = tmp_path / "out"
+    out.mkdir()
+    _, printed, complained = run(*(word.format(cars=cars, folder=folder, out=out) for word in COMMANDS[command]))
+    assert printed + complained
+    assert all(line == escaped(line) for line in (printed + complained).splitlines())
+    assert "\r" not in printed + complained
+
+
+def test_arguments_cannot_move_the_cursor(run: Run) -> None:
+    """Nor does an option that does not exist."""
+    for arguments in (["peek", HOSTILE], ["tensors", HOSTILE], [HOSTILE], ["tensors", f"--{HOSTILE}"]):
+        code, _, complained = run(*arguments)
+        assert code == 2
+        assert complained == escaped(complained.removesuffix("\n")) + "\n"
+
+
+def test_json_shows_no_control_characters() -> None:
+    """It is the same document, and safe to print."""
+    document = {"name": f"Zürich 東京 {HOSTILE}\udce9"}
+    text = json_text(document, indent=2)
+    assert json.loads(text) == document
+    assert text.replace("\n", "") == escaped(text.replace("\n", ""))
+    assert "Zürich 東京" in text
+
+
+def test_commands_print_through_one_door() -> None:
+    """No command prints by itself; the progress bar draws on a terminal only."""
+    bare = re.compile(r"(?<![\w.])print\(|sys\.std(out|err)\.write|sys\.stdin")
+    cli = ROOT / "src" / "godeeper" / "cli"
+    found = [path.name for path in sorted(cli.glob("*.py")) if bare.search(path.read_text())]
+    assert found == ["progress.py", "terminal.py"]
