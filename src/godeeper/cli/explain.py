@@ -55,7 +55,10 @@ def add_to(verbs: Verbs) -> None:
     )
     parser.add_argument("--against", metavar="C", help="take this class's evidence off: why the one and not the other")
     parser.add_argument(
-        "--near", type=Path, metavar="FOLDER", help="name the photos most like it in a folder of class folders"
+        "--near",
+        type=Path,
+        metavar="FOLDER",
+        help="name the photos most like it in a folder of class folders, a .csv list or a .zip",
     )
     parser.add_argument(
         "--top", type=int, default=5, metavar="N", help="how many filters and photos to name (default: 5)"
@@ -80,8 +83,8 @@ def run(options: argparse.Namespace) -> int:
         album = read(classifier, options.near) if options.near else None
         for name, source in sources(options.photos):
             records.append(explained(classifier, name, source, options, outputs, album))
-            if not options.json:
-                print_people(records[-1])
+    for each in () if options.json else records:  # once the pictures are there
+        print_people(each)
     if options.json:
         print_json({"classifier": str(options.classifier), "photos": records})
     return records_code(records)

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import OptionError
 from ..photos.doctor import examine
 from ..photos.fingerprint import pixel_hash
+from ..photos.source import open_source
 from ..training.features import extract
 from ..training.store import FeatureStore
 
@@ -45,10 +46,11 @@ class Like:
 
 @dataclass(frozen=True)
 class Album:
-    """The usable photos of a folder and their standardised features, (N, features)."""
+    """The usable photos of a folder, where people find them, and their standardised features, (N, features)."""
 
     folder: Path
     verdicts: tuple[Verdict, ...] = field(repr=False)
+    paths: tuple[Path, ...] = field(repr=False)
     features: NDArray[np.float64] = field(repr=False)
     classifier: Classifier = field(repr=False)
 
@@ -60,10 +62,7 @@ class Album:
         others = [
             row for row in np.argsort(distances, kind="stable").tolist() if self.verdicts[row].pixels_sha256 != same
         ]
-        return [
-            Like(self.verdicts[row].entry.path, self.verdicts[row].entry.label, float(distances[row]))
-            for row in others[:top]
-        ]
+        return [Like(self.paths[row], self.verdicts[row].entry.label, float(distances[row])) for row in others[:top]]
 
 
 def read_album(classifier: Classifier, folder: str | Path, progress: Progress | None = None) -> Album:
@@ -78,8 +77,8 @@ def read_album(classifier: Classifier, folder: str | Path, progress: Progress | 
         OptionError: there is no usable photo in it.
         PhotoError: a photo changes while it is read.
     """
-    with FeatureStore() as store:
-        checkup = examine(Path(folder), told(progress, "checking"), store)
+    with open_source(folder) as source, FeatureStore() as store:
+        checkup = examine(source, told(progress, "checking"), store)
         if not checkup.usable:
             raise OptionError(f"{folder}: no usable photo in a class's folder; see: godeeper doctor {folder}")
         photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
@@ -87,7 +86,8 @@ def read_album(classifier: Classifier, folder: str | Path, progress: Progress | 
             classifier.network, photos, classifier.head.addresses, store, told(progress, "looking")
         )
     joined = np.concatenate([found[address] for address in classifier.head.addresses], axis=1)
-    return Album(Path(folder), checkup.usable, standardised(classifier, joined), classifier)
+    paths = tuple(source.shown(verdict.entry) for verdict in checkup.usable)
+    return Album(Path(folder), checkup.usable, paths, standardised(classifier, joined), classifier)
 
 
 def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.float64]:

@@ -19,6 +19,8 @@ from .raw import is_raw
 
 EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
 
+LISTS = (".csv", ".tsv")
+
 
 def read_photo(path: str | Path) -> bytes:
     """The file's bytes; every reason why not is a ``PhotoError``."""
@@ -51,6 +53,10 @@ def open_photo(data: bytes, label: str) -> Image.Image:
     kind = identify(data)
     if kind is None:
         words = describe(data)
+        if label.lower().endswith(LISTS):
+            raise PhotoError(
+                f"{label}: a list is for retrain, doctor and explain --near; expected the photos in it, or their folder"
+            )
         raise PhotoError(
             f"{label}: {words}" if words == RAW else f"{label}: not a photo ({words}); expected {EXPECTED}"
         )

@@ -29,12 +29,20 @@ ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 @dataclass(frozen=True)
 class Source:
-    """Files with their classes and perhaps their sets; ``place`` is what the user named, ``root`` the folder that names start at."""
+    """Files with their classes and perhaps their sets; ``place`` is what the user named, ``root`` the folder that names start at.
+
+    ``temporary``: the files are gone when the source is closed.
+    """
 
     place: Path
     root: Path
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+    temporary: bool = False
+
+    def shown(self, entry: Entry) -> Path:
+        """Where people find a file: its path, or its name within the zip after the zip's."""
+        return self.place / entry.name if self.temporary else entry.path
 
 
 @contextmanager
@@ -55,7 +63,7 @@ def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator
         yield Source(place, place.parent, *read_table(place, SPLITS))
     elif kind == ".zip" and place.exists():
         with unzipped(place) as folder:
-            yield from_folder(place, folder)
+            yield replace(from_folder(place, folder), temporary=True)
     elif kind in ARCHIVES and place.exists():
         raise OptionError(f"{place}: only zip archives are read; unpack it and name the folder")
     elif place.exists():
@@ -68,8 +76,15 @@ def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator
 
 def from_folder_and_list(folder: Path, labels: Path) -> Source:
     """The photos of a list; what else is in the folder is left out."""
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(
+            f"{folder} is no folder; with --labels expected the photos' folder (a list alone: retrain {labels})"
+        )
     entries, notes = read_table(labels, SPLITS)
     listed = {entry.path.resolve() for entry in entries}
+    outside = sum(folder.resolve() not in path.parents for path in listed)
+    if outside:
+        notes = (*notes, f"{outside} photos of {labels.name} are not in {folder}: used all the same")
     others = sum(
         entry.named_photo and not entry.hidden and entry.path.resolve() not in listed for entry in read_folder(folder)
     )

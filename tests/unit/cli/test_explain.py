@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,34 @@ def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     (near,) = json.loads(run(*words, "--json")[1])["photos"][0]["nearest"]
     assert (Path(near["photo"]).name, near["class"]) == ("crop.png", "cat")
     assert near["distance"] > 0
+
+
+@pytest.mark.parametrize("kind", ["zip", "csv"])
+def test_near_in_a_zip_or_a_list(run: Run, cars: Path, chelsea: Path, tmp_path: Path, kind: str) -> None:
+    """Photos that no cache knows are looked at too; those of a zip are named within it."""
+    (tmp_path / "cat").mkdir()
+    Image.open(chelsea).convert("RGB").rotate(7 if kind == "zip" else 11).save(tmp_path / "cat" / "turned.png")
+    with zipfile.ZipFile(tmp_path / "near.zip", "w") as archive:
+        archive.write(tmp_path / "cat" / "turned.png", "cat/turned.png")
+    (tmp_path / "near.csv").write_text("path,label\ncat/turned.png,cat\n")
+    code, out, err = run("explain", cars, chelsea, "--near", tmp_path / f"near.{kind}", "--out", tmp_path, "--json")
+    assert code == 0, err
+    (near,) = json.loads(out)["photos"][0]["nearest"]
+    place = tmp_path / "near.zip" if kind == "zip" else tmp_path
+    assert (near["photo"], near["class"]) == (str(place / "cat" / "turned.png"), "cat")
+
+
+def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
+    """A second photo whose picture may not be written: nothing is printed of the first, and nothing written."""
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(chelsea, tmp_path / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.a-b.evidence.png").write_text("dear")
+    words = ("--class", "a/b", "--out", tmp_path / "out")
+    code, out, err = run("explain", cars, tmp_path / "a.jpg", tmp_path / "b.jpg", *words)
+    assert (code, out) == (2, "")
+    assert "did not write it" in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.a-b.evidence.png"]
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,10 @@ def test_labels_beside_a_folder(tmp_path: Path) -> None:
     source = read(tmp_path / "photos", tmp_path / "labels.csv")
     assert [entry.label for entry in source.entries] == ["cat", "dog"]
     assert "1 photos" in source.notes[-1]
+    (tmp_path / "photos" / "inside").mkdir()
+    assert "2 photos of labels.csv are not in" in read(tmp_path / "photos" / "inside", tmp_path / "labels.csv").notes[0]
+    with pytest.raises(OptionError, match=r"labels.csv is no folder; with --labels expected"):
+        read(tmp_path / "labels.csv", tmp_path / "labels.csv")
 
 
 def zipped(path: Path, root: Path, prefix: str = "") -> Path:
@@ -221,6 +225,32 @@ def zipped(path: Path, root: Path, prefix: str = "") -> Path:
             archive.write(each, prefix + str(each.relative_to(root)))
         archive.writestr("__MACOSX/cat/._1.png", b"x")
     return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, 99], ids=["traditional", "AES"])
+def test_encrypted_zips(tmp_path: Path, method: int) -> None:
+    """One line that says so and what to do; nobody is asked for a password."""
+    archive = zipped(tmp_path / "secret.zip", tree(tmp_path / "photos", "cat/1.png", "dog/2.png"))
+    content = bytearray(archive.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # each local header, each of the directory
+        start = -1
+        while (start := content.find(signature, start + 1)) >= 0:
+            content[start + flags] |= 1
+            content[start + flags + 2] = method
+    archive.write_bytes(content)
+    with pytest.raises(OptionError, match=r"secret.zip: is encrypted; unpack it"), open_source(archive):
+        pass
+
+
+def test_where_people_find_a_photo(tmp_path: Path) -> None:
+    """In a zip it is the name in it, since the unpacked file is gone; elsewhere the path."""
+    root = tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
+    with open_source(zipped(tmp_path / "photos.zip", root)) as source:
+        assert [source.shown(each) for each in source.entries] == [
+            tmp_path / "photos.zip" / name for name in ("cat/1.png", "dog/2.png")
+        ]
+    folder = read(root)
+    assert [folder.shown(each) for each in folder.entries] == [root / "cat/1.png", root / "dog/2.png"]
 
 
 @pytest.mark.parametrize("prefix", ["", "photos/", "a/b/"])
