@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def counter(what: str) -> Iterator[Report]:
 
 @contextmanager
 def drawn(line: Callable[[int, int], str]) -> Iterator[Report]:
-    """A report that writes ``line`` over the last one; quiet where nobody watches."""
-    if not sys.stderr.isatty():
+    """A report that writes ``line`` over the last one; quiet where standard error is closed or no terminal."""
+    if not watched():
         yield lambda _done, _total: None
         return
     try:
@@ -41,9 +41,18 @@ def drawn(line: Callable[[int, int], str]) -> Iterator[Report]:
         draw("")
 
 
+def watched() -> bool:
+    """Whether standard error is a terminal; Python has none where it was closed from the start."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed since
+        return False
+
+
 def draw(text: str) -> None:
-    """One line over the last one."""
-    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    """One line over the last one; a terminal that has gone away does not end the work."""
+    with suppress(OSError, ValueError):
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def line(done: int, total: int) -> str:

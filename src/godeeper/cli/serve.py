@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from ..web.connections import Limits
     from ..web.server import open_socket
     from ..web.server import run as serve
+    from .progress import watched
 
     rules = rules_of(options)
     laboratory, classifier = prepared(options)
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         serve(app, listening, laboratory.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # how a server is ended
-        if sys.stderr.isatty():
+        if watched():
             complain("")  # the terminal stands behind ^C
     return 0
 

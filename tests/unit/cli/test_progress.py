@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+
 import pytest
 
 from godeeper.cli.progress import Pace, count_line, counter, duration
@@ -25,6 +28,32 @@ def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with counter("photos") as report:
         report(5, 10)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("closed", [None, "closed"])
+def test_no_bar_where_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch, closed: str | None) -> None:
+    """Closed from the start (Python has no stream then) or since: the work goes on."""
+    stream = None if closed is None else io.StringIO()
+    if stream:
+        stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    with counter("photos") as report:
+        report(5, 10)
+
+
+def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A progress bar that cannot be drawn does not end the work."""
+
+    class Gone(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, _: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    with counter("photos") as report:
+        report(5, 10)
 
 
 def test_what_was_done_before_does_not_count_for_the_pace() -> None:

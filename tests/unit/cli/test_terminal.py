@@ -82,6 +82,7 @@ PROGRAMS = {
     "peek --help": ("peek", "--help"),
     "peek": ("peek", "examples/chelsea.jpg", "conv", "--out", "{out}"),
     "doctor": ("doctor", "{folder}"),
+    "top": ("top", "{folder}", "conv[0]", "--out", "{out}"),
 }
 
 
@@ -100,6 +101,14 @@ def test_other_streams_do_not_matter(redirected: str, folder: Path, tmp_path: Pa
     done = program("peek", redirected, folder, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "conv.png" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["doctor", "top"])
+def test_a_folder_with_standard_error_closed(command: str, folder: Path, tmp_path: Path) -> None:
+    """What would draw a progress bar works without one."""
+    done = program(command, "2>&-", folder, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
 
 
 @pytest.mark.parametrize("command", ["tensors", "--help"])
