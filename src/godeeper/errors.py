@@ -37,7 +37,8 @@ class UnknownName(GodeeperError):
     """A name that is not in the table it was looked up in (weights, scale, colour, dialect)."""
 
     def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}")
+        names = list(known)
+        super().__init__(f"unknown {what} {quoted(got)}: expected one of {', '.join(names)}{meant(got, names)}")
 
 
 class AddressError(GodeeperError):
@@ -106,6 +107,19 @@ def quoted(text: object) -> str:
     if len(whole) <= LONGEST_QUOTE:
         return repr(text)
     return f"{whole[:LONGEST_QUOTE]!r}… ({len(whole)} characters)"
+
+
+def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
+    """``; did you mean X?``, or nothing where no name is that much like ``got``.
+
+    >>> meant("Sharde", ["shared", "filter"])
+    '; did you mean shared?'
+    """
+    import difflib
+
+    names = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # comparing is quadratic
+    return f"; did you mean {names[found[0]]}?" if found else ""
 
 
 def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:

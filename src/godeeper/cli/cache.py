@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, quoted
-from .common import add_command, print_table
+from .common import add_command, add_group, print_table
 from .terminal import print_json
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = verbs.add_parser(
-        "cache",
-        help="show and trim what is kept to be quick the next time",
-        epilog=f"example:\n{EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_group(verbs, "cache", "show and trim what is kept to be quick the next time", EXAMPLE)
     add_command(actions, "show", "say what is kept and how large it is", "  godeeper cache show\n", run_show)
     trim = add_command(
         actions,

@@ -28,11 +28,15 @@ EXAMPLE = """\
   godeeper classify --weights imagenet-2015 *.jpg --top 3 --json
 """
 
+USAGE = """godeeper classify [options] FILE.godeeper PHOTO|FOLDER [PHOTO|FOLDER ...]
+       godeeper classify [options] --weights W PHOTO [PHOTO ...]"""
+
 ENDING = ".godeeper"
 
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "classify", "name the classes of photos", EXAMPLE, run)
+    parser.usage = USAGE
     parser.add_argument(
         "photos",
         metavar="FILE.godeeper|PHOTO|FOLDER",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..visible import escaped
@@ -47,6 +48,22 @@ def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     parser.set_defaults(run=run)
     return parser
+
+
+def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
+    """A command that consists of actions; without one it shows its help."""
+    parser = verbs.add_parser(
+        name, help=summary, epilog=f"example:\n{example}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=partial(show_help, parser))
+    actions: Verbs = parser.add_subparsers(title="actions", metavar="ACTION")
+    return actions
+
+
+def show_help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    """What a command without arguments does if it needs some."""
+    parser.print_help()
+    return 0
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

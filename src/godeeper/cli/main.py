@@ -7,18 +7,20 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import NoReturn
 
 from ..errors import GodeeperError
 from ..version import __version__
-from .common import DONE, NOTHING_DONE, STOPPED
+from .common import DONE, NOTHING_DONE, STOPPED, show_help
 from .interruption import interruptible
-from .terminal import ReaderLeft, check_output, complain, flush, prepare, write
+from .parser import Parser
+from .terminal import ReaderLeft, check_output, complain, flush, prepare
 
 COMMANDS = (
     "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "top", "embed", "serve", "export",
-    "weights", "cache",
+    "weights", "cache", "help", "completion",
 )  # fmt: skip
 """Named like their modules here."""
 
@@ -33,20 +35,6 @@ example:
 """
 
 RARELY = 200_000  # new objects between two collections of garbage: imports make many, and little of it
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with one-line errors that point to the help, and help that is an error where it cannot be written."""
-
-    def _print_message(self, message: str, file: object = None) -> None:  # argparse ignores errors here
-        if file is sys.stderr:
-            complain(message)
-        else:
-            write(message)
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"{self.prog}: {message}; see: {self.prog} -h")
-        raise SystemExit(NOTHING_DONE)
 
 
 def run() -> NoReturn:
@@ -106,7 +94,7 @@ def commands_for(arguments: Sequence[str]) -> Sequence[str]:
     return named if named and named[0] in COMMANDS else COMMANDS
 
 
-def make_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+def make_parser(commands: Sequence[str] = COMMANDS) -> Parser:
     """The parser of some commands."""
     parser = Parser(
         prog="godeeper",
@@ -115,8 +103,8 @@ def make_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"godeeper {__version__}")
-    parser.set_defaults(debug=False)
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.set_defaults(debug=False, run=partial(show_help, parser))
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in commands:
         import_module(f".{command}", __package__).add_to(verbs)
     return parser

@@ -29,7 +29,11 @@ def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "peek", "draw every filter of a tensor for a photo", EXAMPLE, run)
     parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
     parser.add_argument(
-        "addresses", metavar="ADDRESS", nargs="*", help="tensors, by any name or pattern (default: the blog's three)"
+        "addresses",
+        metavar="ADDRESS",
+        nargs="*",
+        default=[],
+        help="tensors, by any name or pattern (default: the blog's three)",
     )
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GodeeperError, WeightsError
-from .common import add_command, print_table
+from .common import add_command, add_group, print_table
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ EXAMPLE = """\
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = verbs.add_parser(
-        "weights",
-        help="list, show, add and verify weights",
-        epilog=f"example:\n{EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = add_group(verbs, "weights", "list, show, add and verify weights", EXAMPLE)
     add_command(actions, "list", "list the installed weights", "  godeeper weights list\n", run_list)
     show = add_command(
         actions, "show", "say what weights are and where they are from", "  godeeper weights show bundled\n", run_show

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from ..errors import OptionError, quoted
+from ..errors import OptionError, meant, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,9 @@ class Preprocess:
     def __post_init__(self) -> None:
         for what, got, known in (("fit", self.fit, FITS), ("filter", self.filter, FILTERS)):
             if got not in known:
-                raise OptionError(f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}")
+                raise OptionError(
+                    f"unknown {what} {quoted(got)}: expected one of {', '.join(known)}{meant(str(got), known)}"
+                )
         if type(self.size) is not int or not 1 <= self.size <= LARGEST_SIDE:
             raise OptionError(f"size {quoted(self.size)}: expected pixels from 1 to {LARGEST_SIDE}")
         for name, value in (("subtract", self.subtract), ("divide", self.divide)):
