@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,8 @@ def imported() -> Any:
     """
     for name in TELEMETRY_OFF:
         os.environ.setdefault(name, "1")
-    onnxruntime = import_module("onnxruntime")
+    import onnxruntime
+
     onnxruntime.set_default_logger_severity(FATAL_ONLY)
     if os.environ[TELEMETRY_OFF[0]] == "1":
         onnxruntime.disable_telemetry_events()
