@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError, quoted
 from .common import add_command, add_group, print_table
-from .terminal import print_json
+from .terminal import print_json, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +19,6 @@ EXAMPLE = """\
   godeeper cache trim --to 500MB
   godeeper cache clear
 """
-
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def add_to(verbs: Verbs) -> None:
@@ -55,6 +51,8 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def run_trim(options: argparse.Namespace) -> int:
+    from ..engine.cache import size_of
+
     shrink(size_of(options.to))
     report(parts(), options)
     return 0
@@ -72,11 +70,11 @@ def run_clear(options: argparse.Namespace) -> int:
 
 def parts() -> list[Part]:
     """What is in the cache now."""
-    from ..engine.cache import GraphCache, cache_folder
+    from ..engine.cache import cache_folder, graph_cache
     from ..engine.trunk import trunk_cache
     from ..training.store import FeatureStore, leftovers, size, store_path
 
-    caches = {"graphs": GraphCache(cache_folder() / "graphs"), "trunks": trunk_cache()}
+    caches = {"graphs": graph_cache(), "trunks": trunk_cache()}
     sizes = {name: cache.sizes() for name, cache in caches.items()}
     found = [Part(name, len(sizes[name]), sum(sizes[name]), cache.folder) for name, cache in caches.items()]
     if store_path().exists():
@@ -115,27 +113,32 @@ def report(found: list[Part], options: argparse.Namespace) -> None:
     rows = [
         [part.name, str(part.entries), f"{part.bytes / 1e6:.1f} MB", str(part.path)] for part in found if part.entries
     ]
-    print_table(("what", "entries", "size", "where"), rows)
+    if rows:
+        print_table(("what", "entries", "size", "where"), rows)
+        say()
+    document = record(found)
+    weights = document["weights"]
+    limit = f"{document['most_bytes'] / 1e6:.0f} MB"
+    say(f"cache: {document['folder']}")
+    say(
+        f"  {document['bytes'] / 1e6:.0f} MB of at most {limit} (GODEEPER_CACHE_SIZE); the longest unused is removed first"
+    )
+    say(f"added weights: {weights['path']}")
+    say(f"  {weights['entries']} files, {weights['bytes'] / 1e6:.0f} MB; never removed")
+    say("to move both, set GODEEPER_CACHE to a folder, and move added weights into its folder weights")
 
 
 def record(found: list[Part]) -> dict[str, Any]:
     """The parts as JSON."""
-    from ..engine.cache import cache_folder
+    from ..engine.cache import cache_folder, most_bytes
+    from ..training.store import size
+    from ..weights.registry import ENDING, weights_folder
 
+    added = sorted(weights_folder().glob(f"*{ENDING}"))
     return {
         "folder": str(cache_folder()),
+        "most_bytes": most_bytes(),
+        "weights": {"entries": len(added), "bytes": sum(map(size, added)), "path": str(weights_folder())},
         "bytes": sum(part.bytes for part in found),
         **{part.name: {"entries": part.entries, "bytes": part.bytes, "path": str(part.path)} for part in found},
     }
-
-
-def size_of(text: str) -> int:
-    """A size in bytes.
-
-    >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
-    [500000000, 1500000000, 0]
-    """
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*((?:[KMG]?B)?)", text.strip().upper())
-    if match is None or match[2] not in UNITS:
-        raise OptionError(f"size {quoted(text)}: expected a number and B, KB, MB or GB, such as 500MB")
-    return int(float(match[1]) * UNITS[match[2]])

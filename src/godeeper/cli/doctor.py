@@ -52,14 +52,15 @@ def run(options: argparse.Namespace) -> int:
 
 def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
+    from ..photos.doctor import counted
+
     rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
     if rows:
         print_table(("verdict", "photos", "why", "which"), rows)
         say()
     for line in (*checkup.notes, *few):
         say(f"note: {line}")
-    counts = ", ".join(f"{count} {status}" for status, count in checkup.counts.items())
-    say(f"{checkup.folder!s}: {counts}; {len(checkup.classes)} classes")
+    say(f"{checkup.folder!s}: {counted(checkup.counts)}; {len(checkup.classes)} classes")
 
 
 def quarantined(checkup: Checkup) -> list[list[str]]:

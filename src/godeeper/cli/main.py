@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
@@ -45,11 +46,27 @@ def run() -> NoReturn:
     """
     gc.set_threshold(RARELY)
     prepare()
+    if "--debug" not in sys.argv:
+        hush_libraries()
     try:
         code = main()
     except SystemExit as end:
         code = int(end.code or DONE)
     os._exit(code)
+
+
+def hush_libraries() -> None:
+    """Drop what libraries warn of: it is for programmers.  What users need to know godeeper says itself.
+
+    Some libraries set filters of their own when they are imported, so the function that prints is replaced, too.
+    """
+    warnings.simplefilter("ignore")
+    warnings.showwarning = drop_warning
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+def drop_warning(*_: object, **__: object) -> None:
+    """In the place of ``warnings.showwarning``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -127,8 +127,9 @@ def document(report: Report, path: Path) -> dict[str, Any]:
 
 def print_people(report: Report, path: Path, page: Path) -> None:
     """What was trained, how good it is, and how sure one can be."""
-    counts = ", ".join(f"{count} {status}" for status, count in report.photos.items())
-    say(f"{len(report.classes)} classes; photos: {counts}")
+    from ..photos.doctor import counted
+
+    say(f"{len(report.classes)} classes; photos: {counted(report.photos)}")
     say(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")
     for line in (*scores(report), *refusals(report)):
         say(line)

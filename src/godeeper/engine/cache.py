@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError
+from ..errors import OptionError, OutputError, quoted
 from ..files import write_atomically
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 2 * 10**9  # an hour of looks and trainings of all kinds left 0.8 GB
+SIZE_VARIABLE = "GODEEPER_CACHE_SIZE"
+SHARES = {"graphs": 4, "trunks": 1, "features": 3}  # eighths
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto: 74 bytes, of which key "sha256", value 64 bytes
 SEAL_BYTES = len(SEAL) + 64
 READ_AT_ONCE = 1 << 20
+ABANDONED = 3600.0  # seconds after which nobody writes a temporary file any more
 
 
 def cache_folder() -> Path:
@@ -31,6 +37,34 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("godeeper", appauthor=False)
+
+
+def most_bytes(kind: str | None = None) -> int:
+    """How much the cache may hold, or one kind of ``SHARES`` in it: ``GODEEPER_CACHE_SIZE``, or 2 GB.
+
+    Raises:
+        OptionError: the variable holds no size.
+    """
+    chosen = os.environ.get(SIZE_VARIABLE)
+    whole = size_of(chosen, f"{SIZE_VARIABLE}=") if chosen else MOST_BYTES
+    return whole if kind is None else whole * SHARES[kind] // sum(SHARES.values())
+
+
+def size_of(text: str, place: str = "size ") -> int:
+    """A size in bytes; ``place`` says in an error where it stands.
+
+    >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
+    [500000000, 1500000000, 0]
+    """
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*((?:[KMG]?B)?)", text.strip().upper())
+    if match is None or match[2] not in UNITS:
+        raise OptionError(f"{place}{quoted(text)}: expected a number and B, KB, MB or GB, such as 500MB")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def graph_cache() -> GraphCache:
+    """Where built graphs are kept."""
+    return GraphCache(cache_folder() / "graphs", most_bytes("graphs"))
 
 
 @dataclass(frozen=True)
@@ -103,6 +137,10 @@ class GraphCache:
             total += status.st_size
             if total > self.most_bytes:
                 path.unlink(missing_ok=True)
+        for path in self.folder.glob(".*.part"):  # of writers that were killed
+            with suppress(OSError):
+                if path.stat().st_mtime < time.time() - ABANDONED:
+                    path.unlink()
 
 
 def seal(digest: Any) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..blueprint.sites import sites
 from ..version import __version__
 from ..weights.file import WeightsFile
-from .cache import GraphCache, cache_folder
+from .cache import GraphCache, graph_cache
 from .calibration import Calibration
 from .plan import Key, Plan, name, result_names
 
@@ -29,7 +29,7 @@ class Graphs:
 
     weights: WeightsFile
     calibration: Calibration | None = None
-    cache: GraphCache = field(default_factory=lambda: GraphCache(cache_folder() / "graphs"))
+    cache: GraphCache = field(default_factory=graph_cache)
 
     def graph(self, plan: Plan) -> bytes:
         """The serialised graph of ``plan``, from the cache or built anew."""

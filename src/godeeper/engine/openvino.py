@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import MissingExtra
 from ..weights.file import WeightsFile
-from .cache import GraphCache, cache_folder
+from .cache import GraphCache, graph_cache
 from .calibration import Calibration
 from .forks import outlive, unusable
 from .graphs import Graphs, named
@@ -47,7 +47,7 @@ class OpenVinoRunner:
         """Raises ``MissingExtra``."""
         self.weights = weights
         self.calibration = calibration
-        self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
+        self.graphs = Graphs(weights, calibration, cache or graph_cache())
         self.openvino = imported()
         self.core = usable_core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
-from .cache import GraphCache, cache_folder
+from .cache import GraphCache, graph_cache
 from .calibration import Calibration
 from .graphs import Graphs, named
 from .identity import Identity
@@ -37,7 +37,7 @@ class Runner:
         """``open_sessions``: how many plans stay ready to run, each with its numbers in memory."""
         self.weights = weights
         self.calibration = calibration
-        self.graphs = Graphs(weights, calibration, cache or GraphCache(cache_folder() / "graphs"))
+        self.graphs = Graphs(weights, calibration, cache or graph_cache())
         self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
         self.process = os.getpid()

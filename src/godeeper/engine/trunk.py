@@ -17,7 +17,7 @@ import numpy as np
 from ..blueprint.cuts import trunks
 from ..blueprint.sites import sites
 from ..version import __version__
-from .cache import GraphCache, cache_folder
+from .cache import GraphCache, cache_folder, most_bytes
 from .engines import Engine
 from .plan import NETWORK_INPUT, Key, output, plan
 
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 RECIPE = 2  # goes up when the same input gives another value
-MOST_BYTES = 1 << 28
 
 
 def trunk_cache() -> GraphCache:
     """Where values of trunks are kept on disk."""
-    return GraphCache(cache_folder() / "trunks", MOST_BYTES, "trunk", durable=False)
+    return GraphCache(cache_folder() / "trunks", most_bytes("trunks"), "trunk", durable=False)
 
 
 class Trunks:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +143,16 @@ class Checkup:
             "group": None if pixels is None else self.groups[pixels],
             "set": verdict.entry.split or None,
         }
+
+
+def counted(counts: Mapping[Any, int]) -> str:
+    """How many files are used, and how many of these were repaired.
+
+    >>> counted({"used": 1, "repaired": 154, "quarantined": 3})
+    '155 used (of these 154 repaired), 3 quarantined'
+    """
+    among = f" (of these {counts['repaired']} repaired)" if counts["repaired"] else ""
+    return f"{counts['used'] + counts['repaired']} used{among}, {counts['quarantined']} quarantined"
 
 
 def examine(

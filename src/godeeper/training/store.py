@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 
 from ..engine.cache import cache_folder
+from ..engine.cache import most_bytes as cap
 from ..engine.forks import keep
 from ..errors import OutputError
 
@@ -35,7 +36,6 @@ Row = tuple[bytes, bytes, int, bytes]
 SCHEMA = 1  # in the file's name, so that two versions of godeeper never fight over one file
 FILE = f"features-{SCHEMA}.sqlite"
 FEATURE_RECIPE = 2  # goes up when the same photo, weights, tensor and preprocessing give other numbers
-MOST_BYTES = 4 << 30
 HALF = np.dtype("<f2")
 DAY = 24 * 60 * 60
 PATIENCE = 60.0  # seconds to wait for another process that writes
@@ -84,10 +84,10 @@ class Stats:
 class FeatureStore:
     """Features by their ``feature_key``; one object for one thread."""
 
-    def __init__(self, path: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
-        """``path``: the file; in the cache folder if not given.  The longest unused go once it is too large."""
+    def __init__(self, path: Path | None = None, most_bytes: int | None = None) -> None:
+        """``path``: the file; in the cache folder if not given.  ``most_bytes``: by default the features' share of the cache.  The longest unused go once it is too large."""
         self.path = path or store_path()
-        self.most_bytes = most_bytes
+        self.most_bytes = cap("features") if most_bytes is None else most_bytes
         self.notes: list[str] = []
         self.identity = 0
         self.connection = self.open()

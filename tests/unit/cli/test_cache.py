@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 
 from godeeper.cli.main import main
-from godeeper.engine.cache import SEAL_BYTES, GraphCache
+from godeeper.engine.cache import SEAL_BYTES, GraphCache, graph_cache
 from godeeper.engine.trunk import trunk_cache
 from godeeper.training.store import FeatureStore
 
@@ -55,7 +59,67 @@ def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """A line for each kind."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["what", "graphs", "trunks", "features", "leftovers"]
+    assert [line.split()[0] for line in lines[:5]] == ["what", "graphs", "trunks", "features", "leftovers"]
+
+
+def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder, the limit and its variable, where added weights lie, and what moves them."""
+    document = shown(capsys, "show")
+    assert document["most_bytes"] == 2_000_000_000
+    assert document["weights"] == {"entries": 1, "bytes": 10, "path": str(folder / "weights")}
+    assert main(["cache", "show"]) == 0
+    text = capsys.readouterr().out
+    for said in (
+        f"cache: {folder}\n",
+        "of at most 2000 MB (GODEEPER_CACHE_SIZE)",
+        f"added weights: {folder / 'weights'}\n",
+    ):
+        assert said in text
+    assert "to move both, set GODEEPER_CACHE to a folder, and move added weights into its folder weights" in text
+
+
+def test_the_size_can_be_chosen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind keeps within its share of it, whoever wrote before."""
+    monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
+    graph_cache().store("new", bytes(100))
+    trunk_cache().store("new", bytes(100))
+    with FeatureStore() as store:
+        store.put_many({b"new": np.zeros(100, np.float16)})
+    document = shown(capsys, "show")
+    assert document["most_bytes"] == 4 * ENTRY
+    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 0, "leftovers": 1}
+    assert not (folder / "graphs" / "old.graph").exists()
+
+
+def test_a_size_that_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The variable is named."""
+    monkeypatch.setenv("GODEEPER_CACHE_SIZE", "much")
+    assert main(["cache", "show"]) == 2
+    assert "GODEEPER_CACHE_SIZE='much': expected a number and B" in capsys.readouterr().err
+
+
+def test_what_killed_writers_left_goes(folder: Path) -> None:
+    """Temporary files that are an hour old are removed, younger ones may still be written."""
+    for name, age in (("old", 4000), ("young", 0)):
+        path = folder / "graphs" / f".{name}.part"
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - age,) * 2)
+    graph_cache().trim()
+    assert [path.name for path in (folder / "graphs").glob(".*.part")] == [".young.part"]
+
+
+def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several writers at once: none fails, and the end is within the share."""
+    monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(20 * ENTRY))
+    code = (
+        "import sys; from godeeper.engine.cache import graph_cache\n"
+        "for number in range(60): graph_cache().store(f'{sys.argv[1]}-{number}', bytes(100))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, str(writer)]) for writer in range(3)]
+    assert [each.wait(timeout=60) for each in started] == [0, 0, 0]
+    assert sum(graph_cache().sizes()) <= 10 * ENTRY
 
 
 def test_show_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

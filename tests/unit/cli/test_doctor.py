@@ -27,7 +27,7 @@ def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder of good photos: a line to sum up, exit code 0."""
     assert main(["doctor", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == f"{folder}: 2 used, 0 repaired, 0 quarantined; 2 classes"
+    assert lines[-1] == f"{folder}: 2 used, 0 quarantined; 2 classes"
     assert lines[0] == (
         "note: 2 of 2 classes have few different photos: 'a' has 1, 'b' has 1; "
         "expected at least 10 a class, the more the better"
@@ -121,3 +121,17 @@ def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     Image.new("RGB", (40, 40), (1, 2, 3)).save(tmp_path / "dog" / "1.png")
     assert main(["doctor", str(tmp_path)]) == 1
     assert capsys.readouterr().out.count("in no class") == 1
+
+
+def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One count in the last line; the JSON keeps its fields."""
+    for number in range(4):
+        path = tmp_path / "ab"[number % 2] / f"{number}.png"
+        write(path, sharp(scene(number + 1)))
+        if number:
+            path.rename(path.with_suffix(".jpg"))
+    assert main(["doctor", str(tmp_path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"{tmp_path}: 4 used (of these 3 repaired), 0 quarantined; 2 classes"
+    assert main(["doctor", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["photos"] == {"used": 1, "repaired": 3, "quarantined": 0}
