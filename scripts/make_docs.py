@@ -7,13 +7,16 @@ python scripts/make_docs.py --check    # only compares the pages; exit code 1 if
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import godeeper
 from godeeper.blueprint.address import Tensor, resolve, resolve_one
 from godeeper.blueprint.cost import conv_macs, macs_share
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -31,12 +34,33 @@ KERAS_COUNTS = (
 )
 """Whose count, what stands before it, and the numbers of the first, the twelfth and the last activation."""
 
+EXIT_CODES = """\
+## Exit codes
+
+The same for every command:
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | done, but some inputs could not be used (a damaged photo, for example), or a check failed |
+| 2 | nothing was done: an input or an option is wrong, or the output cannot be written; one line says what, and what to do |
+| 130 | stopped by Ctrl-C |
+
+A duplicate that is left out of a training is no fault; a photo that cannot be read is. With `--json`, standard output holds one document and
+nothing else.
+
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is stale")
     options = parser.parse_args()
-    pages = {REFERENCE / "commands.md": commands_page(), REFERENCE / "tensors.md": tensors_page()}
+    pages = {
+        REFERENCE / "commands.md": commands_page(),
+        REFERENCE / "python.md": python_page(),
+        REFERENCE / "tensors.md": tensors_page(),
+    }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if options.check:
         print("\n".join(f"stale: {path.relative_to(ROOT)}" for path in stale), end="\n" * bool(stale))
@@ -64,7 +88,52 @@ def commands_page() -> str:
     sections = [
         f"## `{parser.prog}`\n\n```text\n{parser.format_help().strip()}\n```\n" for parser in parsers(make_parser())
     ]
-    return "# Commands\n\nMade by `make docs` from `--help`.\n\n" + "\n".join(sections)
+    return "# Commands\n\nMade by `make docs` from `--help`.\n\n" + EXIT_CODES + "\n".join(sections)
+
+
+def python_page() -> str:
+    """Every public name of the package and of its classes: its signature and docstring."""
+    names = [name for name in godeeper.__all__ if not name.startswith("__")]
+    sections = [section(f"godeeper.{name}", getattr(godeeper, name)) for name in names]
+    head = "# Python\n\nMade by `make docs` from the docstrings. Arrays have the shape (B, C, H, W) unless stated otherwise.\n\n"
+    return head + "\n".join(sections)
+
+
+def section(name: str, value: Any) -> str:
+    """A function, or a class with its public members."""
+    parts = [entry("##", name, value)]
+    if inspect.isclass(value):
+        parts += [
+            entry("###", f"{value.__name__}.{member}", inspect.getattr_static(value, member))
+            for member in vars(value)
+            if not member.startswith("_") and is_documented(inspect.getattr_static(value, member))
+        ]
+    return "\n".join(parts)
+
+
+def is_documented(member: Any) -> bool:
+    """Methods and properties are; a dataclass's fields are described by its class."""
+    return callable(member) or isinstance(member, property | classmethod | staticmethod)
+
+
+def entry(heading: str, name: str, value: Any) -> str:
+    """A heading, the signature, the docstring; exits where there is no docstring."""
+    said = inspect.getdoc(value)
+    if not said or (inspect.isclass(value) and (value.__doc__ or "").startswith(f"{value.__name__}(")):
+        sys.exit(f"{name} is public and has no docstring: write one")
+    function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+    signature = "" if isinstance(value, property) else signature_text(function)
+    return f"{heading} `{name}`\n\n```text\n{name}{signature}\n\n{said}\n```\n"
+
+
+def signature_text(value: Any) -> str:
+    """The parameters with their types; nothing where Python knows none."""
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return ""
+    kept = [each for name, each in signature.parameters.items() if name not in ("self", "cls")]
+    return str(signature.replace(parameters=kept)).replace("'", "")
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

@@ -94,7 +94,15 @@ class MissingExtra(GodeeperError, ImportError):
     """An optional package that is asked for and not installed."""
 
     def __init__(self, package: str) -> None:
-        super().__init__(f"{package} is not installed: install it with pip install 'godeeper[{package}]'")
+        super().__init__(f"{package} is not installed: {install_line(package)}")
+
+
+def install_line(extra: str) -> str:
+    """How to install an optional part: from a clone today, by its name once godeeper is published."""
+    return (
+        f"run pip install -e '.[{extra}]' in the clone of godeeper that you installed from "
+        f"(or pip install 'godeeper[{extra}]' if it came from a package index)"
+    )
 
 
 class OutputError(GodeeperError):

@@ -137,6 +137,7 @@ class Peek:
         return save_npz([self], Path(path))
 
     def write(self, path: Path, payload: bytes) -> Path:
+        """Writes bytes to ``path``, whole or not at all; returns the path."""
         from ..files import write_atomically
 
         write_atomically(path, payload)

@@ -145,6 +145,7 @@ class Classifier:
 
     @property
     def preprocess(self) -> Preprocess:
+        """How photos are fitted, resized and scaled for this classifier."""
         return Preprocess.from_mapping(self.preprocessing)
 
     @property

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ...errors import WeightsError
+from ...errors import WeightsError, install_line
 from .foreign import MOST_BYTES, TYPES, Foreign, damaged
 
 if TYPE_CHECKING:
@@ -132,5 +132,5 @@ def import_h5py(path: Path) -> Any:
         return import_module("h5py")
     except ImportError:
         raise WeightsError(
-            f"{path}: reading Keras files needs h5py; install it with: pip install 'godeeper[keras]'"
+            f"{path}: reading Keras files needs h5py, which is not installed: {install_line('keras')}"
         ) from None

@@ -1,0 +1,83 @@
+"""The blocks of a page, and the shell script that runs them as a reader would: in order, in one new shell.
+
+A comment in front of a block changes how it is run:
+
+- ``<!-- not run: REASON -->``: not at all (a download, another machine, files that only the reader has)
+- ``<!-- needs: PACKAGE -->``: only where that Python package is installed
+- ``<!-- serves -->``: each line starts a server that runs until Ctrl-C; the last one serves the blocks that follow
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUN = ("sh", "python")
+BLOCK = re.compile(r"(?:^<!-- ([^\n]*?) -->\n)?^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^(\.venv/bin/)?(godeeper|python|pip|curl|make|ssh) ", re.MULTILINE)
+PRELUDE = r"""
+server=
+stop() { if [ -n "$server" ]; then kill -INT $server; wait $server || true; server=; fi; }
+serve() {
+    stop; : > served
+    "$@" > served 2>&1 & server=$!
+    for _ in $(seq 600); do
+        if grep -q http:// served; then return; fi
+        kill -0 $server || { cat served; exit 1; }
+        sleep 0.1
+    done
+    exit 1
+}
+trap stop EXIT
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """``language``, ``text``: as they stand on the page; ``mark``: the comment in front of it."""
+
+    language: str
+    text: str
+    mark: str
+
+    @property
+    def reason(self) -> str:
+        """Why the block is not run; empty if it is."""
+        kind, _, said = self.mark.partition(": ")
+        return said if kind == "not run" else ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether the block is run here."""
+        kind, _, package = self.mark.partition(": ")
+        return self.language in RUN and not self.reason and not (kind == "needs" and find_spec(package) is None)
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page."""
+    return [Block(language, text, mark) for mark, language, text in BLOCK.findall(page.read_text("utf-8"))]
+
+
+def script(page: Path, port: int) -> str:
+    """The page as a script for bash; the page's server listens on ``port`` in place of 8299."""
+    parts = [shell(block, number, port) for number, block in enumerate(blocks(page)) if block.runs]
+    return "set -eo pipefail\nset -m\n" + PRELUDE + "\n".join(parts).replace("8299", str(port))
+
+
+def shell(block: Block, number: int, port: int) -> str:
+    """One block as shell commands."""
+    if block.language == "python":
+        return f"cat > block{number}.py <<'END OF BLOCK'\n{block.text}END OF BLOCK\npython block{number}.py\n"
+    if block.mark == "serves":
+        return "".join(f"serve {served(line, port)}\n" for line in block.text.splitlines())
+    return block.text
+
+
+def served(line: str, port: int) -> str:
+    """A line that starts a server, on ``port`` unless the line names one."""
+    command = line.partition("#")[0].strip()
+    return command if "--port" in command else f"{command} --port {port}"
