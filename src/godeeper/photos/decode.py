@@ -20,7 +20,7 @@ from ..errors import PhotoError
 from ..visible import escaped
 from .colour import to_srgb
 from .formats import SAME_FORMAT
-from .jpeg import END_NOTE, decode_2015, lacks_end, with_end_marker
+from .jpeg import END_NOTE, decode_2015, decode_jpeg, lacks_end, with_end_marker
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
 from .sources import image_of_array, name_of_object, read_object
 from .warned import warnings_as_notes
@@ -117,8 +117,21 @@ def decode(
     image = source if isinstance(source, Image.Image) else image_of_array(source)
     with warnings_as_notes() as said, refusing(label):
         check_opened(image, label)
-        upright, notes = normalise(image, label, background)
-    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes(notes, said))
+        notes: list[str] = []
+        upright, more = normalise(decode_opened(image, notes), label, background)
+    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes([*notes, *more], said))
+
+
+def decode_opened(image: Image.Image, notes: list[str]) -> Image.Image:
+    """An image that somebody opened, with the pixels of a JPEG that are still to come."""
+    file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
+    if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
+        return image
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
+    return decode_jpeg(data, image, notes)
 
 
 def decode_bytes(
@@ -142,6 +155,8 @@ def decode_bytes(
             image = open_photo(whole, label)
             notes.append(END_NOTE)
         notes += [] if least_side is None else reduce_jpeg(image, least_side)
+        if is_jpeg:
+            image = decode_jpeg(whole, image, notes)
         upright, more = normalise(image, label, background)
     plain = is_jpeg and image.mode in ("L", "RGB")
     digest = hashlib.sha256(data).hexdigest()

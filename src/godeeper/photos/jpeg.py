@@ -1,25 +1,132 @@
-"""JPEGs that lack only their end marker, and JPEGs decoded as TensorFlow's ``DecodeJpeg`` did in 2015.
+"""JPEGs decoded by libjpeg-turbo through simplejpeg, which raises where the decoder had to make up pixels.
 
-Both use libjpeg-turbo through simplejpeg: Pillow neither says whether the decoder had to make up pixels, nor lets one
-choose the inverse cosine transform.
+Pillow fills what is missing with grey and does not say so, nor does it let one choose the inverse cosine transform.  Here
+too: JPEGs that lack only their end marker, and JPEGs decoded as TensorFlow's ``DecodeJpeg`` did in 2015.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 END = b"\xff\xd9"
 START_OF_SCAN = b"\xff\xda"
-SCAN, ALONE = 0xDA, {0x01, *range(0xD0, 0xD9)}
+SCAN = 0xDA
+MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # not a scan's own 255, padding, or a marker that has no content
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 COEFFICIENTS = 64
+APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 END_NOTE = "end marker missing, added; every pixel is there"
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+LOST = ("premature end", "bad huffman code", "bad arithmetic code", "instead of rst", "inconsistent progression")
+HARMLESS = ("unknown adobe color transform", "unknown jfif revision", "invalid sos parameters")
+LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+LEFT_AT_END = "extraneous bytes before marker 0xd9"
+HOLE = bytes(32)
+"""So many zeros within a scan, where bytes are left over too, are a part of the file that was never written."""
+
+
+def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Image:
+    """The pixels of a JPEG that Pillow has opened, at the size it has set; its metadata; notes of harmless flaws.
+
+    The pixels equal Pillow's (``docs/decisions/0027-jpeg-decoder.md``), which decodes the four colours of CMYK itself.
+
+    Raises:
+        ValueError: the decoder had to make up pixels.
+    """
+    mode = opened.mode
+    if mode not in SPACES:
+        return opened
+    least = {"min_width": opened.width, "min_height": opened.height}
+    if mode == "CMYK":
+        least = {"min_width": 1, "min_height": 1}  # 1/8: its warnings alone are wanted
+    pixels = judged(data, SPACES[mode], notes, least)
+    if not all_scans(data):
+        raise ValueError("scans are missing")
+    if mode == "CMYK" or pixels is None:
+        return opened
+    image = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+    image.info = dict(opened.info)
+    return image
+
+
+def judged(data: bytes, space: str, notes: list[str], least: dict[str, int]) -> NDArray[np.uint8] | None:
+    """Pixels (H, W, C), with a note if there was a harmless warning; None where Pillow has to decode it."""
+    try:
+        return decoded(data, space, strict=True, **least)
+    except ValueError as error:
+        warning = str(error)
+    if found := LEFT_OVER.search(warning):
+        notes.append(left_over(data, found, space))
+    elif any(words in warning.lower() for words in HARMLESS):
+        second = warned(pixels_only(data), space)
+        if second and not any(words in second.lower() for words in HARMLESS):
+            raise ValueError(second)
+        notes.append(f"odd JPEG header ignored ({warning})")
+        return None
+    elif any(words in warning.lower() for words in LOST):
+        raise ValueError(warning)
+    else:
+        notes.append("an unusual kind of JPEG, in which missing parts are not found")
+        return None
+    return decoded(data, space, strict=False, **least)
+
+
+def decoded(data: bytes, space: str, **options: Any) -> NDArray[np.uint8]:
+    """Pixels (H, W, C); raises ``ValueError`` for what libjpeg warns of, if ``strict``."""
+    import simplejpeg
+
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, **options)
+    return pixels
+
+
+def warned(data: bytes, space: str) -> str | None:
+    """What libjpeg warns of first, at 1/8 of the size."""
+    try:
+        decoded(data, space, strict=True, min_width=1, min_height=1)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def left_over(data: bytes, found: re.Match[str], space: str) -> str:
+    """A note of bytes between a scan's last code and its end.  libjpeg reports only its first warning, so they are cut out.
+
+    Raises:
+        ValueError: without them pixels are missing, or they are where a part of the file was lost.
+    """
+    count, marker = int(found[1]), int(found[2], 16)
+    end = data.rfind(END) if marker == END[1] else -1
+    scan = data[data.rfind(START_OF_SCAN, 0, max(end, 0)) : max(end, 0)]
+    if end < 0 or HOLE in scan.rstrip(b"\0"):
+        raise ValueError(found.string)
+    extra = scan[len(scan) - count :]
+    kept = data[:end].rstrip(b"\0") if not extra.strip(b"\0") else data[: end - count]
+    second = warned(
+        pixels_only(kept + END), space
+    )  # the decoder reads some bytes ahead, so a few may still be left over
+    if second and not second.endswith(LEFT_AT_END):
+        raise ValueError(second)
+    return f"bytes left over after its pixels: {count}; if it looks damaged, get it again"
+
+
+def pixels_only(data: bytes) -> bytes:
+    """The same JPEG without application segments and comments, whose oddities hide later warnings."""
+    place, parts = 2, [data[:2]]
+    for marker, content, start in segments(data):
+        if marker in APPLICATION:
+            parts.append(data[place:start])
+            place = start + 4 + len(content)
+    return b"".join([*parts, data[place:]])
 
 
 def lacks_end(data: bytes) -> bool:
@@ -33,12 +140,10 @@ def with_end_marker(data: bytes) -> bytes | None:
     libjpeg fills what is missing with grey and warns; simplejpeg makes an error of each warning.  It does not warn
     where whole scans are missing, so these are counted here; nor of zeros, which are valid codes, so these are cut off.
     """
-    import simplejpeg
-
     for whole in endings(data):
         try:
             if all_scans(whole):
-                simplejpeg.decode_jpeg(whole, colorspace="CMYK" if components(whole) == 4 else "RGB")
+                decoded(whole, "CMYK" if components(whole) == 4 else "RGB", strict=True)
                 return whole
         except (ValueError, IndexError, KeyError):
             continue
@@ -55,35 +160,32 @@ def endings(data: bytes) -> Iterator[bytes]:
         yield bare + b"\0" + END
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, content) of each segment up to the end marker; raises ``IndexError`` where one is cut short."""
+def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """(marker, content, place) of each segment up to the end marker; raises ``IndexError`` where one is cut short."""
     place = 2
-    while True:
-        while data[place] != 0xFF or data[place + 1] in (0x00, 0xFF):  # a scan's own bytes, and padding
-            place += 1 if data[place] == 0xFF else max(data.find(b"\xff", place), place + 1) - place
-        marker = data[place + 1]
-        place += 2
+    while found := MARKER.search(data, place):
+        marker = found[0][1]
         if marker == END[1]:
             return
-        if marker in ALONE:
-            continue
-        length = int.from_bytes(data[place : place + 2])
-        if length < 2 or place + length > len(data):
+        start = found.end()
+        length = int.from_bytes(data[start : start + 2])
+        place = start + length
+        if length < 2 or place > len(data):
             raise IndexError("a segment is cut short")
-        yield marker, data[place + 2 : place + length]
-        place += length
+        yield marker, data[start + 2 : place], found.start()
+    raise IndexError("no end marker")
 
 
 def components(data: bytes) -> int:
     """How many colours the frame has; 0 if there is no frame."""
-    return next((content[5] for marker, content in segments(data) if marker in FRAMES), 0)
+    return next((content[5] for marker, content, _ in segments(data) if marker in FRAMES), 0)
 
 
 def all_scans(data: bytes) -> bool:
     """Each colour has a scan; of a progressive JPEG, each coefficient of each colour has its last bit."""
     missing: dict[int, set[int]] = {}
     progressive = False
-    for marker, content in segments(data):
+    for marker, content, _ in segments(data):
         if marker in FRAMES:
             progressive = marker in PROGRESSIVE
             missing = {content[6 + 3 * number]: set(range(COEFFICIENTS)) for number in range(content[5])}
@@ -93,6 +195,8 @@ def all_scans(data: bytes) -> bool:
             done = set(range(first, last + 1)) if progressive and not bits & 15 else set()
             for number in range(count):
                 missing[content[1 + 2 * number]] -= done if progressive else missing[content[1 + 2 * number]]
+            if not any(missing.values()):
+                return True
     return bool(missing) and not any(missing.values())
 
 
@@ -101,8 +205,6 @@ def decode_2015(data: bytes, opened: Image.Image) -> Image.Image:
 
     Source: tensorflow/core/lib/jpeg/jpeg_mem.cc, ``dct_method = JDCT_DEFAULT`` and ``fancy_upscaling = true``.
     """
-    import simplejpeg
-
-    image = Image.fromarray(simplejpeg.decode_jpeg(data, fastdct=True, strict=False))
+    image = Image.fromarray(decoded(data, "RGB", fastdct=True, strict=False))
     image.info = dict(opened.info)
     return image
