@@ -24,6 +24,7 @@ from .jpeg import END_NOTE, decode_2015, decode_jpeg, lacks_end, with_end_marker
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
 from .sources import image_of_array, name_of_object, read_object
 from .warned import warnings_as_notes
+from .whole import check_rows, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -157,7 +158,9 @@ def decode_bytes(
         notes += [] if least_side is None else reduce_jpeg(image, least_side)
         if is_jpeg:
             image = decode_jpeg(whole, image, notes)
+        check_whole(image, data)
         upright, more = normalise(image, label, background)
+        check_rows(image, data)
     plain = is_jpeg and image.mode in ("L", "RGB")
     digest = hashlib.sha256(data).hexdigest()
     return Photo(name, digest, upright, all_notes([*notes, *more], said), whole if plain else None)

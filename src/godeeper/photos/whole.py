@@ -1,0 +1,135 @@
+"""Whether a photo that is no JPEG is there in full, where Pillow does not say so: it leaves black, or what libtiff makes up.
+
+PNG: image data that end early.  TIFF: strips that were never written, and damaged JPEGs within.  WebP and AVIF: an end of zeros.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from .jpeg import LOST, components, warned
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+NEVER_WRITTEN = bytes(64)
+"""Compressed data do not end with so many zeros: the end of the file was never written."""
+STRIPS, TILES, JPEG_TABLES, COMPRESSION, JPEG = (273, 279), (324, 325), 347, 259, 7
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Adam7: first column, first row, step between columns, step between rows."""
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+
+def check_whole(image: Image.Image, data: bytes) -> None:
+    """Raise ``ValueError`` where the file of an opened photo lacks a part; ``check_rows`` follows when it is loaded."""
+    if image.format == "TIFF":
+        check_tiff(getattr(image, "tag_v2", {}), data)
+    elif image.format == "WEBP":
+        check_end(last_of(data, webp_chunks(data), (b"VP8 ", b"VP8L", b"ANMF")))
+    elif image.format == "AVIF":
+        check_end(last_of(data, avif_boxes(data), (b"mdat",)))
+    elif image.format == "PNG":
+        png_data(data)
+
+
+def check_end(content: bytes) -> None:
+    """Raise for compressed data that end with zeros."""
+    if content.endswith(NEVER_WRITTEN):
+        raise ValueError("its end is zeros")
+
+
+def last_of(data: bytes, parts: list[tuple[bytes, int, int]], kinds: tuple[bytes, ...]) -> bytes:
+    """The last part of these kinds."""
+    places = [(start, end) for kind, start, end in parts if kind in kinds]
+    return data[slice(*places[-1])] if places else b""
+
+
+def webp_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+    """(kind, start, end) of each chunk's content."""
+    found, place = [], 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        found.append((data[place : place + 4], place + 8, place + 8 + size))
+        place += 8 + size + size % 2
+    return found
+
+
+def avif_boxes(data: bytes) -> list[tuple[bytes, int, int]]:
+    """(kind, start, end) of each box's content."""
+    found, place = [], 0
+    while place + 16 <= len(data):
+        size, head = int.from_bytes(data[place : place + 4]), 8
+        if size == 1:
+            size, head = int.from_bytes(data[place + 8 : place + 16]), 16
+        size = size or len(data) - place
+        if size < head:
+            break
+        found.append((data[place + 4 : place + 8], place + head, place + size))
+        place += size
+    return found
+
+
+def check_rows(image: Image.Image, data: bytes) -> None:
+    """Raise where a PNG's image data hold less than its rows need.  Pillow leaves these black, so only then is it counted."""
+    if image.format != "PNG":
+        return
+    last_row = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
+    if image.info.get("interlace") or not last_row.strip(b"\0"):
+        expected = png_size(data)
+        held = len(zlib.decompressobj().decompress(png_data(data), expected))
+        if held < expected:
+            raise ValueError(f"its image data hold {held} of {expected} bytes")
+
+
+def png_data(data: bytes) -> bytes:
+    """The image data; raises ``ValueError`` where a part differs from its check sum."""
+    place, parts = 8, []
+    while place + 12 <= len(data):
+        end = place + 8 + int.from_bytes(data[place : place + 4])
+        if data[place + 4 : place + 8] == b"IDAT":
+            if zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
+                raise ValueError("its image data differ from their check sum")
+            parts.append(data[place + 8 : end])
+        elif parts:
+            break
+        place = end + 4
+    return b"".join(parts)
+
+
+def png_size(data: bytes) -> int:
+    """How many bytes the image data have when they are unpacked."""
+    width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    bits = data[24] * CHANNELS[data[25]]
+    passes = PASSES if data[28] else ((0, 0, 1, 1),)
+    sizes = ((-(-(width - left) // across), -(-(height - top) // down)) for left, top, across, down in passes)
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 and rows > 0)
+
+
+def check_tiff(tags: Any, data: bytes) -> None:
+    """Raise where a strip or tile has no place in the file, or is a damaged JPEG."""
+    places, lengths = next(
+        ((tags[places], tags.get(lengths, ())) for places, lengths in (STRIPS, TILES) if places in tags), ((), ())
+    )
+    if not all(places):
+        raise ValueError("a part of it was never written")
+    if len(places) < parts_expected(tags):
+        raise ValueError(f"it has {len(places)} of {parts_expected(tags)} parts")
+    if tags.get(COMPRESSION) == JPEG:
+        tables = tags.get(JPEG_TABLES, b"")
+        for place, length in zip(places, lengths, strict=False):
+            check_jpeg_part(tables, data[place : place + length])
+
+
+def parts_expected(tags: Any) -> int:
+    """How many strips the rows need; 1 if there are tiles."""
+    rows = tags.get(278, 0)
+    return -(-tags.get(257, 0) // rows) if rows and STRIPS[0] in tags else 1
+
+
+def check_jpeg_part(tables: bytes, part: bytes) -> None:
+    """One strip or tile, whose tables are kept apart."""
+    whole = tables[:-2] + part[2:] if tables else part
+    said = warned(whole, "CMYK" if components(whole) == 4 else "GRAY")
+    if said and any(words in said.lower() for words in (*LOST, "extraneous bytes")):
+        raise ValueError(said)
