@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LEAST_SIDE, SHARP_SIDE = 32, 64
-MEASURED_SIDE = 128  # the lesser side is averaged down to 128 to 255 pixels: about what a network sees
+MEASURED_SIDE = 128  # the lesser side is scaled down to 128 to 255 pixels: about what a network sees
+NEAREST = 0  # Pillow's number: its import can wait
 DARK_PERCENTILE = 99
-BLOCK, CONTRAST = 16, 48  # a block of 16 x 16 pixels whose greys differ by 48 levels has an edge that can be judged
+BLOCK, CONTRAST = (
+    16,
+    48,
+)  # a block of 16 x 16 pixels whose greys differ by 48 levels has an edge that can be judged
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ class Kind:
 TINY = Kind("tiny", "the lesser side in pixels", LEAST_SIDE)
 EMPTY = Kind("empty", "the standard deviation of its colours, in levels of 255,", 2)
 DARK = Kind("dark", f"the level of 255 that {DARK_PERCENTILE} % of its pixels do not exceed", 40)
-BLURRED = Kind("blurred", "the steepest step between neighbouring pixels as a share of the contrast around it", 0.33)
+BLURRED = Kind(
+    "blurred",
+    "the steepest step between neighbouring pixels as a share of the contrast around it",
+    0.33,
+)
 KINDS = (TINY, EMPTY, DARK, BLURRED)
 
 
@@ -62,27 +70,43 @@ def remarks(image: Image.Image) -> tuple[str, ...]:
 def measures(image: Image.Image) -> list[tuple[Kind, float]]:
     """The values that are judged; an empty photo is not also dark or blurred; a small one, or one without edges, is not blurred."""
     side = min(image.size)
-    factor = max(1, side // MEASURED_SIDE)
-    small = np.asarray(image.reduce(factor) if factor > 1 else image, np.float32)  # (h, w, 3)
-    found = [(TINY, float(side)), (EMPTY, float(small.std(axis=(0, 1)).max()))]
+    small = averaged(image)
+    found = [(TINY, float(side)), (EMPTY, deviation(small))]
     if found[-1][1] < EMPTY.least:
         return found
-    grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
-    found.append((DARK, float(np.percentile(grey, DARK_PERCENTILE))))
-    sharpest = sharpness(grey) if side >= SHARP_SIDE else None
+    grey = small.convert("L")
+    reached = np.cumsum(grey.histogram()) >= grey.width * grey.height * DARK_PERCENTILE / 100
+    found.append((DARK, float(reached.argmax())))
+    sharpest = sharpness(np.asarray(grey)) if side >= SHARP_SIDE else None
     return found if sharpest is None else [*found, (BLURRED, sharpest)]
 
 
-def sharpness(grey: NDArray[np.float32]) -> float | None:
+def averaged(image: Image.Image) -> Image.Image:
+    """With a lesser side of 128 to 255 pixels, each the mean of four pixels of the photo, spread over its place."""
+    factor = 1 << max(0, (min(image.size) // MEASURED_SIDE).bit_length() - 1)
+    if factor > 2:
+        image = image.resize((image.width * 2 // factor, image.height * 2 // factor), NEAREST)
+    return image.reduce(2) if factor > 1 else image
+
+
+def deviation(image: Image.Image) -> float:
+    """The standard deviation of the levels of the channel where it is greatest."""
+    levels = np.arange(256)
+    shares = np.reshape(image.histogram(), (-1, 256)) / (image.width * image.height)
+    return float(np.sqrt(np.maximum(shares @ levels**2 - (shares @ levels) ** 2, 0).max()))
+
+
+def sharpness(grey: NDArray[np.uint8]) -> float | None:
     """The steepest step between neighbours within a block as a share of the block's contrast; None where no block has any.
 
     The sharpest block counts: a face before a soft background is a sharp photo, and a clear sky has no edge to judge.
     """
     rows, columns = grey.shape[0] // BLOCK, grey.shape[1] // BLOCK
-    blocks = grey[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    contrast = blocks.max(axis=(1, 3)) - blocks.min(axis=(1, 3))
-    steps = (np.abs(np.diff(blocks, axis=axis)).max(axis=(1, 3)) for axis in (1, 3))
-    judged = contrast >= CONTRAST
-    if not judged.any():
+    parts = grey[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    blocks = parts.reshape(-1, BLOCK, BLOCK).astype(np.int16)
+    contrast = np.ptp(blocks.reshape(len(blocks), -1), axis=1)
+    blocks, contrast = blocks[contrast >= CONTRAST], contrast[contrast >= CONTRAST]
+    if not len(blocks):
         return None
-    return float((np.maximum(*steps)[judged] / contrast[judged]).max())
+    steps = [np.abs(np.diff(blocks, axis=axis)).reshape(len(blocks), -1).max(axis=1) for axis in (1, 2)]
+    return float((np.maximum(*steps) / contrast).max())

@@ -1,0 +1,32 @@
+"""Mutated photos of every format on the list: one line of ``PhotoError``, or pixels."""
+
+from __future__ import annotations
+
+from tests.unit.photos.mutations import cases, seeds
+
+from godeeper.errors import PhotoError
+from godeeper.photos.decode import decode
+from godeeper.photos.formats import FORMATS
+from godeeper.photos.opening import open_photo
+
+
+def test_every_format_is_among_them() -> None:
+    """Each format on the list, and its variants; unchanged, all of them are decoded."""
+    assert {open_photo(data, name).format for name, data in seeds()} == {each.name for each in FORMATS}
+    for name, data in seeds():
+        assert sorted(decode(data, name=name).size) == [16, 24]
+
+
+def test_mutations() -> None:
+    """Nothing but ``PhotoError`` of one line comes out; some of each kind are refused."""
+    refused, lines = set(), set()
+    for name, data in cases(2800):
+        try:
+            photo = decode(data, name=name)
+        except PhotoError as error:
+            lines.add(str(error).count("\n"))
+            refused.add(name)
+        else:
+            assert photo.pixels.shape == (*photo.size[::-1], 3)
+    assert refused == {name for name, _ in seeds()}
+    assert lines == {0}
