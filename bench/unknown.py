@@ -3,7 +3,8 @@
     python bench/unknown.py FOLDER … [--most 6] [--seed 0]
 
 Each class in turn is left out of scaling, reduction, fit, temperature and threshold; its photos are then unknown.  Known
-photos are those held out by cross-validation among the others.  For each score: AUROC, and the share of unknown photos that
+photos are those held out by cross-validation among the others, and the model of each fold scores both its known photos and all
+unknown ones: known and unknown are compared on equal terms.  For each score: AUROC, and the share of unknown photos that
 pass a threshold which keeps 95 % of the known ones (the false-accept rate).  Scores only refuse: the likeliest class,
 and with it the accuracy, is the same for all of them.
 
@@ -18,6 +19,7 @@ import argparse
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import retrain_py
-from godeeper.training.familiarity import edge_of, fit_ellipsoid, held_out_distances, strangeness
+from godeeper.training.familiarity import Cloud, fit_ellipsoid, strangeness
 from godeeper.training.folds import assign_folds, held_out_folds
-from godeeper.training.head import calibrate, cloud_of, fit, fit_chosen
-from godeeper.training.logistic import cross_validated_logits, fit_logistic
-from godeeper.training.measure import best_temperature, softmax
+from godeeper.training.head import Doubts, calibrate, cloud_of, fit, fit_chosen
+from godeeper.training.logistic import fit_logistic
+from godeeper.training.measure import softmax
 from godeeper.training.parallel import each
 from godeeper.training.selection import Bases, Selection, select
 from godeeper.training.tables import Part
@@ -38,6 +40,7 @@ from places import RETRAIN_CACHE
 from tables import own_heading, table
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 KEPT = 0.95
@@ -92,14 +95,14 @@ def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
 
 
 def feature_scores(
-    seen: Doubles, lengths: Doubles, labels: Ints, asked: Doubles, long: Doubles, strength: float
+    seen: Doubles, lengths: Floats, labels: Ints, asked: Doubles, long: Floats, head: tuple[Doubles, Doubles]
 ) -> Doubles:
     """(5, M): the scores that read features, greater for known photos; lengths are squared, of all directions."""
     plain = class_distances(unit(seen), labels, unit(asked))
     centred = seen - seen.mean(0)
     relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))
     near = neighbour_distances(seen, asked)
-    coefficients, intercepts = fit_logistic(seen.astype(np.float32), labels, strength, int(labels.max()) + 1)
+    coefficients, intercepts = head
     logits, own = asked @ coefficients.T + intercepts, seen @ coefficients.T + intercepts
     rest = np.sqrt(np.maximum(long - np.square(asked[:, :PRINCIPAL]).sum(1), 0))
     own_rest = np.sqrt(np.maximum(lengths - np.square(seen[:, :PRINCIPAL]).sum(1), 0))
@@ -110,54 +113,62 @@ def feature_scores(
     )
 
 
-def left_out(photos: retrain_py.Photos, selection: Selection, stranger: int, seed: int) -> tuple[Doubles, Doubles]:
-    """(scores, K) of held-out known photos and (scores, U) of the stranger's."""
+@dataclass(frozen=True)
+class Crowd:
+    """Photos in the bases of a head: by their coordinates, and by their squared lengths in all directions."""
+
+    cloud: Cloud
+    labels: Ints
+
+    def part(self, rows: NDArray[np.bool_]) -> Crowd:
+        """Some of the photos."""
+        return Crowd(self.cloud.part(rows), self.labels[rows])
+
+
+def left_out(
+    photos: retrain_py.Photos, selection: Selection, stranger: int, seed: int
+) -> list[tuple[Doubles, Doubles]]:
+    """For each fold: (scores, K) of its known photos and (scores, U) of the stranger's, both by the model of the other folds."""
     out = photos.labels == stranger
     seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
     labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
-    groups = photos.groups[seen]
     bases = Bases(Part(photos.features, seen), seed).of(selection.chosen)
-    cloud, width = cloud_of(bases), len(seen)
+    known = Crowd(cloud_of(bases), labels)
     standard = [
         (photos.features[name][unseen] - basis.mean) / basis.scale
         for name, basis in zip(selection.chosen, bases, strict=True)
     ]
-    others = np.concatenate([rows @ basis.components.T for rows, basis in zip(standard, bases, strict=True)], 1)
-    long = np.sum([np.square(rows).sum(1) for rows in standard], axis=0).astype(np.float64)
-    folds = assign_folds(labels, groups, seed)
-    tested = folds >= 0
-    logits = cross_validated_logits(cloud.coordinates, labels, folds, [selection.strength])[0][tested]
-    temperature = best_temperature(logits, labels[tested])
-    distances = held_out_distances(cloud, folds)[tested]
-    edge = edge_of(distances)
-    [(coefficients, intercepts)] = each(
-        lambda c: fit_logistic(c, labels, selection.strength, labels.max() + 1), [cloud.coordinates]
+    coordinates = np.concatenate([rows @ basis.components.T for rows, basis in zip(standard, bases, strict=True)], 1)
+    lengths = np.sum([np.square(rows).sum(1) for rows in standard], axis=0)
+    strange = Crowd(Cloud(coordinates, lengths, known.cloud.width), np.full(len(unseen), -1))
+    folds = assign_folds(labels, photos.groups[seen], seed)
+    doubts = calibrate(known.cloud, labels, folds, selection.strength)
+    assert doubts is not None
+
+    def judge(fold: int) -> tuple[Doubles, Doubles]:
+        kept, held = known.part(folds != fold), known.part(folds == fold)
+        return score(kept, held, selection.strength, doubts), score(kept, strange, selection.strength, doubts)
+
+    return each(judge, held_out_folds(folds))
+
+
+def score(seen: Crowd, asked: Crowd, strength: float, doubts: Doubts) -> Doubles:
+    """(scores, M) by a model of the photos ``seen``."""
+    rows, others = seen.cloud.coordinates.astype(np.float64), asked.cloud.coordinates.astype(np.float64)
+    coefficients, intercepts = fit_logistic(seen.cloud.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
+    logits = (others @ coefficients.T + intercepts) / doubts.temperature
+    far = strangeness(fit_ellipsoid(seen.cloud).distances(asked.cloud) / doubts.edge)[:, None]
+    features = feature_scores(
+        rows, seen.cloud.lengths, seen.labels, others, asked.cloud.lengths, (coefficients, intercepts)
     )
-    strange = others @ coefficients.T + intercepts
-    [ellipsoid] = each(fit_ellipsoid, [cloud])
-    far = ellipsoid.distances(type(cloud)(others.astype(np.float32), long.astype(np.float32), cloud.width))
-    rows, lengths = cloud.coordinates.astype(np.float64), cloud.lengths.astype(np.float64)
-    known = np.full((5, width), np.nan)
-    for fold in held_out_folds(folds):
-        here = folds == fold
-        known[:, here] = feature_scores(
-            rows[~here], lengths[~here], labels[~here], rows[here], lengths[here], selection.strength
-        )
-    unknown = feature_scores(rows, lengths, labels, others.astype(np.float64), long, selection.strength)
-    sure = [
-        softmax(logits / temperature).max(1),
-        softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1),
-    ]
-    unsure = [
-        softmax(strange / temperature).max(1),
-        softmax(strange / (temperature * strangeness(far / edge)[:, None])).max(1),
-    ]
-    return np.concatenate([sure, known[:, tested]]), np.concatenate([unsure, unknown])
+    return np.concatenate([[softmax(logits).max(1), softmax(logits / far).max(1)], features])
 
 
-def passing(known: Doubles, unknown: Doubles) -> float:
-    """The share of unknown photos at or above the threshold that keeps ``KEPT`` of the known."""
-    return float((unknown >= np.sort(known)[int((1 - KEPT) * len(known))]).mean())
+def separated(found: list[tuple[Doubles, Doubles]], number: int) -> tuple[float, float]:
+    """A score's AUROC, the mean over folds, and its false accepts: at one threshold for all, which keeps ``KEPT`` of the known."""
+    area = np.mean([auroc(known[number], unknown[number]) for known, unknown in found])
+    known, unknown = (np.concatenate([fold[side][number] for fold in found]) for side in (0, 1))
+    return float(area), float((unknown >= np.sort(known)[int((1 - KEPT) * len(known))]).mean())
 
 
 def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
@@ -220,9 +231,8 @@ def compare(folder: Path, most: int, seed: int) -> tuple[list[list[str]], list[s
     found = [left_out(photos, selection, one, seed) for one in strangers]
     lines = []
     for number, name in enumerate(SCORES):
-        areas = [auroc(known[number], unknown[number]) for known, unknown in found]
-        rates = [passing(known[number], unknown[number]) for known, unknown in found]
-        lines.append([folder.name, name, f"{np.mean(areas):.3f}", f"{np.mean(rates):.1%}"])
+        area, rate = np.mean([separated(one, number) for one in found], axis=0)
+        lines.append([folder.name, name, f"{area:.3f}", f"{rate:.1%}"])
     before = fit_alone(photos, selection, strangers, seed)
     cost, now = timed(lambda: [retrained(photos, selection, one, seed) for one in strangers])
     without = [retrained(photos, None, one, seed) for one in strangers]

@@ -97,13 +97,16 @@ def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[
 
 
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
-    """Photo, verdict (empty: none of these, or an error), error, and a column for each class."""
+    """Photo, verdict (empty: none of these, or an error), error, whether it is none of these, and a column for each class."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["photo", "verdict", "error", *(csv_cell(f"probability of {name}") for name in classes)])
+    heads = (csv_cell(f"probability of {name}") for name in classes)
+    writer.writerow(["photo", "verdict", "error", "none of these", *heads])
     for each in records:
         likely = [f"{each['probabilities'][name]:.6f}" if each["probabilities"] else "" for name in classes]
-        writer.writerow([*map(csv_cell, (each["photo"], each["verdict"] or "", each["error"] or "")), *likely])
+        refused = "yes" if each["none_of_these"] else "no"
+        cells = map(csv_cell, (each["photo"], each["verdict"] or "", each["error"] or "", refused))
+        writer.writerow([*cells, *likely])
     write(table.getvalue())
 
 
@@ -121,7 +124,7 @@ def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
     """Verdict, the likeliest class with its probability, photo."""
     name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
     verdict = written(record["verdict"])
-    return verdict, f"{probability:6.1%} {name}", record["photo"]
+    return verdict, f"{probability:6.1%} {written(name)}", record["photo"]
 
 
 def run_weights(options: argparse.Namespace) -> int:

@@ -218,7 +218,7 @@ def bars(probabilities: dict[str, float]) -> list[str]:
 
 def sums(evidence: dict[str, Any]) -> list[str]:
     """What the evidence adds up from."""
-    about = evidence["class"] if evidence["over"] is None else f"{evidence['class']} over {evidence['over']}"
+    about = " over ".join(written(evidence[each]) for each in ("class", "over") if evidence[each] is not None)
     modules = "".join(f" {each['evidence']:+.3f} {each['address']}" for each in evidence["modules"])
     return [f"evidence for {about}: {evidence['total']:.3f} = {evidence['constant']:.3f} constant{modules}"]
 

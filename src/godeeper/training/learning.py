@@ -48,9 +48,9 @@ class Forecast:
         return asdict(self)
 
 
-def learning_curve(counts: Ints) -> tuple[CurvePoint, ...]:
-    """A point for each row of what ``count_right`` answers."""
-    return tuple(CurvePoint(photos, share_of(hits, n)) for photos, hits, n in counts.tolist())
+def learning_curve(counts: Ints, worth: float = 1.0) -> tuple[CurvePoint, ...]:
+    """A point for each row of what ``count_right`` returns; ``worth``: see ``share_of``."""
+    return tuple(CurvePoint(photos, share_of(hits, n, worth)) for photos, hits, n in counts.tolist())
 
 
 def count_right(coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int) -> Ints:
@@ -89,20 +89,20 @@ def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) ->
     return rows[kept]
 
 
-def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0) -> Forecast | None:
+def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: float = 1.0) -> Forecast | None:
     """Accuracy with ``photos``, if error falls as a power of their number; None for a curve of fewer than three sizes.
 
     Each draw takes every point of the curve anew from what its count allows (a beta distribution), fits a line
     through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
-    point with its slope; what the draws say of ``photos`` is the uncertainty.
+    point with its slope; what the draws say of ``photos`` is the uncertainty.  ``worth``: see ``share_of``.
     """
     curve = list({point.photos: point for point in curve}.values())  # with few photos two shares may be the same ones
     sizes = np.array([point.photos for point in curve], float)
     if len(sizes) < 3:
         return None
     generator = np.random.default_rng(seed)
-    wrong = np.array([(1 - (point.accuracy.value or 0.0)) * point.accuracy.n for point in curve])
-    total = np.array([point.accuracy.n for point in curve], float)
+    wrong = worth * np.array([(1 - (point.accuracy.value or 0.0)) * point.accuracy.n for point in curve])
+    total = worth * np.array([point.accuracy.n for point in curve], float)
     errors = generator.beta(wrong + 0.5, total - wrong + 0.5, (DRAWS, len(curve)))
     x, y = np.log(sizes), np.log(errors)
     slopes = np.stack([np.clip(slope(x[-last:], y[:, -last:]), -STEEPEST, 0.0) for last in (2, 3, len(x))])

@@ -18,6 +18,12 @@ from .folds import Ints
 Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
+DEPENDENCE = 2.0
+"""How many times the variance of as many independent photos cross-validation's accuracy has about the true one.
+
+Its heads learn from fewer photos than the one that is tested, and from each other's.  Measured: docs/decisions/0028-testing.md.
+"""
+
 BINS = 10
 LIKELY = 0.4  # the margin of probability that makes a photo suspect, up to the number expected
 SURE = 0.5  # and beyond it
@@ -112,6 +118,14 @@ def effective_count(groups: Sequence[int] | Ints) -> float:
     return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
 
 
+def worth(groups: Sequence[int] | Ints, *, cross_validated: bool) -> float:
+    """How many independent photos, at most 1, each of these photos counts as in an interval.
+
+    Near-duplicates count once; cross-validation's photos count for less, by ``DEPENDENCE``.
+    """
+    return effective_count(groups) / max(1, len(groups)) / (DEPENDENCE if cross_validated else 1.0)
+
+
 def share_of(hits: float, n: int, worth: float = 1.0) -> Share:
     """``hits`` out of ``n`` with its interval; each photo counts there as ``worth`` independent ones, at most 1."""
     return Share(hits / n if n else None, *wilson(hits * worth, n * worth), n)
@@ -191,15 +205,18 @@ def best_temperature(logits: Numbers, labels: Ints) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS) -> Calibration:
-    """Confidence against accuracy in ``bins`` equal steps of the greatest probability; empty bins are left out."""
+def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Calibration:
+    """Confidence against accuracy in ``bins`` equal steps of the greatest probability; empty bins are left out.
+
+    ``worth``: see ``share_of``.
+    """
     sure = probabilities.max(1)
     right = probabilities.argmax(1) == truth
     place = np.minimum((sure * bins).astype(int), bins - 1)
     found = []
     for number in np.unique(place).tolist():
         here = place == number
-        share = share_of(int(right[here].sum()), int(here.sum()))
+        share = share_of(int(right[here].sum()), int(here.sum()), worth)
         found.append(Bin(number / bins, (number + 1) / bins, float(sure[here].mean()), share))
     gaps = [abs(one.confidence - (one.accuracy.value or 0.0)) * one.accuracy.n for one in found]
     return Calibration(sum(gaps) / max(1, len(truth)), tuple(found))

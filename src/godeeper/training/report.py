@@ -133,8 +133,9 @@ class Report:
 
     @property
     def worth(self) -> float:
-        """Independent photos a tested photo."""
-        return self.effective / max(1, len(self.truth))
+        """Independent photos a tested photo, for intervals."""
+        groups = range(len(self.truth)) if self.groups is None else self.groups
+        return measure.worth(groups, cross_validated=self.tested_by != TEST_SET)
 
     @cached_property
     def accuracy(self) -> measure.Share:
@@ -165,7 +166,8 @@ class Report:
     def calibrations(self) -> tuple[measure.Calibration, measure.Calibration]:
         """Before and after the temperature."""
         raw = measure.softmax(self.logits)
-        return measure.calibration(raw, self.truth), measure.calibration(self.probabilities, self.truth)
+        before, after = (measure.calibration(each, self.truth, worth=self.worth) for each in (raw, self.probabilities))
+        return before, after
 
     @cached_property
     def photos(self) -> dict[str, int]:
@@ -177,7 +179,7 @@ class Report:
     def tested(self) -> str:
         """On what it was tested, in words."""
         count = photos_of(self.accuracy.n)
-        if self.worth < 1:
+        if self.effective < self.accuracy.n:
             count += f" (near-duplicates counted once: {self.effective:.0f})"
         return count + (" that took no part in training" if self.tested_by == TEST_SET else f", by {self.tested_by}")
 

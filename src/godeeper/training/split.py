@@ -55,7 +55,7 @@ def hold_out(checkup: Checkup) -> HoldOut:
     """Which photos test.  The only place where this is decided.
 
     A test set is used if it holds at least ``ENOUGH`` photos and every class has photos on both sides; otherwise
-    cross-validation, which tests every photo and so gives the narrower interval.  See docs/decisions/0026-testing.md.
+    cross-validation, which tests every photo and so gives the narrower interval.  See docs/decisions/0028-testing.md.
     """
     given = given_sets(checkup)
     if given:

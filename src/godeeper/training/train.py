@@ -34,7 +34,7 @@ from .features import Audience, tabulate
 from .folds import Ints
 from .head import KEPT, Head, Selection, nested_logits
 from .learning import count_right, forecast, learning_curve
-from .measure import suspected_mislabels
+from .measure import suspected_mislabels, worth
 from .precision import settle
 from .report import Report, Suspicion, Twins
 from .split import TEST_SET, HoldOut, few, hold_out
@@ -252,6 +252,7 @@ def train_few(data: Data, held_out: HoldOut) -> Trained:
 def make_report(data: Data, trained: Trained, network: Network, clock: Clock) -> Report:
     """Everything there is to say of the training."""
     rows, head, selection = trained.trained, trained.head, trained.selection
+    each_counts = worth(data.groups[rows], cross_validated=True)
     curve = learning_curve(
         data.remember_array(
             f"learning {selection}",
@@ -259,7 +260,8 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
             lambda: count_right(
                 data.coordinates(rows, selection), data.labels[rows], data.groups[rows], selection.strength, data.seed
             ),
-        )
+        ),
+        each_counts,
     )
     return Report(
         classifier=data.checkup.folder.resolve().stem
@@ -286,7 +288,7 @@ def make_report(data: Data, trained: Trained, network: Network, clock: Clock) ->
         places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
         sets=trained.held_out.counts,
         curve=curve,
-        forecast=forecast(curve, 2 * len(rows), data.seed),
+        forecast=forecast(curve, 2 * len(rows), data.seed, each_counts),
         suspects=suspicions(data, trained),
         twins=twins(data.checkup),
         notes=(*data.checkup.notes, *few(data.checkup), *background_remarks(data)),

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from .data import Data
 
 MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
-"""Classes left out, by how the classifier is tested: the whole of it takes less than a quarter of a warm training."""
+"""Classes left out, by how the classifier is tested.
+
+Share of a warm training: 7 to 16 % by cross-validation; 10 and 22 % of the processor time with a test set, at best of three, and
+up to 29 % on a busy computer.  See docs/decisions/0025-unknown-classes.md.
+"""
 
 FEWEST = 3  # classes, so that two are left to tell apart
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.training.handmade import CLASSES, classifier
 
+from godeeper.training.refusal import NOTHING
+
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
 
@@ -61,15 +63,33 @@ def test_none_of_these(run: Run, tmp_path: Path, chelsea: Path) -> None:
     assert (record["verdict"], record["error"]) == (None, None)
 
 
+@pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
+def test_a_class_called_none_of_these(run: Run, tmp_path: Path, chelsea: Path, threshold: float) -> None:
+    """A photo of it and a refused photo differ in the table, in JSON and in CSV."""
+    file, refused = tmp_path / "named.godeeper", threshold == 1.0
+    classifier(classes=CLASSES[:2]).save(file)
+    (record,) = json.loads(run("classify", file, chelsea, "--json")[1])["photos"]
+    names = tuple(NOTHING if name == record["verdict"] else "other" for name in CLASSES[:2])
+    classifier(classes=names, threshold=threshold).save(file)
+    verdict, likeliest = (part.strip() for part in run("classify", file, chelsea)[1].splitlines()[1].split("%", 1))
+    assert verdict.startswith(NOTHING if refused else f"class {NOTHING!r}")
+    assert likeliest.startswith(f"class {NOTHING!r}")
+    (record,) = json.loads(run("classify", file, chelsea, "--json")[1])["photos"]
+    assert (record["verdict"], record["none_of_these"]) == (None if refused else NOTHING, refused)
+    assert bool(record["reason"]) == refused
+    _, row = csv.reader(io.StringIO(run("classify", file, chelsea, "--csv")[1]))
+    assert row[1:4] == (["", "", "yes"] if refused else [NOTHING, "", "no"])
+
+
 def test_csv(run: Run, cars: Path, album: Path) -> None:
     """A row for each photo, a column for each class, whatever is in its name."""
     code, out, err = run("classify", cars, album, "--csv")
     heading, bad, *good = csv.reader(io.StringIO(out))
     assert (code, err) == (1, "")
-    assert heading == ["photo", "verdict", "error", *(f"probability of {name}" for name in CLASSES)]
+    assert heading == ["photo", "verdict", "error", "none of these", *(f"probability of {name}" for name in CLASSES)]
     assert "not a photo" in bad[2]
     assert [row[1] in CLASSES for row in good] == [True, True]
-    assert sum(map(float, good[0][3:])) == pytest.approx(1, abs=1e-5)
+    assert sum(map(float, good[0][4:])) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:

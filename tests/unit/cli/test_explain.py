@@ -49,6 +49,22 @@ def test_people(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     assert (tmp_path / "chelsea.a-b.evidence.png").is_file()
 
 
+def test_a_refusal_is_explained(run: Run, tmp_path: Path, chelsea: Path) -> None:
+    """Below the threshold: none of these, the reason as classify gives it, and the evidence for the likeliest class."""
+    file = tmp_path / "strict.godeeper"
+    classifier(classes=("a", "None of these"), threshold=1.0).save(file)
+    out = run("explain", file, chelsea, "--out", tmp_path)[1].splitlines()
+    assert out[0] == f"{chelsea}: none of these"
+    assert "below the threshold of 100.0%" in out[1]
+    (record,) = json.loads(run("explain", file, chelsea, "--out", tmp_path, "--force", "--json")[1])["photos"]
+    (judged,) = json.loads(run("classify", file, chelsea, "--json")[1])["photos"]
+    assert (record["verdict"], record["none_of_these"], record["reason"]) == (None, True, judged["reason"])
+    assert record["evidence"]["class"] == max(record["probabilities"], key=record["probabilities"].get)
+    out = run("explain", file, chelsea, "--class", "None of these", "--out", tmp_path)[1].splitlines()
+    assert out[0] == f"{chelsea}: none of these"
+    assert "  evidence for class 'None of these': " in "\n".join(out)
+
+
 def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     """The contrast is with the class named; without --class it is for the likeliest of the others."""
     likeliest = json.loads(run("classify", cars, chelsea, "--json")[1])["photos"][0]["verdict"]

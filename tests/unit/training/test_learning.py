@@ -44,6 +44,19 @@ def test_fewer_photos_are_less_certain() -> None:
     assert widths[0] > 2 * widths[1]
 
 
+def test_near_duplicates_are_less_certain() -> None:
+    """Photos that count for a quarter give the same curve with wider intervals, and a wider forecast."""
+    counts = np.array([(n, round(200 * (0.6 + n / 2000)), 200) for n in (100, 200, 300, 400)])
+    plain, grouped = (learning_curve(counts, worth) for worth in (1.0, 0.25))
+    assert [point.accuracy.value for point in plain] == [point.accuracy.value for point in grouped]
+    for one, other in zip(plain, grouped, strict=True):
+        assert other.accuracy.low < one.accuracy.low < one.accuracy.high < other.accuracy.high
+    wide, narrow = forecast(plain, 800, worth=0.25), forecast(plain, 800)
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
 def test_two_sizes_are_no_curve() -> None:
     """Nothing is forecast from two different numbers of photos."""
     assert forecast([CurvePoint(n, share_of(8, 10)) for n in (5, 5, 8, 8)], 20) is None

@@ -67,6 +67,15 @@ def test_calibration_error_by_hand() -> None:
     assert found.bins[0].accuracy.n == 2
 
 
+def test_near_duplicates_widen_the_bins() -> None:
+    """The mean gap stays; the interval is that of one photo where two are copies of each other."""
+    likely, labels = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 0])
+    plain, copies = (measure.calibration(likely, labels, worth=worth).bins[0].accuracy for worth in (1.0, 0.5))
+    assert (copies.value, copies.n) == (plain.value, 2)
+    np.testing.assert_allclose((copies.low, copies.high), measure.wilson(1, 1))
+    assert copies.low < plain.low
+
+
 def swap_labels(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
     """``labels`` with a share of them changed, and which rows these are."""
     random = np.random.default_rng(seed)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.web.conftest import serving
+from tests.unit.web.conftest import handmade, serving
 
+from godeeper.training.refusal import NOTHING
 from godeeper.web.laboratory import Laboratory
 
 if TYPE_CHECKING:
@@ -169,6 +171,22 @@ def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
         assert plain.client.send([("photo", "x", b"1")], "/api/classify").status == 404
         assert plain.client.get("/api/health").json["classifier"] is None
         assert plain.client.get(PHOTO).status == 200
+
+
+@pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
+def test_a_class_called_none_of_these_is_no_refusal(threshold: float, net: Network) -> None:
+    """The page's heading and the record tell a photo of that class from a photo that is refused."""
+    names = (NOTHING, "None of these", "NONE OF THESE")
+    made = handmade()
+    made = replace(made, head=replace(made.head, classes=names, threshold=threshold))
+    with serving(Laboratory(net.weights, net.preprocess), made) as running:
+        record = running.client.get("/api/photos/demo/verdict").json
+        page = running.client.get(f"{PHOTO}/verdict").text
+    (heading,) = re.findall(r'<h1 class="large">(.*?)</h1>', page)
+    assert record["none_of_these"] == (record["verdict"] is None) == (threshold == 1.0)
+    assert (html.unescape(heading) == NOTHING) == (threshold == 1.0)
+    assert html.unescape(heading) in {NOTHING, *(f"class {name!r}" for name in names)}
+    assert ("the threshold is 100.0" in page) == (threshold == 1.0)
 
 
 def test_a_classifier_without_a_report_says_so(client: Client) -> None:
