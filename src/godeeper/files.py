@@ -15,7 +15,7 @@ NOT_A_FILE = "is a named pipe, device or socket, not a file"
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a regular file for reading, and never wait: a named pipe without a writer would block ``open`` for ever.
+    """Open a regular file for reading, and never wait: a named pipe without a writer would block ``open`` without end.
 
     Raises:
         IsADirectoryError: it is a folder.

@@ -55,7 +55,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="P",
         help="fp32 (default); int8, where it does as well on your photos; auto: int8 if it also pays",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn by lot (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument(
         "--labels",
         type=Path,

@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Whether ``plan`` can be run without building or compiling anything first."""
 
     def close(self) -> None:
-        """Let go of what is held in memory; the next run makes it anew."""
+        """Let go of what is held in memory; the next run makes it again."""
 
 
 def engine_named(

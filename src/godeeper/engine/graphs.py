@@ -1,4 +1,4 @@
-"""The ONNX graph of a plan, from the cache or built anew: what engines that read ONNX share."""
+"""The ONNX graph of a plan, from the cache or built again: what engines that read ONNX share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Graphs:
     cache: GraphCache = field(default_factory=graph_cache)
 
     def graph(self, plan: Plan) -> bytes:
-        """The serialised graph of ``plan``, from the cache or built anew."""
+        """The serialised graph of ``plan``, from the cache or built again."""
         key = self.key(plan)
         graph = self.cache.load(key)
         if graph is None:

@@ -201,7 +201,7 @@ def heading_lines(peek: Peek) -> list[Line]:
     facts = [
         f"{count} filter{'s' * (count > 1)} of {height} x {width}" + (f", {tensor.stage}" if tensor.stage else ""),
         field_text(peek),
-        f"{peek.macs_share:.1%} of the network's convolutions",
+        f"computing it takes {peek.macs_share:.1%} of the whole",
     ]
     return [
         Line(heading_address(tensor), LARGE, INK),

@@ -155,7 +155,7 @@ def nested_logits(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two (N, classes), before and after the temperature: what is said of photos that had no part in any choice.
 
-    Modules, strength and temperature are chosen anew without each fold, so that accuracy from this is honest where
+    Modules, strength and temperature are chosen again without each fold, so that accuracy from this is honest where
     there is no test set.  NaN where a photo could not be held out.
     """
     raw = np.full((len(labels), len(classes)), np.nan)

@@ -92,7 +92,7 @@ def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) ->
 def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: float = 1.0) -> Forecast | None:
     """Accuracy with ``photos``, if error falls as a power of their number; None for a curve of fewer than three sizes.
 
-    Each draw takes every point of the curve anew from what its count allows (a beta distribution), fits a line
+    Each draw takes every point of the curve again from what its count allows (a beta distribution), fits a line
     through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
     point with its slope; what the draws say of ``photos`` is the uncertainty.  ``worth``: see ``share_of``.
     """

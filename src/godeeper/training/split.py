@@ -132,7 +132,7 @@ def folds(checkup: Checkup, k: int) -> dict[str, int]:
     """Pixel hash of each usable photo to one of ``k`` parts, numbered from 0, for cross-validation.
 
     Groups stay whole, and each class is spread as evenly as they allow.  A class with fewer than ``k`` groups
-    is missing from some parts.  Unlike sets, parts are dealt anew when photos come or go.
+    is missing from some parts.  Unlike sets, parts are dealt again when photos come or go.
 
     Raises:
         OptionError: ``k`` is less than 2, or more than there are groups.

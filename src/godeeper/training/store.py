@@ -3,7 +3,7 @@
 One SQLite file.  What the doctor found in a file's bytes is kept there too.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision,
 under a key made of all that determines it.  The file is safe to share between processes, to kill at
 any moment and to delete.  It is not believed: each feature carries a digest, one that does not fit
-counts as absent, and a file that SQLite cannot read is moved aside and begun anew.  A store that
+counts as absent, and a file that SQLite cannot read is moved aside and started again.  A store that
 cannot be written is no reason to fail: the work is only done again, and ``notes`` say so.
 """
 
@@ -187,7 +187,7 @@ class FeatureStore:
         return work(self.connection)
 
     def open(self, damaged: int = 0) -> sqlite3.Connection:
-        """A sound file, begun anew if there is none; a private one for this process if there can be none.
+        """A sound file, started again if there is none; a private one for this process if there can be none.
 
         ``damaged``: the identity of a file that was seen to be; another process may have replaced it already.
         """

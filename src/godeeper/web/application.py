@@ -35,7 +35,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 class Static(StaticFiles):
-    """The package's own files: kept by browsers, but asked for anew, which costs nothing where they are unchanged."""
+    """The package's own files: kept by browsers, but requested again, which costs nothing where they are unchanged."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if "\0" in path:  # which earlier versions of Starlette hand on to the system

@@ -35,7 +35,9 @@ def not_found(message: str) -> Refused:
 
 def not_kept(photo: str) -> Refused:
     """The photo is not, or no longer, in memory."""
-    return not_found(f"no photo {photo[:40]!r} here: photos are kept only in memory, and not for ever; drop it again")
+    return not_found(
+        f"no photo {photo[:40]!r} here: photos are kept only in memory, and old ones are dropped when it fills; drop the photo again"
+    )
 
 
 def status_of(error: GodeeperError) -> HTTPStatus:

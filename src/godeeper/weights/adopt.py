@@ -279,7 +279,7 @@ def check_values(foreign: Foreign, tensors: Mapping[str, Floats]) -> None:
     broken = [name for name, values in tensors.items() if not np.isfinite(values).all()]
     if broken:
         raise WeightsError(
-            f"{foreign.path}: {len(broken)} tensors hold NaN or infinity ({few(broken)}); get the file anew"
+            f"{foreign.path}: {len(broken)} tensors hold NaN or infinity ({few(broken)}); download or save the file again"
         )
     negative = [
         name
@@ -288,7 +288,7 @@ def check_values(foreign: Foreign, tensors: Mapping[str, Floats]) -> None:
     ]
     if negative:
         raise WeightsError(
-            f"{foreign.path}: {len(negative)} variances are below zero ({few(negative)}); get the file anew"
+            f"{foreign.path}: {len(negative)} variances are below zero ({few(negative)}); download or save the file again"
         )
 
 

@@ -180,7 +180,7 @@ class Numbers:
         if got != self.file.sha256:
             raise self.misfit(
                 f"its content has SHA-256 {got[:16]}…, its header says {self.file.sha256[:16]}…; "
-                "the file is damaged, get it anew"
+                "the file is damaged, download it again"
             )
 
     def check_names(self, names: set[str]) -> None:
@@ -204,7 +204,7 @@ class Numbers:
             raise self.misfit(f"{name} is of 8 bits, but its scale and minimum are not given")
         ends = self.file.description.quantised[name] if tensor.dtype == np.uint8 else tensor
         if not np.isfinite(ends).all():
-            raise self.misfit(f"{name} holds NaN or infinity; get the file anew")
+            raise self.misfit(f"{name} holds NaN or infinity; download the file again")
 
     def misfit(self, what: str) -> WeightsError:
         return WeightsError(f"{self.file.path}: {what}")
@@ -227,7 +227,7 @@ def read(path: Path) -> WeightsFile:
         description = Description(**fields)
         check_description(description)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: cannot read the metadata ({error}); get the file anew") from None
+        raise WeightsError(f"{path}: cannot read the metadata ({error}); download the file again") from None
     if description.architecture not in ARCHITECTURES:
         raise WeightsError(
             f"{path}: architecture {description.architecture!r}, expected one of {', '.join(ARCHITECTURES)}"
@@ -303,4 +303,4 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise WeightsError(f"no weights file {path}: give the name of installed weights or a path") from None
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); get it anew") from None
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); download it again") from None

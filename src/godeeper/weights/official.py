@@ -233,7 +233,7 @@ def check(release: Release, got: Digests, folder: Path) -> None:
         wrong, expected = (got.sha256, release.sha256) if release.sha256 else (got.md5, release.md5)
         raise DownloadError(
             f"{release.file_name}: {release.check} {wrong[: len(expected)]}, expected {expected} "
-            f"({release.published}); it is not what was published: get it anew from {release.address}"
+            f"({release.published}); it is not what was published: download it again from {release.address}"
         )
     pinned = pins(folder).get(release.name, {}).get("sha256", got.sha256)
     if pinned != got.sha256:

@@ -35,7 +35,7 @@ export class Tiles {
     return Math.ceil(this.count / across) * (this.tile[0] * zoom + GUTTER);
   }
 
-  /** Lays the tiles out anew: order and zoom decide, and the room there is. */
+  /** Lays the tiles out again: order and zoom decide, and the room there is. */
   arrange(zoom, order = this.order) {
     const ratio = devicePixelRatio || 1;
     this.order = order;

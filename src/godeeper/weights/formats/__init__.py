@@ -62,7 +62,7 @@ def read_plain(path: Path, start: bytes) -> Foreign:
     text = start.removeprefix(b"\xef\xbb\xbf")
     if WEB_PAGE.match(text):
         raise WeightsError(
-            f"{path}: a web page, not weights: what was saved is a server's message; {EXPECTED}, downloaded anew"
+            f"{path}: a web page, not weights: what was saved is a server's message; {EXPECTED}; download it again"
         )
     if text.lstrip(b" ")[:1] == b"{":
         from . import tfjs

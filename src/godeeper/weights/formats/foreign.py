@@ -96,7 +96,7 @@ def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArra
     stored = np.dtype(TYPES[kind])
     if len(data) != math.prod(shape) * stored.itemsize:
         raise WeightsError(
-            f"{label} has {len(data)} bytes, expected {math.prod(shape) * stored.itemsize} for {kind} {shape}; the file is damaged, get it anew"
+            f"{label} has {len(data)} bytes, expected {math.prod(shape) * stored.itemsize} for {kind} {shape}; the file is damaged, download it again"
         )
     values = np.frombuffer(data, stored)
     return (widen_bfloat16(values) if kind == "bfloat16" else values).reshape(shape)
@@ -112,4 +112,4 @@ def widen_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
 def damaged(path: Path, what: str, reason: object) -> WeightsError:
     """The error for a file that is cut short or broken."""
     text = str(reason).partition("\n")[0] or type(reason).__name__
-    return WeightsError(f"{path}: not a whole {what} ({text}); get it anew")
+    return WeightsError(f"{path}: not a whole {what} ({text}); download it again")

@@ -166,7 +166,9 @@ def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
         return kind, array_of(view(found.get(TENSOR_CONTENT)), kind, shape, label)
     values = np.frombuffer(b"".join(floats), "<f4")
     if kind != "float32" or values.size not in (1, math.prod(shape)):
-        raise WeightsError(f"{label} lists {values.size} numbers for shape {shape}; the file is damaged, get it anew")
+        raise WeightsError(
+            f"{label} lists {values.size} numbers for shape {shape}; the file is damaged, download it again"
+        )
     return kind, np.broadcast_to(values if values.size == 1 else values.reshape(shape), shape)
 
 

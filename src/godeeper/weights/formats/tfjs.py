@@ -40,7 +40,7 @@ def read(path: Path) -> Foreign:
                 start = end
             if start != len(data):
                 raise WeightsError(
-                    f"{path}: its shards hold {len(data)} bytes, its manifest says {start}; get all files anew"
+                    f"{path}: its shards hold {len(data)} bytes, its manifest says {start}; download all files again"
                 )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, FORMAT, f"cannot read the manifest: {error!r}") from None

@@ -188,7 +188,7 @@ def read_zip(path: Path) -> Foreign:
             order = archive.read(f"{root}byteorder").decode() if f"{root}byteorder" in names else "little"
             if order != "little":
                 raise WeightsError(
-                    f"{path}: saved on a {order[:9]}-endian machine; expected little-endian: save it anew"
+                    f"{path}: saved on a {order[:9]}-endian machine; expected little-endian: save it again"
                 )
             content, _ = unpickle(io.BytesIO(archive.read(index)), path)
             return collect(path, content, lambda storage: archive.read(f"{root}data/{storage.key}"))
@@ -203,7 +203,7 @@ def read_legacy(path: Path) -> Foreign:
         raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
     system, _ = unpickle(file, path)
     if not isinstance(system, dict) or not dict.get(system, "little_endian", True):
-        raise WeightsError(f"{path}: saved on a big-endian machine; expected little-endian: save it anew")
+        raise WeightsError(f"{path}: saved on a big-endian machine; expected little-endian: save it again")
     content, storages = unpickle(file, path)
     keys, _ = unpickle(file, path)
     stored: dict[Storage, bytes] = {}
