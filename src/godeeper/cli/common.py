@@ -35,6 +35,11 @@ def records_code(records: Sequence[Mapping[str, Any]]) -> int:
     return exit_code(len(records) - failed, failed)
 
 
+def none_of(errors: Sequence[str]) -> str:
+    """What is said where there is nothing to write."""
+    return errors[0] if len(errors) == 1 else f"none of {len(errors)} photos can be read; the first: {errors[0]}"
+
+
 def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
     """A command with its one-line summary, an example in its help, and the options all commands have."""
     parser: argparse.ArgumentParser = verbs.add_parser(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
 from ..version import __version__
-from .common import add_command, add_engine, add_force, exit_code
+from .common import add_command, add_engine, add_force, exit_code, none_of
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -99,11 +99,6 @@ def written(
         done += len(batch.names)
         progress(done, len(photos))
     return errors
-
-
-def none_of(errors: list[str]) -> str:
-    """What is said where there is nothing to write."""
-    return errors[0] if len(errors) == 1 else f"none of {len(errors)} photos can be read; the first: {errors[0]}"
 
 
 def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_force, exit_code
+from ..errors import PhotoError
+from .common import add_command, add_force, exit_code, none_of
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         with counter("photos") as progress:
             search = top_photos(network, [Path(each) for each in photos], tensor, options.top, progress)
         network.close()
+        if not search.filters[0].photos:
+            raise PhotoError(none_of([error for _, error in search.errors]))
         for found in search.filters:
             path = options.out / file_name(found.tensor)
             outputs.add(path, png(found))

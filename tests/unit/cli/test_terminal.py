@@ -61,6 +61,17 @@ def test_exit_codes(command: str, run: Run, cars: Path, folder: Path, tmp_path: 
     assert codes == [0, 1, 2]
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nothing_is_written_where_no_photo_can_be_read(
+    command: str, run: Run, cars: Path, folder: Path, tmp_path: Path
+) -> None:
+    """Exit code 2 means that nothing is done."""
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"\x89PNG")
+    assert code_of(command, run, cars, folder, tmp_path / "out") == 2
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_duplicate_is_no_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
     """The same pixels twice in a class are left out of a training, and nothing is wrong with that."""
     (folder / "a" / "again.png").write_bytes((folder / "a" / "0.png").read_bytes())
