@@ -1,7 +1,7 @@
 """Which tensor's means serve best as features for photos of all kinds, by weights.
 
-The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained for another
-task: ``mixed_5`` is the last module that is still ImageNet's (see ``docs/explanation/model-card.md``).
+The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained
+for another task (see ``docs/explanation/model-card.md``).  ``bench/default_features.py`` compares all modules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..weights.registry import INSTALLED
 if TYPE_CHECKING:
     from ..network import Network
 
-RECOMMENDED = {"bundled": "mixed_5/join"}
+RECOMMENDED = {"bundled": "mixed_4/join"}
 """Name of weights that ship with godeeper -> the tensor; for all others the last module."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jinja2 import TemplateRuntimeError
 from starlette.responses import Response
 
 from ..blueprint.address import Tensor, stages
@@ -29,6 +31,7 @@ from .pages import (
     MapPage,
     OfflinePage,
     ReportPage,
+    Site,
     TensorPage,
     VerdictPage,
     query_of,
@@ -165,10 +168,20 @@ async def verdict(request: Request) -> Response:
 async def report(request: Request) -> Response:
     """The report of the classifier's training."""
     desk = desk_of(request)
-    record = classifier_of(desk).report_record
+    return report_page(desk.site, classifier_of(desk).report_record)
+
+
+def report_page(site: Site, record: Mapping[str, Any] | None) -> Response:
+    """A report as a page; the record comes out of a file, so that anything may be in it."""
     if not record:
         raise not_found("this classifier's file holds no report")
-    return render("report.html", desk.site, ReportPage(dict(record)))
+    try:
+        return render("report.html", site, ReportPage(dict(record)))
+    except (TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise not_found(
+            "the report in this classifier's file is damaged, or another version's, and cannot be shown; "
+            "verdicts do not depend on it"
+        ) from error
 
 
 async def offline(request: Request) -> Response:

@@ -115,14 +115,14 @@ def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["embed", str(folder / "b"), "--out", str(out), "--json"]) == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
-    assert document["features"] == {"mixed_5/join": 768}
+    assert document["features"] == {"mixed_4/join": 768}
     assert document["default_features"] is True
-    assert captured.err.splitlines() == ["godeeper: --features mixed_5/join, the default for weights 'bundled'"]
+    assert captured.err.splitlines() == ["godeeper: --features mixed_4/join, the default for weights 'bundled'"]
 
 
 def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
     """Weights that do not ship with godeeper keep the last module, also a copy that has the name of those that do."""
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(net.weights.path.read_bytes())
-    assert recommended(net) == "mixed_5/join"
+    assert recommended(net) == "mixed_4/join"
     assert recommended(load(weights=copy)) == "mixed_10/join"

@@ -239,8 +239,8 @@ def test_names_of_features(data: tuple[list[str], list[str]]) -> None:
 def test_the_default_features(data: tuple[list[str], list[str]], net: godeeper.Network) -> None:
     """They are those recommended for the weights."""
     made = PhotoFeatures().fit(data[0])
-    assert made.widths_ == {"mixed_5/join": 768}
-    expected = net.peek(data[0][0], "mixed_5/join").activations.mean((2, 3))
+    assert made.widths_ == {"mixed_4/join": 768}
+    expected = net.peek(data[0][0], "mixed_4/join").activations.mean((2, 3))
     np.testing.assert_allclose(made.transform(data[0][:1]), expected, rtol=1e-3, atol=1e-3)
 
 

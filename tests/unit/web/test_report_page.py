@@ -1,0 +1,66 @@
+"""The page of a report that comes out of a file: whole, or one clear line."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.unit.training.examples import make_report
+
+from godeeper.network import Network
+from godeeper.web.pages import Site, site_of
+from godeeper.web.refusals import Refused
+from godeeper.web.views import report_page
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    """A report as a classifier's file holds it."""
+    found: dict[str, Any] = json.loads(make_report(60).json())
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(net: Network) -> Site:
+    return site_of(net, "cars", ("a", "b"), 1)
+
+
+def test_a_whole_report_is_a_page(site: Site, record: dict[str, Any]) -> None:
+    """It states the accuracy."""
+    body = bytes(report_page(site, record).body).decode()
+    assert "classified correctly" in body
+    assert "Confusion matrix" in body
+
+
+def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The record without each of its fields, two levels down, and with another kind of value there."""
+    paths: list[tuple[str, ...]] = [(name,) for name in record]
+    paths += [(name, inner) for name, value in record.items() if isinstance(value, dict) for inner in value]
+    for path in paths:
+        for value in (None, [], {}, "text", 7, -1.5, True, [None], {"a": None}, ...):
+            changed = copy.deepcopy(record)
+            place = changed
+            for name in path[:-1]:
+                place = place[name]
+            if value is ...:
+                del place[path[-1]]
+            else:
+                place[path[-1]] = value
+            yield changed
+
+
+def test_a_damaged_report_is_one_clear_line(site: Site, record: dict[str, Any]) -> None:
+    """Whatever is missing or of another kind: a page, or a 404 that says why; never an error of ours."""
+    outcomes: set[int | str] = set()
+    for changed in damaged(record):
+        try:
+            outcomes.add(report_page(site, changed).status_code)
+        except Refused as error:
+            outcomes.add(str(error))
+    assert outcomes == {
+        200,
+        "the report in this classifier's file is damaged, or another version's, and cannot be shown; verdicts do not depend on it",
+    }
