@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -213,6 +213,10 @@ def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], 
     )
 
 
+URL_SIGNS = "%:/?#[]@!$&'()*+,;=-._~"
+"""What stays as it is in a query that is passed on."""
+
+
 def render(template: str, site: Site, page: object, status: int = 200) -> Response:
     """A page."""
     body = filled(template, site, page).encode("utf-8", "replace")  # a folder's name may hold what no encoding has
@@ -231,7 +235,8 @@ def error_page(site: Site, status: int, message: str) -> Response:
 
 def redirect(path: str, request: Request) -> Response:
     """To the same page under its own name, with the query as it was."""
-    query = f"?{request.url.query}" if request.url.query else ""
+    given: bytes = request.scope["query_string"]  # which need not be UTF-8
+    query = f"?{quote(given, safe=URL_SIGNS)}" if given else ""
     return RedirectResponse(f"{path}{query}", HTTPStatus.TEMPORARY_REDIRECT)
 
 

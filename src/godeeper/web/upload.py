@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ LONGEST_NAME = 120
 LONGEST_TAB = 64
 MOST_DIGITS = 18  # of a length: Python refuses to convert thousands
 FIELD = "photo"
+SILENT = logging.Logger("forms", logging.CRITICAL + 1)
+"""In place of the parser's: a client gets the error, and no line of the terminal is its to write."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ class Reception:
         try:
             _, options = parse_options_header(request.headers["content-type"])
             parser = MultipartParser(options.get(b"boundary", b""), parts.callbacks())
+            parser.logger = SILENT
             async for chunk in self.body(request, guest):
                 parser.write(chunk)
             parser.finalize()

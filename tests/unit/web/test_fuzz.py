@@ -1,0 +1,42 @@
+"""Requests with faults in paths, queries, headers and forms: every one gets a response, none a 5xx."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.web.asking import answer
+from tests.unit.web.conftest import handmade
+from tests.unit.web.fuzzing import applications, cases
+from tests.unit.web.outcome import outcome
+
+from godeeper.web.laboratory import Laboratory
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+CASES = 2000
+
+
+@pytest.fixture(scope="module")
+def apps() -> list[ASGIApp]:
+    classifier = handmade()
+    return applications(Laboratory(classifier.weights_file, classifier.preprocess), classifier)
+
+
+def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCaptureFixture) -> None:
+    """No exception, no 5xx, no hang, no header of the client's making, no path of this machine, no line in the terminal."""
+
+    async def failures() -> list[tuple[int, str]]:
+        found = [(number, await outcome(apps[case.app], case)) for number, case in enumerate(cases(CASES, seed=0))]
+        return [(number, wrong) for number, wrong in found if wrong]
+
+    assert asyncio.run(failures()) == []
+    assert caplog.records == []
+
+
+def test_a_query_that_is_not_utf8_is_passed_on(apps: list[ASGIApp]) -> None:
+    """A page under another of its names leads to its own, whatever bytes the query holds."""
+    got = answer(apps[0], "/photo/demo/tensor/keras:mixed9?scale=filter&x=\xd6")
+    assert (got.status, got.headers["location"].partition("?")[2]) == (307, "scale=filter&x=%D6")
