@@ -7,13 +7,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.doing import DEMO, open_mosaic, wait_for_mosaic
+from tests.browser.doing import (
+    DEMO,
+    drop,
+    fact,
+    open_map,
+    open_mosaic,
+    photo,
+    point_at,
+    wait_for_mosaic,
+    wait_for_pictures,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) {
   Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
+}"""
+
+STREAM = "**/progress?tab=*"  # not the script of that name
+ALL_LOADED = """async () => {
+  const images = [...document.querySelectorAll("#sheet image[href]")];
+  return (await Promise.all(images.map((image) => image.decode().then(() => true, () => false)))).every(Boolean);
 }"""
 
 
@@ -57,3 +73,94 @@ def test_blocked_storage_stops_nothing(new_context: Callable[..., BrowserContext
     assert page.locator("html").get_attribute("data-theme") in ("light", "dark")
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv")
     wait_for_mosaic(page)
+
+
+def test_a_map_resumes(page: Page) -> None:
+    """A look whose stream breaks goes on by itself once the server is back."""
+    page.route(STREAM, lambda route: route.abort())
+    page.goto(DEMO)
+    drop(page, photo(7001))
+    page.locator("#progress [role=status]", has_text="Trying again").wait_for()
+    assert page.locator("#sheet[data-ready]").count() == 0
+    page.unroute(STREAM)
+    wait_for_pictures(page)
+    assert not page.locator("#progress").is_visible()
+
+
+def test_a_photo_that_is_gone_is_said(page: Page) -> None:
+    """Where the server has forgotten the photo meanwhile, the map says so and stops asking."""
+    gone = "no photo: drop it again"
+    page.route(STREAM, lambda route: route.abort())
+    page.route(
+        re.compile("/api/photos/[0-9a-f]+$"),
+        lambda route: route.fulfill(status=404, json={"error": gone, "status": 404}),
+    )
+    page.goto(DEMO)
+    drop(page, photo(7002))
+    page.locator("#progress [role=status]", has_text=gone).wait_for()
+
+
+def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
+    """A page that comes back from the back/forward cache goes on with its look, and shows costs as its switch says."""
+    page.goto(DEMO)
+    page.route(STREAM, lambda route: None)  # no byte ever comes
+    drop(page, photo(7003))
+    page.wait_for_url(re.compile("/photo/[0-9a-f]{32}"))
+    page.locator("#progress [role=status]", has_text="Waiting").wait_for()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    page.evaluate("document.getElementById('costs').checked = true")
+    page.unroute(STREAM)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    wait_for_pictures(page)
+    assert page.locator("#sheet.costs").count() == 1
+
+
+def test_pictures_are_loaded_again(page: Page) -> None:
+    """Thumbnails that failed are there once the server is back, without a reload."""
+    open_map(page)
+    page.route("**/thumbnail/**", lambda route: route.abort())
+    page.goto(DEMO)
+    page.wait_for_timeout(500)
+    assert not page.evaluate(ALL_LOADED)
+    page.unroute("**/thumbnail/**")
+    while not page.evaluate(ALL_LOADED):
+        page.wait_for_timeout(200)
+
+
+def test_values_are_fetched_again(page: Page) -> None:
+    """A mosaic whose picture or numbers failed says so, and is complete once the server is back."""
+    for lost in ("**/values/**", "**/levels/**"):
+        page.route(lost, lambda route: route.abort())
+        page.goto(f"{DEMO}/tensor/mixed/tower_2/conv")
+        page.locator(".words", has_text="Trying again").wait_for()
+        page.unroute(lost)
+        wait_for_mosaic(page)
+        assert "Trying" not in page.locator(".words").inner_text()
+        point_at(page, 0, 3, 3)
+        assert fact(page, "value") != "–"
+
+
+def test_a_filter_keeps_its_picture(page: Page) -> None:
+    """Without the server, another scale loses neither the page nor the agreement of its controls with its picture."""
+    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
+    page.route("**/api/health", lambda route: route.abort())
+    page.get_by_label("Scale").select_option("signed")
+    page.locator("#problem", has_text="does not answer").wait_for()
+    assert page.get_by_label("Scale").input_value() == "filter"
+    assert page.get_by_label("Colour").input_value() == "grey"
+    page.unroute("**/api/health")
+    page.get_by_label("Scale").select_option("signed")
+    page.wait_for_url("**scale=signed**")
+
+
+def test_a_filter_that_comes_back_agrees(page: Page) -> None:
+    """Back from another page, scale, colour and slider are those of the picture."""
+    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3?scale=filter")
+    page.evaluate("document.querySelector('[name=scale]').value = 'signed'")
+    page.locator("#opacity").fill("0.2")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    assert page.get_by_label("Scale").input_value() == "filter"
+    page.goto(DEMO)
+    page.go_back()
+    assert page.get_by_label("Scale").input_value() == "filter"
+    assert page.locator(".scene .map").get_attribute("opacity") == page.locator("#opacity").input_value()

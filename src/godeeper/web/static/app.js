@@ -1,4 +1,5 @@
 // What every page has: light or dark, copying names, the keyboard's shortcuts, taking in photos, the search.
+import { keepPictures } from "./again.js";
 import { openCamera } from "./camera.js";
 import { chooseFile, takePhotos } from "./drop.js";
 import { wireSearch } from "./search.js";
@@ -18,6 +19,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+keepPictures();
 takePhotos();
 for (const button of document.querySelectorAll("[data-choose]")) button.addEventListener("click", chooseFile);
 

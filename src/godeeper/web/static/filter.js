@@ -1,5 +1,9 @@
 // One filter, or the verdict: how much of a picture covers the photo, and the keys that lead on.
 
+import { ask } from "./again.js";
+import { at } from "./base.js";
+import { tell } from "./drop.js";
+
 const overlay = document.querySelector(".scene .map");
 const slider = document.getElementById("opacity");
 const controls = document.getElementById("controls");
@@ -8,11 +12,24 @@ const cover = () => overlay.setAttribute("opacity", slider.value);
 slider.addEventListener("input", cover);
 cover();
 
-controls?.addEventListener("change", ({ target }) => {
+// A page that comes back as the browser kept it: the controls say what the picture shows.
+addEventListener("pageshow", () => {
+  controls?.reset();
+  cover();
+});
+
+controls?.addEventListener("change", async ({ target }) => {
   const { scale, colour } = controls.elements;
   const diverging = colour.value.startsWith("blue-");
   if (target === scale && (scale.value === "signed") !== diverging) colour.value = scale.value === "signed" ? "blue-orange" : "grey";
-  location.replace(`?${new URLSearchParams(new FormData(controls))}`);
+  const query = new URLSearchParams(new FormData(controls));
+  try {
+    await ask(at("/api/health")); // without the server, leaving would lose the page
+    location.replace(`?${query}`);
+  } catch {
+    controls.reset();
+    tell("The server does not answer: the picture is as it was. Choose again.");
+  }
 });
 
 addEventListener("keydown", (event) => {

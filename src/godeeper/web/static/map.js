@@ -60,6 +60,7 @@ document.getElementById("whole").addEventListener("click", () => {
 const costs = document.getElementById("costs");
 costs.addEventListener("change", () => sheet.classList.toggle("costs", costs.checked));
 sheet.classList.toggle("costs", costs.checked);
+addEventListener("pageshow", () => sheet.classList.toggle("costs", costs.checked));
 
 desk.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,4 +1,5 @@
 // The mosaic's page: what is under the pointer or the keyboard, sorting, scale, colour and zoom, all of it in the address.
+import { ask, AWAY, untilThere } from "./again.js";
 import { drawField, fieldBox } from "./photo.js";
 import { LARGEST_ZOOM, place, Tiles } from "./tiles.js";
 
@@ -148,13 +149,18 @@ function remember(changes) {
 
 /** Fetches the picture for the scale and colour wanted; the last wish wins. */
 let wish = 0;
-let shown = null; // scale and colour of the picture that is painted, and its record
+let shown = state(); // scale and colour of the picture that is painted, and its record
 let shownRecord = record;
 async function fetchPicture() {
   const picture = new Image();
   const { scale, colour } = state();
   picture.src = root.dataset.levels ?? `${record.urls.levels}?${new URLSearchParams({ scale, colour })}`;
-  await picture.decode();
+  try {
+    await picture.decode();
+  } catch (error) {
+    if (!offline) await ask(picture.src); // says what the server refuses
+    throw error;
+  }
   return picture;
 }
 async function paint() {
@@ -228,7 +234,7 @@ function dress() {
 async function load() {
   const held = document.getElementById("values");
   if (held) values = new Float32Array(Uint8Array.from(atob(held.textContent), (letter) => letter.charCodeAt(0)).buffer);
-  else values = new Float32Array(await (await fetch(record.urls.values)).arrayBuffer());
+  else values = new Float32Array(await (await ask(record.urls.values)).arrayBuffer());
   if (spot) point(spot);
 }
 
@@ -253,6 +259,19 @@ let room = root.clientWidth;
 new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
-await Promise.all([paint(), load()]);
-if (root.dataset.start) point(strongest(record.filters.findIndex(({ filter }) => filter === Number(root.dataset.start))));
-root.dataset.ready = "";
+/** The picture and the numbers, as soon as the server gives them. */
+async function begin() {
+  const words = document.querySelector(".words");
+  try {
+    await Promise.all([paint, load].map((step) => untilThere(step, () => { words.textContent = AWAY; })));
+    if (words.textContent === AWAY) tellLegend();
+    return true;
+  } catch (refusal) {
+    words.textContent = refusal.message;
+    return false;
+  }
+}
+if (await begin()) {
+  if (root.dataset.start) point(strongest(record.filters.findIndex(({ filter }) => filter === Number(root.dataset.start))));
+  root.dataset.ready = "";
+}
