@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from godeeper.network import Network
 
 ROOT = Path(__file__).parents[1]
+
+
+NEEDS_PROGRAMS = ("tests/browser/", "tests/unit/web/test_nginx.py")
+"""Tests that are skipped where Chromium or nginx is missing."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where ``GODEEPER_REQUIRE_BROWSER`` is set, a test of the page that is skipped has failed."""
+    report = yield
+    if report.skipped and item.nodeid.startswith(NEEDS_PROGRAMS) and os.environ.get("GODEEPER_REQUIRE_BROWSER"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though GODEEPER_REQUIRE_BROWSER is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
