@@ -38,17 +38,17 @@ async def fuzz(count: int, seed: int) -> int:
     outcome = import_module("tests.unit.web.outcome").outcome
     classifier = import_module("tests.unit.web.conftest").handmade()
     apps = fuzzing.applications(Laboratory(classifier.weights_file, classifier.preprocess), classifier)
-    failed, before, slowest, started = 0, 0, 0.0, time.perf_counter()
+    failed, before, slowest, started = 0, 0.0, 0.0, time.perf_counter()
     for number, case in enumerate(fuzzing.cases(count, seed)):
         if number == count // 5:
-            before = peak_memory()
+            before = peak_memory() or 0.0
         began = time.perf_counter()
         wrong = await outcome(apps[case.app], case)
         slowest = max(slowest, time.perf_counter() - began)
         if wrong:
             failed += 1
             print(f"seed {seed}, case {number}: {wrong[:300]}", flush=True)
-    after, seconds = peak_memory(), time.perf_counter() - started
+    after, seconds = peak_memory() or 0.0, time.perf_counter() - started
     print(f"{count} requests, seed {seed}, in {seconds:.0f} s, {failed} failed; the slowest took {slowest:.1f} s")
     print(f"peak memory {before} MiB after a fifth of them, {after} MiB after all")
     return int(failed > 0 or after - before > MOST_GROWTH)

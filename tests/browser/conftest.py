@@ -115,7 +115,11 @@ def is_foreign(url: str) -> bool:
 def is_expected(line: str) -> bool:
     """What Chromium says of itself when a test makes the server refuse something."""
     return line.startswith(
-        ("Failed to load resource: the server responded with a status of 4", "Failed to load resource: net::ERR_FAILED")
+        (
+            "Failed to load resource: the server responded with a status of 4",
+            "Failed to load resource: net::ERR_FAILED",
+            "Framing '",
+        )
     )
 
 

@@ -103,7 +103,7 @@ def test_a_photo_that_is_gone_is_said(page: Page) -> None:
 def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
     """A page that comes back from the back/forward cache goes on with its look, and shows costs as its switch says."""
     page.goto(DEMO)
-    page.route(STREAM, lambda route: None)  # no byte ever comes
+    page.route(STREAM, lambda _: None)  # no byte ever comes
     drop(page, photo(7003))
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}"))
     page.locator("#progress [role=status]", has_text="Waiting").wait_for()

@@ -1,0 +1,67 @@
+"""The page inside another page's frame, as a notebook shows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+from tests.browser.conftest import serve
+from tests.browser.doing import CONV, DEMO
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+
+class Notebook(BaseHTTPRequestHandler):
+    """Serves a page with one frame; the query is the frame's address."""
+
+    def do_GET(self) -> None:
+        shown = self.path.partition("?")[2]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(
+            f'<!DOCTYPE html><link rel="icon" href="data:,"><iframe src="{shown}" width="1200" height="800"></iframe>'.encode()
+        )
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Tests are quiet."""
+
+
+@contextmanager
+def notebook() -> Iterator[str]:
+    """The origin of a notebook's server."""
+    with HTTPServer(("127.0.0.1", 0), Notebook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_page_works_in_a_frame(new_context: Callable[..., BrowserContext]) -> None:
+    """With --frame, a map is computed inside a notebook's page, and a mosaic opened from it is painted."""
+    with notebook() as origin:
+        running = serve(["--frame", origin])
+        page = new_context(viewport={"width": 1440, "height": 900}).new_page()
+        page.goto(f"{origin}/?{next(running)}{DEMO}")
+        inside = page.frame_locator("iframe")
+        inside.locator("#sheet[data-ready]").wait_for()
+        page.frames[1].evaluate(f"location.assign('{CONV}')")
+        inside.locator("#mosaic[data-ready]").wait_for()
+        inside.get_by_label("Scale").select_option("signed")
+        inside.locator(".ramp-blue-orange").wait_for()
+        running.close()  # type: ignore[attr-defined]
+
+
+def test_other_origins_frame_nothing(page: Page, server: str) -> None:
+    """Without --frame, or for another origin, the browser shows nothing of the page in the frame."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    with notebook() as origin:
+        page.goto(f"{origin}/?{server}{DEMO}")
+        while not said:
+            page.wait_for_timeout(100)
+    assert "frame-ancestors 'none'" in said[0]
+    assert page.frame_locator("iframe").locator("#sheet").count() == 0
