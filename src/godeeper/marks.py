@@ -10,6 +10,7 @@
 ``.onnx``              the producer's name
 ``.xml``               ``godeeper`` in OpenVINO's ``rt_info``
 ``.bin``               a trailer; older files: the ``.xml`` beside them is ours
+``.safetensors``       the key ``godeeper`` in the header's metadata
 ``.pt2``               the extra file ``godeeper.json``
 =====================  ==================================================================
 
@@ -105,6 +106,11 @@ def is_onnx(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
     return b"\x12\x08godeeper" in head[:32]
 
 
+def is_weights(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
+    """Installed weights."""
+    return head[8:].startswith(b'{"__metadata__":{"godeeper":')
+
+
 def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
     """A table with our key in its footer."""
     if not head.startswith(b"PAR1"):
@@ -116,7 +122,7 @@ def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
-    is_png, is_archive, is_page, is_openvino, is_numbers, is_json, is_onnx, is_parquet,
+    is_png, is_archive, is_page, is_openvino, is_numbers, is_json, is_onnx, is_weights, is_parquet,
 )  # fmt: skip
 
 
@@ -126,6 +132,15 @@ def whole(file: BinaryIO) -> bytes:
         return b""
     file.seek(0)
     return file.read()
+
+
+def is_our_picture(path: Path) -> bool:
+    """Whether the file is a picture that godeeper drew; False for what cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return is_png(path, file, file.read(len(PNG)))
+    except (OSError, ValueError):
+        return False
 
 
 def photo_of(path: Path) -> str | None:

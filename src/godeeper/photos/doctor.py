@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PhotoError
+from ..marks import is_our_picture
 from ..natural import natural_key
 from .alike import group
 from .fingerprint import edges
@@ -27,6 +28,7 @@ from .source import Source, open_source
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
 NO_CLASS = "in no class: move it into a folder that is called like its class"
+OURS = "a picture that godeeper drew, no photo: move it out of the photos' folder"
 SAME_STEM = "_nohash_"
 TEST = "test"  # a set that entries may be given
 ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
@@ -232,6 +234,8 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
     entry = finding.entry
     if finding.error:
         yield finding.error
+    elif entry.suffix.lower() == ".png" and is_our_picture(entry.path):
+        yield OURS
     if not entry.label:
         yield NO_CLASS
     elif finding.look:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import OptionError
+from ..natural import natural_key
 from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
 
 PHOTO_SUFFIXES = {*SUFFIX_FORMATS, *OTHER_SUFFIXES, *RAW_SUFFIXES}
@@ -84,6 +85,16 @@ def read_folder(folder: Path) -> list[Entry]:
             elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
                 waiting.append((child.path, f"{label}/{child.name}" if label else child.name))
     return sorted(found, key=lambda entry: (entry.label, entry.file))
+
+
+def empty_folders(root: Path) -> list[str]:
+    """Folders below ``root`` with nothing in them, from ``root``, in order; hidden ones left out."""
+    found = []
+    for place, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if not (each.startswith(".") or each.casefold() in SYSTEM_FOLDERS)]
+        if not folders and not files and Path(place) != root:
+            found.append(Path(place).relative_to(root).as_posix())
+    return sorted(found, key=natural_key)
 
 
 def identify(folder: str) -> tuple[int, int]:

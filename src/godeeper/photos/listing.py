@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import PhotoError
 from ..files import is_folder
+from ..marks import is_our_picture
 from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
 
 ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
@@ -16,7 +17,7 @@ ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
 def photos_in(places: Iterable[str | Path]) -> list[str]:
     """Paths of each file that is named, and of every photo in each folder, the folders in it included, sorted.
 
-    A folder's hidden files, and those with an ending that is no photo's, are left out.
+    A folder's hidden files, those with an ending that is no photo's, and pictures that godeeper drew are left out.
 
     Raises:
         PhotoError: there is no photo in a folder, or it cannot be read.
@@ -32,6 +33,11 @@ def within(folder: str | Path) -> list[str]:
     return found
 
 
+def is_named_photo(name: str, path: str) -> bool:
+    """Whether a file has a photo's ending, and is no picture of ours that was written among the photos."""
+    return name.endswith(ENDINGS) and not (name.endswith(".png") and is_our_picture(Path(path)))
+
+
 def walked(folder: str) -> Iterator[str]:
     """Text, and each path once: many thousand ``Path`` or ``DirEntry`` weigh more than a network's batch."""
     paths, folders = [], set()
@@ -43,7 +49,7 @@ def walked(folder: str) -> Iterator[str]:
                 path = entry.name if folder == "." else entry.path
                 if entry.is_dir(follow_symlinks=False):
                     folders.add(path)
-                elif not entry.name.lower().endswith(ENDINGS):
+                elif not is_named_photo(entry.name.lower(), path):
                     continue
                 paths.append(path)
     except OSError as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import OptionError
-from .folder import Entry, read_folder
+from .folder import Entry, empty_folders, read_folder
 from .table import ENDINGS as LISTS
 from .table import read_table
 from .zipped import unzipped
@@ -24,6 +24,7 @@ SPLITS = {
 }  # fmt: skip
 """A folder's name, in any case, or the word in a list -> the set."""
 
+FEW = 5  # empty folders that are named
 ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 
@@ -101,7 +102,7 @@ def from_folder(place: Path, folder: Path) -> Source:
     parts.pop("", None)
     if not is_layout(parts, tops):
         check_flat(place, tops)
-        return Source(place, folder, tuple(entries))
+        return Source(place, folder, tuple(entries), tuple(empty_notes(folder)))
     if not parts["train"]:
         raise OptionError(
             f"{place}: there is {' and '.join(sorted(tops))}, and no folder train; expected train/CLASS/… and perhaps test/CLASS/…"
@@ -111,8 +112,17 @@ def from_folder(place: Path, folder: Path) -> Source:
         place,
         folder,
         tuple(sorted(map(in_set, kept), key=lambda entry: (entry.label, entry.name))),
-        tuple(layout_notes(entries, parts)),
+        (*layout_notes(entries, parts), *empty_notes(folder)),
     )
+
+
+def empty_notes(folder: Path) -> Iterator[str]:
+    """A note of the folders that hold nothing, which are no classes."""
+    empty = empty_folders(folder)
+    if empty:
+        names = ", ".join(empty[:FEW])
+        more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
+        yield f"empty folders, which are no classes: {names}{more}"
 
 
 def set_named(name: str) -> str:

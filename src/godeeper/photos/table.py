@@ -11,8 +11,8 @@ import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ..errors import OptionError
-from ..files import read_regular
+from ..errors import OptionError, quoted
+from ..files import is_there, read_regular
 from .folder import Entry
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -103,7 +103,7 @@ def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mappi
         path = row["path"]
         fault = fault_of(place, row, splits)
         if not fault and path in seen and seen[path] != row:
-            fault = f"{path!r} is named before with another label, group or split"
+            fault = f"{quoted(path)} is named before with another label, group or split"
         seen.setdefault(path, row)
         if fault:
             yield f"line {number}: {fault}"
@@ -115,11 +115,11 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
     if not path or "\0" in path:
         return "no path"
     if not label or label.startswith("/") or label.endswith("/") or "\0" in label:
-        return f"no label for {path!r}" if not label else f"the label {label!r} is no class name"
+        return f"no label for {quoted(path)}" if not label else f"the label {quoted(label)} is no class name"
     if split and split.casefold() not in splits:
-        return f"split is {split!r}; expected train, val or test"
-    if not (place.parent / path).exists():
-        return f"no file {path!r} from the list's folder"
+        return f"split is {quoted(split)}; expected train, val or test"
+    if not is_there(place.parent / path):
+        return f"no file {quoted(path)} from the list's folder"
     return None
 
 

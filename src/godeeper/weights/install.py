@@ -5,6 +5,7 @@ Nothing is written under the new name before all of it has been read, recognised
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownName
 from ..files import is_file, is_there
+from ..marks import ours
 from .adopt import adopt
 from .download import Downloader, Report, quiet
 from .file import Description, WeightsFile, read, write
@@ -199,6 +201,11 @@ def free_name(name: str, options: Options) -> str:
     taken = {known.casefold() for known in installed_paths()}
     if name.casefold() in taken and not options.replace:
         raise OptionError(f"weights {name!r} are installed already; choose another with --name, or say --replace")
+    place = weights_folder() / f"{name}{ENDING}"
+    if os.path.lexists(place) and not ours(place):
+        raise OptionError(
+            f"{place} exists and godeeper did not write it; move it elsewhere, or choose another with --name"
+        )
     return name
 
 

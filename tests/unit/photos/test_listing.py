@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from godeeper.errors import PhotoError
 from godeeper.photos.listing import photos_in
@@ -69,3 +70,13 @@ def test_a_name_that_no_system_takes_is_a_file_s() -> None:
     """It is opened like any file, which says what is wrong with it."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
+
+
+def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
+    """What ``top`` or ``peek`` wrote among the photos is not looked at the next time; who names one gets it."""
+    notes = PngImagePlugin.PngInfo()
+    notes.add_itxt("Software", "godeeper 1.0")
+    Image.new("RGB", (8, 8)).save(album / "a" / "top.conv[1].png", pnginfo=notes)
+    Image.new("RGB", (8, 8)).save(album / "a" / "other.png")
+    assert [Path(each).name for each in photos_in([album / "a"])] == ["y.webp", "other.png", "z.jpg"]
+    assert photos_in([album / "a" / "top.conv[1].png"]) == [str(album / "a" / "top.conv[1].png")]

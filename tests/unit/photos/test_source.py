@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from godeeper.errors import GodeeperError, OptionError
 from godeeper.photos.doctor import Checkup, examine
@@ -352,3 +352,36 @@ def test_names_in_other_encodings(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(buffer.getvalue().replace(b"KOT__", "é€".encode()))
     with unzipped(tmp_path / "a.zip") as folder:
         assert [path.name for path in folder.rglob("*.png")] == ["é€.png"]
+
+
+def test_empty_class_folders(tmp_path: Path) -> None:
+    """Thousands of them are one note, hidden ones none; what holds folders or files is not empty."""
+    tree(tmp_path, "cat/1.png", "dog/a/2.png")
+    for number in range(2000):
+        (tmp_path / "more" / f"e{number}").mkdir(parents=True)
+    (tmp_path / "cat" / ".thumbs").mkdir()
+    notes = read(tmp_path).notes
+    assert notes == ("empty folders, which are no classes: more/e0, more/e1, more/e2, more/e3, more/e4 and 1995 more",)
+    assert not read(tmp_path / "cat").notes
+
+
+def test_pictures_of_ours_are_no_photos(tmp_path: Path) -> None:
+    """Evidence, peeks and the like that were written among the photos are not trained on; edited ones are somebody's own."""
+    tree(tmp_path, "cat/1.png", "dog/2.png")
+    notes = PngImagePlugin.PngInfo()
+    notes.add_itxt("Software", "godeeper 1.0")
+    with Image.open(tmp_path / "cat/1.png") as image:
+        image.rotate(90).save(tmp_path / "cat/1.cat.evidence.png", pnginfo=notes)
+        image.rotate(180).save(tmp_path / "cat/edited.png")
+    unusable = {one.entry.name: one.reasons for one in examine(tmp_path).verdicts if not one.usable}
+    assert list(unusable) == ["cat/1.cat.evidence.png"]
+    assert "godeeper drew" in unusable["cat/1.cat.evidence.png"][0]
+
+
+def test_long_cells_are_cut(tmp_path: Path) -> None:
+    """An error stays a line that people read."""
+    (tmp_path / "list.csv").write_text("path,label\n" + f"{'a' * 9000},cat\n{'a' * 9000},\n" * 1000)
+    with pytest.raises(OptionError) as caught:
+        read(tmp_path / "list.csv")
+    assert len(str(caught.value)) < 600 + len(str(tmp_path))
+    assert "and 1997 more lines" in str(caught.value)

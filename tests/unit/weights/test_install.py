@@ -60,6 +60,30 @@ def test_no_name_is_taken_twice(theirs: Any, torch_file: Make, own_folder: Path)
     assert snapshot(own_folder) != before
 
 
+@pytest.mark.parametrize("kind", ["theirs", "text", "folder", "dangling"])
+def test_others_files_are_not_replaced(theirs: Any, torch_file: Make, own_folder: Path, kind: str) -> None:
+    """What somebody else put under the name in our folder stays, said --replace or not."""
+    from safetensors.numpy import save_file
+
+    place = own_folder / "mine.safetensors"
+    own_folder.mkdir(parents=True)
+    match kind:
+        case "theirs":
+            save_file({"godeeper": np.zeros(3)}, place, metadata={"format": "pt"})
+        case "text":
+            place.write_text("dear")
+        case "folder":
+            place.mkdir()
+        case "dangling":
+            place.symlink_to("nowhere")
+    before = os.lstat(place)
+    with pytest.raises(OptionError, match=r"mine.safetensors exists and godeeper did not write it; move it"):
+        add(torch_file(theirs), Options(name="mine", replace=True))
+    after = os.lstat(place)
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+    assert [path.name for path in own_folder.iterdir()] == ["mine.safetensors"]
+
+
 @pytest.mark.parametrize("name", ["bundled", "a/b", "..", "-x", ".hidden", "a b"])
 def test_bad_names_are_refused(theirs: Any, torch_file: Make, own_folder: Path, name: str) -> None:
     """Names are plain, and none of those that ship."""
