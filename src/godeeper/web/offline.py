@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
-MODULES = ("again.js", "photo.js", "tiles.js", "mosaic.js")
+MODULES = ("again.js", "legend.js", "numbers.js", "photo.js", "tiles.js", "mosaic.js")
 STYLE = "app.css"
 
 

@@ -1,5 +1,7 @@
 // The mosaic's page: what is under the pointer or the keyboard, sorting, scale, colour and zoom, all of it in the address.
 import { ask, AWAY, untilThere } from "./again.js";
+import { sayInLegend, showLegend, suitedColour } from "./legend.js";
+import { number, order, percent, rows } from "./numbers.js";
 import { drawField, fieldBox } from "./photo.js";
 import { LARGEST_ZOOM, place, Tiles } from "./tiles.js";
 
@@ -17,18 +19,6 @@ const offline = "levels" in root.dataset;
 let values = null; // float32 (C, H, W), row after row
 let spot = null; // {filter, row, column}; here and below a filter is its place in the tensor, which a slice numbers otherwise
 
-/** The order of the tiles. */
-const ORDERS = {
-  number: () => record.filters.map((_, k) => k),
-  strength: () => sorted("strength"),
-  selectivity: () => sorted("selectivity"),
-};
-function sorted(fact) {
-  return ORDERS.number().sort((a, b) => (record.filters[b][fact] ?? -1) - (record.filters[a][fact] ?? -1) || a - b);
-}
-
-const number = (value, digits = 4) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "–");
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
 /** Puts the link over a filter's tile. */
@@ -127,7 +117,7 @@ document.getElementById("larger").addEventListener("click", () => enlarge(1));
 document.getElementById("smaller").addEventListener("click", () => enlarge(-1));
 
 function arrange(zoom, isChosen = false) {
-  tiles.arrange(zoom, ORDERS[controls.elements.sort.value]());
+  tiles.arrange(zoom, order(record.filters, controls.elements.sort.value));
   document.getElementById("zoom").textContent = `${zoom}×`;
   if (isChosen) remember({ zoom });
   if (spot) point(spot);
@@ -184,31 +174,25 @@ controls.addEventListener("change", async (event) => {
 async function repaint(name) {
   const mine = (wish += 1);
   try {
-    if (name === "scale") suitColours(controls.elements.scale.value);
-    if (record.scale !== controls.elements.scale.value) await rescale(controls.elements.scale.value); // whichever control changed last
+    const { scale, colour } = controls.elements;
+    if (name === "scale") colour.value = suitedColour(scale.value, colour.value);
+    if (record.scale !== scale.value) await rescale(scale.value); // whichever control changed last
     if (mine !== wish) return false;
     const picture = await fetchPicture();
     if (mine !== wish) return false;
     tiles.columns = record.columns; // the blog's pictures have rows of their own
     tiles.show(picture);
     [shown, shownRecord] = [state(), record];
-    dress();
-    tellLegend();
+    showLegend(record, colour.value);
     return true;
   } catch (error) {
     if (mine !== wish) return false;
     record = shownRecord;
     controls.elements.scale.value = shown.scale;
     controls.elements.colour.value = shown.colour;
-    document.querySelector(".words").textContent = error instanceof TypeError || error.name === "EncodingError" ? "The server does not answer: the picture is as it was. Choose again." : error.message;
+    sayInLegend(error instanceof TypeError || error.name === "EncodingError" ? "The server does not answer: the picture is as it was. Choose again." : error.message);
     return false;
   }
-}
-
-/** A diverging scale has diverging colours, another has none. */
-function suitColours(scale) {
-  const diverging = controls.elements.colour.value.startsWith("blue-");
-  if ((scale === "signed") !== diverging) controls.elements.colour.value = scale === "signed" ? "blue-orange" : "grey";
 }
 
 /** The legend that the server gives for another scale, and the colours that suit it. */
@@ -218,16 +202,6 @@ async function rescale(scale) {
   if (!answer.ok) throw new Error(told.error);
   if (scale !== controls.elements.scale.value) return; // a later choice has its own answer
   record = told;
-}
-
-function tellLegend() {
-  document.querySelector(".ends.low").textContent = record.ends[0];
-  document.querySelector(".ends.high").textContent = record.ends[1];
-  document.querySelector(".words").textContent = record.legend;
-}
-
-function dress() {
-  document.querySelector(".ramp").className = `ramp ramp-${controls.elements.colour.value}`;
 }
 
 /** The numbers themselves, so that what is said of a cell is exact. */
@@ -242,14 +216,7 @@ async function load() {
 document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
   const body = target.querySelector("tbody");
   if (!target.open || body.rows.length) return;
-  const row = (facts) => {
-    const line = document.createElement("tr");
-    const head = Object.assign(document.createElement("th"), { scope: "row" });
-    head.append(offline ? String(facts.filter) : Object.assign(document.createElement("a"), { href: filterUrl(facts.filter), textContent: facts.filter }));
-    line.append(head, ...[number(facts.minimum), number(facts.maximum), number(facts.mean), percent(facts.active), facts.selectivity?.toFixed(3) ?? "–"].map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-    return line;
-  };
-  body.append(...record.filters.map(row));
+  body.append(...rows(record.filters, (filter) => (offline ? null : filterUrl(filter))));
 });
 
 const asked = Number(new URLSearchParams(location.search).get("zoom"));
@@ -261,13 +228,13 @@ new ResizeObserver(() => {
 }).observe(root);
 /** The picture and the numbers, as soon as the server gives them. */
 async function begin() {
-  const words = document.querySelector(".words");
+  let away = false;
   try {
-    await Promise.all([paint, load].map((step) => untilThere(step, () => { words.textContent = AWAY; })));
-    if (words.textContent === AWAY) tellLegend();
+    await Promise.all([paint, load].map((step) => untilThere(step, () => { away = true; sayInLegend(AWAY); })));
+    if (away) sayInLegend(record.legend);
     return true;
   } catch (refusal) {
-    words.textContent = refusal.message;
+    sayInLegend(refusal.message);
     return false;
   }
 }
