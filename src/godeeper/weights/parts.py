@@ -407,5 +407,5 @@ def another_network(foreign: Foreign) -> WeightsError:
 
 def few(names: Iterable[str]) -> str:
     """The first names, and that there are more."""
-    listed = list(names)
+    listed = [name if name.isprintable() else ascii(name)[1:-1] for name in names]
     return ", ".join(listed[:MOST_NAMED]) + (", …" if len(listed) > MOST_NAMED else "")

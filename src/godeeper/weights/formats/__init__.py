@@ -18,11 +18,23 @@ EXPECTED = (
     "Keras .h5 or .keras, or a TensorFlow.js model.json"
 )
 
+MOST_TENSORS = 20_000
+
 WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
 
 
 def read_foreign(path: Path) -> Foreign:
     """Read a weights file of any known format; raises ``WeightsError``."""
+    foreign = read_format(path)
+    if len(foreign.tensors) > MOST_TENSORS:
+        raise WeightsError(
+            f"{path}: holds {len(foreign.tensors)} tensors; expected one network, at most {MOST_TENSORS}"
+        )
+    return foreign
+
+
+def read_format(path: Path) -> Foreign:
+    """Read a file by the reader of its format."""
     start = first_bytes(path)
     if start.startswith(b"PK\x03\x04"):
         return read_zip(path)

@@ -75,6 +75,17 @@ class Foreign:
     notes: tuple[str, ...] = ()
 
 
+def check_packing(archive: zipfile.ZipFile) -> None:
+    """Raise for a zip archive that unpacks to more than weights can be, or is packed as no framework packs it."""
+    members = archive.infolist()
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise ValueError("members are packed in another way than stored or deflated")
+    if sum(member.file_size for member in members) > MOST_BYTES:
+        raise WeightsError(
+            f"{archive.filename}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
+        )
+
+
 def read_whole(path: Path) -> bytes:
     """The bytes of a file that is no larger than weights can be."""
     try:

@@ -8,19 +8,22 @@ tensor_shape, types).
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import lzma
 import math
 import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
-from .foreign import FLOATS, Foreign, array_of, damaged, read_whole
+from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
 
 if TYPE_CHECKING:
@@ -45,7 +48,13 @@ NORMALISATION = "BatchNormWithGlobalNormalization"
 GRAPH_MEMBER = "classify_image_graph_def.pb"
 CLASSES_MEMBER = "imagenet_2012_challenge_label_map_proto.pbtxt"
 NAMES_MEMBER = "imagenet_synset_to_human_label_map.txt"
-MOST_MEMBER_BYTES = 512 << 20
+MOST_ARCHIVE_BYTES = 512 << 20
+
+BROKEN_TAR = (
+    tarfile.TarError, OSError, EOFError, ValueError, OverflowError, KeyError, RecursionError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What reading a damaged tar archive raises."""
 
 
 @dataclass
@@ -72,14 +81,14 @@ def read_archive(path: Path) -> Foreign:
     """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
     members: dict[str, bytes] = {}
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(fileobj=io.BytesIO(unpacked(path)), mode="r:") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                wanted = name.endswith(".pb") or name in (CLASSES_MEMBER, NAMES_MEMBER)
-                file = archive.extractfile(member) if wanted and member.size <= MOST_MEMBER_BYTES else None
-                if file is not None:
-                    members[name] = file.read()
-    except (tarfile.TarError, OSError, EOFError, struct.error, zlib.error, lzma.LZMAError) as error:
+                wanted = member.isreg() and not member.issparse() and member.size >= 0
+                if wanted and (name.endswith(".pb") or name in (CLASSES_MEMBER, NAMES_MEMBER)):
+                    file = archive.extractfile(member)
+                    members[name] = file.read() if file else b""
+    except BROKEN_TAR as error:
         raise damaged(path, "tar archive", error) from None
     graphs = [name for name in members if name.endswith(".pb")]
     if len(graphs) != 1:
@@ -87,6 +96,25 @@ def read_archive(path: Path) -> Foreign:
             f"{path}: an archive with {len(graphs)} .pb files, expected one, as in the 2015 release, inception-2015-12-05.tgz"
         )
     return read_bytes(path, members[graphs[0]], labels(members))
+
+
+def unpacked(path: Path) -> bytes:
+    """The tar archive under its compression, at most as large as a release can be."""
+    packed = io.BytesIO(read_whole(path))
+    start = packed.getvalue()[:2]
+    openers: dict[bytes, Callable[[io.BytesIO], Any]] = {b"BZ": bz2.BZ2File, b"\x1f\x8b": open_gzip}
+    with openers.get(start, lzma.LZMAFile)(packed) as file:
+        data: bytes = file.read(MOST_ARCHIVE_BYTES + 1)
+    if len(data) > MOST_ARCHIVE_BYTES:
+        raise WeightsError(
+            f"{path}: unpacks to more than {MOST_ARCHIVE_BYTES >> 20} MiB; expected one frozen graph and its labels"
+        )
+    return data
+
+
+def open_gzip(packed: io.BytesIO) -> gzip.GzipFile:
+    """A gzip stream in memory."""
+    return gzip.GzipFile(fileobj=packed)
 
 
 def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign:
@@ -162,6 +190,8 @@ def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
     if kind not in FLOATS or math.prod(shape) < 2:
         return None
     label = f"{path}: {node.name}"
+    if math.prod(shape) > MOST_BYTES >> 2:
+        raise WeightsError(f"{label} has shape {shape}, more than weights can hold; the file is damaged, get it anew")
     if not floats:
         return kind, array_of(view(found.get(TENSOR_CONTENT)), kind, shape, label)
     values = np.frombuffer(b"".join(floats), "<f4")
@@ -190,7 +220,7 @@ def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any
         epsilon = struct.unpack("<f", view(values.get("variance_epsilon", {}).get(VALUE_FLOAT, memoryview(bytes(4)))))[
             0
         ]
-        if abs(epsilon - EPSILON) > 1e-6:
+        if not abs(epsilon - EPSILON) <= 1e-6:  # also NaN
             raise WeightsError(
                 f"{path}: {node.name} normalises with epsilon {epsilon:g}, expected {EPSILON:g}; another network"
             )

@@ -23,6 +23,7 @@ ADDING = ("Add", "AddV2", "BiasAdd")
 ENDS = ("Softmax", "Sigmoid")
 FEATURES = "pool_3/_reshape"
 MOST_STEPS = 16
+MOST_READERS = 64
 
 
 class Links:
@@ -47,6 +48,8 @@ class Links:
     def behind(self, name: str, operations: Collection[str]) -> Node | None:
         """The one node of these operations that reads ``name``, perhaps through others that hand it on."""
         for _ in range(MOST_STEPS):
+            if len(self.readers.get(name, ())) > MOST_READERS:
+                return None
             found = [node for node in self.readers[name] if node.operation in operations]
             handing = [node for node in self.readers[name] if node.operation in THROUGH]
             if found or len(handing) != 1:

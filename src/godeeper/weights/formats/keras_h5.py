@@ -47,6 +47,7 @@ def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
     try:
         with h5py.File(file, "r") as root:
             for name, data in variables(h5py, root):
+                check_inside(data, name)
                 total += data.nbytes
                 if total > MOST_BYTES:
                     raise WeightsError(
@@ -56,13 +57,33 @@ def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
                     raise WeightsError(f"{path}: two variables are called {name}; expected one Inception network")
                 tensors[name] = data[()]
                 types[name] = type_of(data.dtype)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (
+        OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
         raise damaged(path, "HDF5 file", error) from None
     if not tensors:
         raise WeightsError(
             f"{path}: an HDF5 file without Keras layers; expected one that model.save_weights or model.save wrote"
         )
     return Foreign(path, format, tensors, types)
+
+
+def check_inside(data: Any, name: str) -> None:
+    """Raise for what is no array in this file: a group, nothing, or numbers that lie in another file."""
+    if not hasattr(data, "nbytes") or data.shape is None:
+        raise ValueError(f"{name[:80]} is no array")
+    if data.external or data.is_virtual:
+        raise ValueError(f"{name[:80]} lies in another file")
+
+
+def at(group: Any, name: str) -> Any:
+    """A member of a group by its path; links are not followed, as they may lead to other files."""
+    for piece in filter(None, name.split("/")):
+        link = group.get(piece, getlink=True)
+        if type(link).__name__ != "HardLink":
+            raise ValueError(f"{name[:80]} is a link")
+        group = group[piece]
+    return group
 
 
 def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
@@ -77,9 +98,10 @@ def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
     """A group a layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
     for layer in group.attrs["layer_names"]:
-        for variable in group[decode(layer)].attrs["weight_names"]:
+        held = at(group, decode(layer))
+        for variable in held.attrs["weight_names"]:
             name = decode(variable)
-            yield "/".join(name.removesuffix(":0").split("/")[-2:]), group[decode(layer)][name]
+            yield "/".join(name.removesuffix(":0").split("/")[-2:]), at(held, name)
 
 
 def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
@@ -99,7 +121,7 @@ def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
             )
         names = VARIABLES.get((kind_of(layer), len(members)), tuple(f"variable_{member}" for member in members))
         for name, member in zip(names, members, strict=True):
-            yield f"{layer}/{name}", group[member]
+            yield f"{layer}/{name}", at(group, member)
 
 
 def is_variables(h5py: Any, name: str, item: Any) -> bool:

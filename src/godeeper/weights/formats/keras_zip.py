@@ -10,8 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...errors import WeightsError
-from .foreign import BROKEN_ZIP, MOST_BYTES, Foreign, damaged
+from .foreign import BROKEN_ZIP, Foreign, check_packing, damaged
 from .keras_h5 import read_open
 
 FORMAT = "Keras archive"
@@ -27,10 +26,7 @@ def read(path: Path) -> Foreign:
     """Read the weights in the archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(MEMBER).file_size > MOST_BYTES:
-                raise WeightsError(
-                    f"{path}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
-                )
+            check_packing(archive)
             data = archive.read(MEMBER)
     except BROKEN_ZIP as error:
         raise damaged(path, "Keras archive", error) from None

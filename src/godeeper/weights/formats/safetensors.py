@@ -8,6 +8,7 @@ huggingface/safetensors.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,19 @@ def read(path: Path) -> Foreign:
         header = json.loads(bytes(data[8 : 8 + length]))
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
         types = {name: TYPES.get(entry["dtype"], str(entry["dtype"])) for name, entry in entries.items()}
+        check_apart(entries)
         tensors = {name: tensor(content, entry, types[name], f"{path}: {name}") for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, "safetensors file", error) from None
     return Foreign(path, FORMAT, tensors, types)
+
+
+def check_apart(entries: dict[str, dict[str, Any]]) -> None:
+    """Raise where two tensors share bytes, which the format forbids."""
+    places = sorted((*entry["data_offsets"], name) for name, entry in entries.items())
+    for (_, end, name), (start, _, following) in pairwise(places):
+        if start < end:
+            raise ValueError(f"{name[:80]} and {following[:80]} overlap")
 
 
 def tensor(content: memoryview, entry: dict[str, Any], kind: str, label: str) -> Any:

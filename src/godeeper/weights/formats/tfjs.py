@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "TensorFlow.js model"
+MOST_SHARDS = 1000
 
 
 def read(path: Path) -> Foreign:
@@ -28,6 +29,7 @@ def read(path: Path) -> Foreign:
     types: dict[str, str] = {}
     try:
         manifest = json.loads(read_whole(path))["weightsManifest"]
+        check_once([name for group in manifest for name in group["paths"]])
         for group in manifest:
             data = memoryview(b"".join(read_shard(path, name) for name in group["paths"]))
             start = 0
@@ -42,9 +44,15 @@ def read(path: Path) -> Foreign:
                 raise WeightsError(
                     f"{path}: its shards hold {len(data)} bytes, its manifest says {start}; download all files again"
                 )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, FORMAT, f"cannot read the manifest: {error!r}") from None
     return Foreign(path, FORMAT, tensors, types)
+
+
+def check_once(names: Sequence[str]) -> None:
+    """Raise where a shard is named twice, or more are named than any model has."""
+    if len(set(names)) != len(names) or len(names) > MOST_SHARDS:
+        raise ValueError(f"{len(names)} shards, {len(set(names))} of them different")
 
 
 def read_shard(path: Path, name: str) -> bytes:
@@ -78,4 +86,6 @@ def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) ->
     quantisation = entry.get("quantization", {})
     if "scale" not in quantisation:
         return stored
-    return (stored * float(quantisation["scale"]) + float(quantisation.get("min", 0.0))).astype(np.float32)
+    scale, least = float(quantisation["scale"]), float(quantisation.get("min", 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name later
+        return (stored * scale + least).astype(np.float32)

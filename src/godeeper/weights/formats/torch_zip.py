@@ -17,11 +17,12 @@ import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import WeightsError
-from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, damaged, read_whole, widen_bfloat16
+from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, check_packing, damaged, read_whole, widen_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,10 @@ FORMAT = "PyTorch state dict"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MOST_AXES = 8
+MOST_STEPS = 1_000_000
+MOST_NESTED = 500
+CHANGING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
+"""Steps of a pickle that change the value below what they take."""
 
 TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
 """Keys under which training scripts keep what is not weights: it is left unread."""
@@ -179,10 +184,7 @@ def read_zip(path: Path) -> Foreign:
                 raise WeightsError(
                     f"{path}: a TorchScript archive, which carries code; expected a state dict: save model.state_dict()"
                 )
-            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
-                raise WeightsError(
-                    f"{path}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
-                )
+            check_packing(archive)
             (index,) = [name for name in names if name.endswith("data.pkl")]
             root = index.removesuffix("data.pkl")
             order = archive.read(f"{root}byteorder").decode() if f"{root}byteorder" in names else "little"
@@ -191,7 +193,7 @@ def read_zip(path: Path) -> Foreign:
                     f"{path}: saved on a {order[:9]}-endian machine; expected little-endian: save it again"
                 )
             content, _ = unpickle(io.BytesIO(archive.read(index)), path)
-            return collect(path, content, lambda storage: archive.read(f"{root}data/{storage.key}"))
+            return collect(path, content, cache(lambda storage: archive.read(f"{root}data/{storage.key}")))
     except BROKEN_ZIP as error:
         raise damaged(path, "PyTorch file", error) from None
 
@@ -212,14 +214,17 @@ def read_legacy(path: Path) -> Foreign:
         if storage is None or int.from_bytes(file.read(8), "little") != storage.length:
             raise damaged(path, "PyTorch file", "its list of storages does not fit its tensors")
         stored[storage] = file.read(storage.length * size_of(storage.kind))
-    return collect(path, content, lambda storage: stored.get(storage, b""))
+    try:
+        return collect(path, content, lambda storage: stored.get(storage, b""))
+    except BROKEN_PICKLE as error:
+        raise damaged(path, "PyTorch file", error) from None
 
 
 def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
     """The next pickle of ``file``, if it holds nothing but plain values and tensors; and the storages it names."""
     unpickler = TensorsOnly(file, path)
     try:
-        check_memo(file)
+        check_steps(file)
         return unpickler.load(), unpickler.storages
     except WeightsError:
         raise
@@ -227,13 +232,48 @@ def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
         raise damaged(path, "PyTorch file", error) from None
 
 
-def check_memo(file: io.BytesIO) -> None:
-    """Refuse a pickle that would number what it remembers from far above: Python makes room for all numbers below."""
+def check_steps(file: io.BytesIO) -> None:
+    """Refuse a pickle with more steps than weights take, nested too deeply, or that numbers its memory from far above.
+
+    Python makes room for all numbers below one; and computes the hash of a nested tuple without a check of its stack.
+    """
     start = file.tell()
-    for done, (operation, number, _) in enumerate(pickletools.genops(file)):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > done:
-            raise ValueError(f"it remembers something as number {number} in its step {done}")
+    stack: list[int | None] = []  # how deeply each value is nested; None for a mark
+    memory: dict[int, int] = {}
+    for done, (step, argument, _) in enumerate(pickletools.genops(file)):
+        if done > MOST_STEPS:
+            raise ValueError(f"more than {MOST_STEPS} steps")
+        if step.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            number = len(memory) if step.name == "MEMOIZE" else int(argument or 0)
+            if number > done:
+                raise ValueError(f"it remembers something as number {number} in its step {done}")
+            memory[number] = (stack[-1] if stack else 0) or 0
+        elif step.name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(memory.get(int(argument or 0), 0))
+        elif step.name == "MARK":
+            stack.append(None)
+        elif depth_after(step, stack) > MOST_NESTED:
+            raise ValueError(f"nested more than {MOST_NESTED} deep")
     file.seek(start)
+
+
+def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
+    """Take what a step takes off the stack, put on what it leaves, and return how deeply that is nested."""
+    before = list(step.stack_before)
+    taken: list[int] = []
+    if pickletools.markobject in before:
+        while stack and (depth := stack.pop()) is not None:
+            taken.append(depth)
+        before = before[: before.index(pickletools.markobject)]
+    target = 0
+    for _ in before:
+        target = (stack.pop() if stack else 0) or 0
+        taken.append(target)
+    if step.name in CHANGING:
+        taken.pop()
+    deepest = max(target if step.name in CHANGING else 0, 1 + max(taken, default=0))
+    stack.extend([deepest] * len(step.stack_after))
+    return deepest
 
 
 def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str, ...]]:
