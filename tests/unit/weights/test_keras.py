@@ -122,6 +122,28 @@ def test_other_hdf5_is_refused(tmp_path: Path) -> None:
         read_foreign(tmp_path / "data.h5")
 
 
+def test_numbers_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
+    """A link, or a data set with its numbers elsewhere, would read whatever file it names."""
+    h5py = pytest.importorskip("h5py")
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(bytes(72))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.zeros(3)
+    linked, outside = tmp_path / "linked.h5", tmp_path / "outside.h5"
+    for path in (linked, outside):
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = [b"conv2d"]
+            group = file.create_group("conv2d")
+            group.attrs["weight_names"] = [b"kernel:0"]
+            if path == linked:
+                group["kernel:0"] = h5py.ExternalLink("other.h5", "secret")
+            else:
+                group.create_dataset("kernel:0", (3, 3), "<f8", external=[(str(secret), 0, 72)])
+    for path, reason in ((linked, "is a link"), (outside, "lies in another file")):
+        with pytest.raises(WeightsError, match=reason):
+            read_foreign(path)
+
+
 def test_without_h5py_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is named."""
     monkeypatch.setitem(sys.modules, "h5py", None)
