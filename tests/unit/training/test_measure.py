@@ -109,3 +109,13 @@ def test_planted_mislabels_are_found(seed: int) -> None:
     recall, precision = find_swaps(distance=7.0, seed=seed)
     assert recall >= 0.8
     assert precision >= 0.7
+
+
+def test_a_cross_validated_photo_counts_half() -> None:
+    """And near-duplicates once: four photos of three groups are worth 1.6 independent ones at most."""
+    groups = [0, 0, 1, 2]
+    whole, half = (measure.worth(groups, cross_validated=each) for each in (False, True))
+    assert half == whole / 2
+    assert 0.6 < whole < 0.8  # 16 / 6 of 4: (sum of sizes) squared over the sum of squares
+    wide, narrow = (measure.share_of(80, 100, each) for each in (half, whole))
+    assert wide.low < narrow.low < 0.8 < narrow.high < wide.high
