@@ -168,7 +168,9 @@ def decode_bytes(
 
 def refuse_cut(label: str) -> NoReturn:
     """Raises for a JPEG whose last pixels the decoder would have to make up."""
-    raise PhotoError(f"{label}: the photo is damaged or cut short (pixels at its end are missing); get it again")
+    raise PhotoError(
+        f"{label}: the photo is damaged or cut short (pixels at its end are missing); copy or download it again"
+    )
 
 
 def all_notes(notes: Iterable[str], said: Iterable[str]) -> tuple[str, ...]:
@@ -237,7 +239,9 @@ def refusing(label: str) -> Iterator[None]:
     except PhotoError:
         raise
     except Exception as error:
-        raise PhotoError(f"{label}: the photo is damaged or cut short ({one_line(error)}); get it again") from None
+        raise PhotoError(
+            f"{label}: the photo is damaged or cut short ({one_line(error)}); copy or download it again"
+        ) from None
 
 
 def frame_notes(image: Image.Image) -> list[str]:

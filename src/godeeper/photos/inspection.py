@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
 TOGETHER = 512  # files whose findings are looked up and remembered together
-FINDING_RECIPE = 2  # goes up when the same file gives another finding
+FINDING_RECIPE = 3  # goes up when the same file gives another finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
         return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
     except Exception as error:  # a decoder that fails in a way of its own
         reason = " ".join([type(error).__name__, *str(error).split()])
-        return Finding(entry, error=f"cannot be decoded ({reason}); get it again"), None
+        return Finding(entry, error=f"cannot be decoded ({reason}); copy or download it again"), None
 
 
 def header(entry: Entry) -> str | None:

@@ -116,7 +116,7 @@ def left_over(data: bytes, found: re.Match[str], space: str) -> str:
     )  # the decoder reads some bytes ahead, so a few may still be left over
     if second and not second.endswith(LEFT_AT_END):
         raise ValueError(second)
-    return f"bytes left over after its pixels: {count}; if it looks damaged, get it again"
+    return f"bytes left over after its pixels: {count}; if it looks damaged, copy or download it again"
 
 
 def pixels_only(data: bytes) -> bytes:

@@ -67,9 +67,13 @@ def open_photo(data: bytes, label: str) -> Image.Image:
     except Image.DecompressionBombError:
         raise too_large(label) from None
     except UnidentifiedImageError:
-        raise PhotoError(f"{label}: the photo's header is damaged (it starts like {kind}); get it again") from None
+        raise PhotoError(
+            f"{label}: the photo's header is damaged (it starts like {kind}); copy or download it again"
+        ) from None
     except Exception as error:  # Pillow's plugins raise whatever their parsers do
-        raise PhotoError(f"{label}: the photo's header is damaged ({one_line(error)}); get it again") from None
+        raise PhotoError(
+            f"{label}: the photo's header is damaged ({one_line(error)}); copy or download it again"
+        ) from None
 
 
 def open_as(format: str, file: BinaryIO) -> Image.Image:

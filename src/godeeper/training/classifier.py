@@ -224,7 +224,7 @@ class Classifier:
             likely = np.asarray(self.head.probabilities(features), np.float64)
         if not np.isfinite(likely).all():
             raise ClassifierError(
-                f"{self!r} computes no probabilities for this photo: its file is damaged, get it again"
+                f"{self!r} computes no probabilities for this photo: its file is damaged, copy or download it again"
             )
         answer: NDArray[np.float64] = likely / likely.sum(
             axis=1, keepdims=True
@@ -311,7 +311,7 @@ def check_features(classifier: Classifier) -> None:
     if classifier.preprocess.size != size:
         raise ClassifierError(
             f"it resizes photos to {classifier.preprocess.size} pixels, expected {size} as its weights do: "
-            "the file is damaged, get it again"
+            "the file is damaged, copy or download it again"
         )
     tensors = [resolve_one(blueprint, address) for address in classifier.head.addresses]
     partial = [tensor.address for tensor in tensors if tensor.channels is not None]
@@ -319,7 +319,7 @@ def check_features(classifier: Classifier) -> None:
     expected = classifier.head.coefficients.shape[1]
     if partial or got != expected:
         raise ClassifierError(
-            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, get it again"
+            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, copy or download it again"
         )
 
 

@@ -30,7 +30,7 @@ LONGEST_INTEGER = 20  # digits
 
 def damaged(what: str) -> ClassifierError:
     """The error for a file whose content cannot be right."""
-    return ClassifierError(f"damaged: {what}; get it again, or retrain")
+    return ClassifierError(f"damaged: {what}; copy or download it again, or retrain")
 
 
 def names(values: Any, what: str) -> tuple[str, ...]:

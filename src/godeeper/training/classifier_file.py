@@ -131,7 +131,7 @@ def read(path: Path) -> Classifier:
         raise ClassifierError(f"{path}: {one_line(error)}") from None
     except (SafetensorError, *MALFORMED) as error:
         raise ClassifierError(
-            f"{path}: a damaged classifier ({type(error).__name__}: {one_line(error)}); get it again, or retrain"
+            f"{path}: a damaged classifier ({type(error).__name__}: {one_line(error)}); copy or download it again, or retrain"
         ) from None
 
 
@@ -163,7 +163,9 @@ def read_members(path: Path) -> dict[str, bytes]:
         ) from None
     except UNREADABLE as error:
         reason = one_line(getattr(error, "strerror", None) or error)
-        raise ClassifierError(f"{path}: not a whole .godeeper file ({reason}); get it again, or retrain") from None
+        raise ClassifierError(
+            f"{path}: not a whole .godeeper file ({reason}); copy or download it again, or retrain"
+        ) from None
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:

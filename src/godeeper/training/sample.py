@@ -1,4 +1,4 @@
-"""Some photos of a folder, chosen before any of them is decoded: as many of one class as of another, by lot.
+"""Some photos of a folder, chosen before any of them is decoded: equally many of each class, at random.
 
 The lot is always the same for the same photos.  It is a hash of each file's size, among files of one size a hash of how
 they begin, and only among files that begin alike their name: where a folder lies, what it is called, and nearly always
@@ -56,7 +56,7 @@ def by_lot(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def digest(text: str) -> str:
-    """A number as good as drawn by lot."""
+    """A hexadecimal number that follows from ``text``, as good as random."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 

@@ -100,7 +100,7 @@ def set_of(least: str) -> Set:
 
 
 def fraction(text: str) -> float:
-    """A number from 0 to less than 1 that follows from ``text`` and is as good as drawn by lot."""
+    """A number from 0 to less than 1 that follows from ``text`` and is as good as random."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
 
 

@@ -42,7 +42,7 @@ def encoded(name: str, image: Image.Image = PIXELS) -> bytes:
 
 
 def refused(data: bytes) -> None:
-    with pytest.raises(PhotoError, match=r"x: the photo.* damaged .*; get it again") as raised:
+    with pytest.raises(PhotoError, match=r"x: the photo.* damaged .*; copy or download it again") as raised:
         decode(data, name="x")
     assert "\n" not in str(raised.value)
 

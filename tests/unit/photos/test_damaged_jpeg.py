@@ -41,7 +41,9 @@ def scans(data: bytes) -> list[int]:
 
 
 def refused(data: bytes) -> None:
-    with pytest.raises(PhotoError, match=r"x\.jpg: the photo is damaged or cut short \(.+\); get it again") as raised:
+    with pytest.raises(
+        PhotoError, match=r"x\.jpg: the photo is damaged or cut short \(.+\); copy or download it again"
+    ) as raised:
         decode(data, name="x.jpg")
     assert "\n" not in str(raised.value)
 

@@ -182,7 +182,9 @@ def test_a_decoder_that_fails_in_a_way_of_its_own(folder: Path, monkeypatch: pyt
     write(folder / "a" / "odd.png", scene(3))
     monkeypatch.setattr(inspection, "decode", fail)
     checkup = examine(folder)
-    assert verdict_on(checkup, "a/odd.png").reasons == ("cannot be decoded (RecursionError too deep); get it again",)
+    assert verdict_on(checkup, "a/odd.png").reasons == (
+        "cannot be decoded (RecursionError too deep); copy or download it again",
+    )
     assert checkup.counts["used"] == 2
 
 
