@@ -299,8 +299,17 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     except GodeeperError:
         raise
     except IsADirectoryError:
+        check_format(path)
         raise WeightsError(f"{path}: is a folder; expected a .safetensors file that godeeper wrote") from None
     except FileNotFoundError:
         raise WeightsError(f"no weights file {path}: give the name of installed weights or a path") from None
     except (SafetensorError, OSError) as error:
+        check_format(path)
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); download it again") from None
+
+
+def check_format(path: Path) -> None:
+    """Raise ``WeightsError`` for a file in a format of others, naming it; imported late, as whole files do not need it."""
+    from .formats.unreadable import check_path
+
+    check_path(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import WeightsError
 from ...files import open_regular
 from .foreign import BROKEN_ZIP, Foreign, damaged
+from .unreadable import Look, check, check_folder, check_names
 
 EXPECTED = (
     "expected a TensorFlow frozen graph (.pb, .tgz), a PyTorch state dict (.pth, .pt), .safetensors, "
@@ -66,6 +67,7 @@ def read_zip(path: Path) -> Foreign:
         return keras_zip.read(path)
     if torch_zip.is_torch_zip(names):
         return torch_zip.read_zip(path)
+    check_names(path, names)
     raise WeightsError(f"{path}: a zip archive without weights; {EXPECTED}")
 
 
@@ -98,7 +100,9 @@ def first_bytes(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
             start = file.read(512)
+            check(Look(path, file))
     except IsADirectoryError:
+        check_folder(path)
         raise WeightsError(f"{path}: is a folder; {EXPECTED}") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot read it ({error.strerror}); {EXPECTED}") from None

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import WeightsError
 from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
+from .unreadable import Look, check, check_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,9 +81,11 @@ def read(path: Path) -> Foreign:
 def read_archive(path: Path) -> Foreign:
     """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
     members: dict[str, bytes] = {}
+    listing: list[str] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(unpacked(path)), mode="r:") as archive:
             for member in archive:
+                listing.append(member.name)
                 name = member.name.rpartition("/")[2]
                 wanted = member.isreg() and not member.issparse() and member.size >= 0
                 if wanted and (name.endswith(".pb") or name in (CLASSES_MEMBER, NAMES_MEMBER)):
@@ -91,10 +94,12 @@ def read_archive(path: Path) -> Foreign:
     except BROKEN_TAR as error:
         raise damaged(path, "tar archive", error) from None
     graphs = [name for name in members if name.endswith(".pb")]
-    if len(graphs) != 1:
+    if len(graphs) != 1 or graphs == ["saved_model.pb"]:
+        check_names(path, listing)
         raise WeightsError(
             f"{path}: an archive with {len(graphs)} .pb files, expected one, as in the 2015 release, inception-2015-12-05.tgz"
         )
+    check(Look(path, io.BytesIO(members[graphs[0]])))
     return read_bytes(path, members[graphs[0]], labels(members))
 
 

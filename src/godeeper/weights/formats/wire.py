@@ -1,0 +1,54 @@
+"""Protocol buffers from a file, field by field, without reading what is in the fields.
+
+Source: the wire format in the protocol buffers documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+MOST_FIELDS = 20_000
+LONGEST_HEAD = 20
+VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
+
+
+class Part(NamedTuple):
+    """A field: its number and kind, its value where that is a whole number, and where its bytes lie in the file."""
+
+    number: int
+    kind: int
+    value: int
+    start: int
+    length: int
+
+
+def parts(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[Part]:
+    """The fields of a message, at most ``most``; stops where the bytes are no field."""
+    from .frozen_graph import varint
+
+    end = start + length
+    for _ in range(most):
+        if start >= end:
+            return
+        file.seek(start)
+        head = memoryview(file.read(LONGEST_HEAD))
+        try:
+            key, used = varint(head, 0)
+            value, size = 0, {EIGHT_BYTES: 8, FOUR_BYTES: 4}.get(key & 7, 0)
+            if key & 7 == VARINT:
+                value, used = varint(head, used)
+            elif key & 7 == BYTES:
+                size, used = varint(head, used)
+            elif not size:
+                return
+        except (ValueError, IndexError):
+            return
+        yield Part(key >> 3, key & 7, value, start + used, min(size, end - start - used))
+        start += used + size
+
+
+def content(file: BinaryIO, part: Part, most: int = 512) -> bytes:
+    """The first bytes of a field."""
+    file.seek(part.start)
+    return file.read(min(part.length, most))
