@@ -159,6 +159,14 @@ def test_other_hdf5_is_named(tmp_path: Path) -> None:
         add(tmp_path / "data.h5")
 
 
+def test_a_check_sum_is_no_version(tmp_path: Path) -> None:
+    """The fingerprint.pb of a SavedModel begins with a check sum, and is not taken for ONNX."""
+    path = tmp_path / "fingerprint.pb"
+    path.write_bytes(number(1, 1 << 60) + number(2, 7) + field(6, b"\x08\x02") + field(7, b"314159"))
+    with pytest.raises(WeightsError, match="no weights in a known format"):
+        add(path)
+
+
 class Trap:
     """Writes a file where it is unpickled."""
 

@@ -23,6 +23,7 @@ from .wire import BYTES, VARINT, Part, content, parts
 
 BEGINNING = 512
 MOST_NAMES = 10_000
+MOST_VERSIONS = 100
 TABLE_END = bytes.fromhex("57fb808b247547db")
 """How LevelDB's tables end, which TensorFlow's checkpoints are."""
 
@@ -102,8 +103,8 @@ def either(*tests: Test) -> Test:
 
 
 def begins_with_version(look: Look) -> bool:
-    """The first field is a version, as in SavedModel, ONNX and Core ML."""
-    return bool(look.parts) and look.parts[0][:2] == (1, VARINT)
+    """The first field is a small number, the version, as in SavedModel, ONNX and Core ML."""
+    return bool(look.parts) and look.parts[0][:2] == (1, VARINT) and look.parts[0].value < MOST_VERSIONS
 
 
 def is_onnx(look: Look) -> bool:
