@@ -85,7 +85,7 @@ def inner_imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_run_one_way(path: Path) -> None:
-    """Every import within godeeper goes down the order of DESIGN.md §2."""
+    """Every import within godeeper goes from a greater number of ``ABOVE`` to a smaller one."""
     own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
     if own in ("__init__", "__main__"):
         return

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..blueprint.inception_v3 import INCEPTION_V3
 from ..blueprint.ops import Network
 from ..errors import WeightsError
+from ..visible import escaped
 from .conventions import CONVENTIONS, Convention
 from .file import ARCHITECTURES, expected_tensors
 from .formats.foreign import FLOATS, Foreign
@@ -407,5 +408,5 @@ def another_network(foreign: Foreign) -> WeightsError:
 
 def few(names: Iterable[str]) -> str:
     """The first names, and that there are more."""
-    listed = [name if name.isprintable() else ascii(name)[1:-1] for name in names]
+    listed = list(map(escaped, names))
     return ", ".join(listed[:MOST_NAMED]) + (", …" if len(listed) > MOST_NAMED else "")
