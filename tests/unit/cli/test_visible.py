@@ -149,7 +149,7 @@ def test_csv(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 1
     assert not hidden(out)
     rows = list(csv.reader(io.StringIO(out), strict=True))
-    assert {len(row) for row in rows} == {3 + len(HOSTILE)}
+    assert {len(row) for row in rows} == {4 + len(HOSTILE)}
     assert len(rows) == out.count("\n") == 1 + 5
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
     assert any(row[0] == "'=2+2.png" for row in rows)
