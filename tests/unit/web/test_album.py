@@ -69,7 +69,7 @@ def test_the_longest_unused_go_first(photo: Kept) -> None:
     album.get("a")
     album.add(named(photo, "c"))
     assert list(album.kept) == ["a", "c"]
-    with pytest.raises(Refused, match="drop it again"):
+    with pytest.raises(Refused, match="drop the photo again"):
         album.get("b")
 
 
