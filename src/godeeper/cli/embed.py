@@ -60,8 +60,6 @@ def run(options: argparse.Namespace) -> int:
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     asked = options.features.split(",") if options.features else [recommended(network)]
     addresses = whole_tensors(network, asked)
-    if not options.features:
-        complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
     provenance = {
         "godeeper": __version__,
         "weights": network.weights.name,
@@ -79,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
         if all(photo in errors for photo in photos):  # one may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
+    if not options.features:
+        complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
     done = sum(photo not in errors for photo in photos)
     report(options, addresses, done, errors)
     return exit_code(done, len(errors))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from typing import TYPE_CHECKING, Any
-
 import pytest
+from tests.unit.blueprint.fuzzing import count_lines
 
 from godeeper.blueprint.address import pattern_names, resolve, resolve_one
 from godeeper.blueprint.channels import format_channels
 from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
 from godeeper.errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 SAME = [
     "mixed/tower_2/conv:0",
@@ -197,33 +191,12 @@ def test_the_number_of_addresses_is_bounded() -> None:
         resolve(NETWORK, patterns)
 
 
-def count_lines(text: str) -> int:
-    """How many lines of godeeper's blueprint code run while ``text`` is resolved."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        if "blueprint" not in frame.f_code.co_filename:
-            return None
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        with contextlib.suppress(AddressError):
-            resolve(NETWORK, text)
-    finally:
-        sys.settrace(before)
-    return count
-
-
 @pytest.mark.parametrize("text", ["*" * 250 + "a", "*?" * 125, "**?" * 80, "**a*" * 60, "**/" * 80, "*a" * 128])
 def test_a_pattern_costs_as_much_as_names_are_long(text: str) -> None:
     """The lines of code that run for the worst pattern are a few for each character of the network's names."""
     resolve(NETWORK, "**")  # the tables are made once
     characters = sum(len(name) for _, names in pattern_names(NETWORK) for name in names)
-    assert count_lines(text) < 10 * characters + 20_000
+    assert count_lines(NETWORK, text) < 10 * characters + 20_000
 
 
 def test_comparing_with_near_names_is_bounded() -> None:
