@@ -7,7 +7,7 @@ how far apart the classes lie is drawn for each folder, so that some are easy an
 ``datasets.py``), each draw takes 2 to 10 of its classes and some of their photos; features are those of three modules, in
 the leading directions of all photos, so that a draw takes a second.
 
-The truth is the accuracy of the very classifier on photos that nobody has seen: 10,000 made-up ones, or the rest of the
+The truth is the accuracy of the same classifier on photos that took no part in training or testing: 10,000 made-up ones, or the rest of the
 folder.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
 and with a tenth held out.  ``--copies 4``: every made-up photo has up to four near-duplicates, itself included.  Columns: the
 share of folders whose interval holds the truth, with all photos counted, with near-duplicates counted once (Kish), and as

@@ -147,8 +147,10 @@ def usable_core() -> Any:
 
 @cache
 def shared_core() -> tuple[Any, int]:
-    """The core, and the process it was made in.  One for all, for ever: each has the calling thread take its signals on a stack of its own, and two that end in the order
-    in which they were made leave it one that is gone.  Ctrl-C would end the process by a segmentation fault.
+    """The core, and the process it was made in.  All engines share it.
+
+    A core installs an alternate signal stack for the calling thread.  Destroying two cores in the order of their
+    creation leaves the thread with a stack that is freed, and Ctrl-C then ends in a segmentation fault.
     """
     return imported().Core(), os.getpid()
 
