@@ -7,10 +7,8 @@ used, and why.  The folder itself is never changed.  Files that are no photos an
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +18,7 @@ from ..errors import PhotoError
 from ..marks import is_our_picture
 from ..natural import natural_key
 from .alike import group
+from .class_names import same_names
 from .fingerprint import edges
 from .folder import Entry
 from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
@@ -32,6 +31,11 @@ OURS = "a picture that godeeper drew, no photo: move it out of the photos' folde
 SAME_STEM = "_nohash_"
 TEST = "test"  # a set that entries may be given
 ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
+ALL_COPIES = (
+    "all photos of its class in train have the same pixels as test photos, which take no part in training: "
+    "put other photos in train, or remove the copies from test"
+)
+NONE_TO_LEARN = "no photo of its class in train can be used: replace those that were left out"
 MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
@@ -251,11 +255,30 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
 
 
 def trainable(verdicts: Sequence[Verdict]) -> Iterable[Verdict]:
-    """The verdicts; photos of a class that is only in a given test set cannot be used."""
-    learned = {verdict.entry.label for verdict in verdicts if verdict.usable and verdict.entry.split != TEST}
+    """The verdicts; photos of a class without a usable training photo cannot be used."""
+    training: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        lost = verdict.usable and verdict.entry.label not in learned
-        yield replace(verdict, status="quarantined", reasons=(ONLY_TEST, *verdict.reasons)) if lost else verdict
+        if verdict.entry.split != TEST:
+            training[verdict.entry.label].append(verdict)
+    tested = {verdict.pixels_sha256 for verdict in verdicts if verdict.usable and verdict.entry.split == TEST}
+    reasons = {verdict.entry.label: why_untrained(training[verdict.entry.label], tested) for verdict in verdicts}
+    for verdict in verdicts:
+        reason = reasons[verdict.entry.label]
+        lost = verdict.usable and reason
+        yield replace(verdict, status="quarantined", reasons=(reason, *verdict.reasons)) if lost else verdict
+
+
+def why_untrained(training: Sequence[Verdict], tested: Set[str | None]) -> str:
+    """Why a class has no photo to learn from, given the verdicts on its photos outside the test set; empty if it has one.
+
+    ``tested``: the pixel hashes of the test photos.
+    """
+    if any(verdict.usable for verdict in training):
+        return ""
+    if not training:
+        return ONLY_TEST
+    copies = all(verdict.pixels_sha256 and verdict.pixels_sha256 in tested for verdict in training)
+    return ALL_COPIES if copies else NONE_TO_LEARN
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
@@ -307,23 +330,6 @@ def remarks(checkup: Checkup) -> Iterable[str]:
         yield f"nearly the same photo in several classes: {len(straddling) - MOST_ALIKE} more groups"
     if checkup.others:
         yield f"left alone, no photos: {some(checkup.others)}"
-
-
-def same_names(labels: Iterable[str]) -> Iterable[str]:
-    """A remark on class names that people easily take for one another; they stay classes of their own."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for label in labels:
-        found[simplified(label)].append(label)
-    for names in found.values():
-        if len(names) > 1:
-            quoted = " and ".join(map(repr, names))
-            yield f"classes {quoted} differ only in how they are written; they are kept apart, join them if they are one"
-
-
-def simplified(label: str) -> str:
-    """A class name less case, Unicode composition, and the kind of space."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-    return "/".join(re.sub(r"[\s_-]+", " ", part).strip() for part in folded.split("/"))
 
 
 def some(names: Iterable[str], most: int = 5) -> str:

@@ -60,9 +60,9 @@ def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator
         return
     if place.is_dir():
         yield from_folder(place, place)
-    elif kind in LISTS and place.exists():
+    elif kind in LISTS:
         yield Source(place, place.parent, *read_table(place, SPLITS))
-    elif kind == ".zip" and place.exists():
+    elif kind == ".zip":
         with unzipped(place) as folder:
             yield replace(from_folder(place, folder), temporary=True)
     elif kind in ARCHIVES and place.exists():

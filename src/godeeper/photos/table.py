@@ -59,6 +59,8 @@ def read_text(place: Path) -> str:
         if place.stat().st_size > LARGEST:
             raise OptionError(f"{place}: larger than {LARGEST >> 20} MB; expected a list of photos")
         return read_regular(place).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise OptionError(f"{place}: no such list; expected a CSV file with the columns path and label") from None
     except OSError as error:
         raise OptionError(f"{place}: cannot read this list ({error.strerror or error})") from None
     except UnicodeDecodeError as error:

@@ -43,6 +43,8 @@ def unzipped(place: Path) -> Iterator[Path]:
                 members = checked(place, archive.infolist())
                 for path, member in members.items():
                     unpack(place, archive, member, folder / path)
+        except FileNotFoundError:
+            raise OptionError(f"{place}: no such zip; expected a .zip of photos") from None
         except (
             zipfile.BadZipFile,
             zlib.error,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import OptionError
 from ..photos.doctor import Checkup, Verdict
 from ..version import __version__
 from .folds import Ints
@@ -120,6 +122,31 @@ class Data:
             digest.update(f"\n{name} {numbers.shape} {numbers.dtype}\n".encode())
             digest.update(numbers.tobytes())
         return digest.digest()
+
+
+def require_classes(checkup: Checkup) -> None:
+    """Raise unless photos of two classes are there."""
+    if checkup.flat:
+        raise OptionError(f"{checkup.folder}: {checkup.flat}")
+    if len(checkup.classes) < 2:
+        found = f"only the class {checkup.classes[0]!r}" if checkup.classes else "no usable photo in a class's folder"
+        raise OptionError(
+            f"{checkup.folder}: {found}{why_lost(checkup)}; expected two folders of photos or more, one a class; "
+            f"see: godeeper doctor {checkup.folder}"
+        )
+
+
+def why_lost(checkup: Checkup) -> str:
+    """The reason for which most photos of classes without a usable one were left out; empty where there are none."""
+    reasons = Counter(one.reasons[0] for one in checkup.verdicts if one.entry.label not in checkup.classes)
+    if not reasons:
+        return ""
+    [(reason, count)] = reasons.most_common(1)
+    return (
+        f" ({count} of {reasons.total()} other photos: {reason})"
+        if checkup.classes
+        else f" ({count} of {reasons.total()}: {reason})"
+    )
 
 
 def array_bytes(values: NDArray[Any]) -> bytes:

@@ -132,6 +132,11 @@ class Report:
         return float(len(self.truth)) if self.groups is None else measure.effective_count(self.groups)
 
     @property
+    def independent(self) -> float:
+        """How many independent photos the intervals count the tested ones as."""
+        return self.worth * len(self.truth)
+
+    @property
     def worth(self) -> float:
         """Independent photos a tested photo, for intervals."""
         groups = range(len(self.truth)) if self.groups is None else self.groups
@@ -178,10 +183,12 @@ class Report:
     @property
     def tested(self) -> str:
         """On what it was tested, in words."""
-        count = photos_of(self.accuracy.n)
-        if self.effective < self.accuracy.n:
-            count += f" (near-duplicates counted once: {self.effective:.0f})"
-        return count + (" that took no part in training" if self.tested_by == TEST_SET else f", by {self.tested_by}")
+        by_test_set = self.tested_by == TEST_SET
+        how = " that took no part in training" if by_test_set else f", by {self.tested_by}"
+        reasons = ["near-duplicates count once"] if self.effective < self.accuracy.n else []
+        reasons += [] if by_test_set else ["each cross-validated photo counts half"]
+        counted = f"; the 95 % interval counts them as {self.independent:.4g}, since {' and '.join(reasons)}"
+        return photos_of(self.accuracy.n) + how + (counted if reasons and self.accuracy.n else "")
 
     @property
     def caution(self) -> str | None:
@@ -241,6 +248,7 @@ class Report:
                 "by": self.tested_by,
                 "why": self.why_tested_so,
                 "effective_n": self.effective,
+                "interval_n": self.independent,
                 "balanced_accuracy": self.balanced_accuracy,
                 "cross_validation": self.cross_validation.record() if self.cross_validation else None,
                 "majority_baseline": {"class": self.classes[self.majority]} | self.baseline.record(),

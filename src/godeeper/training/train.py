@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import arguments
-from ..errors import OptionError, PhotoError
+from ..errors import PhotoError
 from ..memory import give_back
 from ..network import Network, load
 from ..photos.decode import decode
@@ -29,7 +29,7 @@ from ..photos.source import Source, open_source
 from ..version import __version__
 from .backgrounds import remarks, telling_backgrounds
 from .classifier import Classifier
-from .data import Data
+from .data import Data, require_classes
 from .features import Audience, tabulate
 from .folds import Ints
 from .head import KEPT, Head, Selection, nested_logits
@@ -162,18 +162,6 @@ def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine:
 def several_classes(source: Source) -> bool:
     """Whether there are files in the folders of two classes or more; whether they are photos, the doctor will say."""
     return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
-
-
-def require_classes(checkup: Checkup) -> None:
-    """Raise unless photos of two classes are there."""
-    if checkup.flat:
-        raise OptionError(f"{checkup.folder}: {checkup.flat}")
-    if len(checkup.classes) < 2:
-        found = f"only the class {checkup.classes[0]!r}" if checkup.classes else "no usable photo in a class's folder"
-        raise OptionError(
-            f"{checkup.folder}: {found}; expected two folders of photos or more, one a class; "
-            f"see: godeeper doctor {checkup.folder}"
-        )
 
 
 def step_of(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:

@@ -127,6 +127,33 @@ def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
     assert checkup.classes == ("cat", "dog")
 
 
+def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> None:
+    """The copies never train; the class's test photos are left out, and the reason names the copies."""
+    tree(tmp_path, "train/cat/1.png", "train/dog/2.png", "test/cat/3.png")
+    shutil.copytree(tmp_path / "train/dog", tmp_path / "test/dog")
+    verdicts = {verdict.entry.name: verdict for verdict in examine(tmp_path).verdicts}
+    assert verdicts["train/dog/2.png"].reasons == ("same pixels as test/dog/2.png, which is a test photo",)
+    assert "the same pixels as test photos" in verdicts["test/dog/2.png"].reasons[0]
+    assert verdicts["test/cat/3.png"].usable
+
+
+def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
+    """The reason for the class's test photos is that no training photo can be used, not that there is none."""
+    tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/dog/3.png")
+    (tmp_path / "train/dog").mkdir()
+    (tmp_path / "train/dog/4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    [reason] = next(one.reasons for one in examine(tmp_path).verdicts if one.entry.name == "test/dog/3.png")
+    assert "no photo of its class in train can be used" in reason
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.csv", "no such list"), ("none.zip", "no such zip")])
+def test_a_list_or_a_zip_that_is_not_there(tmp_path: Path, name: str, reason: str) -> None:
+    """One line that does not speak of a folder."""
+    with pytest.raises(OptionError, match=reason) as caught:
+        read(tmp_path / name)
+    assert "folder" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -310,7 +337,7 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("a.tar", "only zip"), ("a.tar.gz", "only zip"), ("a.jpg", "is a file"), ("gone.zip", "cannot read the folder")],
+    [("a.tar", "only zip"), ("a.tar.gz", "only zip"), ("a.jpg", "is a file"), ("gone.zip", "no such zip")],
 )
 def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
     """One line says what is read."""

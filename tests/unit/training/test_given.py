@@ -56,6 +56,14 @@ def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
     assert again.head.threshold == made.head.threshold
 
 
+def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
+    """The one line says that the training photos are copies of test photos."""
+    paint(tmp_path / "photos" / "train", 2)
+    shutil.copytree(tmp_path / "photos" / "train", tmp_path / "photos" / "test")
+    with pytest.raises(OptionError, match="the same pixels as test photos"):
+        train(tmp_path / "photos")
+
+
 def test_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
     """A folder, the same renamed, the same as a zip: one classifier, byte for byte; its report's photos are found by name."""
     paint(tmp_path / "photos", 6)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from godeeper.training.measure import wilson
 from godeeper.training.report import Report
 
 from .examples import NAMES, make_report, make_thumbnails
@@ -189,7 +190,24 @@ def test_near_duplicates_widen_the_interval(report: Report) -> None:
     assert grouped.accuracy.value == report.accuracy.value
     assert grouped.accuracy.low < report.accuracy.low
     assert grouped.accuracy.high > report.accuracy.high
-    assert "near-duplicates counted once: 40" in grouped.tested
+
+
+@pytest.mark.parametrize(
+    ("by", "copies", "counted"),
+    [
+        ("a test set", 1, None),
+        ("a test set", 4, "counts them as 40, since near-duplicates count once"),
+        ("cross-validation", 1, "counts them as 80, since each cross-validated photo counts half"),
+        ("cross-validation", 4, "counts them as 20, since near-duplicates count once and each cross-validated photo counts half"),
+    ],
+)  # fmt: skip
+def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, counted: str | None) -> None:
+    """Page and JSON say how many independent photos the interval stands on, and why they are fewer than those tested."""
+    one = replace(report, tested_by=by, groups=np.arange(160) // copies)
+    test = one.record()["test"]
+    assert test["interval"] == pytest.approx(wilson(test["accuracy"] * test["interval_n"], test["interval_n"]))
+    words = " ".join(Page(one.html()).texts)
+    assert (counted in words) if counted else ("counts them as" not in words)
 
 
 def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
