@@ -73,6 +73,16 @@ class Connection(H11Protocol):
         elif self.waiting is None:
             self.wait()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; in the middle of a response, or after it, there is only hanging up."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # what the application sends now would come after the refusal
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        super().send_400_response(msg)
+
     def on_response_complete(self) -> None:
         self.idle_since = self.loop.time()
         super().on_response_complete()

@@ -25,7 +25,7 @@ LONGEST_PREFIX = 200
 
 
 class Forged(Exception):
-    """A header of a proxy that no proxy should send."""
+    """Headers that no proxy or client should send."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class Asked:
 def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> Asked:
     """The request of a scope; raises ``Forged``."""
     headers = Headers(scope=scope)
+    if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may see another end of the body
+        raise Forged("Content-Length beside Transfer-Encoding: expected one of them")
     peer, server = (str((scope.get(side) or ("", 0))[0]) for side in ("client", "server"))
     is_forwarded = is_in(peer, proxies)
     told = forwarded(headers) if is_forwarded else {}

@@ -12,6 +12,7 @@ requests carry.  An old browser on loopback that sends none of these cannot be t
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -87,6 +88,8 @@ class Guard:
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
+            if message.get("more_body"):  # the server notices between two pieces that the client has hung up
+                await asyncio.sleep(0)
 
         if scope["type"] != "http":
             await refuse("no web sockets here")(scope, receive, send_guarded)
@@ -94,7 +97,9 @@ class Guard:
         try:
             request = asked(scope, self.rules.proxies, self.rules.root_path)
         except Forged as error:
-            await refuse(str(error), HTTPStatus.BAD_REQUEST)(scope, receive, send_guarded)
+            refusal = refuse(str(error), HTTPStatus.BAD_REQUEST)
+            refusal.headers["connection"] = "close"  # nothing more is read from who sends such headers
+            await refusal(scope, receive, send_guarded)
             return
         mounted = ROOT.set(request.root)
         try:
