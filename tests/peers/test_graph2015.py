@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-TOLERANCE = 1e-4
+TOLERANCE = 6e-6
+"""Twice the greatest difference that was found in 310 tensors; ``test_decode2015`` has bounds by depth."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def tensors(weights: WeightsFile) -> dict[str, NDArray[np.float32]]:
 def test_every_tensor_is_the_frozen_graph_s(
     weights: WeightsFile, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
 ) -> None:
-    """94 convolutions at three stages, 13 pools, 11 joins and the tail agree to a relative error of 1e-4."""
+    """94 convolutions at three stages, 13 pools, 11 joins and the tail agree to single precision."""
     x = random_input()
     theirs = graph2015.activations(tensors, x)
     computed = ours(weights, list(theirs), x, tmp_path)
