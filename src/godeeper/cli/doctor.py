@@ -96,10 +96,15 @@ def repaired(checkup: Checkup) -> list[list[str]]:
 
 def alike(checkup: Checkup) -> list[list[str]]:
     """A row for each group that stays together."""
-    from ..photos.doctor import some
+    from ..photos.doctor import of_one_group, some
 
     return [
-        ["used", str(len(each)), "nearly the same, kept in one set", some([v.entry.name for v in each], 3)]
+        [
+            "used",
+            str(len(each)),
+            f"{'of one group' if of_one_group(each) else 'nearly the same'}, kept in one set",
+            some([v.entry.name for v in each], 3),
+        ]
         for each in checkup.alike
     ]
 

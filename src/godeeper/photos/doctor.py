@@ -325,11 +325,18 @@ def remarks(checkup: Checkup) -> Iterable[str]:
         )
     straddling = [each for each in checkup.alike if len({verdict.entry.label for verdict in each}) > 1]
     for alike in straddling[:MOST_ALIKE]:
-        yield f"nearly the same photo in several classes: {some([verdict.entry.name for verdict in alike])}"
+        what = "photos of one group" if of_one_group(alike) else "nearly the same photo"
+        yield f"{what} in several classes: {some([verdict.entry.name for verdict in alike])}"
     if len(straddling) > MOST_ALIKE:
-        yield f"nearly the same photo in several classes: {len(straddling) - MOST_ALIKE} more groups"
+        yield f"nearly the same photo, or photos of one group, in several classes: {len(straddling) - MOST_ALIKE} more"
     if checkup.others:
         yield f"left alone, no photos: {some(checkup.others)}"
+
+
+def of_one_group(alike: Iterable[Verdict]) -> bool:
+    """Whether a list puts these photos into one group."""
+    groups = {verdict.entry.group for verdict in alike}
+    return len(groups) == 1 and "" not in groups
 
 
 def some(names: Iterable[str], most: int = 5) -> str:

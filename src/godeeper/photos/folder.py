@@ -24,7 +24,7 @@ class Entry:
     """A ``file`` in a ``folder``, and its class: that folder relative to the root, empty in the root itself.
 
     ``split``: the set that the user put it in (train, validation or test), if any; ``group``: what stays in one set with it;
-    ``shown``: its path from the root, where that is not its class and its name.
+    ``shown``: its path from the root, where that is not its class and its name.  ``listed``: a list names it as a photo.
 
     Text, which all files of a folder share: tens of thousands of ``Path`` objects are felt.
     """
@@ -35,6 +35,7 @@ class Entry:
     split: str = ""
     group: str = ""
     shown: str = ""
+    listed: bool = False
 
     @property
     def path(self) -> Path:
@@ -49,7 +50,7 @@ class Entry:
     @property
     def hidden(self) -> bool:
         """A file of the system's or out of people's sight: nobody means it as a photo."""
-        return self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES
+        return not self.listed and (self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES)
 
     @property
     def suffix(self) -> str:
@@ -58,8 +59,8 @@ class Entry:
 
     @property
     def named_photo(self) -> bool:
-        """It is called like a photo, whatever it holds."""
-        return self.suffix.lower() in PHOTO_SUFFIXES
+        """It is called like a photo, whatever it holds; or somebody says that it is one."""
+        return self.listed or self.suffix.lower() in PHOTO_SUFFIXES
 
 
 def read_folder(folder: Path) -> list[Entry]:

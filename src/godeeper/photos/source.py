@@ -1,12 +1,10 @@
 """Where the photos of a training come from: a folder of class folders, a list of paths and labels, or a zip.
 
-A folder may be split already: ``train``, ``val`` and ``test`` (also ``training``, ``valid``, ``validation``, ``testing``, in
-any case) with the class folders inside.  See ``table`` for lists and ``zipped`` for zips.
+A folder may be split already, see ``sets``.  See ``table`` for lists and ``zipped`` for zips.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,15 +12,10 @@ from pathlib import Path
 
 from ..errors import OptionError
 from .folder import Entry, empty_folders, read_folder
+from .sets import SETS, SPLITS, find_layout, flat_sets, layout_notes, repeated_notes, set_named
 from .table import ENDINGS as LISTS
 from .table import read_table
 from .zipped import unzipped
-
-SPLITS = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""A folder's name, in any case, or the word in a list -> the set."""
 
 FEW = 5  # empty folders that are named
 ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -97,23 +90,32 @@ def from_folder_and_list(folder: Path, labels: Path) -> Source:
 def from_folder(place: Path, folder: Path) -> Source:
     """A folder of class folders, split or not."""
     entries = read_folder(folder)
-    parts = Counter(split_of(entry) for entry in entries if has_class(entry))
-    tops = {entry.label.partition("/")[0] for entry in entries if entry.label}
-    parts.pop("", None)
-    if not is_layout(parts, tops):
-        check_flat(place, tops)
-        return Source(place, folder, tuple(entries), tuple(empty_notes(folder)))
+    layout = find_layout(entries)
+    if layout is None:
+        check_flat(place, entries)
+        return Source(place, folder, tuple(entries), (*repeated_notes(entries), *empty_notes(folder)))
+    parts = layout.counts(entries)
     if not parts["train"]:
         raise OptionError(
-            f"{place}: there is {' and '.join(sorted(tops))}, and no folder train; expected train/CLASS/… and perhaps test/CLASS/…"
+            f"{place}: there is {' and '.join(part for part in SETS if parts[part])}, and no folder train; "
+            "expected train/CLASS/… and perhaps test/CLASS/…"
         )
-    kept = tuple(entry for entry in entries if not entry.label or set_named(entry.label.partition("/")[0]))
+    kept = (entry for entry in entries if layout.split_of(entry) or not any(layout.parts(entry)))
     return Source(
         place,
         folder,
-        tuple(sorted(map(in_set, kept), key=lambda entry: (entry.label, entry.name))),
-        (*layout_notes(entries, parts), *empty_notes(folder)),
+        tuple(sorted(map(layout.in_set, kept), key=lambda entry: (entry.label, entry.name))),
+        (*layout_notes(layout, entries), *empty_notes(folder)),
     )
+
+
+def check_flat(place: Path, entries: Sequence[Entry]) -> None:
+    """Raise where sets hold photos and no class folders."""
+    tops = {entry.label.partition("/")[0] for entry in entries if entry.label}
+    if len(tops) > 1 and all(map(set_named, tops)):
+        raise OptionError(
+            f"{place}: the photos in {', '.join(flat_sets(entries))} are in no class; expected class folders inside, like train/CLASS/photo.jpg"
+        )
 
 
 def empty_notes(folder: Path) -> Iterator[str]:
@@ -123,61 +125,3 @@ def empty_notes(folder: Path) -> Iterator[str]:
         names = ", ".join(empty[:FEW])
         more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
         yield f"empty folders, which are no classes: {names}{more}"
-
-
-def set_named(name: str) -> str:
-    """The set that a folder's name means; empty for other names."""
-    return SPLITS.get(name.casefold(), "")
-
-
-def split_of(entry: Entry) -> str:
-    """The set that an entry's first folder means."""
-    return set_named(entry.label.partition("/")[0])
-
-
-def has_class(entry: Entry) -> bool:
-    """Whether the file is in a folder inside another one."""
-    return "/" in entry.label and not entry.hidden
-
-
-def is_layout(parts: Counter[str], tops: set[str]) -> bool:
-    """Whether class folders lie in folders of two sets, or in one that is the only folder."""
-    return len(parts) > 1 or (len(parts) == 1 and len(tops) == 1)
-
-
-def check_flat(place: Path, tops: set[str]) -> None:
-    """Raise where sets hold photos and no class folders."""
-    if len(tops) > 1 and all(map(set_named, tops)):
-        folders = ", ".join(sorted(tops))
-        raise OptionError(
-            f"{place}: the photos in {folders} are in no class; expected class folders inside, like train/CLASS/photo.jpg"
-        )
-
-
-def in_set(entry: Entry) -> Entry:
-    """The entry with its class and its set apart; a photo in ``train`` itself has no class."""
-    _, _, label = entry.label.partition("/")
-    return replace(entry, label=label, split=split_of(entry), shown=entry.name)
-
-
-def layout_notes(entries: Sequence[Entry], parts: Counter[str]) -> Iterator[str]:
-    """What people should know of a split folder."""
-    counts = ", ".join(
-        f"{count} {part}"
-        for part, count in sorted(parts.items(), key=lambda each: list(SPLITS.values()).index(each[0]))
-    )
-    yield f"the folder is split already ({counts}), and that is kept: {meaning(parts)}"
-    beside = Counter(entry.label.partition("/")[0] for entry in entries if entry.label and not split_of(entry))
-    if beside:
-        names = ", ".join(f"{name}/ ({count})" for name, count in sorted(beside.items())[:5])
-        yield f"left out, since they are beside the sets: {names}{' and more' * (len(beside) > 5)}; move them into train/ to use them"
-
-
-def meaning(parts: Counter[str]) -> str:
-    """What is done with the sets that are there."""
-    test = (
-        "test photos take no part in training or in any choice"
-        if parts["test"]
-        else "there is no test set, so the test is chosen as for any folder"
-    )
-    return f"{test}{'; validation photos train, since choices are made by cross-validation' if parts['validation'] else ''}"

@@ -22,6 +22,7 @@ LIKELY = {
     "path": ("file", "filename", "file_name", "image", "image_path", "photo", "filepath", "name"),
     "label": ("class", "labels", "category", "target", "y"),
 }
+LONGEST_LABEL = 255  # as names of folders
 MOST = 3  # faulty lines named
 
 
@@ -45,7 +46,8 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
     )
     twice = len(rows) - len(unique)
     sets = sorted({entry.split for entry in entries if entry.split})
-    notes = [f"{twice} lines name a photo again; each is used once"] if twice else []
+    again = "line names a photo" if twice == 1 else "lines name photos"
+    notes = [f"{twice} {again} again; each is used once"] if twice else []
     if sets:
         notes.append(
             f"the list says which photos are in which set ({', '.join(sets)}), and that is kept; validation photos train"
@@ -120,14 +122,16 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
         return f"no label for {quoted(path)}" if not label else f"the label {quoted(label)} is no class name"
     if split and split.casefold() not in splits:
         return f"split is {quoted(split)}; expected train, val or test"
-    if not is_there(place.parent / path):
+    if len(label) > LONGEST_LABEL:
+        return f"the label {quoted(label)} has {len(label)} characters; expected at most {LONGEST_LABEL}"
+    if not is_there(located(place, path)):
         return f"no file {quoted(path)} from the list's folder"
     return None
 
 
 def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> Entry:
     """One line as an entry."""
-    path = place.parent / row["path"]
+    path = located(place, row["path"])
     shown = PurePosixPath(row["path"].replace("\\", "/") if "\\" in row["path"] else row["path"])
     return Entry(
         str(path.parent),
@@ -136,4 +140,11 @@ def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
         splits.get(row.get("split", "").casefold(), ""),
         row.get("group", ""),
         str(shown),
+        listed=True,
     )
+
+
+def located(place: Path, path: str) -> Path:
+    """Where a list's photo is: a path written on Windows is understood on other systems too."""
+    there = place.parent / path
+    return there if "\\" not in path or is_there(there) else place.parent / path.replace("\\", "/")

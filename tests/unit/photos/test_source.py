@@ -90,11 +90,40 @@ def test_beside_the_sets(tmp_path: Path) -> None:
     assert "extra/ (1)" in source.notes[1]
 
 
+@pytest.mark.parametrize("name", ["data/{}/cat/1.png", "a/b c/{}/cat/1.png", "cat/{}/1.png", "data/cat/{}/1.png"])
+def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
+    """Sets are found inside of folders that hold everything, and inside of the class folders; names keep all folders."""
+    names = [name.format(part).replace("cat", label) for label in ("cat", "dog") for part in ("Train", "Val", "TEST")]
+    tree(tmp_path, *names)
+    splits = ["train", "validation", "test"] * 2
+    labels = ["cat"] * 3 + ["dog"] * 3
+    source = read(tmp_path)
+    assert table(source) == set(zip(names, labels, splits, strict=True))
+    assert "2 train, 2 validation, 2 test" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (["train_set/cat/1.png", "holdout/cat/2.png"], "'holdout/cat', 'train_set/cat' are different classes"),
+        (["train/cat/1.png", "train/dog/2.png", "bus/3.png"], "train/ is taken as a part of classes' names"),
+        (["cats/red/1.png", "dogs/brown/2.png"], None),
+        (["cat/train/1.png", "cat/red/2.png", "dog/test/3.png"], None),
+    ],
+)
+def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], note: str | None) -> None:
+    """Where classes of one name are in several folders, or a lone set is beside classes, a note says what is made of it."""
+    source = read(tree(tmp_path, *names))
+    assert {entry.split for entry in source.entries} == {""}
+    assert [note in each for each in source.notes if note] == [True] * bool(note)
+
+
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["test/cat/1.png", "val/cat/2.png"], "no folder train"),
-        (["train/1.png", "test/2.png"], "in no class"),
+        (["test/cat/1.png", "val/cat/2.png"], "there is validation and test, and no folder train"),
+        (["train/1.png", "test/2.png"], "the photos in test, train are in no class"),
+        (["train/cat/1.png", "train/dog/2.png", "test/3.png"], "the photos in test are in no class"),
     ],
 )
 def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: str) -> None:
@@ -173,6 +202,31 @@ def test_lists(tmp_path: Path, text: str) -> None:
     ]  # fmt: skip
 
 
+def test_windows_paths(tmp_path: Path) -> None:
+    """A list that was written on Windows names the same photos."""
+    tree(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "list.csv").write_text("path,label\n.\\cat\\1.png,cat\ndog\\2.png,dog\n")
+    assert table(read(tmp_path / "list.csv")) == {("cat/1.png", "cat", ""), ("dog/2.png", "dog", "")}
+
+
+def test_a_list_names_photos_whatever_they_are_called(tmp_path: Path) -> None:
+    """Files that a list names are photos or faults, also hidden ones and those that are called otherwise; none is passed over."""
+    tree(tmp_path, "cat/.1.png", "dog/2.png")
+    (tmp_path / "notes.txt").write_text("no photo")
+    (tmp_path / "list.csv").write_text("path,label\ncat/.1.png,cat\ndog/2.png,dog\nnotes.txt,dog\ncat,cat\n")
+    checkup = examine(tmp_path / "list.csv")
+    assert [verdict.entry.name for verdict in checkup.usable] == ["cat/.1.png", "dog/2.png"]
+    assert [verdict.entry.name for verdict in checkup.unusable] == ["cat", "notes.txt"]
+    assert not checkup.others
+
+
+def test_photos_of_one_group_are_not_called_alike(tmp_path: Path) -> None:
+    """Photos that only a list puts together are of one group, not nearly the same."""
+    tree(tmp_path, "cat/1.png", "dog/2.png")
+    (tmp_path / "list.csv").write_text("path,label,group\ncat/1.png,cat,g\ndog/2.png,dog,g\n")
+    assert "photos of one group in several classes: cat/1.png, dog/2.png" in examine(tmp_path / "list.csv").notes
+
+
 def test_groups_and_splits(tmp_path: Path) -> None:
     """A group is one group to the doctor; sets are kept; a line that is there twice counts once; absolute paths are taken."""
     tree(tmp_path, "1.png", "2.png", "3.png", "4.png")
@@ -183,7 +237,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     assert [entry.split for entry in source.entries] == [
         "validation" if entry.group == "h" else entry.split for entry in source.entries
     ]
-    assert "1 lines name a photo again" in source.notes[0]
+    assert "1 line names a photo again" in source.notes[0]
     checkup = examine(source)
     groups = {one.entry.name: checkup.groups[one.pixels_sha256 or ""] for one in checkup.verdicts}
     assert groups["1.png"] == groups["2.png"] != groups["3.png"]
@@ -205,6 +259,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
         ("path,label,split\n1.png,cat,train\n1.png,cat,test\n", "named before"),
         ("path,label,split\n1.png,cat,holdout\n", "expected train, val or test"),
         ('path,label\n"1.png,cat\n', "check its quotes"),
+        (f"path,label\n1.png,{'c' * 256}\n", "has 256 characters; expected at most 255"),
         ("path,label\n1.png,/cat\n", "no class name"),
         ("path,label\na\0b,cat\n", "path|CSV"),
         ("path,label\n" + "9.png,cat\n" * 9, "and 6 more lines"),
