@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from .embedded import CODE_POINTS, is_usual
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Conversion = Callable[[Image.Image], Image.Image]
 
 SAME_LEVELS = 2  # of 255: a profile that moves no colour of the probe further is sRGB in effect
 SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 SRGB_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02
 SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SAME_PRIMARIES = 0.005
-KEPT_PROFILES = 16
+KEPT_PROFILES, KEPT_BYTES = 16, 1 << 20  # so many conversions, of profiles up to this size
 
 
 def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -32,6 +36,10 @@ def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
         converted = through_profile(colour, profile, notes)
         if converted is not None:
             return converted
+    elif "icc_profile" in image.info:
+        notes.append("unusable colour profile ignored (a part of it is missing or damaged)")
+    elif CODE_POINTS in image.info:
+        note_code_points(image.info[CODE_POINTS], notes)
     elif "srgb" not in image.info:
         colour = through_gamma(colour, image.info, notes)
     if colour.mode == "CMYK":
@@ -50,10 +58,11 @@ def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Ima
         if SPACES.get(space) != image.mode:
             notes.append(f"colour profile ignored: it is for {space}, the photo is {image.mode}")
             return None
-        transform = transform_of(profile, image.mode)
-        if transform is None:
+        find = kept_conversion if len(profile) <= KEPT_BYTES else conversion_of
+        conversion = find(profile, image.mode)
+        if conversion is None:
             return None
-        converted = ImageCms.applyTransform(image, transform)
+        converted = conversion(image)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         notes.append(f"unusable colour profile ignored ({' '.join(str(error).split())[:100]})")
         return None
@@ -66,22 +75,48 @@ def described(profile: bytes) -> tuple[str, str]:
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
-    name = "".join(each for each in ImageCms.getProfileDescription(opened).strip() if each.isprintable())
-    return opened.profile.xcolor_space.strip(), name[:80] or "a profile without a name"
+    name, space = ImageCms.getProfileDescription(opened), opened.profile.xcolor_space
+    return printable(space) or "an unknown space", printable(name)[:80] or "a profile without a name"
 
 
-@lru_cache(KEPT_PROFILES)
-def transform_of(profile: bytes, mode: str) -> Any:
-    """The transform to sRGB; None where no colour of a probe moves by more than ``SAME_LEVELS``."""
+def printable(text: str) -> str:
+    """What of a profile's text does nothing to a terminal."""
+    return "".join(each for each in text.strip() if each.isprintable()).strip()
+
+
+def conversion_of(profile: bytes, mode: str) -> Conversion | None:
+    """The conversion to sRGB; None where no colour of a probe moves by more than ``SAME_LEVELS``."""
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
-    transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
+    flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+    transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB", flags=flags)
     if mode == "CMYK":
-        return transform
+        return partial(apply_transform, transform)
     colours = probe(mode)
-    moved = np.asarray(ImageCms.applyTransform(colours, transform), int) - np.asarray(colours.convert("RGB"), int)
-    return None if np.abs(moved).max() <= SAME_LEVELS else transform
+    converted = apply_transform(transform, colours)
+    moved = np.asarray(converted, int) - np.asarray(colours.convert("RGB"), int)
+    if np.abs(moved).max() <= SAME_LEVELS:
+        return None
+    return partial(apply_transform, transform) if mode == "RGB" else partial(apply_table, converted)
+
+
+def apply_transform(transform: Any, image: Image.Image) -> Image.Image:
+    """``image`` in sRGB."""
+    from PIL import ImageCms
+
+    converted = ImageCms.applyTransform(image, transform)
+    if converted is None:
+        raise ValueError("cannot convert the photo")
+    return converted
+
+
+def apply_table(converted: Image.Image, image: Image.Image) -> Image.Image:
+    """``image`` in sRGB, each of the 256 greys as it was converted: LittleCMS is off by 10 levels where it samples a steep curve itself."""
+    return Image.merge("RGB", [image.point(list(channel.tobytes())) for channel in converted.split()])
+
+
+kept_conversion = lru_cache(KEPT_PROFILES)(conversion_of)
 
 
 def probe(mode: str) -> Image.Image:
@@ -92,6 +127,14 @@ def probe(mode: str) -> Image.Image:
     levels = np.linspace(0, 255, 9).round().astype(np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     return Image.fromarray(np.concatenate([np.repeat(greys[:, None], 3, axis=1), cube])[None])
+
+
+def note_code_points(points: tuple[int, int], notes: list[str]) -> None:
+    """A colour space that a PNG (cICP) or AVIF (nclx) names by numbers is not followed, only noted."""
+    if not is_usual(points):
+        notes.append(
+            f"colour space ignored, taken for sRGB (primaries {points[0]}, transfer function {points[1]} of ITU-T H.273)"
+        )
 
 
 def near_srgb(primaries: tuple[float, ...]) -> bool:

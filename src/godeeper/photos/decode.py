@@ -19,6 +19,7 @@ from PIL import Image
 from ..errors import PhotoError
 from ..visible import escaped
 from .colour import to_srgb
+from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
 from .jpeg import END_NOTE, decode_2015, decode_jpeg, lacks_end, with_end_marker
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 WHITE = (255, 255, 255)
-COLOUR_INFO = ("icc_profile", "gamma", "chromaticity", "srgb")
-CUT = "16 bits cut to 8"
+COLOUR_INFO = ("icc_profile", "gamma", "chromaticity", "srgb", CODE_POINTS)
+CUT, ROUNDED = "16 bits cut to 8", "16 bits rounded to 8"
 OTHER_WARNING = "damaged metadata ignored"
 WARNINGS = (
     ("exif", "unreadable EXIF ignored"),
@@ -155,6 +156,7 @@ def decode_bytes(
             whole = with_end_marker(data) or refuse_cut(label)
             image = open_photo(whole, label)
             notes.append(END_NOTE)
+        notes += [TEXT_NOTE] if DROPPED_TEXT in image.info else []
         notes += [] if least_side is None else reduce_jpeg(image, least_side)
         if is_jpeg:
             image = decode_jpeg(whole, image, notes)
@@ -256,7 +258,18 @@ def depth_notes(image: Image.Image) -> list[str]:
     deep = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK") and any(
         ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
     )
+    if (
+        image.format == "PPM"
+        and image.mode == "RGB"
+        and any(most_value(tile) > 255 for tile in getattr(image, "tile", ()))
+    ):
+        return [ROUNDED]
     return [CUT] if deep else []
+
+
+def most_value(tile: Any) -> int:
+    """The level of white in a PPM that is not loaded yet; 255 where the file need not say."""
+    return int(tile[3][1]) if isinstance(tile[3], tuple) and len(tile[3]) > 1 else 255
 
 
 def turned_by_pillow(image: Image.Image) -> int:
@@ -314,7 +327,7 @@ def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise PhotoError(f"{label}: holds 32-bit values from {values.min()} to {values.max()}; expected 8 or 16 bits")
-    notes.append("16 bits rounded to 8")
+    notes.append(ROUNDED)
     narrowed = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int) and (values == transparent).any():

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
 TOGETHER = 512  # files whose findings are looked up and remembered together
-FINDING_RECIPE = 3  # goes up when the same file gives another finding
+FINDING_RECIPE = 4  # goes up when the same file gives another finding
 
 
 @dataclass(frozen=True, slots=True)

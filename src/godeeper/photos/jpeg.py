@@ -23,6 +23,13 @@ SCAN = 0xDA
 MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # not a scan's own 255, padding, or a marker that has no content
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+LS = 0xF7
+UNUSUAL = (
+    dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "a lossless JPEG")
+    | dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "a hierarchical JPEG")
+    | {LS: "a JPEG-LS"}
+)
+DEEP, SHORTEST_FRAME = {12, 16}, 9  # bits a colour; bytes of a frame of one colour
 COEFFICIENTS = 64
 APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 END_NOTE = "end marker missing, added; every pixel is there"
@@ -179,6 +186,18 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 def components(data: bytes) -> int:
     """How many colours the frame has; 0 if there is no frame."""
     return next((content[5] for marker, content, _ in segments(data) if marker in FRAMES), 0)
+
+
+def unusual_kind(data: bytes) -> str | None:
+    """What a JPEG is whose kind the decoder does not know; None for others, and where the header is cut short."""
+    try:
+        frame = next(((marker, content) for marker, content, _ in segments(data) if marker in FRAMES | {LS}), None)
+    except IndexError:
+        return None
+    if frame is None or len(frame[1]) < SHORTEST_FRAME:
+        return None
+    bits = frame[1][0]
+    return f"a JPEG of {bits} bits a colour" if bits in DEEP and frame[0] not in UNUSUAL else UNUSUAL.get(frame[0])
 
 
 def all_scans(data: bytes) -> bool:

@@ -14,7 +14,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import PhotoError
 from ..files import NOT_A_FILE, open_regular
+from .embedded import prepared, scale_transparency
 from .formats import BY_NAME, FORMATS, PROMISED, RAW, SAME_FORMAT, describe, identify
+from .jpeg import unusual_kind
 from .raw import is_raw
 
 EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
@@ -62,8 +64,17 @@ def open_photo(data: bytes, label: str) -> Image.Image:
         )
     if kind == "TIFF" and is_raw(data):
         raise PhotoError(f"{label}: {RAW}")
+    if kind == "JPEG" and (unusual := unusual_kind(data)):
+        raise PhotoError(
+            f"{label}: is {unusual}, which godeeper does not decode; save it as an ordinary JPEG or as PNG"
+        )
     try:
-        return open_as(kind, io.BytesIO(data))
+        content, found = prepared(kind, data)
+        image = open_as(kind, io.BytesIO(content))
+        for key, value in found.items():
+            image.info[key] = value
+        scale_transparency(image)
+        return image
     except Image.DecompressionBombError:
         raise too_large(label) from None
     except UnidentifiedImageError:

@@ -68,14 +68,18 @@ def remarks(image: Image.Image) -> tuple[str, ...]:
 
 
 def measures(image: Image.Image) -> list[tuple[Kind, float]]:
-    """The values that are judged; an empty photo is not also dark or blurred; a small one, or one without edges, is not blurred."""
+    """The values that are judged; an empty photo is not also dark or blurred; a small one, or one without edges, is not blurred.
+
+    Above the threshold a value may be a lower bound: what decides nothing more is not computed.
+    """
     side = min(image.size)
     small = averaged(image)
-    found = [(TINY, float(side)), (EMPTY, deviation(small))]
+    grey = small.convert("L")
+    counts = np.array(grey.histogram())
+    found = [(TINY, float(side)), (EMPTY, spread(small, counts))]
     if found[-1][1] < EMPTY.least:
         return found
-    grey = small.convert("L")
-    reached = np.cumsum(grey.histogram()) >= grey.width * grey.height * DARK_PERCENTILE / 100
+    reached = np.cumsum(counts) >= grey.width * grey.height * DARK_PERCENTILE / 100
     found.append((DARK, float(reached.argmax())))
     sharpest = sharpness(np.asarray(grey)) if side >= SHARP_SIDE else None
     return found if sharpest is None else [*found, (BLURRED, sharpest)]
@@ -89,24 +93,48 @@ def averaged(image: Image.Image) -> Image.Image:
     return image.reduce(2) if factor > 1 else image
 
 
-def deviation(image: Image.Image) -> float:
-    """The standard deviation of the levels of the channel where it is greatest."""
+def spread(image: Image.Image, grey: NDArray[np.int64]) -> float:
+    """The standard deviation of the levels of the channel where it is greatest; ``grey``: how many pixels are of each grey.
+
+    Grey is a mean of the channels, so it varies no more than one of them does, its rounding (by half a level) aside.
+    """
+    least = float(deviations(grey[None])[0]) - 0.5
+    return least if least >= EMPTY.least else float(deviations(np.reshape(image.histogram(), (-1, 256))).max())
+
+
+def deviations(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(C,) standard deviations of levels, for (C, 256) numbers of pixels."""
     levels = np.arange(256)
-    shares = np.reshape(image.histogram(), (-1, 256)) / (image.width * image.height)
-    return float(np.sqrt(np.maximum(shares @ levels**2 - (shares @ levels) ** 2, 0).max()))
+    pixels = counts.sum(axis=1)
+    mean, square = counts @ levels / pixels, counts @ levels**2 / pixels
+    found: NDArray[np.float64] = np.sqrt(np.maximum(square - mean**2, 0))
+    return found
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float | None:
     """The steepest step between neighbours within a block as a share of the block's contrast; None where no block has any.
 
     The sharpest block counts: a face before a soft background is a sharp photo, and a clear sky has no edge to judge.
+    Once a block is sharp enough the others are left out.
     """
-    rows, columns = grey.shape[0] // BLOCK, grey.shape[1] // BLOCK
-    parts = grey[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
-    blocks = parts.reshape(-1, BLOCK, BLOCK).astype(np.int16)
-    contrast = np.ptp(blocks.reshape(len(blocks), -1), axis=1)
-    blocks, contrast = blocks[contrast >= CONTRAST], contrast[contrast >= CONTRAST]
-    if not len(blocks):
+    sharpest = None
+    for top in range(0, grey.shape[0] - BLOCK + 1, BLOCK):
+        found = row_sharpness(grey[top : top + BLOCK])
+        if found is not None:
+            sharpest = max(found, sharpest or 0.0)
+            if sharpest >= BLURRED.least:
+                break
+    return sharpest
+
+
+def row_sharpness(grey: NDArray[np.uint8]) -> float | None:
+    """The same of one row of blocks: (BLOCK, W)."""
+    columns = grey.shape[1] // BLOCK
+    blocks = grey[:, : columns * BLOCK].astype(np.int16).reshape(BLOCK, columns, BLOCK)
+    contrast = (blocks.max(axis=0) - blocks.min(axis=0).min(axis=1, keepdims=True)).max(axis=1)  # (columns,)
+    judged = contrast >= CONTRAST
+    if not judged.any():
         return None
-    steps = [np.abs(np.diff(blocks, axis=axis)).reshape(len(blocks), -1).max(axis=1) for axis in (1, 2)]
-    return float((np.maximum(*steps) / contrast).max())
+    down = np.abs(blocks[1:] - blocks[:-1]).max(axis=0).max(axis=1)
+    along = np.abs(blocks[..., 1:] - blocks[..., :-1]).max(axis=0).max(axis=1)
+    return float((np.maximum(down, along)[judged] / contrast[judged]).max())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from .embedded import boxes, png_chunks
 from .jpeg import LOST, components, warned
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def check_whole(image: Image.Image, data: bytes) -> None:
     elif image.format == "WEBP":
         check_end(last_of(data, webp_chunks(data), (b"VP8 ", b"VP8L", b"ANMF")))
     elif image.format == "AVIF":
-        check_end(last_of(data, avif_boxes(data), (b"mdat",)))
+        check_end(last_of(data, list(boxes(data, 0, len(data))), (b"mdat",)))
     elif image.format == "PNG":
         png_data(data)
 
@@ -55,21 +56,6 @@ def webp_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     return found
 
 
-def avif_boxes(data: bytes) -> list[tuple[bytes, int, int]]:
-    """(kind, start, end) of each box's content."""
-    found, place = [], 0
-    while place + 16 <= len(data):
-        size, head = int.from_bytes(data[place : place + 4]), 8
-        if size == 1:
-            size, head = int.from_bytes(data[place + 8 : place + 16]), 16
-        size = size or len(data) - place
-        if size < head:
-            break
-        found.append((data[place + 4 : place + 8], place + head, place + size))
-        place += size
-    return found
-
-
 def check_rows(image: Image.Image, data: bytes) -> None:
     """Raise where a PNG's image data hold less than its rows need.  Pillow leaves these black, so only then is it counted."""
     if image.format != "PNG":
@@ -84,16 +70,14 @@ def check_rows(image: Image.Image, data: bytes) -> None:
 
 def png_data(data: bytes) -> bytes:
     """The image data; raises ``ValueError`` where a part differs from its check sum."""
-    place, parts = 8, []
-    while place + 12 <= len(data):
-        end = place + 8 + int.from_bytes(data[place : place + 4])
-        if data[place + 4 : place + 8] == b"IDAT":
-            if zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
+    parts: list[bytes] = []
+    for kind, start, end in png_chunks(data):
+        if kind == b"IDAT":
+            if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
                 raise ValueError("its image data differ from their check sum")
-            parts.append(data[place + 8 : end])
+            parts.append(data[start:end])
         elif parts:
             break
-        place = end + 4
     return b"".join(parts)
 
 

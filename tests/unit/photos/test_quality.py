@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from tests.conftest import ROOT
 
 from godeeper.photos.doctor import examine
-from godeeper.photos.quality import KINDS, remarks
+from godeeper.photos.quality import BLOCK, BLURRED, CONTRAST, EMPTY, KINDS, averaged, remarks
 
 
 def kinds(image: Image.Image) -> list[str]:
@@ -67,6 +67,27 @@ def test_each_kind(photo: Image.Image) -> None:
     assert kinds(photo.resize((32, 32))) == []
     assert kinds(Image.new("RGB", (1, 1))) == ["tiny", "empty"]
     assert kinds(photo.resize((3000, 3))) == ["tiny"]
+
+
+def test_values_that_are_said_are_those_of_the_whole_photo(photo: Image.Image) -> None:
+    """What need not be computed is left out, but a remark has the exact value: here they are computed in full."""
+    for radius in (3, 4, 6, 9):
+        blurred = photo.filter(ImageFilter.GaussianBlur(radius))
+        grey = np.asarray(averaged(blurred).convert("L"), int)
+        rows, columns = (side // BLOCK for side in grey.shape)
+        cells = grey[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+        shares = [
+            max(np.abs(np.diff(cell, axis=0)).max(), np.abs(np.diff(cell, axis=1)).max()) / np.ptp(cell)
+            for cell in cells.reshape(-1, BLOCK, BLOCK)
+            if np.ptp(cell) >= CONTRAST
+        ]
+        assert remarks(blurred) == ((BLURRED.remark(max(shares)),) if shares and max(shares) < BLURRED.least else ())
+    for spread in range(1, 12):
+        levels = np.random.default_rng(spread).integers(90, 90 + spread, (100, 120, 1))
+        flat = np.concatenate([np.full_like(levels, 90), levels, np.full_like(levels, 9)], axis=2).astype(np.uint8)
+        exact = float(flat.std(axis=(0, 1)).max())
+        said = [remark for remark in remarks(Image.fromarray(flat)) if EMPTY.says(remark)]
+        assert said == ([EMPTY.remark(exact)] if exact < EMPTY.least else [])
 
 
 def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:
