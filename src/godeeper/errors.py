@@ -24,6 +24,7 @@ line prints it and exits with 2; the web page answers 4xx with it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 LONGEST_QUOTE = 80  # characters of an input that a message repeats
@@ -110,7 +111,8 @@ class OutputError(GodeeperError):
 
 
 def quoted(text: object) -> str:
-    """``text`` in quotes for a message: control characters escaped, and cut where it is long."""
+    """``text``, or a path, in quotes for a message: control characters escaped, and cut where it is long."""
+    text = os.fspath(text) if isinstance(text, os.PathLike) else text
     whole = str(text)
     if len(whole) <= LONGEST_QUOTE:
         return repr(text)

@@ -119,8 +119,9 @@ class NpzWriter:
             shutil.copyfileobj(part, member, 1 << 20)
 
     def close(self) -> None:
-        """Remove the arrays' parts."""
-        self.stack.close()
+        """Remove the arrays' parts; that their last bytes cannot be written any more is no matter."""
+        with suppress(OSError):
+            self.stack.close()
 
 
 class ParquetWriter:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import arguments
-from .blueprint.address import Tensor, parse_all, resolve, resolve_one
+from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
@@ -196,7 +196,7 @@ class Network:
 
     def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
         """What to look at: all that is named, and of a pattern, those that ``shows``."""
-        texts = [addresses] if isinstance(addresses, str) else addresses
+        texts = as_texts(addresses)
         tensors = resolve(self.blueprint, texts)
         plain = [each.text for each in parse_all(texts) if not each.is_pattern]
         named = set(resolve(self.blueprint, plain))

@@ -58,12 +58,12 @@ class Outputs:
 
     def claim_folder(self, folder: Path) -> None:
         """Raise ``OutputError`` unless files can be written in ``folder``, or it can be made."""
-        check_writable(folder.resolve())
+        check_writable(resolved(folder))
 
     def place(self, path: Path) -> Path:
         """Where a file will be: ``path``, links followed; raises ``OutputError`` unless it may be written there."""
+        place = resolved(path)
         try:
-            place = path.resolve()
             path.lstat()
         except FileNotFoundError:
             return place
@@ -103,7 +103,7 @@ class Outputs:
 
     def fits(self, path: Path, photo_sha256: str) -> bool:
         """Whether no picture of another photo has this name, nor one that this command has made."""
-        return path.resolve() not in self.staged and photo_of(path) in (None, photo_sha256)
+        return resolved(path) not in self.staged and photo_of(path) in (None, photo_sha256)
 
     def add(self, path: Path, payload: bytes) -> None:
         """The content of a file, which appears with all the others."""
@@ -218,6 +218,14 @@ def check_writable(folder: Path) -> None:
     finally:
         with suppress(OSError):
             probe.unlink()
+
+
+def resolved(path: Path) -> Path:
+    """``path`` with links followed; ``OutputError`` for a loop of links, a NUL, or where the working folder was removed."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise unwritable(path, error if isinstance(error, OSError) else OSError(str(error))) from None
 
 
 def same(status: os.stat_result, path: str) -> bool:

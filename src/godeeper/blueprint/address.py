@@ -136,11 +136,25 @@ def check_length(text: str, name: str, inside: str) -> None:
 def resolve(network: Network, texts: str | Iterable[str]) -> tuple[Tensor, ...]:
     """The tensors that the addresses or patterns mean, in the order given, each once."""
     found: dict[tuple[int, Stage | None, tuple[int, ...] | None], Tensor] = {}
-    for reference in parse_all([texts] if isinstance(texts, str) else texts):
+    for reference in parse_all(as_texts(texts)):
         for site, stage in match_pattern(network, reference) if reference.is_pattern else [look_up(network, reference)]:
             tensor = reference.tensor(site, stage)
             found.setdefault((site.index, stage, tensor.channels), tensor)
     return tuple(found.values())
+
+
+def as_texts(texts: object) -> list[str]:
+    """One address or several as a list; raises ``AddressError`` for what is no text."""
+    alone = isinstance(texts, (str, bytes))
+    found: list[object] = list(texts) if isinstance(texts, Iterable) and not alone else [texts]
+    return [as_text(each) for each in found]
+
+
+def as_text(address: object) -> str:
+    """``address`` if it is text; raises ``AddressError``."""
+    if not isinstance(address, str):
+        raise AddressError(f"{quoted(address)} is no address: expected text, such as 'mixed/tower_2/conv'")
+    return address
 
 
 def parse_all(texts: Iterable[str]) -> list[Reference]:

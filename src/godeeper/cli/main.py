@@ -91,7 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return STOPPED
     except ReaderLeft:
         return DONE
+    except FileNotFoundError:
+        if is_somewhere():
+            raise
+        complain("godeeper: the working folder was removed; change to another one")
+        return NOTHING_DONE
     return code
+
+
+def is_somewhere() -> bool:
+    """Whether the working folder is still there."""
+    try:
+        os.getcwd()  # noqa: PTH109 (no path is wanted)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def run_command(given: Sequence[str]) -> int:

@@ -154,11 +154,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise ValueError("requires y to be passed, but the target y is None: give a label for each photo")
         y = column_or_1d(y, warn=True)
         check_consistent_length(photos, y)
-        check_classification_targets(y)
+        check_labels(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         names = tuple(map(str, self.classes_.tolist()))
-        if len(names) < 2:
-            raise ValueError(f"y holds 1 class ({names[0]!r}): expected labels of two classes or more")
         network = opened(self)
         hashes, values = looked_at(network, photos, self.addresses(network))
         head, self.selection_ = fitted(self, values, labels, np.unique(hashes, return_inverse=True)[1], names)
@@ -225,6 +223,22 @@ def check_parameters(seed: Any, strength: Any) -> None:
     arguments.seed(seed)
     if strength is not None and not (isinstance(strength, (int, float)) and 0 < strength < float("inf")):
         raise OptionError(f"strength={strength!r}: expected a number above 0, or None to choose one")
+
+
+def check_labels(y: NDArray[Any]) -> None:
+    """Raise ``ValueError`` unless these are the labels of two classes or more, none of them missing."""
+    missing = [number for number, label in enumerate(y.tolist()) if label is None or label != label]
+    if missing:
+        raise ValueError(f"y[{missing[0]}] is missing ({y[missing[0]]}): expected a label for each photo")
+    try:
+        sorted(set(y.tolist()))
+    except TypeError:
+        kinds = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
+        raise ValueError(f"y holds labels of several types ({kinds}): expected one, such as str") from None
+    check_classification_targets(y)
+    classes = len(set(y.tolist()))
+    if classes < 2:
+        raise ValueError(f"y holds {classes} class{'es' * (classes != 1)}: expected labels of two classes or more")
 
 
 def several(photos: Any) -> list[Any]:

@@ -204,3 +204,10 @@ def test_comparing_with_near_names_is_bounded() -> None:
     with pytest.raises(UnknownAddress) as caught:
         resolve(NETWORK, "mixed_4/tower_1/" + "conv_4/" * 30)
     assert len(caught.value.nearest) <= 5
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"mixed/join", 1.5, ["mixed/join", 5], {"mixed/join": 1}.values()])
+def test_addresses_that_are_no_text(wrong: object) -> None:
+    """Anything but text is refused in one line."""
+    with pytest.raises(AddressError, match="is no address: expected text"):
+        resolve(NETWORK, wrong)  # type: ignore[arg-type]  # the wrong type is the point

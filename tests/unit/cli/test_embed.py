@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -126,3 +127,22 @@ def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
     copy.write_bytes(net.weights.path.read_bytes())
     assert recommended(net) == "mixed_4/join"
     assert recommended(load(weights=copy)) == "mixed_10/join"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on files' sizes")
+def test_a_full_disk(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A disk that fills up is one line, and nothing is left."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    out = tmp_path / "new" / "photos.npz"
+    words = ["embed", str(folder), "--out", str(out), "--features", "mixed/join"]
+    assert main(words) == 1  # one photo is broken; what the cache keeps is written without a limit
+    shutil.rmtree(out.parent)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        assert main(words) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"godeeper: cannot write {out}: File too large" in capsys.readouterr().err
+    assert not out.parent.exists()

@@ -146,3 +146,9 @@ def test_out_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["map"])
     assert "--out" in capsys.readouterr().err
+
+
+def test_an_ending_that_is_no_format(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the file as it was written."""
+    assert main(["map", "--out", "a b"]) == 2
+    assert "cannot tell the format of 'a b': expected" in capsys.readouterr().err

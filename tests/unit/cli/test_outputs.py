@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from godeeper.cli.main import main
+
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
 
@@ -143,3 +145,28 @@ def test_two_photos_of_one_name(run: Run, here: Path) -> None:
         for photo in ("photo.jpg", "x/photo.jpg")
     }
     assert len(pictures) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["peek", "{photo}", "mixed/tower_2/conv"],
+        ["map", "--out", "map.svg"],
+        ["poster", "{photo}", "--out", "poster"],
+        ["embed", "{photo}", "--out", "photo.npz"],
+    ],
+)
+def test_the_working_folder_was_removed(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that writes into a folder that is gone ends with one line."""
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30), (200, 60, 20)).save(photo)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main([word.format(photo=photo) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("godeeper: ")
+    assert said.count("\n") == 1

@@ -122,12 +122,19 @@ def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callabl
 @pytest.mark.parametrize(
     ("y", "reason"),
     [(None, "requires y"), (["a"] * 24, "1 class"), (["a", "b"], "inconsistent"), (np.linspace(0, 1, 24), "continuous"),
-     (np.zeros((24, 2)), "1d array")],
+     (np.zeros((24, 2)), "1d array"), (np.array([None, *["a", "b"] * 11, "a"], dtype=object), "y.0. is missing"),
+     (np.array([*["a", "b"] * 11, "a", np.nan], dtype=object), "y.23. is missing"), (np.array(["1", 1] * 12, dtype=object), "several types")],
 )  # fmt: skip
 def test_labels_that_are_none(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
     """Missing, of one class, too few, numbers on a scale, two columns: as scikit-learn says it."""
     with pytest.raises(ValueError, match=reason):
         PhotoClassifier(FIRST).fit(data[0], y)
+
+
+def test_no_photos() -> None:
+    """Nothing to learn from is an error of labels."""
+    with pytest.raises(ValueError, match="y holds 0 classes"):
+        PhotoClassifier(FIRST).fit([], [])
 
 
 @pytest.mark.parametrize(
