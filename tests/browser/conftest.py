@@ -117,6 +117,7 @@ def is_expected(line: str) -> bool:
     return line.startswith(
         (
             "Failed to load resource: the server responded with a status of 4",
+            "Failed to load resource: the server responded with a status of 502",
             "Failed to load resource: net::ERR_FAILED",
             "Framing '",
         )

@@ -20,7 +20,7 @@ from tests.browser.doing import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
 BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) {
   Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
@@ -164,3 +164,50 @@ def test_a_filter_that_comes_back_agrees(page: Page) -> None:
     page.go_back()
     assert page.get_by_label("Scale").input_value() == "filter"
     assert page.locator(".scene .map").get_attribute("opacity") == page.locator("#opacity").input_value()
+
+
+def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
+    """What a proxy says of a server that is away is not shown as what the server said."""
+    open_mosaic(page)
+    page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))
+    page.get_by_label("Scale").select_option("signed")
+    page.locator(".words", has_text="The server does not answer").wait_for()
+    assert page.get_by_label("Scale").input_value() == "shared"
+
+
+def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
+    """The first picture comes after another scale could not be had: it is shown, as the controls say."""
+    held: list[Route] = []
+    page.route("**/levels/**", lambda route: held.append(route))
+    page.route("**/api/photos/demo/tensors/**", lambda route: route.abort())
+    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv", wait_until="commit")
+    while not held:
+        page.wait_for_timeout(50)
+    page.get_by_label("Scale").select_option("signed")
+    page.locator(".words", has_text="does not answer").wait_for()
+    assert page.get_by_label("Scale").input_value() == "shared"
+    held[0].continue_()
+    wait_for_mosaic(page)
+    assert page.evaluate("document.querySelector('#mosaic canvas').width > 0")
+
+
+def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
+    """A server that is there and refuses, as one with a new token does, is not told to be away."""
+    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
+    page.route("**/api/health", lambda route: route.fulfill(status=401, json={"error": "the token is wanted"}))
+    page.get_by_label("Scale").select_option("signed")
+    page.locator("#problem", has_text="the token is wanted").wait_for()
+    assert page.get_by_label("Scale").input_value() == "filter"
+
+
+@pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: () => Promise.reject(new Error('denied')) }"])
+def test_names_where_nothing_can_be_copied(clipboard: str, page: Page) -> None:
+    """Without a clipboard, as over plain HTTP to another machine, no button promises one; a denied one is said."""
+    page.add_init_script(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }});")
+    open_mosaic(page)
+    button = page.locator("[data-copy]").first
+    if clipboard == "undefined":
+        assert button.evaluate("(element) => element.hidden")
+    else:
+        button.evaluate("(element) => element.click()")
+        page.locator("#problem", has_text="Select the name").wait_for()

@@ -21,7 +21,7 @@ from ..visible import escaped
 from .colour import to_srgb
 from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
-from .jpeg import END_NOTE, decode_2015, decode_jpeg, lacks_end, with_end_marker
+from .jpeg import END_NOTE, check_scans, decode_2015, decode_jpeg, lacks_end, with_end_marker
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
 from .sources import image_of_array, name_of_object, read_object
 from .warned import warnings_as_notes
@@ -120,11 +120,11 @@ def decode(
     with warnings_as_notes() as said, refusing(label):
         check_opened(image, label)
         notes: list[str] = []
-        upright, more = normalise(decode_opened(image, notes), label, background)
+        upright, more = normalise(decode_opened(image, notes, label), label, background)
     return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes([*notes, *more], said))
 
 
-def decode_opened(image: Image.Image, notes: list[str]) -> Image.Image:
+def decode_opened(image: Image.Image, notes: list[str], label: str) -> Image.Image:
     """An image that somebody opened, with the pixels of a JPEG that are still to come."""
     file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
@@ -133,6 +133,7 @@ def decode_opened(image: Image.Image, notes: list[str]) -> Image.Image:
     file.seek(0)
     data = file.read()
     file.seek(place)
+    check_scans(data, label)
     return decode_jpeg(data, image, notes)
 
 
@@ -152,6 +153,8 @@ def decode_bytes(
         notes = [] if path is None else suffix_notes(path, image.format or "")
         is_jpeg = SAME_FORMAT.get(image.format or "", image.format) == "JPEG"
         whole = data
+        if is_jpeg:
+            check_scans(data, label)
         if is_jpeg and lacks_end(data):
             whole = with_end_marker(data) or refuse_cut(label)
             image = open_photo(whole, label)

@@ -7,9 +7,12 @@ too: JPEGs that lack only their end marker, and JPEGs decoded as TensorFlow's ``
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+
+from ..errors import PhotoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +38,9 @@ APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 END_NOTE = "end marker missing, added; every pixel is there"
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 LOST = ("premature end", "bad huffman code", "bad arithmetic code", "instead of rst", "inconsistent progression")
+MOST_SCANS = 64
+"""Encoders write about ten; of a photo with four colours at most twenty."""
+
 HARMLESS = ("unknown adobe color transform", "unknown jfif revision", "invalid sos parameters")
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 LEFT_AT_END = "extraneous bytes before marker 0xd9"
@@ -198,6 +204,16 @@ def unusual_kind(data: bytes) -> str | None:
         return None
     bits = frame[1][0]
     return f"a JPEG of {bits} bits a colour" if bits in DEEP and frame[0] not in UNUSUAL else UNUSUAL.get(frame[0])
+
+
+def check_scans(data: bytes, label: str) -> None:
+    """Raise ``PhotoError`` for a JPEG of so many scans that a small file would take minutes: each goes over all its pixels."""
+    count = 0
+    with suppress(IndexError):  # what is cut short is told of elsewhere
+        for marker, _, _ in segments(data):
+            count += marker == SCAN
+            if count > MOST_SCANS:
+                raise PhotoError(f"{label}: a JPEG of more than {MOST_SCANS} scans; expected a photo: save it again")
 
 
 def all_scans(data: bytes) -> bool:

@@ -210,8 +210,12 @@ async def peek(request: Request) -> Response:
 
     async def looked() -> Response:
         peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
-        records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
-        return json_answer(peek_document(photo.name, peeks[0], records, laboratory.identity))
+
+        def recorded() -> Response:
+            records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
+            return json_answer(peek_document(photo.name, peeks[0], records, laboratory.identity))
+
+        return await laboratory.draw(recorded)
 
     return await unless_hung_up(request, looked())
 

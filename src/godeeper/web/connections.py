@@ -1,7 +1,7 @@
 """Connections: how many there may be, how long each may keep us waiting, and who goes when there are too many.
 
-A newcomer is always let in while somebody is idle: the longest idle connection of the client that has most is closed.  A
-reader that takes nothing, or next to nothing, of what is sent is hung up on; what waits to be read is bounded.
+A newcomer is always let in while somebody is idle or sends a body: of the client that has most, the longest idle connection
+is closed, or else the one that sends most slowly.  A reader that takes nothing, or next to nothing, of what is sent is hung up on; what waits to be read is bounded.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Connection(H11Protocol):
     taken = 0.0  # bytes that the client took since it began to be slow
     slow_since: float | None = None
     idle_since = 0.0
+    began = 0.0  # when the head of the last request was whole
+    came = 0  # bytes since then
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -67,7 +69,11 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Wait on while the head of a request is not whole; each head has its own time."""
+        earlier = self.cycle
         super().data_received(data)
+        if self.cycle is not earlier:
+            self.began, self.came = self.loop.time(), 0
+        self.came += len(data)
         if self.conn.their_state is not h11.IDLE:
             self.stop_waiting()
         elif self.waiting is None:
@@ -106,6 +112,15 @@ class Connection(H11Protocol):
     def is_idle(self) -> bool:
         """Whether nothing is asked on it, and nothing on its way."""
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.get_write_buffer_size()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the body of a request is on its way."""
+        return bool(self.conn.their_state is h11.SEND_BODY)
+
+    def pace(self, now: float) -> float:
+        """Bytes a second of the request that is on its way."""
+        return self.came / max(now - self.began, 1.0)
 
     def look(self, now: float, limits: Limits) -> None:
         """Hang up on a client that has been too slow to read for too long."""
@@ -153,12 +168,18 @@ class Crowd:
             [(greedy, _)] = counts.most_common(1)
         if greedy is not None:
             idle = [member for member in self.members if member.address == greedy and member.is_idle]
-            leaving = min(idle, key=lambda member: member.idle_since, default=newcomer)
+            leaving = min(idle, key=lambda member: member.idle_since, default=None) or self.slowest(greedy) or newcomer
             self.leave(leaving)
             leaving.transport.abort()
             if leaving is newcomer:
                 return
         self.members[newcomer] = None
+
+    def slowest(self, address: str) -> Connection | None:
+        """Of a client's requests on their way the slowest, None where there is none."""
+        sending = [member for member in self.members if member.address == address and member.is_sending]
+        now = asyncio.get_running_loop().time() if sending else 0.0
+        return min(sending, key=lambda member: member.pace(now), default=None)
 
     def leave(self, member: Connection) -> None:
         """Forget a connection."""

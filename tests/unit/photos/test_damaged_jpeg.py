@@ -173,3 +173,16 @@ def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
         except PhotoError:
             found += 1
     assert found > 10
+
+
+@pytest.mark.parametrize("end", [b"\xff\xd9", b""])
+def test_a_file_of_endless_scans_is_refused(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scan goes over all pixels, and costs a few bytes: too many are refused before anything is decoded."""
+    data = jpeg("progressive")
+    start = scans(data)[-1]
+    bomb = data[:start] + data[start:-2] * 100 + end
+    monkeypatch.setattr("simplejpeg.decode_jpeg", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(PhotoError, match=r"x\.jpg: a JPEG of more than 64 scans; expected .+"):
+        decode(bomb, name="x.jpg")
+    with pytest.raises(PhotoError, match="scans"), Image.open(io.BytesIO(bomb)) as opened:
+        decode(opened, name="x.jpg")

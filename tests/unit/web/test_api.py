@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,12 @@ from PIL import Image
 from tests.unit.web.client import BOUNDARY, form
 
 from godeeper.cli.main import main
+from godeeper.peek.capture import Peek
 from godeeper.peek.colour import table
 from godeeper.web.desk import json_answer
 
 if TYPE_CHECKING:
-    from tests.unit.web.client import Answer, Client
+    from tests.unit.web.client import Answer, Client, Field
     from tests.unit.web.conftest import Served
 
     from godeeper.network import Network
@@ -406,3 +408,20 @@ def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) ->
             heard += connection.recv(65536)
     assert b"turned to another photo" in heard
     assert served.laboratory.looks[first].done < len(served.laboratory.segments)
+
+
+def test_a_long_record_is_made_beside_the_event_loop(
+    client: Client, chelsea: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of many tensors takes a second: meanwhile others are served."""
+    makers: set[str] = set()
+    record = Peek.record
+
+    def noted(self: Peek, *arguments: Any) -> dict[str, Any]:
+        makers.add(threading.current_thread().name)
+        return record(self, *arguments)
+
+    monkeypatch.setattr(Peek, "record", noted)
+    fields: list[Field] = [("photo", "x.jpg", chelsea.read_bytes()), ("address", None, b"mixed_*/join")]
+    assert client.send(fields, "/api/peek").status == 200
+    assert {name.partition("_")[0] for name in makers} == {"hands"}

@@ -239,7 +239,7 @@ def test_one_client_cannot_take_all() -> None:
         gone: list[str] = []
         transport = SimpleNamespace(abort=lambda: gone.append(address))
         return cast(
-            "Any", type("M", (), {"address": address, "idle_since": since, "is_idle": idle, "transport": transport, "gone": gone})()
+            "Any", type("M", (), {"address": address, "idle_since": since, "is_idle": idle, "is_sending": False, "transport": transport, "gone": gone})()
         )  # fmt: skip
 
     crowd = Crowd(Limits(most=10, most_of_one=5, proxies=(network("10.0.0.1"),)))
@@ -329,3 +329,12 @@ def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO) + 500}") + PHOTO)
         assert received(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_slow_bodies_take_no_place(hasty: Served) -> None:
+    """As many slow uploads as a client may have connections: the slowest of them makes room for whoever comes."""
+    head = request_head(hasty.port, "Content-Length: 60000")
+    with ExitStack() as stack:
+        for _ in range(40):  # thirty are allowed
+            stack.enter_context(connect(hasty)).sendall(head + PHOTO[:100])
+        assert hasty.client.send([("photo", "x.png", picture("PNG"))]).status == 201

@@ -1,7 +1,7 @@
 // What every page has: light or dark, copying names, the keyboard's shortcuts, taking in photos, the search.
 import { keepPictures } from "./again.js";
 import { openCamera } from "./camera.js";
-import { chooseFile, takePhotos } from "./drop.js";
+import { chooseFile, takePhotos, tell } from "./drop.js";
 import { wireSearch } from "./search.js";
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -12,8 +12,14 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard; // over plain HTTP to another machine browsers have none
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      tell("This browser does not let the page copy. Select the name and copy it.");
+      return;
+    }
     button.classList.add("done");
     setTimeout(() => button.classList.remove("done"), 1200);
   });

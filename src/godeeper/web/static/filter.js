@@ -1,6 +1,6 @@
 // One filter, or the verdict: how much of a picture covers the photo, and the keys that lead on.
 
-import { ask } from "./again.js";
+import { ask, Refusal } from "./again.js";
 import { at } from "./base.js";
 import { tell } from "./drop.js";
 
@@ -26,9 +26,9 @@ controls?.addEventListener("change", async ({ target }) => {
   try {
     await ask(at("/api/health")); // without the server, leaving would lose the page
     location.replace(`?${query}`);
-  } catch {
+  } catch (error) {
     controls.reset();
-    tell("The server does not answer: the picture is as it was. Choose again.");
+    tell(error instanceof Refusal ? error.message : "The server does not answer: the picture is as it was. Choose again.");
   }
 });
 

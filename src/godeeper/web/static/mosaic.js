@@ -155,10 +155,11 @@ async function fetchPicture() {
 }
 async function paint() {
   const mine = (wish += 1);
+  const wanted = [state(), record];
   const picture = await fetchPicture();
-  if (mine !== wish) return;
+  if (mine !== wish && tiles.picture) return; // a later choice is shown; one that failed leaves this picture
   tiles.show(picture);
-  [shown, shownRecord] = [state(), record];
+  [shown, shownRecord] = wanted;
 }
 
 controls.addEventListener("submit", (event) => event.preventDefault());
@@ -197,9 +198,7 @@ async function repaint(name) {
 
 /** The legend that the server gives for another scale, and the colours that suit it. */
 async function rescale(scale) {
-  const answer = await fetch(`${record.urls.record}?${new URLSearchParams({ scale })}`, { headers: { Accept: "application/json" } });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error);
+  const told = await (await ask(`${record.urls.record}?${new URLSearchParams({ scale })}`)).json();
   if (scale !== controls.elements.scale.value) return; // a later choice has its own answer
   record = told;
 }
