@@ -29,6 +29,9 @@ CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 MOST_BYTES = 300_000
 CONV = "/photo/demo/tensor/mixed/tower_2/conv"
+ALL_DECODED = (
+    "Promise.all([...document.querySelectorAll('#sheet image[href]')].map((image) => image.decode())).then(() => 0)"
+)
 SHOTS = (  # name, path, window, dark?, where the mouse is
     ("empty", "/", WIDE, False, None),
     ("map", "/photo/demo", WIDE, False, None),
@@ -112,6 +115,7 @@ def shot(
         page.wait_for_selector("#mosaic[data-ready]")
     elif page.locator("#sheet").count():
         page.wait_for_selector("#sheet[data-ready]")
+        page.evaluate(ALL_DECODED)
     page.wait_for_load_state("networkidle")
     if mouse:
         page.mouse.move(*mouse)
