@@ -286,7 +286,7 @@ class Network:
             top: how many classes, from 1.
 
         Raises:
-            WeightsError: these weights have no classifier.
+            WeightsError: these weights have no classifier, or one of a single class.
             PhotoError: the photo cannot be decoded.
         """
         labels = self.weights.description.labels
@@ -294,6 +294,11 @@ class Network:
             raise WeightsError(
                 f"weights {self.weights.name!r} have no classifier, so there is nothing to classify with; "
                 "use others, for example: godeeper weights add imagenet-torchvision"
+            )
+        if len(labels) == 1:
+            raise WeightsError(
+                f"weights {self.weights.name!r} have one class, which every photo would be with 100 %; an older godeeper "
+                f"installed them: add their file again with --name {self.weights.name} --replace"
             )
         if top < 1:
             raise OptionError(f"top {top}: expected at least 1 class")

@@ -11,7 +11,7 @@ from .common import add_command, add_group, print_table
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..weights.file import WeightsFile
     from .common import Verbs
@@ -22,6 +22,8 @@ ADD_EXAMPLE = """\
   godeeper weights add inception_v3_google-0cc3c7bd.pth                      torchvision, timm, pytorch-fid
   godeeper weights add mine.keras --name mine --labels classes.txt           your own, fine-tuned
 """
+
+FEW_LABELS = 5
 
 EXAMPLE = """\
   godeeper weights list
@@ -133,13 +135,24 @@ def run_show(options: argparse.Namespace) -> int:
     from ..photos.preprocess import Preprocess
     from ..weights.registry import find
 
-    shown = record(find(options.name))
+    file = find(options.name)
+    labels = file.description.labels
+    shown = record(file) | {"labels": list(labels)}
     if options.json:
         print_json(shown)
         return 0
-    for key, value in (shown | {"preprocessing": Preprocess.from_mapping(shown["preprocessing"]).summary}).items():
+    summary = Preprocess.from_mapping(shown["preprocessing"]).summary
+    for key, value in (shown | {"preprocessing": summary, "labels": labels_line(labels)}).items():
         say(f"{key + ':':<15} {value}")
     return 0
+
+
+def labels_line(labels: Sequence[str]) -> str:
+    """The first labels, and how many there are."""
+    if not labels:
+        return "none: these weights have no classifier"
+    first = ", ".join(labels[:FEW_LABELS])
+    return first if len(labels) <= FEW_LABELS else f"{first}, … ({len(labels)}; --json prints all)"
 
 
 def run_verify(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..blueprint.dialects import DIALECTS, in_dialect
 from ..errors import WeightsError
+from ..visible import escaped
 from .conventions import AXES, NORM_PARTS, Convention, Layout, Slot
 from .file import BATCHNORM_EPSILON, Description, expected_tensors
 from .formats.foreign import FLOATS, Foreign
@@ -35,6 +36,9 @@ PREPROCESSING = {
 torchvision normalises with ImageNet's mean and deviation, and its network's ``transform_input`` undoes that:
 what enters the first convolution is x / 127.5 - 1, x from 0 to 255.
 """
+
+SOFTMAX = ("softmax", "log_softmax")
+"""Activations of which godeeper's own softmax is the result, or the exponential of it."""
 
 
 @dataclass(frozen=True)
@@ -165,19 +169,24 @@ def two_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, s
     found = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
     biases = foreign.tensors.get(found["softmax/biases"])
     matrix = foreign.tensors.get(found["softmax/weights"])
-    last = foreign.activation
+    last = foreign.activation.lower()
     if biases is None or matrix is None:
         return foreign, ""
     if biases.shape != (1,):
-        if last in ("sigmoid", "Sigmoid"):
+        if last == "sigmoid":
             raise WeightsError(
                 f"{foreign.path}: {biases.size} outputs that end in a sigmoid say yes or no to each class for itself; "
                 "expected a softmax, or one output; --which network takes the network without them"
             )
+        if last not in ("", *SOFTMAX):
+            raise WeightsError(
+                f"{foreign.path}: {biases.size} outputs that end in {escaped(last)} are no probabilities of classes; "
+                "expected a softmax; --which network takes the network without them"
+            )
         return foreign, ""
-    if last and last not in ("sigmoid", "Sigmoid"):
+    if last not in ("", "sigmoid"):
         raise WeightsError(
-            f"{foreign.path}: one output that ends in {last} is no classifier; expected a sigmoid, or two or more classes"
+            f"{foreign.path}: one output that ends in {escaped(last)} is no classifier; expected a sigmoid, or two or more classes"
         )
     axis = 0 if slots[found["softmax/weights"]].layout == "classes first" else matrix.ndim - 1
     tensors = {

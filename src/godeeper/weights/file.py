@@ -215,7 +215,9 @@ def read(path: Path) -> WeightsFile:
     with open_safetensors(path) as handle:
         text = (handle.metadata() or {}).get("godeeper")
     if text is None:
-        raise WeightsError(f"{path}: a safetensors file without godeeper's metadata; expected one written by godeeper")
+        raise WeightsError(
+            f"{path}: a safetensors file without godeeper's metadata; add it first: godeeper weights add {path}"
+        )
     try:
         fields = json.loads(text)
         if fields["format"] != FORMAT:
@@ -309,7 +311,9 @@ def open_safetensors(path: Path) -> Iterator[Any]:
 
 
 def check_format(path: Path) -> None:
-    """Raise ``WeightsError`` for a file in a format of others, naming it; imported late, as whole files do not need it."""
+    """Raise ``WeightsError`` for a file in a format of others, with what to do; imported late, as few files need it."""
+    from .formats import check_added
     from .formats.unreadable import check_path
 
     check_path(path)
+    check_added(path)

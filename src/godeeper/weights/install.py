@@ -178,9 +178,9 @@ def check_options(options: Options) -> None:
 def check_needs(release: Release) -> None:
     """Raise before a download whose file could not be read here."""
     if release.needs == "h5py":
-        from .formats.keras_h5 import import_h5py
+        from .formats.keras_h5 import check_h5py
 
-        import_h5py(Path(release.file_name))
+        check_h5py(Path(release.file_name))
 
 
 def foreign_check(path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import UnknownName
+from ..files import is_file
 from .file import Description, WeightsFile, read
 
 BUNDLED = Path(__file__).parent / "bundled" / "inception_v3.safetensors"
@@ -40,14 +41,15 @@ def installed() -> list[WeightsFile]:
 def find(name: str | Path) -> WeightsFile:
     """The weights of that name, or in that file; raises ``UnknownName`` or ``WeightsError``.
 
-    What looks like a path (a ``.safetensors`` ending, or a folder in it) is taken as one.
+    What looks like a path (a ``.safetensors`` ending, a folder in it, or another ending of a file that is there) is taken
+    as one.
     Nothing falls back to other weights.
     """
     paths = installed_paths()
     if name in paths:
         return read(paths[str(name)])
     path = Path(name)
-    if path.suffix == ENDING or path.name != str(name):
+    if path.suffix == ENDING or path.name != str(name) or (path.suffix and is_file(path)):
         return read(path)
     from .official import OFFICIAL
 

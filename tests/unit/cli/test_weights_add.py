@@ -77,6 +77,74 @@ def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str])
     assert "no such file" in second["error"]
 
 
+def test_labels_are_shown(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """People see the first few and their number, JSON has all; weights without a classifier say that they have none."""
+    assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["weights", "show", "mine"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("labels:"))
+    assert main(["weights", "show", "mine", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["labels"]) == document["classes"]
+    assert (
+        line.split(maxsplit=1)[1]
+        == f"{', '.join(document['labels'][:5])}, … ({document['classes']}; --json prints all)"
+    )
+    assert main(["weights", "show", "bundled"]) == 0
+    assert "none: these weights have no classifier" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", [".", "folder"])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("mine.pth", b"PK\x03\x04"),
+        ("mine.pth", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."),
+        ("mine.h5", b"\x89HDF\r\n\x1a\n"),
+        ("mine.pb", b"\x0a\x06\x0a\x01a\x12\x01b"),
+        ("mine.tgz", b"\x1f\x8b\x08"),
+        ("model.json", b'{"modelTopology": {}}'),
+        ("mine.safetensors", struct.pack("<Q", 2) + b"{}"),
+    ],
+)
+def test_a_foreign_file_must_be_added_first(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    name: str,
+    start: bytes,
+) -> None:
+    """A file given to --weights that could be added is not called damaged."""
+    monkeypatch.chdir(tmp_path)
+    (Path(place) / name).parent.mkdir(exist_ok=True)
+    (Path(place) / name).write_bytes(start)
+    given = str(Path(place) / name)
+    assert main(["weights", "show", given]) == 2
+    assert f"add it first: godeeper weights add {given}\n" in capsys.readouterr().err
+
+
+def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Older versions installed them; every photo would be that class with 100 %."""
+    from dataclasses import replace
+
+    from godeeper.weights.file import expected_tensors, write
+    from godeeper.weights.registry import find, weights_folder
+
+    bundled = find("bundled")
+    network = replace(bundled.network, classes=1)
+    tensors = {
+        name: np.ones(shape, np.float32) for name, shape in expected_tensors(network, with_classifier=True).items()
+    }
+    described = replace(bundled.description, name="old", labels=("cat",), quantised={})
+    write(weights_folder() / "old.safetensors", tensors, described)
+    assert main(["classify", "--weights", "old", PHOTO]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "'old' have one class" in captured.err
+    assert captured.err.count("\n") == 1
+
+
 def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
     """Official releases are listed apart, as not installed, with what they are checked by."""
     assert main(["weights", "list"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,12 +20,14 @@ from godeeper.weights.install import Options, add
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def write_keras2(path: Path, tensors: Arrays, *, nested: str = "") -> Path:
+def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str = "") -> Path:
     """HDF5 as Keras 1 and 2 wrote it: a group a layer, with attributes that list what is there."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:
         root = file.create_group(nested) if nested else file
+        if config:
+            file.attrs["model_config"] = config
         # a model's layers are sorted by depth, not by creation: turn them round
         root.attrs["layer_names"] = [layer.encode() for layer in layers[::-1]]
         for layer in layers:
@@ -93,6 +96,80 @@ def test_a_file_without_a_classifier_has_none(
     added = add(path)
     assert added.file.name == "notop"
     assert added.file.description.labels == ()
+
+
+@pytest.mark.parametrize("name", ["predictions", "mine", "dense_7"])
+@pytest.mark.parametrize("generation", [2, 3])
+def test_a_network_as_a_layer_is_adopted(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], name: str, generation: int
+) -> None:
+    """Fine-tuned models hold the network as one layer, and a classifier of any name after it."""
+    h5py = pytest.importorskip("h5py")
+    ours = numbers_of("keras", 3)
+    theirs = {key.replace("predictions", name): values for key, values in as_keras(ours, 95).items()}
+    path = tmp_path / "k.h5"
+    if generation == 2:
+        head = [key for key in theirs if key.startswith(name)]
+        held = {"inception_v3": [key for key in theirs if key not in head], "dropout": [], name: head}
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = list(held)
+            for layer, keys in held.items():
+                group = file.create_group(layer)
+                group.attrs["weight_names"] = [f"{key}:0" for key in keys]
+                for key in keys:
+                    group[f"{key}:0"] = theirs[key]
+    else:
+        write_keras3(path, theirs)
+        with h5py.File(path, "a") as file:
+            file.move("layers", "layers_within")
+            file.create_group("layers")
+            file.move("layers_within", "layers/functional/layers")
+    added = add(path)
+    assert len(added.file.description.labels) == 3
+    with added.file.numbers() as numbers:
+        for key, values in ours.items():
+            np.testing.assert_array_equal(numbers.values(key), values)
+
+
+def sequential(activation: str) -> str:
+    """The configuration of a model with a dense layer, as Keras 2 writes it."""
+    layer = {"class_name": "Dense", "config": {"name": "predictions", "activation": activation}}
+    return json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}})
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["h5", "keras"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_several_outputs_without_a_softmax_are_refused(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str, *, archive: bool
+) -> None:
+    """What a model of several labels ends in is read from its configuration; a softmax of it would be untrue."""
+    theirs = as_keras(numbers_of("keras", 3))
+    path = write_keras2(tmp_path / "k.h5", theirs, config=sequential(activation))
+    if archive:
+        inner, path = write_keras3(tmp_path / "k.weights.h5", theirs), tmp_path / "k.keras"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("config.json", sequential(activation))
+            file.write(inner, "model.weights.h5")
+    with pytest.raises(WeightsError, match=f"3 outputs that end in a? ?{activation}"):
+        add(path)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax", "linear"])
+def test_a_softmax_or_nothing_is_taken(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str
+) -> None:
+    """A linear layer is trained from its logits, of which the softmax is taken."""
+    path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 3)), config=sequential(activation))
+    assert len(add(path).file.description.labels) == 3
+
+
+@pytest.mark.parametrize(("activation", "note"), [("sigmoid", "with a sigmoid"), ("linear", "taken for a sigmoid's")])
+def test_one_output_says_what_is_known_of_it(
+    tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str, note: str
+) -> None:
+    """One output is two classes, and the note tells whether the file says so."""
+    path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 1)), config=sequential(activation))
+    assert any(note in said for said in add(path).notes)
 
 
 def test_a_keras3_file_without_names_is_refused(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from ...errors import WeightsError
@@ -20,6 +21,12 @@ EXPECTED = (
 )
 
 MOST_TENSORS = 20_000
+
+ZIP = b"PK\x03\x04"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+PICKLE, GRAPH, JSON = b"\x80", b"\x0a", b"{"
+"""How files of the formats begin."""
 
 WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
 
@@ -37,13 +44,13 @@ def read_foreign(path: Path) -> Foreign:
 def read_format(path: Path) -> Foreign:
     """Read a file by the reader of its format."""
     start = first_bytes(path)
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(ZIP):
         return read_zip(path)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+    if start.startswith(HDF5):
         from . import keras_h5
 
         return keras_h5.read(path)
-    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+    if start.startswith(PACKED):
         from . import frozen_graph
 
         return frozen_graph.read_archive(path)
@@ -78,21 +85,29 @@ def read_plain(path: Path, start: bytes) -> Foreign:
         raise WeightsError(
             f"{path}: a web page, not weights: what was saved is a server's message; {EXPECTED}; download it again"
         )
-    if text.lstrip(b" ")[:1] == b"{":
+    if text.lstrip(b" ")[:1] == JSON:
         from . import tfjs
 
         return tfjs.read(path)
-    if start[:1] == b"\x80":
+    if start[:1] == PICKLE:
         from . import torch_zip
 
         return torch_zip.read_legacy(path)
-    if start[:1] == b"\x0a":
+    if start[:1] == GRAPH:
         from . import frozen_graph
 
         return frozen_graph.read(path)
     if text.startswith(b"version ") and b"git-lfs" in text[:64]:
         raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; fetch them with: git lfs pull")
     raise WeightsError(f"{path}: no weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
+
+
+def check_added(path: Path) -> None:
+    """Raise for a file in a format of others that godeeper reads: it must be added before it is used."""
+    with suppress(OSError), open_regular(path) as file:
+        start = file.read(16)
+        if start[8:9] != JSON and start.startswith((ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)):  # else cut safetensors
+            raise WeightsError(f"{path}: a file that godeeper did not write; add it first: godeeper weights add {path}")
 
 
 def first_bytes(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py.
+"""Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py, in a child process.
 
 Layers are called by their own names, ``conv2d_7/kernel``, whatever the file's folders are called.
 Numbers in those names only tell the order of creation: one file counts from 1, the next from 95.
@@ -6,18 +6,23 @@ Numbers in those names only tell the order of creation: one file counts from 1, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ...errors import WeightsError, install_line
+from .child import read_in_child
 from .foreign import MOST_BYTES, TYPES, Foreign, damaged
+from .keras_config import last_activation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "Keras HDF5"
+MOST_TEXT = 16 << 20
 
 VARIABLES = {
     ("conv2d", 1): ("kernel",),
@@ -34,12 +39,20 @@ The order is that of ``Layer.save_own_variables``: trainable variables first, ea
 
 
 def read(path: Path) -> Foreign:
-    """Read a file of either generation."""
+    """Read a file of either generation, in a child process."""
+    check_h5py(path)
+    return read_in_child(path, "keras_h5")
+
+
+def read_here(path: Path) -> Foreign:
+    """Read it in this process."""
     return read_open(path, path, FORMAT)
 
 
-def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
-    """Read HDF5 out of ``file``; ``path`` is for messages."""
+def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | str = b"") -> Foreign:
+    """Read HDF5 out of ``file``; ``path`` is for messages; ``config`` is the model's, where it lies elsewhere."""
+    import numpy as np
+
     h5py = import_h5py(path)
     tensors: dict[str, NDArray[Any]] = {}
     types: dict[str, str] = {}
@@ -48,15 +61,16 @@ def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
         with h5py.File(file, "r") as root:
             for name, data in variables(h5py, root):
                 check_inside(data, name)
-                total += data.nbytes
+                total += math.prod(data.shape) * data.dtype.itemsize
                 if total > MOST_BYTES:
                     raise WeightsError(
                         f"{path}: holds more than {MOST_BYTES >> 30} GiB; expected weights of one network"
                     )
                 if name in tensors:
                     raise WeightsError(f"{path}: two variables are called {name}; expected one Inception network")
-                tensors[name] = data[()]
                 types[name] = type_of(data.dtype)
+                tensors[name] = data[()] if types[name] in TYPES else np.zeros(data.shape, np.int8)
+            activation = last_activation(config or attribute(root, "model_config", b""))
     except (
         OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
@@ -65,7 +79,7 @@ def read_open(path: Path, file: Path | IO[bytes], format: str) -> Foreign:
         raise WeightsError(
             f"{path}: an HDF5 file without Keras layers; expected one that model.save_weights or model.save wrote"
         )
-    return Foreign(path, format, tensors, types)
+    return Foreign(path, format, tensors, types, activation=activation)
 
 
 def check_inside(data: Any, name: str) -> None:
@@ -86,6 +100,16 @@ def at(group: Any, name: str) -> Any:
     return group
 
 
+def attribute(group: Any, name: str, default: Any = None) -> Any:
+    """An attribute, if it is no larger than texts are: h5py reserves whatever size a damaged file claims."""
+    if default is not None and name not in group.attrs:
+        return default
+    held = group.attrs.get_id(name)
+    if math.prod(held.shape) * held.dtype.itemsize > MOST_TEXT:
+        raise ValueError(f"the attribute {name} claims more than {MOST_TEXT >> 20} MiB")
+    return group.attrs[name]
+
+
 def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
     """(Name, data) of every variable."""
     group = root.get("model_weights", root)
@@ -97,9 +121,9 @@ def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
     """A group a layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
-    for layer in group.attrs["layer_names"]:
+    for layer in attribute(group, "layer_names"):
         held = at(group, decode(layer))
-        for variable in held.attrs["weight_names"]:
+        for variable in attribute(held, "weight_names"):
             name = decode(variable)
             yield "/".join(name.removesuffix(":0").split("/")[-2:]), at(held, name)
 
@@ -111,7 +135,7 @@ def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
     for group in found:
         if "optimizer" in group.name.split("/"):
             continue
-        layer = decode(group.attrs["name"]) if "name" in group.attrs else ""
+        layer = decode(attribute(group, "name", ""))
         members = sorted(group, key=int)
         if not members:
             continue
@@ -148,11 +172,20 @@ def decode(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def check_h5py(path: Path) -> None:
+    """Raise where h5py is not installed, without loading it."""
+    if find_spec("h5py") is None:
+        raise no_h5py(path)
+
+
 def import_h5py(path: Path) -> Any:
-    """h5py, or what to do where it is not there."""
+    """h5py, or what to do where it cannot be loaded."""
     try:
         return import_module("h5py")
     except ImportError:
-        raise WeightsError(
-            f"{path}: reading Keras files needs h5py, which is not installed: {install_line('keras')}"
-        ) from None
+        raise no_h5py(path) from None
+
+
+def no_h5py(path: Path) -> WeightsError:
+    """The error for a file that only h5py reads."""
+    return WeightsError(f"{path}: reading Keras files needs h5py, which is not installed: {install_line('keras')}")

@@ -1,6 +1,6 @@
-"""Keras 3's ``.keras`` files: a zip archive with the weights as HDF5 in it.  Needs h5py.
+"""Keras 3's ``.keras`` files: a zip archive with the weights as HDF5 in it.  Needs h5py, in a child process.
 
-The archive's ``config.json`` could name code to run; it is not read.
+The archive's ``config.json`` could name code to run.  Only the last activation is read from it, as text.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .child import read_in_child
 from .foreign import BROKEN_ZIP, Foreign, check_packing, damaged
-from .keras_h5 import read_open
+from .keras_h5 import check_h5py, read_open
 
 FORMAT = "Keras archive"
 MEMBER = "model.weights.h5"
+CONFIG = "config.json"
 
 
 def is_keras_zip(names: Iterable[str]) -> bool:
@@ -23,11 +25,18 @@ def is_keras_zip(names: Iterable[str]) -> bool:
 
 
 def read(path: Path) -> Foreign:
-    """Read the weights in the archive."""
+    """Read the weights in the archive, in a child process."""
+    check_h5py(path)
+    return read_in_child(path, "keras_zip")
+
+
+def read_here(path: Path) -> Foreign:
+    """Read them in this process."""
     try:
         with zipfile.ZipFile(path) as archive:
             check_packing(archive)
             data = archive.read(MEMBER)
+            config = archive.read(CONFIG) if CONFIG in archive.namelist() else b""
     except BROKEN_ZIP as error:
         raise damaged(path, "Keras archive", error) from None
-    return read_open(path, io.BytesIO(data), FORMAT)
+    return read_open(path, io.BytesIO(data), FORMAT, config)

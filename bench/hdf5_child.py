@@ -1,0 +1,43 @@
+"""What it costs to read a Keras file in a child process rather than in this one.
+
+python bench/hdf5_child.py FILE.h5|FILE.keras [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from godeeper.weights.formats import keras_h5, keras_zip, read_foreign
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    here = keras_zip.read_here if options.file.suffix == ".keras" else keras_h5.read_here
+    for name, read in (("in a child", read_foreign), ("here", here)):
+        took = [seconds(read, options.file) for _ in range(options.rounds)]
+        wall, processor = (min(values) for values in zip(*took, strict=True))
+        print(f"{name}: {wall:.2f} s, {processor:.2f} s of a core (least of {options.rounds})")
+
+
+def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:
+    """Wall-clock and processor seconds, children included."""
+    wall, processor = time.perf_counter(), used()
+    read(path)
+    return time.perf_counter() - wall, used() - processor
+
+
+def used() -> float:
+    """Processor seconds of this process and its ended children."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in both)
+
+
+if __name__ == "__main__":
+    main()

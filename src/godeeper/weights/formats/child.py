@@ -1,0 +1,149 @@
+"""Reading a file in a child process: for HDF5, whose library can loop without end or crash on a damaged file.
+
+The child writes to its standard output one line of JSON, then the bytes of every tensor.  Nothing else comes from it, no
+pickle and no temporary file.  The parent ends it when its time is over, and on Ctrl-C.
+
+    python -m godeeper.weights.formats.child keras_h5 FILE
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from ...errors import WeightsError
+from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged
+
+Reader = Literal["keras_h5", "keras_zip"]
+READERS: tuple[Reader, ...] = ("keras_h5", "keras_zip")
+"""The modules here whose ``read_here`` a child calls."""
+
+MOST_MEMORY = 4 * MOST_BYTES
+LEAST_SECONDS = 30
+SECONDS_PER_MIB = 1
+"""An InceptionV3 file of 92 MiB gets two minutes; it takes two seconds on two busy cores."""
+
+
+def read_in_child(path: Path, reader: Reader) -> Foreign:
+    """What ``reader`` reads from a file; raises ``WeightsError`` as it does, and where it does not end or crashes."""
+    seconds = time_limit(path)
+    try:
+        code, data = output_of(command(reader, path, seconds), seconds)
+    except subprocess.TimeoutExpired:
+        raise damaged(path, "HDF5 file", f"reading it did not end within {seconds} s") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot start a process to read it ({error.strerror}); free some memory") from None
+    if code:
+        raise damaged(path, "HDF5 file", f"reading it ended with {ending(code)}")
+    return received(path, data)
+
+
+def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
+    """(Exit code, standard output) of a child, which is gone when this returns or raises, also on Ctrl-C."""
+    with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and plain arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    ) as child:
+        try:
+            data, _ = child.communicate(timeout=seconds)
+        finally:  # subprocess.run waits a quarter of a second only
+            child.kill()
+            child.wait()
+    return child.returncode, data
+
+
+def command(reader: Reader, path: Path, seconds: int) -> list[str]:
+    """The child's command line; with -P, modules are not taken from the current folder."""
+    return [sys.executable, "-P", "-m", __name__, reader, str(path), str(seconds)]
+
+
+def time_limit(path: Path) -> int:
+    """Seconds that a file of this size may take."""
+    return LEAST_SECONDS + SECONDS_PER_MIB * (path.stat().st_size >> 20)
+
+
+def environment() -> dict[str, str]:
+    """The child finds modules where this process does."""
+    places = [*filter(None, sys.path), str(Path(__file__).parents[3])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+
+
+def ending(code: int) -> str:
+    """How a process ended, in words."""
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"exit code {code}"
+
+
+def received(path: Path, data: bytes) -> Foreign:
+    """What the child sent."""
+    line, _, _ = data.partition(b"\n")
+    try:
+        header = json.loads(line)
+        if "error" in header:
+            raise WeightsError(header["error"])
+        tensors, types, start = {}, {}, len(line) + 1
+        for name, kind, shape in header["tensors"]:
+            stored = stored_as(kind)
+            end = start + math.prod(shape) * int(TYPES[stored][-1].replace("?", "1"))
+            tensors[name] = array_of(memoryview(data)[start:end], stored, tuple(shape), f"{path}: {name}")
+            types[name], start = kind, end
+        return Foreign(path, header["format"], tensors, types, activation=header["activation"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(path, "HDF5 file", error) from None
+
+
+def stored_as(kind: str) -> str:
+    """The type in which the child sends a tensor; what is no number is sent as zeros of one byte."""
+    return kind if kind in TYPES else "int8"
+
+
+def main(reader: str, path: str, seconds: str) -> None:
+    """The child: read, and send."""
+    restrain(int(seconds))
+    output = sys.stdout.buffer
+    try:
+        foreign = import_module(f".{READERS[READERS.index(reader)]}", __package__).read_here(Path(path))
+    except WeightsError as error:
+        output.write(json.dumps({"error": str(error)}).encode())
+    else:
+        send(foreign, output)
+    output.flush()
+
+
+def restrain(seconds: int) -> None:
+    """End this process after its time even if its parent is gone; bound its memory; no core file.  Not on Windows."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(ValueError, OSError):  # macOS counts what it only maps
+            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        signal.alarm(seconds)
+
+
+def send(foreign: Foreign, output: BinaryIO) -> None:
+    """Write the header and the numbers."""
+    import numpy as np
+
+    listed: list[Any] = [[name, foreign.types[name], values.shape] for name, values in foreign.tensors.items()]
+    header = {"format": foreign.format, "activation": foreign.activation, "tensors": listed}
+    output.write(json.dumps(header).encode() + b"\n")
+    for values in foreign.tensors.values():
+        output.write(np.ascontiguousarray(values).data)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""Networks of which godeeper reads no weights yet are named from what their tensors are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from godeeper.errors import WeightsError
+from godeeper.weights.install import add
+from godeeper.weights.strangers import NOT_YET, known_network
+
+OURS = {
+    "GoogLeNet as torchvision calls it": "inception3a.branch1.conv.weight",
+    "GoogLeNet as Google released it in 2015 (inception5h)": "mixed3a_1x1_w",
+    "GoogLeNet as Caffe calls it": "inception_3a/1x1/weights",
+    "GoogLeNet as slim calls it": "InceptionV1/InceptionV1/Mixed_3b/Branch_0/Conv2d_0a_1x1/weights",
+    "Inception v4 as timm calls it": "features.3.conv.conv.weight",
+    "Inception v4 as slim calls it": "InceptionV4/InceptionV4/Mixed_3a/Branch_1/Conv2d_0a_3x3/weights",
+}
+
+
+@pytest.mark.parametrize("what", OURS)
+def test_networks_without_a_reader_are_named(tmp_path: Path, safetensors_file: Callable[..., Path], what: str) -> None:
+    """One line says which network it is, by which name, and that its weights are not read yet."""
+    name = OURS[what]
+    with pytest.raises(WeightsError) as caught:
+        add(safetensors_file({name: np.ones((1, 1, 2, 3), np.float32)}))
+    said = str(caught.value)
+    assert f"weights of {what}; {NOT_YET} (it has {name})" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.net."])
+def test_a_wrapper_hides_no_network(prefix: str) -> None:
+    """Names are recognised after any prefix."""
+    assert "GoogLeNet" in known_network([f"{prefix}inception3a.branch1.conv.weight"])
+    assert "Inception v4" in known_network([f"{prefix}features.3.conv.conv.weight"])
+
+
+@pytest.mark.parametrize(
+    "name", ["conv.weight", "features.3.conv.weight", "Mixed_5b.branch1x1.conv.weight", "x" * 9999]
+)
+def test_others_have_no_name(name: str) -> None:
+    """Nothing is guessed, and Inception v3 is none of the list."""
+    assert known_network([name]) == ""
