@@ -3,9 +3,10 @@
 Three kinds: *crops* of a few pictures, a class each (examples/chelsea.jpg, and scikit-image's own where it is
 installed), under more or less noise, which decides how hard they are to tell apart; *drawings*, the
 categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *tiny* photos, whose only point is
-that there are many.
+that there are many.  *Stamps* are real photos, most of them cut out of their background: eleven kinds of things in Debian's
+``tuxpaint-stamps-default`` (``apt-get install`` it, or unpack it and name its folder ``stamps`` with ``--stamps``).
 
-    python bench/datasets.py photos|tiny|crops|drawings FOLDER --count N [--noise 0.7]
+    python bench/datasets.py photos|tiny|crops|drawings|stamps FOLDER --count N [--noise 0.7] [--stamps FOLDER]
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ PICTURES = (
     "astronaut.png", "coffee.png", "rocket.jpg", "hubble_deep_field.jpg", "ihc.png", "retina.jpg", "motorcycle_left.png",
     "camera.png", "coins.png", "brick.png", "grass.png", "gravel.png",
 )  # fmt: skip
+STAMPS = Path("/usr/share/tuxpaint/stamps")
+KINDS = {
+    "birds": "animals/birds", "mammals": "animals/mammals", "insects": "animals/insects", "fruit": "food/fruit",
+    "vegetables": "food/vegetables", "flowers": "plants/flowers", "household": "household", "clothes": "clothes",
+    "money": "symbols/money", "hands": "symbols/alphabets/asl", "vehicles": "vehicles",
+}  # fmt: skip
+"""Class -> a folder of the stamps; drawings in it, which are called cartoons there, are left out."""
 QUALITY = 88
 
 Size = tuple[int, int]
@@ -113,6 +121,17 @@ def drawings(root: Path, each: int, categories: Sequence[str] = CATEGORIES, seed
             shutil.copyfile(path, root / category / f"{number:05} {path.name}")
 
 
+def stamps(root: Path, most: int, place: Path = STAMPS) -> None:
+    """At most ``most`` photos of each of ``KINDS``."""
+    for label, folder in KINDS.items():
+        paths = sorted(
+            path for path in (place / folder).rglob("*.png") if "cartoon" not in path.parts and not path.is_symlink()
+        )
+        (root / label).mkdir(parents=True, exist_ok=True)
+        for path in paths[:most]:
+            shutil.copyfile(path, root / label / path.relative_to(place / folder).as_posix().replace("/", " "))
+
+
 def have_drawings() -> bool:
     """Whether openclipart is installed."""
     return DRAWINGS.is_dir()
@@ -147,16 +166,20 @@ def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("photos", "tiny", "crops", "drawings"))
+    parser.add_argument("kind", choices=("photos", "tiny", "crops", "drawings", "stamps"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=1000, help="of all classes; of drawings, at most")
+    parser.add_argument("--count", type=int, default=1000, help="of all classes; of drawings and stamps, at most")
     parser.add_argument("--noise", type=float, default=0.7, help="how much of crops is hidden (default: 0.7)")
+    parser.add_argument(
+        "--stamps", type=Path, default=STAMPS, metavar="FOLDER", help=f"where they are (default: {STAMPS})"
+    )
     options = parser.parse_args()
     make: dict[str, Callable[[Path, int], None]] = {
         "photos": photos,
         "tiny": tiny,
         "crops": lambda root, count: crops(root, -(-count // min(12, len(sources()))), options.noise),
         "drawings": lambda root, count: drawings(root, -(-count // len(CATEGORIES))),
+        "stamps": lambda root, count: stamps(root, -(-count // len(KINDS)), options.stamps),
     }
     make[options.kind](options.folder, options.count)
 

@@ -3,12 +3,14 @@
     python bench/intervals.py [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
 
 Without a folder, features are made up: normal classes, 2 to 10 of them, seen through three modules with ever more noise, and
-how far apart the classes lie is drawn for each folder, so that some are easy and some hard.  With a folder (see
-``datasets.py``), each draw takes 2 to 10 of its classes and some of their photos; features are those of three modules, in
-the leading directions of all photos, so that a draw takes a second.
+how far apart the classes lie is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
+folder of class folders; see ``datasets.py``), each draw takes 8 to 10 of its classes (fewer where it has fewer, or where that
+would leave less than four photos a class) and some of their photos; features are those of three modules, in the leading directions of
+all photos, so that a draw takes a second.  No draw takes more than half of the folder's photos, so larger ones are passed over.
 
 The truth is the accuracy of the same classifier on photos that took no part in training or testing: 10,000 made-up ones, or the rest of the
-folder.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
+folder's photos of these classes, near-duplicates of those drawn left out.  So few photos know the truth only roughly: the column ``truth ±`` is its mean
+standard error in points, and because of it the interval seems to hold the truth too seldom, if anything.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
 and with a tenth held out.  ``--copies 4``: every made-up photo has up to four near-duplicates, itself included.  Columns: the
 share of folders whose interval holds the truth, with all photos counted, with near-duplicates counted once (Kish), and as
 godeeper states it, with cross-validation's dependence; the 95 % interval of the latter share; how wide the stated interval is, in points.
@@ -36,6 +38,7 @@ from godeeper.training.folds import assign_folds, held_out_folds
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.measure import DEPENDENCE, effective_count, wilson
 from godeeper.training.selection import Bases, join, select
+from places import RETRAIN_CACHE
 from tables import own_heading, table
 
 Floats = NDArray[np.float32]
@@ -45,7 +48,7 @@ Features = dict[str, Floats]
 HIDDEN, WIDTH, NOISE = 6, 24, (0.6, 1.0, 1.5)
 UNSEEN = 10_000
 NEAR, FAR = 0.4, 1.6  # distances of the classes' means, in standard deviations of a hidden direction
-MOST_CLASSES = 10
+FEWEST_CLASSES, MOST_CLASSES = 8, 10  # of a draw from a folder of photos; made-up ones have 2 or more
 PER_CLASS = 4  # photos a class, at least on average
 MODULES = ("mixed_3/join", "mixed_7/join", "mixed_9/join")
 REDUCED = 64  # directions a module, of a folder's photos
@@ -74,6 +77,7 @@ class Test:
     n: int
     effective: float
     truth: float
+    unseen: int
 
     def holds(self, n: float) -> bool:
         """Whether the interval holds the truth if ``n`` independent photos are counted."""
@@ -117,12 +121,14 @@ class Pool:
 
     def draw(self, chance: np.random.Generator, count: int, _: int) -> Folder:
         """``count`` photos of some classes; the truth is told by the rest that look like none of them."""
-        most = min(MOST_CLASSES, count // PER_CLASS, int(self.labels.max()) + 1)
-        wanted = chance.permutation(int(self.labels.max()) + 1)[: int(chance.integers(2, most + 1))]
+        classes = int(self.labels.max()) + 1
+        most = min(MOST_CLASSES, count // PER_CLASS, classes)
+        wanted = chance.permutation(classes)[: int(chance.integers(min(FEWEST_CLASSES, most), most + 1))]
         rows = chance.permutation(np.flatnonzero(np.isin(self.labels, wanted)))
-        labels = np.searchsorted(np.sort(wanted), self.labels)
         drawn, rest = rows[:count], rows[count:]
-        rest = rest[~np.isin(self.groups[rest], self.groups[drawn])]
+        known = np.unique(self.labels[drawn])  # a small class may have no photo among them
+        rest = rest[np.isin(self.labels[rest], known) & ~np.isin(self.groups[rest], self.groups[drawn])]
+        labels = np.searchsorted(known, self.labels)
         return Folder(
             part(self.features, drawn), labels[drawn], self.groups[drawn], part(self.features, rest), labels[rest]
         )
@@ -201,7 +207,7 @@ def cross_validated(one: Folder, classes: int) -> Ints:
 
 def judged(predicted: Ints, labels: Ints, groups: Ints, right: NDArray[np.bool_]) -> Test:
     """A test's result beside the truth."""
-    return Test(int((predicted == labels).sum()), len(labels), effective_count(groups), float(right.mean()))
+    return Test(int((predicted == labels).sum()), len(labels), effective_count(groups), float(right.mean()), len(right))
 
 
 def work_alone() -> None:
@@ -215,7 +221,16 @@ def work_alone() -> None:
 def main() -> None:
     options = parse()
     print("\n".join(own_heading("Intervals that hold the truth")), flush=True)
-    take = read(options.folder).draw if options.folder else made_up
+    os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
+    take: Take = made_up
+    if options.folder:
+        found_there = read(options.folder)
+        take, options.copies = found_there.draw, [1]
+        options.photos = [count for count in options.photos if count <= len(found_there.labels) // 2]
+        print(
+            f"\n{options.folder.name}: {len(found_there.labels)} photos in {found_there.labels.max() + 1} classes.\n",
+            flush=True,
+        )
     rows = []
     with ProcessPoolExecutor(options.jobs, initializer=work_alone) as pool:
         for copies in options.copies:
@@ -230,6 +245,7 @@ def main() -> None:
         "copies",
         "tested by",
         "accuracy",
+        "truth ±",
         "estimate − truth",
         *COUNTED,
         "95 % of that",
@@ -242,6 +258,7 @@ def main() -> None:
 def cells(tests: Sequence[Test], way: str) -> list[str]:
     """What a row of the table says of these tests."""
     truth = np.mean([one.truth for one in tests])
+    error = 100 * np.mean([np.sqrt(one.truth * (1 - one.truth) / one.unseen) for one in tests])
     bias = np.mean([one.hits / one.n - one.truth for one in tests])
     dependence = DEPENDENCE if way == WAYS[0] else 1.0
     ways = [(one.n, one.effective, one.effective / dependence) for one in tests]
@@ -250,7 +267,15 @@ def cells(tests: Sequence[Test], way: str) -> list[str]:
     stated = [wilson(one.hits * counts[-1] / one.n, counts[-1]) for one, counts in zip(tests, ways, strict=True)]
     width = 100 * float(np.mean([upper - lower for lower, upper in stated]))
     shares = [f"{share:.1%}" for share in held.mean(0)]
-    return [f"{truth:.0%}", f"{100 * bias:+.1f}", *shares, f"{low:.0%} to {high:.0%}", f"{width:.0f}", str(len(tests))]
+    return [
+        f"{truth:.0%}",
+        f"{error:.1f}",
+        f"{100 * bias:+.1f}",
+        *shares,
+        f"{low:.0%} to {high:.0%}",
+        f"{width:.0f}",
+        str(len(tests)),
+    ]
 
 
 def parse() -> argparse.Namespace:

@@ -148,6 +148,7 @@ def backgrounds(root: Path, each: int, seed: int) -> None:
 def strangers(root: Path, each: int, seed: int) -> dict[str, list[Path]]:
     """Photos of no class that was planted, by kind."""
     shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)  # and it stays empty where neither scikit-image nor the drawings are installed
     pictures = list(datasets.sources().values())[6:]
     tasks: list[datasets.Task] = [
         (picture, root / "other pictures" / f"{place}-{number:05}.jpg", NOISE, (seed, place, number, 3), (250, 200))

@@ -14,7 +14,7 @@ from .errors import OutputError
 NOT_A_FILE = "is a named pipe, device or socket, not a file"
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading, and never wait: a named pipe without a writer would block ``open`` without end.
 
     Raises:

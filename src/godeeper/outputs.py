@@ -36,7 +36,7 @@ class Outputs:
         inputs: the files that the command reads.
     """
 
-    def __init__(self, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    def __init__(self, *, force: bool = False, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
         self.force = force
         self.inputs = [os.fspath(each) for each in inputs]
         self.staged: dict[Path, Path] = {}  # place -> temporary file or folder

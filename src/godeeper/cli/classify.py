@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def add_to(verbs: Verbs) -> None:
         "photos",
         metavar="FILE.godeeper|PHOTO|FOLDER",
         nargs="+",
-        help="a classifier, unless --weights is given; then photos, or folders of them; - reads standard input",
+        help="a classifier, unless --weights is given; then photos, folders, zips or .csv lists of them; - reads standard input",
     )
     parser.add_argument("--weights", metavar="W", help="installed weights with a classifier of their own, or a file")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes of the weights (default: 5)")
@@ -82,18 +83,19 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
 
 def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
     """A record of each photo, and one of each folder without any, in the order given."""
-    from ..photos.decode import Photo, decode
-    from ..photos.listing import photos_in
+    from ..photos.decode import decode
+    from ..photos.listing import opened
     from ..training.classifier import Judgement
 
-    waiting: list[str | Photo] = []
+    waiting: list[Any] = []
     barren: dict[str, dict[str, Any]] = {}
-    for place in places:
-        try:
-            waiting += [decode(read_input(), name="-")] if place == "-" else photos_in([place])
-        except PhotoError as error:
-            barren[place] = Judgement(place, None, {}, str(error)).record()
-    return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
+    with ExitStack() as stack:
+        for place in places:
+            try:
+                waiting += [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
+            except PhotoError as error:
+                barren[place] = Judgement(place, None, {}, str(error)).record()
+        return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
 
 
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..features_file import Writer
+    from ..photos.named import NamedPhoto
     from .common import Verbs
 
 EXAMPLE = """\
@@ -26,7 +27,9 @@ USUAL = "what serves best with the weights"
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "embed", "turn a folder of photos into features", EXAMPLE, run)
-    parser.add_argument("places", metavar="FOLDER|PHOTO", nargs="+", help="folders of photos, or photos")
+    parser.add_argument(
+        "places", metavar="FOLDER|PHOTO", nargs="+", help="folders of photos, zips or .csv lists of them, or photos"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="FILE.npz, or FILE.parquet with godeeper[parquet]"
     )
@@ -45,17 +48,24 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..features_file import check_ending, writer_for
+    from ..features_file import check_ending
+    from ..photos.listing import opened
+
+    check_ending(options.out)
+    with opened(options.places) as photos:
+        return embedded(options, photos)
+
+
+def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int:
+    """Write the features of these photos."""
+    from ..features_file import writer_for
     from ..network import load
     from ..outputs import Outputs
-    from ..photos.listing import photos_in
     from ..stream import whole_tensors
     from ..training.recommended import recommended
     from .progress import counter
 
-    check_ending(options.out)
-    photos = photos_in(options.places)
-    outputs = Outputs(force=options.force, inputs=photos)
+    outputs = Outputs(force=options.force, inputs=[*options.places, *photos])
     outputs.claim(options.out)
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     asked = options.features.split(",") if options.features else [recommended(network)]
@@ -74,18 +84,24 @@ def run(options: argparse.Namespace) -> int:
         counter("photos") as progress,
     ):
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)
-        if all(photo in errors for photo in photos):  # one may be named twice
+        if all(str(photo) in errors for photo in photos):  # one may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
     if not options.features:
         complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
-    done = sum(photo not in errors for photo in photos)
+    done = sum(str(photo) not in errors for photo in photos)
     report(options, addresses, done, errors)
     return exit_code(done, len(errors))
 
 
 def written(
-    writer: Writer, network: Any, photos: list[str], addresses: dict[str, int], progress: Any, *, exact: bool
+    writer: Writer,
+    network: Any,
+    photos: list[str | NamedPhoto],
+    addresses: dict[str, int],
+    progress: Any,
+    *,
+    exact: bool,
 ) -> dict[str, str]:
     """Write the features of all photos; answers the errors of those that cannot be read."""
     from ..stream import stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,10 @@ def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "explain", "show where in a photo a verdict came from", EXAMPLE, run)
     parser.add_argument("classifier", type=Path, metavar="FILE.godeeper", help="the classifier")
     parser.add_argument(
-        "photos", metavar="PHOTO|FOLDER", nargs="+", help="photos, or folders of them; - reads standard input"
+        "photos",
+        metavar="PHOTO|FOLDER",
+        nargs="+",
+        help="photos, folders, zips or .csv lists of them; - reads standard input",
     )
     parser.add_argument(
         "--class",
@@ -78,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     classifier = Classifier.load(options.classifier)
     check_classes(classifier, options.label, options.against)
     records = []
-    with Outputs(force=options.force, inputs=[options.classifier]) as outputs:
+    with Outputs(force=options.force, inputs=[options.classifier, *options.photos]) as outputs:
         outputs.claim_folder(options.out)
         album = read(classifier, options.near) if options.near else None
         for name, source in sources(options.photos):
@@ -104,15 +108,18 @@ def check_classes(classifier: Classifier, label: str | None, against: str | None
 def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
     """Name and photo of all that is named, folders by what is in them; or what is wrong with it."""
     from ..photos.decode import decode
-    from ..photos.listing import photos_in
+    from ..photos.listing import opened
 
     for place in places:
-        try:
-            found: list[Any] = [decode(read_input(), name="-")] if place == "-" else photos_in([place])
-        except PhotoError as error:
-            yield place, error
-            continue
-        yield from ((place if place == "-" else each, each) for each in found)
+        with ExitStack() as stack:
+            try:
+                found: list[Any] = (
+                    [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
+                )
+            except PhotoError as error:
+                yield place, error
+                continue
+            yield from ((place if place == "-" else str(each), each) for each in found)
 
 
 def read(classifier: Classifier, folder: Path) -> Album:

@@ -15,6 +15,8 @@ from .terminal import complain, print_json, say
 if TYPE_CHECKING:
     from ..blueprint.address import Tensor
     from ..explain.top_photos import TopPhotos
+    from ..network import Network
+    from ..photos.named import NamedPhoto
     from .common import Verbs
 
 EXAMPLE = """\
@@ -26,7 +28,11 @@ EXAMPLE = """\
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "top", "find the photos that excite a filter most", EXAMPLE, run)
-    parser.add_argument("place", metavar="PHOTO|FOLDER", help="a folder of photos, those further down included")
+    parser.add_argument(
+        "place",
+        metavar="PHOTO|FOLDER",
+        help="a folder of photos, those further down included; a zip or .csv list of them",
+    )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="how many photos a filter (default: 10)")
     parser.add_argument(
@@ -40,21 +46,28 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve_one
-    from ..explain.top_photos import top_photos
-    from ..explain.top_picture import png
     from ..network import load
-    from ..outputs import Outputs
-    from ..photos.listing import photos_in
-    from .progress import counter
+    from ..photos.listing import opened
 
     network = load(weights=options.weights)
     tensor = resolve_one(network.blueprint, options.address)
-    photos = photos_in([options.place])
+    with opened([options.place]) as photos:
+        return searched(options, network, tensor, photos)
+
+
+def searched(options: argparse.Namespace, network: Network, tensor: Tensor, photos: list[str | NamedPhoto]) -> int:
+    """Find the photos, write a picture for each filter and print what was found."""
+    from ..explain.top_photos import top_photos
+    from ..explain.top_picture import png
+    from ..outputs import Outputs
+    from .progress import counter
+
+    paths = [Path(each) if isinstance(each, str) else each for each in photos]
     records = []
-    with Outputs(force=options.force, inputs=photos) as outputs:
+    with Outputs(force=options.force, inputs=[options.place, *photos]) as outputs:
         outputs.claim(*(options.out / file_name(replace(tensor, channels=(each,))) for each in tensor.filters))
         with counter("photos") as progress:
-            search = top_photos(network, [Path(each) for each in photos], tensor, options.top, progress)
+            search = top_photos(network, paths, tensor, options.top, progress)
         network.close()
         if not search.filters[0].photos:
             raise PhotoError(none_of([error for _, error in search.errors]))

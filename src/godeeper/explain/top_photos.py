@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, PhotoError
 from ..photos.decode import Photo, decode
+from ..photos.named import PhotoPath
 from ..training.store import chunks
 from .place import Box, Cell, Placement, field_box, patch, square, strongest
 
@@ -39,7 +39,7 @@ class Sighting:
     ``seen``: all that the cell sees, ``spot``: the area that stands for it; both in pixels of the network's input.
     """
 
-    path: Path
+    path: PhotoPath
     sha256: str
     cell: Cell
     placement: Placement = field(repr=False)
@@ -93,11 +93,11 @@ class Search:
     """What was found in a folder: a record for each filter, and the photos that could not be read, with the reason."""
 
     filters: tuple[TopPhotos, ...]
-    errors: tuple[tuple[Path, str], ...]
+    errors: tuple[tuple[PhotoPath, str], ...]
 
 
 def top_photos(
-    network: Network, paths: Sequence[Path], tensor: Tensor, top: int = 9, progress: Progress | None = None
+    network: Network, paths: Sequence[PhotoPath], tensor: Tensor, top: int = 9, progress: Progress | None = None
 ) -> Search:
     """The ``top`` of some photos for each filter of a tensor.
 
@@ -117,7 +117,7 @@ def top_photos(
             f"{MOST_FILTERS} filters; name some, such as {tensor.name}[0:8]"
         )
     best: dict[int, list[Sighting]] = {number: [] for number in tensor.filters}
-    errors: list[tuple[Path, str]] = []
+    errors: list[tuple[PhotoPath, str]] = []
     seen: set[str] = set()
     looked_at = 0
     for group in chunks(paths, BATCH):
@@ -141,7 +141,7 @@ def top_photos(
     return Search(tuple(filters), tuple(errors))
 
 
-def readable(paths: Sequence[Path], errors: list[tuple[Path, str]]) -> Iterator[tuple[Path, Photo]]:
+def readable(paths: Sequence[PhotoPath], errors: list[tuple[PhotoPath, str]]) -> Iterator[tuple[PhotoPath, Photo]]:
     """The photos that can be read; of the others why not."""
     for path in paths:
         try:
@@ -150,7 +150,9 @@ def readable(paths: Sequence[Path], errors: list[tuple[Path, str]]) -> Iterator[
             errors.append((path, str(error)))
 
 
-def sightings(network: Network, tensor: Tensor, photos: Sequence[tuple[Path, Photo]]) -> Iterator[dict[int, Sighting]]:
+def sightings(
+    network: Network, tensor: Tensor, photos: Sequence[tuple[PhotoPath, Photo]]
+) -> Iterator[dict[int, Sighting]]:
     """For each photo: the filters that answer it, and where most."""
     if not photos:
         return
@@ -165,7 +167,7 @@ def sightings(network: Network, tensor: Tensor, photos: Sequence[tuple[Path, Pho
 
 
 def sighting_of(
-    tensor: Tensor, plane: NDArray[np.float32], path: Path, photo: Photo, placement: Placement
+    tensor: Tensor, plane: NDArray[np.float32], path: PhotoPath, photo: Photo, placement: Placement
 ) -> Sighting | None:
     """Where a map (H, W) is greatest; None where it is the same everywhere."""
     cell = strongest(plane)

@@ -22,6 +22,7 @@ from .colour import to_srgb
 from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
 from .jpeg import END_NOTE, check_scans, decode_2015, decode_jpeg, lacks_end, with_end_marker
+from .named import NamedPhoto, PhotoPath
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
 from .sources import image_of_array, name_of_object, read_object
 from .warned import warnings_as_notes
@@ -110,8 +111,8 @@ def decode(
     if isinstance(source, (bytes, bytearray, memoryview)):
         return decode_bytes(bytes(source), name or "bytes", background, least_side=least_side)
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        return decode_bytes(read_photo(path), name or escaped(path.name), background, path, least_side)
+        path = source if isinstance(source, NamedPhoto) else Path(source)
+        return decode_bytes(read_photo(path), name or escaped(Path(path).name), background, path, least_side)
     if hasattr(source, "read"):
         label = name or name_of_object(source)
         return decode_bytes(read_object(source, label), label, background, least_side=least_side)
@@ -141,7 +142,7 @@ def decode_bytes(
     data: bytes,
     name: str,
     background: tuple[int, int, int],
-    path: Path | None = None,
+    path: PhotoPath | None = None,
     least_side: int | None = None,
 ) -> Photo:
     """Decode the bytes of a file; ``path`` is for messages and to compare the ending with the content."""

@@ -1,17 +1,56 @@
-"""Photos that a command is given: files as they are, folders by what is in them."""
+"""Photos that a command is given: files as they are; folders, zips and lists by the photos in them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import PhotoError
+from ..errors import OptionError, PhotoError
 from ..files import is_folder
 from ..marks import is_our_picture
 from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
+from .named import NamedPhoto
+from .table import ENDINGS as LISTS
+from .table import read_paths
+from .zipped import unzipped
 
 ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
+
+
+@contextmanager
+def opened(places: Iterable[str | Path]) -> Iterator[list[str | NamedPhoto]]:
+    """The photos at all places, readable while the block runs: ``photos_in``, and those of zips and lists.
+
+    A zip is unpacked, in bounds (see ``zipped``); its photos are named as if it were a folder.  A list needs the column path.
+
+    >>> with opened(["examples/chelsea.jpg"]) as photos:
+    ...     print(photos)
+    ['examples/chelsea.jpg']
+
+    Raises:
+        PhotoError: there is no photo in a folder, zip or list, or it cannot be read, or is refused.
+    """
+    with ExitStack() as stack:
+        yield [photo for place in places for photo in at(Path(place), stack)]
+
+
+def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
+    """The photos at one place; ``stack`` closes what was unpacked."""
+    kind = place.suffix.lower()
+    if kind not in (".zip", *LISTS) or is_folder(place):
+        return photos_in([place])
+    try:
+        if kind in LISTS:
+            return read_paths(place)
+        folder = str(stack.enter_context(unzipped(place)))
+    except OptionError as error:
+        raise PhotoError(str(error)) from None
+    found = [NamedPhoto(path, Path(place, os.path.relpath(path, folder)).as_posix()) for path in walked(folder)]
+    if not found:
+        raise PhotoError(f"{place}: no photo in this zip; expected files like *.jpg or *.png")
+    return found
 
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:

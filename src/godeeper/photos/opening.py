@@ -24,7 +24,7 @@ EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].na
 LISTS = (".csv", ".tsv")
 
 
-def read_photo(path: str | Path) -> bytes:
+def read_photo(path: str | os.PathLike[str]) -> bytes:
     """The file's bytes; every reason why not is a ``PhotoError``."""
     try:
         with open_regular(path) as file:
@@ -33,7 +33,7 @@ def read_photo(path: str | Path) -> bytes:
         raise unreadable(path, error) from None
 
 
-def unreadable(path: str | Path, error: OSError | ValueError) -> PhotoError:
+def unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> PhotoError:
     """The error for a file that cannot be read, with the system's reason."""
     label = str(path)
     if isinstance(error, FileNotFoundError):
@@ -57,7 +57,7 @@ def open_photo(data: bytes, label: str) -> Image.Image:
         words = describe(data)
         if label.lower().endswith(LISTS):
             raise PhotoError(
-                f"{label}: a list is for retrain, doctor and explain --near; expected the photos in it, or their folder"
+                f"{label}: a list of photos, which this command does not read; expected the photos in it, or their folder"
             )
         raise PhotoError(
             f"{label}: {words}" if words == RAW else f"{label}: not a photo ({words}); expected {EXPECTED}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import OptionError, quoted
@@ -55,6 +55,18 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
     return tuple(entries), tuple(notes)
 
 
+def read_paths(place: Path) -> list[str]:
+    """The paths of a list in its order, each once; only the column ``path`` is needed, and whether a file is there is not asked.
+
+    Raises:
+        OptionError: it cannot be read, lacks the column, or names no photo.
+    """
+    named = [row["path"] for _, row in parsed(place, read_text(place), ("path",)) if row["path"]]
+    if not named:
+        raise OptionError(f"{place}: names no photo; expected a header with path, and a line a photo")
+    return [str(place.parent / path) for path in dict.fromkeys(named)]
+
+
 def read_text(place: Path) -> str:
     """The list's text."""
     try:
@@ -69,14 +81,14 @@ def read_text(place: Path) -> str:
         raise OptionError(f"{place}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
 
 
-def parsed(place: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) -> Iterator[tuple[int, dict[str, str]]]:
     """The number and the known columns of each line that is not empty."""
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip().casefold() for name in next(reader, [])]
-        places = columns(place, header)
+        places = columns(place, header, needed)
         for row in reader:
             if any(cell.strip() for cell in row):
                 yield reader.line_num, {name: row[at].strip() if at < len(row) else "" for name, at in places.items()}
@@ -84,19 +96,18 @@ def parsed(place: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise OptionError(f"{place}: line {reader.line_num} is not CSV ({error}); check its quotes") from None
 
 
-def columns(place: Path, header: list[str]) -> dict[str, int]:
+def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
     """Known column -> where it stands in the header."""
     twice = [name for name in COLUMNS if header.count(name) > 1]
-    missing = [name for name in ("path", "label") if name not in header]
+    missing = [name for name in needed if name not in header]
     if twice:
         raise OptionError(f"{place}: two columns are called {twice[0]!r}; expected one")
     if missing:
         near = next((name for name in header if name in LIKELY[missing[0]]), None)
         hint = f"; rename {near!r} to {missing[0]!r}" if near else ""
+        wanted = "path,label and perhaps group,split" if "label" in needed else "path"
         got = ", ".join(name[:40] for name in header[:8]) or "an empty line"
-        raise OptionError(
-            f"{place}: no column {missing[0]!r} in its header ({got!r}); expected path,label and perhaps group,split{hint}"
-        )
+        raise OptionError(f"{place}: no column {missing[0]!r} in its header ({got!r}); expected {wanted}{hint}")
     return {name: header.index(name) for name in COLUMNS if name in header}
 
 

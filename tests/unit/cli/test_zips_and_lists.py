@@ -6,13 +6,15 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.cli.conftest import Run
 
 COLOURS = {"red": (200, 50, 50), "blue": (50, 50, 200)}
@@ -76,24 +78,102 @@ def test_the_doctor(run: Run, here: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "read"),
     [
-        ["classify", "cars.godeeper", "PLACE"],
-        ["explain", "cars.godeeper", "PLACE"],
-        ["embed", "PLACE", "--features", "conv", "--out", "x.npz"],
-        ["top", "PLACE", "conv[1]"],
-        ["peek", "PLACE", "conv"],
+        (["classify", "cars.godeeper", "PLACE"], lambda record: [one["photo"] for one in record["photos"]]),
+        (["explain", "cars.godeeper", "PLACE"], lambda record: [one["photo"] for one in record["photos"]]),
+        (["top", "PLACE", "conv[1]"], lambda record: [one["photo"] for one in record["filters"][0]["top"]]),
     ],
-    ids=lambda words: words[0],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
 )
+@pytest.mark.parametrize(("place", "first"), [("photos.zip", "photos.zip/"), ("list.csv", "photos/")])
+def test_commands_for_photos(
+    run: Run, here: Path, words: list[str], read: Callable[[Any], list[str]], place: str, first: str
+) -> None:
+    """Zips and lists are read as folders; photos are called as in a folder of the zip's name."""
+    code, out, err = run(*[place if word == "PLACE" else word for word in words], "--json")
+    assert code == 0, err
+    names = {f"{first}{label}/{label}{number}.png" for label in COLOURS for number in range(5)}
+    found = set(read(json.loads(out)))
+    assert found  # a filter may be silent on some
+    assert found <= names
+
+
+@pytest.mark.parametrize(("place", "first"), [("photos.zip", "photos.zip/"), ("list.csv", "photos/")])
+def test_embed(run: Run, here: Path, place: str, first: str) -> None:
+    """The same features as those of the folder, under names that say where a photo is."""
+    for source, out in ((place, "it.npz"), ("photos", "folder.npz")):
+        code, _, err = run("embed", source, "--features", "conv", "--out", out)
+        assert code == 0, err
+    with np.load("it.npz") as it, np.load("folder.npz") as folder:
+        assert [str(name) for name in it["photos"]] == [
+            str(name).replace("photos/", first) for name in folder["photos"]
+        ]
+        np.testing.assert_array_equal(it["conv"], folder["conv"])
+
+
 @pytest.mark.parametrize(("place", "what"), [("photos.zip", "unpack it first"), ("list.csv", "or their folder")])
-def test_commands_for_photos(run: Run, here: Path, words: list[str], place: str, what: str) -> None:
-    """They say in one line what to do with a zip or a list."""
-    code, _, err = run(*[place if word == "PLACE" else word for word in words])
-    assert code != 0
-    assert [line for line in err.splitlines() if "--features" not in line] == [err.splitlines()[-1]]
+def test_a_peek_is_at_one_photo(run: Run, here: Path, place: str, what: str) -> None:
+    """It says in one line what to do with a zip or a list."""
+    code, _, err = run("peek", place, "conv")
+    assert (code, err.count("\n")) == (2, 1)
     assert place in err
     assert what in err
+
+
+def pack(path: Path, *names: str) -> None:
+    """A zip of one photo under other names."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.write("photos/red/red0.png", name)
+
+
+@pytest.mark.parametrize(
+    "words", [["classify", "cars.godeeper", "PLACE"], ["top", "PLACE", "conv[1]"]], ids=lambda it: it[0]
+)
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [("out.zip", "leads out"), ("empty.zip", "no photo in this zip"), ("cut.zip", "cannot read"), ("gone.zip", "no such zip"),
+     ("locked.zip", "encrypted"), ("bomb.zip", "more than photos take"), ("gone.csv", "no such list"), ("odd.csv", "no column 'path'")],
+)  # fmt: skip
+def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, what: str) -> None:
+    """One line that names the place and the reason; nothing is written anywhere."""
+    pack(here / "out.zip", "../up.png")
+    pack(here / "empty.zip", "notes.txt")
+    pack(here / "locked.zip", "a.png")
+    data = bytearray((here / "locked.zip").read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    (here / "locked.zip").write_bytes(data)
+    data = bytearray((here / "photos.zip").read_bytes())
+    (here / "cut.zip").write_bytes(data[:-30])
+    at = data.index(b"PK\1\2") + 24
+    data[at : at + 4] = (1 << 31).to_bytes(4, "little")
+    (here / "bomb.zip").write_bytes(data)
+    (here / "odd.csv").write_text("name\na.png\n")
+    code, _, err = run(*[place if word == "PLACE" else word for word in words])
+    assert code == 2
+    assert [line for line in err.splitlines() if place in line and what in line]
+    assert not (here.parent / "up.png").exists()
+
+
+def test_a_list_may_have_paths_alone(run: Run, here: Path) -> None:
+    """``classify`` needs no labels; a file that is not there is that photo's error."""
+    (here / "paths.csv").write_text("path\nphotos/red/red0.png\nphotos/gone.png\n")
+    code, out, err = run("classify", "cars.godeeper", "paths.csv", "--json")
+    assert code == 1, err
+    found, lost = json.loads(out)["photos"]
+    assert (found["photo"], found["error"]) == ("photos/red/red0.png", None)
+    assert "photos/gone.png: no such file" in lost["error"]
+
+
+def test_the_zip_is_an_input(run: Run, here: Path) -> None:
+    """It is never written over, forced or not."""
+    shutil.copy("photos.zip", "same.zip")
+    (here / "same.npz").hardlink_to(here / "same.zip")
+    code, _, err = run("embed", "same.zip", "--features", "conv", "--out", "same.npz", "--force")
+    assert code == 2
+    assert "never written over" in err
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,15 @@
 """Which files of a folder are photos, in which order, and what is said where there are none."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
 from godeeper.errors import PhotoError
-from godeeper.photos.listing import photos_in
+from godeeper.photos.decode import decode
+from godeeper.photos.listing import opened, photos_in
 
 
 @pytest.fixture
@@ -80,3 +82,19 @@ def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
     Image.new("RGB", (8, 8)).save(album / "a" / "other.png")
     assert [Path(each).name for each in photos_in([album / "a"])] == ["y.webp", "other.png", "z.jpg"]
     assert photos_in([album / "a" / "top.conv[1].png"]) == [str(album / "a" / "top.conv[1].png")]
+
+
+def test_what_was_unpacked_goes_with_the_block(tmp_path: Path) -> None:
+    """A zip's photos are files with another name, there while the block runs; decoding calls them by that name."""
+    Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "1.png")
+    (tmp_path / "2.png").write_bytes(b"no photo")
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        for name in ("1.png", "2.png"):
+            archive.write(tmp_path / name, f"cat/{name}")
+    with opened([tmp_path / "some.zip"]) as photos:
+        good, bad = photos
+        assert str(good) == f"{tmp_path}/some.zip/cat/1.png"
+        assert decode(good).name == "1.png"
+        with pytest.raises(PhotoError, match=r"some\.zip/cat/2\.png: not a photo"):
+            decode(bad)
+    assert not Path(good).exists()

@@ -14,7 +14,7 @@ from godeeper.training.head import Selection, fit, select
 from godeeper.training.split import CROSS_VALIDATION
 from godeeper.training.store import FeatureStore
 from godeeper.training.tables import Part
-from godeeper.training.unknown import MOST, auroc, leave_out, measure_unknown
+from godeeper.training.unknown import MOST, TOGETHER, auroc, leave_out, left_out, measure_unknown
 
 from .examples import make_features
 
@@ -60,14 +60,40 @@ def test_the_class_has_no_part_in_it(store: FeatureStore) -> None:
     """Its photos may be anything: what is computed of the others stays the same, to the bit."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
-    first = leave_out(data, np.arange(80), selection, 2)
+    first = leave_out(data, np.arange(80), selection, [2])
     for values in data.features.values():
         values[labels == 2] = 1e4 * np.random.default_rng(1).random(values[labels == 2].shape)
-    second = leave_out(data, np.arange(80), selection, 2)
+    second = leave_out(data, np.arange(80), selection, [2])
     assert first is not None
     assert second is not None
-    np.testing.assert_array_equal(first[0], second[0])
-    assert first[2] == second[2]
+    np.testing.assert_array_equal(first.known, second.known)
+    assert first.threshold == second.threshold
+
+
+def test_classes_left_out_together_have_no_part_in_it(store: FeatureStore) -> None:
+    """Of many classes two share a training, which is one without either of them; each is judged by itself."""
+    labels = np.repeat(np.arange(10, dtype=np.int64), 12)
+    data, selection = made(labels, 2.5, store)
+    found = leave_out(data, np.arange(120), selection, [0, 9])
+    seen = np.flatnonzero((labels > 0) & (labels < 9))
+    head, _ = fit(Part(data.features, seen), labels[seen] - 1, seen, "bcdefghi", 0, selection)
+    assert found is not None
+    assert found.threshold == head.threshold
+    for sure, stranger in zip(found.unknown, (0, 9), strict=True):
+        alone = Part(data.features, np.flatnonzero(labels == stranger))
+        np.testing.assert_array_equal(sure, head.probabilities(alone).max(1))
+
+
+@pytest.mark.parametrize(
+    ("classes", "most", "trainings"),
+    [(3, 6, 3), (7, 2, 2), (9, 6, 3), (7, 6, 6), (13, 2, 1), (20, 6, 2), (40, 6, 1)],
+)
+def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) -> None:
+    """Each class once; no more than a quarter of all classes in one training, unless that is one."""
+    parts = left_out(classes, most)
+    assert len(parts) == trainings
+    assert len({one for part in parts for one in part}) == sum(map(len, parts)) == min(classes, most)
+    assert max(map(len, parts)) <= max(1, classes // TOGETHER)
 
 
 def test_classes_far_apart_are_refused(store: FeatureStore) -> None:

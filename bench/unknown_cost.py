@@ -1,0 +1,139 @@
+"""The share of a warm training that measuring unknown classes takes: features known, nothing chosen or measured yet.
+
+    python bench/unknown_cost.py [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
+
+Without a folder, features are made up: modules of the network's widths, classes in directions of their own, a spread that falls
+as that of real features does.  Seconds are the processor's, of all threads, which others on the machine change little; the
+least of the rounds.  With enough photos for a test set (about a thousand), that is how it is tested, as in ``godeeper retrain``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from godeeper.photos.doctor import Checkup, Verdict, examine
+from godeeper.photos.folder import Entry
+from godeeper.training import train as training
+from godeeper.training.data import Data
+from godeeper.training.learning import count_right
+from godeeper.training.measure import suspected_mislabels
+from godeeper.training.split import TEST_SET, hold_out
+from godeeper.training.store import FeatureStore
+from godeeper.training.suspects import held_out_probabilities
+from godeeper.training.unknown import MOST, measure_unknown
+from places import RETRAIN_CACHE
+from tables import own_heading, table
+
+Floats = NDArray[np.float32]
+
+WIDTHS = (256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048)
+HIDDEN, SPREAD = 40, 1.2  # directions in which photos differ, and how fast their spread falls
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A folder as a training has it once its features are known."""
+
+    name: str
+    checkup: Checkup
+    features: dict[str, Floats]
+
+
+def made_up(count: int, classes: int, seed: int) -> Photos:
+    """Made-up features of ``count`` photos."""
+    chance = np.random.default_rng([seed, count, classes])
+    labels = np.arange(count) % classes
+    hidden = chance.standard_normal((count, HIDDEN)) + 0.8 * chance.standard_normal((classes, HIDDEN))[labels]
+    features = {}
+    for place, width in enumerate(WIDTHS):
+        falling = np.arange(1, width + 1) ** -SPREAD
+        rows = (chance.standard_normal((count, width)) * falling) @ chance.standard_normal((width, width)) / 2
+        rows += hidden @ chance.standard_normal((HIDDEN, width)) / 10 * min(1.0, 0.4 + place / 10)
+        features[f"module {place}"] = np.maximum(rows, 0).astype(np.float16).astype(np.float32)
+    verdicts = tuple(
+        Verdict(Entry(f"/{label}", f"{number}.jpg", f"{label:02}"), "used", (), f"{number:064x}", number, (9, 9))
+        for number, label in enumerate(labels.tolist())
+    )
+    verdicts = tuple(sorted(verdicts, key=lambda one: one.entry.label))
+    order = np.array([one.fingerprint for one in verdicts])
+    groups = {one.pixels_sha256 or "": number for number, one in enumerate(verdicts)}
+    kept = {name: values[order] for name, values in features.items()}
+    return Photos(f"{count} made-up photos, {classes} classes", Checkup(Path("made up"), verdicts, groups, ()), kept)
+
+
+def read(folder: Path) -> Photos:
+    """The photos of a folder, and their features."""
+    import retrain_py
+
+    return Photos(folder.name, examine(folder), dict(retrain_py.read(folder).features))
+
+
+def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
+    """How it is tested; seconds of a training without, and of, the measuring of unknown classes."""
+    held_out = hold_out(photos.checkup)
+    with tempfile.TemporaryDirectory() as name, FeatureStore(Path(name, "store.sqlite")) as store:
+        data = Data(photos.checkup, photos.features, None, seed, store)
+        how = training.train_many if held_out.by == TEST_SET else training.train_few
+        seconds, trained = timed(lambda: how(data, held_out))
+        unknown, _ = timed(lambda: measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by]))
+        rest, _ = timed(lambda: account(data, trained))
+    return held_out.by, seconds + rest, unknown
+
+
+def account(data: Data, trained: Any) -> None:
+    """What the report computes from features: the learning curve and the suspected mislabels."""
+    selection, labels, groups = trained.selection, data.labels, data.groups
+    rows, every = trained.trained, np.arange(len(labels))
+    count_right(data.coordinates(rows, selection), labels[rows], groups[rows], selection.strength, data.seed)
+    likely = held_out_probabilities(data.coordinates(every, selection), labels, groups, selection.strength, data.seed)
+    suspected_mislabels(likely, labels)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """The processor's seconds, and what ``work`` returns."""
+    started = time.process_time()
+    found = work()
+    return time.process_time() - started, found
+
+
+def main() -> None:
+    options = parse()
+    os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
+    print("\n".join(own_heading("What measuring unknown classes costs")), "\n", flush=True)
+    sizes = [] if options.folders else [(count, classes) for count in options.photos for classes in options.classes]
+    makers: list[Callable[[], Photos]] = [partial(read, folder) for folder in options.folders]
+    makers += [partial(made_up, *size, options.seed) for size in sizes]
+    rows = []
+    for make in makers:
+        photos = make()
+        found = [measured(photos, options.seed) for _ in range(options.rounds)]
+        rest, unknown = min(one[1] for one in found), min(one[2] for one in found)
+        cells = [photos.name, found[0][0], f"{rest:.2f} s", f"{unknown:.2f} s", f"{unknown / (rest + unknown):.1%}"]
+        rows.append(cells)
+        print(*cells, sep=" | ", flush=True)
+    print("", *table(["photos", "tested by", "all else", "unknown classes", "share"], rows), sep="\n")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
+    parser.add_argument("--photos", type=int, nargs="+", default=[3000, 1000, 300], metavar="N")
+    parser.add_argument("--classes", type=int, nargs="+", default=[5, 20], metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the least counts (default: 3)")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
