@@ -123,7 +123,7 @@ def row(name: str, runs: list[Run], best: float) -> list[str]:
 
 def wilson(right: int, count: int) -> tuple[float, float]:
     """The interval that godeeper's own reports give."""
-    from godeeper.training.measure import wilson  # numpy, only once everything is measured
+    from godeeper.training.metrics import wilson  # numpy, only once everything is measured
 
     return wilson(right, count)
 

@@ -17,8 +17,8 @@ import numpy as np
 
 import godeeper
 from datasets import crops, drawings, have_drawings
+from godeeper.features.recommended import recommended
 from godeeper.network import load
-from godeeper.training.recommended import recommended
 from tables import own_heading, table
 
 

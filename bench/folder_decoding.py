@@ -4,7 +4,7 @@
 
 reads every large JPEG below the folders and prints, for each least side that is kept (in sides of the network's
 input), how many photos were reduced, the difference of the input's pixels from those of the full decode, the
-cosine of the features of both, and the seconds of decoding and resizing.  ``godeeper.stream.KEPT`` was chosen
+cosine of the features of both, and the seconds of decoding and resizing.  ``godeeper.features.stream.KEPT`` was chosen
 by it (``docs/decisions/0017-reduced-decoding.md``); good folders are the JPEGs of Debian's ``mate-backgrounds`` and
 ``lomiri-wallpapers-16.04``, which are photos.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from godeeper import load
+from godeeper.features.stream import pooled
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.stream import pooled
 
 KEPT = (1.0, 1.5, 2.0, 3.0, 4.0)
 FEATURES = ("mixed_5/join", "mixed_10/join")

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from godeeper import load
+from godeeper.features.stream import BATCH, pooled, stream
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.stream import BATCH, pooled, stream
 from inside import in_turn
 
 ADDRESSES = ("mixed_10/join",)

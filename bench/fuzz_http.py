@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 from godeeper.training.train import peak_memory
-from godeeper.web.laboratory import Laboratory
+from godeeper.web.compute.scheduler import Laboratory
 
 ROOT = Path(__file__).parents[1]
 MOST_GROWTH = 64  # MiB

@@ -91,8 +91,8 @@ def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
     """ONNX Runtime with its CUDA provider, where that is installed; godeeper's own graph, fp32 and int8."""
     import onnxruntime
 
-    from godeeper.engine.calibration import shipped
-    from godeeper.engine.graphs import Graphs
+    from godeeper.engine.graph_cache import Graphs
+    from godeeper.engine.quantization import shipped
 
     provider = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}[device]
     if provider not in onnxruntime.get_available_providers():

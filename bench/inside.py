@@ -21,7 +21,7 @@ from godeeper.blueprint.cost import macs_share
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.sites import sites
-from godeeper.engine.graph import build
+from godeeper.engine.onnx_graph import build
 from godeeper.engine.onnxruntime import Session
 from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
 from godeeper.engine.runner import Runner

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from godeeper.training import logistic, selection
 from godeeper.training.folds import assign_folds, held_out_folds
 from godeeper.training.logistic import fit_logistic
-from godeeper.training.measure import DEPENDENCE, effective_count, wilson
+from godeeper.training.metrics import DEPENDENCE, effective_count, wilson
 from godeeper.training.selection import Bases, join, select
 from places import RETRAIN_CACHE
 from tables import own_heading, table

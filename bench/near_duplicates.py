@@ -21,9 +21,9 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from godeeper.errors import PhotoError
-from godeeper.photos.alike import FLAT_CONTRAST, NEAR_BITS, NEAR_LIKENESS
 from godeeper.photos.decode import decode
-from godeeper.photos.fingerprint import UNIT, Look, look, smalls, views
+from godeeper.photos.doctor.fingerprint import UNIT, Look, look, smalls, views
+from godeeper.photos.doctor.near_duplicates import FLAT_CONTRAST, NEAR_BITS, NEAR_LIKENESS
 
 MOST_SIDE = 800
 BITS, LIKENESS = (8, 12, 16, 20, 24), (0.0, 0.90, 0.95, 0.97)
@@ -94,7 +94,7 @@ def measured(image: Image.Image) -> Measured:
 
 
 def apart(one: Measured, other: Measured) -> tuple[int, float]:
-    """Bits that differ, and likeness, as ``godeeper.photos.alike`` has them."""
+    """Bits that differ, and likeness, as ``godeeper.photos.doctor.near_duplicates`` has them."""
     likeness = max((one[1] @ other[1][0]).max(), (other[1] @ one[1][0]).max())
     return (one[0].fingerprint ^ other[0].fingerprint).bit_count(), float(likeness) / UNIT**2
 

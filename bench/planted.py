@@ -33,12 +33,12 @@ import datasets
 import godeeper
 import retrain_py
 from godeeper.photos.decode import decode
-from godeeper.photos.doctor import examine
+from godeeper.photos.doctor.checkup import examine
 from godeeper.training.classifier import Classifier
-from godeeper.training.measure import suspected_mislabels
+from godeeper.training.label_errors import held_out_probabilities
+from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import join, make_bases, select
 from godeeper.training.split import assign
-from godeeper.training.suspects import held_out_probabilities
 from near_duplicates import CHANGES
 from places import RESULTS, RETRAIN_CACHE
 from tables import own_heading, table, target_table

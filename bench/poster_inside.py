@@ -24,9 +24,9 @@ from godeeper import load
 from godeeper.blueprint.address import resolve_one
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.network import Network
-from godeeper.peek.poster_layout import SIDE
-from godeeper.peek.poster_pyramid import png_of
 from godeeper.photos.decode import decode
+from godeeper.poster.layout import SIDE
+from godeeper.poster.pyramid import png_of
 from inside import in_turn
 from places import PHOTO
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.blueprint.sites import sites
-from godeeper.engine.graph import build
+from godeeper.engine.onnx_graph import build
 from godeeper.engine.plan import key_of, plan
 from godeeper.version import __version__
 from godeeper.weights.file import WeightsFile

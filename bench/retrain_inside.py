@@ -16,9 +16,9 @@ from typing import Any
 
 import godeeper
 from godeeper.engine.onnxruntime import Session
-from godeeper.photos.doctor import examine
-from godeeper.training.features import fill
-from godeeper.training.store import FeatureStore
+from godeeper.features.extract import fill
+from godeeper.features.store import FeatureStore
+from godeeper.photos.doctor.checkup import examine
 
 
 class Meter:

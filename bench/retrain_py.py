@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import godeeper
-from godeeper.photos.doctor import examine
-from godeeper.training.features import extract
+from godeeper.features.extract import extract
+from godeeper.features.store import FeatureStore
+from godeeper.photos.doctor.checkup import examine
 from godeeper.training.head import fit
-from godeeper.training.measure import wilson
-from godeeper.training.store import FeatureStore
+from godeeper.training.metrics import wilson
 from places import RESULTS, RETRAIN_CACHE
 from tables import own_heading, table, target_table
 from targets import Target

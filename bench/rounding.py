@@ -18,14 +18,14 @@ import numpy as np
 import tables
 from engines import cosine
 from godeeper import load
-from godeeper.engine.calibration import Calibration, calibration_of
+from godeeper.engine.calibrate import BINS, Counts, best_end, shared
 from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
-from godeeper.engine.ranges import BINS, Counts, best_end, shared
+from godeeper.engine.quantization import Calibration, calibration_of
 from godeeper.errors import PhotoError
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.photos.listing import photos_in
+from godeeper.photos.sources.find_photos import photos_in
 
 SHARE_KEPT = 0.9999  # of values that are not zero
 WAYS: dict[str, Callable[[np.ndarray, float], float]] = {

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 import tables
 from godeeper import load
-from godeeper.photos.doctor import Checkup, examine
-from godeeper.training.features import extract
+from godeeper.features.extract import extract
+from godeeper.features.store import FeatureStore
+from godeeper.photos.doctor.checkup import Checkup, examine
 from godeeper.training.head import held_out_logits, select
-from godeeper.training.precision import MOST_LOST, Comparison, weigh
-from godeeper.training.store import FeatureStore
+from godeeper.training.int8_check import MOST_LOST, Comparison, weigh
 
 Features = dict[str, NDArray[np.float32]]
 Ints = NDArray[np.int64]

@@ -26,16 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import retrain_py
-from godeeper.training.familiarity import Cloud, fit_ellipsoid, strangeness
+from godeeper.features.table import Part
+from godeeper.parallel import each
 from godeeper.training.folds import assign_folds, held_out_folds
 from godeeper.training.head import Doubts, calibrate, cloud_of, fit, fit_chosen
 from godeeper.training.logistic import fit_logistic
-from godeeper.training.measure import softmax
-from godeeper.training.parallel import each
+from godeeper.training.metrics import softmax
+from godeeper.training.ood import Cloud, fit_ellipsoid, strangeness
 from godeeper.training.selection import Bases, Selection, select
-from godeeper.training.tables import Part
-from godeeper.training.unknown import auroc
-from godeeper.training.unknown import left_out as classes_left_out
+from godeeper.training.unknown_classes import auroc
+from godeeper.training.unknown_classes import left_out as classes_left_out
 from places import RETRAIN_CACHE
 from tables import own_heading, table
 

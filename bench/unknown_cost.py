@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from godeeper.photos.doctor import Checkup, Verdict, examine
-from godeeper.photos.folder import Entry
+from godeeper.features.store import FeatureStore
+from godeeper.photos.doctor.checkup import Checkup, Verdict, examine
+from godeeper.photos.sources.folder import Entry
 from godeeper.training import train as training
-from godeeper.training.data import Data
-from godeeper.training.learning import count_right
-from godeeper.training.measure import suspected_mislabels
+from godeeper.training.dataset import Data
+from godeeper.training.label_errors import held_out_probabilities
+from godeeper.training.learning_curve import count_right
+from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.split import TEST_SET, hold_out
-from godeeper.training.store import FeatureStore
-from godeeper.training.suspects import held_out_probabilities
-from godeeper.training.unknown import MOST, measure_unknown
+from godeeper.training.unknown_classes import MOST, measure_unknown
 from places import RETRAIN_CACHE
 from tables import own_heading, table
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .errors import GodeeperError
     from .explain.evidence import Evidence, evidence
     from .network import Network, load
-    from .peek.capture import Peek
+    from .peek.peek import Peek
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
     from .training.classifier import Classifier
@@ -47,7 +47,7 @@ HOMES = {
     "Classifier": "training.classifier",
     "Evidence": "explain.evidence",
     "Network": "network",
-    "Peek": "peek.capture",
+    "Peek": "peek.peek",
     "Photo": "photos.decode",
     "PhotoClassifier": "training.estimators",
     "PhotoFeatures": "training.estimators",

@@ -12,25 +12,25 @@ import numpy as np
 from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
-from .blueprint.remarks import remark
+from .blueprint.names.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
-from .engine.trunk import Trunks
+from .engine.prefix_cache import Trunks
 from .errors import FeedError, OptionError, UnknownName, WeightsError
-from .peek.capture import Peek, Peeks
+from .peek.peek import Peek, Peeks
 from .photos.decode import Photo, decode
+from .photos.input_steps import PhotoSteps
 from .photos.preprocess import Preprocess, to_pixels, to_planes
-from .photos.steps import PhotoSteps
 from .weights.file import ARCHITECTURES
 from .weights.registry import find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .engine.calibration import Calibration
-    from .engine.torch import TorchNetwork
-    from .peek.poster import Poster
+    from .engine.quantization import Calibration
+    from .engine.torch.network import TorchNetwork
+    from .poster.poster import Poster
 
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
 """The three pictures of the 2016 blog post."""
@@ -143,12 +143,12 @@ class Network:
         >>> load().calibrate(["examples/chelsea.jpg"]).method
         'least squared error'
         """
-        from .engine.ranges import calibrate
+        from .engine.calibrate import calibrate
 
         return calibrate(self.weights, self.preprocess, photos)
 
     def to_torch(self, end: str | None = None) -> TorchNetwork:
-        """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch``.
+        """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch.network``.
 
         Args:
             end: the address of what it answers; the logits if not given, or ``pool_3/_reshape`` where the weights
@@ -158,7 +158,7 @@ class Network:
             MissingExtra: torch is not installed.
             AddressError: a module cannot end there.
         """
-        from .engine.torch_weights import to_torch
+        from .engine.torch.weights import to_torch
 
         return to_torch(self.weights, end=end)
 
@@ -220,7 +220,7 @@ class Network:
         )
 
     def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
-        """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.peek.poster``.
+        """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.poster.poster``.
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
@@ -233,7 +233,7 @@ class Network:
             PhotoError: the photo cannot be decoded.
             OutputError: the folder cannot be written, or holds something else.
         """
-        from .peek.poster import check_folder, write_poster
+        from .poster.poster import check_folder, write_poster
 
         check_folder(Path(folder), force=force)
         decoded = decode(photo)
@@ -245,7 +245,7 @@ class Network:
 
     def parts(self) -> dict[str, list[Tensor]]:
         """Title of each part of the network -> its tensors that there is something to see in; the input is the stem's first."""
-        from .blueprint.diagram.sheet import parts
+        from .diagram.sheet import parts
 
         (_, photo), (stem, first), *others = parts(self.blueprint).items()
         titled = {stem: (photo[NETWORK_INPUT[0]], *first), **dict(others)}

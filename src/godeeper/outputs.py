@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Self
 
 from .errors import OutputError
+from .escaping import is_visible
 from .files import NOT_A_FILE, unwritable
 from .marks import ours, photo_of
-from .visible import is_visible
 
 ELSEWHERE = "choose another name"
 

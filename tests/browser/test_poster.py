@@ -15,7 +15,7 @@ import pytest
 from tests.browser.conftest import PATIENCE
 
 from godeeper.network import Network
-from godeeper.peek.poster import Poster
+from godeeper.poster.poster import Poster
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

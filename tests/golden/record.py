@@ -34,7 +34,7 @@ def computed(weights: WeightsFile) -> dict[Key, Any]:
         return keras_peer.activations(weights, x)
     if dialect == "torchvision":
         inception = torch_peers.import_torchvision().models.inception_v3
-        from godeeper.engine.torch_weights import to_torch
+        from godeeper.engine.torch.weights import to_torch
 
         model = inception(weights=None, aux_logits=False, init_weights=False).eval()
         model.load_state_dict(to_torch(weights).state_dict(), strict=True)

@@ -27,7 +27,7 @@ def model(weights: WeightsFile) -> Any:
     """pytorch-fid's network; where it would download its weights, it gets ours, and loads them strictly."""
     import_torchvision()  # which pytorch-fid patches
     fid = pytest.importorskip("pytorch_fid.inception")
-    from godeeper.engine.torch_weights import to_torch
+    from godeeper.engine.torch.weights import to_torch
 
     state = to_torch(weights).state_dict()
     with pytest.MonkeyPatch.context() as patch:
@@ -49,7 +49,7 @@ def test_pytorch_fid_s_state_dict_loads_strictly(model: Any) -> None:
     """A state dict of pytorch-fid's, 1008 classes, gives its logits in the 2015 dialect."""
     import torch
 
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.weights import from_state_dict
 
     x = torch.from_numpy(random_input())
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_the_wrong_dialect_is_seen(model: Any) -> None:
     """The same numbers in torchvision's dialect give other features: the comparison has teeth."""
     import torch
 
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.weights import from_state_dict
 
     x = torch.from_numpy(random_input())
     with torch.no_grad():

@@ -27,7 +27,7 @@ def model(weights: WeightsFile) -> Any:
     """The network of timm, our weights loaded strictly."""
     import_torchvision()  # which timm imports
     timm = pytest.importorskip("timm")
-    from godeeper.engine.torch_weights import to_torch
+    from godeeper.engine.torch.weights import to_torch
 
     built = timm.create_model("inception_v3", pretrained=False).eval()
     built.load_state_dict(to_torch(weights).state_dict(), strict=True)
@@ -48,7 +48,7 @@ def test_timm_s_state_dict_loads_strictly(model: Any) -> None:
     """A state dict of timm's gives timm's logits."""
     import torch
 
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.weights import from_state_dict
 
     x = torch.from_numpy(random_input())
     with torch.no_grad():

@@ -13,7 +13,7 @@ from godeeper.blueprint.address import stages
 from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.networks import NETWORKS
 from godeeper.blueprint.sites import PHOTO_KINDS, sites
-from godeeper.engine.cache import GraphCache
+from godeeper.disk_cache import GraphCache
 from godeeper.engine.plan import NETWORK_INPUT, plan
 from godeeper.engine.runner import Runner
 from godeeper.weights.file import Description, expected_tensors, write
@@ -30,7 +30,7 @@ OTHERS = [
 def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp_path: Path) -> None:
     """At all stages, with random weights, to a relative error of 1e-4; and the module answers the same softmax."""
     torch = pytest.importorskip("torch")
-    from godeeper.engine.torch_runner import TorchRunner
+    from godeeper.engine.torch.engine import TorchRunner
 
     network = in_dialect(NETWORKS[architecture], dialect)
     description = Description(
@@ -68,7 +68,7 @@ def test_torchvision_s_googlenet_loads_strictly() -> None:
     googlenet = import_torchvision().models.googlenet
     import torch
 
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.weights import from_state_dict
 
     torch.manual_seed(0)
     theirs = googlenet(weights=None, aux_logits=True, init_weights=False).eval()

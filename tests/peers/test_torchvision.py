@@ -27,7 +27,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 def model(weights: WeightsFile) -> Any:
     """The network of torchvision, our weights loaded strictly."""
     inception = import_torchvision().models.inception_v3
-    from godeeper.engine.torch_weights import to_torch
+    from godeeper.engine.torch.weights import to_torch
 
     built = inception(weights=None, aux_logits=False, init_weights=False).eval()
     built.load_state_dict(to_torch(weights).state_dict(), strict=True)
@@ -48,7 +48,7 @@ def test_our_module_is_torchvision_s(weights: WeightsFile, model: Any) -> None:
     """``to_torch`` answers torchvision's logits."""
     import torch
 
-    from godeeper.engine.torch_weights import to_torch
+    from godeeper.engine.torch.weights import to_torch
 
     x = torch.from_numpy(random_input(2))
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_parameters_have_torchvision_s_names_and_shapes() -> None:
     inception = import_torchvision().models.inception_v3
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3
-    from godeeper.engine.torch import TorchNetwork
+    from godeeper.engine.torch.network import TorchNetwork
 
     theirs = inception(weights=None, aux_logits=True, init_weights=False)
     built = TorchNetwork(in_dialect(INCEPTION_V3, "torchvision"), auxiliary=True)
@@ -78,8 +78,8 @@ def test_torchvision_s_state_dict_loads_with_its_side_classifier() -> None:
     inception = import_torchvision().models.inception_v3
     import torch
 
-    from godeeper.engine.torch import capture
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.network import capture
+    from godeeper.engine.torch.weights import from_state_dict
 
     torch.manual_seed(0)
     theirs = inception(weights=None, aux_logits=True, init_weights=False, num_classes=7).eval()

@@ -16,13 +16,13 @@ from tests.unit.cli.conftest import Run, run
 from tests.unit.web.conftest import Served, serving
 
 import godeeper
+from godeeper.features.extract import extract
+from godeeper.features.store import FeatureStore
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.photos.fingerprint import pixel_hash
+from godeeper.photos.doctor.fingerprint import pixel_hash
 from godeeper.training.classifier import Classifier
-from godeeper.training.features import extract
 from godeeper.training.head import Head
-from godeeper.training.store import FeatureStore
 from godeeper.web.application import laboratory_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from PIL import Image
 from tests.unit.training.handmade import classifier
 
 import godeeper
+from godeeper.features.store import FeatureStore
 from godeeper.photos.decode import decode
 from godeeper.training.classifier import pooled
-from godeeper.training.store import FeatureStore
 
 ADDRESS = "mixed/join"
 PATIENCE = 30  # seconds until a child counts as hanging

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import AddressError, AmbiguousAddress, UnknownAddress, nearest, quoted
-from .channels import Range, channels_of, format_channels, parse_ranges
-from .conventions import ASKED_FOR, family_conventions, name_places, prefixes
 from .names import Convention, Names
 from .names import Stage as Stage  # addresses are what others know stages by
-from .names_inception_v3 import PHOTO_NAMES
+from .names.channels import Range, channels_of, format_channels, parse_ranges
+from .names.conventions import ASKED_FOR, family_conventions, name_places, prefixes
+from .names.inception_v3 import PHOTO_NAMES
+from .names.pattern import compile_pattern, is_pattern
 from .ops import Conv, Network
-from .pattern import compile_pattern, is_pattern
 from .sites import Field, Site, placed, sites
 
 DEFAULT_NETWORK = "inception_v3"

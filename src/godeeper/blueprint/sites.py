@@ -18,9 +18,9 @@ from itertools import count
 from typing import Literal
 
 from ..errors import OptionError
-from .conventions import family_conventions, name_places
 from .names import Names, Place, Placed
-from .names_inception_v3 import PHOTO_NAMES
+from .names.conventions import family_conventions, name_places
+from .names.inception_v3 import PHOTO_NAMES
 from .ops import Fork, Module, Network, Norm, Operation, Pool, Step, borders
 
 Kind = Literal[

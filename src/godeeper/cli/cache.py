@@ -51,7 +51,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def run_trim(options: argparse.Namespace) -> int:
-    from ..engine.cache import size_of
+    from ..disk_cache import size_of
 
     shrink(size_of(options.to))
     report(parts(), options)
@@ -59,7 +59,7 @@ def run_trim(options: argparse.Namespace) -> int:
 
 
 def run_clear(options: argparse.Namespace) -> int:
-    from ..training.store import leftovers
+    from ..features.store import leftovers
 
     shrink(0)
     for path in leftovers():
@@ -70,9 +70,9 @@ def run_clear(options: argparse.Namespace) -> int:
 
 def parts() -> list[Part]:
     """What is in the cache now."""
-    from ..engine.cache import cache_folder, graph_cache
-    from ..engine.trunk import trunk_cache
-    from ..training.store import FeatureStore, leftovers, size, store_path
+    from ..disk_cache import cache_folder, graph_cache
+    from ..engine.prefix_cache import trunk_cache
+    from ..features.store import FeatureStore, leftovers, size, store_path
 
     caches = {"graphs": graph_cache(), "trunks": trunk_cache()}
     sizes = {name: cache.sizes() for name, cache in caches.items()}
@@ -91,9 +91,9 @@ def shrink(most_bytes: int) -> None:
     """Trunks go first, then graphs: they are made again in moments and seconds, the features of as many bytes in minutes."""
     from dataclasses import replace
 
-    from ..engine.cache import GraphCache, cache_folder
-    from ..engine.trunk import trunk_cache
-    from ..training.store import FeatureStore, store_path
+    from ..disk_cache import GraphCache, cache_folder
+    from ..engine.prefix_cache import trunk_cache
+    from ..features.store import FeatureStore, store_path
 
     sizes = {part.name: part.bytes for part in parts()}
     trunks = replace(trunk_cache(), most_bytes=max(most_bytes - sizes["features"] - sizes["graphs"], 0))
@@ -130,8 +130,8 @@ def report(found: list[Part], options: argparse.Namespace) -> None:
 
 def record(found: list[Part]) -> dict[str, Any]:
     """The parts as JSON."""
-    from ..engine.cache import cache_folder, most_bytes
-    from ..training.store import size
+    from ..disk_cache import cache_folder, most_bytes
+    from ..features.store import size
     from ..weights.registry import ENDING, weights_folder
 
     added = sorted(weights_folder().glob(f"*{ENDING}"))

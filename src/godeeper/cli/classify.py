@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, PhotoError
+from ..escaping import csv_cell
 from ..training.refusal import written
-from ..visible import csv_cell
 from .common import add_command, add_engine, print_table, records_code
 from .terminal import complain, print_json, read_input, say, write
 
@@ -84,7 +84,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
 def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
     """A record of each photo, and one of each folder without any, in the order given."""
     from ..photos.decode import decode
-    from ..photos.listing import opened
+    from ..photos.sources.find_photos import opened
     from ..training.classifier import Judgement
 
     waiting: list[Any] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..visible import escaped
+from ..escaping import escaped
 from .terminal import write
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ TABLES = {
     "--filter": ("photos.preprocess", "FILTERS"),
     "--to": ("export.targets", "TARGETS"),
     "--network": ("blueprint.networks", "NETWORKS"),
-    "retrain --precision": ("training.precision", "ASKED"),
+    "retrain --precision": ("training.int8_check", "ASKED"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }
 """Where the values of an option, or of one command's option, are listed."""

@@ -11,7 +11,7 @@ from .common import add_command, exit_code, print_table
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
-    from ..photos.doctor import Checkup
+    from ..photos.doctor.checkup import Checkup
     from .common import Verbs
 
 EXAMPLE = """\
@@ -31,9 +31,9 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..photos.doctor import examine
+    from ..features.store import FeatureStore
+    from ..photos.doctor.checkup import examine
     from ..training.split import few
-    from ..training.store import FeatureStore
     from .progress import counter
 
     with counter("photos") as progress, FeatureStore() as store:
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
-    from ..photos.doctor import counted
+    from ..photos.doctor.checkup import counted
 
     rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
     if rows:
@@ -65,7 +65,7 @@ def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
 
 def quarantined(checkup: Checkup) -> list[list[str]]:
     """A row for each photo that is not used."""
-    from ..photos.doctor import NO_CLASS
+    from ..photos.doctor.checkup import NO_CLASS
 
     return [
         ["quarantined", "1", "; ".join(verdict.reasons), verdict.entry.name]
@@ -76,7 +76,7 @@ def quarantined(checkup: Checkup) -> list[list[str]]:
 
 def unclassed(checkup: Checkup) -> list[list[str]]:
     """One row for all photos that lack nothing but a class."""
-    from ..photos.doctor import NO_CLASS, some
+    from ..photos.doctor.checkup import NO_CLASS, some
 
     names = [verdict.entry.name for verdict in checkup.verdicts if verdict.reasons == (NO_CLASS,)]
     return [["quarantined", str(len(names)), NO_CLASS, some(names, 3)]] if names else []
@@ -84,7 +84,7 @@ def unclassed(checkup: Checkup) -> list[list[str]]:
 
 def repaired(checkup: Checkup) -> list[list[str]]:
     """A row for each way in which photos were put right."""
-    from ..photos.doctor import some
+    from ..photos.doctor.checkup import some
 
     found: dict[str, list[str]] = defaultdict(list)
     for verdict in checkup.verdicts:
@@ -96,7 +96,7 @@ def repaired(checkup: Checkup) -> list[list[str]]:
 
 def alike(checkup: Checkup) -> list[list[str]]:
     """A row for each group that stays together."""
-    from ..photos.doctor import of_one_group, some
+    from ..photos.doctor.checkup import of_one_group, some
 
     return [
         [
@@ -111,8 +111,8 @@ def alike(checkup: Checkup) -> list[list[str]]:
 
 def odd_looks(checkup: Checkup) -> list[list[str]]:
     """A row for each kind of remark on photos that are used: how many, what is measured, and which."""
-    from ..photos.doctor import some
-    from ..photos.quality import KINDS
+    from ..photos.doctor.checkup import some
+    from ..photos.doctor.quality import KINDS
 
     rows = []
     for kind in KINDS:

@@ -13,7 +13,7 @@ from .common import add_command, add_engine, add_force, exit_code, none_of
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
-    from ..features_file import Writer
+    from ..features.file import Writer
     from ..photos.named import NamedPhoto
     from .common import Verbs
 
@@ -48,8 +48,8 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..features_file import check_ending
-    from ..photos.listing import opened
+    from ..features.file import check_ending
+    from ..photos.sources.find_photos import opened
 
     check_ending(options.out)
     with opened(options.places) as photos:
@@ -58,11 +58,11 @@ def run(options: argparse.Namespace) -> int:
 
 def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int:
     """Write the features of these photos."""
-    from ..features_file import writer_for
+    from ..features.file import writer_for
+    from ..features.recommended import recommended
+    from ..features.stream import whole_tensors
     from ..network import load
     from ..outputs import Outputs
-    from ..stream import whole_tensors
-    from ..training.recommended import recommended
     from .progress import counter
 
     outputs = Outputs(force=options.force, inputs=[*options.places, *photos])
@@ -104,7 +104,7 @@ def written(
     exact: bool,
 ) -> dict[str, str]:
     """Write the features of all photos; answers the errors of those that cannot be read."""
-    from ..stream import stream
+    from ..features.stream import stream
 
     errors: dict[str, str] = {}
     done = 0

@@ -108,7 +108,7 @@ def check_classes(classifier: Classifier, label: str | None, against: str | None
 def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
     """Name and photo of all that is named, folders by what is in them; or what is wrong with it."""
     from ..photos.decode import decode
-    from ..photos.listing import opened
+    from ..photos.sources.find_photos import opened
 
     for place in places:
         with ExitStack() as stack:

@@ -45,7 +45,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..export.targets import export
     from ..export.whereabouts import find_photos
-    from ..photos.listing import photos_in
+    from ..photos.sources.find_photos import photos_in
     from ..training.classifier import Classifier
 
     classifier = Classifier.load(options.classifier, engine=options.engine)

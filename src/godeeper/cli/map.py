@@ -12,10 +12,10 @@ from .common import add_command, add_force
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
-    from ..blueprint.diagram.card import Style
-    from ..blueprint.diagram.sheet import Diagram
-    from ..blueprint.diagram.svg import Pictures
     from ..blueprint.ops import Network as Blueprint
+    from ..diagram.card import Style
+    from ..diagram.sheet import Diagram
+    from ..diagram.svg import Pictures
     from .common import Verbs
 
 EXAMPLE = """\
@@ -42,9 +42,9 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..blueprint.diagram.card import Style
-    from ..blueprint.diagram.page import page
-    from ..blueprint.diagram.svg import svg
+    from ..diagram.card import Style
+    from ..diagram.page import page
+    from ..diagram.svg import svg
     from ..outputs import Outputs
 
     if options.out.suffix.lower() not in ENDINGS:
@@ -85,7 +85,7 @@ def blueprint_of(options: argparse.Namespace) -> Blueprint:
 
 def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[str, ...] = ()) -> Diagram:
     """The whole network, or one module of it."""
-    from ..blueprint.diagram.sheet import diagram, module_diagram
+    from ..diagram.sheet import diagram, module_diagram
 
     if module is None:
         return diagram(blueprint, style, notes)
@@ -94,7 +94,7 @@ def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[st
 
 def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
     """The diagram with room for pictures, the pictures, and where they come from."""
-    from ..blueprint.diagram.card import Style
+    from ..diagram.card import Style
     from ..network import load
     from ..peek.thumbnails import NOTES, thumbnails
     from ..photos.decode import decode

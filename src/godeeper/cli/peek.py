@@ -11,7 +11,7 @@ from .common import add_command, add_engine, add_force
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
-    from ..peek.capture import Peek
+    from ..peek.peek import Peek
     from ..peek.picture import View
     from .common import Verbs
 
@@ -62,11 +62,11 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
-    from ..blueprint.remarks import remarks_on
-    from ..engine.trunk import trunk_cache
+    from ..blueprint.names.remarks import remarks_on
+    from ..engine.prefix_cache import trunk_cache
     from ..network import BLOG_TENSORS, load
     from ..outputs import Outputs
-    from ..peek.capture import document, file_part, npz_bytes
+    from ..peek.peek import document, file_part, npz_bytes
     from ..peek.picture import View
     from ..photos.decode import decode
 

@@ -11,7 +11,7 @@ from .common import add_command, add_force
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
-    from ..peek.poster import Poster
+    from ..poster.poster import Poster
     from .common import Verbs
 
 EXAMPLE = """\
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
     from ..network import load
-    from ..peek.poster import check_folder
     from ..photos.decode import decode
+    from ..poster.poster import check_folder
 
     check_folder(options.out, force=options.force)
     photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)

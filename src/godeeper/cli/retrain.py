@@ -67,7 +67,7 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..outputs import Outputs
-    from ..photos.source import open_source
+    from ..photos.sources.source import open_source
     from ..training.classifier_file import packed
     from ..training.report import encoded
     from ..training.train import retrain, thumbnails
@@ -127,7 +127,7 @@ def document(report: Report, path: Path) -> dict[str, Any]:
 
 def print_people(report: Report, path: Path, page: Path) -> None:
     """What was trained, how good it is, and how sure one can be."""
-    from ..photos.doctor import counted
+    from ..photos.doctor.checkup import counted
 
     say(f"{len(report.classes)} classes; photos: {counted(report.photos)}")
     say(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")

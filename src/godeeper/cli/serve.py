@@ -13,8 +13,8 @@ from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
     from ..training.classifier import Classifier
-    from ..web.guard import Rules
-    from ..web.laboratory import Laboratory
+    from ..web.compute.scheduler import Laboratory
+    from ..web.http.guard import Rules
     from .common import Verbs
 
 EXAMPLE = """\
@@ -66,9 +66,9 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..web.application import make_app
-    from ..web.connections import Limits
-    from ..web.server import open_socket
-    from ..web.server import run as serve
+    from ..web.http.connections import Limits
+    from ..web.http.server import open_socket
+    from ..web.http.server import run as serve
     from .progress import watched
 
     rules = rules_of(options)
@@ -93,10 +93,10 @@ def run(options: argparse.Namespace) -> int:
 
 def rules_of(options: argparse.Namespace) -> Rules:
     """Who is let in, as the options say; raises ``OptionError``."""
-    from ..web.forwarded import root_path
-    from ..web.guard import Rules
-    from ..web.places import allowed_place, frame_ancestor, is_loopback, network
-    from ..web.token import token_of
+    from ..web.http.forwarded import root_path
+    from ..web.http.guard import Rules
+    from ..web.http.hosts import allowed_place, frame_ancestor, is_loopback, network
+    from ..web.http.token import token_of
 
     return Rules(
         allowed=tuple(allowed_place(text) for text in options.allow_host),
@@ -109,7 +109,7 @@ def rules_of(options: argparse.Namespace) -> Rules:
 
 def on_port(rules: Rules, host: str, port: int) -> Rules:
     """The rules of a server that listens there: beyond loopback, the names of this machine are its own too."""
-    from ..web.places import Place, is_loopback, machine_names, plain_host
+    from ..web.http.hosts import Place, is_loopback, machine_names, plain_host
 
     names = () if is_loopback(host) else (*machine_names(), plain_host(host.strip("[]")))
     ours = [Place(name, port) for name in names]
@@ -130,7 +130,7 @@ def prepared(options: argparse.Namespace) -> tuple[Laboratory, Classifier | None
 
 def address(host: str, port: int, root_path: str = "", token: str | None = None) -> str:
     """Where a browser finds the page, with the token that lets it in."""
-    from ..web.places import outward_address
+    from ..web.http.hosts import outward_address
 
     name = outward_address(host.strip("[]"))
     query = f"?token={quote(token, safe='')}" if token else ""
@@ -139,8 +139,8 @@ def address(host: str, port: int, root_path: str = "", token: str | None = None)
 
 def warn(options: argparse.Namespace, rules: Rules) -> None:
     """Say who can come in, where that is not only this machine's users."""
-    from ..web.places import EVERYWHERE, is_loopback
-    from ..web.token import GUESSABLE
+    from ..web.http.hosts import EVERYWHERE, is_loopback
+    from ..web.http.token import GUESSABLE
 
     if not is_loopback(options.host):
         here = "any address of this machine" if options.host.strip("[]") in EVERYWHERE else "that address"

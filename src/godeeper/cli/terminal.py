@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import OutputError, PhotoError
-from ..visible import escaped, json_text
+from ..escaping import escaped, json_text
 
 
 class ReaderLeft(Exception):

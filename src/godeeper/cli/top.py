@@ -47,7 +47,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve_one
     from ..network import load
-    from ..photos.listing import opened
+    from ..photos.sources.find_photos import opened
 
     network = load(weights=options.weights)
     tensor = resolve_one(network.blueprint, options.address)

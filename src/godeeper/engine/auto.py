@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
-from .calibration import Calibration
 from .identity import Identity
 from .plan import Key, Plan
+from .quantization import Calibration
 from .runner import Runner
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import OptionError, UnknownName
 from ..weights.file import WeightsFile
-from .calibration import Calibration, calibration_of
 from .identity import PRECISIONS, Identity
 from .plan import Key, Plan
+from .quantization import Calibration, calibration_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ ENGINES = {
     "auto": ("auto", "AutoRunner"),
     "onnxruntime": ("runner", "Runner"),
     "openvino": ("openvino", "OpenVinoRunner"),
-    "torch": ("torch_runner", "TorchRunner"),
+    "torch": ("torch.engine", "TorchRunner"),
 }
 """Name -> the file beside this one, and its class."""
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..disk_cache import GraphCache, graph_cache
 from ..errors import MissingExtra
 from ..weights.file import WeightsFile
-from .cache import GraphCache, graph_cache
-from .calibration import Calibration
 from .forks import outlive, unusable
-from .graphs import Graphs, named
+from .graph_cache import Graphs, named
 from .identity import Identity
 from .plan import Key, Plan, result_names
+from .quantization import Calibration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..disk_cache import GraphCache, graph_cache
 from ..weights.file import WeightsFile
-from .cache import GraphCache, graph_cache
-from .calibration import Calibration
-from .graphs import Graphs, named
+from .graph_cache import Graphs, named
 from .identity import Identity
 from .onnxruntime import Session
 from .plan import Key, Plan, result_names
+from .quantization import Calibration
 
 if TYPE_CHECKING:
     import numpy as np

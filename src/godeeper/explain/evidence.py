@@ -28,9 +28,9 @@ import numpy as np
 from ..blueprint.address import Tensor, resolve_one
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
+from ..peek.geometry import Box, Placement, extent
 from ..photos.decode import Photo, decode
 from .filters import origin
-from .place import Box, Placement, extent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

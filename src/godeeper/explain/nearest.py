@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError
-from ..photos.doctor import examine
-from ..photos.fingerprint import pixel_hash
-from ..photos.source import open_source
-from ..training.features import extract
-from ..training.store import FeatureStore
+from ..features.extract import extract
+from ..features.store import FeatureStore
+from ..photos.doctor.checkup import examine
+from ..photos.doctor.fingerprint import pixel_hash
+from ..photos.sources.source import open_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..photos.doctor import Verdict
+    from ..photos.doctor.checkup import Verdict
     from ..training.classifier import Classifier
     from .evidence import Evidence
 

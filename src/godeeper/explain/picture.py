@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from ..escaping import escaped
 from ..peek.colour import table
+from ..peek.geometry import field_box
 from ..peek.picture import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line
 from ..version import __version__
-from ..visible import escaped
-from .place import field_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, PhotoError
+from ..features.store import chunks
+from ..peek.geometry import Box, Cell, Placement, field_box, patch, square, strongest
 from ..photos.decode import Photo, decode
 from ..photos.named import PhotoPath
-from ..training.store import chunks
-from .place import Box, Cell, Placement, field_box, patch, square, strongest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from ..errors import PhotoError
+from ..escaping import escaped
+from ..peek.geometry import Box
 from ..peek.picture import FAINT, INK, LARGE, PAPER, SMALL, Column, Line
 from ..version import __version__
-from ..visible import escaped
 from .picture import GAP, beside, stack
-from .place import Box
 from .top_photos import Sighting, TopPhotos
 
 CUT = 196  # the side of the square that each cut is fitted into

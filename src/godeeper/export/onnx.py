@@ -15,10 +15,10 @@ from onnx import TensorProto, helper
 
 from ..blueprint.address import resolve_one
 from ..blueprint.sites import sites
-from ..engine.graph import build
+from ..engine.onnx_graph import build
 from ..engine.onnxruntime import Session
 from ..engine.plan import NETWORK_INPUT, key_of, name, plan
-from ..training.familiarity import POWER, Familiarity
+from ..training.ood import POWER, Familiarity
 from .graph_photo import Nodes, photo_nodes
 from .parity import Export, Predict
 

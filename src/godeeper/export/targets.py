@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownName
+from ..escaping import json_text
 from ..outputs import Outputs
 from ..version import __version__
-from ..visible import json_text
 from .parity import Certificate, Export, Progress, certify
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..blueprint.ops import Network
 from ..blueprint.sites import Site, sites
-from ..engine.cache import cache_folder
-from ..engine.torch import TorchNetwork, capture
-from ..engine.torch_operations import nn, torch
-from ..engine.torch_weights import to_torch
-from ..training.familiarity import POWER, Familiarity
+from ..disk_cache import cache_folder
+from ..engine.torch.network import TorchNetwork, capture
+from ..engine.torch.operations import nn, torch
+from ..engine.torch.weights import to_torch
+from ..training.ood import POWER, Familiarity
 from .parity import Export, Predict
 from .torch_photo import TorchPhoto
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..engine.torch_operations import nn, torch
+from ..engine.torch.operations import nn, torch
 from ..photos.preprocess import Preprocess
 from .graph_photo import HEIGHT_FIRST_SINCE, PRECISION, colours, pillow_version
 

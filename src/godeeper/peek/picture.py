@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from ..errors import OptionError
-from ..visible import escaped
+from ..escaping import escaped
 from .colour import default_colour, table
 from .mosaic import Mosaic, Range
 
 if TYPE_CHECKING:
     from ..blueprint.address import Tensor
-    from .capture import Peek
+    from .peek import Peek
 
 QUICK = 2  # of zlib's levels: a third less time than 4, which makes smaller files of small pictures only
 PAPER = (24, 25, 28)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..blueprint.diagram.card import Box
-from ..blueprint.diagram.svg import Picture
 from ..blueprint.sites import PHOTO_KINDS
+from ..diagram.card import Box
+from ..diagram.svg import Picture
 from .mosaic import lay_out, shared, to_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .capture import Peek
+    from .peek import Peek
 
 SMALLEST_TILE, LARGEST_TILE = 24, 36
 PHOTO_SIDE = 160

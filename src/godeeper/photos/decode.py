@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from PIL import Image
 
 from ..errors import PhotoError
-from ..visible import escaped
+from ..escaping import escaped
+from .arrays import image_of_array, name_of_object, read_object
 from .colour import to_srgb
 from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
 from .jpeg import END_NOTE, check_scans, decode_2015, decode_jpeg, lacks_end, with_end_marker
 from .named import NamedPhoto, PhotoPath
 from .opening import check_opened, one_line, open_photo, read_photo, suffix_notes
-from .sources import image_of_array, name_of_object, read_object
-from .warned import warnings_as_notes
-from .whole import check_rows, check_whole
+from .pillow_warnings import warnings_as_notes
+from .truncation import check_rows, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

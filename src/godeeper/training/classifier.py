@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blueprint.address import resolve_one
-from ..engine.calibration import Calibration
 from ..engine.engines import engine_named
 from ..engine.identity import PRECISIONS
+from ..engine.quantization import Calibration
 from ..errors import ClassifierError, GodeeperError, OptionError
+from ..escaping import escaped
+from ..features.stream import pooled as stream_pooled
+from ..features.stream import stream
 from ..network import Network
+from ..parallel import on_one_thread
 from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
-from ..stream import pooled as stream_pooled
-from ..stream import stream
-from ..visible import escaped
 from ..weights.file import WeightsFile
 from ..weights.registry import find
 from .head import Head
-from .parallel import on_one_thread
 from .refusal import why_refused
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Classifier:
         """A judgement of each photo in turn; one that cannot be read does not stop the others.
 
         Photos are decoded ahead, in threads.  ``exact`` False decodes large JPEGs at a part of their size: faster, and
-        the probabilities differ a little; see ``godeeper.stream``.
+        the probabilities differ a little; see ``godeeper.features.stream``.
         """
         for batch in stream(self.network, photos, self.head.addresses, exact=exact):
             values = self.likelihoods(batch.features) if batch.features else ()

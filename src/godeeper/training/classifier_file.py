@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.calibration import from_record
+from ..engine.quantization import from_record
 from ..errors import ClassifierError, GodeeperError, quoted
+from ..escaping import json_text
 from ..files import open_regular, write_atomically
 from ..photos.preprocess import Preprocess
 from ..version import __version__
-from ..visible import json_text
 from .classifier_check import (
     DIRECTIONS,
     LARGEST_REACH,
@@ -39,8 +39,8 @@ from .classifier_check import (
     share,
     whole,
 )
-from .familiarity import Familiarity
 from .head import Head
+from .ood import Familiarity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,23 +20,23 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from .. import arguments
 from ..errors import OptionError
+from ..features.extract import extract
+from ..features.recommended import recommended
+from ..features.store import FeatureStore
+from ..features.stream import whole_tensors
 from ..files import read_regular
 from ..network import Network, load
 from ..photos.decode import decode
-from ..photos.fingerprint import pixel_hash
-from ..stream import whole_tensors
+from ..photos.doctor.fingerprint import pixel_hash
 from ..version import __version__
 from .classifier import Classifier, listed
-from .features import extract
 from .head import Selection, fit, select
-from .recommended import recommended
-from .store import FeatureStore
 from .train import MODULES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..engine.calibration import Calibration
+    from ..engine.quantization import Calibration
 
     Floats = NDArray[np.float32]
 

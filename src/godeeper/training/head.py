@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import OptionError
-from .basis import Basis, Floats
-from .familiarity import Cloud, Familiarity, edge_of, fit_ellipsoid, held_out_distances, strangeness
+from ..features.table import Part
+from ..parallel import each
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
-from .measure import best_temperature, softmax
-from .parallel import each
+from .metrics import best_temperature, softmax
+from .ood import Cloud, Familiarity, edge_of, fit_ellipsoid, held_out_distances, strangeness
+from .pca import Basis, Floats
 from .selection import Bases, Selection, join, make_bases, select
-from .tables import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .basis import Floats
+from ..parallel import each
 from .folds import Ints, held_out_folds
-from .parallel import each
+from .pca import Floats
 
 Doubles = NDArray[np.float64]
 

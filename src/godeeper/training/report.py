@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..visible import json_text
-from . import measure
-from .learning import CurvePoint, Forecast
+from ..escaping import json_text
+from . import metrics as measure
+from .learning_curve import CurvePoint, Forecast
 from .selection import Selection
 from .split import TEST_SET
-from .unknown import FEWEST, Unknown
+from .unknown_classes import FEWEST, Unknown
 
 if TYPE_CHECKING:
     import numpy as np

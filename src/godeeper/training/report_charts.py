@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from ..visible import escaped_html as escape
-from .learning import CurvePoint, Forecast
-from .measure import Calibration
+from ..escaping import escaped_html as escape
+from .learning_curve import CurvePoint, Forecast
+from .metrics import Calibration
 from .selection import Selection
 
 WIDTH = 360

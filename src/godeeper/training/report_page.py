@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..natural import natural_key
+from ..escaping import escaped_html as escape
+from ..natural_order import natural_key
 from ..version import GENERATOR
-from ..visible import escaped_html as escape
-from .measure import Share
+from .metrics import Share
 from .report import Report, Thumbnails, why_unmeasured
 from .report_charts import learning_chart, modules_chart, reliability_chart
 from .report_photos import Gallery, matrix, shown_paths, suspects, twins

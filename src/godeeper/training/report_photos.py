@@ -6,8 +6,8 @@ import base64
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from ..natural import natural_order
-from ..visible import escaped_html as escape
+from ..escaping import escaped_html as escape
+from ..natural_order import natural_order
 from .report import Report
 
 FEW = 12  # photos shown of a cell that is right

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..visible import escaped
-from ..visible import escaped_html as escape
+from ..escaping import escaped
+from ..escaping import escaped_html as escape
 
 
 class KeptReport(Mapping[str, Any]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..blueprint.diagram.palette import DARK, LIGHT, Palette
-from ..blueprint.diagram.svg import FONTS
+from ..diagram.palette import DARK, LIGHT, Palette
+from ..diagram.svg import FONTS
 
 RULES = f"""
 *{{box-sizing:border-box}}

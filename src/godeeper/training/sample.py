@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..photos.folder import Entry
+    from ..photos.sources.folder import Entry
 
 BEGINNING = 1 << 16  # bytes; of files of one size, until there are enough
 FEWEST_OF_A_CLASS = 4

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .basis import Basis, Floats, balance, make_basis
+from ..features.table import blocks
+from ..parallel import each
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits
-from .measure import best_temperature, log_loss
-from .parallel import each
-from .tables import blocks
+from .metrics import best_temperature, log_loss
+from .pca import Basis, Floats, balance, make_basis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 """Which photos train, which choose, which test: by what they show, not by what they are called or lie beside.
 
-A group of photos (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor``) is never torn apart.
+A group of photos (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) is never torn apart.
 Its set follows from the least hash of its members' pixels alone.  So a photo keeps its set when the folder
 is moved, renamed or typed in another way, when the file is renamed, given another class or stored in
 another lossless format, and when other photos come or go; **unless its group changes**: a newcomer that
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import OptionError
-from ..natural import natural_key
-from ..photos.doctor import Checkup, some
-from .measure import effective_count
+from ..natural_order import natural_key
+from ..photos.doctor.checkup import Checkup, some
+from .metrics import effective_count
 
 Set = Literal["train", "validation", "test"]
 SETS: tuple[Set, ...] = ("train", "validation", "test")

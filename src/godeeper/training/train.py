@@ -21,26 +21,26 @@ import numpy as np
 
 from .. import arguments
 from ..errors import PhotoError
+from ..features.extract import Audience, tabulate
+from ..features.store import FeatureStore
 from ..memory import give_back
 from ..network import Network, load
 from ..photos.decode import decode
-from ..photos.doctor import Checkup, examine
-from ..photos.source import Source, open_source
+from ..photos.doctor.checkup import Checkup, examine
+from ..photos.sources.source import Source, open_source
 from ..version import __version__
-from .backgrounds import remarks, telling_backgrounds
+from .background_bias import remarks, telling_backgrounds
 from .classifier import Classifier
-from .data import Data, require_classes
-from .features import Audience, tabulate
+from .dataset import Data, require_classes
 from .folds import Ints
 from .head import KEPT, Head, Selection, nested_logits
-from .learning import count_right, forecast, learning_curve
-from .measure import suspected_mislabels, worth
-from .precision import settle
+from .int8_check import settle
+from .label_errors import held_out_probabilities
+from .learning_curve import count_right, forecast, learning_curve
+from .metrics import suspected_mislabels, worth
 from .report import Report, Suspicion, Twins
 from .split import TEST_SET, HoldOut, few, hold_out
-from .store import FeatureStore
-from .suspects import held_out_probabilities
-from .unknown import MOST, Unknown, measure_unknown
+from .unknown_classes import MOST, Unknown, measure_unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def retrain(
 
     Args:
         folder: one folder of photos a class, nested folders being classes of their own; the same within ``train``, ``val`` and
-            ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.source``.
+            ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.sources.source``.
         weights: of the network whose features are used: installed ones by name, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
         seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..training.classifier import Classifier
-    from .guard import Guard
+    from .http.guard import Guard
 
 
 def app(
@@ -44,8 +44,8 @@ def app(
     """
     from ..training.classifier import Classifier
     from .application import laboratory_of, make_app
-    from .guard import Rules
-    from .places import Place, allowed_place, frame_ancestor
+    from .http.guard import Rules
+    from .http.hosts import Place, allowed_place, frame_ancestor
 
     name = Path(classifier).name if isinstance(classifier, str | Path) else None
     if isinstance(classifier, str | Path):

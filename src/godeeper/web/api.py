@@ -13,14 +13,17 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ..blueprint.records import document as tensors_document
 from ..errors import GodeeperError
-from ..explain.place import Cell, field_box, strongest
 from ..network import BLOG_TENSORS
-from ..peek.capture import document as peek_document
-from ..peek.capture import file_name
+from ..peek.geometry import Cell, field_box, strongest
 from ..peek.mosaic import check_scale
+from ..peek.peek import document as peek_document
+from ..peek.peek import file_name
 from ..version import __version__
 from . import pictures
-from .desk import (
+from .http.root import at
+from .http.upload import tab_of
+from .records import tensor_record, urls
+from .state import (
     attachment,
     classifier_of,
     desk_of,
@@ -32,9 +35,6 @@ from .desk import (
     unless_hung_up,
     whole_number,
 )
-from .records import tensor_record, urls
-from .root import at
-from .upload import tab_of
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ..explain.evidence import Evidence
-    from .album import Kept
+    from .compute.photo_store import Kept
 
 PIECE = 1 << 18  # bytes of an array that are sent at a time
 MOST_TILES = 48  # rows or columns of a thumbnail

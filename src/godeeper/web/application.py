@@ -16,13 +16,13 @@ from starlette.staticfiles import StaticFiles
 from ..errors import GodeeperError
 from ..photos.preprocess import Preprocess
 from ..weights.registry import find
-from .desk import Desk, desk_of, json_answer
-from .guard import API, USUAL, Guard, Rules
-from .laboratory import Laboratory
+from .compute.scheduler import Laboratory
+from .http.errors import status_of
+from .http.guard import API, USUAL, Guard, Rules
+from .http.upload import MOST_BYTES, Reception
 from .pages import error_page, site_of
-from .refusals import status_of
 from .routes import ROWS
-from .upload import MOST_BYTES, Reception
+from .state import Desk, desk_of, json_answer
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -1,6 +1,6 @@
 """The network's map as the page's index: cards of links, each box with room for what its filters see.
 
-``blueprint.diagram`` says where everything stands; this says it as SVG that style and script can
+``diagram`` says where everything stands; this says it as SVG that style and script can
 move, without any style of its own.
 """
 
@@ -10,11 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..blueprint.diagram.card import Box, Card, Style, Text
-from ..blueprint.diagram.labels import times
-from ..blueprint.diagram.palette import shade_of
-from ..blueprint.diagram.sheet import Diagram, diagram
-from ..blueprint.diagram.svg import (
+from ..blueprint.ops import Network
+from ..diagram.card import Box, Card, Style, Text
+from ..diagram.labels import times
+from ..diagram.palette import shade_of
+from ..diagram.sheet import Diagram, diagram
+from ..diagram.svg import (
     ROUND,
     arrow,
     draw_legend,
@@ -27,10 +28,9 @@ from ..blueprint.diagram.svg import (
     rect,
     text_class,
 )
-from ..blueprint.ops import Network
+from ..escaping import escaped_html as escape
 from ..peek.thumbnails import NOTES
-from ..visible import escaped_html as escape
-from .root import at
+from .http.root import at
 
 STYLE = Style(picture_rows=3, inside=496)
 PILL = 11

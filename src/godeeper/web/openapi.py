@@ -12,9 +12,9 @@ from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..version import __version__
 from .api import MOST_TILES
+from .http.upload import LONGEST_TAB
 from .pages import SORTS
 from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
-from .upload import LONGEST_TAB
 
 if TYPE_CHECKING:
     from .routes import Row

@@ -15,17 +15,17 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..blueprint.diagram.sheet import spoken
+from ..diagram.sheet import spoken
+from ..escaping import escaped
 from ..explain.filters import SELECTIVITY, STRENGTH
-from ..natural import natural_order
+from ..natural_order import natural_order
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..training.refusal import written
 from ..version import __version__
-from ..visible import escaped
 from .chart import Chart
-from .root import at
+from .http.root import at
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context

@@ -13,24 +13,24 @@ from ..blueprint.sites import PHOTO_KINDS
 from ..explain.evidence import Evidence
 from ..explain.filters import has_kernels, kernels, order
 from ..explain.picture import Overlay, Question, overlay
-from ..explain.place import Placement, patch
 from ..peek.colour import default_colour, table
+from ..peek.geometry import Placement, patch
 from ..peek.mosaic import Range, grid, lay_out, measure, to_bytes
 from ..peek.picture import View
 from ..peek.picture import png as framed_png
 from ..peek.thumbnails import PHOTO_SIDE, pixels_of
 from ..peek.thumbnails import png as grey_png
-from .refusals import not_found
+from .http.errors import not_found
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..explain.place import Box
-    from ..peek.capture import Peek
+    from ..peek.geometry import Box
+    from ..peek.peek import Peek
     from ..photos.preprocess import Preprocess
     from ..weights.file import WeightsFile
-    from .album import Kept
+    from .compute.photo_store import Kept
 
 EVIDENCE_SIDE = 900
 QUICK = 1  # of zlib's levels: the way is short, so time counts more than size

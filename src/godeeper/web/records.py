@@ -16,11 +16,11 @@ from ..network import Network
 from ..peek.mosaic import grid, measure
 from ..peek.picture import ends
 from .chart import card_id
-from .root import at
+from .http.root import at
 
 if TYPE_CHECKING:
-    from ..peek.capture import Peek
-    from .album import Kept
+    from ..peek.peek import Peek
+    from .compute.photo_store import Kept
 
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 """Steps of the photo as large as the photo itself, which is not kept."""

@@ -11,15 +11,15 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.routing import Route
 
 from . import api, views
-from .desk import json_answer, while_wanted
+from .http.root import at
 from .openapi import describe
-from .root import at
+from .state import json_answer, while_wanted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from .desk import Handler
+    from .state import Handler
 
 
 class Number(IntegerConvertor):

@@ -6,10 +6,10 @@ Content-Security-Policy allows no style in the HTML, so this is served as a file
 
 from __future__ import annotations
 
-from ..blueprint.diagram.labels import SIZES
-from ..blueprint.diagram.palette import DARK, LIGHT, Palette
-from ..blueprint.diagram.sheet import Diagram
-from ..blueprint.diagram.svg import number
+from ..diagram.labels import SIZES
+from ..diagram.palette import DARK, LIGHT, Palette
+from ..diagram.sheet import Diagram
+from ..diagram.svg import number
 from ..peek.colour import COLOURS
 from .chart import card_id, sheet_size
 

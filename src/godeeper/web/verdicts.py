@@ -10,15 +10,15 @@ from ..blueprint.address import resolve_one
 from ..errors import UnknownName
 from ..explain.evidence import Evidence, from_activations
 from ..photos.decode import Photo
-from .desk import Desk, classifier_of, desk_of
+from .http.errors import not_found
+from .http.root import at
 from .pictures import evidence_over
-from .refusals import not_found
-from .root import at
+from .state import Desk, classifier_of, desk_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from .album import Kept
+    from .compute.photo_store import Kept
 
 
 async def evidence_of(request: Request, photo: Kept) -> Evidence:

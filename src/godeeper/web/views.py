@@ -12,16 +12,17 @@ from jinja2 import TemplateRuntimeError
 from starlette.responses import Response
 
 from ..blueprint.address import Tensor, stages
-from ..blueprint.diagram.sheet import Diagram
 from ..blueprint.ops import Network as Blueprint
 from ..blueprint.sites import sites
+from ..diagram.sheet import Diagram
 from ..explain.filters import has_kernels, kernels, order
 from ..network import Network
-from ..peek.capture import file_name
 from ..peek.colour import default_colour, table
+from ..peek.peek import file_name
 from .chart import draw as draw_chart
 from .chart import layout as lay_out_chart
-from .desk import Desk, attachment, classifier_of, desk_of, filter_in_query, filter_of, peek_of, photo_of
+from .http.errors import not_found
+from .http.root import at
 from .offline import script as offline_script
 from .offline import style as offline_style
 from .pages import (
@@ -40,16 +41,15 @@ from .pages import (
 )
 from .pictures import levels
 from .records import shown, tensor_record, urls
-from .refusals import not_found
-from .root import at
+from .state import Desk, attachment, classifier_of, desk_of, filter_in_query, filter_of, peek_of, photo_of
 from .style import style_sheet
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from ..peek.capture import Peek
-    from .album import Kept
+    from ..peek.peek import Peek
+    from .compute.photo_store import Kept
 
 
 async def empty(request: Request) -> Response:

@@ -313,7 +313,7 @@ def open_safetensors(path: Path) -> Iterator[Any]:
 def check_format(path: Path) -> None:
     """Raise ``WeightsError`` for a file in a format of others, with what to do; imported late, as few files need it."""
     from .formats import check_added
-    from .formats.unreadable import check_path
+    from .formats.unsupported import check_path
 
     check_path(path)
     check_added(path)

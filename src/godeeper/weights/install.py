@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError, UnknownName
 from ..files import is_file, is_there
 from ..marks import ours
-from .adopt import adopt
+from .convert import adopt
 from .download import Downloader, Report, quiet
 from .file import Description, WeightsFile, read, write
 from .formats import read_foreign

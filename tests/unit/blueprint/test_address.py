@@ -6,8 +6,8 @@ import pytest
 from tests.unit.blueprint.fuzzing import count_lines
 
 from godeeper.blueprint.address import pattern_names, resolve, resolve_one
-from godeeper.blueprint.channels import format_channels
 from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
+from godeeper.blueprint.names.channels import format_channels
 from godeeper.errors import AddressError, AmbiguousAddress, ChannelError, UnknownAddress
 
 SAME = [

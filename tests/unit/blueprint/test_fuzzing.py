@@ -6,8 +6,8 @@ import pytest
 from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, without_suggestions
 
 from godeeper.blueprint.address import resolve
+from godeeper.blueprint.names.pattern import is_pattern
 from godeeper.blueprint.networks import NETWORKS
-from godeeper.blueprint.pattern import is_pattern
 
 
 @pytest.mark.parametrize("seed", range(4))

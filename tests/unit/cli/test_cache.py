@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from godeeper.cli.main import main
-from godeeper.engine.cache import SEAL_BYTES, GraphCache, graph_cache
-from godeeper.engine.trunk import trunk_cache
-from godeeper.training.store import FeatureStore
+from godeeper.disk_cache import SEAL_BYTES, GraphCache, graph_cache
+from godeeper.engine.prefix_cache import trunk_cache
+from godeeper.features.store import FeatureStore
 
 ENTRY = 100 + SEAL_BYTES
 
@@ -114,7 +114,7 @@ def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: p
     """Several writers at once: none fails, and the end is within the share."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(20 * ENTRY))
     code = (
-        "import sys; from godeeper.engine.cache import graph_cache\n"
+        "import sys; from godeeper.disk_cache import graph_cache\n"
         "for number in range(60): graph_cache().store(f'{sys.argv[1]}-{number}', bytes(100))"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(writer)]) for writer in range(3)]

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from godeeper.cli.main import main
+from godeeper.features.recommended import recommended
 from godeeper.network import Network, load
-from godeeper.training.recommended import recommended
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch:
     out = folder.parent / "photos.npz"
     main(["embed", str(folder), "--out", str(out)])
     old = out.read_bytes()
-    monkeypatch.setattr("godeeper.features_file.NpzWriter.add", lambda *_: 1 / 0)
+    monkeypatch.setattr("godeeper.features.file.NpzWriter.add", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["embed", str(folder), "--out", str(out)])
     assert out.read_bytes() == old

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.conftest import ROOT
 
-from godeeper.visible import escaped, json_text
+from godeeper.escaping import escaped, json_text
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run

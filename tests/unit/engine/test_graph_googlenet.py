@@ -15,7 +15,7 @@ from godeeper.blueprint.address import resolve, resolve_one
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.sites import sites
-from godeeper.engine.cache import GraphCache
+from godeeper.disk_cache import GraphCache
 from godeeper.engine.plan import key_of, plan
 from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError

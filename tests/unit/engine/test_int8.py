@@ -14,12 +14,12 @@ import godeeper
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.networks import NETWORKS
 from godeeper.blueprint.sites import sites
-from godeeper.engine.cache import GraphCache
-from godeeper.engine.calibration import Calibration, calibration_of, from_record, read, shipped
+from godeeper.disk_cache import GraphCache
+from godeeper.engine.calibrate import BINS, best_end, calibrate, shared
 from godeeper.engine.engines import engine_named
-from godeeper.engine.graphs import Graphs
+from godeeper.engine.graph_cache import Graphs
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
-from godeeper.engine.ranges import BINS, best_end, calibrate, shared
+from godeeper.engine.quantization import Calibration, calibration_of, from_record, read, shipped
 from godeeper.errors import OptionError, UnknownName, WeightsError
 from godeeper.network import Network
 from godeeper.weights.file import Description, expected_tensors, write

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 import godeeper
+from godeeper.disk_cache import GraphCache
 from godeeper.engine import openvino
 from godeeper.engine.auto import AutoRunner
-from godeeper.engine.cache import GraphCache
-from godeeper.engine.calibration import shipped
-from godeeper.engine.graphs import Graphs
+from godeeper.engine.graph_cache import Graphs
 from godeeper.engine.openvino import OpenVinoRunner
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
+from godeeper.engine.quantization import shipped
 from godeeper.engine.runner import Runner
 from godeeper.errors import MissingExtra
 from godeeper.network import Network

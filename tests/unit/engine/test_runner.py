@@ -11,8 +11,8 @@ import pytest
 from onnxruntime import GraphOptimizationLevel
 
 from godeeper.blueprint.address import resolve_one
-from godeeper.engine.cache import SEAL_BYTES, GraphCache, cache_folder
-from godeeper.engine.graphs import named
+from godeeper.disk_cache import SEAL_BYTES, GraphCache, cache_folder
+from godeeper.engine.graph_cache import named
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError
@@ -59,7 +59,7 @@ def entries(cache: GraphCache) -> list[Path]:
 def test_a_second_run_builds_nothing(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run needs neither onnx nor the weights' numbers, and gives the same bits."""
     first = run(cache)
-    monkeypatch.setitem(sys.modules, "godeeper.engine.graph", None)  # importing it would fail
+    monkeypatch.setitem(sys.modules, "godeeper.engine.onnx_graph", None)  # importing it would fail
     np.testing.assert_array_equal(run(cache), first)
 
 

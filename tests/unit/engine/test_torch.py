@@ -40,7 +40,7 @@ def test_importing_godeeper_imports_no_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "use", ["godeeper.load(engine='torch')", "godeeper.load().to_torch()", "import godeeper.engine.torch"]
+    "use", ["godeeper.load(engine='torch')", "godeeper.load().to_torch()", "import godeeper.engine.torch.network"]
 )
 def test_a_missing_torch_is_one_line_that_says_what_to_install(use: str) -> None:
     """Whoever asks for torch where it is not installed is told the command."""
@@ -89,7 +89,7 @@ def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any
     """A hook at each address sees what the default engine computes there, to a relative error of 1e-4."""
     import torch
 
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     keys = default_keys(bundled)
     batch = (2 * np.random.default_rng(0).random((1, 3, 299, 299)) - 1).astype(np.float32)
@@ -162,7 +162,7 @@ def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> Non
     """What was captured by one name is found by the others, and by its channels."""
     import torch
 
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     with torch.no_grad(), capture(network, "mixed/tower_2/*") as seen:
         network(x)
@@ -180,7 +180,7 @@ def hooks(network: Any) -> int:
 @pytest.mark.peers
 def test_capturing_leaves_no_hook_behind(network: Any) -> None:
     """Hooks live inside the block only."""
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     with capture(network, "mixed_*/join"):
         assert hooks(network) == 10
@@ -190,7 +190,7 @@ def test_capturing_leaves_no_hook_behind(network: Any) -> None:
 @pytest.mark.peers
 def test_capturing_leaves_no_hook_behind_after_an_error(network: Any, x: Any) -> None:
     """A run that fails, an exception in the block, and an address that does not exist all leave the module clean."""
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     with pytest.raises(RuntimeError), capture(network, "mixed_*/join"):
         network(x[:, :2])
@@ -206,7 +206,7 @@ def test_gradients_reach_what_was_captured(network: Any, x: Any) -> None:
     """Captured tensors keep their history, so that gradients can be asked of them."""
     import torch
 
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     with capture(network, "mixed/tower_2/conv") as seen:
         score = network(x).sum()
@@ -219,7 +219,7 @@ def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any)
     """``end`` cuts off all that follows."""
     import torch
 
-    from godeeper.engine.torch import capture
+    from godeeper.engine.torch.network import capture
 
     cut = bundled.to_torch("Mixed_6b")
     with torch.no_grad(), capture(network, "mixed_4/join") as seen:
@@ -248,7 +248,7 @@ def test_a_network_survives_copying(network: Any, x: Any) -> None:
     """Deep copies, pickles and state dicts give the same values as the original."""
     import torch
 
-    from godeeper.engine.torch import TorchNetwork
+    from godeeper.engine.torch.network import TorchNetwork
 
     file = io.BytesIO()
     torch.save(network.state_dict(), file)
@@ -315,7 +315,7 @@ NAIVE = module(
 def test_a_module_stands_alone(in_channels: int, blueprint: Module, shape: tuple[int, int, int]) -> None:
     """Any module of a blueprint is a layer for anyone's network, and says how many channels it puts out."""
     torch = pytest.importorskip("torch")
-    from godeeper.engine.torch import InceptionModule
+    from godeeper.engine.torch.network import InceptionModule
 
     layer = InceptionModule(in_channels, blueprint)
     answer = torch.nn.Sequential(layer, torch.nn.ReLU())(torch.rand(1, in_channels, 17, 17))
@@ -329,7 +329,7 @@ def test_a_module_stands_alone(in_channels: int, blueprint: Module, shape: tuple
 def test_branches_of_one_name_are_refused() -> None:
     """Two operations cannot share a submodule's name."""
     pytest.importorskip("torch")
-    from godeeper.engine.torch import InceptionModule
+    from godeeper.engine.torch.network import InceptionModule
 
     with pytest.raises(OptionError, match="two operations of an Inception module are called branch1x1"):
         InceptionModule(8, module(branch("1x1", Conv(4, (1, 1))), branch("1x1", Conv(4, (1, 1)))))
@@ -358,8 +358,8 @@ def test_branches_of_one_name_are_refused() -> None:
 def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
     """The error names the parameters, in one line."""
     pytest.importorskip("torch")
-    from godeeper.engine.torch import TorchNetwork
-    from godeeper.engine.torch_weights import from_state_dict
+    from godeeper.engine.torch.network import TorchNetwork
+    from godeeper.engine.torch.weights import from_state_dict
 
     state = dict(TorchNetwork(in_dialect(INCEPTION_V3, "torchvision")).state_dict())
     change(state)
@@ -371,7 +371,7 @@ def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) ->
 def test_a_dialect_without_a_side_classifier_has_none_to_build() -> None:
     """The 2015 release has no auxiliary head."""
     pytest.importorskip("torch")
-    from godeeper.engine.torch import TorchNetwork
+    from godeeper.engine.torch.network import TorchNetwork
 
     with pytest.raises(OptionError, match="the 2015 dialect of inception_v3 has no auxiliary head"):
         TorchNetwork(in_dialect(INCEPTION_V3, "2015"), auxiliary=True)
@@ -415,7 +415,7 @@ def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: N
 @pytest.mark.peers
 def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None:
     """A peek at the first module runs its own ancestors, and nothing else."""
-    from godeeper.engine.torch_runner import TorchRunner
+    from godeeper.engine.torch.engine import TorchRunner
 
     assert isinstance(by_torch.runner, TorchRunner)
     module, ran = by_torch.runner.module, set()
@@ -447,7 +447,7 @@ def test_the_torch_engine_takes_cuda_where_there_is_one(bundled: Network, by_tor
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
-    from godeeper.engine.torch_runner import TorchRunner
+    from godeeper.engine.torch.engine import TorchRunner
 
     assert isinstance(by_torch.runner, TorchRunner)
     assert by_torch.runner.device.type == "cuda"

@@ -14,11 +14,11 @@ from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.errors import OptionError
-from godeeper.explain.place import Box
 from godeeper.explain.top_photos import Search, top_photos
 from godeeper.explain.top_picture import CUT, FRAME, draw, framed, png, within
 from godeeper.network import Network
-from godeeper.photos.listing import photos_in
+from godeeper.peek.geometry import Box
+from godeeper.photos.sources.find_photos import photos_in
 
 ADDRESS = "mixed/tower_2/conv[3,7]"
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from godeeper.errors import OptionError, OutputError, UnknownName
 from godeeper.network import Network
-from godeeper.peek.capture import Peek, save_npz
+from godeeper.peek.peek import Peek, save_npz
 from godeeper.peek.picture import CROSS, PAPER, View, draw, heading_lines, png
 
 

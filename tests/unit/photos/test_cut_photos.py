@@ -13,7 +13,7 @@ from tests.unit.photos.test_damaged_jpeg import PIXELS
 
 from godeeper.errors import PhotoError
 from godeeper.photos.decode import decode
-from godeeper.photos.whole import png_size
+from godeeper.photos.truncation import png_size
 
 if TYPE_CHECKING:
     from PIL import Image

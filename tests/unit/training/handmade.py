@@ -9,8 +9,8 @@ import numpy as np
 
 from godeeper.network import load
 from godeeper.training.classifier import Classifier
-from godeeper.training.familiarity import Familiarity
 from godeeper.training.head import Head
+from godeeper.training.ood import Familiarity
 
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")

@@ -25,8 +25,8 @@ from sklearn.utils.validation import check_is_fitted
 import godeeper
 from godeeper import PhotoClassifier, PhotoFeatures
 from godeeper.errors import OptionError, PhotoError, UnknownAddress, UnknownName
+from godeeper.features.extract import Computer
 from godeeper.training.classifier import Classifier
-from godeeper.training.features import Computer
 
 FIRST, SECOND = "mixed/tower_2/conv", "mixed/tower_1/conv_2"
 

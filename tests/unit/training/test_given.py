@@ -13,7 +13,7 @@ from PIL import Image
 
 import godeeper
 from godeeper.errors import OptionError
-from godeeper.photos.source import open_source
+from godeeper.photos.sources.source import open_source
 from godeeper.training.train import thumbnails
 
 FEATURES = "conv"

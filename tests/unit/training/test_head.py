@@ -7,7 +7,7 @@ import pytest
 
 from godeeper.errors import OptionError
 from godeeper.training.head import fit, held_out_logits, nested_logits, select
-from godeeper.training.measure import softmax
+from godeeper.training.metrics import softmax
 
 from .examples import Ints, make_features
 

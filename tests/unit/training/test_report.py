@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from godeeper.training.measure import wilson
+from godeeper.training.metrics import wilson
 from godeeper.training.report import Report
 
 from .examples import NAMES, make_report, make_thumbnails

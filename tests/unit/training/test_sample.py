@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from godeeper.photos.folder import read_folder
+from godeeper.photos.sources.folder import read_folder
 from godeeper.training import sample
 from godeeper.training.sample import draw, photo_files
 

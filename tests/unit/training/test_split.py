@@ -10,8 +10,8 @@ import pytest
 from tests.unit.photos.scenes import cropped, jpeg, scene, write
 
 from godeeper.errors import OptionError
-from godeeper.photos.doctor import Checkup, Verdict, examine
-from godeeper.photos.folder import Entry
+from godeeper.photos.doctor.checkup import Checkup, Verdict, examine
+from godeeper.photos.sources.folder import Entry
 from godeeper.training.split import (
     CROSS_VALIDATION,
     ENOUGH,

@@ -20,7 +20,7 @@ from PIL import Image
 import godeeper
 from godeeper.errors import GodeeperError
 from godeeper.photos.decode import Photo, decode
-from godeeper.photos.doctor import examine
+from godeeper.photos.doctor.checkup import examine
 from godeeper.training.split import assign
 from godeeper.training.train import thumbnails
 
@@ -110,8 +110,8 @@ def test_a_photo_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         seen.append(path.name)
         return decode(path)
 
-    monkeypatch.setattr("godeeper.photos.inspection.decode", noted)
-    monkeypatch.setattr("godeeper.training.features.decode", noted)
+    monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
+    monkeypatch.setattr("godeeper.features.extract.decode", noted)
     for name in ("first", "second"):
         godeeper.retrain(tmp_path / "photos", features=FEATURES).save(tmp_path / f"{name}.godeeper")
         assert len(seen) == 12
@@ -124,7 +124,7 @@ def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def never(*_: object) -> None:
         raise AssertionError("computed")
 
-    monkeypatch.setattr("godeeper.training.features.Computer.compute", never)
+    monkeypatch.setattr("godeeper.features.extract.Computer.compute", never)
     paint(tmp_path, "猫", 9, seed=6)
     with pytest.raises(GodeeperError, match="expected two folders"):
         godeeper.retrain(tmp_path, features=FEATURES)
@@ -152,7 +152,7 @@ def test_a_second_run_chooses_nothing_again(
     def never(*_: object) -> None:
         raise AssertionError("chosen again")
 
-    monkeypatch.setattr("godeeper.training.data.select", never)
+    monkeypatch.setattr("godeeper.training.dataset.select", never)
     godeeper.retrain(folder, features=FEATURES).save(tmp_path / "again.godeeper")
     classifier.save(tmp_path / "first.godeeper")
     assert (tmp_path / "again.godeeper").read_bytes() == (tmp_path / "first.godeeper").read_bytes()

@@ -15,10 +15,10 @@ from tests.unit.web.client import Client
 from godeeper.training.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
-from godeeper.web.connections import Limits
-from godeeper.web.guard import USUAL, Rules
-from godeeper.web.laboratory import Laboratory
-from godeeper.web.server import Server, open_socket
+from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.http.connections import Limits
+from godeeper.web.http.guard import USUAL, Rules
+from godeeper.web.http.server import Server, open_socket
 from godeeper.weights.registry import find
 
 

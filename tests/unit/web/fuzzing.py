@@ -13,16 +13,16 @@ from urllib.parse import quote, unquote
 from tests.unit.web.client import BOUNDARY
 
 from godeeper.web.application import make_app
-from godeeper.web.guard import Rules
+from godeeper.web.http.guard import Rules
+from godeeper.web.http.hosts import network
 from godeeper.web.openapi import PARAMETERS
-from godeeper.web.places import network
 from godeeper.web.routes import ROWS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from godeeper.training.classifier import Classifier
-    from godeeper.web.laboratory import Laboratory
+    from godeeper.web.compute.scheduler import Laboratory
 
 TOKEN = "a-token-of-the-fuzzer"  # noqa: S105 (of these tests)
 OURS = b"127.0.0.1:8299"

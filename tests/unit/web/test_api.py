@@ -17,9 +17,9 @@ from PIL import Image
 from tests.unit.web.client import BOUNDARY, form
 
 from godeeper.cli.main import main
-from godeeper.peek.capture import Peek
 from godeeper.peek.colour import table
-from godeeper.web.desk import json_answer
+from godeeper.peek.peek import Peek
+from godeeper.web.state import json_answer
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Answer, Client, Field

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from godeeper.blueprint.diagram.palette import DARK, LIGHT
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.diagram.palette import DARK, LIGHT
 from godeeper.peek.colour import COLOURS
 from godeeper.web.chart import card_id, draw, layout
 from godeeper.web.offline import script

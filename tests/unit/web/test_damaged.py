@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.web.asking import scope_of
-from tests.unit.web.test_slow import LARGE, connect
-from tests.unit.web.test_upload import received, request_head
+from tests.unit.web.http.test_slow import LARGE, connect
+from tests.unit.web.http.test_upload import received, request_head
 
-from godeeper.web.guard import Guard
+from godeeper.web.http.guard import Guard
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -11,7 +11,7 @@ from tests.unit.web.conftest import handmade
 from tests.unit.web.fuzzing import applications, cases
 from tests.unit.web.outcome import outcome
 
-from godeeper.web.laboratory import Laboratory
+from godeeper.web.compute.scheduler import Laboratory
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.web.client import BOUNDARY, Answer, form
 from tests.unit.web.conftest import serving
+from tests.unit.web.http.test_forwarded import Addresses, urls_in
 from tests.unit.web.test_api import events
-from tests.unit.web.test_forwarded import Addresses, urls_in
 
-from godeeper.web.guard import Rules
-from godeeper.web.laboratory import Laboratory
-from godeeper.web.places import Place, network
+from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.http.guard import Rules
+from godeeper.web.http.hosts import Place, network
 
 if TYPE_CHECKING:
     from godeeper.network import Network

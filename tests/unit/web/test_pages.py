@@ -12,7 +12,7 @@ import pytest
 from tests.unit.web.conftest import handmade, serving
 
 from godeeper.training.refusal import NOTHING
-from godeeper.web.laboratory import Laboratory
+from godeeper.web.compute.scheduler import Laboratory
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Client

@@ -11,8 +11,8 @@ import pytest
 from tests.unit.training.examples import make_report
 
 from godeeper.network import Network
+from godeeper.web.http.errors import Refused
 from godeeper.web.pages import Site, site_of
-from godeeper.web.refusals import Refused
 from godeeper.web.views import report_page
 
 

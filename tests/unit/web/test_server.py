@@ -19,8 +19,8 @@ from tests.unit.web.client import Client
 
 from godeeper.cli.main import main
 from godeeper.cli.serve import address
-from godeeper.web.places import is_loopback, outward_address
-from godeeper.web.server import open_socket
+from godeeper.web.http.hosts import is_loopback, outward_address
+from godeeper.web.http.server import open_socket
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (only to see the warning)
 ROOT = Path(__file__).parents[3]

@@ -31,7 +31,7 @@ from tests.unit.weights.conftest import (
 )
 
 from godeeper.errors import GodeeperError
-from godeeper.weights.adopt import adopt
+from godeeper.weights.convert import adopt
 from godeeper.weights.file import read
 from godeeper.weights.formats import read_foreign
 from godeeper.weights.formats.foreign import Foreign

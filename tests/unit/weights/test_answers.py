@@ -117,7 +117,7 @@ def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Pat
     """Each output is an answer of its own; a softmax over them would be wrong."""
     from dataclasses import replace
 
-    from godeeper.weights.adopt import adopt
+    from godeeper.weights.convert import adopt
     from godeeper.weights.formats.foreign import Foreign, GraphHead
 
     ours = numbers_of("2015", classes=3)

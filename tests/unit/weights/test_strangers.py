@@ -10,7 +10,7 @@ import pytest
 
 from godeeper.errors import WeightsError
 from godeeper.weights.install import add
-from godeeper.weights.strangers import NOT_YET, known_network
+from godeeper.weights.unsupported import NOT_YET, known_network
 
 OURS = {
     "GoogLeNet as torchvision calls it": "inception3a.branch1.conv.weight",

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import WeightsError
 from ...files import open_regular
 from .foreign import BROKEN_ZIP, Foreign, damaged
-from .unreadable import Look, check, check_folder, check_names
+from .unsupported import Look, check, check_folder, check_names
 
 EXPECTED = (
     "expected a TensorFlow frozen graph (.pb, .tgz), a PyTorch state dict (.pth, .pt), .safetensors, "

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import WeightsError
 from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
-from .unreadable import Look, check, check_names
+from .unsupported import Look, check, check_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,57 @@
+"""Channel slices: ``3,7:12`` as numbers, and numbers as text again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import ChannelError, quoted
+
+Range = tuple[int, int | None]
+"""First channel, and the end, which is excluded; None is the tensor's last."""
+
+MOST_DIGITS = 9
+
+
+def parse_ranges(text: str, address: str) -> tuple[Range, ...]:
+    """``3,7:12`` as ranges, ends excluded as in Python; ``address`` is what messages name."""
+    return tuple(parse_range(part.strip(), text, address) for part in text.split(","))
+
+
+def parse_range(part: str, text: str, address: str) -> Range:
+    """``7:12``, ``7:``, ``:12``, ``:`` or ``7``."""
+    first, colon, end = part.partition(":")
+    if not (first or colon) or not all(number.isascii() and number.isdecimal() for number in (first, end) if number):
+        raise ChannelError(
+            f"cannot read the channels {quoted(f'[{text}]')} of {quoted(address)}: expected numbers and ranges like [3,7:12]"
+        )
+    if max(len(first), len(end)) > MOST_DIGITS:
+        raise ChannelError(f"{quoted(address)}: a channel has at most {MOST_DIGITS} digits, got {quoted(part)}")
+    return int(first or 0), (int(end) if end else None) if colon else int(first) + 1
+
+
+def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) -> tuple[int, ...]:
+    """The channel numbers in the order given, of a tensor called ``name`` with ``count`` channels."""
+    closed = [(first, count if end is None else end) for first, end in ranges]
+    for first, end in closed:
+        if not first < end <= count:
+            got = f"{first}:{end}" if end != first + 1 else str(first)
+            wrong = "is empty" if end <= first < count else "is out of range"
+            raise ChannelError(f"{quoted(address)}: channel {got} {wrong}: {name} has channels 0 to {count - 1}")
+    if sum(end - first for first, end in closed) > count:  # before the numbers are listed
+        raise ChannelError(f"{quoted(address)} names a channel twice")
+    chosen = tuple(number for first, end in closed for number in range(first, end))
+    if len(set(chosen)) < len(chosen):
+        raise ChannelError(f"{quoted(address)} names a channel twice")
+    return chosen
+
+
+def format_channels(channels: Sequence[int]) -> str:
+    """Channel numbers as a slice, runs written as ranges: the inverse of parsing."""
+    parts: list[str] = []
+    start = 0
+    for end in range(1, len(channels) + 1):
+        if end == len(channels) or channels[end] != channels[end - 1] + 1:
+            run = channels[start:end]
+            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}:{run[-1] + 1}")
+            start = end
+    return ",".join(parts)

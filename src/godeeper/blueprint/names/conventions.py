@@ -1,0 +1,71 @@
+"""Which conventions name the sites of which family of networks, and how all names are made at once.
+
+A network says by its ``family`` which row of the table applies.  The first convention that has a
+name for a site gives the address that godeeper prints.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from . import Convention, Place, Placed, Spelled, numbered, with_endings
+from . import googlenet as names_googlenet
+from . import inception_v3 as names_inception_v3
+from . import inception_v4 as names_inception_v4
+
+OUTSIDE = Place()
+"""Where the photo's own steps and the classifier stand: outside of stem and modules."""
+
+
+def blueprint_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+    """``3x3/conv_1``, ``join``: the branch's own label, and what is done there."""
+    seen: Counter[str] = Counter()
+    for placed in places:
+        branch = placed.place.branch
+        name = f"{branch.label.strip('_')}/{placed.kind}" if branch else "join"
+        yield numbered(name, seen[name])
+        seen[name] += 1
+
+
+CONVENTIONS: dict[str, tuple[Convention, ...]] = {
+    "inception_v3": names_inception_v3.CONVENTIONS,
+    "inception_v4": names_inception_v4.CONVENTIONS,
+    "googlenet": names_googlenet.CONVENTIONS,
+    "module": (
+        Convention(
+            "blueprint",
+            blueprint_names,
+            fixed={"input": "input"},
+            staged=with_endings({"conv": ("/raw",), "bias": ("/bias",), "batchnorm": ("/batchnorm",), "relu": ("",)}),
+        ),
+    ),
+}
+
+
+ASKED_FOR: dict[str, tuple[Convention, ...]] = {"inception_v3": names_inception_v3.ASKED_FOR}
+"""Conventions that are taken only with their name before a colon: ``keras2.2:activation_12``."""
+
+
+def family_conventions(family: str) -> tuple[Convention, ...]:
+    """The conventions of a family, the one that is printed first."""
+    return CONVENTIONS[family]
+
+
+def prefixes(family: str) -> dict[str, Convention]:
+    """What may stand before a colon and a name of that family, and the convention that is meant."""
+    return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
+
+
+def name_places(conventions: Sequence[Convention], places: Sequence[Placed]) -> list[tuple[tuple[str, ...], ...]]:
+    """For each of ``places``, all of a network in program order: its spellings in each convention."""
+    columns = [spell_places(convention, places) for convention in conventions]
+    return list(zip(*columns, strict=True))
+
+
+def spell_places(convention: Convention, places: Sequence[Placed]) -> Iterator[tuple[str, ...]]:
+    """The spellings of every place in one convention, the printed one first; none is ()."""
+    ruled = iter(convention.rule([placed for placed in places if placed.place != OUTSIDE]))
+    for placed in places:
+        spelled = convention.fixed.get(placed.kind) if placed.place == OUTSIDE else next(ruled)
+        yield spelled if isinstance(spelled, tuple) else (spelled,) if spelled else ()

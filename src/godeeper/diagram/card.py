@@ -1,0 +1,291 @@
+"""One part of a network as boxes on a card: the photo's steps, the stem, a module, the classifier.
+
+A card is layout as data, in units that are pixels at natural size: branches side by side, steps
+under each other, a bar where they are concatenated.  It knows nothing of colours or file formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..blueprint.sites import PHOTO_KINDS, Site
+from .labels import LEADING, SIZES, Lines, Role, box_lines, lines_height, percent, shape_text, times
+
+Point = tuple[float, float]
+Anchor = Literal["start", "middle", "end"]
+
+MARGIN = 10  # between a card's frame and its boxes
+STUB = 14  # how far the edges reach out of the frame, above and below
+HEADER = 46
+GAP = 32  # between two rows of boxes: an edge with its label and arrowhead
+TURN = 20  # how far below its source an edge turns sideways
+FOOTER = 22
+INSIDE = 272  # the least room for boxes side by side
+NARROWEST, WIDEST = 60, 184  # a column
+WIDEST_BOX = 120
+BETWEEN = 6  # two boxes side by side
+BAR = 20  # height of a concatenation
+PADDING = 4  # in a box, above and below
+UNPICTURED = frozenset({*PHOTO_KINDS, "reshape", "dense", "softmax"})
+TILE = 14  # side of one filter's tile in a picture
+PHOTO_TILES = 4  # tiles that the photo itself takes, each way
+
+
+@dataclass(frozen=True)
+class Style:
+    """How much a box says: its name too (``names``), and ``picture_rows`` rows of tiles; ``inside`` is a card's least room."""
+
+    names: bool = False
+    picture_rows: int = 0
+    inside: float = INSIDE
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text, its baseline at ``y``."""
+
+    x: float
+    y: float
+    text: str
+    role: Role = "small"
+    anchor: Anchor = "middle"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A site's place on its card.  ``share``: of the network's convolutions, None for what is no convolution.
+
+    ``picture`` is where a picture of the site's filters may stand, and ``tiles`` how many rows and columns
+    of them it holds.
+    """
+
+    site: Site
+    frame: Frame
+    texts: tuple[Text, ...]
+    share: float | None = None
+    picture: Frame | None = None
+    tiles: tuple[int, int] = (0, 0)
+
+    @property
+    def middle(self) -> float:
+        return self.frame.x + self.frame.width / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.frame.y + self.frame.height
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line of right angles from one site to another, by index, or, at a card's border, the part of it there."""
+
+    source: int
+    target: int | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A part of a network, drawn from (0, 0).  ``entry`` and ``exit`` are where edges cross its upper and lower border."""
+
+    title: str
+    width: float
+    height: float
+    frame: Frame
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+    texts: tuple[Text, ...]
+    entry: Point | None
+    exit: Point | None
+
+
+def make_card(title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> Card:
+    """The card of ``members``, neighbours in program order; ``total`` are the multiply-adds that shares are of."""
+    return Builder(title, members, every, total, style).card()
+
+
+class Builder:
+    """Places boxes first, then what joins them."""
+
+    def __init__(self, title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> None:
+        self.title, self.members, self.every, self.total, self.style = title, members, every, total, style
+        self.own = {site.index for site in members}
+        self.lanes = lanes(members)
+        count = sum(width for _, width in self.lanes.values())
+        self.column = max(NARROWEST, min(WIDEST, style.inside / count))
+        self.width = self.column * count + 2 * MARGIN
+        self.middle = self.width / 2
+        self.is_fed = members[0].index > 0
+        self.is_fed_on = members[-1].index < len(every) - 1
+        self.boxes: dict[int, Box] = {}
+
+    def card(self) -> Card:
+        self.place_boxes()
+        last = self.boxes[self.members[-1].index]
+        bottom = last.bottom + FOOTER
+        frame = Frame(0.5, STUB, self.width - 1, bottom - STUB)
+        end = (last.middle, bottom + STUB)
+        out = [Edge(last.site.index, None, ((last.middle, last.bottom), end))] if self.is_fed_on else []
+        return Card(
+            title=self.title,
+            width=self.width,
+            height=bottom + STUB,
+            frame=frame,
+            boxes=tuple(self.boxes[site.index] for site in self.members),
+            edges=(*self.inner_edges(), *out),
+            texts=(*self.header(), *self.labels()),
+            entry=(self.middle, 0) if self.is_fed else None,
+            exit=end if self.is_fed_on else None,
+        )
+
+    def place_boxes(self) -> None:
+        """Rows from the top: a box stands one row below the lowest of its inputs on this card."""
+        rows: dict[int, list[Site]] = {}
+        row_of: dict[int, int] = {}
+        for site in self.members:
+            row = 1 + max((row_of[source] for source in site.inputs if source in self.own), default=-1)
+            row_of[site.index] = row
+            rows.setdefault(row, []).append(site)
+        top: float = STUB + HEADER + (GAP if self.is_fed else 0) + (TURN if self.names_branches else 0)
+        for row in sorted(rows):
+            for site in rows[row]:
+                self.boxes[site.index] = self.box(site, top)
+            top = max(self.boxes[site.index].bottom for site in rows[row]) + GAP
+
+    @property
+    def names_branches(self) -> bool:
+        return self.style.names and len(self.lanes) > 1
+
+    def box(self, site: Site, top: float) -> Box:
+        """The box of ``site``, its upper border at ``top``, what is in it in the middle."""
+        left, width = self.span(site)
+        rows, columns = self.tiles(site, width)
+        lines = box_lines(site, site.macs / self.total, site.address.rpartition("/")[2] if self.style.names else None)
+        written = max(lines_height(lines), self.least_written(site))
+        y, texts = top + PADDING + (written - lines_height(lines)) / 2, []
+        for text, role in lines:
+            y += SIZES[role] + LEADING
+            texts.append(Text(left + width / 2, y - 2.5, text, role))
+        end = top + PADDING + written
+        picture = None
+        if rows:
+            picture = Frame(left + (width - columns * TILE) / 2, end + 2, columns * TILE, rows * TILE)
+            end += rows * TILE + 2
+        share = site.macs / self.total if site.kind == "conv" else None
+        return Box(site, Frame(left, top, width, end + PADDING - top), tuple(texts), share, picture, (rows, columns))
+
+    def least_written(self, site: Site) -> float:
+        """Height of the text in a box: a pool's box is as high as a convolution's."""
+        named: Lines = [("", "small")] if self.style.names else []
+        return lines_height([("", "kernel"), ("", "small"), *named] if site.kind in ("conv", "pool") else [])
+
+    def span(self, site: Site) -> tuple[float, float]:
+        """(left, width) of a site's box: a column, or all that it concatenates."""
+        first, count = self.lanes.get(site.place.path, (0, self.columns))
+        left = MARGIN + first * self.column
+        if site.kind == "concat":
+            return left + BETWEEN / 2, count * self.column - BETWEEN
+        if site.place.arm is not None:
+            left, count = left + site.place.arm * self.column, 1
+        width = min(self.column - BETWEEN, WIDEST_BOX)
+        return left + (count * self.column - width) / 2, width
+
+    @property
+    def columns(self) -> int:
+        return sum(width for _, width in self.lanes.values())
+
+    def tiles(self, site: Site, width: float) -> tuple[int, int]:
+        """(rows, columns) of tiles in a site's picture; none where no picture is wanted."""
+        rows = self.style.picture_rows
+        if rows and site.kind == "resize":
+            return PHOTO_TILES, PHOTO_TILES
+        if not rows or site.kind in UNPICTURED:
+            return 0, 0
+        if site.kind == "concat":
+            rows = max(1, rows // 2)
+        return rows, int((width - PADDING) // TILE)
+
+    def inside(self, site: Site) -> str:
+        """A site's address within the card."""
+        return site.address.removeprefix(f"{self.title}/")
+
+    def inner_edges(self) -> list[Edge]:
+        """An edge for each input of each site; those from outside begin at the card's upper border."""
+        edges = []
+        for box in self.boxes.values():
+            for source in box.site.inputs:
+                start = self.boxes.get(source)
+                top = box.frame.y
+                if start is None:
+                    turn = STUB + HEADER + TURN
+                    points = bent((self.middle, 0), (box.middle, top), turn)
+                elif box.site.kind == "concat":
+                    points = ((start.middle, start.bottom), (start.middle, top))
+                else:
+                    points = bent((start.middle, start.bottom), (box.middle, top), start.bottom + TURN)
+                edges.append(Edge(source, box.site.index, points))
+        return edges
+
+    def header(self) -> list[Text]:
+        """The card's name and cost on the left, its other name and field on the right; edges run between."""
+        last = self.members[-1]
+        cost = sum(site.macs for site in self.members if site.kind == "conv")
+        other = other_name(last, self.title) if last.place.module is not None else None
+        left, right, first, second = MARGIN, self.width - MARGIN, STUB + 20, STUB + 35
+        texts = [Text(left, first, self.title, "title", "start")]
+        if cost:
+            texts.append(Text(left, second, f"{percent(cost / self.total)} of cost", "small", "start"))
+        if other:
+            texts.append(Text(right, first, other, "small", "end"))
+        if last.kind not in PHOTO_KINDS:
+            texts.append(Text(right, second, f"sees {times(last.field.size)}", "small", "end"))
+        return texts
+
+    def labels(self) -> list[Text]:
+        """What flows along the edges, once below each source, and the branches' names where they are wanted."""
+        texts = [Text(box.middle, box.bottom + 14, shape_text(box.site), "small") for box in self.boxes.values()]
+        if not self.is_fed:
+            return texts
+        fed = next(source for site in self.members for source in site.inputs if source not in self.own)
+        texts.append(Text(self.middle, STUB + HEADER + 12, shape_text(self.every[fed]), "small"))
+        if self.names_branches:
+            firsts = [box for box in self.boxes.values() if fed in box.site.inputs and "/" in self.inside(box.site)]
+            texts += [
+                Text(box.middle, box.frame.y - 16, self.inside(box.site).partition("/")[0], "small") for box in firsts
+            ]
+        return texts
+
+
+def other_name(join: Site, title: str) -> str | None:
+    """What a module is called in the next convention: ``Mixed_5b`` of ``Mixed_5b/concat``."""
+    names = [name.rpartition("/")[0] or name for name in join.names.as_dict().values() if name]
+    return next((name for name in names if name != title), None)
+
+
+def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:
+    """(first column, columns) of each branch: as many columns as its widest fork has arms."""
+    widths: dict[int | None, int] = {}
+    for site in members:
+        if site.place.path is not None or site.place.module is None:
+            widths[site.place.path] = max(widths.get(site.place.path, 1), (site.place.arm or 0) + 1)
+    firsts = [sum(list(widths.values())[:position]) for position in range(len(widths))]
+    return {path: (first, width) for (path, width), first in zip(widths.items(), firsts, strict=True)}
+
+
+def bent(start: Point, end: Point, turn: float) -> tuple[Point, ...]:
+    """Down from ``start`` to the height ``turn``, sideways, and down to ``end``."""
+    if start[0] == end[0]:
+        return start, end
+    return start, (start[0], turn), (end[0], turn), end

@@ -1,0 +1,240 @@
+"""A network as a picture, before anything is drawn: cards, and the lines that join them.
+
+``diagram`` lays out a whole network on a sheet for a screen or an A3 print: the photo's steps and the
+stem in the first column, then the modules, a row for each size of grid, then the classifier.
+``module_diagram`` lays out one card alone.  All of it is derived from ``sites``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from ..blueprint.address import resolve_one
+from ..blueprint.cost import conv_macs
+from ..blueprint.ops import Network
+from ..blueprint.sites import PHOTO_KINDS, Site, sites
+from ..errors import AddressError, OptionError, nearest, quoted
+from .card import Card, Edge, Point, Style, make_card
+from .labels import times
+from .legend import Legend, make_legend
+
+BORDER = 32
+HEAD = 84  # the sheet's heading
+GUTTER = 36  # between cards; the lines that join them run in its middle
+ROW_GUTTER = 22
+MODULE_BORDER = 6
+MODULE_HEAD = 58
+SPELLED = {"googlenet": "GoogLeNet"}
+CLASSIFIER_KINDS = ("average", "reshape", "dense", "softmax")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A card and where its upper left corner is."""
+
+    card: Card
+    x: float
+    y: float
+
+    def point(self, point: Point) -> Point:
+        """A point of the card on the sheet."""
+        return self.x + point[0], self.y + point[1]
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A sheet: ``cards`` in program order, ``links`` from each to the next, a heading of height ``head`` and a legend."""
+
+    network: str
+    title: str
+    summary: str
+    width: float
+    height: float
+    head: float
+    cards: tuple[Placed, ...]
+    links: tuple[Edge, ...]
+    legend: Legend
+    legend_at: Point
+
+
+def diagram(network: Network, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+    """The whole of ``network`` on one sheet."""
+    style = style or Style()
+    total, every = conv_macs(network), sites(network)
+    cards = [make_card(title, members, every, total, style) for title, members in parts(network).items()]
+    legend = make_legend(total, notes)
+    before = [card for card in cards if is_before_modules(card)]
+    placed = column(before, BORDER, HEAD)
+    left = BORDER + max(card.width for card in before) + GUTTER
+    top, ends = float(HEAD), []
+    for row in rows(cards[len(before) :]):
+        placed += (line := list_row(row, left, top))
+        ends.append(line[-1].x + line[-1].card.width)
+        top += max(card.height for card in row) + ROW_GUTTER
+    bottom = max(each.y + each.card.height for each in placed)
+    legend_x = ends[0] + GUTTER  # the first row is the shortest
+    return Diagram(
+        network=network.name,
+        title=spoken(network.name),
+        summary=summary(network),
+        width=max([*ends, legend_x + legend.width]) + BORDER,
+        height=bottom + BORDER - 10,
+        head=HEAD,
+        cards=tuple(placed),
+        links=tuple(link(*pair) for pair in pairwise(placed)),
+        legend=legend,
+        legend_at=(legend_x, HEAD + 14),
+    )
+
+
+def module_diagram(network: Network, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+    """One module, or another part, by any of its names; raises ``OptionError`` listing the nearest."""
+    style = style or Style(names=True)
+    members = find_part(network, name)
+    total, every = conv_macs(network), sites(network)
+    title = next(title for title, part in parts(network).items() if part == members)
+    card = make_card(title, members, every, total, style)
+    legend = make_legend(total, notes)
+    width = max(card.width, legend.width)
+    return Diagram(
+        network=network.name,
+        title=f"{spoken(network.name)}: {title}",
+        summary=module_summary(members, every),
+        width=width + 2 * MODULE_BORDER,
+        height=MODULE_HEAD + card.height + legend.height + MODULE_BORDER,
+        head=MODULE_HEAD,
+        cards=(Placed(card, MODULE_BORDER + (width - card.width) / 2, MODULE_HEAD),),
+        links=(),
+        legend=legend,
+        legend_at=(MODULE_BORDER, MODULE_HEAD + card.height),
+    )
+
+
+def parts(network: Network) -> dict[str, tuple[Site, ...]]:
+    """Title -> sites of each card, in program order; every site is in one.  A pool between modules has its own."""
+    every = sites(network)
+    named: dict[str, tuple[Site, ...]] = {}
+    for key, group in groupby(every, key=part_of):
+        members = tuple(group)
+        title = key if isinstance(key, str) else module_title(members[-1])
+        named[title if title not in named else members[-1].address] = members
+    return named
+
+
+def part_of(site: Site) -> int | str:
+    """What belongs on one card: a module by its number, and three parts by name."""
+    if site.place.module is not None:
+        return site.place.module
+    if site.kind in PHOTO_KINDS:
+        return "photo"
+    return "classifier" if site.kind in CLASSIFIER_KINDS else "stem"
+
+
+def module_title(join: Site) -> str:
+    """``mixed_4`` of ``mixed_4/join``."""
+    return join.address.rpartition("/")[0] or join.address
+
+
+def find_part(network: Network, name: str) -> tuple[Site, ...]:
+    """The sites of the part called ``name`` in any convention, which may stand before a colon."""
+    every = parts(network)
+    known = {title: title for title in every}
+    for title, members in every.items():
+        if members[-1].place.module is not None:
+            for spelling in members[-1].names.as_dict().values():
+                if spelling:
+                    known.setdefault(spelling, title)
+    if name not in known:
+        with suppress(AddressError):
+            site = resolve_one(network, name).site
+            if site.place.module is not None and site.place.branch is None:
+                return next(members for members in every.values() if site in members)
+        offers = nearest(name, known) or list(every)
+        raise OptionError(f"no module is called {quoted(name)}; nearest: {', '.join(offers)}; all: {', '.join(every)}")
+    return every[known[name]]
+
+
+def is_before_modules(card: Card) -> bool:
+    """Whether a card belongs in the sheet's first column."""
+    first = card.boxes[0].site
+    return card.title in ("photo", "stem") and first.place.module is None
+
+
+def rows(cards: Sequence[Card]) -> list[list[Card]]:
+    """Cards of modules in rows of equal grids; what is left joins the last row."""
+    grouped: list[list[Card]] = []
+    for grid, group in groupby(cards, key=grid_of):
+        if grid is None and grouped:
+            grouped[-1] += group
+        else:
+            grouped.append(list(group))
+    return grouped
+
+
+def grid_of(card: Card) -> tuple[int, int] | None:
+    """(H, W) of what a module, or a pool between modules, puts out."""
+    last = card.boxes[-1].site
+    return None if last.kind in CLASSIFIER_KINDS else last.shape[1:]
+
+
+def column(cards: Sequence[Card], left: float, top: float) -> list[Placed]:
+    """Cards under each other."""
+    placed = []
+    for card in cards:
+        placed.append(Placed(card, left, top))
+        top += card.height
+    return placed
+
+
+def list_row(cards: Sequence[Card], left: float, top: float) -> list[Placed]:
+    """Cards beside each other."""
+    placed = []
+    for card in cards:
+        placed.append(Placed(card, left, top))
+        left += card.width + GUTTER
+    return placed
+
+
+def link(first: Placed, second: Placed) -> Edge:
+    """The line from one card to the next: straight down, up the gutter to the right, or back to the next row."""
+    source, target = first.card.boxes[-1].site.index, second.card.boxes[0].site.index
+    start, end = first.point(first.card.exit or (0, 0)), second.point(second.card.entry or (0, 0))
+    if start[0] == end[0] and start[1] <= end[1]:
+        return Edge(source, target, (start, end))
+    if second.x > first.x:
+        gutter = second.x - GUTTER / 2
+        return Edge(source, target, (start, (gutter, start[1]), (gutter, end[1]), end))
+    turn = second.y - ROW_GUTTER / 2
+    return Edge(source, target, (start, (start[0], turn), (end[0], turn), end))
+
+
+def spoken(name: str) -> str:
+    """``inception_v3`` as a heading."""
+    return SPELLED.get(name) or name.replace("_", " ").capitalize()
+
+
+def summary(network: Network) -> str:
+    """The network in one line of numbers."""
+    every = sites(network)
+    convolutions, pools = (sum(site.kind in kinds for site in every) for kinds in (("conv",), ("pool", "average")))
+    modules = len({site.place.module for site in every} - {None})
+    return (
+        f"{convolutions} convolutions, {pools} pools, {modules} modules"
+        f"\u00a0· input {network.input_size}×{network.input_size}×3"
+        f"\u00a0· {conv_macs(network) / 1e9:.3f} G multiply-adds in convolutions"
+    )
+
+
+def module_summary(members: Sequence[Site], every: Sequence[Site]) -> str:
+    """A part in one line of numbers."""
+    macs = sum(site.macs for site in members if site.kind == "conv")
+    total = sum(site.macs for site in every if site.kind == "conv")
+    ends = every[max(members[0].index - 1, 0)], members[-1]
+    grids = list(dict.fromkeys(times(site.shape[1:]) for site in ends if site.shape[1]))
+    facts = [f"{len(members)} sites", f"grid {' to '.join(grids)}"]
+    if macs:
+        facts.append(f"{macs / 1e9:.3f} of {total / 1e9:.3f} G multiply-adds")
+    return "\u00a0· ".join(facts)

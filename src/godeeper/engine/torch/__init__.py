@@ -1,0 +1,1 @@
+"""The PyTorch engine, and networks as plain ``torch.nn`` modules."""

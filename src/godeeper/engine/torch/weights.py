@@ -1,0 +1,145 @@
+"""Weights into torch networks: from a weights file, or from another project's state dict, always strictly."""
+
+# mypy: disable-error-code="import-not-found"
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...blueprint.dialects import in_dialect
+from ...blueprint.networks import network_named
+from ...blueprint.ops import Network
+from ...blueprint.sites import sites
+from ...errors import WeightsError
+from ...weights.file import Numbers, WeightsFile
+from .network import AUXILIARY, TorchNetwork
+from .operations import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEFT_OUT = {"googlenet": ("aux1.", "aux2.")}
+"""Architecture -> what of its state dicts is not built."""
+
+COUNTER = "num_batches_tracked"  # of no use in evaluation, and absent from older files
+
+
+def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
+    """The network with these weights in it, in evaluation mode on the CPU.
+
+    Args:
+        weights: an opened weights file.
+        end: the address of what it answers; the logits if not given, or ``pool_3/_reshape`` where the weights
+            have no classifier.
+
+    Raises:
+        WeightsError: the weights are damaged, or have no classifier and ``end`` lies behind it.
+        AddressError: a module cannot end there.
+    """
+    default = "dense" if weights.description.labels else "reshape"
+    module = TorchNetwork(weights.network, end=end or site_of_kind(weights.network, default))
+    with weights.numbers() as numbers:
+        numbers.check()
+        state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in stored(module, numbers).items()}
+    module.load_state_dict(state, strict=True)
+    return module
+
+
+def site_of_kind(network: Network, kind: str) -> str:
+    """The address of the one operation of that kind."""
+    return next(site.address for site in sites(network) if site.kind == kind)
+
+
+def stored(module: TorchNetwork, numbers: Numbers) -> dict[str, NDArray[np.float32]]:
+    """The numbers of a weights file under the names of the module's parameters."""
+    every = sites(module.blueprint)
+    state: dict[str, NDArray[np.float32]] = {}
+    for (index, stage), path in module.paths.items():
+        site = every[index]
+        if stage == "conv":
+            state[f"{path}.weight"] = numbers.kernel(site)
+        elif stage == "batchnorm":
+            state |= {
+                f"{path}.{part}": value for part, value in batchnorm(numbers, f"{site.address}/batchnorm").items()
+            }
+        elif stage == "bias":
+            state[f"{path}.bias"] = numbers.values(f"{site.address}/bias")
+        elif site.kind == "dense":
+            matrix, biases = numbers.dense()
+            state |= {f"{path}.weight": matrix.T, f"{path}.bias": biases}
+    return state
+
+
+def batchnorm(numbers: Numbers, scope: str) -> dict[str, NDArray[np.float32]]:
+    """The four vectors (C,) of one batch normalisation; a gamma that is not stored is one."""
+    beta = numbers.values(f"{scope}/beta")
+    gamma = f"{scope}/gamma"
+    return {
+        "weight": numbers.values(gamma) if gamma in numbers.file.expected else np.ones_like(beta),
+        "bias": beta,
+        "running_mean": numbers.values(f"{scope}/moving_mean"),
+        "running_var": numbers.values(f"{scope}/moving_variance"),
+    }
+
+
+def from_state_dict(
+    state: Mapping[str, torch.Tensor], dialect: str = "torchvision", architecture: str = "inception_v3"
+) -> TorchNetwork:
+    """A network with the parameters of torchvision's, timm's (``torchvision``) or pytorch-fid's (``2015``).
+
+    The number of classes is the state's own; without ``fc.*`` the network ends at ``pool_3/_reshape``, and with
+    ``AuxLogits.*`` it has the side classifier.
+
+    Args:
+        state: what ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)`` answers.
+        dialect: how that release computes.
+        architecture: ``inception_v3``, or ``googlenet`` (whose side classifiers, ``aux1.*`` and ``aux2.*``, are left out).
+
+    Raises:
+        UnknownName: no such dialect.
+        WeightsError: parameters are missing, unknown or of another shape.
+
+    >>> network = TorchNetwork(in_dialect(network_named("inception_v3"), "torchvision"))
+    >>> len(list(from_state_dict(network.state_dict()).parameters()))
+    284
+    """
+    network = in_dialect(network_named(architecture), dialect)
+    check_tensors(state)
+    state = {name: value for name, value in state.items() if not name.startswith(LEFT_OUT.get(architecture, ()))}
+    if "fc.weight" in state and state["fc.weight"].ndim:
+        network = replace(network, classes=len(state["fc.weight"]))
+    end = site_of_kind(network, "dense" if "fc.weight" in state else "reshape")
+    auxiliary = network.auxiliary is not None and any(name.startswith(f"{AUXILIARY}.") for name in state)
+    module = TorchNetwork(network, end=end, auxiliary=auxiliary)
+    check_state(state, module.state_dict(), network.name)
+    module.load_state_dict(dict(state), strict=True)
+    return module
+
+
+def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
+    """Raise where ``state`` is no mapping from names to tensors, such as a checkpoint that holds one."""
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise WeightsError(
+                f"a state dict holds {name!r}, which is a {type(value).__name__}: expected tensors; of a checkpoint, give the state dict in it"
+            )
+
+
+def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], network: str) -> None:
+    """Raise where ``state`` does not fit, naming the first few parameters that do not."""
+    faults = {
+        "missing": [name for name in expected if name not in state and not name.endswith(COUNTER)],
+        "unknown": [name for name in state if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(value.shape)}, expected {tuple(expected[name].shape)}"
+            for name, value in state.items()
+            if name in expected and value.shape != expected[name].shape
+        ],
+    }
+    parts = [f"{len(names)} {what} ({'; '.join(names[:3])})" for what, names in faults.items() if names]
+    if parts:
+        raise WeightsError(f"this state dict does not fit {network}: {', '.join(parts)}")

@@ -1,0 +1,314 @@
+"""From photos to features: the spatial means of some tensors, computed once per photo, ever.
+
+One pass of the network gives all tensors, already averaged, eight photos at a time; threads decode
+the next photos meanwhile, those of ``extract`` or, with an ``Audience``, the doctor's.  What is computed is
+stored batch by batch, so a run that was stopped goes on where it was.  Features are rounded to half precision also where they were just computed: a first
+and a second run answer the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.plan import NETWORK_INPUT, key_of, plan
+from ..errors import PhotoError
+from ..memory import give_back
+from ..photos.decode import decode
+from ..photos.doctor.fingerprint import pixel_hash
+from ..prefetch import in_order, one_ahead
+from .store import chunks, feature_key, feature_recipe
+from .stream import BATCH, whole_tensor
+from .table import Tables
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..blueprint.address import Tensor
+    from ..network import Network
+    from ..photos.decode import Photo
+    from ..photos.doctor.inspection import Finding
+    from ..photos.preprocess import Preprocess
+    from .store import FeatureStore
+
+    Floats = NDArray[np.float32]
+    Halves = NDArray[np.float16]
+    Features = Mapping[str, Mapping[str, Halves]]  # hash of the pixels -> address -> (C,)
+    Progress = Callable[[int, int], None]
+
+READ_AT_ONCE = 256  # photos whose features are read together
+GREATEST_HALF = float(np.finfo(np.float16).max)
+
+
+def extract(
+    network: Network,
+    photos: Sequence[tuple[str | Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> dict[str, Floats]:
+    """The features of photos.
+
+    Args:
+        network: what computes them.
+        photos: (path, SHA-256 of the decoded pixels); a file is read only where something of it is not stored yet.
+        addresses: of whole tensors, by any name.
+        store: where features are looked up and kept.
+        progress: told (photos done, photos in all).
+
+    Returns:
+        address -> (N, C) float32, the means over the grid, in the order of ``photos``.
+
+    Raises:
+        PhotoError: a photo cannot be decoded, or has other pixels than those of its hash; the batches before it are kept.
+        AddressError: an address is not of one whole tensor of the network.
+
+    >>> import godeeper
+    >>> from godeeper.features.store import FeatureStore
+    >>> path = Path("examples/chelsea.jpg")
+    >>> with FeatureStore() as store:
+    ...     extract(godeeper.load(), [(path, pixel_hash(decode(path)))], ["conv_2"], store)["conv_2"].shape
+    (1, 64)
+    """
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    results = {
+        address: np.empty((len(photos), tensor.site.shape[0]), np.float32) for address, tensor in tensors.items()
+    }
+    Extraction(Computer(network, tensors, store), photos, progress, lambda: results).run()
+    return results
+
+
+def tabulate(
+    network: Network,
+    photos: Sequence[tuple[str | Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> Tables:
+    """What ``extract`` answers, on disk: one module is in memory at a time.  To be closed."""
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    tables = Tables({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
+    try:
+        Extraction(Computer(network, tensors, store), photos, progress, tables.writable).run()
+    except BaseException:
+        tables.close()
+        raise
+    return tables
+
+
+def fill(
+    network: Network,
+    photos: Sequence[tuple[str | Path, str]],
+    addresses: Sequence[str],
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> None:
+    """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
+    tensors = {address: whole_tensor(network, address) for address in addresses}
+    Extraction(Computer(network, tensors, store), photos, progress, dict).run()
+
+
+class Computer:
+    """A network, the tensors whose features are wanted, and the store where all that it computes is kept."""
+
+    def __init__(self, network: Network, tensors: Mapping[str, Tensor], store: FeatureStore) -> None:
+        self.network = network
+        self.tensors = tensors
+        self.store = store
+
+    @cached_property
+    def recipes(self) -> dict[str, bytes]:
+        """By address, what a feature follows from besides the photo."""
+        network = self.network
+        computed_by = network.runner.identity(pooled=True).key
+        return {
+            address: feature_recipe(network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
+            for address, tensor in self.tensors.items()
+        }
+
+    def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
+        """What is stored of each photo: hash of its pixels -> address -> (C,)."""
+        recipes = self.recipes.items()
+        keys = {(pixels, address): feature_key(pixels, recipe) for pixels in hashes for address, recipe in recipes}
+        found = self.store.get_many(keys.values())
+        return {
+            pixels: {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
+            for pixels in hashes
+        }
+
+    def compute(self, batch: Mapping[str, Floats], addresses: Sequence[str]) -> Features:
+        """Some tensors for a few photos, hash of the pixels -> (1, 3, size, size); to be stored by who asked."""
+        keys = [key_of(self.tensors[address]) for address in addresses]
+        steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
+        planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
+        values = self.network.runner.run(steps, {NETWORK_INPUT: planes})
+        columns = [halves(values[key]) for key in keys]  # (B, C) each
+        return {pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)}
+
+    def keep(self, features: Features) -> None:
+        """Store what was computed."""
+        self.store.put_many(
+            {
+                feature_key(pixels, self.recipes[address]): values
+                for pixels, by_address in features.items()
+                for address, values in by_address.items()
+            }
+        )
+
+
+class Audience:
+    """An onlooker of the doctor's, who computes the features of each photo that is decoded anyway.
+
+    ``seconds``: how long the others waited for it.  While the network has one batch, the next comes together.
+    """
+
+    def __init__(self, network: Network, addresses: Sequence[str], store: FeatureStore) -> None:
+        tensors = {address: whole_tensor(network, address) for address in addresses}
+        self.computer = Computer(network, tensors, store)
+        self.waiting: dict[str, Floats] = {}
+        self.computing: dict[str, Floats] = {}
+        self.thread = ThreadPoolExecutor(1, "network")
+        self.answer: Future[Features] | None = None
+        self.seconds = 0.0
+
+    def prepare(self, photo: Photo) -> Floats:
+        """The network's input, (1, 3, size, size)."""
+        return self.computer.network.preprocess(photo)
+
+    def take(self, finding: Finding, kept: Floats) -> None:
+        """Once there are as many photos as the network takes, it computes."""
+        if finding.look and finding.look.pixels_sha256 not in self.computing:
+            self.waiting[finding.look.pixels_sha256] = kept
+        if len(self.waiting) == BATCH:
+            self.drop_known()
+        if len(self.waiting) == BATCH:
+            self.compute()
+
+    def finish(self) -> None:
+        """Compute the last few; what the network holds in memory is let go."""
+        self.drop_known()
+        if self.waiting:
+            self.compute()
+        self.keep(self.answer)
+        self.thread.shutdown()
+        self.computer.network.close()
+
+    def drop_known(self) -> None:
+        """Forget photos of which everything is stored."""
+        started = time.perf_counter()
+        known = self.computer.look_up(list(self.waiting))
+        self.waiting = {
+            pixels: planes for pixels, planes in self.waiting.items() if len(known[pixels]) < len(self.computer.tensors)
+        }
+        self.seconds += time.perf_counter() - started
+
+    def compute(self) -> None:
+        """Have all that wait computed; meanwhile what was computed before them is stored."""
+        before = self.answer
+        self.computing, self.waiting = self.waiting, {}
+        self.answer = self.thread.submit(self.computer.compute, self.computing, list(self.computer.tensors))
+        self.keep(before)
+
+    def keep(self, answer: Future[Features] | None) -> None:
+        """Store an answer, when it is there."""
+        started = time.perf_counter()
+        if answer:
+            self.computer.keep(answer.result())
+        self.seconds += time.perf_counter() - started
+
+
+class Extraction:
+    """Features of photos under way to arrays: first what is stored, then what the network has to compute."""
+
+    def __init__(
+        self,
+        computer: Computer,
+        photos: Sequence[tuple[str | Path, str]],
+        progress: Progress | None,
+        results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
+    ) -> None:
+        """``results``: gives the arrays (N, C) by address; asked again for every few photos."""
+        self.computer = computer
+        self.photos = photos
+        self.progress = progress
+        self.results = results
+        self.places: dict[str, list[int]] = {}  # the same pixels may be asked for twice
+        for place, (_, pixels) in enumerate(photos):
+            self.places.setdefault(pixels, []).append(place)
+        self.done = 0
+
+    def run(self) -> None:
+        """Fill the arrays."""
+        missing = self.read()
+        if missing:
+            give_back()  # what the doctor has let go of, before the network's memory comes on top of it
+        for absent, hashes in missing.items():
+            self.compute(hashes, absent)
+
+    def read(self) -> dict[tuple[str, ...], list[str]]:
+        """Take what is stored; answers which addresses are missing -> for which photos."""
+        missing: dict[tuple[str, ...], list[str]] = {}
+        for group in chunks(list(self.places), READ_AT_ONCE):
+            found = self.computer.look_up(group)
+            self.keep(found)
+            for pixels in group:
+                absent = tuple(address for address in self.computer.tensors if address not in found[pixels])
+                if absent:
+                    missing.setdefault(absent, []).append(pixels)
+        waiting = {pixels for hashes in missing.values() for pixels in hashes}
+        self.tell([pixels for pixels in self.places if pixels not in waiting])
+        return missing
+
+    def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
+        """Compute some tensors for some photos; what is done is stored batch by batch."""
+        photos = [self.photos[self.places[pixels][0]] for pixels in hashes]
+        groups = list(chunks(hashes, BATCH))
+        with closing(decoded(self.computer.network.preprocess, photos)) as inputs:
+            batches = (dict(zip(group, islice(inputs, len(group)), strict=True)) for group in groups)
+            with closing(one_ahead(lambda batch: self.computer.compute(batch, addresses), batches)) as answers:
+                for group, features in zip(groups, answers, strict=True):
+                    self.computer.keep(features)
+                    self.keep(features)
+                    self.tell(group)
+
+    def keep(self, features: Features) -> None:
+        """Write some photos' features into the arrays."""
+        arrays = self.results()
+        for pixels, rows in features.items():
+            for address in rows.keys() & arrays.keys():
+                arrays[address][self.places[pixels]] = rows[address]
+
+    def tell(self, hashes: Sequence[str]) -> None:
+        """Count these photos as done."""
+        self.done += sum(len(self.places[pixels]) for pixels in hashes)
+        if self.progress is not None:
+            self.progress(self.done, len(self.photos))
+
+
+def halves(values: Floats) -> Halves:
+    """In half precision, at its greatest where that is too small for a value."""
+    return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)
+
+
+def decoded(preprocess: Preprocess, photos: Sequence[tuple[str | Path, str]]) -> Generator[Floats, None, None]:
+    """Each photo as (1, 3, size, size), in order.
+
+    Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
+    """
+    return in_order(lambda photo: network_input(preprocess, *photo), photos)
+
+
+def network_input(preprocess: Preprocess, path: str | Path, pixels: str) -> Floats:
+    """One photo, decoded and resized, if it is still the one that was hashed."""
+    photo = decode(path)
+    if pixel_hash(photo) != pixels:
+        raise PhotoError(f"{path}: the photo changed since its pixels were hashed; start again")
+    return preprocess(photo)

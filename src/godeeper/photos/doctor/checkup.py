@@ -1,0 +1,346 @@
+"""The photo doctor: every file of a folder gets a verdict, before anything is learned from it.
+
+``used``: as it is.  ``repaired``: used, after something was put right, which is said.  ``quarantined``: not
+used, and why.  The folder itself is never changed.  Files that are no photos and are not called like one
+(``labels.txt``, ``Thumbs.db``) get no verdict; they are listed as others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ...errors import PhotoError
+from ...marks import is_our_picture
+from ...natural_order import natural_key
+from ..class_names import same_names
+from ..sources.folder import Entry
+from ..sources.source import Source, open_source
+from .fingerprint import edges
+from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
+from .near_duplicates import group
+
+Status = Literal["used", "repaired", "quarantined"]
+STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
+NO_CLASS = "in no class: move it into a folder that is called like its class"
+OURS = "a picture that godeeper drew, no photo: move it out of the photos' folder"
+SAME_STEM = "_nohash_"
+TEST = "test"  # a set that entries may be given
+ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
+ALL_COPIES = (
+    "all photos of its class in train have the same pixels as test photos, which take no part in training: "
+    "put other photos in train, or remove the copies from test"
+)
+NONE_TO_LEARN = "no photo of its class in train can be used: replace those that were left out"
+MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
+
+    ``edges`` are the bytes of ``photos.doctor.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
+    ``photos.doctor.quality``) and change nothing.
+    """
+
+    entry: Entry
+    status: Status
+    reasons: tuple[str, ...]
+    pixels_sha256: str | None
+    fingerprint: int | None
+    size: tuple[int, int] | None
+    edges: bytes = field(default=b"", repr=False)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """It is not quarantined."""
+        return self.status != "quarantined"
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All verdicts on a folder, sorted by class and file name; or on some of its files, in the order they came in.
+
+    ``groups`` tells for the hash of each decoded photo, quarantined or not, which others must stay in one set
+    with it: those of the same number, from 0.  ``others`` are the files that are no photos.
+    """
+
+    folder: Path
+    verdicts: tuple[Verdict, ...]
+    groups: dict[str, int]
+    notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @cached_property
+    def usable(self) -> tuple[Verdict, ...]:
+        """The verdicts on photos to train on; no pixels twice."""
+        return tuple(verdict for verdict in self.verdicts if verdict.usable)
+
+    @cached_property
+    def unusable(self) -> tuple[Verdict, ...]:
+        """The quarantined photos that are not duplicates of one that is used."""
+        pixels = {verdict.pixels_sha256 for verdict in self.usable}
+        return tuple(each for each in self.verdicts if not each.usable and each.pixels_sha256 not in pixels)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes with a usable photo, sorted."""
+        return tuple(sorted({verdict.entry.label for verdict in self.usable}))
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many files got which verdict."""
+        counted = Counter(verdict.status for verdict in self.verdicts)
+        return {status: counted[status] for status in STATUSES}
+
+    @property
+    def flat(self) -> str | None:
+        """What to do where all photos lie beside each other and none has a class; None for other folders."""
+        if len(self.verdicts) < 2 or any(verdict.entry.label for verdict in self.verdicts):
+            return None
+        return (
+            f"{len(self.verdicts)} photos and no class folders: move each photo into a folder that is called like its class, "
+            "or name a list: a .csv with the header path,label and a line a photo"
+        )
+
+    @cached_property
+    def leaks(self) -> tuple[Verdict, ...]:
+        """The photos of a given test set that must stay in one set with a training photo: near-duplicates, bursts, groups."""
+        training = {self.groups[one.pixels_sha256 or ""] for one in self.usable if one.entry.split != TEST}
+        return tuple(
+            one for one in self.usable if one.entry.split == TEST and self.groups[one.pixels_sha256 or ""] in training
+        )
+
+    @cached_property
+    def alike(self) -> tuple[tuple[Verdict, ...], ...]:
+        """The groups of more than one usable photo."""
+        return tuple(tuple(each) for each in by_group(self).values() if len(each) > 1)
+
+    def record(self) -> dict[str, Any]:
+        """The checkup as JSON; file names are relative to the folder."""
+        counted = Counter(verdict.entry.label for verdict in self.usable)
+        return {
+            "folder": str(self.folder),
+            "photos": dict(self.counts),
+            "classes": {label: counted[label] for label in self.classes},
+            "files": [self.file_record(verdict) for verdict in self.verdicts],
+            "near_duplicates": [[verdict.entry.name for verdict in each] for each in self.alike],
+            "others": list(self.others),
+            "notes": list(self.notes),
+        }
+
+    def file_record(self, verdict: Verdict) -> dict[str, Any]:
+        """One file as JSON."""
+        pixels = verdict.pixels_sha256
+        return {
+            "file": verdict.entry.name,
+            "class": verdict.entry.label or None,
+            "status": verdict.status,
+            "reasons": list(verdict.reasons),
+            "remarks": list(verdict.remarks),
+            "size": list(verdict.size) if verdict.size else None,
+            "pixels_sha256": pixels,
+            "fingerprint": None if verdict.fingerprint is None else f"{verdict.fingerprint:016x}",
+            "group": None if pixels is None else self.groups[pixels],
+            "set": verdict.entry.split or None,
+        }
+
+
+def counted(counts: Mapping[Any, int]) -> str:
+    """How many files are used, and how many of these were repaired.
+
+    >>> counted({"used": 1, "repaired": 154, "quarantined": 3})
+    '155 used (of these 154 repaired), 3 quarantined'
+    """
+    among = f" (of these {counts['repaired']} repaired)" if counts["repaired"] else ""
+    return f"{counts['used'] + counts['repaired']} used{among}, {counts['quarantined']} quarantined"
+
+
+def examine(
+    folder: str | Path | Source,
+    progress: Progress | None = None,
+    memory: Memory | None = None,
+    onlooker: Onlooker | None = None,
+) -> Checkup:
+    """Look at every file below ``folder``.
+
+    Args:
+        folder: a folder with one folder a class, which may be nested; a list; a zip; or one of these, opened.
+        progress: called with the number of files done and of all files.
+        memory: what earlier runs found, by the files' bytes; nothing is remembered without it.
+        onlooker: is shown each photo that has to be decoded, and has a class.
+
+    Raises:
+        OptionError: the folder, or one below it, cannot be read.
+        PhotoError: there is no photo in it.
+    """
+    if not isinstance(folder, Source):
+        with open_source(folder) as source:
+            return examine(source, progress, memory, onlooker)
+    place = folder.place
+    checkup = examine_entries(place, folder.entries, progress, memory, onlooker)
+    if not checkup.verdicts:
+        raise PhotoError(f"{place}: holds no photo; expected a folder with one folder of photos a class")
+    return replace(checkup, notes=(*folder.notes, *checkup.notes))
+
+
+def examine_entries(
+    folder: Path,
+    entries: Sequence[Entry],
+    progress: Progress | None = None,
+    memory: Memory | None = None,
+    onlooker: Onlooker | None = None,
+) -> Checkup:
+    """The same for some files of a folder, as if there were no others; verdicts are in their order."""
+    findings = list(inspect_all(entries, progress, memory, onlooker))
+    photos = [finding for finding in findings if finding.photo]
+    verdicts = tuple(trainable(list(judge(photos))))
+    groups = group_photos(photos)
+    others = tuple(finding.entry.name for finding in findings if not finding.photo)
+    checkup = Checkup(folder, verdicts, groups, (), others)
+    return Checkup(folder, verdicts, groups, tuple(remarks(checkup)), others)
+
+
+def judge(photos: list[Finding]) -> Iterable[Verdict]:
+    """A verdict for each finding; of the same pixels only the first in a class is used, and none in two classes."""
+    same: dict[str, list[Entry]] = defaultdict(list)
+    for finding in photos:
+        if finding.look and finding.entry.label:
+            same[finding.look.pixels_sha256].append(finding.entry)
+    for finding in photos:
+        faults = list(faults_of(finding, same))
+        status: Status = "quarantined" if faults else "repaired" if finding.notes else "used"
+        look = finding.look
+        reasons = (*faults, *finding.notes)
+        if look is None:
+            yield Verdict(finding.entry, status, reasons, None, None, None)
+        else:
+            colours = edges(look).tobytes()
+            yield Verdict(
+                finding.entry,
+                status,
+                reasons,
+                look.pixels_sha256,
+                look.fingerprint,
+                look.size,
+                colours,
+                finding.remarks,
+            )
+
+
+def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
+    """Why a file cannot be used, if so."""
+    entry = finding.entry
+    if finding.error:
+        yield finding.error
+    elif entry.suffix.lower() == ".png" and is_our_picture(entry.path):
+        yield OURS
+    if not entry.label:
+        yield NO_CLASS
+    elif finding.look:
+        twins = same[finding.look.pixels_sha256]
+        elsewhere = [twin for twin in twins if twin.label != entry.label]
+        for label in dict.fromkeys(twin.label for twin in elsewhere):
+            names = ", ".join(twin.name for twin in elsewhere if twin.label == label)
+            yield f"also in class {label!r}: {names}; keep it in one"
+        kept = next((twin for twin in twins if twin.split == TEST), twins[0])
+        if not elsewhere and kept is not entry:
+            part = ", which is a test photo" if kept.split == TEST != entry.split else ""
+            yield f"same pixels as {kept.name}{part}"
+
+
+def trainable(verdicts: Sequence[Verdict]) -> Iterable[Verdict]:
+    """The verdicts; photos of a class without a usable training photo cannot be used."""
+    training: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        if verdict.entry.split != TEST:
+            training[verdict.entry.label].append(verdict)
+    tested = {verdict.pixels_sha256 for verdict in verdicts if verdict.usable and verdict.entry.split == TEST}
+    reasons = {verdict.entry.label: why_untrained(training[verdict.entry.label], tested) for verdict in verdicts}
+    for verdict in verdicts:
+        reason = reasons[verdict.entry.label]
+        lost = verdict.usable and reason
+        yield replace(verdict, status="quarantined", reasons=(reason, *verdict.reasons)) if lost else verdict
+
+
+def why_untrained(training: Sequence[Verdict], tested: Set[str | None]) -> str:
+    """Why a class has no photo to learn from, given the verdicts on its photos outside the test set; empty if it has one.
+
+    ``tested``: the pixel hashes of the test photos.
+    """
+    if any(verdict.usable for verdict in training):
+        return ""
+    if not training:
+        return ONLY_TEST
+    copies = all(verdict.pixels_sha256 and verdict.pixels_sha256 in tested for verdict in training)
+    return ALL_COPIES if copies else NONE_TO_LEARN
+
+
+def group_photos(photos: list[Finding]) -> dict[str, int]:
+    """Pixel hash to group number.  Neither depends on what files are called, ``_nohash_`` aside, or where they are."""
+    looks = {finding.look.pixels_sha256: finding.look for finding in photos if finding.look}
+    hashes = sorted(looks)
+    index = {pixels: number for number, pixels in enumerate(hashes)}
+    families: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for finding in photos:
+        stem, marker, _ = finding.entry.file.partition(SAME_STEM)
+        if finding.look and marker:
+            families[finding.entry.label, stem].append(index[finding.look.pixels_sha256])
+        if finding.look and finding.entry.group:
+            families["", f"/{finding.entry.group}"].append(index[finding.look.pixels_sha256])
+    numbers = group([looks[pixels] for pixels in hashes], families.values())
+    return dict(zip(hashes, numbers, strict=True))
+
+
+def by_group(checkup: Checkup) -> dict[int, list[Verdict]]:
+    """The usable photos of each group."""
+    found: dict[int, list[Verdict]] = defaultdict(list)
+    for verdict in checkup.usable:
+        found[checkup.groups[verdict.pixels_sha256 or ""]].append(verdict)
+    return dict(found)
+
+
+def remarks(checkup: Checkup) -> Iterable[str]:
+    """What people should know about the folder as a whole."""
+    if not checkup.classes:
+        yield "no photo can be used"
+    if len(checkup.classes) == 1:
+        yield f"there is only one class, {checkup.classes[0]!r}; to train takes two"
+    lost = {verdict.entry.label for verdict in checkup.verdicts} - set(checkup.classes) - {""}
+    if lost:
+        names = some([repr(label) for label in sorted(lost, key=natural_key)])
+        yield f"class{'es' * (len(lost) > 1)} {names} {'have' if len(lost) > 1 else 'has'} no usable photo"
+    yield from same_names(checkup.classes)
+    if checkup.leaks:
+        tests = sum(verdict.entry.split == TEST for verdict in checkup.usable)
+        names = some([verdict.entry.name for verdict in checkup.leaks])
+        yield (
+            f"{len(checkup.leaks)} of {tests} test photos are nearly the same as training photos, or of their group: {names}; the split is kept, "
+            "and the accuracy on them says too much"
+        )
+    straddling = [each for each in checkup.alike if len({verdict.entry.label for verdict in each}) > 1]
+    for alike in straddling[:MOST_ALIKE]:
+        what = "photos of one group" if of_one_group(alike) else "nearly the same photo"
+        yield f"{what} in several classes: {some([verdict.entry.name for verdict in alike])}"
+    if len(straddling) > MOST_ALIKE:
+        yield f"nearly the same photo, or photos of one group, in several classes: {len(straddling) - MOST_ALIKE} more"
+    if checkup.others:
+        yield f"left alone, no photos: {some(checkup.others)}"
+
+
+def of_one_group(alike: Iterable[Verdict]) -> bool:
+    """Whether a list puts these photos into one group."""
+    groups = {verdict.entry.group for verdict in alike}
+    return len(groups) == 1 and "" not in groups
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

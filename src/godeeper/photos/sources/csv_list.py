@@ -1,0 +1,161 @@
+"""A list of photos: a CSV file with the columns ``path`` and ``label``, and perhaps ``group`` and ``split``.
+
+Paths start at the list's own folder.  UTF-8, with or without a BOM; separated by commas, semicolons or tabs; other columns
+are passed over.  Photos of one ``group`` stay in one set.  ``split``: train, val or test.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from ...errors import OptionError, quoted
+from ...files import is_there, read_regular
+from .folder import Entry
+
+ENDINGS = (".csv", ".tsv", ".txt")
+LARGEST = 1 << 28  # bytes
+COLUMNS = ("path", "label", "group", "split")
+LIKELY = {
+    "path": ("file", "filename", "file_name", "image", "image_path", "photo", "filepath", "name"),
+    "label": ("class", "labels", "category", "target", "y"),
+}
+LONGEST_LABEL = 255  # as names of folders
+MOST = 3  # faulty lines named
+
+
+def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """The entries of a list, and what is to be said of it; ``splits``: word -> set.
+
+    Raises:
+        OptionError: it cannot be read, lacks a column, or a line of it cannot be used.
+    """
+    text = read_text(place)
+    rows = list(parsed(place, text))
+    if not rows:
+        raise OptionError(f"{place}: holds no photo; expected a header with path and label, and a line a photo")
+    faults = list(faults_of(place, rows, splits))
+    if faults:
+        more = f"; and {len(faults) - MOST} more lines" if len(faults) > MOST else ""
+        raise OptionError(f"{place}: {'; '.join(faults[:MOST])}{more}")
+    unique = {row["path"]: row for _, row in reversed(rows)}
+    entries = sorted(
+        (entry_of(place, row, splits) for row in unique.values()), key=lambda entry: (entry.label, entry.name)
+    )
+    twice = len(rows) - len(unique)
+    sets = sorted({entry.split for entry in entries if entry.split})
+    again = "line names a photo" if twice == 1 else "lines name photos"
+    notes = [f"{twice} {again} again; each is used once"] if twice else []
+    if sets:
+        notes.append(
+            f"the list says which photos are in which set ({', '.join(sets)}), and that is kept; validation photos train"
+        )
+    return tuple(entries), tuple(notes)
+
+
+def read_paths(place: Path) -> list[str]:
+    """The paths of a list in its order, each once; only the column ``path`` is needed, and whether a file is there is not asked.
+
+    Raises:
+        OptionError: it cannot be read, lacks the column, or names no photo.
+    """
+    named = [row["path"] for _, row in parsed(place, read_text(place), ("path",)) if row["path"]]
+    if not named:
+        raise OptionError(f"{place}: names no photo; expected a header with path, and a line a photo")
+    return [str(place.parent / path) for path in dict.fromkeys(named)]
+
+
+def read_text(place: Path) -> str:
+    """The list's text."""
+    try:
+        if place.stat().st_size > LARGEST:
+            raise OptionError(f"{place}: larger than {LARGEST >> 20} MB; expected a list of photos")
+        return read_regular(place).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise OptionError(f"{place}: no such list; expected a CSV file with the columns path and label") from None
+    except OSError as error:
+        raise OptionError(f"{place}: cannot read this list ({error.strerror or error})") from None
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{place}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) -> Iterator[tuple[int, dict[str, str]]]:
+    """The number and the known columns of each line that is not empty."""
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip().casefold() for name in next(reader, [])]
+        places = columns(place, header, needed)
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, {name: row[at].strip() if at < len(row) else "" for name, at in places.items()}
+    except csv.Error as error:
+        raise OptionError(f"{place}: line {reader.line_num} is not CSV ({error}); check its quotes") from None
+
+
+def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
+    """Known column -> where it stands in the header."""
+    twice = [name for name in COLUMNS if header.count(name) > 1]
+    missing = [name for name in needed if name not in header]
+    if twice:
+        raise OptionError(f"{place}: two columns are called {twice[0]!r}; expected one")
+    if missing:
+        near = next((name for name in header if name in LIKELY[missing[0]]), None)
+        hint = f"; rename {near!r} to {missing[0]!r}" if near else ""
+        wanted = "path,label and perhaps group,split" if "label" in needed else "path"
+        got = ", ".join(name[:40] for name in header[:8]) or "an empty line"
+        raise OptionError(f"{place}: no column {missing[0]!r} in its header ({got!r}); expected {wanted}{hint}")
+    return {name: header.index(name) for name in COLUMNS if name in header}
+
+
+def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with each line that cannot be used."""
+    seen: dict[str, dict[str, str]] = {}
+    for number, row in rows:
+        path = row["path"]
+        fault = fault_of(place, row, splits)
+        if not fault and path in seen and seen[path] != row:
+            fault = f"{quoted(path)} is named before with another label, group or split"
+        seen.setdefault(path, row)
+        if fault:
+            yield f"line {number}: {fault}"
+
+
+def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> str | None:
+    """What is wrong with one line."""
+    path, label, split = row["path"], row["label"], row.get("split", "")
+    if not path or "\0" in path:
+        return "no path"
+    if not label or label.startswith("/") or label.endswith("/") or "\0" in label:
+        return f"no label for {quoted(path)}" if not label else f"the label {quoted(label)} is no class name"
+    if split and split.casefold() not in splits:
+        return f"split is {quoted(split)}; expected train, val or test"
+    if len(label) > LONGEST_LABEL:
+        return f"the label {quoted(label)} has {len(label)} characters; expected at most {LONGEST_LABEL}"
+    if not is_there(located(place, path)):
+        return f"no file {quoted(path)} from the list's folder"
+    return None
+
+
+def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> Entry:
+    """One line as an entry."""
+    path = located(place, row["path"])
+    shown = PurePosixPath(row["path"].replace("\\", "/") if "\\" in row["path"] else row["path"])
+    return Entry(
+        str(path.parent),
+        path.name,
+        row["label"],
+        splits.get(row.get("split", "").casefold(), ""),
+        row.get("group", ""),
+        str(shown),
+        listed=True,
+    )
+
+
+def located(place: Path, path: str) -> Path:
+    """Where a list's photo is: a path written on Windows is understood on other systems too."""
+    there = place.parent / path
+    return there if "\\" not in path or is_there(there) else place.parent / path.replace("\\", "/")

@@ -1,0 +1,122 @@
+"""A folder of class folders: which file belongs to which class.  Names only; nothing is opened here.
+
+A class is called as its folder is, byte for byte, and relative to the root: photos in ``a/b`` are of the
+class ``a/b``.  Photos in the root itself have no class, which is the empty label.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import OptionError
+from ...natural_order import natural_key
+from ..formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
+
+PHOTO_SUFFIXES = {*SUFFIX_FORMATS, *OTHER_SUFFIXES, *RAW_SUFFIXES}
+SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A ``file`` in a ``folder``, and its class: that folder relative to the root, empty in the root itself.
+
+    ``split``: the set that the user put it in (train, validation or test), if any; ``group``: what stays in one set with it;
+    ``shown``: its path from the root, where that is not its class and its name.  ``listed``: a list names it as a photo.
+
+    Text, which all files of a folder share: tens of thousands of ``Path`` objects are felt.
+    """
+
+    folder: str
+    file: str
+    label: str
+    split: str = ""
+    group: str = ""
+    shown: str = ""
+    listed: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.folder, self.file)
+
+    @property
+    def name(self) -> str:
+        """The file relative to the root, with ``/`` on every system."""
+        return self.shown or (f"{self.label}/{self.file}" if self.label else self.file)
+
+    @property
+    def hidden(self) -> bool:
+        """A file of the system's or out of people's sight: nobody means it as a photo."""
+        return not self.listed and (self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES)
+
+    @property
+    def suffix(self) -> str:
+        """How the file's name ends, as it is written."""
+        return Path(self.file).suffix
+
+    @property
+    def named_photo(self) -> bool:
+        """It is called like a photo, whatever it holds; or somebody says that it is one."""
+        return self.listed or self.suffix.lower() in PHOTO_SUFFIXES
+
+
+def read_folder(folder: Path) -> list[Entry]:
+    """Every file below ``folder``, sorted by class and name; hidden folders are not entered.
+
+    Links are followed, each folder once.
+
+    Raises:
+        OptionError: the folder, or one below it, is not there, is no folder or cannot be listed.
+    """
+    found: list[Entry] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [(str(folder), "")]
+    while waiting:
+        place, label = waiting.pop()
+        identity = identify(place)
+        if identity in seen:  # a link back to a folder above
+            continue
+        seen.add(identity)
+        for child in sorted(listed(place), key=lambda each: each.name, reverse=True):
+            if not child.is_dir():
+                found.append(Entry(place, child.name, label))
+            elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
+                waiting.append((child.path, f"{label}/{child.name}" if label else child.name))
+    return sorted(found, key=lambda entry: (entry.label, entry.file))
+
+
+def empty_folders(root: Path) -> list[str]:
+    """Folders below ``root`` with nothing in them, from ``root``, in order; hidden ones left out."""
+    found = []
+    for place, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if not (each.startswith(".") or each.casefold() in SYSTEM_FOLDERS)]
+        if not folders and not files and Path(place) != root:
+            found.append(Path(place).relative_to(root).as_posix())
+    return sorted(found, key=natural_key)
+
+
+def identify(folder: str) -> tuple[int, int]:
+    """What is the same for two paths to one folder."""
+    try:
+        status = Path(folder).stat()
+    except (OSError, ValueError) as error:
+        raise unusable(folder, error) from None
+    return status.st_dev, status.st_ino
+
+
+def listed(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder."""
+    try:
+        with os.scandir(folder) as children:
+            return list(children)
+    except OSError as error:
+        raise unusable(folder, error) from None
+
+
+def unusable(folder: str, error: OSError | ValueError) -> OptionError:
+    """The error for a folder that cannot be read, with the system's reason."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return OptionError(f"cannot read the folder {folder} ({reason}); expected a folder with one folder a class")

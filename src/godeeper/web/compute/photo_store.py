@@ -1,0 +1,136 @@
+"""The photos that are kept, in memory alone: what the network needs of each, and what the page shows.
+
+A photo is called by the first half of its SHA-256, so the same photo dropped again has the same address,
+and whoever has not the photo cannot guess it.  The longest unused go first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ...photos.decode import Photo, decode
+from ...photos.preprocess import Preprocess
+from ..http.errors import not_kept
+from ..http.root import at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEMO, DEMO_NAME = "demo", "chelsea.jpg"
+ID_DIGITS = 32
+LONGEST_SIDE = 1600
+QUALITY = 90
+MOST_PHOTOS = 64
+MOST_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One photo: its facts, the network's input before scaling, and a picture to show.
+
+    ``size`` and ``used``: (width, height), and (left, top, right, bottom) of the part that the network sees, in the
+    upright photo's pixels.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG of at most
+    ``LONGEST_SIDE`` pixels a side, of size ``display_size``.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    notes: tuple[str, ...]
+    size: tuple[int, int]
+    used: tuple[int, int, int, int]
+    resized: NDArray[np.float32] = field(repr=False)
+    display: bytes = field(repr=False)
+    display_size: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        return self.resized.nbytes + len(self.display)
+
+    @cached_property
+    def photo(self) -> Photo:
+        """The photo as a peek's record wants it: its facts, with the network's input for an image."""
+        return Photo(self.name, self.sha256, self.input_image, self.notes)
+
+    @property
+    def input_image(self) -> Image.Image:
+        """The square that the network sees."""
+        return Image.fromarray(np.rint(self.resized[0]).clip(0, 255).astype(np.uint8))
+
+    @property
+    def display_image(self) -> Image.Image:
+        """The picture that is shown."""
+        return Image.open(io.BytesIO(self.display)).convert("RGB")
+
+    def record(self) -> dict[str, Any]:
+        """The photo as JSON."""
+        return {
+            "photo": self.id,
+            "name": self.name,
+            "sha256": self.sha256,
+            "width": self.size[0],
+            "height": self.size[1],
+            "used": list(self.used),
+            "display": list(self.display_size),
+            "notes": list(self.notes),
+            "url": at(f"/photo/{self.id}"),
+        }
+
+
+def develop(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> Kept:
+    """Decode a file's bytes and keep what is needed of it; raises ``PhotoError``."""
+    photo = decode(data, name=name)
+    shown = photo.image.copy()
+    shown.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG", quality=QUALITY)
+    return Kept(
+        id=photo_id or photo.sha256[:ID_DIGITS],
+        name=name,
+        sha256=photo.sha256,
+        notes=photo.notes,
+        size=photo.size,
+        used=preprocess.box(photo.size),
+        resized=preprocess.resized(photo),
+        display=buffer.getvalue(),
+        display_size=shown.size,
+    )
+
+
+def demo_bytes() -> bytes:
+    """The file of the demonstration photo, which is in the package."""
+    return files("godeeper.web").joinpath("demo.jpg").read_bytes()
+
+
+class Album:
+    """The photos in memory, bounded by count and by bytes."""
+
+    def __init__(self, most_photos: int = MOST_PHOTOS, most_bytes: int = MOST_BYTES) -> None:
+        self.most_photos, self.most_bytes = most_photos, most_bytes
+        self.kept: OrderedDict[str, Kept] = OrderedDict()
+
+    def add(self, photo: Kept) -> None:
+        """Keep ``photo``; the same one again only takes its new name."""
+        known = self.kept.pop(photo.id, photo)
+        self.kept[photo.id] = known if known.name == photo.name else replace(known, name=photo.name)
+        while len(self.kept) > 1 and (len(self.kept) > self.most_photos or self.nbytes > self.most_bytes):
+            self.kept.popitem(last=False)
+
+    def get(self, photo_id: str) -> Kept:
+        """The photo called so; raises ``Refused`` where it is not in memory."""
+        if photo_id not in self.kept:
+            raise not_kept(photo_id)
+        self.kept.move_to_end(photo_id)
+        return self.kept[photo_id]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(photo.nbytes for photo in self.kept.values())

@@ -1,0 +1,74 @@
+"""The server: a socket, uvicorn on it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from ...errors import OptionError
+from .connections import Crowd, Limits
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+GRACE = 1  # seconds for answers under way when the server ends
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on ``host`` and ``port``, 0 for a free one; raises ``OptionError``."""
+    if not 0 <= port <= 65535:
+        raise OptionError(f"--port {port}: expected a number from 0 to 65535, 0 for a free one")
+    try:
+        name = host.removeprefix("[").removesuffix("]")
+        family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        both = name == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OptionError(
+            f"cannot listen on {host}:{port} ({why}): choose another --port, or 0 for a free one"
+        ) from None
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which looks after its connections, and drops the work in hand when it ends, so that open streams end too."""
+
+    def __init__(self, app: ASGIApp, limits: Limits | None = None, ending: Callable[[], None] | None = None) -> None:
+        """``ending`` is called first when the server ends."""
+        self.crowd, self.ending = Crowd(limits or Limits()), ending
+        super().__init__(configured(app, self.crowd))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % 10 == 0:
+            self.crowd.look(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.ending:
+            self.ending()
+        await super().shutdown(sockets)
+
+
+def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None], limits: Limits | None = None) -> None:
+    """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``; then ``ending`` is called first."""
+    Server(app, limits, ending).run(sockets=[listening])
+
+
+def configured(app: ASGIApp, crowd: Crowd) -> uvicorn.Config:
+    """How uvicorn serves the page."""
+    return uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        ws="none",
+        http=crowd.protocol(),
+        server_header=False,
+        proxy_headers=False,  # the guard knows whom to believe
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )

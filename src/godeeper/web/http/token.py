@@ -1,0 +1,104 @@
+"""The token that lets somebody in, and its way from the printed address into a cookie.
+
+The printed address carries it (``?token=…``).  The first visit puts a cookie in its place and leads on to the same
+address without it, so that it stays neither in the address bar nor in a bookmark.  Programs send
+``Authorization: Bearer TOKEN``.  The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``:
+over plain HTTP to another machine browsers do not say which site a request comes from, and this cookie does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_plus
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ...errors import OptionError
+from .root import at
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+FIELD = "token"
+GUESSABLE = 16  # characters; a shorter token can be found by trying
+
+
+def token_of(text: str, *, is_loopback: bool, has_proxy: bool) -> str | None:
+    """What ``--token`` means: a token, or None where nobody needs one; raises ``OptionError``.
+
+    ``auto`` makes one up where somebody else than this machine's users can reach the page.
+    """
+    if text == "auto":
+        return None if is_loopback and not has_proxy else secrets.token_urlsafe(24)
+    if text == "none":
+        if not is_loopback:
+            raise OptionError("--token none: expected a loopback --host with it; give a TOKEN, or leave --token out")
+        return None
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise OptionError("--token: expected auto, none, or printable ASCII characters without spaces")
+    return text
+
+
+class Token:
+    """One token: who brings it, and the cookie that stands for it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        digest = hashlib.sha256(b"godeeper " + text.encode()).hexdigest()
+        self.cookie, self.value = f"godeeper-{digest[:8]}", digest[8:]
+
+    def is_brought(self, headers: Headers) -> bool:
+        """Whether a request carries it, as a cookie or in ``Authorization``."""
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and same(credentials.strip(), self.text):
+            return True
+        crumbs = (crumb.strip().partition("=") for line in headers.getlist("cookie") for crumb in line.split(";"))
+        return any(name == self.cookie and same(value, self.value) for name, _, value in crumbs)
+
+    def is_in(self, query: str) -> bool:
+        """Whether an address carries it."""
+        found = [unquote_plus(part.partition("=")[2]) for part in query.split("&") if is_token(part)]
+        return len(found) == 1 and same(found[0], self.text)
+
+    def welcome(self, path: str, query: str, *, is_https: bool, from_elsewhere: bool) -> Response:
+        """Set the cookie and lead on to the same page without the token.
+
+        After a link on another site (``from_elsewhere``) a browser would not send the cookie with a redirect, so a page
+        of our own leads on.
+        """
+        rest = "&".join(part for part in query.split("&") if part and not is_token(part))
+        where = at(quote(f"/{path.lstrip('/')}")) + (f"?{rest}" if rest else "")
+        answer: Response = RedirectResponse(where, HTTPStatus.SEE_OTHER)
+        if from_elsewhere:
+            there = html.escape(where)
+            answer = HTMLResponse(
+                f'{HEAD}<meta http-equiv="refresh" content="0; url={there}"><p><a href="{there}">Go on to the page</a></p>'
+            )
+        answer.set_cookie(self.cookie, self.value, path=at("/"), secure=is_https, httponly=True, samesite="strict")
+        return answer
+
+
+HEAD = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>godeeper</title>'
+NEEDED = "this server needs the token that is in the address it printed"
+HOW = "open the printed address, or send Authorization: Bearer TOKEN"
+
+
+def knock() -> Response:
+    """For people without the token; a link from another site brings no cookie, a click here does."""
+    body = f'{HEAD}<p>{NEEDED.capitalize()}: {HOW}.</p><p><a href="">If this browser has done so, go on</a></p>'
+    return HTMLResponse(body, HTTPStatus.UNAUTHORIZED)
+
+
+def is_token(part: str) -> bool:
+    """Whether a part of a query is the token's."""
+    return unquote_plus(part.partition("=")[0]) == FIELD
+
+
+def same(given: str, expected: str) -> bool:
+    """Equality that takes as long wherever two texts differ."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())

@@ -1,0 +1,139 @@
+"""What the answers to requests have in common: the desk that requests come to, and reading their parts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from ..errors import OptionError
+from .compute.scheduler import Laboratory
+from .http.errors import not_found
+from .http.upload import Reception
+from .pages import Site
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from ..peek.peek import Peek
+    from ..training.classifier import Classifier
+    from .compute.photo_store import Kept
+
+    Handler = Callable[[Request], Awaitable[Response]]
+
+GONE = 499  # what nobody reads: the client hung up
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a request may need."""
+
+    laboratory: Laboratory
+    reception: Reception
+    site: Site
+    classifier: Classifier | None = None
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that was asked."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+async def photo_of(request: Request) -> Kept:
+    """The photo that the path names."""
+    return await desk_of(request).laboratory.photo(request.path_params["photo"])
+
+
+async def peek_of(request: Request, photo: Kept, address: str | None = None) -> Peek:
+    """What the tensor that the path names, or ``address``, says of the photo."""
+    laboratory = desk_of(request).laboratory
+    tensor = await laboratory.find(request.path_params["address"] if address is None else address)
+    return await laboratory.peek(photo, tensor)
+
+
+def filter_of(request: Request, peek: Peek) -> int:
+    """The position among the peek's channels of the filter that the path names."""
+    number: int = request.path_params["n"]
+    if number not in peek.tensor.filters:
+        filters = peek.tensor.filters
+        raise not_found(
+            f"{peek.address} has no filter {number}: it has {len(filters)}, {min(filters)} to {max(filters)}"
+        )
+    return peek.tensor.filters.index(number)
+
+
+def whole_number(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
+    """A number in the query from ``least`` to ``most``; raises ``OptionError``."""
+    text = request.query_params.get(name, str(usual))
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+        raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {least} to {most}")
+    return int(text)
+
+
+def filter_in_query(request: Request, peek: Peek) -> int | None:
+    """The position of the filter that the query names; None if it names none."""
+    if "filter" not in request.query_params:
+        return None
+    number = whole_number(request, "filter", 0, max(peek.tensor.filters), least=0)
+    if number not in peek.tensor.filters:
+        raise not_found(f"{peek.address} has no filter {number}")
+    return peek.tensor.filters.index(number)
+
+
+def classifier_of(desk: Desk) -> Classifier:
+    """The classifier that is served; raises ``Refused`` where there is none."""
+    if desk.classifier is None:
+        raise not_found("no classifier is served: start godeeper serve with a FILE.godeeper")
+    return desk.classifier
+
+
+def attachment(name: str) -> str:
+    """A header that gives a download its name."""
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def while_wanted(handler: Handler) -> Handler:
+    """The handler, given up as soon as the client hangs up."""
+
+    async def answer(request: Request) -> Response:
+        return await unless_hung_up(request, handler(request))
+
+    return answer
+
+
+async def unless_hung_up(request: Request, work: Awaitable[Response]) -> Response:
+    """What ``work`` answers; it is given up as soon as the client hangs up.  The request's body has been read."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(hung_up(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else Response(status_code=GONE)
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def hung_up(request: Request) -> None:
+    """Ends when the client does; its body, which nobody wants, is not kept."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def json_answer(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """A document as JSON."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    body = text.encode("utf-8", "backslashreplace")  # a folder's name may hold what no encoding has
+    return Response(body, status, media_type="application/json")
+
+
+def png_answer(picture: bytes) -> Response:
+    """A PNG."""
+    return Response(picture, media_type="image/png")

@@ -1,0 +1,198 @@
+"""Resuming from the trunk: the same values, from the furthest place that is known, and never another photo's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import godeeper
+from godeeper.blueprint.sites import sites
+from godeeper.blueprint.topology import cuts, trunks
+from godeeper.cli.main import main
+from godeeper.disk_cache import GraphCache
+from godeeper.engine.identity import Identity
+from godeeper.engine.plan import Key, Plan, name
+from godeeper.engine.prefix_cache import Trunks
+from godeeper.network import Network
+from godeeper.photos.decode import decode
+from godeeper.weights.file import ARCHITECTURES
+
+SEEN = "mixed_4/tower_1/conv_4"
+OTHER = "mixed_5/conv"
+
+
+class Watched:
+    """An engine that remembers where its runs started and what they fetched."""
+
+    def __init__(self, net: Network, built: tuple[str, ...] = ()) -> None:
+        self.inner = net.runner
+        self.weights = net.weights
+        self.calibration = net.runner.calibration
+        self.built = built
+        self.runs: list[tuple[list[str], list[str]]] = []
+
+    def run(self, plan: Plan, feeds: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+        self.runs.append(self.ends(plan))
+        return self.inner.run(plan, feeds)
+
+    def ends(self, plan: Plan) -> tuple[list[str], list[str]]:
+        every = sites(plan.network)
+        return [name(every, key) for key in plan.fed], [name(every, key) for key in plan.fetched]
+
+    def identity(self, *, pooled: bool) -> Identity:
+        return self.inner.identity(pooled=pooled)
+
+    def is_ready(self, plan: Plan) -> bool:
+        return self.ends(plan)[0][0] in self.built
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> GraphCache:
+    return GraphCache(tmp_path, ending="trunk")
+
+
+def watched(net: Network, cache: GraphCache | None = None, built: tuple[str, ...] = ()) -> tuple[Network, Watched]:
+    """A network whose engine is watched, as a new process would have it."""
+    engine = Watched(net, built)
+    network = Network(engine, net.preprocess)
+    network.trunks.cache = cache
+    return network, engine
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_everything_follows_from_a_cut(architecture: str) -> None:
+    """No site after a cut reads what is before it; in every network there are cuts and three trunks among them."""
+    network = ARCHITECTURES[architecture]
+    every = sites(network)
+    for cut in cuts(network):
+        assert all(source >= cut.index for site in every[cut.index + 1 :] for source in site.inputs)
+    joins = [site for site in every if site.kind == "concat" and site.place.step is None]
+    assert set(joins) <= set(cuts(network))
+    assert len(set(trunks(network)) & set(cuts(network))) == 3
+
+
+def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
+    """Another tensor of the same photo starts from the furthest trunk passed, and has the same values."""
+    network, engine = watched(net)
+    network.peek(chelsea, SEEN)
+    got = network.peek(chelsea.read_bytes(), OTHER).activations
+    assert engine.runs == [(["Mul"], [SEEN, "pool_1", "mixed_3/join"]), (["mixed_3/join"], [OTHER])]
+    np.testing.assert_array_equal(got, net.run(OTHER, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2))
+
+
+def test_a_second_process_resumes(net: Network, chelsea: Path, cache: GraphCache) -> None:
+    """What one process kept on disk serves another, which goes on from there and keeps what it passes."""
+    expected = net.run(SEEN, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2)
+    watched(net, cache)[0].peek(chelsea, "mixed/conv")
+    network, engine = watched(net, cache)
+    np.testing.assert_array_equal(network.peek(chelsea, SEEN).activations, expected)
+    assert engine.runs == [(["pool_1"], [SEEN, "mixed_3/join"])]
+    network, engine = watched(net, cache)
+    np.testing.assert_array_equal(network.peek(chelsea, SEEN).activations, expected)
+    assert engine.runs == [(["mixed_3/join"], [SEEN])]
+
+
+def test_a_trunk_itself(net: Network, chelsea: Path) -> None:
+    """A trunk that is known is not computed again; its raw stage, which is before it, is."""
+    network, engine = watched(net)
+    first, again = (network.peek(chelsea, "mixed_3/join").activations for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert engine.runs[1] == (["mixed_3/join"], [])
+
+
+@pytest.mark.parametrize("address", ["conv_4/Conv2D", "conv_2"])
+def test_before_the_trunk(net: Network, chelsea: Path, address: str) -> None:
+    """What comes before the first trunk is computed from the photo, and nothing is kept of it."""
+    network, engine = watched(net)
+    network.peek(chelsea, SEEN)
+    network.peek(chelsea, address)
+    assert engine.runs[1] == (["Mul"], [address])
+
+
+def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
+    """Where the whole way has a graph and the rest of it has none, the whole way is cheaper."""
+    network, engine = watched(net, built=("Mul",))
+    network.peek(chelsea, SEEN)
+    network.peek(chelsea, SEEN)
+    assert [start for start, _ in engine.runs] == [["Mul"], ["Mul"]]
+
+
+def test_another_photo(net: Network, chelsea: Path, cache: GraphCache) -> None:
+    """Another photo, or the same one prepared otherwise, starts from its own beginning."""
+    network, engine = watched(net, cache)
+    network.peek(chelsea, SEEN)
+    network.peek(ImageOps.mirror(Image.open(chelsea)), SEEN)
+    other, _ = watched(godeeper.load(fit="crop"), cache)
+    other.peek(chelsea, SEEN)
+    assert [start for start, _ in engine.runs] == [["Mul"], ["Mul"]]
+    assert len(cache.sizes()) == 6
+
+
+def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: GraphCache) -> None:
+    """A value that is cut short or altered on disk is computed anew."""
+    network, _ = watched(net, cache)
+    expected = network.peek(chelsea, SEEN).activations
+    for number, (_, path) in enumerate(cache.entries()):
+        entry = bytearray(path.read_bytes())
+        entry[-1] ^= 1
+        path.write_bytes(entry if number else entry[:100])
+    network, engine = watched(net, cache)
+    np.testing.assert_array_equal(network.peek(chelsea, SEEN).activations, expected)
+    assert engine.runs[0][0] == ["Mul"]
+
+
+def test_a_cache_that_cannot_be_written(net: Network, chelsea: Path, tmp_path: Path) -> None:
+    """A look does not fail for want of a cache."""
+    (tmp_path / "file").touch()
+    network, _ = watched(net, GraphCache(tmp_path / "file", ending="trunk"))
+    assert network.peek(chelsea, "mixed/conv").shape == (1, 64, 35, 35)
+
+
+def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
+    """Photos that were looked at before take no memory; closing frees the last."""
+    network, _ = watched(net)
+    network.peek(chelsea, SEEN)
+    network.peek(np.zeros((9, 9, 3), np.uint8), SEEN)
+    assert len(network.trunks.last[1]) == 2
+    network.close()
+    assert network.trunks.last[1] == {}
+
+
+def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
+    """Looks at different photos at the same time each have their own photo's values."""
+    photos = [Image.open(chelsea).rotate(90 * turns, expand=True) for turns in range(4)]
+    expected = [net.run(OTHER, {"DecodeJpeg": np.asarray(photo)}) for photo in photos]
+    network, _ = watched(net)
+
+    def look(number: int) -> None:
+        for address in (SEEN, OTHER):
+            activations = network.peek(photos[number % 4], address).activations
+        np.testing.assert_allclose(activations.transpose(0, 2, 3, 1), expected[number % 4], rtol=1e-4, atol=1e-4)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(12)))
+
+
+def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands at one photo: the second draws the same picture as without the first's help."""
+    pictures = []
+    for number, addresses in enumerate((["mixed/conv"], [OTHER], [OTHER])):
+        monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / ("shared" if number < 2 else "fresh")))
+        assert main(["peek", str(chelsea), *addresses, "--out", str(tmp_path / str(number))]) == 0
+        pictures.append(next((tmp_path / str(number)).iterdir()).read_bytes())
+    assert len(list((tmp_path / "shared" / "trunks").glob("*.trunk"))) == 2
+    assert pictures[1] == pictures[2]
+
+
+def test_python_writes_nothing(net: Network) -> None:
+    """In one process memory serves: a loop over a folder writes no megabytes a photo."""
+    assert Trunks(net.runner).cache is None
+    assert net.trunks.cache is None

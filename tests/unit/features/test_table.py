@@ -1,0 +1,57 @@
+"""Features on disk, read when they are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from godeeper.features.table import ROWS_AT_ONCE, Part, Tables, blocks
+
+WIDTHS = {"mixed/join": 3, "mixed_1/join": 5}
+COUNT = ROWS_AT_ONCE + 7
+
+
+def filled() -> tuple[Tables, dict[str, np.ndarray]]:
+    """Tables of random numbers, and these."""
+    chance = np.random.default_rng(0)
+    expected = {name: chance.normal(size=(COUNT, width)).astype(np.float16) for name, width in WIDTHS.items()}
+    tables = Tables(WIDTHS, COUNT)
+    for name, array in tables.writable().items():
+        array[:] = expected[name]
+    return tables, expected
+
+
+def test_what_is_written_is_read() -> None:
+    """Each module has its own place in the file."""
+    tables, expected = filled()
+    assert list(tables) == list(WIDTHS)
+    for name, values in expected.items():
+        assert tables[name].dtype == np.float32
+        np.testing.assert_array_equal(tables[name], values.astype(np.float32))
+    tables.close()
+
+
+def test_parts_of_parts() -> None:
+    """Some photos of some photos, whether the tables are on disk or in memory."""
+    tables, expected = filled()
+    rows, fewer = np.arange(COUNT)[::-3], np.array([0, 5, 2])
+    for source in (tables, {name: values.astype(np.float32) for name, values in expected.items()}):
+        part = Part(Part(source, rows), fewer)
+        np.testing.assert_array_equal(part["mixed_1/join"], expected["mixed_1/join"][rows][fewer])
+    tables.close()
+
+
+def test_blocks() -> None:
+    """A module comes in pieces that are together what it is whole, also some photos of it."""
+    tables, expected = filled()
+    for features in (tables, Part(tables, np.arange(COUNT)), {name: tables[name] for name in tables}):
+        pieces = list(blocks(features, "mixed_1/join"))
+        assert [len(piece) for piece in pieces] == [ROWS_AT_ONCE, 7]
+        np.testing.assert_array_equal(np.concatenate(pieces), expected["mixed_1/join"])
+    tables.close()
+
+
+def test_no_photos() -> None:
+    """Nothing is of the right width."""
+    tables = Tables(WIDTHS, 0)
+    assert tables["mixed/join"].shape == (0, 3)
+    tables.close()

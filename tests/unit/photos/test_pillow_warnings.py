@@ -1,0 +1,68 @@
+"""Warnings while decoding become notes of the right photo, in any number of threads."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from godeeper.photos.pillow_warnings import warnings_as_notes
+
+
+def warn_like_pillow(text: str) -> None:
+    warnings.warn_explicit(text, UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+
+
+def test_lines_are_said_once() -> None:
+    """The same warning twice is one note, of one line."""
+    with warnings_as_notes() as notes:
+        warn_like_pillow("corrupt\n EXIF")
+        warn_like_pillow("corrupt\n EXIF")
+    assert notes == ["corrupt EXIF"]
+
+
+def test_threads_hear_their_own() -> None:
+    """Each of several threads that are inside at once gets its own warnings, and the filters come back."""
+    before = (list(warnings.filters), warnings.showwarning)
+    together = threading.Barrier(4)
+
+    def work(number: int) -> list[str]:
+        with warnings_as_notes() as notes:
+            together.wait(10)
+            warn_like_pillow(f"photo {number}")
+            together.wait(10)
+        return notes
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [[f"photo {number}"] for number in range(4)]
+    assert (list(warnings.filters), warnings.showwarning) == before
+
+
+def test_filters_come_back_after_an_error() -> None:
+    """An exception inside leaves nothing behind."""
+    before = (list(warnings.filters), warnings.showwarning)
+    with pytest.raises(KeyError), warnings_as_notes():
+        raise KeyError
+    assert (list(warnings.filters), warnings.showwarning) == before
+
+
+def test_blocks_nest() -> None:
+    """A block in a block hears what is said in it, and the outer one the rest."""
+    with warnings_as_notes() as outer:
+        with warnings_as_notes() as inner:
+            warn_like_pillow("inner")
+        warn_like_pillow("outer")
+    assert (outer, inner) == (["outer"], ["inner"])
+
+
+def test_other_threads_are_left_alone() -> None:
+    """A thread that decodes nothing keeps its warnings: here, they are errors."""
+
+    def careless() -> None:
+        warnings.warn("mine", UserWarning, stacklevel=1)
+
+    with warnings_as_notes() as notes, ThreadPoolExecutor(1) as pool, pytest.raises(UserWarning, match="mine"):
+        pool.submit(careless).result()
+    assert notes == []

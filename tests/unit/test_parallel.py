@@ -1,0 +1,50 @@
+"""Arithmetic side by side: in order, each piece on one thread, and nothing of it is left behind."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.unit.training.handmade import classifier
+from threadpoolctl import threadpool_info
+
+from godeeper.parallel import each, on_one_thread
+from godeeper.training.head import Head
+
+
+def threads() -> set[int]:
+    """How many each matrix library of this process would use."""
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_pieces_are_in_order_and_on_one_thread() -> None:
+    """As many libraries and threads afterwards as before."""
+    before = threads()
+    assert each(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
+    assert threads() == before
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is only one thread")
+def test_one_thread_while_it_is_open() -> None:
+    """And all of them afterwards."""
+    before = threads()
+    assert before != {1}
+    with on_one_thread():
+        assert threads() == {1}
+    assert threads() == before
+
+
+def test_a_classifier_judges_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since the network computes meanwhile."""
+    seen: list[set[int]] = []
+    usual = Head.probabilities
+
+    def watched(head: Head, features: Mapping[str, Any]) -> Any:
+        seen.append(threads())
+        return usual(head, features)
+
+    monkeypatch.setattr(Head, "probabilities", watched)
+    photos = [np.full((40, 40, 3), level, np.uint8) for level in range(10)]
+    assert len(list(classifier().judge(photos))) == len(photos)
+    assert seen == [{1}, {1}]

@@ -1,0 +1,351 @@
+"""int8 is taken where it does as well on one's own photos, and what was found is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.unit.training.handmade import classifier
+
+import godeeper
+from godeeper.cli.main import main
+from godeeper.engine.quantization import shipped
+from godeeper.errors import ClassifierError, GodeeperError, OptionError, UnknownName
+from godeeper.export.targets import export
+from godeeper.photos.decode import Photo, decode
+from godeeper.photos.doctor.checkup import examine
+from godeeper.photos.sources.folder import read_folder
+from godeeper.training import int8_check as precision
+from godeeper.training.classifier import Classifier
+from godeeper.training.classifier_file import packed
+from godeeper.training.int8_check import Comparison, cosines, weigh
+from godeeper.training.sample import draw, photo_files
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEATURES = "mixed/join"
+SAME = {"mixed/join": np.ones((1000, 4), np.float32)}
+
+
+def comparison(cosine: float = 0.999, judged: int = 100, lost: int = 0, won: int = 0, less: float = 0.8) -> Comparison:
+    both = judged - lost - won
+    return Comparison(
+        photos=judged,
+        cosines={"mixed/join": 1.0, "mixed_9/join": cosine},
+        judged=judged,
+        probabilities=(0.8, less),
+        error=0.001,
+        right=(both + lost, both + won),
+        lost=lost,
+        won=won,
+    )
+
+
+def made_up(losses: NDArray[np.float64]) -> Comparison:
+    """Features that agree, and heads as sure as they are right; int8's give the right class so much less probability."""
+    generator = np.random.default_rng(0)
+    best = generator.uniform(0.4, 0.9, len(losses))
+    labels = np.where(generator.random(len(losses)) < best, 0, generator.integers(1, 3, len(losses)))
+    probabilities = np.column_stack([best, (1 - best) / 2, (1 - best) / 2])
+    taken = np.eye(3)[labels] * losses[:, None]
+    less = probabilities - taken + taken.sum(1, keepdims=True) / 3
+    return weigh(SAME, SAME, np.log(probabilities), np.log(less), labels)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of twelve noisy photos, one reddish and one bluish."""
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for label, colour in {"red": (220, 40, 40), "blue": (40, 40, 220)}.items():
+        (root / label).mkdir()
+        for number in range(12):
+            coarse = generator.integers(0, 256, (6, 6, 3)) * 0.5 + np.array(colour) * 0.5
+            image = Image.fromarray(coarse.astype(np.uint8)).resize((60, 48), Image.Resampling.BICUBIC)
+            image.save(root / label / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def small(folder: Path) -> Classifier:
+    """A classifier trained in 8 bits."""
+    return godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+
+
+def test_what_passes() -> None:
+    """A cosine of 0.995 in every module, and the right class less probable by at most half a point; no count decides."""
+    assert comparison().passes
+    assert comparison(cosine=0.995, less=0.7951).passes
+    assert comparison(lost=9, won=4).passes
+    assert not comparison(cosine=0.9949).passes
+    assert not comparison(less=0.7949).passes
+
+
+def test_a_point_less_fails() -> None:
+    """Equal heads pass, such as are worse by a point do not; how much single photos differ is said, and decides nothing."""
+    spread = np.random.default_rng(1).normal(0, 0.02, 1000)
+    spread -= spread.mean()
+    for lost in (np.zeros(1000), spread):
+        assert made_up(lost).passes
+        assert not made_up(lost + 0.015).passes  # two thirds of it are the right class's
+        assert made_up(lost - 0.015).passes
+    assert made_up(np.zeros(1000)).loss == 0
+    assert made_up(spread + 0.015).loss == pytest.approx(0.01, rel=0.1)
+    assert made_up(spread).error == pytest.approx(0.02 * 2 / 3 / np.sqrt(1000), rel=0.1)
+
+
+def test_neither_precision_is_favoured() -> None:
+    """What one loses beside the other is what the other wins beside it."""
+    generator = np.random.default_rng(2)
+    labels = generator.integers(0, 3, 60)
+    sure, less = (generator.normal(size=(60, 3)) + 2 * np.eye(3)[labels] for _ in range(2))
+    there, back = weigh(SAME, SAME, sure, less, labels), weigh(SAME, SAME, less, sure, labels)
+    assert there.loss == pytest.approx(-back.loss)
+    assert (there.lost, there.won) == (back.won, back.lost)
+
+
+def test_photos_near_a_border_do_not_refuse() -> None:
+    """A few that turn by a hair are counted and said, but int8 is taken."""
+    logits = np.zeros((128, 2))
+    logits[:, 0] = 1.0
+    logits[:3, 0] = 0.01
+    turned = logits.copy()
+    turned[:3, 0] = -0.01
+    found = weigh(SAME, SAME, logits, turned, np.zeros(128, np.int64))
+    assert (found.lost, found.won, found.right) == (3, 0, (128, 125))
+    assert found.passes
+    assert "not by how many are right, 125 and 128" in str(found)
+
+
+def test_few_photos_promise_little() -> None:
+    """The interval holds no change, is wide for few photos, and leans to the side that won."""
+    low, high = comparison(judged=10).interval
+    assert low < -0.1 < 0.1 < high
+    low, high = comparison(judged=1000, lost=50).interval
+    assert -0.07 < low < high < -0.03
+    assert "too few photos" in str(comparison(judged=0))
+
+
+def test_the_sentence_says_what_it_cost() -> None:
+    """The worst module, both probabilities, what decided, both counts and their interval are in it."""
+    said = str(comparison(cosine=0.9971, judged=200, lost=4, won=2, less=0.7987))
+    for part in (
+        "0.9971",
+        "mixed_9/join",
+        "79.87%",
+        "80.00%",
+        "decided by",
+        "0.5 points",
+        "right, 196 and 198",
+        "95 %",
+    ):
+        assert part in said
+
+
+def test_cosines_of_nothing() -> None:
+    """Features that are all zeros agree with each other, and with nothing else."""
+    zeros, ones = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
+    got = [float(cosines(one, other)[0]) for one, other in [(zeros, zeros), (zeros, ones), (ones, zeros), (ones, ones)]]
+    np.testing.assert_allclose(got, [1, 0, 0, 1])
+
+
+def test_int8_is_taken_and_said(small: Classifier) -> None:
+    """The report says that it was int8, of how many photos, and at what cost."""
+    assert small.precision == "int8"
+    assert small.report is not None
+    (said,) = (note for note in small.report.notes if "precision" in note)
+    assert said.startswith("precision: int8: features of 24 photos have a cosine of 0.99")
+    assert small.report.provenance["engine"] == "onnxruntime int8"
+
+
+def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the check fails the classifier is of fp32, and the report says why."""
+    monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
+    trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+    assert trained.precision == "fp32"
+    assert trained.calibration is None
+    assert trained.report is not None
+    assert any("fp32, since int8 is too far off" in note for note in trained.report.notes)
+
+
+def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
+    """A small folder is computed in fp32, and the report says so; fp32 itself says nothing."""
+    trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
+    assert trained.precision == "fp32"
+    assert trained.report is not None
+    assert any("24 photos (by their names) are done before" in note for note in trained.report.notes)
+    plain = godeeper.retrain(folder, features=FEATURES)
+    assert plain.report is not None
+    assert not any("precision" in note for note in plain.report.notes)
+
+
+def test_auto_asks_of_large_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From so many photos on, it is int8 that is checked."""
+    monkeypatch.setattr(precision, "FEWEST", 24)
+    trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="auto")
+    assert trained.precision == "int8"
+
+
+def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In int8 every other photo is decoded once; a second run decodes nothing, and answers the same bytes."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(precision, "SAMPLE", 16)
+    seen: Counter[Path] = Counter()
+
+    def noted(path: Path) -> Photo:
+        seen[path] += 1
+        return decode(path)
+
+    monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
+    monkeypatch.setattr("godeeper.features.extract.decode", noted)
+    for name in ("first", "second"):
+        trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+        assert trained.precision == "int8"
+        trained.save(tmp_path / f"{name}.godeeper")
+        assert Counter(seen.values()) == {1: 8, 2: 16}
+    assert (tmp_path / "first.godeeper").read_bytes() == (tmp_path / "second.godeeper").read_bytes()
+
+
+def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where int8 is refused, fp32's features of the sample are there already, and the classifier is that of fp32."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "plain"))
+    plain = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime")
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "asked"))
+    monkeypatch.setattr(precision, "SAMPLE", 16)
+    monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
+    seen: Counter[Path] = Counter()
+
+    def noted(path: Path) -> Photo:
+        seen[path] += 1
+        return decode(path)
+
+    monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
+    asked = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+    assert set(seen.values()) == {1}
+    assert len(seen) == 24
+    np.testing.assert_array_equal(asked.head.coefficients, plain.head.coefficients)
+
+
+def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all that was drawn of a class is broken, fp32 is used, and the report says why."""
+    shutil.copytree(folder, tmp_path / "photos")
+    monkeypatch.setattr(precision, "SAMPLE", 8)
+    for entry in draw(photo_files(read_folder(tmp_path / "photos")), 8):
+        if entry.label == "red":
+            entry.path.write_bytes(bytes(entry.path.stat().st_size))
+    trained = godeeper.retrain(tmp_path / "photos", features=FEATURES, engine="onnxruntime", precision="int8")
+    assert trained.report is not None
+    assert trained.precision == "fp32"
+    assert any("checked on 8 photos that are of no use" in note for note in trained.report.notes)
+
+
+def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:
+    """It gets the error that it gets in fp32."""
+
+    def error(place: Path, asked: str) -> str:
+        with pytest.raises(GodeeperError) as raised:
+            godeeper.retrain(place, features=FEATURES, engine="onnxruntime", precision=asked)
+        return str(raised.value)
+
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    shutil.copytree(folder / "blue", tmp_path / "one" / "blue")
+    shutil.copytree(folder / "blue", tmp_path / "broken" / "blue")
+    (tmp_path / "broken" / "red").mkdir()
+    (tmp_path / "broken" / "red" / "0.jpg").write_text("no photo")
+    for name in ("missing", "empty", "one", "broken"):
+        said = {error(tmp_path / name, asked) for asked in ("fp32", "int8", "auto")}
+        assert len(said) == 1, said
+
+
+def test_weights_that_nobody_calibrated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are calibrated on the user's own photos, and the classifier carries the record."""
+    monkeypatch.setattr(precision, "shipped", lambda _: None)
+    monkeypatch.setattr(precision, "SAMPLE", 16)
+    trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
+    assert trained.calibration is not None
+    assert len(trained.calibration.photos) == 8
+
+
+def test_wrong_precisions(folder: Path) -> None:
+    """An unknown one is named, and torch has no int8."""
+    with pytest.raises(UnknownName, match="'int4'"):
+        godeeper.retrain(folder, features=FEATURES, precision="int4")
+    with pytest.raises(OptionError, match="torch"):
+        godeeper.load(engine="torch", precision="int8")
+
+
+def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path: Path) -> None:
+    """Read anew, it computes in 8 bits by the same record, and says the same."""
+    small.save(tmp_path / "x.godeeper")
+    back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
+    assert back.calibration == small.calibration == shipped(back.weights_file)
+    assert str(back.network.runner.identity(pooled=True)) == "onnxruntime int8"
+    photos = [verdict.entry.path for verdict in examine(folder).usable]
+    np.testing.assert_array_equal(back.predict_proba(photos), small_by_onnxruntime(small).predict_proba(photos))
+    assert packed(back) == packed(small)
+
+
+def small_by_onnxruntime(made: Classifier) -> Classifier:
+    return replace(made, engine="onnxruntime")
+
+
+def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path) -> None:
+    """A classifier whose calibration is not of its weights is refused when it is read."""
+    assert small.calibration is not None
+    foreign = replace(small, calibration=replace(small.calibration, weights_sha256="0" * 64))
+    foreign.save(tmp_path / "x.godeeper")
+    with pytest.raises(ClassifierError, match="calibration"):
+        Classifier.load(tmp_path / "x.godeeper")
+
+
+def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_path: Path) -> None:
+    """The ONNX file says what the classifier says."""
+    photos = [verdict.entry.path for verdict in examine(folder).usable][:4]
+    certificate = export(small_by_onnxruntime(small), tmp_path / "x.onnx", "onnx", photos)
+    assert certificate.agreeing == 4
+
+
+def test_classify_says_who_computed(
+    small: Classifier, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The JSON has engine and precision; --engine chooses; torch is refused in 8 bits."""
+    path = tmp_path / "x.godeeper"
+    small.save(path)
+    assert main(["classify", str(path), str(chelsea), "--json", "--engine", "onnxruntime"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "int8")
+    assert main(["classify", str(path), str(chelsea), "--engine", "torch"]) == 2
+    assert "fp32" in capsys.readouterr().err
+    assert main(["classify", str(path), str(chelsea), "--engine", "abacus"]) == 2
+    assert "'abacus'" in capsys.readouterr().err
+
+
+def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command takes both options, and its JSON names both."""
+    arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
+    assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "int8")
+
+
+def test_peek_says_who_computed(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The JSON names the engine and that it was single precision."""
+    assert main(["peek", str(chelsea), "conv", "--out", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["precision"]) == ("onnxruntime", "fp32")
+
+
+def test_a_file_from_before_there_was_int8(tmp_path: Path) -> None:
+    """No precision in the description means fp32."""
+    from tests.unit.training.test_classifier_file import edited
+
+    (tmp_path / "x.godeeper").write_bytes(edited(classifier(), calibration=None))
+    assert Classifier.load(tmp_path / "x.godeeper").precision == "fp32"

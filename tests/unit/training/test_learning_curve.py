@@ -1,0 +1,62 @@
+"""The learning curve grows with the photos, and its forecast is humble."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from godeeper.training.head import select
+from godeeper.training.learning_curve import CurvePoint, count_right, forecast, learning_curve
+from godeeper.training.metrics import share_of
+from godeeper.training.selection import join, make_bases
+
+from .examples import make_features
+
+
+def test_curve() -> None:
+    """Four points with growing numbers of photos, the last better than the first, each tested on all photos."""
+    labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
+    features = make_features(labels, 2.5)
+    selection = select(features, labels, groups, seed=0)
+    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
+    assert [point.photos for point in curve] == [60, 96, 156, 192] or [p.photos for p in curve] == [48, 96, 144, 192]
+    assert (curve[-1].accuracy.value or 0) > (curve[0].accuracy.value or 1)
+    assert {point.accuracy.n for point in curve} == {240}
+
+
+def test_forecast_holds_a_power_law() -> None:
+    """Where error is 2 / sqrt(photos), the forecast for four times as many holds the truth."""
+    curve = [CurvePoint(n, share_of(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
+    found = forecast(curve, 1600)
+    assert found is not None
+    assert found.low < 1 - 2 / 40 < found.high
+    assert found.low < found.value < found.high
+
+
+def test_fewer_photos_are_less_certain() -> None:
+    """The same curve from fewer tested photos gives a wider forecast."""
+    widths = []
+    for tested in (50, 5000):
+        curve = [CurvePoint(n, share_of(tested * (0.6 + n / 2000), tested)) for n in (100, 200, 300, 400)]
+        found = forecast(curve, 800)
+        assert found is not None
+        widths.append(found.high - found.low)
+    assert widths[0] > 2 * widths[1]
+
+
+def test_near_duplicates_are_less_certain() -> None:
+    """Photos that count for a quarter give the same curve with wider intervals, and a wider forecast."""
+    counts = np.array([(n, round(200 * (0.6 + n / 2000)), 200) for n in (100, 200, 300, 400)])
+    plain, grouped = (learning_curve(counts, worth) for worth in (1.0, 0.25))
+    assert [point.accuracy.value for point in plain] == [point.accuracy.value for point in grouped]
+    for one, other in zip(plain, grouped, strict=True):
+        assert other.accuracy.low < one.accuracy.low < one.accuracy.high < other.accuracy.high
+    wide, narrow = forecast(plain, 800, worth=0.25), forecast(plain, 800)
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+def test_two_sizes_are_no_curve() -> None:
+    """Nothing is forecast from two different numbers of photos."""
+    assert forecast([CurvePoint(n, share_of(8, 10)) for n in (5, 5, 8, 8)], 20) is None

@@ -1,0 +1,72 @@
+"""Distances from the photos that a head learned from, and what they do to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from godeeper.training.head import Head, cloud_of, fit
+from godeeper.training.ood import Cloud, fit_ellipsoid
+from godeeper.training.selection import make_bases
+
+from .examples import make_features
+
+LABELS = np.arange(300, dtype=np.int64) % 5
+GROUPS = np.arange(300)
+
+
+def made_head(seed: int = 0) -> tuple[Head, dict[str, np.ndarray]]:
+    features = make_features(LABELS, 5.0, seed=seed)
+    return fit(features, LABELS, GROUPS, "abcde", seed=0)[0], features
+
+
+def test_distances_are_those_of_the_inverse_covariance() -> None:
+    """Mahalanobis's, as numpy's inverse gives them: three wide directions, and one width more in all twelve."""
+    chance = np.random.default_rng(0)
+    coordinates = np.zeros((400, 12), np.float32)
+    coordinates[:, :3] = chance.normal(size=(400, 3)) @ chance.normal(size=(3, 3)) * 5
+    lengths = np.square(coordinates).sum(1) + np.float32(9 * 0.2)  # nine directions that no coordinate is of
+    covariance = coordinates.astype(np.float64).T @ coordinates / 400
+    inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept apart
+    expected = np.einsum("nk,kl,nl->n", coordinates, inverse, coordinates, dtype=np.float64) + 6
+    np.testing.assert_allclose(
+        fit_ellipsoid(Cloud(coordinates, lengths, 12)).distances(Cloud(coordinates, lengths, 12)), expected, rtol=1e-4
+    )
+
+
+def test_the_head_measures_as_the_fit_does() -> None:
+    """Directions for standardised features and those for coordinates give the same distances."""
+    head, features = made_head()
+    assert head.familiarity is not None
+    bases = make_bases(features, head.addresses, 0)
+    distances = fit_ellipsoid(cloud_of(bases)).distances(cloud_of(bases))
+    standard = head.standard(features)
+    directions, reach = head.familiarity.directions, head.familiarity.reach
+    found = reach * np.square(standard).sum(1) - np.square(standard @ directions.T).sum(1)
+    np.testing.assert_allclose(found / found.mean(), distances / distances.mean(), rtol=1e-3)
+
+
+def test_known_photos_keep_their_probabilities() -> None:
+    """Of new photos of the same kind at least nine in ten are told as surely as without it."""
+    head, _ = made_head()
+    assert head.familiarity is not None
+    features = make_features(LABELS, 5.0, seed=0)
+    strange = head.familiarity.strangeness(head.standard(features))
+    assert (strange == 1).mean() >= 0.9
+
+
+def test_the_far_away_is_told_with_less_confidence() -> None:
+    """The same direction ten times as far: no longer surer than before, and none of the classes."""
+    head, features = made_head()
+    assert head.threshold is not None
+    far = {address: values.mean(0) + 10 * (values - values.mean(0)) for address, values in features.items()}
+    blind = replace(head, familiarity=None)
+    assert (blind.probabilities(far).max(1) >= head.threshold).mean() > 0.9
+    assert (head.probabilities(far).max(1) >= head.threshold).mean() < 0.1
+
+
+def test_the_likeliest_class_stays() -> None:
+    """It changes how sure a head is, not what it says."""
+    head, features = made_head()
+    np.testing.assert_array_equal(head.probabilities(features).argmax(1), head.logits(features).argmax(1))

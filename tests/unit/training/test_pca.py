@@ -1,0 +1,82 @@
+"""The basis of a module, computed from blocks of rows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from godeeper.features.table import ROWS_AT_ONCE, Tables, blocks
+from godeeper.training.logistic import cross_validate, cross_validated_logits
+from godeeper.training.pca import Basis, Floats, make_basis
+from godeeper.training.selection import Bases
+
+MOST = 24
+
+
+def made_up(count: int, width: int) -> Floats:
+    """Features (count, width) of ever smaller spread, the last of them constant."""
+    values = np.random.default_rng(0).standard_normal((count, width)) * 0.9 ** np.arange(width) + 3
+    values[:, -1] = 0.5
+    return values.astype(np.float16).astype(np.float32)
+
+
+def standardised(values: Floats, basis: Basis) -> np.ndarray:
+    """What the basis is of, in double precision."""
+    answer: np.ndarray = (values.astype(np.float64) - basis.mean) / basis.scale
+    return answer
+
+
+@pytest.mark.parametrize(("count", "width"), [(15, 60), (700, 20), (2 * ROWS_AT_ONCE + 7, 60)])
+def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> None:
+    """They hold as much of the photos' squared lengths as the singular vectors that numpy computes of everything."""
+    values = made_up(count, width)
+    basis = make_basis(partial(blocks, {"x": values}, "x"), MOST, 0)
+    standard = standardised(values, basis)
+    best = np.square(np.linalg.svd(standard, compute_uv=False)[:MOST]).sum()
+    np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(len(basis.components)), atol=1e-5)
+    np.testing.assert_allclose(np.square(basis.coordinates, dtype=np.float64).sum(), best, rtol=2e-3)
+    np.testing.assert_allclose(basis.coordinates, standard @ basis.components.T, atol=1e-5)
+    np.testing.assert_allclose(basis.lengths, np.square(standard).sum(1), rtol=1e-4)
+
+
+def test_the_disk_gives_the_same_bits() -> None:
+    """Features in half precision on the disk and the same numbers in memory have the same basis."""
+    values = made_up(ROWS_AT_ONCE + 7, 60)
+    tables = Tables({"x": 60}, len(values))
+    tables.writable()["x"][:] = values
+    found = [make_basis(partial(blocks, features, "x"), MOST, 0) for features in (tables, {"x": values})]
+    np.testing.assert_array_equal(found[0].coordinates, found[1].coordinates)
+    np.testing.assert_array_equal(found[0].components, found[1].components)
+    tables.close()
+
+
+class Counted(dict[str, Floats]):
+    """Features that count how often a module is looked at."""
+
+    looked = 0
+
+    def __getitem__(self, address: str) -> Floats:
+        self.looked += 1
+        return super().__getitem__(address)
+
+
+def test_bases_are_computed_once() -> None:
+    """Who asks for the same modules again is answered without looking at the features."""
+    features = Counted(x=made_up(60, 20), y=made_up(60, 30))
+    bases = Bases(features, seed=0)
+    first, looked = bases.of(("x",)), features.looked
+    assert bases.of(("x",)) is first
+    assert features.looked == looked > 0
+    assert [len(basis.mean) for basis in bases.of(("y", "x"))] == [30, 20]
+
+
+def test_deals_are_judged_side_by_side() -> None:
+    """Several deals of the folds at once say what each of them says alone."""
+    coordinates = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
+    labels = np.arange(60, dtype=np.int64) % 3
+    deals = [np.arange(60, dtype=np.int64) % 5, np.arange(60, dtype=np.int64) // 12]
+    together = cross_validate(coordinates, labels, deals, [1.0])
+    for found, folds in zip(together, deals, strict=True):
+        np.testing.assert_array_equal(found, cross_validated_logits(coordinates, labels, folds, [1.0]))

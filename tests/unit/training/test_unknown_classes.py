@@ -1,0 +1,134 @@
+"""What is said of unknown classes is measured on classes left out of everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tests.unit.training.test_split import made_up
+
+from godeeper.features.store import FeatureStore
+from godeeper.features.table import Part
+from godeeper.training.dataset import Data
+from godeeper.training.head import Selection, fit, select
+from godeeper.training.split import CROSS_VALIDATION
+from godeeper.training.unknown_classes import MOST, TOGETHER, auroc, leave_out, left_out, measure_unknown
+
+from .examples import make_features
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .examples import Ints
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FeatureStore]:
+    with FeatureStore(tmp_path / "store.sqlite") as opened:
+        yield opened
+
+
+def made(labels: Ints, distance: float, store: FeatureStore) -> tuple[Data, Selection]:
+    """Photos with made-up features, and the modules chosen."""
+    names = [f"class {number:02}" for number in range(int(labels.max()) + 1)]
+    numbers = iter(range(len(labels)))
+    checkup = made_up({name: [next(numbers) for _ in range(int((labels == n).sum()))] for n, name in enumerate(names)})
+    data = Data(checkup, make_features(labels, distance), None, 0, store)
+    return data, select(data.features, data.labels, data.groups, 0)
+
+
+def test_it_is_a_training_without_the_class(store: FeatureStore) -> None:
+    """The measured rate is that of heads trained as if the class had never been in the folder."""
+    labels = np.repeat(np.arange(4, dtype=np.int64), 40)
+    data, selection = made(labels, 2.5, store)
+    found = measure_unknown(data, np.arange(160), selection)
+    assert found is not None
+    rates = []
+    for stranger in range(4):
+        seen, unseen = np.flatnonzero(labels != stranger), np.flatnonzero(labels == stranger)
+        others = np.unique(labels[seen], return_inverse=True)[1]
+        head, _ = fit(Part(data.features, seen), others, seen, "abc", 0, selection)
+        assert head.threshold is not None
+        rates.append((head.probabilities(Part(data.features, unseen)).max(1) >= head.threshold).mean())
+    assert found.false_accept_rate == pytest.approx(np.mean(rates))
+    assert found.classes == ("class 00", "class 01", "class 02", "class 03")
+
+
+def test_the_class_has_no_part_in_it(store: FeatureStore) -> None:
+    """Its photos may be anything: what is computed of the others stays the same, to the bit."""
+    labels = np.repeat(np.arange(4, dtype=np.int64), 20)
+    data, selection = made(labels, 2.5, store)
+    first = leave_out(data, np.arange(80), selection, [2])
+    for values in data.features.values():
+        values[labels == 2] = 1e4 * np.random.default_rng(1).random(values[labels == 2].shape)
+    second = leave_out(data, np.arange(80), selection, [2])
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.known, second.known)
+    assert first.threshold == second.threshold
+
+
+def test_classes_left_out_together_have_no_part_in_it(store: FeatureStore) -> None:
+    """Of many classes two share a training, which is one without either of them; each is judged by itself."""
+    labels = np.repeat(np.arange(10, dtype=np.int64), 12)
+    data, selection = made(labels, 2.5, store)
+    found = leave_out(data, np.arange(120), selection, [0, 9])
+    seen = np.flatnonzero((labels > 0) & (labels < 9))
+    head, _ = fit(Part(data.features, seen), labels[seen] - 1, seen, "bcdefghi", 0, selection)
+    assert found is not None
+    assert found.threshold == head.threshold
+    for sure, stranger in zip(found.unknown, (0, 9), strict=True):
+        alone = Part(data.features, np.flatnonzero(labels == stranger))
+        np.testing.assert_array_equal(sure, head.probabilities(alone).max(1))
+
+
+@pytest.mark.parametrize(
+    ("classes", "most", "trainings"),
+    [(3, 6, 3), (7, 2, 2), (9, 6, 3), (7, 6, 6), (13, 2, 1), (20, 6, 2), (40, 6, 1)],
+)
+def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) -> None:
+    """Each class once; no more than a quarter of all classes in one training, unless that is one."""
+    parts = left_out(classes, most)
+    assert len(parts) == trainings
+    assert len({one for part in parts for one in part}) == sum(map(len, parts)) == min(classes, most)
+    assert max(map(len, parts)) <= max(1, classes // TOGETHER)
+
+
+def test_classes_far_apart_are_refused(store: FeatureStore) -> None:
+    """A class unlike the others passes more seldom than one like them, and is separated better."""
+    labels = np.repeat(np.arange(5, dtype=np.int64), 40)
+    near, far = (measure_unknown(*with_rows(made(labels, distance, store))) for distance in (1.0, 12.0))
+    assert near is not None
+    assert far is not None
+    assert far.false_accept_rate < near.false_accept_rate
+    assert far.auroc > max(near.auroc, 0.9)
+
+
+def with_rows(made: tuple[Data, Selection]) -> tuple[Data, Ints, Selection]:
+    data, selection = made
+    return data, np.arange(len(data.labels)), selection
+
+
+def test_two_classes_have_no_unknown(store: FeatureStore) -> None:
+    """With two classes the rate is not known, and not made up."""
+    assert measure_unknown(*with_rows(made(np.repeat(np.arange(2, dtype=np.int64), 20), 3.0, store))) is None
+
+
+def test_of_many_classes_some_are_left_out(store: FeatureStore) -> None:
+    """The classes left out are spread over all of them; the cost does not grow with their number."""
+    found = measure_unknown(*with_rows(made(np.repeat(np.arange(20, dtype=np.int64), 6), 4.0, store)))
+    assert found is not None
+    assert len(found.classes) == MOST[CROSS_VALIDATION]
+    assert found.classes[0] == "class 00"
+    assert found.classes[-1] == "class 19"
+
+
+@pytest.mark.parametrize(
+    ("known", "unknown", "area"),
+    [([2, 3], [0, 1], 1.0), ([0, 1], [2, 3], 0.0), ([1, 1], [1, 1], 0.5), ([1, 3], [2], 0.5)],
+)
+def test_auroc(known: list[float], unknown: list[float], area: float) -> None:
+    """The area is the share of pairs in the right order, ties half."""
+    assert auroc(np.array(known, float), np.array(unknown, float)) == area

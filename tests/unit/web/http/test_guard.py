@@ -1,0 +1,214 @@
+"""Who is let in: hosts, origins and sites from the client are not believed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.responses import PlainTextResponse
+from tests.unit.web.asking import OURS, Pairs, answer, ask, scope_of
+
+from godeeper.errors import OptionError
+from godeeper.web.http.guard import Guard, Rules
+from godeeper.web.http.hosts import Place, allowed_place, frame_ancestor, network
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+    from tests.unit.web.client import Client
+
+
+async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that lets everybody in."""
+    await PlainTextResponse("in")(scope, receive, send)
+
+
+GUARD = Guard(inside, Rules(8299, (Place("lab.example"), Place("proxy.example", 443))))
+
+
+def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/", guard: Guard = GUARD) -> bool:
+    """Whether a guard on port 8299 that also goes by lab.example refuses."""
+    return answer(guard, path, headers, method).status == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    [OURS, "localhost:8299", "LOCALHOST:8299", "localhost.:8299", "[::1]:8299", "127.0.0.2:8299", "lab.example",
+     "lab.example:80", "proxy.example:443", "[::ffff:127.0.0.1]:8299"],
+)  # fmt: skip
+def test_our_hosts_are_let_in(host: str) -> None:
+    """Loopback by name or address with our port, and what --allow-host names."""
+    assert not refused({"host": host})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "127.0.0.1", "127.0.0.1:80", "evil.example:8299", "127.0.0.1.evil.example:8299", "localhost.evil.example:8299",
+     "evil.example#127.0.0.1:8299", "127.0.0.1:8299@evil.example", "evil.example@127.0.0.1:8299", "10.0.0.1:8299",
+     "127.0.0.1:8299/..", "127.0.0.1:99999999", "[::1", "proxy.example", "proxy.example:8299", "0.0.0.0:8299", "é:8299",
+     "127.1:8299", "2130706433:8299", "*", "[fe80::1%25eth0]:8299"],
+)  # fmt: skip
+def test_other_hosts_are_refused(host: str) -> None:
+    """A foreign name that was made to point here (DNS rebinding), and whatever is no host at all."""
+    assert refused({"host": host})
+
+
+def test_no_host_and_two_hosts_are_refused() -> None:
+    """There is exactly one, or the request is not let in."""
+    assert asyncio.run(ask(GUARD, scope_of() | {"headers": []})).status == 403
+    assert refused([("host", OURS), ("host", "evil.example")])
+    assert refused([("host", OURS), ("host", OURS)])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://localhost:8299"},
+        {"origin": "file://"},
+        {"origin": ""},
+        {"origin": "http://evil.example", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+    ],
+    ids=str,
+)
+def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
+    """Only our own pages, and programs that are no browser, may send photos."""
+    assert refused({"host": OURS, **headers}, "POST")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"origin": f"http://{OURS}"}, {"origin": f"http://{OURS}", "sec-fetch-site": "same-origin"},
+     {"sec-fetch-site": "none"}, {"origin": "null", "sec-fetch-site": "same-origin"}],
+    ids=str,
+)  # fmt: skip
+def test_own_posts_are_let_in(headers: dict[str, str]) -> None:
+    """Our pages' own, and those of programs."""
+    assert not refused({"host": OURS, **headers}, "POST")
+
+
+def test_behind_a_proxy_with_a_name() -> None:
+    """An allowed name's own pages may send, whatever scheme the proxy speaks."""
+    assert not refused({"host": "lab.example", "origin": "https://lab.example"}, "POST")
+
+
+def test_behind_a_proxy_that_hands_on_another_host() -> None:
+    """What a browser calls same-origin is, if the page has a name that only we can have."""
+    ours = {"host": OURS, "sec-fetch-site": "same-origin"}
+    assert not refused({**ours, "origin": "https://localhost:8443"}, "POST")
+    assert not refused({**ours, "origin": "https://lab.example"}, "POST")
+    assert refused({**ours, "origin": "https://evil.example"}, "POST")
+
+
+SITES = (None, "none", "same-origin", "same-site", "cross-site", "Same-Origin", "odd")
+MODES = (None, "navigate", "no-cors", "cors", "same-origin", "websocket")
+DESTS = (None, "document", "iframe", "frame", "object", "embed", "image", "empty", "fencedframe", "script")
+PATHS = ("/", "/photo/demo/tensor/conv", "/api/tensors", "/api/photos/demo/progress", "/static/app.js")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
+    """From another site only a page may be asked for, and only to be shown in a window of its own."""
+    for site, mode, dest in itertools.product(SITES, MODES, DESTS):
+        told = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+        headers = {name: value for name, value in told.items() if value is not None}
+        is_link = (mode, dest) == ("navigate", "document") and method != "POST" and not path.startswith("/api/")
+        is_let_in = site in (None, "none", "same-origin") or is_link
+        assert refused(headers, method, path) != is_let_in, headers
+
+
+def test_a_doubled_header_matches_nothing() -> None:
+    """Two values of Sec-Fetch-Site are neither of them."""
+    assert refused([("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")])
+    assert refused([("origin", f"http://{OURS}"), ("origin", "http://evil.example")], "POST")
+
+
+@pytest.mark.parametrize("name", ["sec-purpose", "purpose", "x-moz"])
+def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
+    """A prefetch of another site's is a navigation that nobody sees."""
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert not refused(link)
+    assert refused({**link, name: "prefetch;prerender"})
+    assert not refused({"sec-fetch-site": "same-origin", name: "prefetch"})
+
+
+@pytest.mark.parametrize(
+    "referer", ["http://evil.example/page", "https://127.0.0.1:8299.evil.example/", "about:blank", ""]
+)
+def test_browsers_without_fetch_headers(referer: str) -> None:
+    """Where only a referrer tells where a request comes from, another site's does not reach the interface."""
+    assert refused({"referer": referer}, path="/api/tensors")
+    assert not refused({"referer": referer}, path="/photo/demo")
+    assert refused({"origin": "http://evil.example"}, path="/photo/demo")
+    assert not refused({"referer": f"http://{OURS}/photo/demo"}, path="/api/tensors")
+    assert not refused({}, path="/api/tensors")
+
+
+def test_frames_that_the_user_allows() -> None:
+    """A notebook's page may show ours in a frame, and its policy says so; the interface stays shut."""
+    guard = Guard(inside, Rules(8299, frame_ancestors=("http://localhost:8888",)))
+    frame = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
+    assert not refused(frame, guard=guard)
+    assert refused(frame, path="/api/tensors", guard=guard)
+    assert refused({**frame, "sec-fetch-dest": "object"}, guard=guard)
+    policy = answer(guard).headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors http://localhost:8888")
+    assert answer(GUARD).headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
+def test_rebinding_is_refused_by_the_server(client: Client) -> None:
+    """A request that reached us under a foreign name is answered with 403, and says why."""
+    refusal = client.get("/api/health", {"Host": "evil.example"})
+    assert refusal.status == 403
+    assert "--allow-host" in refusal.json["error"]
+
+
+def test_a_cross_site_form_is_refused_by_the_server(client: Client, chelsea: Path) -> None:
+    """A form that another site's page sends is not read."""
+    refusal = client.send([("photo", "x.jpg", chelsea.read_bytes())], headers={"Origin": "http://evil.example"})
+    assert refusal.status == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/photo/demo", "/nothing", "/api/health", "/photo/demo/photo.jpg", "/static/app.css"]
+)
+def test_every_answer_is_guarded(client: Client, path: str) -> None:
+    """The policy and its companions are on pages, errors, records, pictures and files alike."""
+    headers = client.get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=(self)" in headers["permissions-policy"]
+    assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "http://name", "name:port", "user@name"])
+def test_an_allowed_host_is_a_host(text: str) -> None:
+    """--allow-host takes a name, perhaps with a port."""
+    with pytest.raises(OptionError):
+        allowed_place(text)
+
+
+@pytest.mark.parametrize("text", ["", "localhost:8888", "*", "'self'", "http://a b", "http://x; script-src *", "data:"])
+def test_an_ancestor_is_an_origin(text: str) -> None:
+    """--frame takes an origin, and nothing else can get into the policy."""
+    with pytest.raises(OptionError):
+        frame_ancestor(text)
+
+
+@pytest.mark.parametrize("text", ["", "proxy.example", "10.0.0.0/99", "10.0.0.1/8"])
+def test_a_proxy_is_an_address(text: str) -> None:
+    """--proxy takes an address or a network: a name could come to mean another."""
+    with pytest.raises(OptionError):
+        network(text)

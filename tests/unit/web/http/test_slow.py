@@ -1,0 +1,340 @@
+"""Slow and greedy clients hold nobody up, and slow honest ones are let finish.  Times are scaled down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.web.client import form
+from tests.unit.web.conftest import serving
+from tests.unit.web.http.test_upload import FORM, picture, received, request_head
+
+from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.http.connections import Crowd, Limits
+from godeeper.web.http.errors import Crowded
+from godeeper.web.http.upload import Pace, Reception
+from godeeper.web.http.upload_memory import Room
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import Served
+
+    from godeeper.network import Network
+
+PHOTO = form([("photo", "x.png", picture("PNG"))])
+LARGE = "/api/photos/demo/values/conv_2"  # 5.5 MB
+PACE = Pace(grace=0.6, rate=20_000, idle=0.6)
+
+
+@pytest.fixture(scope="module")
+def hasty(net: Network) -> Iterator[Served]:
+    """A server whose patience is a thirtieth of the usual."""
+    limits = Limits(head=1.5, stall=0.7, rate=50_000, most=60, most_of_one=30)
+    laboratory = Laboratory(net.weights, net.preprocess)
+    with serving(laboratory, limits=limits, reception=Reception(PACE)) as running:
+        running.client.get(LARGE)
+        yield running
+
+
+def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
+    """A connection, perhaps of a client that takes little at a time."""
+    connection = socket.socket()
+    if read_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_buffer)
+    connection.settimeout(30)
+    connection.connect(("127.0.0.1", served.port))
+    return connection
+
+
+def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> None:
+    """Send ``size`` bytes at a time; who is hung up on stops."""
+    with contextlib.suppress(OSError):
+        for start in range(0, len(data), size):
+            connection.sendall(data[start : start + size])
+            time.sleep(pause)
+
+
+def test_slow_bodies_hold_nobody_up(served: Served) -> None:
+    """Twenty uploads at a few bytes a second, on the usual limits: the next one is taken at once."""
+    with ExitStack() as stack:
+        for _ in range(20):
+            slow = stack.enter_context(connect(served))
+            slow.sendall(request_head(served.port, "Content-Length: 60000000") + PHOTO[:100])
+        begun = time.monotonic()
+        for _ in range(3):
+            assert served.client.send([("photo", "x.png", picture("PNG"))]).status == 201
+        assert time.monotonic() - begun < 5
+
+
+def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
+    """A link twice as fast as the slowest allowed, for three times as long as the grace."""
+    body = form([("tab", None, b"t" * 60)] + [(f"f{n}", None, b"p" * 3500) for n in range(20)] + [("photo", "x.png", picture("PNG"))])  # fmt: skip
+    with connect(hasty) as connection:
+        connection.sendall(request_head(hasty.port, f"Content-Length: {len(body)}"))
+        trickle(connection, body, 2000, 0.05)
+        assert received(connection).startswith(b"HTTP/1.1 201")
+
+
+@pytest.mark.parametrize(("size", "pause"), [(100, 0.1), (5000, 0.9)], ids=["trickle", "pause"])
+def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> None:
+    """A few bytes at a time, or nothing for a while, is a 408 that says what is expected."""
+    with connect(hasty) as connection:
+        connection.sendall(request_head(hasty.port, "Content-Length: 60000"))
+        threading.Thread(target=trickle, args=(connection, PHOTO[:4000] * 10, size, pause), daemon=True).start()
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"20" in answer
+    assert hasty.client.get("/api/health").status == 200
+
+
+def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
+    """8 MB at 1 Mbit/s in time, 100 bytes a second not beyond the grace."""
+    pace = Pace()
+    for second in range(1, 65):
+        assert pace.deadline(0, second, second * 125_000) > second + 1
+    assert pace.deadline(0, 10.5, 1050) < 11
+
+
+def guests(room: Room, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
+    """Photos that arrive side by side, piece by piece, and are worked on for a moment: which of them were taken."""
+    most = 0
+
+    async def one(size: int, client: str) -> bool:
+        nonlocal most
+        with room.guest(client) as guest:
+            try:
+                for _ in range(size // piece):
+                    await room.take(guest, piece)
+                    most = max(most, room.held)
+                    await asyncio.sleep(0)
+            except Crowded:
+                return False
+            guest.is_arriving = False
+            await asyncio.sleep(0.01)
+            return True
+
+    async def every() -> list[bool]:
+        return await asyncio.gather(*(one(size, client) for size, client in zip(sizes, clients, strict=True)))
+
+    taken = asyncio.run(every())
+    assert most <= room.most_bytes
+    assert room.held == 0
+    assert room.favourite is None
+    return taken
+
+
+def test_the_memory_is_bounded_and_all_get_through() -> None:
+    """Forty times a quarter of the memory, at the same time: each is taken, one after the other where it must be."""
+    assert guests(Room(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
+
+
+def test_who_stalls_gives_way() -> None:
+    """One that holds much and sends nothing is given up once others wait; who waits is taken."""
+
+    async def look() -> tuple[bool, tuple[bool, ...]]:
+        room = Room(400, 100, 0.1)
+
+        async def stuck() -> None:
+            with room.guest("greedy") as guest:
+                await room.take(guest, 300)
+                async with asyncio.timeout(60) as guest.limit:
+                    await asyncio.sleep(60)
+
+        async def one() -> bool:
+            with room.guest("other") as guest:
+                for _ in range(10):
+                    await room.take(guest, 10)
+                return True
+
+        held = asyncio.create_task(stuck())
+        await asyncio.sleep(0.01)
+        favourite = room.guest("slow favourite")
+        with favourite as guest:
+            await room.take(guest, 50)
+            others = tuple(await asyncio.gather(one(), one()))
+        return isinstance((await asyncio.gather(held, return_exceptions=True))[0], TimeoutError), others
+
+    assert asyncio.run(look()) == (True, (True, True))
+
+
+def until_closed(connection: socket.socket, patience: float = 10) -> int:
+    """How many bytes come until the other side hangs up."""
+    total, end = 0, time.monotonic() + patience
+    connection.settimeout(patience)
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(1 << 16):
+            total += len(piece)
+            assert time.monotonic() < end
+    return total
+
+
+def ask_for(connection: socket.socket, served: Served, path: str = LARGE, more: str = "") -> None:
+    """Send a request."""
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{more}\r\n".encode())
+
+
+def test_who_does_not_read_is_hung_up_on(hasty: Served) -> None:
+    """An answer that nobody takes is dropped, and does not hold up others."""
+    with connect(hasty, read_buffer=4096) as connection:
+        ask_for(connection, hasty, "/photo/demo/page.html?address=conv_2")
+        time.sleep(2.5)
+        assert hasty.client.get("/api/health").status == 200
+        assert until_closed(connection) < 9_000_000
+
+
+def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
+    """Ten times as fast as the slowest allowed, and longer than the patience."""
+    with connect(hasty, read_buffer=32768) as connection:
+        ask_for(connection, hasty, more="Connection: close\r\n")
+        total, piece = 0, b"x"
+        begun = time.monotonic()
+        while piece:
+            piece = connection.recv(1 << 15)
+            total += len(piece)
+            if total < 1_000_000:
+                time.sleep(0.05)
+    assert total > 147 * 147 * 64 * 4
+    assert time.monotonic() - begun > 1
+
+
+def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
+    """Of many that read nothing, those with most unread are hung up on at once."""
+    limits = Limits(most_unread_bytes=1 << 20)
+    with serving(Laboratory(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
+        page = "/photo/demo/page.html?address=conv_2"
+        whole = len(strict.client.get("/photo/demo/page.html?address=mixed/tower/conv").body)
+        assert whole < 1 << 20
+        slow = stack.enter_context(connect(strict, read_buffer=4096))
+        ask_for(slow, strict, page)
+        assert until_closed(slow, 30) < 9_000_000
+        assert strict.client.get("/api/health").status == 200
+
+
+def test_idle_connections_shut_nobody_out(hasty: Served) -> None:
+    """One client's connections are bounded: the longest idle one goes, and whoever comes is served."""
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connect(hasty)) for _ in range(100)]
+        begun = time.monotonic()
+        assert hasty.client.get("/api/health").status == 200
+        assert time.monotonic() - begun < 2
+        idle[0].settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            assert idle[0].recv(1) == b""
+
+
+def test_one_client_cannot_take_all() -> None:
+    """The client with most loses the longest idle; a proxy that was named may have all."""
+    from types import SimpleNamespace
+    from typing import Any, cast
+
+    from godeeper.web.http.hosts import network
+
+    def member(address: str, since: float, *, idle: bool = True) -> Any:
+        gone: list[str] = []
+        transport = SimpleNamespace(abort=lambda: gone.append(address))
+        return cast(
+            "Any", type("M", (), {"address": address, "idle_since": since, "is_idle": idle, "is_sending": False, "transport": transport, "gone": gone})()
+        )  # fmt: skip
+
+    crowd = Crowd(Limits(most=10, most_of_one=5, proxies=(network("10.0.0.1"),)))
+    mine = [member("a", n) for n in range(6)]
+    for each in mine:
+        crowd.enter(each)
+    assert [bool(each.gone) for each in mine] == [True, False, False, False, False, False]
+    proxied = [member("10.0.0.1", n) for n in range(7)]
+    for each in proxied:
+        crowd.enter(each)
+    assert len(crowd.members) == 10
+    assert [bool(each.gone) for each in proxied].count(True) == 1
+    busy = Crowd(Limits(most=2, most_of_one=2))
+    for _ in range(2):
+        busy.enter(member("a", 0, idle=False))
+    late = member("a", 1)
+    busy.enter(late)
+    assert late.gone
+    assert late not in busy.members
+
+
+def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
+    """What the server says to some bytes, until it hangs up or has answered."""
+    with connect(served) as connection:
+        connection.settimeout(wait)
+        heard = b""
+        with contextlib.suppress(OSError):
+            connection.sendall(data)
+            while piece := connection.recv(1 << 16):
+                heard += piece
+                if heard.partition(b"\r\n\r\n")[2].endswith((b"}", b"received.", b"}\n")):
+                    break
+        return heard
+
+
+def test_permission_to_go_on_is_given(hasty: Served) -> None:
+    """Expect: 100-continue is answered before the body; who is refused hears so instead."""
+    with connect(hasty) as connection:
+        connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO)}\r\nExpect: 100-continue"))
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(PHOTO)
+        assert received(connection).startswith(b"HTTP/1.1 201")
+    refused = talk(hasty, request_head(hasty.port, "Content-Length: 999999999\r\nExpect: 100-continue"))
+    assert refused.startswith(b"HTTP/1.1 413")
+
+
+ODD: dict[str, tuple[bytes, bytes]] = {
+    "huge head": (b"GET / HTTP/1.1\r\nHost: {host}\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", b""),
+    "many headers": (b"GET / HTTP/1.1\r\nHost: {host}\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", b""),
+    "huge path": (b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nHost: {host}\r\n\r\n", b"400"),
+    "two lengths": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", b"400"),
+    "negative length": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n", b"400"),
+    "length of digits": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"4"),
+    "bad chunk": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Type: " + FORM.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+    "unknown coding": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"4"),
+    "compressed": (b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Type: " + FORM.encode() + b"\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz", b"415"),
+    "no request": (b"\x16\x03\x01\x02\x00" + bytes(200), b"400"),
+    "wrong version": (b"GET / HTTP/9.9\r\nHost: {host}\r\n\r\n", b""),
+    "nul in a header": (b"GET / HTTP/1.1\r\nHost: {host}\r\nX: a\0b\r\n\r\n", b"400"),
+    "line folding": (b"GET /nothing HTTP/1.1\r\nHost: {host}\r\nX: a\r\n b\r\n\r\n", b"404"),
+    "bare lf": (b"GET /nothing HTTP/1.1\nHost: {host}\n\n", b"404"),
+    "absolute form": (b"GET http://evil.example/ HTTP/1.1\r\nHost: {host}\r\n\r\n", b"404"),
+    "connect": (b"CONNECT evil.example:443 HTTP/1.1\r\nHost: {host}\r\n\r\n", b"4"),
+    "length too short": (
+        b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Type: " + FORM.encode() + b"\r\nContent-Length: 5\r\n\r\n" + PHOTO[:900], b"400"
+    ),
+    "smuggled": (
+        b"POST /api/photos HTTP/1.1\r\nHost: {host}\r\nContent-Type: " + FORM.encode() + b"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"
+    ),
+    "upgrade": (b"GET /nothing HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n", b"404"),
+}  # fmt: skip
+"""Name -> what is sent, and how the status begins."""
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_requests_get_a_clear_end(kind: str, hasty: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    """A 4xx or an end of the connection, within the time for a head; nothing on the terminal, and the server goes on."""
+    sent, status = ODD[kind]
+    heard = talk(hasty, sent.replace(b"{host}", f"127.0.0.1:{hasty.port}\r\nConnection: close".encode()))
+    assert not heard or heard.startswith(b"HTTP/1.1 " + status), heard[:300]
+    assert hasty.client.get("/api/health").status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
+    """Nothing waits for ever for what was promised."""
+    with connect(hasty) as connection:
+        connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO) + 500}") + PHOTO)
+        assert received(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_slow_bodies_take_no_place(hasty: Served) -> None:
+    """As many slow uploads as a client may have connections: the slowest of them makes room for whoever comes."""
+    head = request_head(hasty.port, "Content-Length: 60000")
+    with ExitStack() as stack:
+        for _ in range(40):  # thirty are allowed
+            stack.enter_context(connect(hasty)).sendall(head + PHOTO[:100])
+        assert hasty.client.send([("photo", "x.png", picture("PNG"))]).status == 201

@@ -1,0 +1,288 @@
+"""Photos that come in: good ones are taken, all others get one clear line, and the server lives on."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+import threading
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from tests.unit.web.client import BOUNDARY, Answer, Client, form
+from tests.unit.web.conftest import serving
+
+from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.http.connections import Limits
+from godeeper.web.http.upload import Pace, Reception, shown_name
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import Served
+
+    from godeeper.network import Network
+
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def picture(format: str, mode: str = "RGB", **options: Any) -> bytes:
+    """A small picture as a file."""
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert(mode).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def huge_header() -> bytes:
+    """A PNG of a few bytes that claims 50,000 x 50,000 pixels."""
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def animation() -> bytes:
+    """A GIF of three frames."""
+    buffer = io.BytesIO()
+    frames = [Image.new("L", (40, 30), shade) for shade in (0, 128, 255)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+GOOD = {
+    "jpeg": (picture("JPEG"), ""),
+    "png": (picture("PNG"), ""),
+    "webp": (picture("WEBP"), ""),
+    "grey": (picture("PNG", "L"), ""),
+    "cmyk": (picture("JPEG", "CMYK"), "CMYK"),
+    "palette": (picture("PNG", "P"), ""),
+    "animated": (animation(), "first of 3 frames"),
+    "transparent": (picture("PNG", "RGBA"), ""),
+    "one pixel": (b"P6 1 1 255\n\xff\0\0", ""),
+}
+"""Name -> a file that is a photo, and what is said of it."""
+
+BAD = {
+    "empty": (b"", "the file is empty"),
+    "text": (b"hello, this is no photo", "not a photo (it looks like text)"),
+    "html": (b"<html><script>alert(1)</script>", "not a photo"),
+    "zip": (b"PK\3\4" + bytes(200), "not a photo"),
+    "truncated": (picture("PNG")[:-400], "damaged or cut short"),
+    "truncated jpeg": (picture("JPEG")[:-300], "damaged or cut short"),
+    "header alone": (b"\x89PNG\r\n\x1a\n", "cat.jpg"),
+    "huge header": (huge_header(), "megapixels"),
+    "floats": (picture("TIFF", "F"), "floating-point"),
+}
+"""Name -> a file that is none, and a part of the one line that is answered."""
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_photos_are_taken(kind: str, client: Client) -> None:
+    """Whatever Pillow reads is a photo; what was done to it is said."""
+    data, note = GOOD[kind]
+    answer = client.send([("photo", "cat.jpg", data)])
+    assert answer.status == 201
+    assert note in " ".join(answer.json["notes"])
+    assert client.get(answer.json["url"]).status == 200
+
+
+def refusal(answer: Answer, status: int) -> str:
+    """The one line of a refused upload."""
+    assert answer.status == status
+    assert answer.json["status"] == status
+    message: str = answer.json["error"]
+    assert "\n" not in message
+    assert "Traceback" not in answer.text
+    return message
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_no_photo_is_said(kind: str, client: Client) -> None:
+    """One line, 422, and the server answers on."""
+    data, message = BAD[kind]
+    assert message in refusal(client.send([("photo", "cat.jpg", data)]), 422)
+    assert client.get("/api/health").status == 200
+
+
+FORMS: dict[str, tuple[str, bytes, int, str]] = {
+    "no form": ("application/json", b"{}", 415, "expected multipart/form-data"),
+    "no type": ("", b"x", 415, "expected multipart/form-data"),
+    "plain form": ("application/x-www-form-urlencoded", b"photo=x", 415, "expected multipart/form-data"),
+    "no boundary": ("multipart/form-data", form([]), 400, "boundary"),
+    "wrong boundary": (
+        "multipart/form-data; boundary=other",
+        form([("photo", "x", b"1")]),
+        400,
+        "cannot read the form",
+    ),
+    "empty boundary": ("multipart/form-data; boundary=", form([]), 400, "cannot read the form"),
+    "boundary too long": (f"multipart/form-data; boundary={'b' * 9000}", form([]), 400, "cannot read the form"),
+    "nothing": (FORM, b"", 400, "ends too early"),
+    "no parts": (FORM, form([]), 422, "the form holds nothing"),
+    "not ended": (FORM, form([("photo", "x.jpg", picture("JPEG"))])[:-30], 400, "ends too early"),
+    "noise": (FORM, bytes(range(256)) * 40, 400, "cannot read the form"),
+    "no photo": (FORM, form([("image", "x.jpg", b"1")]), 422, "expected one file called 'photo'"),
+    "photo is text": (FORM, form([("photo", None, b"1")]), 422, "expected one file called 'photo'"),
+    "two photos": (FORM, form([("photo", "a", b"1"), ("photo", "b", b"2")]), 400, "several files"),
+    "many fields": (FORM, form([(f"f{n}", None, b"1") for n in range(5000)]), 400, "fields"),
+    "long field": (FORM, form([("tab", None, b"1" * 100_000)]), 400, "longer than"),
+    "long tab": (FORM, form([("tab", None, b"1" * 65), ("photo", "x.png", picture("PNG"))]), 422, "tab of 65"),
+    "no name": (
+        FORM,
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\n1\r\n--{BOUNDARY}--".encode(),
+        400,
+        "name",
+    ),
+    "many headers": (FORM, f"--{BOUNDARY}\r\n{'X: 1' * 50_000}\r\n".encode(), 400, "cannot read the form"),
+}
+"""Name -> content type, body, status, a part of the line that is answered."""
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_broken_forms_are_said(kind: str, client: Client) -> None:
+    """Whatever is wrong with a form is one line with a 4xx, and the server answers on."""
+    content, body, status, message = FORMS[kind]
+    headers = {"Content-Type": content} if content else {}
+    assert message in refusal(client.ask("POST", "/api/photos", body, headers), status)
+    assert client.get("/api/health").status == 200
+
+
+def test_too_large_is_refused_before_it_is_read(client: Client) -> None:
+    """An announced length beyond the limit is answered at once."""
+    answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": str(200 * 10**6)})
+    assert "64 MiB" in refusal(answer, 413)
+
+
+def test_too_large_is_refused_while_it_arrives(served: Served) -> None:
+    """200 MB in pieces without an announced length are counted, and refused at the limit."""
+    piece = b"x" * (1 << 20)
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="photo"; filename="x"\r\n\r\n'.encode()
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(request_head(served.port, "Transfer-Encoding: chunked"))
+        for chunk in (head, *([piece] * 200)):
+            connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        connection.sendall(b"0\r\n\r\n")
+        answer = received(connection)
+    assert b"413" in answer.partition(b"\r\n")[0]
+    assert b"64 MiB" in answer
+    assert served.client.get("/api/health").status == 200
+
+
+def request_head(port: int, more: str) -> bytes:
+    """The head of an upload."""
+    return f"POST /api/photos HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {FORM}\r\n{more}\r\n\r\n".encode()
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the other side is done, or hangs up."""
+    answer = b""
+    try:
+        while piece := connection.recv(65536):
+            answer += piece
+            if b"}" in answer:
+                break
+    except OSError:
+        pass
+    return answer
+
+
+def test_a_slow_body_times_out(net: Network) -> None:
+    """Who does not send on is told so, and does not keep others out."""
+    laboratory = Laboratory(net.weights, net.preprocess)
+    with (
+        serving(laboratory, reception=Reception(Pace(idle=0.3))) as slow,
+        socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
+    ):
+        connection.sendall(request_head(slow.port, "Content-Length: 1000") + b"--")
+        assert b"408" in received(connection).partition(b"\r\n")[0]
+        assert slow.client.send([("photo", "x.png", picture("PNG"))]).status == 201
+
+
+def test_slow_headers_are_hung_up_on(net: Network) -> None:
+    """A connection that never finishes its request is closed."""
+    laboratory = Laboratory(net.weights, net.preprocess)
+    with (
+        serving(laboratory, limits=Limits(head=0.3)) as slow,
+        socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        assert connection.recv(100) == b""
+        assert slow.client.get("/api/health").status == 200
+
+
+def test_an_upload_cut_off_leaves_nothing(served: Served) -> None:
+    """A client that goes away in the middle of its photo leaves the server as it was."""
+    kept = len(served.laboratory.album.kept)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
+        connection.sendall(request_head(served.port, "Content-Length: 100000") + form([("photo", "x", b"1")])[:60])
+    assert served.client.get("/api/health").status == 200
+    assert len(served.laboratory.album.kept) == kept
+
+
+def test_no_photo_is_written_to_the_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photo of several megabytes stays in memory while it is read: no temporary file is made."""
+    import tempfile
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a temporary file")
+
+    for name in ("TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, fail)
+    noise = io.BytesIO()
+    Image.effect_noise((2000, 2000), 90).save(noise, "BMP")
+    assert client.send([("photo", "noise.bmp", noise.getvalue())]).status == 201
+
+
+def test_browsers_without_a_script_are_sent_on(client: Client, chelsea: Path) -> None:
+    """A form that asks for HTML is answered with the photo's page, or with a page that says what is wrong."""
+    accept = {"Accept": "text/html,application/xhtml+xml"}
+    sent = client.send([("photo", "cat.jpg", chelsea.read_bytes())], headers=accept)
+    assert (sent.status, sent.headers["location"][:7]) == (303, "/photo/")
+    failed = client.send([("photo", "cat.jpg", b"")], headers=accept)
+    assert failed.status == 422
+    assert failed.headers["content-type"].startswith("text/html")
+    assert "the file is empty" in failed.text
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("cat.jpg", "cat.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\cat.jpg", "cat.jpg"),
+        ("猫\u202e\x00\n.jpg", "猫.jpg"),
+        ("", "photo"),
+        ("..", "photo"),
+        ("/", "photo"),
+        ("x" * 500, "x" * 119 + "…"),
+        (None, "photo"),
+    ],
+)
+def test_names_are_text_to_show(given: str | None, expected: str) -> None:
+    """A file's name from the client loses its folders, control characters and length."""
+    assert shown_name(given) == expected
+
+
+def test_many_uploads_at_once(client: Client, chelsea: Path) -> None:
+    """Sixteen at the same time are all taken."""
+    data = chelsea.read_bytes()
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(client.send([("photo", "cat.jpg", data)]).status))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [201] * 16
+
+
+@pytest.mark.parametrize("length", ["9" * 400, "9" * 5000, "²", "-1", "1e3"])
+def test_announced_lengths(length: str, client: Client) -> None:
+    """A length of any number of digits, or none, is refused, by the server or by us."""
+    answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": length})
+    assert 400 <= answer.status < 500
