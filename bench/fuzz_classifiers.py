@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from godeeper.training import classifier as module
-from godeeper.training.train import peak_memory
+from godeeper.training.report_make import peak_memory
 from godeeper.weights.registry import find
 
 ROOT = Path(__file__).parents[1]

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
-from godeeper.training.train import peak_memory
+from godeeper.training.report_make import peak_memory
 
 ROOT = Path(__file__).parents[1]
 

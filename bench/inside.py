@@ -22,9 +22,8 @@ from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.sites import sites
 from godeeper.engine.onnx_graph import build
-from godeeper.engine.onnxruntime import Session
+from godeeper.engine.onnxruntime import Runner, Session
 from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
-from godeeper.engine.runner import Runner
 from godeeper.network import BLOG_TENSORS, Network
 from godeeper.peek.picture import View, png
 from godeeper.photos.decode import decode

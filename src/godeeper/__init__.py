@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .peek.peek import Peek
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
+    from .retraining import retrain
     from .training.classifier import Classifier
     from .training.estimators import PhotoClassifier, PhotoFeatures
-    from .training.train import retrain
 
 __all__ = [
     "Classifier",
@@ -55,7 +55,7 @@ HOMES = {
     "decode": "photos.decode",
     "evidence": "explain.evidence",
     "load": "network",
-    "retrain": "training.train",
+    "retrain": "retraining",
 }
 
 

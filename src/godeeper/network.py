@@ -245,7 +245,7 @@ class Network:
 
     def parts(self) -> dict[str, list[Tensor]]:
         """Title of each part of the network -> its tensors that there is something to see in; the input is the stem's first."""
-        from .diagram.sheet import parts
+        from .blueprint.parts import parts
 
         (_, photo), (stem, first), *others = parts(self.blueprint).items()
         titled = {stem: (photo[NETWORK_INPUT[0]], *first), **dict(others)}

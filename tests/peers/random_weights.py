@@ -15,8 +15,8 @@ import numpy as np
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.disk_cache import GraphCache
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import NETWORK_INPUT, Key, plan
-from godeeper.engine.runner import Runner
 from godeeper.weights.file import Description, WeightsFile, expected_tensors, write
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.networks import NETWORKS
 from godeeper.blueprint.sites import PHOTO_KINDS, sites
 from godeeper.disk_cache import GraphCache
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import NETWORK_INPUT, plan
-from godeeper.engine.runner import Runner
 from godeeper.weights.file import Description, expected_tensors, write
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

@@ -100,7 +100,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def made(here: Path) -> Path:
     """A classifier of these classes."""
-    from godeeper.training.train import retrain
+    from godeeper.retraining import retrain
 
     retrain(here / "photos", features="conv").save(here / "made.godeeper")
     return here

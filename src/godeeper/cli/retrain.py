@@ -68,9 +68,10 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..outputs import Outputs
     from ..photos.sources.source import open_source
+    from ..retraining import retrain
     from ..training.classifier_file import packed
     from ..training.report import encoded
-    from ..training.train import retrain, thumbnails
+    from ..training.report_make import thumbnails
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")

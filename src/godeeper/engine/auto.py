@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
 from .identity import Identity
+from .onnxruntime import Runner
 from .plan import Key, Plan
 from .quantization import Calibration
-from .runner import Runner
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,9 +20,9 @@ from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.preprocess import Preprocess
 from ..weights.file import WeightsFile
+from .onnxruntime import Runner
 from .plan import NETWORK_INPUT, Key, name, output, plan
 from .quantization import Calibration
-from .runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

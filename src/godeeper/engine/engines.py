@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENGINES = {
     "auto": ("auto", "AutoRunner"),
-    "onnxruntime": ("runner", "Runner"),
+    "onnxruntime": ("onnxruntime", "Runner"),
     "openvino": ("openvino", "OpenVinoRunner"),
     "torch": ("torch.engine", "TorchRunner"),
 }

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blueprint.address import Tensor, resolve_one
+from ..blueprint.topology import origin
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
 from ..peek.geometry import Box, Placement, extent
 from ..photos.decode import Photo, decode
-from .filters import origin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

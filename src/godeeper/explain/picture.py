@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from ..escaping import escaped
 from ..peek.colour import table
 from ..peek.geometry import field_box
-from ..peek.picture import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line
+from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, SMALL, Column, Line, beside, stack
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ COLOUR = "blue-red"  # its middle is white
 
 PANEL = 520  # the longer side of the photo
 SMALL_PANEL = 250  # and of a module's cells
-GAP = 20
 PALEST = 96  # what black becomes in the grey photo, so that it can be tinted
 MOST = 4  # classes named in the heading
 UNSEEN = 0.3  # how bright the part is that the network did not see
@@ -141,7 +140,7 @@ def draw(evidence: Evidence, question: Question) -> Image.Image:
     over = overlay(evidence, question, size, greatest)
     photo = dim_unseen(evidence.photo.image.resize(size, Image.Resampling.LANCZOS), evidence)
     panels = [module_panel(part, evidence, question, tint(cells[part.address], greatest)) for part in evidence.parts]
-    width = max(2 * size[0] + GAP, 2 * PANEL)
+    width = max(2 * size[0] + PANEL_GAP, 2 * PANEL)
     rows = [
         Column(width).lines(heading(evidence, question)).image(),
         beside([photo, over.image], width),
@@ -231,32 +230,6 @@ def closing(evidence: Evidence) -> list[Line]:
     photo = evidence.photo
     name = photo.name if photo.name.isascii() else f"photo {photo.sha256[:12]}"
     return [Line(f"{name} · weights {evidence.weights} · {evidence.preprocessing}", SMALL, FAINT)]
-
-
-def beside(images: list[Image.Image], width: int) -> Image.Image:
-    """Images side by side, in as many rows as they need."""
-    places = []
-    left = top = tallest = 0
-    for image in images:
-        if left and left + image.width > width:
-            left, top, tallest = 0, top + tallest + GAP, 0
-        places.append((left, top))
-        left, tallest = left + image.width + GAP, max(tallest, image.height)
-    sheet = Image.new("RGB", (width, top + tallest), PAPER)
-    for image, place in zip(images, places, strict=True):
-        sheet.paste(image, place)
-    return sheet
-
-
-def stack(images: list[Image.Image], margin: int = MARGIN, gap: int = MARGIN // 2) -> Image.Image:
-    """Images under each other."""
-    width, height = max(image.width for image in images), sum(image.height for image in images)
-    sheet = Image.new("RGB", (width + 2 * margin, height + 2 * margin + gap * (len(images) - 1)), PAPER)
-    top = margin
-    for image in images:
-        sheet.paste(image, (margin, top))
-        top += image.height + gap
-    return sheet
 
 
 def provenance(evidence: Evidence, question: Question) -> dict[str, str]:

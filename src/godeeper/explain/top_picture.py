@@ -10,9 +10,8 @@ from PIL import Image, ImageDraw, PngImagePlugin
 from ..errors import PhotoError
 from ..escaping import escaped
 from ..peek.geometry import Box
-from ..peek.picture import FAINT, INK, LARGE, PAPER, SMALL, Column, Line
+from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, PAPER, SMALL, Column, Line, beside, stack
 from ..version import __version__
-from .picture import GAP, beside, stack
 from .top_photos import Sighting, TopPhotos
 
 CUT = 196  # the side of the square that each cut is fitted into
@@ -22,7 +21,7 @@ FRAME = (255, 190, 60)
 
 def draw(found: TopPhotos) -> Image.Image:
     """Every cut with its value and its photo's name, under a heading, over a legend."""
-    width = ACROSS * CUT + (ACROSS - 1) * GAP
+    width = ACROSS * CUT + (ACROSS - 1) * PANEL_GAP
     rows = [Column(width).lines(heading(found)).image()]
     if found.sightings:
         rows.append(beside([panel(sighting) for sighting in found.sightings], width))

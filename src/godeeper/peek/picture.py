@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, PngImagePlugin
 
 from ..errors import OptionError
 from ..escaping import escaped
 from .colour import default_colour, table
+from .layout import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line, font
 from .mosaic import Mosaic, Range
 
 if TYPE_CHECKING:
@@ -21,17 +21,9 @@ if TYPE_CHECKING:
     from .peek import Peek
 
 QUICK = 2  # of zlib's levels: a third less time than 4, which makes smaller files of small pictures only
-PAPER = (24, 25, 28)
-INK = (236, 236, 232)
-FAINT = (150, 152, 158)
 DEAD = (204, 104, 94)
 CROSS = (122, 58, 52)
 
-MARGIN = 20
-SMALL, LARGE = 13, 20
-LINE = 20
-BAR = (220, 11)
-GAP = 10
 STRIP = 11  # height of the line above a tile that holds its number
 NUMBER_WIDTH = 26  # the narrowest tile that a number of four digits fits over
 NARROWEST = 640
@@ -232,55 +224,6 @@ def footing_lines(peek: Peek, mosaic: Mosaic) -> list[Line]:
     return lines
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of text, which may be wrapped."""
-
-    text: str
-    size: int
-    ink: tuple[int, int, int]
-
-
-class Column:
-    """Text and colour bars under each other, drawn once the height is known."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.height = 0
-        self.marks: list[tuple[int, int, Line | Image.Image]] = []  # left, top, what
-
-    def lines(self, lines: list[Line]) -> Column:
-        for line in lines:
-            for text in wrap(line, self.width):
-                self.marks.append((0, self.height, replace(line, text=text)))
-                self.height += LINE if line.size == SMALL else LINE + 10
-        return self
-
-    def bar(self, low: str, high: str, colour: str) -> Column:
-        """The colour bar between the values at its ends."""
-        ramp = table(colour)[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
-        strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
-        start = round(font(SMALL).getlength(low)) + GAP
-        self.marks += [
-            (0, self.height, Line(low, SMALL, INK)),
-            (start, self.height + 3, strip),
-            (start + BAR[0] + GAP, self.height, Line(high, SMALL, INK)),
-        ]
-        self.height += LINE + 4
-        return self
-
-    def image(self) -> Image.Image:
-        """Everything drawn."""
-        image = Image.new("RGB", (self.width, max(self.height, 1)), PAPER)
-        pen = ImageDraw.Draw(image)
-        for left, top, mark in self.marks:
-            if isinstance(mark, Line):
-                pen.text((left, top), mark.text, mark.ink, font(mark.size))
-            else:
-                image.paste(mark, (left, top))
-        return image
-
-
 def ends(measured: Range) -> tuple[str, str]:
     """What stands at the two ends of the colour bar."""
     if not measured.is_shared:
@@ -294,23 +237,3 @@ def heading_address(tensor: Tensor) -> str:
         return tensor.address
     shown, every = len(tensor.filters), tensor.site.shape[0]
     return f"{tensor.name}, {f'all {every} channels in another order' if shown == every else f'{shown} of {every} channels'}"
-
-
-def wrap(line: Line, width: int) -> list[str]:
-    """The text in pieces that fit ``width`` pixels, broken at spaces."""
-    if font(line.size).getlength(line.text) <= width:
-        return [line.text]
-    pieces = [""]
-    for word in line.text.split(" "):
-        longer = f"{pieces[-1]} {word}" if pieces[-1] else word
-        if pieces[-1] and font(line.size).getlength(longer) > width:
-            pieces.append(word)
-        else:
-            pieces[-1] = longer
-    return pieces
-
-
-@lru_cache(maxsize=4)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font."""
-    return ImageFont.load_default(size)

@@ -8,9 +8,12 @@ between two classes that any change turns them, to either side.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +29,11 @@ from ..photos.sources.source import Source
 from .folds import Ints
 from .head import held_out_logits, select
 from .metrics import best_temperature, softmax
-from .sample import draw, photo_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..photos.sources.folder import Entry
 
     Floats = NDArray[np.float32]
     Logits = NDArray[np.floating[Any]]
@@ -218,3 +222,68 @@ def cosines(exact: Floats, rounded: Floats) -> NDArray[np.float64]:
     )
     found[(lengths == 0) & (one.any(axis=1) | other.any(axis=1))] = 0.0
     return found
+
+
+BEGINNING = 1 << 16  # bytes; of files of one size, until there are enough
+
+
+FEWEST_OF_A_CLASS = 4
+"""So that heads that have not seen one of them have seen others; rather fewer classes than fewer of each."""
+
+
+def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Class -> its files that are named like photos; where a class has none of those, all that anybody might see."""
+    files: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.label and not entry.hidden:
+            files.setdefault(entry.label, []).append(entry)
+    return {label: [each for each in some if each.named_photo] or some for label, some in files.items()}
+
+
+def draw(files: Mapping[str, Sequence[Entry]], count: int) -> list[Entry]:
+    """At most ``count`` of the files of all classes: one of each class in turn, until there are enough.
+
+    Where there are so many classes that a few of each would be too many, only some classes are drawn from.
+    """
+    labels = sorted(sorted(files, key=digest)[: max(2, count // FEWEST_OF_A_CLASS)])
+    return list(islice(in_turn([by_lot(files[label]) for label in labels]), count))
+
+
+def in_turn(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
+    """The first of each queue, the second of each, and so on until all are empty."""
+    while queues:
+        heads = [(queue, next(queue, None)) for queue in queues]
+        yield from (entry for _, entry in heads if entry)
+        queues = [queue for queue, entry in heads if entry]
+
+
+def by_lot(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """One class's files; no more of them are opened than are asked for, and those that are of one size with them."""
+    sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
+    for _, same in groupby(sized, key=lambda each: each[0]):
+        tied = [entry for _, entry in same]
+        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (beginning(entry.path), entry.file))
+
+
+def digest(text: str) -> str:
+    """A hexadecimal number that follows from ``text``, as good as random."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file; none where there is nothing to read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def beginning(path: Path) -> str:
+    """A hash of a file's first bytes; empty where there is nothing to read."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return ""
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(BEGINNING)).hexdigest()
+    except OSError:
+        return ""

@@ -1,6 +1,6 @@
 """The report: what was trained, on which photos, how good it is, and how sure one can be of that.
 
-A ``Report`` holds plain numbers and names; everything it says is computed from them here or in ``measure``.
+A ``Report`` holds plain numbers and names; everything it says is computed from them here or in ``training.metrics``.
 How it looks is ``report_page``'s business.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..escaping import json_text
-from . import metrics as measure
+from . import metrics
 from .learning_curve import CurvePoint, Forecast
 from .selection import Selection
 from .split import TEST_SET
@@ -111,14 +111,14 @@ class Report:
     calibrated: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
     groups: NDArray[np.int64] | None = field(default=None, repr=False)
     why_tested_so: str = ""
-    cross_validation: measure.Share | None = None
+    cross_validation: metrics.Share | None = None
     leaks: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """(M, classes), calibrated."""
-        return measure.softmax(self.logits / self.temperature if self.calibrated is None else self.calibrated)
+        return metrics.softmax(self.logits / self.temperature if self.calibrated is None else self.calibrated)
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
@@ -129,7 +129,7 @@ class Report:
     @cached_property
     def effective(self) -> float:
         """How many independent photos the test amounts to; fewer than M where there are near-duplicates."""
-        return float(len(self.truth)) if self.groups is None else measure.effective_count(self.groups)
+        return float(len(self.truth)) if self.groups is None else metrics.effective_count(self.groups)
 
     @property
     def independent(self) -> float:
@@ -140,38 +140,38 @@ class Report:
     def worth(self) -> float:
         """Independent photos a tested photo, for intervals."""
         groups = range(len(self.truth)) if self.groups is None else self.groups
-        return measure.worth(groups, cross_validated=self.tested_by != TEST_SET)
+        return metrics.worth(groups, cross_validated=self.tested_by != TEST_SET)
 
     @cached_property
-    def accuracy(self) -> measure.Share:
+    def accuracy(self) -> metrics.Share:
         """The share of tested photos that are classified correctly."""
-        return measure.accuracy(self.truth, self.predicted, self.worth)
+        return metrics.accuracy(self.truth, self.predicted, self.worth)
 
     @cached_property
-    def baseline(self) -> measure.Share:
+    def baseline(self) -> metrics.Share:
         """The accuracy of always guessing the largest class."""
-        return measure.majority(self.truth, self.majority, self.worth)
+        return metrics.majority(self.truth, self.majority, self.worth)
 
     @cached_property
     def balanced_accuracy(self) -> float | None:
         """The mean over classes of recall: every class counts the same, however many photos it has."""
-        return measure.balanced_accuracy(self.confusion)
+        return metrics.balanced_accuracy(self.confusion)
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
         """(classes, classes) counts: row the true class, column what was said."""
-        return measure.confusion(self.truth, self.predicted, len(self.classes))
+        return metrics.confusion(self.truth, self.predicted, len(self.classes))
 
     @cached_property
-    def per_class(self) -> tuple[measure.ClassScore, ...]:
+    def per_class(self) -> tuple[metrics.ClassScore, ...]:
         """Precision, recall and F1 of each class."""
-        return measure.class_scores(self.confusion, self.classes, self.worth)
+        return metrics.class_scores(self.confusion, self.classes, self.worth)
 
     @cached_property
-    def calibrations(self) -> tuple[measure.Calibration, measure.Calibration]:
+    def calibrations(self) -> tuple[metrics.Calibration, metrics.Calibration]:
         """Before and after the temperature."""
-        raw = measure.softmax(self.logits)
-        before, after = (measure.calibration(each, self.truth, worth=self.worth) for each in (raw, self.probabilities))
+        raw = metrics.softmax(self.logits)
+        before, after = (metrics.calibration(each, self.truth, worth=self.worth) for each in (raw, self.probabilities))
         return before, after
 
     @cached_property

@@ -17,11 +17,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..diagram.sheet import spoken
 from ..escaping import escaped
-from ..explain.filters import SELECTIVITY, STRENGTH
 from ..natural_order import natural_order
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
+from ..peek.statistics import SELECTIVITY, STRENGTH
 from ..training.refusal import written
 from ..version import __version__
 from .chart import Chart

@@ -11,13 +11,14 @@ from PIL import Image
 
 from ..blueprint.sites import PHOTO_KINDS
 from ..explain.evidence import Evidence
-from ..explain.filters import has_kernels, kernels, order
 from ..explain.picture import Overlay, Question, overlay
 from ..peek.colour import default_colour, table
 from ..peek.geometry import Placement, patch
+from ..peek.kernels import has_kernels, kernels
 from ..peek.mosaic import Range, grid, lay_out, measure, to_bytes
 from ..peek.picture import View
 from ..peek.picture import png as framed_png
+from ..peek.statistics import order
 from ..peek.thumbnails import PHOTO_SIDE, pixels_of
 from ..peek.thumbnails import png as grey_png
 from .http.errors import not_found

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..blueprint.address import Tensor, stages
 from ..blueprint.sites import Site, sites
-from ..explain.filters import neighbours, selectivities, strengths
+from ..blueprint.topology import neighbours
 from ..network import Network
 from ..peek.mosaic import grid, measure
 from ..peek.picture import ends
+from ..peek.statistics import selectivities, strengths
 from .chart import card_id
 from .http.root import at
 

@@ -15,10 +15,11 @@ from ..blueprint.address import Tensor, stages
 from ..blueprint.ops import Network as Blueprint
 from ..blueprint.sites import sites
 from ..diagram.sheet import Diagram
-from ..explain.filters import has_kernels, kernels, order
 from ..network import Network
 from ..peek.colour import default_colour, table
+from ..peek.kernels import has_kernels, kernels
 from ..peek.peek import file_name
+from ..peek.statistics import order
 from .chart import draw as draw_chart
 from .chart import layout as lay_out_chart
 from .http.errors import not_found

@@ -16,12 +16,13 @@ from godeeper.blueprint.cost import conv_macs
 from godeeper.blueprint.dialects import DIALECTS, in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.ops import Network
+from godeeper.blueprint.parts import find_part, parts
 from godeeper.blueprint.sites import sites
 from godeeper.diagram.card import Card, Edge, Frame, Point, Style, Text
 from godeeper.diagram.labels import text_width
 from godeeper.diagram.page import page
 from godeeper.diagram.palette import DARK, LIGHT, STEPS, Palette, shade_of
-from godeeper.diagram.sheet import Diagram, diagram, find_part, module_diagram, parts
+from godeeper.diagram.sheet import Diagram, diagram, module_diagram
 from godeeper.diagram.svg import svg
 from godeeper.errors import OptionError
 

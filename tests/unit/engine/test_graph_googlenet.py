@@ -16,8 +16,8 @@ from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.sites import sites
 from godeeper.disk_cache import GraphCache
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import key_of, plan
-from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError
 from godeeper.weights.file import Description, WeightsFile, expected_tensors, write
 

@@ -20,10 +20,10 @@ from godeeper.disk_cache import GraphCache
 from godeeper.engine import openvino
 from godeeper.engine.auto import AutoRunner
 from godeeper.engine.graph_cache import Graphs
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.openvino import OpenVinoRunner
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.quantization import shipped
-from godeeper.engine.runner import Runner
 from godeeper.errors import MissingExtra
 from godeeper.network import Network
 

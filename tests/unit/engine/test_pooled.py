@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from godeeper.engine.engines import engine_named
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan, result_names
-from godeeper.engine.runner import Runner
 from godeeper.network import Network
 
 ADDRESSES = ["conv/Conv2D", "conv", "pool", "mixed/join"]

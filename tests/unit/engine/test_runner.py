@@ -13,8 +13,8 @@ from onnxruntime import GraphOptimizationLevel
 from godeeper.blueprint.address import resolve_one
 from godeeper.disk_cache import SEAL_BYTES, GraphCache, cache_folder
 from godeeper.engine.graph_cache import named
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
-from godeeper.engine.runner import Runner
 from godeeper.errors import WeightsError
 from godeeper.weights.registry import find
 

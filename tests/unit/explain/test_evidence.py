@@ -17,8 +17,8 @@ from godeeper.errors import OptionError, PhotoError, UnknownName
 from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations, shares
 from godeeper.network import Network
 from godeeper.photos.decode import decode
+from godeeper.retraining import retrain
 from godeeper.training.classifier import Classifier
-from godeeper.training.train import retrain
 
 ADDRESSES = ("mixed/join", "mixed_8/join")
 SIZES = [(451, 300), (1, 1), (7, 3), (1200, 40)]

@@ -7,10 +7,12 @@ import pytest
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.topology import neighbours
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import AddressError, UnknownName
-from godeeper.explain.filters import kernels, neighbours, order, selectivities, strengths
 from godeeper.network import Network
+from godeeper.peek.kernels import kernels
+from godeeper.peek.statistics import order, selectivities, strengths
 
 
 def test_selectivity_is_vinje_and_gallants() -> None:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from godeeper.errors import OptionError, OutputError, UnknownName
 from godeeper.network import Network
+from godeeper.peek.layout import PAPER
 from godeeper.peek.peek import Peek, save_npz
-from godeeper.peek.picture import CROSS, PAPER, View, draw, heading_lines, png
+from godeeper.peek.picture import CROSS, View, draw, heading_lines, png
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_each_part_follows_from_the_one_before(name: str) -> None:
 def network_parts(name: str) -> Any:
     """The tensors of a network by part, whatever its weights."""
     from godeeper.blueprint.address import Tensor
-    from godeeper.diagram.sheet import parts
+    from godeeper.blueprint.parts import parts
     from godeeper.engine.plan import output
 
     every = parts(ARCHITECTURES[name])

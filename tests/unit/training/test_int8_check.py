@@ -25,8 +25,7 @@ from godeeper.photos.sources.folder import read_folder
 from godeeper.training import int8_check as precision
 from godeeper.training.classifier import Classifier
 from godeeper.training.classifier_file import packed
-from godeeper.training.int8_check import Comparison, cosines, weigh
-from godeeper.training.sample import draw, photo_files
+from godeeper.training.int8_check import Comparison, cosines, draw, photo_files, weigh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from godeeper.photos.sources.folder import read_folder
-from godeeper.training import sample
-from godeeper.training.sample import draw, photo_files
+from godeeper.training import int8_check
+from godeeper.training.int8_check import draw, photo_files
 
 CLASSES = ("a", "b/c", "d")
 
@@ -78,7 +78,7 @@ def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyP
         opened.append(path)
         return str(path)
 
-    monkeypatch.setattr(sample, "beginning", noted)
+    monkeypatch.setattr(int8_check, "beginning", noted)
     draw(photo_files(read_folder(folder)), 60)
     assert {path.stat().st_size for path in opened} == {100}
     assert len(opened) == 30

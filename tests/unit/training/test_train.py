@@ -21,8 +21,8 @@ import godeeper
 from godeeper.errors import GodeeperError
 from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor.checkup import examine
+from godeeper.training.report_make import thumbnails
 from godeeper.training.split import assign
-from godeeper.training.train import thumbnails
 
 if TYPE_CHECKING:
     from godeeper import Classifier

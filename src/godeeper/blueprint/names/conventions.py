@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from . import Convention, Place, Placed, Spelled, numbered, with_endings
-from . import googlenet as names_googlenet
-from . import inception_v3 as names_inception_v3
-from . import inception_v4 as names_inception_v4
+from . import Convention, Place, Placed, Spelled, googlenet, inception_v3, inception_v4, numbered, with_endings
 
 OUTSIDE = Place()
 """Where the photo's own steps and the classifier stand: outside of stem and modules."""
@@ -29,9 +26,9 @@ def blueprint_names(places: Sequence[Placed]) -> Iterator[Spelled]:
 
 
 CONVENTIONS: dict[str, tuple[Convention, ...]] = {
-    "inception_v3": names_inception_v3.CONVENTIONS,
-    "inception_v4": names_inception_v4.CONVENTIONS,
-    "googlenet": names_googlenet.CONVENTIONS,
+    "inception_v3": inception_v3.CONVENTIONS,
+    "inception_v4": inception_v4.CONVENTIONS,
+    "googlenet": googlenet.CONVENTIONS,
     "module": (
         Convention(
             "blueprint",
@@ -43,7 +40,7 @@ CONVENTIONS: dict[str, tuple[Convention, ...]] = {
 }
 
 
-ASKED_FOR: dict[str, tuple[Convention, ...]] = {"inception_v3": names_inception_v3.ASKED_FOR}
+ASKED_FOR: dict[str, tuple[Convention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
 """Conventions that are taken only with their name before a colon: ``keras2.2:activation_12``."""
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...blueprint.address import Tensor, stages
+from ...blueprint.parts import parts
 from ...blueprint.sites import PHOTO_KINDS, Site, sites
-from ...diagram.sheet import parts
 from ...engine.engines import Engine
 from ...engine.plan import Key, Plan, output, plan
 from ...network import Network

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...blueprint.address import Tensor, parse_all, resolve_one
 from ...blueprint.sites import PHOTO_KINDS, sites
+from ...engine.onnxruntime import Runner
 from ...engine.plan import NETWORK_INPUT, Key, key_of, output, plan
-from ...engine.runner import Runner
 from ...errors import AddressError
 from ...memory import give_back
 from ...network import Network, is_photo_step

@@ -11,8 +11,8 @@ import pytest
 
 from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.engine.onnxruntime import OPEN_SESSIONS, Runner
 from godeeper.engine.plan import NETWORK_INPUT, key_of
-from godeeper.engine.runner import OPEN_SESSIONS, Runner
 from godeeper.web.compute.forward import Look, segments
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from godeeper.engine.onnxruntime import Runner
 from godeeper.engine.plan import Plan
-from godeeper.engine.runner import Runner
 from godeeper.errors import AddressError, UnknownAddress
 from godeeper.network import Network
 from godeeper.photos.decode import decode

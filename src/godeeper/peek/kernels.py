@@ -1,0 +1,71 @@
+"""The kernels of a convolution that reads the photo itself, as colour pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ..blueprint.ops import Conv
+from ..blueprint.sites import PHOTO_KINDS, Site, sites
+from ..errors import AddressError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..blueprint.ops import Network
+    from ..weights.file import WeightsFile
+
+    Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of a convolution that reads the photo itself.
+
+    ``values``: (C, height, width, 3) float32, what the input's red, green and blue are multiplied with, the scale of
+    batch normalisation included.
+    """
+
+    values: Floats = field(repr=False)
+
+    def limit(self, number: int) -> float:
+        """The greatest magnitude in one kernel."""
+        return float(np.abs(self.values[number]).max())
+
+    def picture(self, number: int, zoom: int = 1) -> Image.Image:
+        """One kernel in colour: mid grey is zero, each channel reaches ``limit`` at its ends."""
+        limit = self.limit(number) or 1.0
+        levels = np.rint(127.5 + 127.5 * self.values[number] / limit).astype(np.uint8)
+        image = Image.fromarray(levels)
+        return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
+
+    def legend(self, number: int) -> str:
+        """One sentence that says what the colours mean."""
+        limit = self.limit(number)
+        return (
+            f"weights of the input's red, green and blue, batch normalisation's scale included: "
+            f"mid grey is 0, each colour from {-limit:.3g} (none of it) to {limit:.3g} (all of it), this kernel's greatest"
+        )
+
+
+def has_kernels(network: Network, site: Site) -> bool:
+    """Whether the kernels of ``site`` have colours: a convolution of the photo itself."""
+    return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].kind in PHOTO_KINDS
+
+
+def kernels(weights: WeightsFile, site: Site) -> Kernels:
+    """The kernels of a convolution of the photo itself.
+
+    Raises:
+        AddressError: ``site`` reads something else than red, green and blue.
+    """
+    if not has_kernels(weights.network, site):
+        raise AddressError(
+            f"the kernels of {site.address} have no colours: expected a convolution of the photo itself, such as 'conv'"
+        )
+    with weights.numbers() as numbers:
+        kernel = numbers.kernel(site) * numbers.batchnorm(site).scale[:, None, None, None]  # (C, 3, height, width)
+    return Kernels(np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), np.float32))

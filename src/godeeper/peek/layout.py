@@ -1,0 +1,139 @@
+"""Text, colour bars and images laid out on one sheet: what every framed picture is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .colour import table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+
+PAPER = (24, 25, 28)
+
+
+INK = (236, 236, 232)
+
+
+FAINT = (150, 152, 158)
+
+
+MARGIN = 20
+
+
+SMALL, LARGE = 13, 20
+
+
+LINE = 20
+
+
+BAR = (220, 11)
+
+
+GAP = 10
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text, which may be wrapped."""
+
+    text: str
+    size: int
+    ink: tuple[int, int, int]
+
+
+class Column:
+    """Text and colour bars under each other, drawn once the height is known."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.height = 0
+        self.marks: list[tuple[int, int, Line | Image.Image]] = []  # left, top, what
+
+    def lines(self, lines: list[Line]) -> Column:
+        for line in lines:
+            for text in wrap(line, self.width):
+                self.marks.append((0, self.height, replace(line, text=text)))
+                self.height += LINE if line.size == SMALL else LINE + 10
+        return self
+
+    def bar(self, low: str, high: str, colour: str) -> Column:
+        """The colour bar between the values at its ends."""
+        ramp = table(colour)[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
+        strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
+        start = round(font(SMALL).getlength(low)) + GAP
+        self.marks += [
+            (0, self.height, Line(low, SMALL, INK)),
+            (start, self.height + 3, strip),
+            (start + BAR[0] + GAP, self.height, Line(high, SMALL, INK)),
+        ]
+        self.height += LINE + 4
+        return self
+
+    def image(self) -> Image.Image:
+        """Everything drawn."""
+        image = Image.new("RGB", (self.width, max(self.height, 1)), PAPER)
+        pen = ImageDraw.Draw(image)
+        for left, top, mark in self.marks:
+            if isinstance(mark, Line):
+                pen.text((left, top), mark.text, mark.ink, font(mark.size))
+            else:
+                image.paste(mark, (left, top))
+        return image
+
+
+def wrap(line: Line, width: int) -> list[str]:
+    """The text in pieces that fit ``width`` pixels, broken at spaces."""
+    if font(line.size).getlength(line.text) <= width:
+        return [line.text]
+    pieces = [""]
+    for word in line.text.split(" "):
+        longer = f"{pieces[-1]} {word}" if pieces[-1] else word
+        if pieces[-1] and font(line.size).getlength(longer) > width:
+            pieces.append(word)
+        else:
+            pieces[-1] = longer
+    return pieces
+
+
+@lru_cache(maxsize=4)
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font."""
+    return ImageFont.load_default(size)
+
+
+PANEL_GAP = 20
+
+
+def beside(images: list[Image.Image], width: int) -> Image.Image:
+    """Images side by side, in as many rows as they need."""
+    places = []
+    left = top = tallest = 0
+    for image in images:
+        if left and left + image.width > width:
+            left, top, tallest = 0, top + tallest + PANEL_GAP, 0
+        places.append((left, top))
+        left, tallest = left + image.width + PANEL_GAP, max(tallest, image.height)
+    sheet = Image.new("RGB", (width, top + tallest), PAPER)
+    for image, place in zip(images, places, strict=True):
+        sheet.paste(image, place)
+    return sheet
+
+
+def stack(images: list[Image.Image], margin: int = MARGIN, gap: int = MARGIN // 2) -> Image.Image:
+    """Images under each other."""
+    width, height = max(image.width for image in images), sum(image.height for image in images)
+    sheet = Image.new("RGB", (width + 2 * margin, height + 2 * margin + gap * (len(images) - 1)), PAPER)
+    top = margin
+    for image in images:
+        sheet.paste(image, (margin, top))
+        top += image.height + gap
+    return sheet

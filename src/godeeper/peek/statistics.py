@@ -1,0 +1,74 @@
+"""Statistics of single filters on one photo, and the orders to show filters in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UnknownName
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+
+STRENGTH = "the filter's greatest value in this photo"
+
+
+SELECTIVITY = (
+    "sparseness over the photo's places, after Vinje and Gallant (Science 287, 2000): "
+    "0 where a filter says the same everywhere, 1 where it answers in one cell alone"
+)
+"""What the statistics are, for whoever shows them."""
+
+
+def strengths(activations: Floats) -> Floats:
+    """(C,) float32: each filter's greatest value; ``activations`` are (C, H, W)."""
+    greatest: Floats = activations.max(axis=(1, 2))
+    return greatest
+
+
+def selectivities(activations: Floats) -> NDArray[np.float64]:
+    """How few of the photo's places each filter answers to.
+
+    Lifetime sparseness, (1 - a) / (1 - 1 / n) with a = mean(r)² / mean(r²) over n responses, the one of Vinje and
+    Gallant, Science 287 (2000), who scaled that of Rolls and Tovee, J. Neurophysiol. 73 (1995).  Theirs was over
+    stimuli; here it is over the n = H · W places of one photo.
+
+    Args:
+        activations: (C, H, W), rectified: it is not defined for values below zero.
+
+    Returns:
+        (C,) float64 from 0 (the same everywhere) to 1 (one cell alone); NaN for a filter that is zero everywhere,
+        and for all where there is a single cell or a value below zero.
+
+    >>> selectivities(np.array([[[0, 0], [0, 3]], [[2, 2], [2, 2]], [[0, 0], [0, 0]]], np.float32)).tolist()
+    [1.0, 0.0, nan]
+    """
+    cells = activations.reshape(len(activations), -1).astype(np.float64)
+    count = cells.shape[1]
+    if count < 2 or cells.min() < 0:
+        return np.full(len(cells), np.nan)
+    squares = np.square(cells).mean(axis=1)
+    evenness = np.divide(np.square(cells.mean(axis=1)), squares, out=np.full(len(cells), np.nan), where=squares > 0)
+    found: NDArray[np.float64] = np.clip((1 - evenness) / (1 - 1 / count), 0, 1)
+    return found
+
+
+ORDERS: dict[str, Callable[[Floats], NDArray[Any]]] = {
+    "number": lambda activations: np.zeros(len(activations)),
+    "strength": strengths,
+    "selectivity": selectivities,
+}
+"""What filters can be sorted by, the greatest first; what is NaN comes last, and equals stay in order."""
+
+
+def order(activations: Floats, by: str = "number") -> list[int]:
+    """The filters of (C, H, W), as positions, sorted by one of ``ORDERS``; raises ``UnknownName``."""
+    if by not in ORDERS:
+        raise UnknownName("order", by, ORDERS)
+    found: list[int] = np.argsort(-ORDERS[by](activations), kind="stable").tolist()
+    return found

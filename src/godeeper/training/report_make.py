@@ -1,0 +1,157 @@
+"""Collects everything there is to say of a training into its report."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+
+from ..errors import PhotoError
+from ..network import Network
+from ..photos.decode import decode
+from ..photos.doctor.checkup import Checkup
+from ..version import __version__
+from .background_bias import remarks, telling_backgrounds
+from .dataset import Data
+from .head import KEPT
+from .label_errors import held_out_probabilities
+from .learning_curve import count_right, forecast, learning_curve
+from .metrics import suspected_mislabels, worth
+from .report import Report, Suspicion, Twins
+from .split import TEST_SET, few
+from .train import Trained
+
+
+def make_report(data: Data, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
+    """Everything there is to say of the training."""
+    rows, head, selection = trained.trained, trained.head, trained.selection
+    each_counts = worth(data.groups[rows], cross_validated=True)
+    curve = learning_curve(
+        data.remember_array(
+            f"learning {selection}",
+            rows,
+            lambda: count_right(
+                data.coordinates(rows, selection), data.labels[rows], data.groups[rows], selection.strength, data.seed
+            ),
+        ),
+        each_counts,
+    )
+    return Report(
+        classifier=data.checkup.folder.resolve().stem
+        if data.checkup.folder.is_file()
+        else data.checkup.folder.resolve().name,
+        classes=data.checkup.classes,
+        paths=tuple(data.verdicts[row].entry.name for row in trained.tested.tolist()),
+        truth=data.labels[trained.tested],
+        logits=trained.logits,
+        calibrated=trained.calibrated,
+        groups=data.groups[trained.tested],
+        tested_by=trained.held_out.by,
+        why_tested_so=trained.held_out.why,
+        cross_validation=curve[-1].accuracy if curve and trained.held_out.by == TEST_SET else None,
+        majority=int(np.bincount(data.labels[rows]).argmax()),
+        selection=selection,
+        temperature=head.temperature,
+        threshold=head.threshold,
+        unknown=trained.unknown,
+        kept=KEPT,
+        verdicts=data.checkup.verdicts,
+        unusable=len(data.checkup.unusable),
+        leaks=tuple(one.entry.name for one in data.checkup.leaks),
+        places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
+        sets=trained.held_out.counts,
+        curve=curve,
+        forecast=forecast(curve, 2 * len(rows), data.seed, each_counts),
+        suspects=suspicions(data, trained),
+        twins=twins(data.checkup),
+        notes=(*data.checkup.notes, *few(data.checkup), *background_remarks(data)),
+        seconds=seconds,
+        memory_mib=peak_memory(),
+        provenance=provenance(data, network),
+    )
+
+
+def background_remarks(data: Data) -> tuple[str, ...]:
+    """A remark on the classes that may be known by their backgrounds alone."""
+    edges = np.frombuffer(b"".join(verdict.edges for verdict in data.verdicts), np.float32).reshape(
+        len(data.labels), -1
+    )
+    return remarks(telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed))
+
+
+def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
+    """Photos that heads which have not seen them would file elsewhere, the surest first."""
+    every, selection = np.arange(len(data.labels)), trained.selection
+    likely = data.remember_array(
+        f"held out {selection}",
+        every,
+        lambda: held_out_probabilities(
+            data.coordinates(every, selection), data.labels, data.groups, selection.strength, data.seed
+        ),
+    )
+    found = suspected_mislabels(likely, data.labels)
+    classes = data.checkup.classes
+    return tuple(
+        Suspicion(data.verdicts[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
+        for each in found
+    )
+
+
+def twins(checkup: Checkup) -> tuple[Twins, ...]:
+    """Pairs of photos that look alike and are filed under different classes."""
+    found = []
+    for group in checkup.alike:
+        first = group[0]
+        for other in group[1:]:
+            if other.entry.label != first.entry.label:
+                paths = first.entry.name, other.entry.name
+                found.append(Twins(paths, (first.entry.label, other.entry.label)))
+    return tuple(found)
+
+
+def provenance(data: Data, network: Network) -> dict[str, str]:
+    """What one needs to do the same again."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "pillow", "scikit-learn"))
+    return {
+        "godeeper": __version__,
+        "libraries": libraries,
+        "python": sys.version.partition(" ")[0],
+        "engine": str(network.runner.identity(pooled=True)),
+        "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
+        "preprocessing": network.preprocess.summary,
+        "seed": str(data.seed),
+        "folder": str(data.checkup.folder.resolve()),
+    }
+
+
+def peak_memory() -> float | None:
+    """The most memory this process has held, in MiB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(most / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
+    """Small JPEGs of photos, for the report's page; a photo that is gone meanwhile has none."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = thumbnail(path, side)
+        except (OSError, ValueError, PhotoError):
+            continue
+    return found
+
+
+def thumbnail(path: str, side: int) -> bytes:
+    """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
+    small = decode(path, least_side=2 * side).image.copy()
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
