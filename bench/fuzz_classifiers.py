@@ -3,7 +3,7 @@
     python bench/fuzz_classifiers.py [--cases N] [--first SEED]
 
 Prints every file that does neither, by its number, and the memory that this took; exit code 1 if there is one.
-The files are those of ``tests/unit/training/mangled.py``.
+The files are those of ``tests/unit/classifier/mangled.py``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
-from godeeper.training import classifier as module
-from godeeper.training.report_make import peak_memory
+from godeeper.classifier import classifier as module
+from godeeper.report.make import peak_memory
 from godeeper.weights.registry import find
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    mangled = import_module("tests.unit.training.mangled")
+    mangled = import_module("tests.unit.classifier.mangled")
     warnings.filterwarnings("ignore", "Duplicate name")
     payload, before, started = mangled.whole(), peak_memory(), time.perf_counter()
     failed = 0

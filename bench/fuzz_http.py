@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from godeeper.training.report_make import peak_memory
+from godeeper.report.make import peak_memory
 from godeeper.web.compute.scheduler import Laboratory
 
 ROOT = Path(__file__).parents[1]

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
-from godeeper.training.report_make import peak_memory
+from godeeper.report.make import peak_memory
 
 ROOT = Path(__file__).parents[1]
 

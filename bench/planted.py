@@ -32,9 +32,9 @@ from PIL import Image
 import datasets
 import godeeper
 import retrain_py
+from godeeper.classifier.classifier import Classifier
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor.checkup import examine
-from godeeper.training.classifier import Classifier
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import join, make_bases, select

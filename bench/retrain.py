@@ -32,7 +32,7 @@ PART = 4  # one of so many photos, for the features alone
 UP_TO_A_MEGAPIXEL = "photos"
 CHEAP = "conv"  # a graph of one convolution: all else is what a run costs beside the network
 IMPORTS = (
-    "import godeeper.cli.retrain, godeeper.training.train, godeeper.training.report_page, onnxruntime, threadpoolctl, "
+    "import godeeper.cli.retrain, godeeper.training.train, godeeper.report.page, onnxruntime, threadpoolctl, "
     "sklearn.linear_model, safetensors.numpy, sqlite3, PIL.JpegImagePlugin"
 )
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .classifier.classifier import Classifier
+    from .classifier.estimators import PhotoClassifier, PhotoFeatures
     from .errors import GodeeperError
     from .explain.evidence import Evidence, evidence
     from .network import Network, load
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from .photos.decode import Photo, decode
     from .photos.preprocess import Preprocess
     from .retraining import retrain
-    from .training.classifier import Classifier
-    from .training.estimators import PhotoClassifier, PhotoFeatures
 
 __all__ = [
     "Classifier",
@@ -44,13 +44,13 @@ __all__ = [
 
 HOMES = {
     "GodeeperError": "errors",
-    "Classifier": "training.classifier",
+    "Classifier": "classifier.classifier",
     "Evidence": "explain.evidence",
     "Network": "network",
     "Peek": "peek.peek",
     "Photo": "photos.decode",
-    "PhotoClassifier": "training.estimators",
-    "PhotoFeatures": "training.estimators",
+    "PhotoClassifier": "classifier.estimators",
+    "PhotoFeatures": "classifier.estimators",
     "Preprocess": "photos.preprocess",
     "decode": "photos.decode",
     "evidence": "explain.evidence",

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from . import arguments
+from .classifier.classifier import Classifier
 from .features.extract import Audience, tabulate
 from .features.store import FeatureStore
 from .memory import give_back
 from .network import Network, load
 from .photos.doctor.checkup import examine
 from .photos.sources.source import Source, open_source
-from .training.classifier import Classifier
+from .report.make import make_report
 from .training.dataset import Data, require_classes
 from .training.int8_check import settle
-from .training.report_make import make_report
 from .training.split import hold_out
 from .training.train import MODULES, train
 

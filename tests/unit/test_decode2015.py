@@ -16,12 +16,12 @@ from tests.unit.cli.conftest import Run, run
 from tests.unit.web.conftest import Served, serving
 
 import godeeper
+from godeeper.classifier.classifier import Classifier
 from godeeper.features.extract import extract
 from godeeper.features.store import FeatureStore
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor.fingerprint import pixel_hash
-from godeeper.training.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import laboratory_of
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 import godeeper
+from godeeper.classifier.classifier import pooled
 from godeeper.features.store import FeatureStore
 from godeeper.photos.decode import decode
-from godeeper.training.classifier import pooled
 
 ADDRESS = "mixed/join"
 PATIENCE = 30  # seconds until a child counts as hanging

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 from threadpoolctl import threadpool_info
 
 from godeeper.parallel import each, on_one_thread

@@ -14,7 +14,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 import godeeper
 from godeeper.engine.engines import ENGINES

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 PROGRAM = """
 import sys

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..classifier.refusal import written
 from ..errors import OptionError, PhotoError
 from ..escaping import csv_cell
-from ..training.refusal import written
 from .common import add_command, add_engine, print_table, records_code
 from .terminal import complain, print_json, read_input, say, write
 
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str]) -> int:
     """Every photo by a classifier of one's own."""
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
     classifier = Classifier.load(path, engine=options.engine)
     records = judged(classifier, places, exact=options.exact)
@@ -83,9 +83,9 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
 
 def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
     """A record of each photo, and one of each folder without any, in the order given."""
+    from ..classifier.classifier import Judgement
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
-    from ..training.classifier import Judgement
 
     waiting: list[Any] = []
     barren: dict[str, dict[str, Any]] = {}

@@ -8,20 +8,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..classifier.refusal import why_refused, written
 from ..errors import OptionError, PhotoError
-from ..training.refusal import why_refused, written
 from .common import add_command, add_force, records_code
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..classifier.classifier import Classifier
     from ..explain.evidence import Evidence
     from ..explain.nearest import Album
     from ..explain.picture import Question
     from ..outputs import Outputs
     from ..photos.decode import Photo
-    from ..training.classifier import Classifier
     from .common import Verbs
 
     Source = str | Path | Photo
@@ -74,8 +74,8 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..classifier.classifier import Classifier
     from ..outputs import Outputs
-    from ..training.classifier import Classifier
 
     if options.top < 1:
         raise OptionError(f"--top {options.top}: expected at least 1 filter")

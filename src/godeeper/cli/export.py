@@ -43,10 +43,10 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..classifier.classifier import Classifier
     from ..export.targets import export
     from ..export.whereabouts import find_photos
     from ..photos.sources.find_photos import photos_in
-    from ..training.classifier import Classifier
 
     classifier = Classifier.load(options.classifier, engine=options.engine)
     photos: Sequence[str | Path] = (

@@ -13,7 +13,7 @@ from .common import add_command, add_engine, add_force, exit_code
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
-    from ..training.report import Report
+    from ..report.report import Report
     from .common import Verbs
 
 EXAMPLE = """\
@@ -66,12 +66,12 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..classifier.file import packed
     from ..outputs import Outputs
     from ..photos.sources.source import open_source
+    from ..report.make import thumbnails
+    from ..report.report import encoded
     from ..retraining import retrain
-    from ..training.classifier_file import packed
-    from ..training.report import encoded
-    from ..training.report_make import thumbnails
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
@@ -165,6 +165,6 @@ def refusals(report: Report) -> Iterator[str]:
         rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
         yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count} classes, each left out of training)"
     else:
-        from ..training.report import why_unmeasured
+        from ..report.report import why_unmeasured
 
         yield f"unknown classes: not measured, {why_unmeasured(len(report.classes))}"

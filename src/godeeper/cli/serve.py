@@ -12,7 +12,7 @@ from .common import add_command
 from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
     from ..web.compute.scheduler import Laboratory
     from ..web.http.guard import Rules
     from .common import Verbs
@@ -118,8 +118,8 @@ def on_port(rules: Rules, host: str, port: int) -> Rules:
 
 def prepared(options: argparse.Namespace) -> tuple[Laboratory, Classifier | None]:
     """The laboratory, and the classifier if one is named."""
+    from ..classifier.classifier import Classifier
     from ..errors import OptionError
-    from ..training.classifier import Classifier
     from ..web.application import laboratory_of
 
     if options.classifier and options.weights:

@@ -14,7 +14,7 @@ from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
     from ..blueprint.address import Tensor
-    from ..explain.top_photos import TopPhotos
+    from ..filters.top_photos import TopPhotos
     from ..network import Network
     from ..photos.named import NamedPhoto
     from .common import Verbs
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
 
 def searched(options: argparse.Namespace, network: Network, tensor: Tensor, photos: list[str | NamedPhoto]) -> int:
     """Find the photos, write a picture for each filter and print what was found."""
-    from ..explain.top_photos import top_photos
-    from ..explain.top_picture import png
+    from ..filters.top_photos import top_photos
+    from ..filters.top_picture import png
     from ..outputs import Outputs
     from .progress import counter
 

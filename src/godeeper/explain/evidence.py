@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..blueprint.ops import Network
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]

@@ -24,8 +24,8 @@ from ..photos.sources.source import open_source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..classifier.classifier import Classifier
     from ..photos.doctor.checkup import Verdict
-    from ..training.classifier import Classifier
     from .evidence import Evidence
 
     Progress = Callable[[str, int, int], None]

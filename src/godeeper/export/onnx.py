@@ -25,7 +25,7 @@ from .parity import Export, Predict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 PHOTO, PROBABILITIES = "photo", "probabilities"
 FLAT = ("reshape", "dense", "softmax")  # sites without a grid

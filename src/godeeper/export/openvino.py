@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 PRECISION = "INFERENCE_PRECISION_HINT"  # some processors would compute in 16 bits if not told
 

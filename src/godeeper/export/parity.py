@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..classifier.file import packed
 from ..errors import OptionError, ParityError, PhotoError
 from ..photos.decode import Photo, decode
-from ..training.classifier_file import packed
 from ..version import __version__
 
 if TYPE_CHECKING:
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """What an export says of a photo: its pixels (H, W, 3) uint8 -> (classes,) probabilities."""

@@ -15,7 +15,7 @@ from ..version import __version__
 from .parity import Certificate, Export, Progress, certify
 
 if TYPE_CHECKING:
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Kind -> what runs it: in 8 bits engines differ, so that the classifier is computed by the same one."""

@@ -30,7 +30,7 @@ from .torch_photo import TorchPhoto
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 LONGEST = 65535  # pixels of a side; JPEG's own limit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
     from .http.guard import Guard
 
 
@@ -42,7 +42,7 @@ def app(
     >>> from starlette.routing import Mount
     >>> site = Starlette(routes=[Mount("/look", godeeper.web.app())])
     """
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
     from .application import laboratory_of, make_app
     from .http.guard import Rules
     from .http.hosts import Place, allowed_place, frame_ancestor

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Scope
 
-    from ..training.classifier import Classifier
+    from ..classifier.classifier import Classifier
 
 STATIC = Path(__file__).parent / "static"
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ..classifier.refusal import written
 from ..diagram.sheet import spoken
 from ..escaping import escaped
 from ..natural_order import natural_order
@@ -22,7 +23,6 @@ from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..peek.statistics import SELECTIVITY, STRENGTH
-from ..training.refusal import written
 from ..version import __version__
 from .chart import Chart
 from .http.root import at

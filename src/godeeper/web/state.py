@@ -21,8 +21,8 @@ from .pages import Site
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from ..classifier.classifier import Classifier
     from ..peek.peek import Peek
-    from ..training.classifier import Classifier
     from .compute.photo_store import Kept
 
     Handler = Callable[[Request], Awaitable[Response]]

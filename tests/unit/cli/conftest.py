@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 from godeeper.cli.main import main
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.training.handmade import CLASSES, classifier
+from tests.unit.classifier.handmade import CLASSES, classifier
 
-from godeeper.training.refusal import NOTHING
+from godeeper.classifier.refusal import NOTHING
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import ADDRESSES, CLASSES, classifier
+from tests.unit.classifier.handmade import ADDRESSES, CLASSES, classifier
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run

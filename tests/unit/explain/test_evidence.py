@@ -11,14 +11,14 @@ import pytest
 from examples.collage import both as collage
 from examples.collage import write_crops
 from PIL import Image
-from tests.unit.training.handmade import CLASSES, classifier
+from tests.unit.classifier.handmade import CLASSES, classifier
 
+from godeeper.classifier.classifier import Classifier
 from godeeper.errors import OptionError, PhotoError, UnknownName
 from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations, shares
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.retraining import retrain
-from godeeper.training.classifier import Classifier
 
 ADDRESSES = ("mixed/join", "mixed_8/join")
 SIZES = [(451, 300), (1, 1), (7, 3), (1200, 40)]

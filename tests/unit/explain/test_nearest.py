@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
+from godeeper.classifier.classifier import Classifier, pooled
 from godeeper.errors import OptionError
 from godeeper.explain.evidence import evidence
 from godeeper.explain.nearest import Album, read_album
 from godeeper.photos.decode import decode
-from godeeper.training.classifier import Classifier, pooled
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 from godeeper.explain.evidence import Evidence, evidence
 from godeeper.explain.picture import (

@@ -11,8 +11,9 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import CLASSES, classifier, familiarity
+from tests.unit.classifier.handmade import CLASSES, classifier, familiarity
 
+from godeeper.classifier.classifier import Classifier
 from godeeper.cli.main import main
 from godeeper.errors import MissingExtra, OptionError, ParityError, PhotoError, UnknownName
 from godeeper.export import onnx, parity
@@ -21,7 +22,6 @@ from godeeper.export.targets import export
 from godeeper.network import load
 from godeeper.photos.decode import decode
 from godeeper.photos.preprocess import Preprocess
-from godeeper.training.classifier import Classifier
 
 
 @pytest.fixture(scope="module")

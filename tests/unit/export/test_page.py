@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 from godeeper.cli.main import main
 

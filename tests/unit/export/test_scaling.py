@@ -11,13 +11,13 @@ import numpy as np
 import onnxruntime
 import pytest
 from safetensors.numpy import save_file
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
+from godeeper.classifier.classifier import Classifier
 from godeeper.cli.main import main
 from godeeper.export.targets import export
 from godeeper.network import load
 from godeeper.photos.decode import decode
-from godeeper.training.classifier import Classifier
 from godeeper.web.application import laboratory_of
 from godeeper.weights.file import WeightsFile
 from godeeper.weights.registry import find

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from godeeper.report.report import Report, Suspicion, Twins
 from godeeper.training.head import KEPT, fit, nested_logits
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.learning_curve import count_right, forecast, learning_curve
 from godeeper.training.metrics import suspected_mislabels
-from godeeper.training.report import Report, Suspicion, Twins
 from godeeper.training.selection import join, make_bases
 from godeeper.training.unknown_classes import Unknown
 

@@ -14,7 +14,7 @@ from PIL import Image
 import godeeper
 from godeeper.errors import OptionError
 from godeeper.photos.sources.source import open_source
-from godeeper.training.report_make import thumbnails
+from godeeper.report.make import thumbnails
 
 FEATURES = "conv"
 COLOURS = {"red": (200, 50, 50), "blue": (50, 50, 200)}

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import classifier
+from tests.unit.classifier.handmade import classifier
 
 import godeeper
+from godeeper.classifier.classifier import Classifier
+from godeeper.classifier.file import packed
 from godeeper.cli.main import main
 from godeeper.engine.quantization import shipped
 from godeeper.errors import ClassifierError, GodeeperError, OptionError, UnknownName
@@ -23,8 +25,6 @@ from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor.checkup import examine
 from godeeper.photos.sources.folder import read_folder
 from godeeper.training import int8_check as precision
-from godeeper.training.classifier import Classifier
-from godeeper.training.classifier_file import packed
 from godeeper.training.int8_check import Comparison, cosines, draw, photo_files, weigh
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def test_peek_says_who_computed(chelsea: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_a_file_from_before_there_was_int8(tmp_path: Path) -> None:
     """No precision in the description means fp32."""
-    from tests.unit.training.test_classifier_file import edited
+    from tests.unit.classifier.test_file import edited
 
     (tmp_path / "x.godeeper").write_bytes(edited(classifier(), calibration=None))
     assert Classifier.load(tmp_path / "x.godeeper").precision == "fp32"

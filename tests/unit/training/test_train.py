@@ -21,7 +21,7 @@ import godeeper
 from godeeper.errors import GodeeperError
 from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor.checkup import examine
-from godeeper.training.report_make import thumbnails
+from godeeper.report.make import thumbnails
 from godeeper.training.split import assign
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.unit.web.client import Client
 
-from godeeper.training.classifier import Classifier
+from godeeper.classifier.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
 from godeeper.web.compute.scheduler import Laboratory

@@ -21,7 +21,7 @@ from godeeper.web.routes import ROWS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from godeeper.training.classifier import Classifier
+    from godeeper.classifier.classifier import Classifier
     from godeeper.web.compute.scheduler import Laboratory
 
 TOKEN = "a-token-of-the-fuzzer"  # noqa: S105 (of these tests)

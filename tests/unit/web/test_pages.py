@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.web.conftest import handmade, serving
 
-from godeeper.training.refusal import NOTHING
+from godeeper.classifier.refusal import NOTHING
 from godeeper.web.compute.scheduler import Laboratory
 
 if TYPE_CHECKING:

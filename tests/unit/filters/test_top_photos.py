@@ -14,8 +14,8 @@ from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.errors import OptionError
-from godeeper.explain.top_photos import Search, top_photos
-from godeeper.explain.top_picture import CUT, FRAME, draw, framed, png, within
+from godeeper.filters.top_photos import Search, top_photos
+from godeeper.filters.top_picture import CUT, FRAME, draw, framed, png, within
 from godeeper.network import Network
 from godeeper.peek.geometry import Box
 from godeeper.photos.sources.find_photos import photos_in

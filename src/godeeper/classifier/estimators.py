@@ -28,10 +28,10 @@ from ..files import read_regular
 from ..network import Network, load
 from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
+from ..training.head import Selection, fit, select
+from ..training.train import MODULES
 from ..version import __version__
 from .classifier import Classifier, listed
-from .head import Selection, fit, select
-from .train import MODULES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

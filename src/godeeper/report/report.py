@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..escaping import json_text
-from . import metrics
-from .learning_curve import CurvePoint, Forecast
-from .selection import Selection
-from .split import TEST_SET
-from .unknown_classes import FEWEST, Unknown
+from ..training import metrics
+from ..training.learning_curve import CurvePoint, Forecast
+from ..training.selection import Selection
+from ..training.split import TEST_SET
+from ..training.unknown_classes import FEWEST, Unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -307,7 +307,7 @@ class Report:
 
     def html(self, thumbnails: Thumbnails | None = None) -> str:
         """The report as one page that needs nothing else; ``thumbnails`` gives the small pictures in it."""
-        from .report_page import page
+        from .page import page
 
         return page(self, None if thumbnails is None else self.located(thumbnails))
 

@@ -29,9 +29,9 @@ from ..network import Network
 from ..parallel import on_one_thread
 from ..photos.decode import Photo, decode
 from ..photos.preprocess import Preprocess
+from ..training.head import Head
 from ..weights.file import WeightsFile
 from ..weights.registry import find
-from .head import Head
 from .refusal import why_refused
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class Classifier:
 
     def save(self, path: str | Path) -> None:
         """Write a ``.godeeper`` file; raises ``OutputError``."""
-        from .classifier_file import write
+        from .file import write
 
         write(self, Path(path))
 
@@ -244,7 +244,7 @@ class Classifier:
         Raises:
             ClassifierError: it is damaged, of another version, or its weights are not those installed.
         """
-        from .classifier_file import one_line, read
+        from .file import one_line, read
 
         classifier = replace(read(Path(path)), engine=engine)
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from godeeper.training.classifier import Judgement
-from godeeper.training.refusal import NOTHING, why_refused, written
+from godeeper.classifier.classifier import Judgement
+from godeeper.classifier.refusal import NOTHING, why_refused, written
 
 
 @pytest.mark.parametrize("name", [NOTHING, "None of these ", " NONE  of\tthese", "none\u00a0of these"])

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.training import mangled
-from tests.unit.training.handmade import classifier, familiarity
+from tests.unit.classifier import mangled
+from tests.unit.classifier.handmade import classifier, familiarity
 
+from godeeper.classifier import classifier as module
+from godeeper.classifier.check import NUMBERS
+from godeeper.classifier.classifier import Classifier
+from godeeper.classifier.file import DESCRIPTION, HEAD, packed
+from godeeper.classifier.kept_report import KeptReport
 from godeeper.errors import ClassifierError, OutputError
-from godeeper.training import classifier as module
-from godeeper.training.classifier import Classifier
-from godeeper.training.classifier_check import NUMBERS
-from godeeper.training.classifier_file import DESCRIPTION, HEAD, packed
-from godeeper.training.report_record import KeptReport
 from godeeper.weights.registry import find
 
 REPORT: dict[str, Any] = {"test_photos": ["photos/кошки/1.jpg"], "accuracy": 0.9}

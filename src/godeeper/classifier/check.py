@@ -17,7 +17,7 @@ from ..errors import LONGEST_QUOTE, ClassifierError, quoted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .head import Head
+    from ..training.head import Head
 
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
 DIRECTIONS = "directions"  # of the familiarity, where there is one

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from godeeper.classifier.classifier import Classifier
 from godeeper.network import load
-from godeeper.training.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.training.ood import Familiarity
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..escaping import escaped_html as escape
 from ..natural_order import natural_key
+from ..training.metrics import Share
 from ..version import GENERATOR
-from .metrics import Share
+from .charts import learning_chart, modules_chart, reliability_chart
+from .photos import Gallery, matrix, shown_paths, suspects, twins
 from .report import Report, Thumbnails, why_unmeasured
-from .report_charts import learning_chart, modules_chart, reliability_chart
-from .report_photos import Gallery, matrix, shown_paths, suspects, twins
-from .report_style import style_sheet
+from .style import style_sheet
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

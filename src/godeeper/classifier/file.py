@@ -23,8 +23,10 @@ from ..errors import ClassifierError, GodeeperError, quoted
 from ..escaping import json_text
 from ..files import open_regular, write_atomically
 from ..photos.preprocess import Preprocess
+from ..training.head import Head
+from ..training.ood import Familiarity
 from ..version import __version__
-from .classifier_check import (
+from .check import (
     DIRECTIONS,
     LARGEST_REACH,
     NUMBERS,
@@ -39,8 +41,6 @@ from .classifier_check import (
     share,
     whole,
 )
-from .head import Head
-from .ood import Familiarity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,7 +201,7 @@ def made(
 ) -> Classifier:
     """The classifier that the members of a file describe."""
     from .classifier import Classifier
-    from .report_record import KeptReport
+    from .kept_report import KeptReport
 
     head = Head(
         addresses=names(description["addresses"], "addresses"),

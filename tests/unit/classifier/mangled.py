@@ -16,11 +16,11 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from tests.unit.training.handmade import classifier, familiarity
+from tests.unit.classifier.handmade import classifier, familiarity
 
+from godeeper.classifier.classifier import Classifier
+from godeeper.classifier.file import DESCRIPTION, HEAD, REPORT, packed
 from godeeper.errors import ClassifierError, GodeeperError
-from godeeper.training.classifier import Classifier
-from godeeper.training.classifier_file import DESCRIPTION, HEAD, REPORT, packed
 
 ADDRESS = ("mixed/tower_2/conv",)
 RECORD: dict[str, Any] = {

@@ -13,16 +13,16 @@ from ..errors import PhotoError
 from ..network import Network
 from ..photos.decode import decode
 from ..photos.doctor.checkup import Checkup
+from ..training.background_bias import remarks, telling_backgrounds
+from ..training.dataset import Data
+from ..training.head import KEPT
+from ..training.label_errors import held_out_probabilities
+from ..training.learning_curve import count_right, forecast, learning_curve
+from ..training.metrics import suspected_mislabels, worth
+from ..training.split import TEST_SET, few
+from ..training.train import Trained
 from ..version import __version__
-from .background_bias import remarks, telling_backgrounds
-from .dataset import Data
-from .head import KEPT
-from .label_errors import held_out_probabilities
-from .learning_curve import count_right, forecast, learning_curve
-from .metrics import suspected_mislabels, worth
 from .report import Report, Suspicion, Twins
-from .split import TEST_SET, few
-from .train import Trained
 
 
 def make_report(data: Data, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:

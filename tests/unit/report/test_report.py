@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from godeeper.report.report import Report
 from godeeper.training.metrics import wilson
-from godeeper.training.report import Report
 
-from .examples import NAMES, make_report, make_thumbnails
+from ..training.examples import NAMES, make_report, make_thumbnails
 
 VOID = {"meta", "br", "image", "use", "path", "circle"}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.training.handmade import ADDRESSES, CLASSES, classifier
+from tests.unit.classifier.handmade import ADDRESSES, CLASSES, classifier
 
+from godeeper.classifier.classifier import Classifier, pooled
 from godeeper.errors import ClassifierError, OptionError, PhotoError
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.training.classifier import Classifier, pooled
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import isfinite
 
 from ..escaping import escaped_html as escape
-from .learning_curve import CurvePoint, Forecast
-from .metrics import Calibration
-from .selection import Selection
+from ..training.learning_curve import CurvePoint, Forecast
+from ..training.metrics import Calibration
+from ..training.selection import Selection
 
 WIDTH = 360
 ROW = 19

@@ -24,9 +24,9 @@ from sklearn.utils.validation import check_is_fitted
 
 import godeeper
 from godeeper import PhotoClassifier, PhotoFeatures
+from godeeper.classifier.classifier import Classifier
 from godeeper.errors import OptionError, PhotoError, UnknownAddress, UnknownName
 from godeeper.features.extract import Computer
-from godeeper.training.classifier import Classifier
 
 FIRST, SECOND = "mixed/tower_2/conv", "mixed/tower_1/conv_2"
 

@@ -1,0 +1,1 @@
+"""A trained classifier: what it predicts, the file it is kept in, and its scikit-learn estimators."""

@@ -1,0 +1,1 @@
+"""What a filter is: the photos that excite it most."""
