@@ -91,7 +91,7 @@ def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
     """ONNX Runtime with its CUDA provider, where that is installed; godeeper's own graph, fp32 and int8."""
     import onnxruntime
 
-    from godeeper.engine.graph_cache import Graphs
+    from godeeper.engine.graph_cache import GraphCache
     from godeeper.engine.quantization import shipped
 
     provider = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}[device]
@@ -100,7 +100,7 @@ def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
     steps = plan(network.blueprint, [key_of(network.tensors(END)[0])])
     found = []
     for precision, calibration in {"fp32": None, "int8": shipped(network.weights)}.items():
-        graph = Graphs(network.weights, calibration).graph(steps)
+        graph = GraphCache(network.weights, calibration).graph(steps)
         session = onnxruntime.InferenceSession(graph, providers=[provider])
         given = {session.get_inputs()[0].name: photos}
         found.append(Way(f"onnxruntime {precision}", partial(first_of, session, given)))

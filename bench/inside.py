@@ -22,7 +22,7 @@ from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.sites import sites
 from godeeper.engine.onnx_graph import build
-from godeeper.engine.onnxruntime import Runner, Session
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine, Session
 from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
 from godeeper.network import BLOG_TENSORS, Network
 from godeeper.peek.picture import View, png
@@ -65,7 +65,7 @@ def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
     """(32, 35, 35) float32 by godeeper's engine, the bundled numbers read as that release would."""
     blueprint = in_dialect(INCEPTION_V3, dialect)
     key = key_of(resolve_one(blueprint, ADDRESS))
-    with network.weights.numbers() as numbers:
+    with network.weights.parameters() as numbers:
         graph = build(plan(blueprint, [key]), numbers)
     session = Session(graph, [name(sites(blueprint), key)])
     values: np.ndarray = session.run(network_input(network))[0][0]
@@ -86,7 +86,7 @@ def compute(network: Network, rounds: int) -> list[dict[str, Any]]:
     """Seconds of a run of each cut graph and of the whole network, in turn; only the sessions' runs are timed."""
     feeds = network_input(network)
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in (*PEEKED, FULL)}
-    runner = Runner(network.weights)
+    runner = OnnxRuntimeEngine(network.weights)
     sessions = {address: runner.session(plan(network.blueprint, [key])) for address, key in keys.items()}
     seconds = in_turn({address: run_of(session, feeds) for address, session in sessions.items()}, rounds)
     full = seconds.pop(FULL)

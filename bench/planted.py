@@ -37,7 +37,7 @@ from godeeper.photos.decode import decode
 from godeeper.photos.doctor.checkup import examine
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.metrics import suspected_mislabels
-from godeeper.training.selection import join, make_bases, select
+from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.split import assign
 from near_duplicates import CHANGES
 from places import RESULTS, RETRAIN_CACHE
@@ -227,7 +227,7 @@ def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
     for seed in range(seeds):
         labels, rows = swapped(photos.labels, FAULTY, seed)
         selection = select(photos.features, labels, photos.groups, seed)
-        coordinates = join(make_bases(photos.features, selection.chosen, seed))
+        coordinates = join(components_by_module(photos.features, selection.chosen, seed))
         likely = held_out_probabilities(coordinates, labels, photos.groups, selection.strength, seed)
         seen = ~np.isnan(likely).any(1)
         right.append(float((likely[seen].argmax(1) == photos.labels[seen]).mean()))

@@ -44,7 +44,7 @@ def seconds(network: Network, rounds: int) -> dict[str, list[float]]:
     other = load()
     with tempfile.TemporaryDirectory() as folder:
         calls: dict[str, Callable[[], Any]] = {
-            "full forward": lambda: network.runner.run(full, {NETWORK_INPUT: planes}),
+            "full forward": lambda: network.engine.run(full, {NETWORK_INPUT: planes}),
             "full forward, session opened": lambda: opened(other, full, planes),
             "poster": lambda: other.poster(PHOTO, Path(folder) / "poster"),
         }
@@ -53,7 +53,7 @@ def seconds(network: Network, rounds: int) -> dict[str, list[float]]:
 
 def opened(network: Network, full: Any, planes: np.ndarray) -> None:
     network.close()
-    network.runner.run(full, {NETWORK_INPUT: planes})
+    network.engine.run(full, {NETWORK_INPUT: planes})
 
 
 def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ from typing import Any
 
 import godeeper
 from godeeper.engine.onnxruntime import Session
-from godeeper.features.extract import fill
-from godeeper.features.store import FeatureStore
+from godeeper.features.extract import store_features
+from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import examine
 
 
@@ -55,11 +55,11 @@ def fill_alone(folder: Path, pattern: str) -> dict[str, Any]:
     """Seconds of the features, the doctor's left out."""
     network = godeeper.load()
     addresses = [tensor.address for tensor in network.tensors(pattern)]
-    with FeatureStore() as store:
+    with ResultStore() as store:
         checkup = examine(folder, memory=store)
         photos = [(str(verdict.entry.path), verdict.pixels_sha256 or "") for verdict in checkup.usable]
         started = time.perf_counter()
-        fill(network, photos, addresses, store)
+        store_features(network, photos, addresses, store)
         return {"steps": {"features": time.perf_counter() - started}}
 
 

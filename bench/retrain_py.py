@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 import godeeper
 from godeeper.features.extract import extract
-from godeeper.features.store import FeatureStore
+from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import examine
 from godeeper.training.head import fit
 from godeeper.training.metrics import wilson
@@ -90,7 +90,7 @@ def read(folder: Path) -> Photos:
     usable = list(checkup.usable)
     pixels = [str(verdict.pixels_sha256) for verdict in usable]
     paths = [verdict.entry.path for verdict in usable]
-    with FeatureStore() as store:
+    with ResultStore() as store:
         features = extract(network, list(zip(paths, pixels, strict=True)), addresses, store)
     network.close()
     classes = checkup.classes

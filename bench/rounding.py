@@ -21,7 +21,7 @@ from godeeper import load
 from godeeper.engine.calibrate import BINS, Counts, best_end, shared
 from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
-from godeeper.engine.quantization import Calibration, calibration_of
+from godeeper.engine.quantization import QuantizationRanges, calibration_of
 from godeeper.errors import PhotoError
 from godeeper.network import Network
 from godeeper.photos.decode import decode
@@ -44,10 +44,12 @@ def main() -> None:
     known, strange = (looks(network, folder, options.most) for folder in options.folders)
     print(f"{len(known)} photos to calibrate on, {len(strange)} to test on")
     steps = plan(network.blueprint, [key_of(each) for each in network.tensors("mixed*/join")], pooled=True)
-    exact = network.runner.run(steps, {NETWORK_INPUT: strange})
+    exact = network.engine.run(steps, {NETWORK_INPUT: strange})
     columns = {}
     for name, ranges in all_ranges(network, known).items():
-        record = Calibration(network.weights.sha256, {key: (0.0, high) for key, high in ranges.items()}, name, ())
+        record = QuantizationRanges(
+            network.weights.sha256, {key: (0.0, high) for key, high in ranges.items()}, name, ()
+        )
         small = engine_named("onnxruntime", network.weights, "int8", record)
         rounded = small.run(steps, {NETWORK_INPUT: strange})
         columns[name] = [cosine(exact[key], rounded[key]) for key in steps.fetched]
@@ -80,7 +82,7 @@ def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, floa
     found = {name: shared(network.blueprint, each) for name, each in ends.items()}
     first = next(iter(WAYS))
     record = calibration_of(network.weights)
-    return found | {f"{first}, nothing shared": ends[first], "the record that ships": record.highest}
+    return found | {f"{first}, nothing shared": ends[first], "the record that ships": record.maxima}
 
 
 def percentile(histogram: np.ndarray) -> float:

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 import tables
 from godeeper import load
 from godeeper.features.extract import extract
-from godeeper.features.store import FeatureStore
+from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import Checkup, examine
 from godeeper.training.head import held_out_logits, select
-from godeeper.training.int8_check import MOST_LOST, Comparison, weigh
+from godeeper.training.int8_check import MOST_LOST, Comparison, compare_held_out
 
 Features = dict[str, NDArray[np.float32]]
 Ints = NDArray[np.int64]
@@ -58,7 +58,7 @@ class Folder:
             rounded = part(features, rows)
             less = held_out_logits(rounded, labels, groups, selection, seed)
             tested = ~np.isnan(sure + less).any(axis=1)
-            found[name] = weigh(exact, rounded, sure[tested], less[tested], labels[tested])
+            found[name] = compare_held_out(exact, rounded, sure[tested], less[tested], labels[tested])
         return found
 
     def sample(self, count: int, seed: int) -> Ints:
@@ -93,7 +93,7 @@ def main() -> None:
 
 def read(path: Path) -> Folder:
     """A folder's features, computed or from the store."""
-    with FeatureStore() as store:
+    with ResultStore() as store:
         checkup = examine(path, memory=store)
         exact, rounded = (features(checkup, precision, store) for precision in ("fp32", "int8"))
     harmed = {f"int8 under {share:.0%} noise": under_noise(rounded, share) for share in HARMS}
@@ -103,7 +103,7 @@ def read(path: Path) -> Folder:
     return Folder(exact, {"int8": rounded, **harmed}, labels, groups)
 
 
-def features(checkup: Checkup, precision: str, store: FeatureStore) -> Features:
+def features(checkup: Checkup, precision: str, store: ResultStore) -> Features:
     """Of all modules."""
     network = load(engine="onnxruntime", precision=precision)
     photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]

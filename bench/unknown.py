@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import retrain_py
-from godeeper.features.table import Part
-from godeeper.parallel import each
+from godeeper.features.table import TableRows
+from godeeper.parallel import parallel_map
 from godeeper.training.folds import assign_folds, held_out_folds
-from godeeper.training.head import Doubts, calibrate, cloud_of, fit, fit_chosen
+from godeeper.training.head import ConfidenceFit, calibrate, cloud_of, fit, fit_chosen
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.metrics import softmax
-from godeeper.training.ood import Cloud, fit_ellipsoid, strangeness
-from godeeper.training.selection import Bases, Selection, select
+from godeeper.training.ood import TrainingCloud, fit_ellipsoid, strangeness
+from godeeper.training.selection import ComponentsByModule, Selection, select
 from godeeper.training.unknown_classes import auroc
 from godeeper.training.unknown_classes import left_out as classes_left_out
 from places import RETRAIN_CACHE
@@ -117,7 +117,7 @@ def feature_scores(
 class Crowd:
     """Photos in the bases of a head: by their coordinates, and by their squared lengths in all directions."""
 
-    cloud: Cloud
+    cloud: TrainingCloud
     labels: Ints
 
     def part(self, rows: NDArray[np.bool_]) -> Crowd:
@@ -132,7 +132,7 @@ def left_out(
     out = photos.labels == stranger
     seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
     labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
-    bases = Bases(Part(photos.features, seen), seed).of(selection.chosen)
+    bases = ComponentsByModule(TableRows(photos.features, seen), seed).of(selection.chosen)
     known = Crowd(cloud_of(bases), labels)
     standard = [
         (photos.features[name][unseen] - basis.mean) / basis.scale
@@ -140,7 +140,7 @@ def left_out(
     ]
     coordinates = np.concatenate([rows @ basis.components.T for rows, basis in zip(standard, bases, strict=True)], 1)
     lengths = np.sum([np.square(rows).sum(1) for rows in standard], axis=0)
-    strange = Crowd(Cloud(coordinates, lengths, known.cloud.width), np.full(len(unseen), -1))
+    strange = Crowd(TrainingCloud(coordinates, lengths, known.cloud.width), np.full(len(unseen), -1))
     folds = assign_folds(labels, photos.groups[seen], seed)
     doubts = calibrate(known.cloud, labels, folds, selection.strength)
     assert doubts is not None
@@ -149,10 +149,10 @@ def left_out(
         kept, held = known.part(folds != fold), known.part(folds == fold)
         return score(kept, held, selection.strength, doubts), score(kept, strange, selection.strength, doubts)
 
-    return each(judge, held_out_folds(folds))
+    return parallel_map(judge, held_out_folds(folds))
 
 
-def score(seen: Crowd, asked: Crowd, strength: float, doubts: Doubts) -> Doubles:
+def score(seen: Crowd, asked: Crowd, strength: float, doubts: ConfidenceFit) -> Doubles:
     """(scores, M) by a model of the photos ``seen``."""
     rows, others = seen.cloud.coordinates.astype(np.float64), asked.cloud.coordinates.astype(np.float64)
     coefficients, intercepts = fit_logistic(seen.cloud.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
@@ -174,7 +174,7 @@ def separated(found: list[tuple[Doubles, Doubles]], number: int) -> tuple[float,
 def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
     """The rate as it was measured before: scaling, reduction, temperature, edge and threshold had seen the class."""
     labels = photos.labels.astype(np.int64)
-    cloud = cloud_of(Bases(photos.features, seed).of(selection.chosen))
+    cloud = cloud_of(ComponentsByModule(photos.features, seed).of(selection.chosen))
     doubts = calibrate(cloud, labels, assign_folds(labels, photos.groups, seed), selection.strength)
     assert doubts is not None
     rates = []
@@ -194,13 +194,13 @@ def retrained(
     """The rates of classes left out of everything together; of the choice of modules and strength, too, without ``selection``."""
     out = np.isin(photos.labels, strangers)
     labels = np.unique(photos.labels[~out], return_inverse=True)[1].astype(np.int64)
-    features, groups = Part(photos.features, np.flatnonzero(~out)), photos.groups[~out]
-    bases = Bases(features, seed)
+    features, groups = TableRows(photos.features, np.flatnonzero(~out)), photos.groups[~out]
+    bases = ComponentsByModule(features, seed)
     chosen = selection or select(features, labels, groups, seed, bases)
     names = photos.classes[: len(photos.classes) - len(strangers)]
     head, doubts = fit_chosen(labels, groups, names, seed, chosen, bases)
     assert doubts is not None
-    unseen = [Part(photos.features, np.flatnonzero(photos.labels == one)) for one in strangers]
+    unseen = [TableRows(photos.features, np.flatnonzero(photos.labels == one)) for one in strangers]
     return [float((head.probabilities(some).max(1) >= doubts.threshold).mean()) for some in unseen]
 
 

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from godeeper.features.store import FeatureStore
-from godeeper.photos.doctor.checkup import Checkup, Verdict, examine
+from godeeper.features.store import ResultStore
+from godeeper.photos.doctor.checkup import Checkup, Diagnosis, examine
 from godeeper.photos.sources.folder import Entry
 from godeeper.training import train as training
-from godeeper.training.dataset import Data
+from godeeper.training.dataset import Dataset
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.learning_curve import count_right
 from godeeper.training.metrics import suspected_mislabels
@@ -62,7 +62,7 @@ def made_up(count: int, classes: int, seed: int) -> Photos:
         rows += hidden @ chance.standard_normal((HIDDEN, width)) / 10 * min(1.0, 0.4 + place / 10)
         features[f"module {place}"] = np.maximum(rows, 0).astype(np.float16).astype(np.float32)
     verdicts = tuple(
-        Verdict(Entry(f"/{label}", f"{number}.jpg", f"{label:02}"), "used", (), f"{number:064x}", number, (9, 9))
+        Diagnosis(Entry(f"/{label}", f"{number}.jpg", f"{label:02}"), "used", (), f"{number:064x}", number, (9, 9))
         for number, label in enumerate(labels.tolist())
     )
     verdicts = tuple(sorted(verdicts, key=lambda one: one.entry.label))
@@ -82,8 +82,8 @@ def read(folder: Path) -> Photos:
 def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
     """How it is tested; seconds of a training without, and of, the measuring of unknown classes."""
     held_out = hold_out(photos.checkup)
-    with tempfile.TemporaryDirectory() as name, FeatureStore(Path(name, "store.sqlite")) as store:
-        data = Data(photos.checkup, photos.features, None, seed, store)
+    with tempfile.TemporaryDirectory() as name, ResultStore(Path(name, "store.sqlite")) as store:
+        data = Dataset(photos.checkup, photos.features, None, seed, store)
         how = training.train_many if held_out.by == TEST_SET else training.train_few
         seconds, trained = timed(lambda: how(data, held_out))
         unknown, _ = timed(lambda: measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by]))
@@ -91,7 +91,7 @@ def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
     return held_out.by, seconds + rest, unknown
 
 
-def account(data: Data, trained: Any) -> None:
+def account(data: Dataset, trained: Any) -> None:
     """What the report computes from features: the learning curve and the suspected mislabels."""
     selection, labels, groups = trained.selection, data.labels, data.groups
     rows, every = trained.trained, np.arange(len(labels))

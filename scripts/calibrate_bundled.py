@@ -44,7 +44,7 @@ def main() -> int:
     if not options.check:
         made.save(SHIPPED)
     kept = read(SHIPPED)
-    apart = [address for address, high in made.highest.items() if abs(kept.highest[address] / high - 1) > TOLERANCE]
+    apart = [address for address, high in made.maxima.items() if abs(kept.maxima[address] / high - 1) > TOLERANCE]
     print(f"{SHIPPED}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} ends differ from this run's")
     return 1 if apart or kept.photos != made.photos else 0
 

@@ -62,13 +62,13 @@ def size_of(text: str, place: str = "size ") -> int:
     return int(float(match[1]) * UNITS[match[2]])
 
 
-def graph_cache() -> GraphCache:
+def graph_cache() -> DiskCache:
     """Where built graphs are kept."""
-    return GraphCache(cache_folder() / "graphs", most_bytes("graphs"))
+    return DiskCache(cache_folder() / "graphs", most_bytes("graphs"))
 
 
 @dataclass(frozen=True)
-class GraphCache:
+class DiskCache:
     """Serialised graphs under ``folder``, the longest unused removed once there are more than ``most_bytes``.
 
     ``ending``: of the files' names.  ``durable``: whether an entry outlives a power cut, for which its writer waits.

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 
-def give_back() -> None:
+def release_to_os() -> None:
     """Return freed pages to the system, where its C library can."""
     library = c_library()
     if library is not None:

@@ -13,22 +13,22 @@ from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.names.remarks import remark
+from .blueprint.networks import BLUEPRINTS
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
-from .engine.prefix_cache import Trunks
+from .engine.prefix_cache import PrefixCache
 from .errors import FeedError, OptionError, UnknownName, WeightsError
 from .peek.peek import Peek, Peeks
 from .photos.decode import Photo, decode
 from .photos.input_steps import PhotoSteps
 from .photos.preprocess import Preprocess, to_pixels, to_planes
-from .weights.file import ARCHITECTURES
 from .weights.registry import find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .engine.quantization import Calibration
+    from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
     from .poster.poster import Poster
 
@@ -42,7 +42,7 @@ def load(
     weights: str | Path = "bundled",
     engine: str = "auto",
     precision: str = "fp32",
-    calibration: Calibration | str | Path | None = None,
+    calibration: QuantizationRanges | str | Path | None = None,
     fit: str | None = None,
     filter: str | None = None,
 ) -> Network:
@@ -73,8 +73,8 @@ def load(
     arguments.place("weights", weights)
     arguments.text("engine", engine, "auto")
     arguments.text("precision", precision, "fp32")
-    if architecture is not None and architecture not in ARCHITECTURES:
-        raise UnknownName("architecture", architecture, ARCHITECTURES)
+    if architecture is not None and architecture not in BLUEPRINTS:
+        raise UnknownName("architecture", architecture, BLUEPRINTS)
     file = find(weights)
     if architecture not in (None, file.network.name):
         raise WeightsError(
@@ -97,25 +97,25 @@ class Guess:
 class Network:
     """A blueprint, weights, an engine to run it, and what to do to photos first."""
 
-    def __init__(self, runner: Engine, preprocess: Preprocess) -> None:
-        self.runner = runner
-        self.weights = runner.weights
-        self.blueprint = runner.weights.network
+    def __init__(self, engine: Engine, preprocess: Preprocess) -> None:
+        self.engine = engine
+        self.weights = engine.weights
+        self.blueprint = engine.weights.network
         self.preprocess = preprocess
-        self.trunks = Trunks(runner)
+        self.prefix_cache = PrefixCache(engine)
 
     @property
-    def calibration(self) -> Calibration | None:
+    def calibration(self) -> QuantizationRanges | None:
         """What int8 is computed by; None in single precision."""
-        return self.runner.calibration
+        return self.engine.calibration
 
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
     def close(self) -> None:
         """Let go of what the engine holds in memory; the next look opens it again."""
-        self.runner.close()
-        self.trunks.turn_to("")
+        self.engine.close()
+        self.prefix_cache.select_photo("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
         """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
@@ -130,7 +130,7 @@ class Network:
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
-    def calibrate(self, photos: Iterable[Any]) -> Calibration:
+    def calibrate(self, photos: Iterable[Any]) -> QuantizationRanges:
         """How far 8 bits should reach in each tensor, for ``load(..., precision="int8", calibration=…)``.
 
         Args:
@@ -192,7 +192,7 @@ class Network:
         """What ``compute`` answers for one photo; a second look at it starts from what the first one passed."""
         photo_steps = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
         wanted = [key for key in keys if key not in photo_steps]
-        return (self.trunks.run(wanted, to_planes(steps.value("multiply"))) if wanted else {}) | photo_steps
+        return (self.prefix_cache.run(wanted, to_planes(steps.value("multiply"))) if wanted else {}) | photo_steps
 
     def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
         """What to look at: all that is named, and of a pattern, those that ``shows``."""
@@ -263,7 +263,7 @@ class Network:
         start, fed = NETWORK_INPUT, self.preprocess(photo)
         for tensors in groups:
             keys = [key_of(tensor) for tensor in tensors]
-            values = {start: fed, **self.runner.run(plan(self.blueprint, keys, (start,)), {start: fed})}
+            values = {start: fed, **self.engine.run(plan(self.blueprint, keys, (start,)), {start: fed})}
             yield [values[key].reshape(tensor.shape) for tensor, key in zip(tensors, keys, strict=True)]
             start, fed = keys[-1], values[keys[-1]]
 
@@ -365,7 +365,7 @@ class Network:
             if steps is not None:
                 feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
             check_batches(feeds)
-            values = feeds | self.runner.run(plan(self.blueprint, wanted, tuple(feeds)), feeds) | values
+            values = feeds | self.engine.run(plan(self.blueprint, wanted, tuple(feeds)), feeds) | values
         return {key: values[key] for key in keys}
 
 

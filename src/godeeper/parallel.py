@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, TypeVar
 
-from .memory import give_back
+from .memory import release_to_os
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``work(item)`` for each item, in their order; calls are not to be nested."""
     from threadpoolctl import threadpool_limits
 
@@ -31,7 +31,7 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
             "ignore", "The number of unique classes is greater"
         )  # a photo or two of each is allowed
         answers = list(pool.map(work, items))
-    give_back()  # each thread keeps what it was done with, and the next step's arrays are of other sizes
+    release_to_os()  # each thread keeps what it was done with, and the next step's arrays are of other sizes
     return answers
 
 

@@ -17,23 +17,23 @@ from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 AHEAD = 16  # items under way or done before who asks has them: two batches; a network's input takes 1 MB
 MOST_THREADS = 4  # beside a network
 NICENESS = 10  # with more, any other program could bring decoding to a halt
 
 
-def in_order(
-    work: Callable[[Item], Answer], items: Iterable[Item], *, alone: bool = False
-) -> Generator[Answer, None, None]:
+def ordered_map(
+    work: Callable[[Item], Result], items: Iterable[Item], *, alone: bool = False
+) -> Generator[Result, None, None]:
     """``work(item)`` for each item, in their order; what it raises is raised at the item's place.
 
     ``alone``: nobody else computes meanwhile; a thread for each core, and none gives way.
     """
     cores = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else give_way)
-    waiting: deque[Future[Answer]] = deque()
+    pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else lower_priority)
+    waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
@@ -45,13 +45,13 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def one_ahead(work: Callable[[Item], Answer], items: Iterable[Item]) -> Generator[Answer, None, None]:
+def pipelined(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """``work(item)`` for each item, in their order, in one thread, which has the next item while an answer is made use of.
 
     What ``work``, or the supply of items, raises is raised at the item's place.
     """
     supply, failure = iter(items), None
-    waiting: Future[Answer] | None = None
+    waiting: Future[Result] | None = None
     with ThreadPoolExecutor(1, "network") as pool:
         while True:
             try:
@@ -71,7 +71,7 @@ def one_ahead(work: Callable[[Item], Answer], items: Iterable[Item]) -> Generato
         raise failure
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Let other threads go first, this one's process included."""
     if sys.platform == "linux":  # elsewhere a whole process would
         with suppress(OSError):  # a sandbox may forbid it

@@ -16,15 +16,15 @@ from typing import Any
 
 from . import arguments
 from .classifier.classifier import Classifier
-from .features.extract import Audience, tabulate
-from .features.store import FeatureStore
-from .memory import give_back
+from .features.extract import FeatureObserver, extract_table
+from .features.store import ResultStore
+from .memory import release_to_os
 from .network import Network, load
 from .photos.doctor.checkup import examine
 from .photos.sources.source import Source, open_source
 from .report.make import make_report
-from .training.dataset import Data, require_classes
-from .training.int8_check import settle
+from .training.dataset import Dataset, require_classes
+from .training.int8_check import choose_precision
 from .training.split import hold_out
 from .training.train import MODULES, train
 
@@ -81,9 +81,9 @@ def retrain(
     clock = Clock()
     network = load(weights=weights, engine=engine)
     addresses = wanted_addresses(network, features)
-    with FeatureStore() as store:
+    with ResultStore() as store:
         with clock.step("precision"):
-            network, said = settle(
+            network, said = choose_precision(
                 network,
                 engine,
                 precision,
@@ -93,18 +93,18 @@ def retrain(
                 store,
                 step_of(progress, "comparing precisions"),
             )
-        audience = Audience(network, addresses, store) if several_classes(folder) else None
+        audience = FeatureObserver(network, addresses, store) if several_classes(folder) else None
         with clock.step("doctor"):
             checkup = examine(folder, step_of(progress, "looking"), store, audience)
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("features"):
             photos = [(str(verdict.entry.path), verdict.pixels_sha256 or "") for verdict in checkup.usable]
-            values = tabulate(network, photos, addresses, store, step_of(progress, "looking"))
+            values = extract_table(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
-        give_back()
+        release_to_os()
         with closing(values):
-            data = Data(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
+            data = Dataset(checkup, values, None if features == "auto" else tuple(addresses), seed, store)
             with clock.step("head"):
                 trained = train(data, hold_out(checkup))
             with clock.step("report"):

@@ -39,7 +39,7 @@ def computed(weights: WeightsFile) -> dict[Key, Any]:
         model = inception(weights=None, aux_logits=False, init_weights=False).eval()
         model.load_state_dict(to_torch(weights).state_dict(), strict=True)
         return torch_peers.activations(model, weights.network, x, ("relu",))
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         return graph2015.activations({name: numbers.values(name) for name in weights.expected}, x)
 
 

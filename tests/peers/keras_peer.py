@@ -8,7 +8,7 @@ import pytest
 
 from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.sites import sites
-from godeeper.weights.file import Numbers, WeightsFile
+from godeeper.weights.file import Parameters, WeightsFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None)
     layers: dict[str | None, Any] = {layer.name: layer for layer in model.layers}
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         fill(layers, weights, numbers)
     outputs = {}
     for site in sites(weights.network):
@@ -40,7 +40,7 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     return seen
 
 
-def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Numbers) -> None:
+def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameters) -> None:
     """Put our numbers into Keras's layers."""
     for site in sites(weights.network):
         if site.kind == "conv":

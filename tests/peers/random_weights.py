@@ -14,8 +14,8 @@ import numpy as np
 
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.disk_cache import GraphCache
-from godeeper.engine.onnxruntime import Runner
+from godeeper.disk_cache import DiskCache
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, Key, plan
 from godeeper.weights.file import Description, WeightsFile, expected_tensors, write
 
@@ -69,7 +69,7 @@ def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
 
 def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
     """What godeeper's default engine computes."""
-    runner = Runner(weights, GraphCache(cache))
+    runner = OnnxRuntimeEngine(weights, DiskCache(cache))
     return runner.run(plan(weights.network, keys), {NETWORK_INPUT: x})
 
 

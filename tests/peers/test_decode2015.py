@@ -56,7 +56,7 @@ def test_pixels_are_tensorflow_s(*, chelsea: Path, size: tuple[int, int], mode: 
 def test_from_bytes_to_the_last_tensor(chelsea: Path, tmp_path: Path) -> None:
     """The same to the last bit up to ``Mul``; behind it the tensors differ by the order of single precision sums."""
     weights = random_weights(tmp_path, "2015")
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         graph = graph2015.build({name: numbers.values(name) for name in weights.expected})
     network = godeeper.load(weights=weights.path)
     assert network.preprocess.filter == "tf2015"

@@ -31,7 +31,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 @pytest.fixture(scope="module")
 def tensors(weights: WeightsFile) -> dict[str, NDArray[np.float32]]:
     """The same numbers, to be the graph's constants."""
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         return {name: numbers.values(name) for name in weights.expected}
 
 

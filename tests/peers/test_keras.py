@@ -38,7 +38,7 @@ def model(net: Network) -> Any:
     convs = numbered(built, keras.layers.Conv2D)
     norms = numbered(built, keras.layers.BatchNormalization)
     ours = [tensor.site for tensor in net.tensors() if tensor.site.kind == "conv"]
-    with net.weights.numbers() as numbers:
+    with net.weights.parameters() as numbers:
         for site, conv, norm in zip(ours, convs, norms, strict=True):
             scope = f"{site.address}/batchnorm"
             conv.set_weights([numbers.kernel(site).transpose(2, 3, 1, 0)])

@@ -27,7 +27,7 @@ PHOTO = "examples/chelsea.jpg"
 def tensors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NDArray[np.float32]]:
     """Random weights of the 2015 dialect."""
     weights = random_weights(tmp_path_factory.mktemp("weights"), "2015")
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         return {name: numbers.values(name) for name in weights.expected}
 
 

@@ -11,10 +11,10 @@ from tests.peers.torch_peers import import_torchvision
 
 from godeeper.blueprint.address import stages
 from godeeper.blueprint.dialects import in_dialect, known_dialects
-from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.sites import PHOTO_KINDS, sites
-from godeeper.disk_cache import GraphCache
-from godeeper.engine.onnxruntime import Runner
+from godeeper.disk_cache import DiskCache
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, plan
 from godeeper.weights.file import Description, expected_tensors, write
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::Deprecation
 
 TOLERANCE = 1e-4
 OTHERS = [
-    (name, dialect) for name in ("googlenet", "inception_v4") for dialect in known_dialects(NETWORKS[name].family)
+    (name, dialect) for name in ("googlenet", "inception_v4") for dialect in known_dialects(BLUEPRINTS[name].family)
 ]
 
 
@@ -30,9 +30,9 @@ OTHERS = [
 def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp_path: Path) -> None:
     """At all stages, with random weights, to a relative error of 1e-4; and the module answers the same softmax."""
     torch = pytest.importorskip("torch")
-    from godeeper.engine.torch.engine import TorchRunner
+    from godeeper.engine.torch.engine import TorchEngine
 
-    network = in_dialect(NETWORKS[architecture], dialect)
+    network = in_dialect(BLUEPRINTS[architecture], dialect)
     description = Description(
         name="random",
         architecture=architecture,
@@ -55,8 +55,8 @@ def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp
     weights = write(tmp_path / "random.safetensors", tensors, description)
     keys = [(site.index, stage) for site in sites(network)[len(PHOTO_KINDS) :] for stage in stages(site)]
     x = np.random.default_rng(0).uniform(-1, 1, (2, 3, network.input_size, network.input_size)).astype(np.float32)
-    ours = Runner(weights, GraphCache(tmp_path)).run(plan(network, keys), {NETWORK_INPUT: x})
-    runner = TorchRunner(weights, device="cpu")
+    ours = OnnxRuntimeEngine(weights, DiskCache(tmp_path)).run(plan(network, keys), {NETWORK_INPUT: x})
+    runner = TorchEngine(weights, device="cpu")
     theirs = runner.run(plan(network, keys), {NETWORK_INPUT: x})
     assert max(relative_error(theirs[key], ours[key]) for key in keys) <= TOLERANCE
     with torch.no_grad():

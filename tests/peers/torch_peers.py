@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from godeeper.blueprint.ops import Network
+    from godeeper.blueprint.ops import Blueprint
     from godeeper.engine.plan import Key
 
 MISSING_OPERATORS = ("nms", "qnms")
@@ -44,7 +44,7 @@ def import_torchvision() -> Any:
 KEPT: list[Any] = []  # a library's definitions live as long as it does
 
 
-def activations(model: Any, network: Network, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
+def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
     """Every tensor of ``model`` that ``network`` has too, by our key, (B, C, H, W) or (B, C) float32."""
     import torch
 

@@ -18,7 +18,7 @@ from tests.unit.web.conftest import Served, serving
 import godeeper
 from godeeper.classifier.classifier import Classifier
 from godeeper.features.extract import extract
-from godeeper.features.store import FeatureStore
+from godeeper.features.store import ResultStore
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor.fingerprint import pixel_hash
@@ -106,7 +106,7 @@ def test_embed(run: Run, net2015: Network, means: NDArray[np.float32], photo: Pa
 
 def test_features_of_a_training(net2015: Network, means: NDArray[np.float32], photo: Path) -> None:
     """What ``retrain`` learns from is computed from the same pixels."""
-    with FeatureStore() as store:
+    with ResultStore() as store:
         found = extract(net2015, [(photo, pixel_hash(decode(photo)))], [ADDRESS], store)[ADDRESS]
     assert relative_error(found, means) <= STORED
 

@@ -17,7 +17,7 @@ from tests.unit.classifier.handmade import classifier
 
 import godeeper
 from godeeper.classifier.classifier import pooled
-from godeeper.features.store import FeatureStore
+from godeeper.features.store import ResultStore
 from godeeper.photos.decode import decode
 
 ADDRESS = "mixed/join"
@@ -126,7 +126,7 @@ def test_after_a_training(tmp_path: Path, chelsea: Path) -> None:
 
 def test_a_store(tmp_path: Path) -> None:
     """A store that is open at the fork is read and written by both processes."""
-    with FeatureStore(tmp_path / "features.sqlite") as store:
+    with ResultStore(tmp_path / "features.sqlite") as store:
         store.put_blobs({b"parent": b"1"})
 
         def both() -> dict[bytes, bytes]:

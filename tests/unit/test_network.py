@@ -49,7 +49,7 @@ def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
     scope = "mixed_4/tower_1/conv_4"
     raw, normal, relu = (net.peek(chelsea, scope + end).activations for end in ("/Conv2D", "/batchnorm", ""))
     np.testing.assert_array_equal(relu, np.maximum(normal, 0))
-    with net.weights.numbers() as numbers:
+    with net.weights.parameters() as numbers:
         line = numbers.batchnorm(net.tensors(scope)[0].site)
     np.testing.assert_allclose(raw * line.scale[:, None, None] + line.shift[:, None, None], normal, atol=1e-4)
 

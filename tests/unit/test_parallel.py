@@ -9,7 +9,7 @@ import pytest
 from tests.unit.classifier.handmade import classifier
 from threadpoolctl import threadpool_info
 
-from godeeper.parallel import each, on_one_thread
+from godeeper.parallel import on_one_thread, parallel_map
 from godeeper.training.head import Head
 
 
@@ -21,7 +21,7 @@ def threads() -> set[int]:
 def test_pieces_are_in_order_and_on_one_thread() -> None:
     """As many libraries and threads afterwards as before."""
     before = threads()
-    assert each(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
+    assert parallel_map(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
     assert threads() == before
 
 

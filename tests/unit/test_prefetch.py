@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from godeeper.prefetch import AHEAD, NICENESS, in_order, one_ahead
+from godeeper.prefetch import AHEAD, NICENESS, ordered_map, pipelined
 
 
 def test_answers_come_in_the_order_of_the_items() -> None:
@@ -23,8 +23,8 @@ def test_answers_come_in_the_order_of_the_items() -> None:
             gate.set()
         return item * item
 
-    assert list(in_order(work, range(2), alone=True)) == [0, 1]
-    assert list(in_order(work, range(100))) == [item * item for item in range(100)]
+    assert list(ordered_map(work, range(2), alone=True)) == [0, 1]
+    assert list(ordered_map(work, range(100))) == [item * item for item in range(100)]
 
 
 def test_an_error_is_raised_at_its_place() -> None:
@@ -35,7 +35,7 @@ def test_an_error_is_raised_at_its_place() -> None:
             raise ValueError(item)
         return item
 
-    answers = in_order(work, range(10))
+    answers = ordered_map(work, range(10))
     assert [next(answers) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="3"):
         next(answers)
@@ -51,7 +51,7 @@ def test_only_so_many_items_are_taken_ahead() -> None:
             taken += 1
             yield taken
 
-    answers = in_order(lambda item: item, endless())
+    answers = ordered_map(lambda item: item, endless())
     for asked in range(1, 4):
         next(answers)
         assert taken == asked + AHEAD - 1
@@ -69,12 +69,12 @@ def test_one_item_is_under_way_while_an_answer_is_used() -> None:
             second.set()
         return -item
 
-    answers = one_ahead(work, range(4))
+    answers = pipelined(work, range(4))
     assert next(answers) == 0
     assert second.wait(10)
     assert begun == [0, 1]
     assert list(answers) == [-1, -2, -3]
-    assert list(one_ahead(work, [])) == []
+    assert list(pipelined(work, [])) == []
 
 
 def test_what_fails_one_ahead_fails_at_its_place() -> None:
@@ -84,11 +84,11 @@ def test_what_fails_one_ahead_fails_at_its_place() -> None:
         yield from (4, 2)
         raise ValueError("no more")
 
-    answers = one_ahead(lambda item: 8 // item, supply())
+    answers = pipelined(lambda item: 8 // item, supply())
     assert [next(answers), next(answers)] == [2, 4]
     with pytest.raises(ValueError, match="no more"):
         next(answers)
-    answers = one_ahead(lambda item: 8 // item, [4, 0, 2])
+    answers = pipelined(lambda item: 8 // item, [4, 0, 2])
     assert next(answers) == 2
     with pytest.raises(ZeroDivisionError):
         next(answers)
@@ -103,7 +103,7 @@ def test_threads_give_way_to_others(alone: bool) -> None:  # noqa: FBT001 (pytes
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     before = niceness()
-    assert set(in_order(niceness, range(8), alone=alone)) == {before if alone else max(before, NICENESS)}
+    assert set(ordered_map(niceness, range(8), alone=alone)) == {before if alone else max(before, NICENESS)}
     assert niceness() == before
 
 
@@ -115,4 +115,4 @@ def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "setpriority", forbidden)
-    assert list(in_order(str, [1, 2])) == ["1", "2"]
+    assert list(ordered_map(str, [1, 2])) == ["1", "2"]

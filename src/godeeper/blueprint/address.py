@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import AddressError, AmbiguousAddress, UnknownAddress, nearest, quoted
-from .names import Convention, Names
+from .names import Names, NamingConvention
 from .names import Stage as Stage  # addresses are what others know stages by
 from .names.channels import Range, channels_of, format_channels, parse_ranges
 from .names.conventions import ASKED_FOR, family_conventions, name_places, prefixes
 from .names.inception_v3 import PHOTO_NAMES
 from .names.pattern import compile_pattern, is_pattern
-from .ops import Conv, Network
+from .ops import Blueprint, Conv
 from .sites import Field, Site, placed, sites
 
 DEFAULT_NETWORK = "inception_v3"
@@ -133,7 +133,7 @@ def check_length(text: str, name: str, inside: str) -> None:
         )
 
 
-def resolve(network: Network, texts: str | Iterable[str]) -> tuple[Tensor, ...]:
+def resolve(network: Blueprint, texts: str | Iterable[str]) -> tuple[Tensor, ...]:
     """The tensors that the addresses or patterns mean, in the order given, each once."""
     found: dict[tuple[int, Stage | None, tuple[int, ...] | None], Tensor] = {}
     for reference in parse_all(as_texts(texts)):
@@ -167,7 +167,7 @@ def parse_all(texts: Iterable[str]) -> list[Reference]:
     return references
 
 
-def resolve_one(network: Network, text: str) -> Tensor:
+def resolve_one(network: Blueprint, text: str) -> Tensor:
     """The one tensor that ``text`` means; a pattern that means several is an ``AmbiguousAddress``."""
     tensors = resolve(network, text)
     if len(tensors) > 1:
@@ -178,7 +178,7 @@ def resolve_one(network: Network, text: str) -> Tensor:
     return tensors[0]
 
 
-def look_up(network: Network, reference: Reference) -> Meaning:
+def look_up(network: Blueprint, reference: Reference) -> Meaning:
     """The site and stage of a plain name, perhaps with its convention before a colon."""
     convention, name = split_convention(network, reference.name)
     known = meanings(network, convention)
@@ -193,13 +193,13 @@ def look_up(network: Network, reference: Reference) -> Meaning:
     return meant[0]
 
 
-def split_convention(network: Network, name: str) -> tuple[str | None, str]:
+def split_convention(network: Blueprint, name: str) -> tuple[str | None, str]:
     """``keras2.2:activation_12`` -> (``keras2.2``, ``activation_12``); None where no convention is named."""
     prefix, colon, rest = name.partition(":")
     return (prefix, rest) if colon and prefix in prefixes(network.family) else (None, name)
 
 
-def unknown(network: Network, reference: Reference, convention: str | None, name: str) -> UnknownAddress:
+def unknown(network: Blueprint, reference: Reference, convention: str | None, name: str) -> UnknownAddress:
     """The error for a name that means nothing, with the names nearest to it and what to do."""
     hint = f"list all with: {listing(network)}"
     if convention is None:
@@ -213,12 +213,12 @@ def unknown(network: Network, reference: Reference, convention: str | None, name
     return UnknownAddress(reference.text, [f"{convention}:{each}" for each in near], hint)
 
 
-def listing(network: Network) -> str:
+def listing(network: Blueprint) -> str:
     """The command that lists what there is to look at in ``network``."""
     return "godeeper tensors" + (f" --network {network.name}" if network.name != DEFAULT_NETWORK else "")
 
 
-def match_pattern(network: Network, reference: Reference) -> list[Meaning]:
+def match_pattern(network: Blueprint, reference: Reference) -> list[Meaning]:
     """Every tensor one of whose names fits: ``*`` stays within a scope, ``**`` crosses scopes.
 
     Pre-ReLU stages count only where no default tensor fits: ``mixed_4/**`` is the module's sites,
@@ -233,7 +233,7 @@ def match_pattern(network: Network, reference: Reference) -> list[Meaning]:
 
 
 @lru_cache(maxsize=16)
-def pattern_names(network: Network, convention: str | None = None) -> tuple[tuple[Meaning, tuple[str, ...]], ...]:
+def pattern_names(network: Blueprint, convention: str | None = None) -> tuple[tuple[Meaning, tuple[str, ...]], ...]:
     """Each site at each stage, and the names that patterns are matched with: those we print, or one convention's."""
     if convention is None:
         pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
@@ -266,13 +266,13 @@ def known_names(site: Site, stage: Stage | None) -> list[str]:
     return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
 
 
-def spellings(network: Network) -> dict[str, Meaning]:
+def spellings(network: Blueprint) -> dict[str, Meaning]:
     """Every name that means one tensor, in all conventions and at all stages."""
     return {name: meant[0] for name, meant in meanings(network).items() if len(meant) == 1}
 
 
 @lru_cache(maxsize=16)
-def meanings(network: Network, convention: str | None = None) -> dict[str, tuple[Meaning, ...]]:
+def meanings(network: Blueprint, convention: str | None = None) -> dict[str, tuple[Meaning, ...]]:
     """Every name there is, or every one in one convention, and what it means.
 
     It means two tensors where conventions contradict each other: torchvision counts GoogLeNet's pools
@@ -292,14 +292,14 @@ def meanings(network: Network, convention: str | None = None) -> dict[str, tuple
     return known | {alias: known[ours] for alias, ours in network.aliases if ours in known}
 
 
-def convention_spellings(convention: Convention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:
+def convention_spellings(convention: NamingConvention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:
     """``spelled`` at one stage, with and without the scopes before it."""
     names = [name for each in spelled for name in (convention.staged(each, stage) if stage else (each,))]
     return [scope + name for scope in ("", *convention.scopes) for name in names]
 
 
 @lru_cache(maxsize=8)
-def printed_names(network: Network) -> tuple[str, ...]:
+def printed_names(network: Blueprint) -> tuple[str, ...]:
     """The names we print, the default stages first: what is offered when a name is unknown."""
     pairs = [(site, stage) for site in sites(network) for stage in stages(site)]
     pairs.sort(key=lambda pair: pair[1] not in (None, "relu"))

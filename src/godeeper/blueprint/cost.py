@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .names import Place
-from .ops import Conv, Network, Operation
+from .ops import Blueprint, Conv, Operation
 from .sites import Site, Walk, ancestors, sites
 
 
-def conv_macs(network: Network) -> int:
+def conv_macs(network: Blueprint) -> int:
     """Multiply-adds of all convolutions for one photo: what shares are shares of."""
     return sum(site.macs for site in sites(network) if site.kind == "conv")
 
 
-def tensor_macs(network: Network, wanted: Iterable[int]) -> int:
+def tensor_macs(network: Blueprint, wanted: Iterable[int]) -> int:
     """Multiply-adds of the ``wanted`` sites and all their ancestors, for one photo."""
     every = sites(network)
     return sum(every[index].macs for index in ancestors(every, wanted))
 
 
-def macs_share(network: Network, wanted: Iterable[int]) -> float:
+def macs_share(network: Blueprint, wanted: Iterable[int]) -> float:
     """``tensor_macs`` as a share of the whole network's convolutions (the classifier's own may pass 1)."""
     return tensor_macs(network, wanted) / conv_macs(network)
 
 
-def conv_weights(network: Network) -> int:
+def conv_weights(network: Blueprint) -> int:
     """Numbers in all kernels, the auxiliary heads apart."""
     every = sites(network)
     return sum(kernel_size(site, every) for site in every if site.kind == "conv")
@@ -38,7 +38,7 @@ def kernel_size(site: Site, every: Sequence[Site]) -> int:
     return site.op.filters * every[site.inputs[0]].shape[0] * site.op.kernel[0] * site.op.kernel[1]
 
 
-def parameters(network: Network, *, with_head: bool = True, moving_statistics: bool = False) -> int:
+def parameters(network: Blueprint, *, with_head: bool = True, moving_statistics: bool = False) -> int:
     """Parameters of the network, as its release counts them.
 
     ``moving_statistics``: count batch normalisation's mean and variance too, as Keras does.
@@ -67,7 +67,7 @@ def filter_parameters(op: Operation | None, normalisation: int) -> int:
     return op.filters * (normalisation if op.normalise else 1) if isinstance(op, Conv) else 0
 
 
-def auxiliary_parameters(network: Network, after: int, normalisation: int) -> int:
+def auxiliary_parameters(network: Blueprint, after: int, normalisation: int) -> int:
     """Parameters of the side classifier that hangs on module ``after``."""
     join = next(site for site in sites(network) if site.place == Place(after))
     walk = Walk([join])
@@ -77,7 +77,7 @@ def auxiliary_parameters(network: Network, after: int, normalisation: int) -> in
     return sites_parameters(walk.sites, normalisation) + (walk.sites[end].shape[0] + 1) * network.classes
 
 
-def depth(network: Network) -> int:
+def depth(network: Blueprint) -> int:
     """Layers with parameters on the longest way through the network: GoogLeNet's 22."""
     longest: list[int] = []
     for site in sites(network):

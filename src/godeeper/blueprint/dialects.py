@@ -15,7 +15,7 @@ from functools import partial
 from ..errors import UnknownName
 from . import googlenet, inception_v4
 from .inception_v3 import AUXILIARY
-from .ops import Network, Operation, Pool, edit_network
+from .ops import Blueprint, Operation, Pool, edit_network
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def known_dialects(family: str) -> tuple[str, ...]:
     return tuple(EDITS[family])
 
 
-def in_dialect(network: Network, name: str) -> Network:
+def in_dialect(network: Blueprint, name: str) -> Blueprint:
     """``network`` as the release called ``name`` computes it; raises ``UnknownName`` listing those there are."""
     edits = EDITS[network.family]
     if name not in edits:
@@ -67,7 +67,7 @@ def in_dialect(network: Network, name: str) -> Network:
     return replace(edits[name](network), dialect=name)
 
 
-def edit_inception_v3(network: Network, dialect: Dialect) -> Network:
+def edit_inception_v3(network: Blueprint, dialect: Dialect) -> Blueprint:
     """Inception v3 as ``dialect`` has it."""
     edited = edit_averages(network, lambda pool: replace(pool, counts_border=dialect.average_counts_border))
     if dialect.last_pool_is_max:
@@ -82,7 +82,7 @@ def edit_inception_v3(network: Network, dialect: Dialect) -> Network:
     )
 
 
-def edit_averages(network: Network, edit: Callable[[Pool], Pool]) -> Network:
+def edit_averages(network: Blueprint, edit: Callable[[Pool], Pool]) -> Blueprint:
     """``network`` with every average pool replaced by ``edit(pool)``."""
     return edit_network(network, lambda op: edit(op) if isinstance(op, Pool) and op.reduce == "average" else op)
 
@@ -92,7 +92,7 @@ def maximum(op: Operation) -> Operation:
     return replace(op, reduce="max") if isinstance(op, Pool) else op
 
 
-EDITS: dict[str, Mapping[str, Callable[[Network], Network]]] = {
+EDITS: dict[str, Mapping[str, Callable[[Blueprint], Blueprint]]] = {
     "inception_v3": {name: partial(edit_inception_v3, dialect=dialect) for name, dialect in DIALECTS.items()},
     "inception_v4": inception_v4.DIALECTS,
     "googlenet": googlenet.DIALECTS,

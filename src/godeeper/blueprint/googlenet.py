@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .ops import Conv, Module, Network, Norm, Operation, Pool, branch, edit_network, module
+from .ops import Blueprint, Conv, Module, Norm, Operation, Pool, branch, edit_network, module
 
 
 def naive(ones: int, threes: int, fives: int) -> Module:
@@ -40,7 +40,7 @@ def biased(filters: int, side: int) -> Conv:
 
 SHRINK = Pool("max", (3, 3), 2, "CEIL")
 
-GOOGLENET = Network(
+GOOGLENET = Blueprint(
     name="googlenet",
     stem=(
         Conv(64, (7, 7), 2, "HALF", normalise=False),
@@ -78,7 +78,7 @@ GOOGLENET = Network(
 )
 
 
-def in_torchvision(network: Network) -> Network:
+def in_torchvision(network: Blueprint) -> Blueprint:
     """Batch normalisation throughout, none across channels; 3x3 where the paper has 5x5; a last pool of 2x2."""
 
     def edit(op: Operation) -> Operation | None:
@@ -94,7 +94,7 @@ def in_torchvision(network: Network) -> Network:
     return replace(edited, modules=row, stored_gamma=True)
 
 
-def in_inception5h(network: Network) -> Network:
+def in_inception5h(network: Blueprint) -> Blueprint:
     """Two rows differ from the paper's; TensorFlow's padding; 1008 classes; a wider normalisation."""
 
     def edit(op: Operation) -> Operation:
@@ -108,7 +108,7 @@ def in_inception5h(network: Network) -> Network:
     return replace(edited, modules=row, classes=1008)
 
 
-DIALECTS: dict[str, Callable[[Network], Network]] = {
+DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {
     "bvlc": lambda network: network,
     "torchvision": in_torchvision,
     "inception5h": in_inception5h,

@@ -7,7 +7,7 @@ figures in small ways (no paper describes the factorised 5x5 of the first module
 
 from __future__ import annotations
 
-from .ops import Conv, Fork, Module, Network, Padding, Pool, branch, module
+from .ops import Blueprint, Conv, Fork, Module, Padding, Pool, branch, module
 
 HALVE: tuple[tuple[int, int], int, Padding] = (3, 3), 2, "VALID"
 
@@ -61,7 +61,7 @@ def grid8() -> Module:
     )
 
 
-INCEPTION_V3 = Network(
+INCEPTION_V3 = Blueprint(
     name="inception_v3",
     stem=(
         Conv(32, *HALVE),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .inception_v3 import HALVE
-from .ops import Conv, Fork, Module, Network, Pool, branch, module
+from .ops import Blueprint, Conv, Fork, Module, Pool, branch, module
 
 
 def stem() -> tuple[Module, ...]:
@@ -80,7 +80,7 @@ def inception_c() -> Module:
     )
 
 
-INCEPTION_V4 = Network(
+INCEPTION_V4 = Blueprint(
     name="inception_v4",
     stem=(
         Conv(32, *HALVE),
@@ -109,15 +109,15 @@ AUXILIARY = branch(
 """The side classifier that slim's training graph hangs on ``Mixed_6h``."""
 
 
-def in_slim(network: Network) -> Network:
+def in_slim(network: Blueprint) -> Blueprint:
     """With the side classifier, and a class for the background."""
     return replace(network, auxiliary=AUXILIARY, auxiliary_after=(14,))
 
 
-def in_timm(network: Network) -> Network:
+def in_timm(network: Blueprint) -> Blueprint:
     """Without both; batch normalisation with a scale of its own."""
     return replace(network, classes=1000, stored_gamma=True)
 
 
-DIALECTS: dict[str, Callable[[Network], Network]] = {"slim": in_slim, "timm": in_timm}
+DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {"slim": in_slim, "timm": in_timm}
 """Release -> the edit that makes it of the blueprint as written."""

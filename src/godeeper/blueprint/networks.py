@@ -6,14 +6,14 @@ from ..errors import UnknownName
 from .googlenet import GOOGLENET
 from .inception_v3 import INCEPTION_V3
 from .inception_v4 import INCEPTION_V4
-from .ops import Network
+from .ops import Blueprint
 
-NETWORKS = {network.name: network for network in (GOOGLENET, INCEPTION_V3, INCEPTION_V4)}
+BLUEPRINTS = {network.name: network for network in (GOOGLENET, INCEPTION_V3, INCEPTION_V4)}
 
 
-def network_named(name: str) -> Network:
+def blueprint_named(name: str) -> Blueprint:
     """The blueprint of that name; raises ``UnknownName`` listing those there are."""
     try:
-        return NETWORKS[name]
+        return BLUEPRINTS[name]
     except KeyError:
-        raise UnknownName("network", name, NETWORKS) from None
+        raise UnknownName("network", name, BLUEPRINTS) from None

@@ -83,7 +83,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Network:
+class Blueprint:
     """A stem, a row of modules (and pools between them), a linear classifier over the global average.
 
     ``family`` says whose conventions name its sites and whose dialects it has.  ``stored_gamma``:
@@ -136,7 +136,7 @@ def border(op: Conv | Pool, cells: int, kernel: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
-def edit_network(network: Network, edit: Callable[[Operation], Operation | None]) -> Network:
+def edit_network(network: Blueprint, edit: Callable[[Operation], Operation | None]) -> Blueprint:
     """``network`` with every operation replaced by ``edit(operation)``; None takes it out."""
     row = (edit_module(part, edit) if isinstance(part, Module) else edit(part) for part in network.modules)
     return replace(

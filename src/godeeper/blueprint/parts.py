@@ -7,13 +7,13 @@ from itertools import groupby
 
 from ..errors import AddressError, OptionError, nearest, quoted
 from .address import resolve_one
-from .ops import Network
+from .ops import Blueprint
 from .sites import PHOTO_KINDS, Site, sites
 
 CLASSIFIER_KINDS = ("average", "reshape", "dense", "softmax")
 
 
-def parts(network: Network) -> dict[str, tuple[Site, ...]]:
+def parts(network: Blueprint) -> dict[str, tuple[Site, ...]]:
     """Title -> sites of each card, in program order; every site is in one.  A pool between modules has its own."""
     every = sites(network)
     named: dict[str, tuple[Site, ...]] = {}
@@ -38,7 +38,7 @@ def module_title(join: Site) -> str:
     return join.address.rpartition("/")[0] or join.address
 
 
-def find_part(network: Network, name: str) -> tuple[Site, ...]:
+def find_part(network: Blueprint, name: str) -> tuple[Site, ...]:
     """The sites of the part called ``name`` in any convention, which may stand before a colon."""
     every = parts(network)
     known = {title: title for title in every}

@@ -8,15 +8,15 @@ from typing import Any
 from .address import Tensor
 from .cost import macs_share, tensor_macs
 from .names.remarks import remark
-from .ops import Network
+from .ops import Blueprint
 
 
-def document(network: Network, tensors: Iterable[Tensor]) -> dict[str, Any]:
+def document(network: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:
     """Several tensors of one network."""
     return {"network": network.name, "tensors": [record(network, tensor) for tensor in tensors]}
 
 
-def record(network: Network, tensor: Tensor) -> dict[str, Any]:
+def record(network: Blueprint, tensor: Tensor) -> dict[str, Any]:
     """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors, ``remark`` what its names can be mistaken for."""
     return {
         "address": tensor.address,

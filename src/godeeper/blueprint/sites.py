@@ -18,10 +18,10 @@ from itertools import count
 from typing import Literal
 
 from ..errors import OptionError
-from .names import Names, Place, Placed
+from .names import NamedPlace, Names, Place
 from .names.conventions import family_conventions, name_places
 from .names.inception_v3 import PHOTO_NAMES
-from .ops import Fork, Module, Network, Norm, Operation, Pool, Step, borders
+from .ops import Blueprint, Fork, Module, Norm, Operation, Pool, Step, borders
 
 Kind = Literal[
     "jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply",
@@ -85,7 +85,7 @@ class Site:
 
 
 @lru_cache(maxsize=8)
-def sites(network: Network, size: int | None = None) -> tuple[Site, ...]:
+def sites(network: Blueprint, size: int | None = None) -> tuple[Site, ...]:
     """Every site of ``network`` in program order, for square photos of ``size`` pixels."""
     size = network.input_size if size is None else size
     walk = walk_network(network, size)
@@ -111,7 +111,7 @@ def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...
     return named(walk.sites, MODULE_FAMILY)
 
 
-def walk_network(network: Network, size: int) -> Walk:
+def walk_network(network: Blueprint, size: int) -> Walk:
     """The walk over all of ``network``."""
     walk = Walk()
     x = walk.photo(size)
@@ -143,9 +143,9 @@ def named(every: Sequence[Site], family: str) -> tuple[Site, ...]:
     )
 
 
-def placed(every: Iterable[Site]) -> list[Placed]:
+def placed(every: Iterable[Site]) -> list[NamedPlace]:
     """What the names of the sites depend on."""
-    return [Placed(site.place, site.kind, site.op, site.shape[1]) for site in every]
+    return [NamedPlace(site.place, site.kind, site.op, site.shape[1]) for site in every]
 
 
 class Walk:

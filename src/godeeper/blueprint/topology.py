@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .ops import Network
+from .ops import Blueprint
 from .sites import PHOTO_KINDS, Site, sites
 
-TRUNKS = 4
+PREFIXES = 4
 """Into how many parts of about equal cost the trunks divide a network."""
 
 
 @lru_cache(maxsize=8)
-def cuts(network: Network) -> tuple[Site, ...]:
+def single_tensor_sites(network: Blueprint) -> tuple[Site, ...]:
     """Every site after the photo's own steps that all later sites follow from, in program order.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -31,7 +31,7 @@ def cuts(network: Network) -> tuple[Site, ...]:
 
 
 @lru_cache(maxsize=8)
-def trunks(network: Network) -> tuple[Site, ...]:
+def prefix_ends(network: Blueprint) -> tuple[Site, ...]:
     """The cuts that divide the network into parts of about equal cost: of those equally near, the smallest tensor.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -40,8 +40,8 @@ def trunks(network: Network) -> tuple[Site, ...]:
     """
     every = sites(network)
     total = sum(site.macs for site in every)
-    spent = {cut: sum(site.macs for site in every[: cut.index + 1]) / total for cut in cuts(network)}
-    shares = [part / TRUNKS for part in range(1, TRUNKS)]
+    spent = {cut: sum(site.macs for site in every[: cut.index + 1]) / total for cut in single_tensor_sites(network)}
+    shares = [part / PREFIXES for part in range(1, PREFIXES)]
     return tuple(min(spent, key=lambda cut: (abs(spent[cut] - share), math.prod(cut.shape))) for share in shares)
 
 
@@ -58,7 +58,7 @@ class Neighbours:
     branch: tuple[Site, ...]
 
 
-def neighbours(network: Network, site: Site) -> Neighbours:
+def neighbours(network: Blueprint, site: Site) -> Neighbours:
     """The sites around ``site``."""
     every = sites(network)
     place = site.place.module, site.place.path
@@ -73,7 +73,7 @@ def neighbours(network: Network, site: Site) -> Neighbours:
     )
 
 
-def origin(network: Network, site: Site, number: int) -> tuple[Site, int]:
+def origin(network: Blueprint, site: Site, number: int) -> tuple[Site, int]:
     """Which site a filter of a join comes from, and its number there; any other site's filters are its own.
 
     >>> from godeeper.blueprint.address import resolve_one

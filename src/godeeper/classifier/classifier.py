@@ -20,7 +20,7 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..engine.engines import engine_named
 from ..engine.identity import PRECISIONS
-from ..engine.quantization import Calibration
+from ..engine.quantization import QuantizationRanges
 from ..errors import ClassifierError, GodeeperError, OptionError
 from ..escaping import escaped
 from ..features.stream import pooled as stream_pooled
@@ -103,7 +103,7 @@ class Classifier:
     report_record: Mapping[str, Any] | None = field(default=None, repr=False)
     certificate: Mapping[str, Any] | None = field(default=None, repr=False)
     report: Any = field(default=None, repr=False)  # with a union, whoever trains would have to narrow it first
-    calibration: Calibration | None = field(default=None, repr=False)
+    calibration: QuantizationRanges | None = field(default=None, repr=False)
     engine: str = "auto"
 
     def __repr__(self) -> str:

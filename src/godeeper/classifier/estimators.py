@@ -22,7 +22,7 @@ from .. import arguments
 from ..errors import OptionError
 from ..features.extract import extract
 from ..features.recommended import recommended
-from ..features.store import FeatureStore
+from ..features.store import ResultStore
 from ..features.stream import whole_tensors
 from ..files import read_regular
 from ..network import Network, load
@@ -36,7 +36,7 @@ from .classifier import Classifier, listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..engine.quantization import Calibration
+    from ..engine.quantization import QuantizationRanges
 
     Floats = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         weights: str | Path = "bundled",
         engine: str = "auto",
         precision: str = "fp32",
-        calibration: Calibration | str | Path | None = None,
+        calibration: QuantizationRanges | str | Path | None = None,
     ) -> None:
         self.features = features
         self.weights = weights
@@ -127,7 +127,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         weights: str | Path = "bundled",
         engine: str = "auto",
         precision: str = "fp32",
-        calibration: Calibration | str | Path | None = None,
+        calibration: QuantizationRanges | str | Path | None = None,
     ) -> None:
         self.features = features
         self.strength = strength
@@ -272,12 +272,12 @@ def features_of(network: Network, photos: Sequence[Any], addresses: Sequence[str
 
 def looked_at(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> tuple[list[str], dict[str, Floats]]:
     """The hash of each photo's pixels, and address -> (N, C) float32."""
-    with FeatureStore() as store:
+    with ResultStore() as store:
         hashes = pixel_hashes(photos, store)
         return hashes, extract(network, list(zip(photos, hashes, strict=True)), addresses, store)
 
 
-def pixel_hashes(photos: Sequence[Any], store: FeatureStore) -> list[str]:
+def pixel_hashes(photos: Sequence[Any], store: ResultStore) -> list[str]:
     """The hash of each photo's pixels; of a file that was decoded before, from the store."""
     keys = [file_key(photo) for photo in photos]
     known = store.get_blobs({key for key in keys if key})

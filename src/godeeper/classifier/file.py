@@ -24,7 +24,7 @@ from ..escaping import json_text
 from ..files import open_regular, write_atomically
 from ..photos.preprocess import Preprocess
 from ..training.head import Head
-from ..training.ood import Familiarity
+from ..training.ood import OodModel
 from ..version import __version__
 from .check import (
     DIRECTIONS,
@@ -231,8 +231,8 @@ def made(
     )
 
 
-def familiarity(reach: Any, directions: NDArray[Any] | None) -> Familiarity | None:
+def familiarity(reach: Any, directions: NDArray[Any] | None) -> OodModel | None:
     """The familiarity, where there is one."""
     if directions is None:
         return None
-    return Familiarity(directions, number(reach, "reach", 0.0, LARGEST_REACH))
+    return OodModel(directions, number(reach, "reach", 0.0, LARGEST_REACH))

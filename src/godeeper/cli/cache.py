@@ -36,7 +36,7 @@ def add_to(verbs: Verbs) -> None:
 
 
 @dataclass(frozen=True)
-class Part:
+class CacheSection:
     """One kind of thing in the cache."""
 
     name: str
@@ -68,44 +68,44 @@ def run_clear(options: argparse.Namespace) -> int:
     return 0
 
 
-def parts() -> list[Part]:
+def parts() -> list[CacheSection]:
     """What is in the cache now."""
     from ..disk_cache import cache_folder, graph_cache
-    from ..engine.prefix_cache import trunk_cache
-    from ..features.store import FeatureStore, leftovers, size, store_path
+    from ..engine.prefix_cache import prefix_store
+    from ..features.store import ResultStore, leftovers, size, store_path
 
-    caches = {"graphs": graph_cache(), "trunks": trunk_cache()}
+    caches = {"graphs": graph_cache(), "trunks": prefix_store()}
     sizes = {name: cache.sizes() for name, cache in caches.items()}
-    found = [Part(name, len(sizes[name]), sum(sizes[name]), cache.folder) for name, cache in caches.items()]
+    found = [CacheSection(name, len(sizes[name]), sum(sizes[name]), cache.folder) for name, cache in caches.items()]
     if store_path().exists():
-        with FeatureStore() as store:
+        with ResultStore() as store:
             stats = store.stats()
-        found.append(Part("features", stats.features, stats.bytes, stats.path))
+        found.append(CacheSection("features", stats.features, stats.bytes, stats.path))
     else:
-        found.append(Part("features", 0, 0, store_path()))
+        found.append(CacheSection("features", 0, 0, store_path()))
     old = leftovers()
-    return [*found, Part("leftovers", len(old), sum(map(size, old)), cache_folder())]
+    return [*found, CacheSection("leftovers", len(old), sum(map(size, old)), cache_folder())]
 
 
 def shrink(most_bytes: int) -> None:
     """Trunks go first, then graphs: they are made again in moments and seconds, the features of as many bytes in minutes."""
     from dataclasses import replace
 
-    from ..disk_cache import GraphCache, cache_folder
-    from ..engine.prefix_cache import trunk_cache
-    from ..features.store import FeatureStore, store_path
+    from ..disk_cache import DiskCache, cache_folder
+    from ..engine.prefix_cache import prefix_store
+    from ..features.store import ResultStore, store_path
 
     sizes = {part.name: part.bytes for part in parts()}
-    trunks = replace(trunk_cache(), most_bytes=max(most_bytes - sizes["features"] - sizes["graphs"], 0))
+    trunks = replace(prefix_store(), most_bytes=max(most_bytes - sizes["features"] - sizes["graphs"], 0))
     trunks.trim()
-    graphs = GraphCache(cache_folder() / "graphs", max(most_bytes - sizes["features"] - sum(trunks.sizes()), 0))
+    graphs = DiskCache(cache_folder() / "graphs", max(most_bytes - sizes["features"] - sum(trunks.sizes()), 0))
     graphs.trim()
     if store_path().exists():
-        with FeatureStore() as store:
+        with ResultStore() as store:
             store.trim(max(most_bytes - sum(graphs.sizes()) - sum(trunks.sizes()), 0))
 
 
-def report(found: list[Part], options: argparse.Namespace) -> None:
+def report(found: list[CacheSection], options: argparse.Namespace) -> None:
     """The parts as JSON or as a table."""
     if options.json:
         print_json(record(found))
@@ -128,7 +128,7 @@ def report(found: list[Part], options: argparse.Namespace) -> None:
     say("to move both, set GODEEPER_CACHE to a folder, and move added weights into its folder weights")
 
 
-def record(found: list[Part]) -> dict[str, Any]:
+def record(found: list[CacheSection]) -> dict[str, Any]:
     """The parts as JSON."""
     from ..disk_cache import cache_folder, most_bytes
     from ..features.store import size

@@ -72,7 +72,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     classifier = Classifier.load(path, engine=options.engine)
     records = judged(classifier, places, exact=options.exact)
     if options.json:
-        computed = classifier.network.runner.identity(pooled=True)
+        computed = classifier.network.engine.identity(pooled=True)
         print_json({"classifier": str(path), **computed.record, "photos": records})
     elif options.csv:
         print_csv(records, classifier.head.classes)
@@ -140,9 +140,9 @@ def run_weights(options: argparse.Namespace) -> int:
     for photo in options.photos:
         records.append(record(network, photo, options.top))
         if not options.json:
-            print_people(records[-1])
+            print_text(records[-1])
     if options.json:
-        computed = network.runner.identity(pooled=False)
+        computed = network.engine.identity(pooled=False)
         print_json({"weights": network.weights.name, **computed.record, "photos": records})
     return records_code(records)
 
@@ -161,7 +161,7 @@ def record(network: Network, photo: str, top: int) -> dict[str, Any]:
     }
 
 
-def print_people(record: dict[str, Any]) -> None:
+def print_text(record: dict[str, Any]) -> None:
     """The photo, then a line for each class; errors go to standard error."""
     if record["error"]:
         complain(f"godeeper: {record['error']}")

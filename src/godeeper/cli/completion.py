@@ -135,7 +135,7 @@ def value_of(command: str, action: argparse.Action) -> Value:
 def words_for(command: str, place: str) -> tuple[str, ...]:
     """The words that can stand in a place, known when the script is made."""
     from ..blueprint.address import resolve
-    from ..blueprint.networks import network_named
+    from ..blueprint.networks import blueprint_named
     from ..weights.official import OFFICIAL
     from .main import COMMANDS
 
@@ -143,7 +143,7 @@ def words_for(command: str, place: str) -> tuple[str, ...]:
     if table:
         return tuple(getattr(import_module(f"..{table[0]}", __package__), table[1]))
     if place in ("ADDRESS", "PATTERN", "ADDRESS[FILTERS]", "--features"):
-        return tuple(tensor.address for tensor in resolve(network_named("inception_v3"), "**"))
+        return tuple(tensor.address for tensor in resolve(blueprint_named("inception_v3"), "**"))
     if place in ("--weights", "NAME", "FILE_OR_NAME"):
         return (*(() if place == "FILE_OR_NAME" else ("bundled",)), *OFFICIAL)
     return COMMANDS if place == "COMMAND" else ()

@@ -31,18 +31,18 @@ def add_to(verbs: Verbs) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..features.store import FeatureStore
+    from ..features.store import ResultStore
     from ..photos.doctor.checkup import examine
-    from ..training.split import few
+    from ..training.split import too_few_reasons
     from .progress import counter
 
-    with counter("photos") as progress, FeatureStore() as store:
+    with counter("photos") as progress, ResultStore() as store:
         checkup = examine(options.folder, progress, store)
-    lines = few(checkup)
+    lines = too_few_reasons(checkup)
     if options.json:
         print_json({**checkup.record(), "few": list(lines)})
     elif not checkup.flat:
-        print_people(checkup, lines)
+        print_text(checkup, lines)
     if not checkup.usable:
         message = checkup.flat or "no photo can be used; every file and why not is in the table"
         complain(f"godeeper: {options.folder!s}: {message}")
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     return exit_code(len(checkup.usable), len(checkup.unusable))
 
 
-def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
+def print_text(checkup: Checkup, too_few_reasons: tuple[str, ...]) -> None:
     """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
     from ..photos.doctor.checkup import counted
 
@@ -58,7 +58,7 @@ def print_people(checkup: Checkup, few: tuple[str, ...]) -> None:
     if rows:
         print_table(("verdict", "photos", "why", "which"), rows)
         say()
-    for line in (*checkup.notes, *few):
+    for line in (*checkup.notes, *too_few_reasons):
         say(f"note: {line}")
     say(f"{checkup.folder!s}: {counted(checkup.counts)}; {len(checkup.classes)} classes")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..classifier.classifier import Classifier
     from ..explain.evidence import Evidence
-    from ..explain.nearest import Album
+    from ..explain.nearest import ReferencePhotos
     from ..explain.picture import Question
     from ..outputs import Outputs
     from ..photos.decode import Photo
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         for name, source in sources(options.photos):
             records.append(explained(classifier, name, source, options, outputs, album))
     for each in () if options.json else records:  # once the pictures are there
-        print_people(each)
+        print_text(each)
     if options.json:
         print_json({"classifier": str(options.classifier), "photos": records})
     return records_code(records)
@@ -122,13 +122,13 @@ def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
             yield from ((place if place == "-" else str(each), each) for each in found)
 
 
-def read(classifier: Classifier, folder: Path) -> Album:
+def read(classifier: Classifier, folder: Path) -> ReferencePhotos:
     """The folder's photos as the classifier sees them, with a progress bar."""
-    from ..explain.nearest import read_album
+    from ..explain.nearest import read_reference_photos
     from .retrain import bars as progress_bars
 
     with progress_bars() as progress:
-        return read_album(classifier, folder, progress)
+        return read_reference_photos(classifier, folder, progress)
 
 
 def explained(
@@ -137,7 +137,7 @@ def explained(
     source: Source | PhotoError,
     options: argparse.Namespace,
     outputs: Outputs,
-    album: Album | None,
+    album: ReferencePhotos | None,
 ) -> dict[str, Any]:
     """One photo's record, its picture written; a photo that cannot be read does not stop the others."""
     from ..explain.evidence import evidence
@@ -196,7 +196,7 @@ def record(found: Evidence, name: str, question: Question, path: Path, top: int)
     }
 
 
-def print_people(record: dict[str, Any]) -> None:
+def print_text(record: dict[str, Any]) -> None:
     """The verdict, a bar for each class, what the evidence adds up from; errors go to standard error."""
     if record["error"]:
         complain(f"godeeper: {record['error']}")

@@ -12,7 +12,7 @@ from .common import add_command, add_force
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
-    from ..blueprint.ops import Network as Blueprint
+    from ..blueprint.ops import Blueprint as Blueprint
     from ..diagram.card import Style
     from ..diagram.sheet import Diagram
     from ..diagram.svg import Pictures
@@ -67,13 +67,13 @@ def run(options: argparse.Namespace) -> int:
 
 def blueprint_of(options: argparse.Namespace) -> Blueprint:
     """The network to draw, in the dialect of the weights if some are named."""
-    from ..weights.file import ARCHITECTURES
+    from ..blueprint.networks import BLUEPRINTS
     from ..weights.registry import find
 
-    if options.network not in ARCHITECTURES:
-        raise UnknownName("network", options.network, ARCHITECTURES)
+    if options.network not in BLUEPRINTS:
+        raise UnknownName("network", options.network, BLUEPRINTS)
     if options.weights is None and not options.photo:
-        return ARCHITECTURES[options.network]
+        return BLUEPRINTS[options.network]
     weights = find(options.weights or "bundled")
     blueprint = weights.network
     if blueprint.name != options.network:

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
     from ..blueprint.names.remarks import remarks_on
-    from ..engine.prefix_cache import trunk_cache
+    from ..engine.prefix_cache import prefix_store
     from ..network import BLOG_TENSORS, load
     from ..outputs import Outputs
     from ..peek.peek import document, file_part, npz_bytes
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
     )
     network = load(weights=options.weights, engine=options.engine, fit=options.fit, filter=options.filter)
-    network.trunks.cache = trunk_cache()
+    network.prefix_cache.cache = prefix_store()
     photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
     chosen = network.chosen(addresses)
@@ -97,9 +97,9 @@ def run(options: argparse.Namespace) -> int:
         complain(f"note: {text}")
     records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
     if options.json:
-        print_json(document(options.photo, peeks[0], records, network.runner.identity(pooled=False)))
+        print_json(document(options.photo, peeks[0], records, network.engine.identity(pooled=False)))
     else:
-        print_people(peeks, records)
+        print_text(peeks, records)
     return 0
 
 
@@ -115,7 +115,7 @@ def drawn(peeks: list[Peek], view: View) -> list[bytes]:
         return list(pool.map(lambda peek: png(peek, view), peeks))
 
 
-def print_people(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
+def print_text(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
     """A line for each picture; what was put right about the photo goes to standard error."""
     for note in peeks[0].photo_notes:
         complain(f"{peeks[0].photo}: {note}")

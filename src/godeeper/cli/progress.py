@@ -24,7 +24,7 @@ def bar() -> Iterator[Report]:
 @contextmanager
 def counter(what: str) -> Iterator[Report]:
     """A report that draws a bar of things done with their pace and the time left, and wipes it when the block ends."""
-    pace = Pace()
+    pace = Rate()
     with drawn(lambda done, total: count_line(done, total, what, pace.of(done))) as report:
         yield report
 
@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-class Pace:
+class Rate:
     """Photos a second since the first report: what was done before, by an earlier run, is not counted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

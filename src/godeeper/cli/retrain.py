@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(document(report, options.out))
     else:
-        print_people(report, options.out, page)
+        print_text(report, options.out, page)
     return exit_code(len(report.paths), report.unusable)
 
 
@@ -126,7 +126,7 @@ def document(report: Report, path: Path) -> dict[str, Any]:
     return {**report.record(), "classifier": str(path), "engine": engine, "precision": precision}
 
 
-def print_people(report: Report, path: Path, page: Path) -> None:
+def print_text(report: Report, path: Path, page: Path) -> None:
     """What was trained, how good it is, and how sure one can be."""
     from ..photos.doctor.checkup import counted
 

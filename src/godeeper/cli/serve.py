@@ -13,7 +13,7 @@ from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
-    from ..web.compute.scheduler import Laboratory
+    from ..web.compute.scheduler import Scheduler
     from ..web.http.guard import Rules
     from .common import Verbs
 
@@ -109,14 +109,14 @@ def rules_of(options: argparse.Namespace) -> Rules:
 
 def on_port(rules: Rules, host: str, port: int) -> Rules:
     """The rules of a server that listens there: beyond loopback, the names of this machine are its own too."""
-    from ..web.http.hosts import Place, is_loopback, machine_names, plain_host
+    from ..web.http.hosts import HostAndPort, is_loopback, machine_names, plain_host
 
     names = () if is_loopback(host) else (*machine_names(), plain_host(host.strip("[]")))
-    ours = [Place(name, port) for name in names]
+    ours = [HostAndPort(name, port) for name in names]
     return replace(rules, port=port, allowed=(*rules.allowed, *ours))
 
 
-def prepared(options: argparse.Namespace) -> tuple[Laboratory, Classifier | None]:
+def prepared(options: argparse.Namespace) -> tuple[Scheduler, Classifier | None]:
     """The laboratory, and the classifier if one is named."""
     from ..classifier.classifier import Classifier
     from ..errors import OptionError

@@ -37,10 +37,10 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve
     from ..blueprint.names.remarks import remarks_on
-    from ..blueprint.networks import network_named
+    from ..blueprint.networks import blueprint_named
     from ..blueprint.records import document
 
-    network = network_named(options.network)
+    network = blueprint_named(options.network)
     listing = document(network, resolve(network, options.pattern))
     typed = remarks_on(network, [options.pattern], likeness=not options.json)
     if options.pattern != EVERYTHING:

@@ -79,7 +79,7 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
     if options.json:
         print_json(document(search.filters[0], records, errors))
     else:
-        print_people(records, errors)
+        print_text(records, errors)
     return exit_code(search.filters[0].photos, len(errors))
 
 
@@ -100,7 +100,7 @@ def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[
     }
 
 
-def print_people(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
+def print_text(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
     """A line for each filter and its photos; errors go to standard error."""
     for record in records:
         say(f"{record['png']}: {record['address']}")

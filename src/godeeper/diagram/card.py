@@ -64,7 +64,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Box:
+class OperationBox:
     """A site's place on its card.  ``share``: of the network's convolutions, None for what is no convolution.
 
     ``picture`` is where a picture of the site's filters may stand, and ``tiles`` how many rows and columns
@@ -104,7 +104,7 @@ class Card:
     width: float
     height: float
     frame: Frame
-    boxes: tuple[Box, ...]
+    boxes: tuple[OperationBox, ...]
     edges: tuple[Edge, ...]
     texts: tuple[Text, ...]
     entry: Point | None
@@ -113,10 +113,10 @@ class Card:
 
 def make_card(title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> Card:
     """The card of ``members``, neighbours in program order; ``total`` are the multiply-adds that shares are of."""
-    return Builder(title, members, every, total, style).card()
+    return CardBuilder(title, members, every, total, style).card()
 
 
-class Builder:
+class CardBuilder:
     """Places boxes first, then what joins them."""
 
     def __init__(self, title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> None:
@@ -129,7 +129,7 @@ class Builder:
         self.middle = self.width / 2
         self.is_fed = members[0].index > 0
         self.is_fed_on = members[-1].index < len(every) - 1
-        self.boxes: dict[int, Box] = {}
+        self.boxes: dict[int, OperationBox] = {}
 
     def card(self) -> Card:
         self.place_boxes()
@@ -168,7 +168,7 @@ class Builder:
     def names_branches(self) -> bool:
         return self.style.names and len(self.lanes) > 1
 
-    def box(self, site: Site, top: float) -> Box:
+    def box(self, site: Site, top: float) -> OperationBox:
         """The box of ``site``, its upper border at ``top``, what is in it in the middle."""
         left, width = self.span(site)
         rows, columns = self.tiles(site, width)
@@ -184,7 +184,9 @@ class Builder:
             picture = Frame(left + (width - columns * TILE) / 2, end + 2, columns * TILE, rows * TILE)
             end += rows * TILE + 2
         share = site.macs / self.total if site.kind == "conv" else None
-        return Box(site, Frame(left, top, width, end + PADDING - top), tuple(texts), share, picture, (rows, columns))
+        return OperationBox(
+            site, Frame(left, top, width, end + PADDING - top), tuple(texts), share, picture, (rows, columns)
+        )
 
     def least_written(self, site: Site) -> float:
         """Height of the text in a box: a pool's box is as high as a convolution's."""

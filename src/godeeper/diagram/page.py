@@ -10,7 +10,7 @@ from ..escaping import escaped_html as escape
 from ..version import GENERATOR
 from .card import Card
 from .palette import DARK, LIGHT, Palette
-from .sheet import Diagram, Placed
+from .sheet import Diagram, PlacedCard
 from .svg import FONTS, Pictures, description, draw_card, draw_legend, draw_links, number, style_sheet
 
 WIDE = 1100  # the narrowest window, in pixels, that gets the sheet
@@ -83,7 +83,7 @@ def body_colours(palette: Palette) -> str:
     return f"body,.tools{{background:{p.paper};color:{p.ink}}}.summary,output{{color:{p.faint}}}input,button{{border-color:{p.edge}}}"
 
 
-def draw_part(placed: Placed, diagram: Diagram, pictures: Pictures) -> str:
+def draw_part(placed: PlacedCard, diagram: Diagram, pictures: Pictures) -> str:
     """One card as an SVG that style can move."""
     card: Card = placed.card
     return part(

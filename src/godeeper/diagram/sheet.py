@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from ..blueprint.cost import conv_macs
-from ..blueprint.ops import Network
+from ..blueprint.ops import Blueprint
 from ..blueprint.parts import CLASSIFIER_KINDS, find_part, parts
 from ..blueprint.sites import Site, sites
 from .card import Card, Edge, Point, Style, make_card
@@ -29,7 +29,7 @@ SPELLED = {"googlenet": "GoogLeNet"}
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedCard:
     """A card and where its upper left corner is."""
 
     card: Card
@@ -51,13 +51,13 @@ class Diagram:
     width: float
     height: float
     head: float
-    cards: tuple[Placed, ...]
+    cards: tuple[PlacedCard, ...]
     links: tuple[Edge, ...]
     legend: Legend
     legend_at: Point
 
 
-def diagram(network: Network, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+def diagram(network: Blueprint, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
     """The whole of ``network`` on one sheet."""
     style = style or Style()
     total, every = conv_macs(network), sites(network)
@@ -75,7 +75,7 @@ def diagram(network: Network, style: Style | None = None, notes: tuple[str, ...]
     legend_x = ends[0] + GUTTER  # the first row is the shortest
     return Diagram(
         network=network.name,
-        title=spoken(network.name),
+        title=display_name(network.name),
         summary=summary(network),
         width=max([*ends, legend_x + legend.width]) + BORDER,
         height=bottom + BORDER - 10,
@@ -87,7 +87,7 @@ def diagram(network: Network, style: Style | None = None, notes: tuple[str, ...]
     )
 
 
-def module_diagram(network: Network, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+def module_diagram(network: Blueprint, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
     """One module, or another part, by any of its names; raises ``OptionError`` listing the nearest."""
     style = style or Style(names=True)
     members = find_part(network, name)
@@ -98,12 +98,12 @@ def module_diagram(network: Network, name: str, style: Style | None = None, note
     width = max(card.width, legend.width)
     return Diagram(
         network=network.name,
-        title=f"{spoken(network.name)}: {title}",
+        title=f"{display_name(network.name)}: {title}",
         summary=module_summary(members, every),
         width=width + 2 * MODULE_BORDER,
         height=MODULE_HEAD + card.height + legend.height + MODULE_BORDER,
         head=MODULE_HEAD,
-        cards=(Placed(card, MODULE_BORDER + (width - card.width) / 2, MODULE_HEAD),),
+        cards=(PlacedCard(card, MODULE_BORDER + (width - card.width) / 2, MODULE_HEAD),),
         links=(),
         legend=legend,
         legend_at=(MODULE_BORDER, MODULE_HEAD + card.height),
@@ -133,25 +133,25 @@ def grid_of(card: Card) -> tuple[int, int] | None:
     return None if last.kind in CLASSIFIER_KINDS else last.shape[1:]
 
 
-def column(cards: Sequence[Card], left: float, top: float) -> list[Placed]:
+def column(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]:
     """Cards under each other."""
     placed = []
     for card in cards:
-        placed.append(Placed(card, left, top))
+        placed.append(PlacedCard(card, left, top))
         top += card.height
     return placed
 
 
-def list_row(cards: Sequence[Card], left: float, top: float) -> list[Placed]:
+def list_row(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]:
     """Cards beside each other."""
     placed = []
     for card in cards:
-        placed.append(Placed(card, left, top))
+        placed.append(PlacedCard(card, left, top))
         left += card.width + GUTTER
     return placed
 
 
-def link(first: Placed, second: Placed) -> Edge:
+def link(first: PlacedCard, second: PlacedCard) -> Edge:
     """The line from one card to the next: straight down, up the gutter to the right, or back to the next row."""
     source, target = first.card.boxes[-1].site.index, second.card.boxes[0].site.index
     start, end = first.point(first.card.exit or (0, 0)), second.point(second.card.entry or (0, 0))
@@ -164,12 +164,12 @@ def link(first: Placed, second: Placed) -> Edge:
     return Edge(source, target, (start, (start[0], turn), (end[0], turn), end))
 
 
-def spoken(name: str) -> str:
+def display_name(name: str) -> str:
     """``inception_v3`` as a heading."""
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
-def summary(network: Network) -> str:
+def summary(network: Blueprint) -> str:
     """The network in one line of numbers."""
     every = sites(network)
     convolutions, pools = (sum(site.kind in kinds for site in every) for kinds in (("conv",), ("pool", "average")))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..blueprint.ops import Conv, Pool
 from ..escaping import escaped_html as escape
 from ..version import GENERATOR
-from .card import Box, Card, Frame, Point, Text
+from .card import Card, Frame, OperationBox, Point, Text
 from .labels import SIZES, times
 from .legend import Legend
 from .palette import DARK, LIGHT, Palette, shade_of
@@ -123,7 +123,7 @@ def text_class(text: Text) -> str:
     return "halo" if text.anchor == "middle" else "faint"
 
 
-def draw_box(box: Box, picture: Picture | None) -> str:
+def draw_box(box: OperationBox, picture: Picture | None) -> str:
     """A site: a link to itself, with all its names and numbers in the title."""
     address = escape(box.site.address)
     kind = f"s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
@@ -137,7 +137,7 @@ def draw_box(box: Box, picture: Picture | None) -> str:
     return f'<g id="{address}" class="{kind}"><a href="#{address}"><title>{title}</title>{shape}{texts}{image}</a></g>'
 
 
-def facts(box: Box) -> list[str]:
+def facts(box: OperationBox) -> list[str]:
     """What a box's title says, a line each."""
     site = box.site
     names = [f"{convention}: {name}" for convention, name in site.names.as_dict().items() if name]
@@ -149,7 +149,7 @@ def facts(box: Box) -> list[str]:
     return [*lines, f"one cell sees {times(site.field.size)} pixels of the input"]
 
 
-def operation(box: Box) -> str:
+def operation(box: OperationBox) -> str:
     """What a site does, in words."""
     op = box.site.op
     if isinstance(op, Conv):

@@ -13,37 +13,37 @@ from typing import TYPE_CHECKING, Any
 
 from ..weights.file import WeightsFile
 from .identity import Identity
-from .onnxruntime import Runner
+from .onnxruntime import OnnxRuntimeEngine
 from .plan import Key, Plan
-from .quantization import Calibration
+from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .openvino import OpenVinoRunner
+    from .openvino import OpenVinoEngine
 
 
-class AutoRunner:
+class AutoEngine:
     """Runs a plan with the engine that suits it."""
 
-    def __init__(self, weights: WeightsFile, calibration: Calibration | None = None) -> None:
+    def __init__(self, weights: WeightsFile, calibration: QuantizationRanges | None = None) -> None:
         self.weights = weights
         self.calibration = calibration
-        self.for_one = Runner(weights, calibration=calibration)
+        self.for_one = OnnxRuntimeEngine(weights, calibration=calibration)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, makes engines of its own."""
-        return AutoRunner, (self.weights, self.calibration)
+        return AutoEngine, (self.weights, self.calibration)
 
     @cached_property
-    def for_many(self) -> Runner | OpenVinoRunner:
+    def for_many(self) -> OnnxRuntimeEngine | OpenVinoEngine:
         """What runs pooled plans."""
         if self.calibration is None or find_spec("openvino") is None:
             return self.for_one
-        from .openvino import OpenVinoRunner
+        from .openvino import OpenVinoEngine
 
-        return OpenVinoRunner(self.weights, calibration=self.calibration)
+        return OpenVinoEngine(self.weights, calibration=self.calibration)
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
@@ -57,7 +57,7 @@ class AutoRunner:
         """Whether ``plan`` can be run without building or compiling anything first."""
         return self.chosen(pooled=plan.pooled).is_ready(plan)
 
-    def chosen(self, *, pooled: bool) -> Runner | OpenVinoRunner:
+    def chosen(self, *, pooled: bool) -> OnnxRuntimeEngine | OpenVinoEngine:
         """What runs plans that are pooled, or those that are not."""
         return self.for_many if pooled else self.for_one
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint.ops import Network, Pool
+from ..blueprint.ops import Blueprint, Pool
 from ..blueprint.sites import Site, sites
 from ..errors import OptionError
 from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.preprocess import Preprocess
 from ..weights.file import WeightsFile
-from .onnxruntime import Runner
+from .onnxruntime import OnnxRuntimeEngine
 from .plan import NETWORK_INPUT, Key, name, output, plan
-from .quantization import Calibration
+from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ METHOD = "least squared error"
 EIGHT_BITS = 255
 
 
-def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any]) -> Calibration:
+def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any]) -> QuantizationRanges:
     """A calibration of ``weights`` for photos like these.
 
     Args:
@@ -59,7 +59,7 @@ def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any
     counts = Counts(weights, inputs)
     best = {address: best_end(counts.histograms[address], top) for address, top in counts.greatest.items()}
     ranges = {address: (0.0, high) for address, high in shared(weights.network, best).items()}
-    return Calibration(weights.sha256, ranges, METHOD, tuple(hashes))
+    return QuantizationRanges(weights.sha256, ranges, METHOD, tuple(hashes))
 
 
 class Counts:
@@ -70,7 +70,7 @@ class Counts:
         self.names = [name(sites(weights.network), key) for key in self.steps.fetched]
         self.greatest = dict.fromkeys(self.names, 0.0)
         self.histograms = {address: np.zeros(BINS, np.int64) for address in self.names}
-        runner = Runner(weights)
+        runner = OnnxRuntimeEngine(weights)
         for address, values in self.values(runner, inputs):
             self.greatest[address] = max(self.greatest[address], float(values.max()))
         self.greatest = {address: top or 1.0 for address, top in self.greatest.items()}  # one is as good for zeros
@@ -78,14 +78,14 @@ class Counts:
             places = (values.ravel() * np.float32(BINS / self.greatest[address])).astype(np.int32)
             self.histograms[address] += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
-    def values(self, runner: Runner, inputs: Sequence[Floats]) -> Iterator[tuple[str, Floats]]:
+    def values(self, runner: OnnxRuntimeEngine, inputs: Sequence[Floats]) -> Iterator[tuple[str, Floats]]:
         """Every tensor of every photo in turn."""
         for planes in inputs:
             found = runner.run(self.steps, {NETWORK_INPUT: planes})
             yield from zip(self.names, found.values(), strict=True)
 
 
-def rounded_keys(network: Network) -> list[Key]:
+def rounded_keys(network: Blueprint) -> list[Key]:
     """What is rounded: all that convolutions may take, apart from the photo."""
     return [output(site) for site in sites(network) if site.kind in ROUNDED]
 
@@ -104,7 +104,7 @@ def best_end(histogram: NDArray[np.int64], top: float) -> float:
     return float(ends[int(np.argmin(errors))] * top)
 
 
-def shared(network: Network, ends: Mapping[str, float]) -> dict[str, float]:
+def shared(network: Blueprint, ends: Mapping[str, float]) -> dict[str, float]:
     """The ends with those of parts and of max pools replaced by the end they share."""
     every = sites(network)
     found = dict(ends)

@@ -10,7 +10,7 @@ from ..errors import OptionError, UnknownName
 from ..weights.file import WeightsFile
 from .identity import PRECISIONS, Identity
 from .plan import Key, Plan
-from .quantization import Calibration, calibration_of
+from .quantization import QuantizationRanges, calibration_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENGINES = {
-    "auto": ("auto", "AutoRunner"),
-    "onnxruntime": ("onnxruntime", "Runner"),
-    "openvino": ("openvino", "OpenVinoRunner"),
-    "torch": ("torch.engine", "TorchRunner"),
+    "auto": ("auto", "AutoEngine"),
+    "onnxruntime": ("onnxruntime", "OnnxRuntimeEngine"),
+    "openvino": ("openvino", "OpenVinoEngine"),
+    "torch": ("torch.engine", "TorchEngine"),
 }
 """Name -> the file beside this one, and its class."""
 
@@ -33,7 +33,7 @@ class Engine(Protocol):
     """Carries out plans with one set of weights."""
 
     weights: WeightsFile
-    calibration: Calibration | None
+    calibration: QuantizationRanges | None
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
@@ -49,7 +49,7 @@ class Engine(Protocol):
 
 
 def engine_named(
-    name: str, weights: WeightsFile, precision: str = "fp32", calibration: Calibration | str | Path | None = None
+    name: str, weights: WeightsFile, precision: str = "fp32", calibration: QuantizationRanges | str | Path | None = None
 ) -> Engine:
     """An engine with these weights.
 

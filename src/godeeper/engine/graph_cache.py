@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..blueprint.sites import sites
-from ..disk_cache import GraphCache, graph_cache
+from ..disk_cache import DiskCache, graph_cache
 from ..version import __version__
 from ..weights.file import WeightsFile
 from .plan import Key, Plan, name, result_names
-from .quantization import Calibration
+from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +24,12 @@ GRAPH_RECIPE = 3  # goes up when the same plan, weights and calibration give ano
 
 
 @dataclass(frozen=True)
-class Graphs:
+class GraphCache:
     """Graphs of one set of weights; with a calibration, in 8 bits."""
 
     weights: WeightsFile
-    calibration: Calibration | None = None
-    cache: GraphCache = field(default_factory=graph_cache)
+    calibration: QuantizationRanges | None = None
+    cache: DiskCache = field(default_factory=graph_cache)
 
     def graph(self, plan: Plan) -> bytes:
         """The serialised graph of ``plan``, from the cache or built again."""
@@ -38,9 +38,9 @@ class Graphs:
         if graph is None:
             from .onnx_graph import build  # imports onnx, which only a first look needs
 
-            with self.weights.numbers() as numbers:
+            with self.weights.parameters() as numbers:
                 numbers.check()
-                graph = build(plan, numbers, self.calibration.highest if self.calibration else None)
+                graph = build(plan, numbers, self.calibration.maxima if self.calibration else None)
             self.cache.store(key, graph)
         return graph
 
@@ -74,7 +74,7 @@ class Graphs:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
-def named(plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+def graph_key_name(plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """Feeds under the names of the graph's inputs, only those it has."""
     every = sites(plan.network)
     return {name(every, key): value for key, value in feeds.items() if key in plan.fed}

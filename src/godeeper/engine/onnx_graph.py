@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..blueprint.ops import Conv, Norm, Pool, borders
 from ..blueprint.sites import Site, sites
-from ..weights.file import Numbers
+from ..weights.file import Parameters
 from .plan import POOLED, Key, Plan, is_flat, name, result_names, sources
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ LARGEST_BIAS = 2**30  # in steps of the products: within 32 bits, with room for 
 SMALLEST_STEP = 1e-12  # of a filter that is all zeros
 
 
-def build(plan: Plan, numbers: Numbers, highest: Mapping[str, float] | None = None) -> bytes:
+def build(plan: Plan, numbers: Parameters, highest: Mapping[str, float] | None = None) -> bytes:
     """The serialised ONNX model that carries out ``plan``.
 
-    ``highest``: address -> the greatest value that 8 bits are to hold, from 0; none: all of it in single precision.
+    ``maxima``: address -> the greatest value that 8 bits are to hold, from 0; none: all of it in single precision.
     """
-    builder = Builder(plan, numbers, highest or {})
+    builder = GraphBuilder(plan, numbers, highest or {})
     for key in plan.steps:
         builder.step(key)
     if plan.pooled:
@@ -62,13 +62,13 @@ def build(plan: Plan, numbers: Numbers, highest: Mapping[str, float] | None = No
     return payload
 
 
-class Builder:
+class GraphBuilder:
     """Collects nodes and numbers; each method adds one kind of operation."""
 
-    def __init__(self, plan: Plan, numbers: Numbers, highest: Mapping[str, float]) -> None:
+    def __init__(self, plan: Plan, numbers: Parameters, maxima: Mapping[str, float]) -> None:
         self.plan = plan
         self.numbers = numbers
-        self.steps = {address: high / LEVELS for address, high in highest.items()}  # between two 8-bit values
+        self.steps = {address: high / LEVELS for address, high in maxima.items()}  # between two 8-bit values
         self.sites = sites(plan.network)
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
@@ -112,7 +112,7 @@ class Builder:
         if stage == "relu":
             self.node("Relu", inputs, output)
         elif stage != "conv" and (site.index, "conv") in self.plan.fed:
-            self.line(site, inputs, output)
+            self.affine(site, inputs, output)
         elif isinstance(site.op, Conv):
             rounded = inputs[0] in self.steps and given[0] not in self.plan.fed
             self.conv(site, site.op, inputs, output, folded=stage != "conv", rounded=rounded)
@@ -170,7 +170,7 @@ class Builder:
         self.node("DequantizeLinear", [f"{label}/integers", step, zero], label, axis=axis)
         return label
 
-    def line(self, site: Site, inputs: Sequence[str], output: str) -> None:
+    def affine(self, site: Site, inputs: Sequence[str], output: str) -> None:
         """Batch normalisation, or the bias, of a raw convolution that was fed."""
         norm = self.numbers.batchnorm(site)
         scale = self.constant(f"{output}/scale", norm.scale[:, None, None])

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..disk_cache import GraphCache, graph_cache
+from ..disk_cache import DiskCache, graph_cache
 from ..weights.file import WeightsFile
 from .forks import outlive
-from .graph_cache import Graphs, named
+from .graph_cache import GraphCache, graph_key_name
 from .identity import Identity
 from .plan import Key, Plan, result_names
-from .quantization import Calibration
+from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,21 +75,21 @@ def imported() -> Any:
 OPEN_SESSIONS = 4
 
 
-class Runner:
+class OnnxRuntimeEngine:
     """Runs plans with one set of weights; with a calibration, in 8 bits."""
 
     def __init__(
         self,
         weights: WeightsFile,
-        cache: GraphCache | None = None,
+        cache: DiskCache | None = None,
         *,
-        calibration: Calibration | None = None,
+        calibration: QuantizationRanges | None = None,
         open_sessions: int = OPEN_SESSIONS,
     ) -> None:
         """``open_sessions``: how many plans stay ready to run, each with its numbers in memory."""
         self.weights = weights
         self.calibration = calibration
-        self.graphs = Graphs(weights, calibration, cache or graph_cache())
+        self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.open_sessions = open_sessions
         self.sessions: OrderedDict[Plan, Session] = OrderedDict()
         self.process = os.getpid()
@@ -97,7 +97,11 @@ class Runner:
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, opens sessions of its own."""
         made = partial(
-            Runner, self.weights, self.graphs.cache, calibration=self.calibration, open_sessions=self.open_sessions
+            OnnxRuntimeEngine,
+            self.weights,
+            self.graphs.cache,
+            calibration=self.calibration,
+            open_sessions=self.open_sessions,
         )
         return made, ()
 
@@ -106,7 +110,9 @@ class Runner:
         if not plan.fetched:
             return {}
         many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # means are wanted of whole folders
-        return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(named(plan, feeds)), strict=True))
+        return dict(
+            zip(plan.fetched, self.session(plan, many_photos=many).run(graph_key_name(plan, feeds)), strict=True)
+        )
 
     def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
         """Who computes."""

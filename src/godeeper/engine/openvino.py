@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..disk_cache import GraphCache, graph_cache
+from ..disk_cache import DiskCache, graph_cache
 from ..errors import MissingExtra
 from ..weights.file import WeightsFile
 from .forks import outlive, unusable
-from .graph_cache import Graphs, named
+from .graph_cache import GraphCache, graph_key_name
 from .identity import Identity
 from .plan import Key, Plan, result_names
-from .quantization import Calibration
+from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,16 +38,16 @@ TELEMETRY = "openvino_telemetry"
 ONE, MANY = "LATENCY", "THROUGHPUT"
 
 
-class OpenVinoRunner:
+class OpenVinoEngine:
     """Runs plans with one set of weights; with a calibration, in 8 bits."""
 
     def __init__(
-        self, weights: WeightsFile, cache: GraphCache | None = None, *, calibration: Calibration | None = None
+        self, weights: WeightsFile, cache: DiskCache | None = None, *, calibration: QuantizationRanges | None = None
     ) -> None:
         """Raises ``MissingExtra``."""
         self.weights = weights
         self.calibration = calibration
-        self.graphs = Graphs(weights, calibration, cache or graph_cache())
+        self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.openvino = imported()
         self.core = usable_core()
         self.models: OrderedDict[Plan, Any] = OrderedDict()
@@ -55,14 +55,14 @@ class OpenVinoRunner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, loads models of its own."""
-        return partial(OpenVinoRunner, self.weights, self.graphs.cache, calibration=self.calibration), ()
+        return partial(OpenVinoEngine, self.weights, self.graphs.cache, calibration=self.calibration), ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, Floats]) -> dict[Key, Floats]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
         usable_core()
-        given = {name: np.ascontiguousarray(value, np.float32) for name, value in named(plan, feeds).items()}
+        given = {name: np.ascontiguousarray(value, np.float32) for name, value in graph_key_name(plan, feeds).items()}
         with self.turn:
             return dict(zip(plan.fetched, self.answers(self.model(plan), given, result_names(plan)), strict=True))
 

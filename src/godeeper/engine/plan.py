@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..blueprint.address import Stage, Tensor, stages
-from ..blueprint.ops import Network
+from ..blueprint.ops import Blueprint
 from ..blueprint.sites import PHOTO_KINDS, Site, sites
 from ..errors import FeedError
 
@@ -27,7 +27,7 @@ class Plan:
     ``pooled``: of what is fetched only the spatial means come out, (B, C) each.
     """
 
-    network: Network
+    network: Blueprint
     fed: tuple[Key, ...]
     steps: tuple[Key, ...]
     fetched: tuple[Key, ...]
@@ -35,7 +35,7 @@ class Plan:
 
 
 def plan(
-    network: Network, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
+    network: Blueprint, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
 ) -> Plan:
     """The shortest run that gives ``fetched``, or with ``pooled`` their spatial means, out of ``fed``.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blueprint.sites import sites
-from ..blueprint.topology import trunks
-from ..disk_cache import GraphCache, cache_folder, most_bytes
+from ..blueprint.topology import prefix_ends
+from ..disk_cache import DiskCache, cache_folder, most_bytes
 from ..version import __version__
 from .engines import Engine
 from .plan import NETWORK_INPUT, Key, output, plan
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 RECIPE = 2  # goes up when the same input gives another value
 
 
-def trunk_cache() -> GraphCache:
+def prefix_store() -> DiskCache:
     """Where values of trunks are kept on disk."""
-    return GraphCache(cache_folder() / "trunks", most_bytes("trunks"), "trunk", durable=False)
+    return DiskCache(cache_folder() / "trunks", most_bytes("trunks"), "trunk", durable=False)
 
 
-class Trunks:
+class PrefixCache:
     """Runs an engine for one photo at a time, from the furthest trunk whose value is known."""
 
-    def __init__(self, engine: Engine, cache: GraphCache | None = None) -> None:
+    def __init__(self, engine: Engine, cache: DiskCache | None = None) -> None:
         self.engine = engine
         self.cache = cache
         self.network = engine.weights.network
@@ -45,13 +45,15 @@ class Trunks:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, knows no photo yet."""
-        return Trunks, (self.engine, self.cache)
+        return PrefixCache, (self.engine, self.cache)
 
     def run(self, keys: Sequence[Key], planes: Floats) -> dict[Key, Floats]:
         """The values of ``keys`` for the network's input ``planes`` (1, 3, H, W)."""
-        crossed = self.crossed(keys)
-        known = self.turn_to(hashlib.sha256(planes.data).hexdigest() if crossed else "")
-        worth = (trunk for trunk in reversed(crossed) if self.is_worth(trunk, keys, crossed) and known.has(trunk))
+        crossed = self.computed_on_the_way(keys)
+        known = self.select_photo(hashlib.sha256(planes.data).hexdigest() if crossed else "")
+        worth = (
+            trunk for trunk in reversed(crossed) if self.is_worth_resuming(trunk, keys, crossed) and known.has(trunk)
+        )
         start = next(worth, NETWORK_INPUT)
         fed = planes if start == NETWORK_INPUT else known.values[start]
         ahead = [trunk for trunk in crossed if trunk[0] > start[0]]
@@ -61,24 +63,24 @@ class Trunks:
             known.keep(trunk, values[trunk])
         return values
 
-    def crossed(self, keys: Sequence[Key]) -> list[Key]:
+    def computed_on_the_way(self, keys: Sequence[Key]) -> list[Key]:
         """The trunks that all of ``keys`` are computed from, or are, in program order."""
-        outputs = [output(site) for site in trunks(self.network)]
+        outputs = [output(site) for site in prefix_ends(self.network)]
         return [trunk for trunk in outputs if all(key == trunk or key[0] > trunk[0] for key in keys)]
 
-    def is_worth(self, trunk: Key, keys: Sequence[Key], crossed: Sequence[Key]) -> bool:
+    def is_worth_resuming(self, trunk: Key, keys: Sequence[Key], crossed: Sequence[Key]) -> bool:
         """Whether to start from ``trunk`` if it is known: no graph has to be built while that of the whole way is there."""
         ahead = [each for each in crossed if each[0] > trunk[0]]
         resumed = plan(self.network, list(dict.fromkeys([*keys, *ahead])), (trunk,))
         whole = plan(self.network, list(dict.fromkeys([*keys, *crossed])))
         return not resumed.steps or self.engine.is_ready(resumed) or not self.engine.is_ready(whole)
 
-    def turn_to(self, photo: str) -> Known:
+    def select_photo(self, photo: str) -> StoredPrefix:
         """What is known of a photo; that of another one is forgotten.  Threads may look at several at once."""
         last = self.last
         if last[0] != photo:
             self.last = last = (photo, {})
-        return Known(self, photo, last[1])
+        return StoredPrefix(self, photo, last[1])
 
     def name(self, trunk: Key, photo: str) -> str:
         """Names a value by all that determines it: what the network read stands for the photo and its preprocessing."""
@@ -95,10 +97,10 @@ class Trunks:
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredPrefix:
     """The trunks' ``values`` for one photo, as far as they are known."""
 
-    trunks: Trunks
+    trunks: PrefixCache
     photo: str
     values: dict[Key, Floats]
 

@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[1] / "weights" / "bundled" / "inception_v3.int8
 
 
 @dataclass(frozen=True)
-class Calibration:
+class QuantizationRanges:
     """``ranges``: address -> (low, high).  ``method``: how they were chosen.  ``photos``: SHA-256 of their pixels."""
 
     weights_sha256: str
@@ -34,14 +34,14 @@ class Calibration:
     format: int = FORMAT
 
     @property
-    def highest(self) -> dict[str, float]:
+    def maxima(self) -> dict[str, float]:
         """Address -> the greatest value that is not cut."""
         return {address: high for address, (_, high) in self.ranges.items()}
 
     @cached_property
     def sha256(self) -> str:
         """Of all that decides what is computed."""
-        parts = [self.format, self.weights_sha256, sorted(self.highest.items())]
+        parts = [self.format, self.weights_sha256, sorted(self.maxima.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -62,7 +62,7 @@ class Calibration:
             )
 
 
-def from_record(record: Any) -> Calibration:
+def from_record(record: Any) -> QuantizationRanges:
     """The calibration that JSON holds; raises ``WeightsError``."""
     try:
         if record["format"] != FORMAT:
@@ -70,7 +70,7 @@ def from_record(record: Any) -> Calibration:
                 f"a calibration of format {str(record['format'])[:40]}, expected {FORMAT}: calibrate again"
             )
         ranges = {str(address): (float(low), float(high)) for address, (low, high) in record["ranges"].items()}
-        made = Calibration(
+        made = QuantizationRanges(
             str(record["weights_sha256"]), ranges, str(record["method"]), tuple(map(str, record["photos"]))
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -82,7 +82,7 @@ def from_record(record: Any) -> Calibration:
     return made
 
 
-def read(path: str | Path) -> Calibration:
+def read(path: str | Path) -> QuantizationRanges:
     """The calibration in a file; raises ``WeightsError``."""
     try:
         record = json.loads(Path(path).read_text("utf-8"))
@@ -91,15 +91,15 @@ def read(path: str | Path) -> Calibration:
     return from_record(record)
 
 
-def shipped(weights: WeightsFile) -> Calibration | None:
+def shipped(weights: WeightsFile) -> QuantizationRanges | None:
     """The calibration that comes with godeeper for these weights, if there is one."""
     found = read(SHIPPED)
     return found if found.weights_sha256 == weights.sha256 else None
 
 
-def calibration_of(weights: WeightsFile, given: Calibration | str | Path | None = None) -> Calibration:
+def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path | None = None) -> QuantizationRanges:
     """The calibration to compute with: the one given, or else the shipped one; raises ``WeightsError``."""
-    if not isinstance(given, (str, Path, Calibration, type(None))):
+    if not isinstance(given, (str, Path, QuantizationRanges, type(None))):
         raise OptionError(f"calibration={quoted(given)}: expected a Calibration, its file, or None")
     found = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
     if found is None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..blueprint.ops import Network
+    from ..blueprint.ops import Blueprint
     from ..classifier.classifier import Classifier
 
     Floats = NDArray[np.float32]
@@ -50,7 +50,7 @@ Class = str | int
 
 
 @dataclass(frozen=True)
-class Part:
+class ModuleEvidence:
     """The evidence that one tensor collected.
 
     ``grids``: (classes, H, W), the evidence in each cell.  ``filters``: (classes, C), the same evidence by filter.
@@ -75,7 +75,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Voice:
+class Contribution:
     """What one filter has to say.
 
     ``value``: its evidence, in logits.  ``share``: of all that filters say on its side, for or against.
@@ -110,7 +110,7 @@ class Evidence:
     """
 
     classes: tuple[str, ...]
-    parts: tuple[Part, ...] = field(repr=False)
+    parts: tuple[ModuleEvidence, ...] = field(repr=False)
     constant: Doubles = field(repr=False)
     logits: Doubles = field(repr=False)
     probabilities: Doubles
@@ -123,7 +123,7 @@ class Evidence:
     weights: str
     weights_sha256: str
     preprocessing: str
-    blueprint: Network = field(repr=False)
+    blueprint: Blueprint = field(repr=False)
 
     @property
     def ranking(self) -> list[int]:
@@ -163,7 +163,9 @@ class Evidence:
         """Address -> the evidence collected there; with the constant it adds up to ``total``."""
         return {part.address: float(self.of(part.grids, label, against).sum()) for part in self.parts}
 
-    def by_filter(self, label: Class, top: int = 5, against: Class | None = None) -> tuple[list[Voice], list[Voice]]:
+    def by_filter(
+        self, label: Class, top: int = 5, against: Class | None = None
+    ) -> tuple[list[Contribution], list[Contribution]]:
         """The ``top`` filters that speak most for a class, and those that speak most against it."""
         heard = [
             (part, number, value)
@@ -172,16 +174,16 @@ class Evidence:
         ]
         return self.loudest(heard, top, 1), self.loudest(heard, top, -1)
 
-    def loudest(self, heard: list[tuple[Part, int, float]], top: int, sign: int) -> list[Voice]:
+    def loudest(self, heard: list[tuple[ModuleEvidence, int, float]], top: int, sign: int) -> list[Contribution]:
         """The ``top`` voices on one side, the loudest first."""
         ranked = sorted((voice for voice in heard if voice[2] * sign > 0), key=lambda voice: -voice[2] * sign)
         whole = sum(value for _, _, value in ranked)
         return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]
 
-    def voice(self, part: Part, number: int, value: float, share: float) -> Voice:
+    def voice(self, part: ModuleEvidence, number: int, value: float, share: float) -> Contribution:
         """One filter, with where it comes from."""
         site, there = origin(self.blueprint, part.tensor.site, number)
-        return Voice(part.address, number, value, share, f"{site.address}[{there}]")
+        return Contribution(part.address, number, value, share, f"{site.address}[{there}]")
 
     def over_photo(
         self, label: Class, size: tuple[int, int], against: Class | None = None, address: str | None = None
@@ -208,7 +210,7 @@ class Evidence:
                 spread += self.lay(part, self.of(part.grids, label, against), size)
         return spread
 
-    def lay(self, part: Part, grid: Doubles, size: tuple[int, int]) -> Doubles:
+    def lay(self, part: ModuleEvidence, grid: Doubles, size: tuple[int, int]) -> Doubles:
         """One grid (H, W) spread over the photo, (height, width)."""
         area, used = self.placement.on_photo(part.area), self.placement.used
         across, down = size[0] / self.placement.photo[0], size[1] / self.placement.photo[1]
@@ -275,7 +277,7 @@ def evidence(classifier: Classifier, photo: Any) -> Evidence:
     tensors = {address: resolve_one(network.blueprint, address) for address in classifier.head.addresses}
     keys = {address: key_of(tensor) for address, tensor in tensors.items()}
     steps = plan(network.blueprint, list(dict.fromkeys(keys.values())))
-    values = network.runner.run(steps, {NETWORK_INPUT: network.preprocess(decoded)})
+    values = network.engine.run(steps, {NETWORK_INPUT: network.preprocess(decoded)})
     return from_activations(classifier, decoded, {address: values[key] for address, key in keys.items()})
 
 
@@ -321,7 +323,7 @@ def grid_of(activations: Floats) -> tuple[int, int]:
     return (activations.shape[2], activations.shape[3]) if activations.ndim == 4 else (1, 1)
 
 
-def parts(classifier: Classifier, blueprint: Network, planes: Mapping[str, Floats]) -> list[Part]:
+def parts(classifier: Classifier, blueprint: Blueprint, planes: Mapping[str, Floats]) -> list[ModuleEvidence]:
     """What each tensor collected, from its planes (C, H, W)."""
     head = classifier.head
     weights = head.coefficients.astype(np.float64) / head.scale  # (classes, features)
@@ -334,7 +336,7 @@ def parts(classifier: Classifier, blueprint: Network, planes: Mapping[str, Float
         means = surplus.mean(axis=(1, 2))
         cells = values.shape[1] * values.shape[2]
         found.append(
-            Part(
+            ModuleEvidence(
                 tensor=tensor,
                 grids=np.tensordot(weights[:, rows], surplus, 1) / cells,
                 filters=weights[:, rows] * means,

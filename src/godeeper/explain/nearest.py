@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..features.extract import extract
-from ..features.store import FeatureStore
+from ..features.store import ResultStore
 from ..photos.doctor.checkup import examine
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.sources.source import open_source
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..classifier.classifier import Classifier
-    from ..photos.doctor.checkup import Verdict
+    from ..photos.doctor.checkup import Diagnosis
     from .evidence import Evidence
 
     Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Like:
+class NearPhoto:
     """A photo like another.  ``distance``: Euclidean, in the head's standardised features."""
 
     path: Path
@@ -45,16 +45,16 @@ class Like:
 
 
 @dataclass(frozen=True)
-class Album:
+class ReferencePhotos:
     """The usable photos of a folder, where people find them, and their standardised features, (N, features)."""
 
     folder: Path
-    verdicts: tuple[Verdict, ...] = field(repr=False)
+    verdicts: tuple[Diagnosis, ...] = field(repr=False)
     paths: tuple[Path, ...] = field(repr=False)
     features: NDArray[np.float64] = field(repr=False)
     classifier: Classifier = field(repr=False)
 
-    def nearest(self, evidence: Evidence, top: int = 5) -> list[Like]:
+    def nearest(self, evidence: Evidence, top: int = 5) -> list[NearPhoto]:
         """The ``top`` photos that are nearest to the one the evidence is in, itself left out."""
         joined = np.concatenate([part.features for part in evidence.parts])
         distances = np.linalg.norm(self.features - standardised(self.classifier, joined), axis=1)
@@ -62,10 +62,14 @@ class Album:
         others = [
             row for row in np.argsort(distances, kind="stable").tolist() if self.verdicts[row].pixels_sha256 != same
         ]
-        return [Like(self.paths[row], self.verdicts[row].entry.label, float(distances[row])) for row in others[:top]]
+        return [
+            NearPhoto(self.paths[row], self.verdicts[row].entry.label, float(distances[row])) for row in others[:top]
+        ]
 
 
-def read_album(classifier: Classifier, folder: str | Path, progress: Progress | None = None) -> Album:
+def read_reference_photos(
+    classifier: Classifier, folder: str | Path, progress: Progress | None = None
+) -> ReferencePhotos:
     """The photos of a folder of class folders as a classifier sees them.
 
     Args:
@@ -77,17 +81,17 @@ def read_album(classifier: Classifier, folder: str | Path, progress: Progress | 
         OptionError: there is no usable photo in it.
         PhotoError: a photo changes while it is read.
     """
-    with open_source(folder) as source, FeatureStore() as store:
-        checkup = examine(source, told(progress, "checking"), store)
+    with open_source(folder) as source, ResultStore() as store:
+        checkup = examine(source, step_progress(progress, "checking"), store)
         if not checkup.usable:
             raise OptionError(f"{folder}: no usable photo in a class's folder; see: godeeper doctor {folder}")
         photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
         found: Mapping[str, Any] = extract(
-            classifier.network, photos, classifier.head.addresses, store, told(progress, "looking")
+            classifier.network, photos, classifier.head.addresses, store, step_progress(progress, "looking")
         )
     joined = np.concatenate([found[address] for address in classifier.head.addresses], axis=1)
     paths = tuple(source.shown(verdict.entry) for verdict in checkup.usable)
-    return Album(Path(folder), checkup.usable, paths, standardised(classifier, joined), classifier)
+    return ReferencePhotos(Path(folder), checkup.usable, paths, standardised(classifier, joined), classifier)
 
 
 def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.float64]:
@@ -97,6 +101,6 @@ def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.f
     return found
 
 
-def told(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
+def step_progress(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
     """``progress`` for one step."""
     return None if progress is None else lambda done, total: progress(step, done, total)

@@ -23,7 +23,7 @@ from ..version import __version__
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .evidence import Class, Evidence, Part
+    from .evidence import Class, Evidence, ModuleEvidence
 
     Doubles = NDArray[np.float64]
 
@@ -157,7 +157,9 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def module_panel(part: Part, evidence: Evidence, question: Question, colours: NDArray[np.uint8]) -> Image.Image:
+def module_panel(
+    part: ModuleEvidence, evidence: Evidence, question: Question, colours: NDArray[np.uint8]
+) -> Image.Image:
     """One module's cells where they lie on the photo, and what they are."""
     image = dim_unseen(Image.fromarray(colours), evidence)
     rows, columns = part.grids.shape[1:]
@@ -166,13 +168,13 @@ def module_panel(part: Part, evidence: Evidence, question: Question, colours: ND
             Line(
                 f"{part.address}: {evidence.by_module(question.label, question.against)[part.address]:+.3f}", SMALL, INK
             ),
-            Line(f"{rows} x {columns} cells, {sight(part, evidence)}", SMALL, FAINT),
+            Line(f"{rows} x {columns} cells, {field_text(part, evidence)}", SMALL, FAINT),
         ]
     )
     return stack([image, caption.image()], margin=0, gap=6)
 
 
-def sight(part: Part, evidence: Evidence) -> str:
+def field_text(part: ModuleEvidence, evidence: Evidence) -> str:
     """How much of the network's input one cell sees."""
     field, whole = part.tensor.field, evidence.placement.whole
     _, rows, columns = part.grids.shape

@@ -18,7 +18,7 @@ from ..blueprint.sites import sites
 from ..engine.onnx_graph import build
 from ..engine.onnxruntime import Session
 from ..engine.plan import NETWORK_INPUT, key_of, name, plan
-from ..training.ood import POWER, Familiarity
+from ..training.ood import POWER, OodModel
 from .graph_photo import Nodes, photo_nodes
 from .parity import Export, Predict
 
@@ -47,10 +47,10 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
     every = sites(file.network)
     keys = {address: key_of(resolve_one(file.network, address)) for address in classifier.head.addresses}
     steps = plan(file.network, list(dict.fromkeys(keys.values())))
-    with file.numbers() as numbers:
+    with file.parameters() as numbers:
         numbers.check()
         model = onnx.load_model_from_string(
-            build(steps, numbers, classifier.calibration.highest if classifier.calibration else None)
+            build(steps, numbers, classifier.calibration.maxima if classifier.calibration else None)
         )
     before = photo_nodes(PHOTO, name(every, NETWORK_INPUT), classifier.preprocess)
     after = head_nodes(classifier, {name(every, key): every[key[0]].kind not in FLAT for key in keys.values()})
@@ -86,7 +86,7 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
     return nodes
 
 
-def strangeness(nodes: Nodes, standard: str, familiarity: Familiarity) -> str:
+def strangeness(nodes: Nodes, standard: str, familiarity: OodModel) -> str:
     """(1, 1): how many times the temperature is higher, from standardised features."""
     directions = nodes.constant(familiarity.directions.T, np.float32)
     within = nodes.add("ReduceSumSquare", nodes.add("MatMul", standard, directions), axes=[1])

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blueprint.address import resolve_one
-from ..blueprint.ops import Network
+from ..blueprint.ops import Blueprint
 from ..blueprint.sites import Site, sites
 from ..disk_cache import cache_folder
 from ..engine.torch.network import TorchNetwork, capture
 from ..engine.torch.operations import nn, torch
 from ..engine.torch.weights import to_torch
-from ..training.ood import POWER, Familiarity
+from ..training.ood import POWER, OodModel
 from .parity import Export, Predict
 from .torch_photo import TorchPhoto
 
@@ -45,7 +45,7 @@ class TorchClassifier(nn.Module):
         self.network = network
         self.addresses = head.addresses
         self.temperature = head.temperature
-        familiarity = head.familiarity or Familiarity(np.zeros((1, head.mean.size), np.float32), 0.0)
+        familiarity = head.familiarity or OodModel(np.zeros((1, head.mean.size), np.float32), 0.0)
         self.reach = familiarity.reach
         self.register_buffer("directions", torch.from_numpy(np.array(familiarity.directions, np.float32)))
         for name in ("mean", "scale", "coefficients", "intercepts"):
@@ -85,7 +85,7 @@ def made(classifier: Classifier) -> Export:
     )
 
 
-def last(blueprint: Network, addresses: tuple[str, ...]) -> str:
+def last(blueprint: Blueprint, addresses: tuple[str, ...]) -> str:
     """Where the network may end, all of ``addresses`` computed: outside the modules, or at a module's join."""
     needed = max(resolve_one(blueprint, address).site.index for address in addresses)
     return next(site.address for site in sites(blueprint) if site.index >= needed and stands_alone(site))

@@ -1,7 +1,7 @@
 """From photos to features: the spatial means of some tensors, computed once per photo, ever.
 
 One pass of the network gives all tensors, already averaged, eight photos at a time; threads decode
-the next photos meanwhile, those of ``extract`` or, with an ``Audience``, the doctor's.  What is computed is
+the next photos meanwhile, those of ``extract`` or, with an ``FeatureObserver``, the doctor's.  What is computed is
 stored batch by batch, so a run that was stopped goes on where it was.  Features are rounded to half precision also where they were just computed: a first
 and a second run answer the same bytes.
 """
@@ -21,13 +21,13 @@ import numpy as np
 
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import PhotoError
-from ..memory import give_back
+from ..memory import release_to_os
 from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
-from ..prefetch import in_order, one_ahead
+from ..prefetch import ordered_map, pipelined
 from .store import chunks, feature_key, feature_recipe
 from .stream import BATCH, whole_tensor
-from .table import Tables
+from .table import FeatureTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..photos.decode import Photo
     from ..photos.doctor.inspection import Finding
     from ..photos.preprocess import Preprocess
-    from .store import FeatureStore
+    from .store import ResultStore
 
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
@@ -52,7 +52,7 @@ def extract(
     network: Network,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
-    store: FeatureStore,
+    store: ResultStore,
     progress: Progress | None = None,
 ) -> dict[str, Floats]:
     """The features of photos.
@@ -82,44 +82,44 @@ def extract(
     results = {
         address: np.empty((len(photos), tensor.site.shape[0]), np.float32) for address, tensor in tensors.items()
     }
-    Extraction(Computer(network, tensors, store), photos, progress, lambda: results).run()
+    Extraction(FeatureComputer(network, tensors, store), photos, progress, lambda: results).run()
     return results
 
 
-def tabulate(
+def extract_table(
     network: Network,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
-    store: FeatureStore,
+    store: ResultStore,
     progress: Progress | None = None,
-) -> Tables:
+) -> FeatureTable:
     """What ``extract`` answers, on disk: one module is in memory at a time.  To be closed."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
-    tables = Tables({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
+    tables = FeatureTable({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
     try:
-        Extraction(Computer(network, tensors, store), photos, progress, tables.writable).run()
+        Extraction(FeatureComputer(network, tensors, store), photos, progress, tables.writable).run()
     except BaseException:
         tables.close()
         raise
     return tables
 
 
-def fill(
+def store_features(
     network: Network,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
-    store: FeatureStore,
+    store: ResultStore,
     progress: Progress | None = None,
 ) -> None:
     """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
-    Extraction(Computer(network, tensors, store), photos, progress, dict).run()
+    Extraction(FeatureComputer(network, tensors, store), photos, progress, dict).run()
 
 
-class Computer:
+class FeatureComputer:
     """A network, the tensors whose features are wanted, and the store where all that it computes is kept."""
 
-    def __init__(self, network: Network, tensors: Mapping[str, Tensor], store: FeatureStore) -> None:
+    def __init__(self, network: Network, tensors: Mapping[str, Tensor], store: ResultStore) -> None:
         self.network = network
         self.tensors = tensors
         self.store = store
@@ -128,7 +128,7 @@ class Computer:
     def recipes(self) -> dict[str, bytes]:
         """By address, what a feature follows from besides the photo."""
         network = self.network
-        computed_by = network.runner.identity(pooled=True).key
+        computed_by = network.engine.identity(pooled=True).key
         return {
             address: feature_recipe(network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
             for address, tensor in self.tensors.items()
@@ -149,7 +149,7 @@ class Computer:
         keys = [key_of(self.tensors[address]) for address in addresses]
         steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
         planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
-        values = self.network.runner.run(steps, {NETWORK_INPUT: planes})
+        values = self.network.engine.run(steps, {NETWORK_INPUT: planes})
         columns = [halves(values[key]) for key in keys]  # (B, C) each
         return {pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)}
 
@@ -164,15 +164,15 @@ class Computer:
         )
 
 
-class Audience:
+class FeatureObserver:
     """An onlooker of the doctor's, who computes the features of each photo that is decoded anyway.
 
     ``seconds``: how long the others waited for it.  While the network has one batch, the next comes together.
     """
 
-    def __init__(self, network: Network, addresses: Sequence[str], store: FeatureStore) -> None:
+    def __init__(self, network: Network, addresses: Sequence[str], store: ResultStore) -> None:
         tensors = {address: whole_tensor(network, address) for address in addresses}
-        self.computer = Computer(network, tensors, store)
+        self.computer = FeatureComputer(network, tensors, store)
         self.waiting: dict[str, Floats] = {}
         self.computing: dict[str, Floats] = {}
         self.thread = ThreadPoolExecutor(1, "network")
@@ -185,8 +185,8 @@ class Audience:
 
     def take(self, finding: Finding, kept: Floats) -> None:
         """Once there are as many photos as the network takes, it computes."""
-        if finding.look and finding.look.pixels_sha256 not in self.computing:
-            self.waiting[finding.look.pixels_sha256] = kept
+        if finding.fingerprint and finding.fingerprint.pixels_sha256 not in self.computing:
+            self.waiting[finding.fingerprint.pixels_sha256] = kept
         if len(self.waiting) == BATCH:
             self.drop_known()
         if len(self.waiting) == BATCH:
@@ -230,7 +230,7 @@ class Extraction:
 
     def __init__(
         self,
-        computer: Computer,
+        computer: FeatureComputer,
         photos: Sequence[tuple[str | Path, str]],
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
@@ -249,7 +249,7 @@ class Extraction:
         """Fill the arrays."""
         missing = self.read()
         if missing:
-            give_back()  # what the doctor has let go of, before the network's memory comes on top of it
+            release_to_os()  # what the doctor has let go of, before the network's memory comes on top of it
         for absent, hashes in missing.items():
             self.compute(hashes, absent)
 
@@ -273,7 +273,7 @@ class Extraction:
         groups = list(chunks(hashes, BATCH))
         with closing(decoded(self.computer.network.preprocess, photos)) as inputs:
             batches = (dict(zip(group, islice(inputs, len(group)), strict=True)) for group in groups)
-            with closing(one_ahead(lambda batch: self.computer.compute(batch, addresses), batches)) as answers:
+            with closing(pipelined(lambda batch: self.computer.compute(batch, addresses), batches)) as answers:
                 for group, features in zip(groups, answers, strict=True):
                     self.computer.keep(features)
                     self.keep(features)
@@ -303,7 +303,7 @@ def decoded(preprocess: Preprocess, photos: Sequence[tuple[str | Path, str]]) ->
 
     Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
     """
-    return in_order(lambda photo: network_input(preprocess, *photo), photos)
+    return ordered_map(lambda photo: network_input(preprocess, *photo), photos)
 
 
 def network_input(preprocess: Preprocess, path: str | Path, pixels: str) -> Floats:

@@ -81,7 +81,7 @@ class Stats:
     bytes: int
 
 
-class FeatureStore:
+class ResultStore:
     """Features by their ``feature_key``; one object for one thread."""
 
     def __init__(self, path: Path | None = None, most_bytes: int | None = None) -> None:

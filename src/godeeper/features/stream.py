@@ -19,7 +19,7 @@ from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import AddressError, ChannelError, PhotoError, quoted
 from ..network import Network
 from ..photos.decode import Photo, decode
-from ..prefetch import in_order, one_ahead
+from ..prefetch import ordered_map, pipelined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,16 +74,16 @@ def stream(
     # One array for all batches: large ones that come and go leave holes in the heap, and memory grows.
     room = np.empty((BATCH, 3, network.preprocess.size, network.preprocess.size), np.float32)
 
-    def compute(supply: Supply) -> Batch:
+    def compute(supply: PendingBatch) -> Batch:
         inputs = supply.inputs
         features = pooled(network, np.concatenate(inputs, out=room[: len(inputs)]), addresses) if inputs else {}
         return Batch(tuple(supply.names), features, supply.errors)
 
-    yield from one_ahead(compute, supplies(decoded(network.preprocess, photos, None if exact else least_side(network))))
+    yield from pipelined(compute, batched(decoded(network.preprocess, photos, None if exact else least_side(network))))
 
 
 @dataclass
-class Supply:
+class PendingBatch:
     """What becomes a ``Batch``: the network's inputs (1, 3, H, W) of those photos that could be read."""
 
     names: list[str] = field(default_factory=list)
@@ -91,9 +91,9 @@ class Supply:
     inputs: list[Floats] = field(default_factory=list)
 
 
-def supplies(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[Supply]:
+def batched(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[PendingBatch]:
     """Photos in order, as many together as the network takes at once."""
-    supply = Supply()
+    supply = PendingBatch()
     for name, result in photos:
         if isinstance(result, PhotoError):
             supply.errors[len(supply.names)] = str(result)
@@ -102,7 +102,7 @@ def supplies(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[Supp
         supply.names.append(name)
         if len(supply.inputs) == BATCH:
             yield supply
-            supply = Supply()
+            supply = PendingBatch()
     if supply.names:
         yield supply
 
@@ -138,7 +138,7 @@ def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[s
     """Each address's activations for network inputs (N, 3, H, W), averaged over the grid: address -> (N, C)."""
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
     steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
-    values = network.runner.run(steps, {NETWORK_INPUT: planes})
+    values = network.engine.run(steps, {NETWORK_INPUT: planes})
     return {address: values[key] for address, key in keys.items()}
 
 
@@ -153,7 +153,7 @@ def decoded(
         except PhotoError as error:
             return name_of(photo), error
 
-    return in_order(work, photos)
+    return ordered_map(work, photos)
 
 
 def network_input(preprocess: Preprocess, photo: Any, least_side: int | None) -> Floats:

@@ -1,6 +1,6 @@
 """Features of many photos, a few hundred rows of a module in memory at a time.
 
-``Tables`` are arrays (N, C) in half precision in one file that has no name, which goes when it is closed or the
+``FeatureTable`` are arrays (N, C) in half precision in one file that has no name, which goes when it is closed or the
 process ends, however it ends.  ``blocks`` reads them piece by piece; a module that is asked for whole is read when
 somebody looks at it, and is theirs to drop.
 """
@@ -27,7 +27,7 @@ HALF_BYTES = 2
 
 def blocks(features: Mapping[str, Floats], address: str) -> Iterator[Floats]:
     """A module's (N, C) float32, ``ROWS_AT_ONCE`` rows at a time."""
-    if isinstance(features, Tables | Part):
+    if isinstance(features, FeatureTable | TableRows):
         for start in range(0, features.count, ROWS_AT_ONCE):
             yield features.read(address, np.arange(start, min(start + ROWS_AT_ONCE, features.count)))
     else:
@@ -36,7 +36,7 @@ def blocks(features: Mapping[str, Floats], address: str) -> Iterator[Floats]:
             yield values[start : start + ROWS_AT_ONCE]
 
 
-class Tables(Mapping[str, "Floats"]):
+class FeatureTable(Mapping[str, "Floats"]):
     """Address -> (N, C) float32, read from the disk each time."""
 
     def __init__(self, widths: Mapping[str, int], count: int) -> None:
@@ -82,7 +82,7 @@ class Tables(Mapping[str, "Floats"]):
         return found
 
 
-class Part(Mapping[str, "Floats"]):
+class TableRows(Mapping[str, "Floats"]):
     """The features of some photos, taken from the others' when somebody looks at them."""
 
     def __init__(self, features: Mapping[str, Floats], rows: Ints) -> None:
@@ -101,6 +101,6 @@ class Part(Mapping[str, "Floats"]):
 
     def read(self, address: str, rows: Ints) -> Floats:
         """(rows, C) float32 of some of the photos."""
-        if isinstance(self.features, Tables | Part):
+        if isinstance(self.features, FeatureTable | TableRows):
             return self.features.read(address, self.rows[rows])
         return self.features[address][self.rows[rows]]

@@ -33,10 +33,10 @@ MOST_FILTERS = 64  # asked for at once
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TopActivation:
     """One photo, and the cell of the filter's map where it answered most.
 
-    ``seen``: all that the cell sees, ``spot``: the area that stands for it; both in pixels of the network's input.
+    ``seen``: all that the cell sees, ``cell_area``: the area that stands for it; both in pixels of the network's input.
     """
 
     path: PhotoPath
@@ -44,14 +44,14 @@ class Sighting:
     cell: Cell
     placement: Placement = field(repr=False)
     seen: Box
-    spot: Box
+    cell_area: Box
 
     @property
     def box(self) -> Box:
         """What the cell sees, in pixels of the photo."""
         return self.placement.clipped(self.seen)
 
-    def cut(self) -> Image.Image:
+    def crop(self) -> Image.Image:
         """What the cell sees, cut out of the photo; raises ``PhotoError`` where that is gone meanwhile."""
         return patch(decode(self.path).image, self.placement, self.seen)
 
@@ -71,7 +71,7 @@ class TopPhotos:
     """The photos that excite one filter most, the most first.  ``tensor`` has that filter alone; ``photos``: how many were looked at."""
 
     tensor: Tensor
-    sightings: tuple[Sighting, ...]
+    activations: tuple[TopActivation, ...]
     photos: int
     weights: str
     weights_sha256: str
@@ -84,7 +84,7 @@ class TopPhotos:
             "address": self.tensor.address,
             "names": self.tensor.names.as_dict(),
             "receptive_field": list(self.tensor.field.size),
-            "top": [sighting.record() for sighting in self.sightings],
+            "top": [sighting.record() for sighting in self.activations],
         }
 
 
@@ -116,7 +116,7 @@ def top_photos(
             f"the top {top} photos of {len(tensor.filters)} filters of {tensor.name}: expected at least 1 photo of at most "
             f"{MOST_FILTERS} filters; name some, such as {tensor.name}[0:8]"
         )
-    best: dict[int, list[Sighting]] = {number: [] for number in tensor.filters}
+    best: dict[int, list[TopActivation]] = {number: [] for number in tensor.filters}
     errors: list[tuple[PhotoPath, str]] = []
     seen: set[str] = set()
     looked_at = 0
@@ -124,7 +124,7 @@ def top_photos(
         photos = [(path, photo) for path, photo in readable(group, errors) if photo.sha256 not in seen]
         photos = list({photo.sha256: (path, photo) for path, photo in reversed(photos)}.values())[::-1]
         seen |= {photo.sha256 for _, photo in photos}
-        for found in sightings(network, tensor, photos):
+        for found in top_activations(network, tensor, photos):
             for number, sighting in found.items():
                 best[number] = sorted([*best[number], sighting], key=lambda each: -each.cell.value)[:top]
         looked_at += len(group)
@@ -150,28 +150,28 @@ def readable(paths: Sequence[PhotoPath], errors: list[tuple[PhotoPath, str]]) ->
             errors.append((path, str(error)))
 
 
-def sightings(
+def top_activations(
     network: Network, tensor: Tensor, photos: Sequence[tuple[PhotoPath, Photo]]
-) -> Iterator[dict[int, Sighting]]:
+) -> Iterator[dict[int, TopActivation]]:
     """For each photo: the filters that answer it, and where most."""
     if not photos:
         return
     key = key_of(tensor)
     planes = np.concatenate([network.preprocess(photo) for _, photo in photos])
-    values = network.runner.run(plan(network.blueprint, [key]), {NETWORK_INPUT: planes})[key]
+    values = network.engine.run(plan(network.blueprint, [key]), {NETWORK_INPUT: planes})[key]
     values = values.reshape(len(photos), *tensor.site.shape)  # (B, C, H, W)
     for (path, photo), maps in zip(photos, values, strict=True):
         placement = Placement.of(network.preprocess, photo.size)
-        found = {number: sighting_of(tensor, maps[number], path, photo, placement) for number in tensor.filters}
+        found = {number: top_activation(tensor, maps[number], path, photo, placement) for number in tensor.filters}
         yield {number: sighting for number, sighting in found.items() if sighting is not None}
 
 
-def sighting_of(
+def top_activation(
     tensor: Tensor, plane: NDArray[np.float32], path: PhotoPath, photo: Photo, placement: Placement
-) -> Sighting | None:
+) -> TopActivation | None:
     """Where a map (H, W) is greatest; None where it is the same everywhere."""
     cell = strongest(plane)
     if cell is None:
         return None
     seen, spot = field_box(tensor.field, cell.row, cell.column), square(tensor.field, cell.row, cell.column)
-    return Sighting(path, photo.sha256, cell, placement, seen, spot)
+    return TopActivation(path, photo.sha256, cell, placement, seen, spot)

@@ -12,7 +12,7 @@ from ..escaping import escaped
 from ..peek.geometry import Box
 from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, PAPER, SMALL, Column, Line, beside, stack
 from ..version import __version__
-from .top_photos import Sighting, TopPhotos
+from .top_photos import TopActivation, TopPhotos
 
 CUT = 196  # the side of the square that each cut is fitted into
 ACROSS = 5
@@ -23,8 +23,8 @@ def draw(found: TopPhotos) -> Image.Image:
     """Every cut with its value and its photo's name, under a heading, over a legend."""
     width = ACROSS * CUT + (ACROSS - 1) * PANEL_GAP
     rows = [Column(width).lines(heading(found)).image()]
-    if found.sightings:
-        rows.append(beside([panel(sighting) for sighting in found.sightings], width))
+    if found.activations:
+        rows.append(beside([panel(sighting) for sighting in found.activations], width))
     return stack([*rows, Column(width).lines(footing(found)).image()])
 
 
@@ -38,7 +38,7 @@ def png(found: TopPhotos) -> bytes:
     return buffer.getvalue()
 
 
-def panel(sighting: Sighting) -> Image.Image:
+def panel(sighting: TopActivation) -> Image.Image:
     """One cut, and what it is."""
     name = str(Path(*sighting.path.parts[-2:]))
     name = name if name.isascii() else f"photo {sighting.sha256[:12]}"
@@ -46,24 +46,24 @@ def panel(sighting: Sighting) -> Image.Image:
     return stack([framed(sighting), caption.image()], margin=0, gap=6)
 
 
-def framed(sighting: Sighting) -> Image.Image:
+def framed(sighting: TopActivation) -> Image.Image:
     """The cut in its own proportions within a square, the place of the cell framed; grey where the photo is gone."""
     sheet = Image.new("RGB", (CUT, CUT), PAPER)
     try:
-        cut = sighting.cut()
+        cut = sighting.crop()
     except PhotoError:
         return sheet
     scale = CUT / max(cut.size)
     size = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
     left, top = (CUT - size[0]) // 2, (CUT - size[1]) // 2
     sheet.paste(cut.resize(size, Image.Resampling.LANCZOS), (left, top))
-    spot = within(sighting.placement.clipped(sighting.spot), Box(*sighting.box.outward()), size)
+    spot = within(sighting.placement.clipped(sighting.cell_area), Box(*sighting.box.outward()), size)
     ImageDraw.Draw(sheet).rectangle((left + spot[0], top + spot[1], left + spot[2], top + spot[3]), outline=FRAME)
     return sheet
 
 
 def within(spot: Box, box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """``spot`` in pixels of a picture of ``box`` that has ``size``."""
+    """``cell_area`` in pixels of a picture of ``box`` that has ``size``."""
     across, down = size[0] / (box.right - box.left), size[1] / (box.bottom - box.top)
     left, top = (spot.left - box.left) * across, (spot.top - box.top) * down
     right, bottom = (spot.right - box.left) * across, (spot.bottom - box.top) * down
@@ -82,7 +82,7 @@ def heading(found: TopPhotos) -> list[Line]:
     return [
         Line(tensor.address, LARGE, INK),
         Line("   ".join(names), SMALL, FAINT),
-        Line(f"the {len(found.sightings)} of {found.photos} photos that it answers most", SMALL, FAINT),
+        Line(f"the {len(found.activations)} of {found.photos} photos that it answers most", SMALL, FAINT),
     ]
 
 
@@ -106,7 +106,7 @@ def provenance(found: TopPhotos) -> dict[str, str]:
     return {
         "Software": f"godeeper {__version__}",
         "godeeper:address": found.tensor.address,
-        "godeeper:photos": "; ".join(f"{each.sha256} {each.cell.value:.6g}" for each in found.sightings),
+        "godeeper:photos": "; ".join(f"{each.sha256} {each.cell.value:.6g}" for each in found.activations),
         "godeeper:looked-at": str(found.photos),
         "godeeper:weights": found.weights,
         "godeeper:weights-sha256": found.weights_sha256,

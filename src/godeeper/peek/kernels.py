@@ -15,7 +15,7 @@ from ..errors import AddressError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..blueprint.ops import Network
+    from ..blueprint.ops import Blueprint
     from ..weights.file import WeightsFile
 
     Floats = NDArray[np.float32]
@@ -51,7 +51,7 @@ class Kernels:
         )
 
 
-def has_kernels(network: Network, site: Site) -> bool:
+def has_kernels(network: Blueprint, site: Site) -> bool:
     """Whether the kernels of ``site`` have colours: a convolution of the photo itself."""
     return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].kind in PHOTO_KINDS
 
@@ -66,6 +66,6 @@ def kernels(weights: WeightsFile, site: Site) -> Kernels:
         raise AddressError(
             f"the kernels of {site.address} have no colours: expected a convolution of the photo itself, such as 'conv'"
         )
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         kernel = numbers.kernel(site) * numbers.batchnorm(site).scale[:, None, None, None]  # (C, 3, height, width)
     return Kernels(np.ascontiguousarray(kernel.transpose(0, 2, 3, 1), np.float32))

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..blueprint.sites import PHOTO_KINDS
-from ..diagram.card import Box
+from ..diagram.card import OperationBox
 from ..diagram.svg import Picture
 from .mosaic import lay_out, shared, to_bytes
 
@@ -38,7 +38,7 @@ NOTES = (  # a line each, as wide as a legend
 """What a legend says of thumbnails."""
 
 
-def thumbnails(peeks: Sequence[Peek], boxes: Sequence[Box]) -> dict[int, Picture]:
+def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int, Picture]:
     """Site index -> picture, for ``boxes`` that have room for one and the ``peeks`` at their sites, in the same order."""
     return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
 

@@ -19,7 +19,7 @@ Tags = dict[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TiffLayout:
     """Byte order, and the widths of a classic or a big TIFF."""
 
     order: str
@@ -58,7 +58,7 @@ def is_raw(data: bytes) -> bool:
 def walk(data: bytes) -> Iterator[Tags]:
     """The whole-number tags of each picture: the first, then the pictures that it points at, then the next."""
     order = "<" if data[:2] == b"II" else ">"
-    layout = Layout(order, data[2:4] in (b"+\0", b"\0+"))
+    layout = TiffLayout(order, data[2:4] in (b"+\0", b"\0+"))
     [start] = struct.unpack_from(layout.offset, data, 8 if layout.big else 4)
     waiting, seen = [start], set[int]()
     while waiting and len(seen) < MOST_PICTURES:
@@ -76,7 +76,7 @@ def walk(data: bytes) -> Iterator[Tags]:
         waiting += [*tags.get(SUB_PICTURES, ()), following]
 
 
-def picture(data: bytes, layout: Layout, place: int) -> tuple[Tags, int]:
+def picture(data: bytes, layout: TiffLayout, place: int) -> tuple[Tags, int]:
     """The whole-number tags of the picture at a place, and where the next one is."""
     [count] = struct.unpack_from(layout.count, data, place)
     place += struct.calcsize(layout.count)
@@ -95,7 +95,7 @@ def picture(data: bytes, layout: Layout, place: int) -> tuple[Tags, int]:
     return tags, following
 
 
-def numbers(data: bytes, layout: Layout, form: str, value: bytes) -> tuple[int, ...]:
+def numbers(data: bytes, layout: TiffLayout, form: str, value: bytes) -> tuple[int, ...]:
     """A tag's values, in its own bytes where they fit there."""
     form = layout.order + form
     if struct.calcsize(form) <= len(value):

@@ -7,7 +7,7 @@ from math import isfinite
 
 from ..escaping import escaped_html as escape
 from ..training.learning_curve import CurvePoint, Forecast
-from ..training.metrics import Calibration
+from ..training.metrics import Reliability
 from ..training.selection import Selection
 
 WIDTH = 360
@@ -38,7 +38,7 @@ def modules_chart(selection: Selection, classes: int) -> str:
     return chart(height, "balanced accuracy of each module alone", marks)
 
 
-def reliability_chart(before: Calibration, after: Calibration) -> str:
+def reliability_chart(before: Reliability, after: Reliability) -> str:
     """Confidence against accuracy: hollow before the temperature, solid after, with intervals."""
     marks = plot_frame(0.0, 1.0, [(0.0, "0%"), (0.5, "50%"), (1.0, "100%")])
     marks.append(line(px(0), py(0, 0), px(1), py(1, 0), "dash"))

@@ -13,19 +13,19 @@ from ..errors import PhotoError
 from ..network import Network
 from ..photos.decode import decode
 from ..photos.doctor.checkup import Checkup
-from ..training.background_bias import remarks, telling_backgrounds
-from ..training.dataset import Data
+from ..training.background_bias import background_biases, remarks
+from ..training.dataset import Dataset
 from ..training.head import KEPT
 from ..training.label_errors import held_out_probabilities
 from ..training.learning_curve import count_right, forecast, learning_curve
 from ..training.metrics import suspected_mislabels, worth
-from ..training.split import TEST_SET, few
+from ..training.split import TEST_SET, too_few_reasons
 from ..training.train import Trained
 from ..version import __version__
-from .report import Report, Suspicion, Twins
+from .report import CrossClassDuplicates, LabelError, Report
 
 
-def make_report(data: Data, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
+def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
     """Everything there is to say of the training."""
     rows, head, selection = trained.trained, trained.head, trained.selection
     each_counts = worth(data.groups[rows], cross_validated=True)
@@ -65,24 +65,24 @@ def make_report(data: Data, trained: Trained, network: Network, seconds: dict[st
         sets=trained.held_out.counts,
         curve=curve,
         forecast=forecast(curve, 2 * len(rows), data.seed, each_counts),
-        suspects=suspicions(data, trained),
-        twins=twins(data.checkup),
-        notes=(*data.checkup.notes, *few(data.checkup), *background_remarks(data)),
+        suspects=label_errors(data, trained),
+        twins=cross_class_duplicates(data.checkup),
+        notes=(*data.checkup.notes, *too_few_reasons(data.checkup), *background_remarks(data)),
         seconds=seconds,
         memory_mib=peak_memory(),
         provenance=provenance(data, network),
     )
 
 
-def background_remarks(data: Data) -> tuple[str, ...]:
+def background_remarks(data: Dataset) -> tuple[str, ...]:
     """A remark on the classes that may be known by their backgrounds alone."""
     edges = np.frombuffer(b"".join(verdict.edges for verdict in data.verdicts), np.float32).reshape(
         len(data.labels), -1
     )
-    return remarks(telling_backgrounds(edges, data.labels, data.groups, data.checkup.classes, data.seed))
+    return remarks(background_biases(edges, data.labels, data.groups, data.checkup.classes, data.seed))
 
 
-def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
+def label_errors(data: Dataset, trained: Trained) -> tuple[LabelError, ...]:
     """Photos that heads which have not seen them would file elsewhere, the surest first."""
     every, selection = np.arange(len(data.labels)), trained.selection
     likely = data.remember_array(
@@ -95,12 +95,12 @@ def suspicions(data: Data, trained: Trained) -> tuple[Suspicion, ...]:
     found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes
     return tuple(
-        Suspicion(data.verdicts[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
+        LabelError(data.verdicts[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
         for each in found
     )
 
 
-def twins(checkup: Checkup) -> tuple[Twins, ...]:
+def cross_class_duplicates(checkup: Checkup) -> tuple[CrossClassDuplicates, ...]:
     """Pairs of photos that look alike and are filed under different classes."""
     found = []
     for group in checkup.alike:
@@ -108,18 +108,18 @@ def twins(checkup: Checkup) -> tuple[Twins, ...]:
         for other in group[1:]:
             if other.entry.label != first.entry.label:
                 paths = first.entry.name, other.entry.name
-                found.append(Twins(paths, (first.entry.label, other.entry.label)))
+                found.append(CrossClassDuplicates(paths, (first.entry.label, other.entry.label)))
     return tuple(found)
 
 
-def provenance(data: Data, network: Network) -> dict[str, str]:
+def provenance(data: Dataset, network: Network) -> dict[str, str]:
     """What one needs to do the same again."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "pillow", "scikit-learn"))
     return {
         "godeeper": __version__,
         "libraries": libraries,
         "python": sys.version.partition(" ")[0],
-        "engine": str(network.runner.identity(pooled=True)),
+        "engine": str(network.engine.identity(pooled=True)),
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),

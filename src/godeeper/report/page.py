@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..escaping import escaped_html as escape
 from ..natural_order import natural_key
-from ..training.metrics import Share
+from ..training.metrics import Proportion
 from ..version import GENERATOR
 from .charts import learning_chart, modules_chart, reliability_chart
 from .photos import Gallery, matrix, shown_paths, suspects, twins
@@ -215,7 +215,7 @@ def definitions(items: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in items)}</dl>"
 
 
-def share_cell(share: Share) -> str:
+def share_cell(share: Proportion) -> str:
     """A share and its interval."""
     if share.value is None:
         return '<td><span class="faint">none</span></td>'

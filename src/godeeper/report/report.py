@@ -19,7 +19,7 @@ from ..training import metrics
 from ..training.learning_curve import CurvePoint, Forecast
 from ..training.selection import Selection
 from ..training.split import TEST_SET
-from ..training.unknown_classes import FEWEST, Unknown
+from ..training.unknown_classes import FEWEST, UnknownClasses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Paths of photos -> small JPEG files; a photo may be missing."""
 
 
-class Entry(Protocol):
+class PhotoEntry(Protocol):
     """A file in a class's folder."""
 
     @property
@@ -41,11 +41,11 @@ class Entry(Protocol):
     def label(self) -> str: ...
 
 
-class Verdict(Protocol):
+class PhotoDiagnosis(Protocol):
     """What the doctor says of a file: ``status`` is used, repaired or quarantined."""
 
     @property
-    def entry(self) -> Entry: ...
+    def entry(self) -> PhotoEntry: ...
     @property
     def status(self) -> str: ...
     @property
@@ -55,7 +55,7 @@ class Verdict(Protocol):
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class LabelError:
     """A photo that seems to be in the wrong folder."""
 
     path: str
@@ -65,7 +65,7 @@ class Suspicion:
 
 
 @dataclass(frozen=True)
-class Twins:
+class CrossClassDuplicates:
     """Two photos that look alike and are filed under different classes."""
 
     paths: tuple[str, str]
@@ -95,15 +95,15 @@ class Report:
     selection: Selection
     temperature: float
     threshold: float | None
-    unknown: Unknown | None
+    unknown: UnknownClasses | None
     kept: float
-    verdicts: Sequence[Verdict] = field(default=(), repr=False)
+    verdicts: Sequence[PhotoDiagnosis] = field(default=(), repr=False)
     unusable: int = 0
     sets: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     forecast: Forecast | None = None
-    suspects: tuple[Suspicion, ...] = ()
-    twins: tuple[Twins, ...] = ()
+    suspects: tuple[LabelError, ...] = ()
+    twins: tuple[CrossClassDuplicates, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     memory_mib: float | None = None
@@ -111,7 +111,7 @@ class Report:
     calibrated: NDArray[np.floating[Any]] | None = field(default=None, repr=False)
     groups: NDArray[np.int64] | None = field(default=None, repr=False)
     why_tested_so: str = ""
-    cross_validation: metrics.Share | None = None
+    cross_validation: metrics.Proportion | None = None
     leaks: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -143,12 +143,12 @@ class Report:
         return metrics.worth(groups, cross_validated=self.tested_by != TEST_SET)
 
     @cached_property
-    def accuracy(self) -> metrics.Share:
+    def accuracy(self) -> metrics.Proportion:
         """The share of tested photos that are classified correctly."""
         return metrics.accuracy(self.truth, self.predicted, self.worth)
 
     @cached_property
-    def baseline(self) -> metrics.Share:
+    def baseline(self) -> metrics.Proportion:
         """The accuracy of always guessing the largest class."""
         return metrics.majority(self.truth, self.majority, self.worth)
 
@@ -168,7 +168,7 @@ class Report:
         return metrics.class_scores(self.confusion, self.classes, self.worth)
 
     @cached_property
-    def calibrations(self) -> tuple[metrics.Calibration, metrics.Calibration]:
+    def calibrations(self) -> tuple[metrics.Reliability, metrics.Reliability]:
         """Before and after the temperature."""
         raw = metrics.softmax(self.logits)
         before, after = (metrics.calibration(each, self.truth, worth=self.worth) for each in (raw, self.probabilities))
@@ -339,7 +339,7 @@ def photos_of(count: int) -> str:
     return "1 photo" if count == 1 else f"{count} photos"
 
 
-def unknown_record(unknown: Unknown | None, classes: int) -> dict[str, Any]:
+def unknown_record(unknown: UnknownClasses | None, classes: int) -> dict[str, Any]:
     """What classes left out say of the threshold, as JSON; where nothing was measured, why not."""
     if unknown is None:
         return {"false_accept_rate": None, "auroc": None, "classes": [], "why_not_measured": why_unmeasured(classes)}

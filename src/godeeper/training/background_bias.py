@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Background:
+class BiasedClass:
     """A class that the edges tell: ``right`` of its ``photos``, and ``wrong`` of the others taken for it."""
 
     label: str
@@ -35,7 +35,7 @@ class Background:
     wrong: int
 
 
-def remarks(found: Sequence[Background]) -> tuple[str, ...]:
+def remarks(found: Sequence[BiasedClass]) -> tuple[str, ...]:
     """What people should know of these classes, in one line; none where there are none."""
     if not found:
         return ()
@@ -50,9 +50,9 @@ def remarks(found: Sequence[Background]) -> tuple[str, ...]:
     )
 
 
-def telling_backgrounds(
+def background_biases(
     edges: NDArray[np.float32], labels: Ints, groups: Ints, names: tuple[str, ...], seed: int
-) -> tuple[Background, ...]:
+) -> tuple[BiasedClass, ...]:
     """The classes that edges alone tell.
 
     Args:
@@ -62,18 +62,18 @@ def telling_backgrounds(
         names: of the classes.
         seed: of which photos are compared with, where there are very many.
     """
-    told = tell(edges, labels, groups, seed)
+    told = compare_edges(edges, labels, groups, seed)
     found = []
     for number, name in enumerate(names):
         of_class = labels == number
         right, wrong = int((told[of_class] == number).sum()), int((told[~of_class] == number).sum())
         photos = int(of_class.sum())
         if photos >= LEAST and right >= TOLD * photos and right >= TOLD * (right + wrong):
-            found.append(Background(name, photos, right, wrong))
+            found.append(BiasedClass(name, photos, right, wrong))
     return tuple(found)
 
 
-def tell(edges: NDArray[np.float32], labels: Ints, groups: Ints, seed: int) -> Ints:
+def compare_edges(edges: NDArray[np.float32], labels: Ints, groups: Ints, seed: int) -> Ints:
     """(N,) the class that most of the nearest photos have, every class counting the same."""
     known = np.sort(np.random.default_rng(seed).permutation(len(labels))[:MOST])
     votes = np.eye(labels.max() + 1)[labels[known]] / np.bincount(labels)[labels[known], None]

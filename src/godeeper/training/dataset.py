@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError
-from ..features.store import FeatureStore
-from ..features.table import Part, blocks
-from ..photos.doctor.checkup import Checkup, Verdict
+from ..features.store import ResultStore
+from ..features.table import TableRows, blocks
+from ..photos.doctor.checkup import Checkup, Diagnosis
 from ..version import __version__
 from .folds import Ints
 from .head import Head, Selection, fit, select
-from .selection import Bases, join
+from .selection import ComponentsByModule, join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Data:
+class Dataset:
     """Usable photos in the order of the doctor's verdicts, with their features, address -> (N, C)."""
 
     checkup: Checkup
     features: Mapping[str, Floats] = field(repr=False)
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
-    store: FeatureStore = field(repr=False)  # where choices are kept, too
-    kept: dict[bytes, Bases] = field(default_factory=dict, repr=False)
+    store: ResultStore = field(repr=False)  # where choices are kept, too
+    kept: dict[bytes, ComponentsByModule] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[Diagnosis, ...]:
         return self.checkup.usable
 
     @cached_property
@@ -61,14 +61,14 @@ class Data:
 
     def of(self, rows: Ints) -> Mapping[str, Floats]:
         """The features of some photos."""
-        return Part(self.features, rows)
+        return TableRows(self.features, rows)
 
-    def bases(self, rows: Ints) -> Bases:
+    def bases(self, rows: Ints) -> ComponentsByModule:
         """The bases of some photos; of those last asked for they are kept, since several steps begin with them."""
         key = rows.tobytes()
         if key not in self.kept:
             self.kept.clear()
-            self.kept[key] = Bases(self.of(rows), self.seed)
+            self.kept[key] = ComponentsByModule(self.of(rows), self.seed)
         return self.kept[key]
 
     def coordinates(self, rows: Ints, selection: Selection) -> Floats:
@@ -83,7 +83,7 @@ class Data:
             selection = replace(selection, chosen=self.chosen)
         return fit(bases.features, labels, groups, self.checkup.classes, self.seed, selection, bases)
 
-    def select(self, bases: Bases, labels: Ints, groups: Ints, rows: Ints) -> Selection:
+    def select(self, bases: ComponentsByModule, labels: Ints, groups: Ints, rows: Ints) -> Selection:
         """What modules and strength cross-validation chooses among some photos."""
         chosen = self.remember(
             "selection",

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import OptionError
-from ..features.table import Part
-from ..parallel import each
+from ..features.table import TableRows
+from ..parallel import parallel_map
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
 from .metrics import best_temperature, softmax
-from .ood import Cloud, Familiarity, edge_of, fit_ellipsoid, held_out_distances, strangeness
-from .pca import Basis, Floats
-from .selection import Bases, Selection, join, make_bases, select
+from .ood import OodModel, TrainingCloud, fit_ellipsoid, held_out_distances, radius_of, strangeness
+from .pca import Floats, PrincipalComponents
+from .selection import ComponentsByModule, Selection, components_by_module, join, select
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Head:
     threshold: float | None
     false_accept_rate: float | None
     classes: tuple[str, ...]
-    familiarity: Familiarity | None = field(default=None, repr=False)
+    familiarity: OodModel | None = field(default=None, repr=False)
 
     def logits(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
@@ -88,7 +88,7 @@ def fit(
     classes: Sequence[str],
     seed: int,
     selection: Selection | None = None,
-    bases: Bases | None = None,
+    bases: ComponentsByModule | None = None,
 ) -> tuple[Head, Selection]:
     """Choose modules and strength, then fit a head to all photos given.
 
@@ -105,21 +105,21 @@ def fit(
         OptionError: fewer than two classes, or one without photos.
     """
     check(labels, classes)
-    bases = bases or Bases(features, seed)
+    bases = bases or ComponentsByModule(features, seed)
     selection = selection or select(features, labels, groups, seed, bases)
     head, _ = fit_chosen(labels, groups, classes, seed, selection, bases)
     return head, selection
 
 
 def fit_chosen(
-    labels: Ints, groups: Ints, classes: Sequence[str], seed: int, selection: Selection, bases: Bases
-) -> tuple[Head, Doubts | None]:
+    labels: Ints, groups: Ints, classes: Sequence[str], seed: int, selection: Selection, bases: ComponentsByModule
+) -> tuple[Head, ConfidenceFit | None]:
     """A head of modules already chosen, and what held-out photos say of its confidence."""
     folds = assign_folds(labels, groups, seed)
     chosen = bases.of(selection.chosen)
     cloud, strength = cloud_of(chosen), selection.strength
     doubts = calibrate(cloud, labels, folds, strength)
-    [(coefficients, intercepts)] = each(
+    [(coefficients, intercepts)] = parallel_map(
         lambda some: fit_logistic(some.coordinates, labels, strength, len(classes)), [cloud]
     )
     head = Head(
@@ -132,7 +132,7 @@ def fit_chosen(
         threshold=doubts.threshold if doubts else None,
         false_accept_rate=None,
         classes=tuple(classes),
-        familiarity=familiarity_of(cloud, chosen, doubts.edge) if doubts and cloud.lengths.any() else None,
+        familiarity=ood_model_of(cloud, chosen, doubts.edge) if doubts and cloud.lengths.any() else None,
     )
     return head, doubts
 
@@ -144,7 +144,7 @@ def held_out_logits(
 
     Where these photos had a part in ``selection``, accuracy computed from this flatters: see ``nested_logits``.
     """
-    coordinates = join(make_bases(features, selection.chosen, seed))
+    coordinates = join(components_by_module(features, selection.chosen, seed))
     folds = assign_folds(labels, groups, seed)
     found: NDArray[np.float64] = cross_validated_logits(coordinates, labels, folds, [selection.strength])[0]
     return found
@@ -163,10 +163,10 @@ def nested_logits(
     folds = assign_folds(labels, groups, seed)
     for fold in held_out_folds(folds):
         out = folds == fold
-        seen = Part(features, np.flatnonzero(~out))
+        seen = TableRows(features, np.flatnonzero(~out))
         head, _ = fit(seen, labels[~out], groups[~out], classes, seed)
-        raw[out] = head.logits(Part(features, np.flatnonzero(out)))
-        calibrated[out] = head.calibrated(Part(features, np.flatnonzero(out)))
+        raw[out] = head.logits(TableRows(features, np.flatnonzero(out)))
+        calibrated[out] = head.calibrated(TableRows(features, np.flatnonzero(out)))
     return raw, calibrated
 
 
@@ -181,7 +181,7 @@ def check(labels: Ints, classes: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Doubts:
+class ConfidenceFit:
     """``edge``: see ``familiarity``.  ``threshold``: the greatest that lets the share ``KEPT`` of held-out photos pass.
 
     ``sure``: (M,) the held-out photos' greatest probabilities, least first.
@@ -193,7 +193,7 @@ class Doubts:
     sure: NDArray[np.float64] = field(repr=False)
 
 
-def calibrate(cloud: Cloud, labels: Ints, folds: Ints, strength: float) -> Doubts | None:
+def calibrate(cloud: TrainingCloud, labels: Ints, folds: Ints, strength: float) -> ConfidenceFit | None:
     """What held-out photos say of a head's confidence; None where there are none."""
     tested = folds >= 0
     if not tested.any():
@@ -201,25 +201,25 @@ def calibrate(cloud: Cloud, labels: Ints, folds: Ints, strength: float) -> Doubt
     logits = cross_validated_logits(cloud.coordinates, labels, folds, [strength])[0][tested]
     temperature = best_temperature(logits, labels[tested])
     distances = held_out_distances(cloud, folds)[tested]
-    edge = edge_of(distances)
+    edge = radius_of(distances)
     sure = np.sort(softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1))
-    return Doubts(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]), sure)
+    return ConfidenceFit(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]), sure)
 
 
-def cloud_of(bases: Sequence[Basis]) -> Cloud:
+def cloud_of(bases: Sequence[PrincipalComponents]) -> TrainingCloud:
     """The photos of several modules' bases."""
     lengths: Floats = np.sum([basis.lengths for basis in bases], axis=0)
-    return Cloud(join(bases), lengths, sum(basis.components.shape[1] for basis in bases))
+    return TrainingCloud(join(bases), lengths, sum(basis.components.shape[1] for basis in bases))
 
 
-def familiarity_of(cloud: Cloud, bases: Sequence[Basis], edge: float) -> Familiarity:
+def ood_model_of(cloud: TrainingCloud, bases: Sequence[PrincipalComponents], edge: float) -> OodModel:
     """The ellipsoid of all photos, for standardised features."""
-    [ellipsoid] = each(fit_ellipsoid, [cloud])
+    [ellipsoid] = parallel_map(fit_ellipsoid, [cloud])
     directions = unfold(ellipsoid.directions * np.sqrt(ellipsoid.excess / edge)[:, None], bases)
-    return Familiarity(directions, ellipsoid.outside / edge)
+    return OodModel(directions, ellipsoid.outside / edge)
 
 
-def unfold(coefficients: NDArray[np.float64], bases: Sequence[Basis]) -> Floats:
+def unfold(coefficients: NDArray[np.float64], bases: Sequence[PrincipalComponents]) -> Floats:
     """(rows, features) for standardised features, of (rows, k) for coordinates."""
     ends = np.cumsum([len(basis.components) for basis in bases])[:-1]
     parts = np.split(coefficients, ends, axis=1)

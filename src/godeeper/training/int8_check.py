@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.engines import engine_named
-from ..engine.quantization import Calibration, shipped
+from ..engine.quantization import QuantizationRanges, shipped
 from ..errors import UnknownName
-from ..features.extract import Audience, extract
-from ..features.store import FeatureStore
+from ..features.extract import FeatureObserver, extract
+from ..features.store import ResultStore
 from ..network import Network
-from ..photos.doctor.checkup import TEST, Checkup, Verdict, examine_entries
+from ..photos.doctor.checkup import TEST, Checkup, Diagnosis, examine_entries
 from ..photos.sources.source import Source
 from .folds import Ints
 from .head import held_out_logits, select
@@ -106,14 +106,14 @@ class Comparison:
         )
 
 
-def settle(
+def choose_precision(
     network: Network,
     engine: str,
     asked: str,
     source: Source,
     addresses: Sequence[str],
     seed: int,
-    store: FeatureStore,
+    store: ResultStore,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Network, tuple[str, ...]]:
     """The network to compute a folder's features with, and what is to be said about its precision.
@@ -144,8 +144,8 @@ def settle(
     if asked == "auto" and count < FEWEST:
         return network, (f"precision: fp32, since {count} photos (by their names) are done before int8 is checked",)
     calibration = shipped(network.weights)
-    entries = draw(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
-    checkup = examine_entries(source.place, entries, progress, store, Audience(network, addresses, store))
+    entries = stratified_sample(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
+    checkup = examine_entries(source.place, entries, progress, store, FeatureObserver(network, addresses, store))
     if len({verdict.entry.label for verdict in checkup.usable[:SAMPLE]}) < 2:
         return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
     calibration = calibration or calibrated(network, checkup.usable)
@@ -158,7 +158,7 @@ def settle(
     return network, (f"precision: fp32, since int8 is too far off here: {found}",)
 
 
-def calibrated(network: Network, usable: Sequence[Verdict]) -> Calibration:
+def calibrated(network: Network, usable: Sequence[Diagnosis]) -> QuantizationRanges:
     """A calibration on photos that are not compared, unless there are no others."""
     others = usable[SAMPLE:] or usable[:CALIBRATING]
     return network.calibrate(verdict.entry.path for verdict in others)
@@ -170,7 +170,7 @@ def compare(
     checkup: Checkup,
     addresses: Sequence[str],
     seed: int,
-    store: FeatureStore,
+    store: ResultStore,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """``small`` beside ``network`` on a sample of a folder."""
@@ -180,7 +180,7 @@ def compare(
     rounded = extract(small, photos, addresses, store, progress)
     labels = np.unique([verdict.entry.label for verdict in sample], return_inverse=True)[1].astype(np.int64)
     groups = np.array([checkup.groups[verdict.pixels_sha256 or ""] for verdict in sample], np.int64)
-    return weigh(exact, rounded, *held_out(exact, rounded, labels, groups, seed))
+    return compare_held_out(exact, rounded, *held_out(exact, rounded, labels, groups, seed))
 
 
 def held_out(exact: Features, rounded: Features, labels: Ints, groups: Ints, seed: int) -> tuple[Logits, Logits, Ints]:
@@ -191,7 +191,7 @@ def held_out(exact: Features, rounded: Features, labels: Ints, groups: Ints, see
     return logits[0][tested], logits[1][tested], labels[tested]
 
 
-def weigh(exact: Features, rounded: Features, sure: Logits, less: Logits, labels: Ints) -> Comparison:
+def compare_held_out(exact: Features, rounded: Features, sure: Logits, less: Logits, labels: Ints) -> Comparison:
     """What features, and what logits (M, classes) of held-out photos of classes ``labels``, say of both precisions.
 
     Logits become probabilities at the temperature that fits all of them together, so that neither is favoured.
@@ -240,16 +240,16 @@ def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return {label: [each for each in some if each.named_photo] or some for label, some in files.items()}
 
 
-def draw(files: Mapping[str, Sequence[Entry]], count: int) -> list[Entry]:
+def stratified_sample(files: Mapping[str, Sequence[Entry]], count: int) -> list[Entry]:
     """At most ``count`` of the files of all classes: one of each class in turn, until there are enough.
 
     Where there are so many classes that a few of each would be too many, only some classes are drawn from.
     """
     labels = sorted(sorted(files, key=digest)[: max(2, count // FEWEST_OF_A_CLASS)])
-    return list(islice(in_turn([by_lot(files[label]) for label in labels]), count))
+    return list(islice(interleaved([hash_order(files[label]) for label in labels]), count))
 
 
-def in_turn(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
+def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
     """The first of each queue, the second of each, and so on until all are empty."""
     while queues:
         heads = [(queue, next(queue, None)) for queue in queues]
@@ -257,12 +257,12 @@ def in_turn(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
         queues = [queue for queue, entry in heads if entry]
 
 
-def by_lot(entries: Iterable[Entry]) -> Iterator[Entry]:
+def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
     """One class's files; no more of them are opened than are asked for, and those that are of one size with them."""
     sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
     for _, same in groupby(sized, key=lambda each: each[0]):
         tied = [entry for _, entry in same]
-        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (beginning(entry.path), entry.file))
+        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (hash_of_start(entry.path), entry.file))
 
 
 def digest(text: str) -> str:
@@ -278,7 +278,7 @@ def size(path: Path) -> int:
         return 0
 
 
-def beginning(path: Path) -> str:
+def hash_of_start(path: Path) -> str:
     """A hash of a file's first bytes; empty where there is nothing to read."""
     try:
         if not path.is_file():  # a pipe would be waited for

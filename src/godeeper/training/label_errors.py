@@ -18,7 +18,7 @@ from .pca import Floats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DEALS = 4
+REPEATS = 4
 
 
 def held_out_probabilities(
@@ -26,12 +26,12 @@ def held_out_probabilities(
 ) -> NDArray[np.float64]:
     """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could.
 
-    Calibrated, and the mean over ``DEALS`` deals of the folds.  ``coordinates``, (N, k), are of the chosen modules.
+    Calibrated, and the mean over ``REPEATS`` deals of the folds.  ``coordinates``, (N, k), are of the chosen modules.
     """
     likely = np.zeros((len(labels), int(labels.max()) + 1))
-    deals = [assign_folds(labels, groups, seed + deal) for deal in range(DEALS)]
+    deals = [assign_folds(labels, groups, seed + deal) for deal in range(REPEATS)]
     for (logits,) in cross_validate(coordinates, labels, deals, [strength]):
         seen = ~np.isnan(logits).any(1)
         logits[seen] = softmax(logits[seen] / best_temperature(logits[seen], labels[seen]))
-        likely += logits / DEALS
+        likely += logits / REPEATS
     return likely

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..parallel import each
+from ..parallel import parallel_map
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import fit_logistic
-from .metrics import Share, share_of
+from .metrics import Proportion, proportion
 from .pca import Floats
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class CurvePoint:
     """The accuracy on held-out photos of heads trained on ``photos`` of them (the mean over folds)."""
 
     photos: int
-    accuracy: Share
+    accuracy: Proportion
 
     def record(self) -> dict[str, Any]:
         """The point as JSON can hold it."""
@@ -49,8 +49,8 @@ class Forecast:
 
 
 def learning_curve(counts: Ints, worth: float = 1.0) -> tuple[CurvePoint, ...]:
-    """A point for each row of what ``count_right`` returns; ``worth``: see ``share_of``."""
-    return tuple(CurvePoint(photos, share_of(hits, n, worth)) for photos, hits, n in counts.tolist())
+    """A point for each row of what ``count_right`` returns; ``worth``: see ``proportion``."""
+    return tuple(CurvePoint(photos, proportion(hits, n, worth)) for photos, hits, n in counts.tolist())
 
 
 def count_right(coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int) -> Ints:
@@ -65,20 +65,20 @@ def count_right(coordinates: Floats, labels: Ints, groups: Ints, strength: float
     def judge(task: tuple[float, int]) -> tuple[int, int, int]:
         share, fold = task
         out = folds == fold
-        rows = thin_out(np.flatnonzero(~out), labels, groups, share, seed)
+        rows = subsample(np.flatnonzero(~out), labels, groups, share, seed)
         fitted = fit_logistic(coordinates[rows], labels[rows], strength, int(labels.max()) + 1)
         told = (coordinates[out] @ fitted[0].T + fitted[1]).argmax(1)
         return len(rows), int((told == labels[out]).sum()), int(out.sum())
 
     if not tested:
         return np.zeros((0, 3), np.int64)
-    found = np.array(each(judge, [(share, fold) for share in SHARES for fold in tested]))
+    found = np.array(parallel_map(judge, [(share, fold) for share in SHARES for fold in tested]))
     sums: Ints = found.reshape(len(SHARES), len(tested), 3).sum(1)
     sums[:, 0] = np.rint(sums[:, 0] / len(tested))
     return sums
 
 
-def thin_out(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -> Ints:
+def subsample(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -> Ints:
     """A ``share`` of each class's groups among ``rows``, at least one; a smaller share is part of a greater one."""
     order = np.random.default_rng(seed).permutation(int(groups.max()) + 1)[groups[rows]]
     kept = np.zeros(len(rows), bool)
@@ -94,7 +94,7 @@ def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: flo
 
     Each draw takes every point of the curve again from what its count allows (a beta distribution), fits a line
     through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
-    point with its slope; what the draws say of ``photos`` is the uncertainty.  ``worth``: see ``share_of``.
+    point with its slope; what the draws say of ``photos`` is the uncertainty.  ``worth``: see ``proportion``.
     """
     curve = list({point.photos: point for point in curve}.values())  # with few photos two shares may be the same ones
     sizes = np.array([point.photos for point in curve], float)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parallel import each
+from ..parallel import parallel_map
 from .folds import Ints, held_out_folds
 from .pca import Floats
 
@@ -74,5 +74,5 @@ def cross_validate(
             coefficients, intercepts = fitter.fit(strength)
             found[deal, number, out] = coordinates[out] @ coefficients.T + intercepts
 
-    each(hold_out, [(deal, fold) for deal, folds in enumerate(deals) for fold in held_out_folds(folds)])
+    parallel_map(hold_out, [(deal, fold) for deal, folds in enumerate(deals) for fold in held_out_folds(folds)])
     return found

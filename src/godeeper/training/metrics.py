@@ -32,7 +32,7 @@ CAUTION = 2.0  # the weight of a normal prior on the logarithm of the temperatur
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """A share of ``n``, with its 95 % interval; ``value`` is None where there is nothing to count."""
 
     value: float | None
@@ -50,9 +50,9 @@ class ClassScore:
     """How one class fares: ``precision``, ``recall`` and their harmonic mean ``f1``, whose n is all photos concerned."""
 
     name: str
-    precision: Share
-    recall: Share
-    f1: Share
+    precision: Proportion
+    recall: Proportion
+    f1: Proportion
 
     def record(self) -> dict[str, Any]:
         """The score as JSON can hold it."""
@@ -61,7 +61,7 @@ class ClassScore:
         }
 
     @property
-    def shares(self) -> tuple[Share, Share, Share]:
+    def shares(self) -> tuple[Proportion, Proportion, Proportion]:
         """Precision, recall, F1."""
         return self.precision, self.recall, self.f1
 
@@ -73,11 +73,11 @@ class Bin:
     low: float
     high: float
     confidence: float
-    accuracy: Share
+    accuracy: Proportion
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Reliability:
     """``error``: the expected calibration error, the mean gap between confidence and accuracy (Guo et al., 2017)."""
 
     error: float
@@ -89,7 +89,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class SuspectedMislabel:
     """A photo, by its row, whose label a head that has not seen it contradicts with confidence."""
 
     row: int
@@ -126,17 +126,17 @@ def worth(groups: Sequence[int] | Ints, *, cross_validated: bool) -> float:
     return effective_count(groups) / max(1, len(groups)) / (DEPENDENCE if cross_validated else 1.0)
 
 
-def share_of(hits: float, n: int, worth: float = 1.0) -> Share:
+def proportion(hits: float, n: int, worth: float = 1.0) -> Proportion:
     """``hits`` out of ``n`` with its interval; each photo counts there as ``worth`` independent ones, at most 1."""
-    return Share(hits / n if n else None, *wilson(hits * worth, n * worth), n)
+    return Proportion(hits / n if n else None, *wilson(hits * worth, n * worth), n)
 
 
-def accuracy(truth: Ints, predicted: Ints, worth: float = 1.0) -> Share:
-    """The share of photos that are classified correctly; ``worth``: see ``share_of``."""
-    return share_of(int((truth == predicted).sum()), len(truth), worth)
+def accuracy(truth: Ints, predicted: Ints, worth: float = 1.0) -> Proportion:
+    """The share of photos that are classified correctly; ``worth``: see ``proportion``."""
+    return proportion(int((truth == predicted).sum()), len(truth), worth)
 
 
-def majority(truth: Ints, label: int, worth: float = 1.0) -> Share:
+def majority(truth: Ints, label: int, worth: float = 1.0) -> Proportion:
     """The accuracy of always guessing ``label``, the largest class in training."""
     return accuracy(truth, np.full_like(truth, label), worth)
 
@@ -156,19 +156,19 @@ def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
 
 
 def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tuple[ClassScore, ...]:
-    """A row for each class of a confusion matrix; ``worth``: see ``share_of``."""
+    """A row for each class of a confusion matrix; ``worth``: see ``proportion``."""
     scores = []
     for number, name in enumerate(names):
         right, said, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
-        f1 = f1_share(share_of(right, said + true - right, worth))
-        scores.append(ClassScore(name, share_of(right, said, worth), share_of(right, true, worth), f1))
+        f1 = f1_share(proportion(right, said + true - right, worth))
+        scores.append(ClassScore(name, proportion(right, said, worth), proportion(right, true, worth), f1))
     return tuple(scores)
 
 
-def f1_share(overlap: Share) -> Share:
+def f1_share(overlap: Proportion) -> Proportion:
     """F1 and its interval, of TP / (TP + FP + FN), of which it is an increasing function."""
     low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
-    return Share(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
+    return Proportion(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
 
 
 def softmax(logits: Numbers) -> NDArray[np.float64]:
@@ -205,10 +205,10 @@ def best_temperature(logits: Numbers, labels: Ints) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Calibration:
+def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Reliability:
     """Confidence against accuracy in ``bins`` equal steps of the greatest probability; empty bins are left out.
 
-    ``worth``: see ``share_of``.
+    ``worth``: see ``proportion``.
     """
     sure = probabilities.max(1)
     right = probabilities.argmax(1) == truth
@@ -216,13 +216,13 @@ def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: fl
     found = []
     for number in np.unique(place).tolist():
         here = place == number
-        share = share_of(int(right[here].sum()), int(here.sum()), worth)
+        share = proportion(int(right[here].sum()), int(here.sum()), worth)
         found.append(Bin(number / bins, (number + 1) / bins, float(sure[here].mean()), share))
     gaps = [abs(one.confidence - (one.accuracy.value or 0.0)) * one.accuracy.n for one in found]
-    return Calibration(sum(gaps) / max(1, len(truth)), tuple(found))
+    return Reliability(sum(gaps) / max(1, len(truth)), tuple(found))
 
 
-def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, ...]:
+def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[SuspectedMislabel, ...]:
     """Photos that seem to be in the wrong folder, the likeliest first (confident learning, Northcutt et al., 2021).
 
     A photo counts for a class with confidence if its probability there is at least the mean over the photos that carry
@@ -252,7 +252,8 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspect, 
                 picked.append(int(one))
     picked.sort(key=lambda one: (-margin[one], one))
     return tuple(
-        Suspect(int(rows[one]), int(label[one]), int(other[one]), float(seen[one, other[one]])) for one in picked
+        SuspectedMislabel(int(rows[one]), int(label[one]), int(other[one]), float(seen[one, other[one]]))
+        for one in picked
     )
 
 

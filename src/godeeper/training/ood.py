@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parallel import each
+from ..parallel import parallel_map
 from .folds import Ints, held_out_folds
 from .pca import Floats
 
@@ -28,7 +28,7 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Familiarity:
+class OodModel:
     """The ellipsoid for use: a photo's distance, the edge being one, is ``reach * |z|² - |directions @ z|²``.
 
     z: (features,), standardised.  ``directions``: (q, features) float32.
@@ -45,16 +45,16 @@ class Familiarity:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class TrainingCloud:
     """Photos by their coordinates (N, k), squared lengths (N,) in all directions, and how many directions there are."""
 
     coordinates: Floats
     lengths: Floats
     width: int
 
-    def part(self, rows: NDArray[np.bool_]) -> Cloud:
+    def part(self, rows: NDArray[np.bool_]) -> TrainingCloud:
         """Some of the photos."""
-        return Cloud(self.coordinates[rows], self.lengths[rows], self.width)
+        return TrainingCloud(self.coordinates[rows], self.lengths[rows], self.width)
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Ellipsoid:
     excess: Doubles
     outside: float
 
-    def distances(self, cloud: Cloud) -> Doubles:
+    def distances(self, cloud: TrainingCloud) -> Doubles:
         """(N,) squared distances from the mean."""
         within = np.square(cloud.coordinates @ self.directions.T) @ self.excess
         answer: Doubles = self.outside * cloud.lengths.astype(np.float64) - within
         return answer
 
 
-def fit_ellipsoid(cloud: Cloud) -> Ellipsoid:
+def fit_ellipsoid(cloud: TrainingCloud) -> Ellipsoid:
     """The ellipsoid of some photos; to be called through ``each``."""
     most = min(DIRECTIONS, len(cloud.coordinates) // 2, cloud.width // 2, cloud.coordinates.shape[1])
     coordinates = cloud.coordinates.astype(np.float64)
@@ -83,7 +83,7 @@ def fit_ellipsoid(cloud: Cloud) -> Ellipsoid:
     return Ellipsoid(directions, 1 / rest - 1 / (spread + rest), 1 / rest)
 
 
-def held_out_distances(cloud: Cloud, folds: Ints) -> Doubles:
+def held_out_distances(cloud: TrainingCloud, folds: Ints) -> Doubles:
     """(N,) squared distances from ellipsoids of other photos; NaN where a photo is never held out."""
     found = np.full(len(folds), np.nan)
 
@@ -91,11 +91,11 @@ def held_out_distances(cloud: Cloud, folds: Ints) -> Doubles:
         out = folds == fold
         found[out] = fit_ellipsoid(cloud.part(~out)).distances(cloud.part(out))
 
-    each(hold_out, held_out_folds(folds))
+    parallel_map(hold_out, held_out_folds(folds))
     return found
 
 
-def edge_of(distances: Doubles) -> float:
+def radius_of(distances: Doubles) -> float:
     """The squared distance within which the share ``KNOWN`` of held-out photos lies."""
     known = distances[~np.isnan(distances)]
     return max(float(np.quantile(known, KNOWN)), 1e-30)

@@ -25,7 +25,7 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Basis:
+class PrincipalComponents:
     """``(x - mean) / scale`` has a mean squared length of one; ``components`` turn it into ``coordinates``.
 
     ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), those of the photos.
@@ -39,7 +39,7 @@ class Basis:
     lengths: Floats = field(repr=False)
 
 
-def make_basis(blocks: Blocks, most: int, seed: int) -> Basis:
+def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalComponents:
     """The basis of a module with at most ``most`` directions, the greatest spread first.
 
     Args:
@@ -67,7 +67,9 @@ def make_basis(blocks: Blocks, most: int, seed: int) -> Basis:
     for block in standard():
         coordinates.append(block @ components.T)
         lengths.append(np.einsum("nc,nc->n", block, block))
-    return Basis(shift, scale.astype(np.float32), components, np.concatenate(coordinates), np.concatenate(lengths))
+    return PrincipalComponents(
+        shift, scale.astype(np.float32), components, np.concatenate(coordinates), np.concatenate(lengths)
+    )
 
 
 def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
@@ -102,11 +104,11 @@ def orthonormal(parts: Iterable[Floats]) -> Floats:
 
 def right_singular(blocks: Iterable[Floats]) -> Floats:
     """(min(N, C), C): the right singular vectors of (N, C), those of the greatest values first."""
-    found: Floats = np.linalg.svd(functools.reduce(condense, blocks), full_matrices=False)[2]
+    found: Floats = np.linalg.svd(functools.reduce(compress, blocks), full_matrices=False)[2]
     return found
 
 
-def condense(above: Floats, block: Floats) -> Floats:
+def compress(above: Floats, block: Floats) -> Floats:
     """Rows with the singular values and right singular vectors of both, no more of them than columns."""
     both = np.concatenate([above, block])
     return both if len(both) <= both.shape[1] else np.asarray(np.linalg.qr(both, mode="r"))

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..features.table import blocks
-from ..parallel import each
+from ..parallel import parallel_map
 from .folds import Ints, assign_folds, held_out_folds
 from .logistic import cross_validated_logits
 from .metrics import best_temperature, log_loss
-from .pca import Basis, Floats, balance, make_basis
+from .pca import Floats, PrincipalComponents, balance, principal_components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,24 +45,24 @@ class Selection:
     strength: float
 
 
-class Bases:
+class ComponentsByModule:
     """The bases that heads of some photos are fitted in; those of the modules last asked for are kept."""
 
     def __init__(self, features: Mapping[str, Floats], seed: int) -> None:
         self.features = features
         self.seed = seed
-        self.kept: dict[tuple[str, ...], list[Basis]] = {}
+        self.kept: dict[tuple[str, ...], list[PrincipalComponents]] = {}
 
-    def of(self, chosen: tuple[str, ...]) -> list[Basis]:
+    def of(self, chosen: tuple[str, ...]) -> list[PrincipalComponents]:
         """A basis for each of some modules."""
         if chosen not in self.kept:
             self.kept = {}  # let go of the others first
-            self.kept[chosen] = make_bases(self.features, chosen, self.seed)
+            self.kept[chosen] = components_by_module(self.features, chosen, self.seed)
         return self.kept[chosen]
 
 
 def select(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int, bases: Bases | None = None
+    features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int, bases: ComponentsByModule | None = None
 ) -> Selection:
     """Choose modules and strength for ``features``, address -> (N, C).
 
@@ -75,7 +75,7 @@ def select(
         middle = list(features)[len(features) // 2]  # neither edges alone nor what the network was last trained for
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
     scores, chosen = choose_modules(features, labels, folds, seed)
-    coordinates = join((bases or Bases(features, seed)).of(chosen))
+    coordinates = join((bases or ComponentsByModule(features, seed)).of(chosen))
     return Selection(scores, chosen, choose_strength(coordinates, labels, folds))
 
 
@@ -83,21 +83,25 @@ def choose_modules(
     features: Mapping[str, Floats], labels: Ints, folds: Ints, seed: int
 ) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
     """The ``scores`` and the modules ``chosen`` of a selection."""
-    found = each(lambda address: make_basis(partial(blocks, features, address), JUDGED, seed), features)
+    found = parallel_map(
+        lambda address: principal_components(partial(blocks, features, address), JUDGED, seed), features
+    )
     bases = dict(zip(features, found, strict=True))
-    judged = each(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
+    judged = parallel_map(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
     hits = dict(zip(features, judged, strict=True))
     scores = {address: balanced_mean(hit, labels[folds >= 0]) for address, hit in hits.items()}
     return scores, join_greedily(bases, hits, labels, folds)
 
 
-def make_bases(features: Mapping[str, Floats], chosen: Sequence[str], seed: int) -> list[Basis]:
+def components_by_module(features: Mapping[str, Floats], chosen: Sequence[str], seed: int) -> list[PrincipalComponents]:
     """The bases that the head is fitted in."""
-    return each(lambda address: make_basis(partial(blocks, features, address), DIRECTIONS, seed), chosen)
+    return parallel_map(
+        lambda address: principal_components(partial(blocks, features, address), DIRECTIONS, seed), chosen
+    )
 
 
 def join_greedily(
-    bases: Mapping[str, Basis], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
+    bases: Mapping[str, PrincipalComponents], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
 ) -> tuple[str, ...]:
     """The best module, and those that help it by more than a standard error of the difference."""
     tested = labels[folds >= 0]
@@ -106,7 +110,7 @@ def join_greedily(
     while len(chosen) < min(MOST, len(ranked)):
         rivals = [address for address in ranked if address not in chosen][:RIVALS]
         stacks = [join([bases[name] for name in [*chosen, rival]]) for rival in rivals]
-        judged = each(lambda stack: ridge_hits(stack, labels, folds), stacks)
+        judged = parallel_map(lambda stack: ridge_hits(stack, labels, folds), stacks)
         joined = dict(zip(rivals, judged, strict=True))
         means = [balanced_mean(hit, tested)[0] for hit in judged]
         winner = rivals[int(np.argmax(means))]
@@ -117,7 +121,7 @@ def join_greedily(
     return tuple(chosen)
 
 
-def join(bases: Sequence[Basis]) -> Floats:
+def join(bases: Sequence[PrincipalComponents]) -> Floats:
     """(N, k): the coordinates of several modules side by side."""
     return np.concatenate([basis.coordinates for basis in bases], axis=1)
 

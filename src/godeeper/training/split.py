@@ -104,7 +104,7 @@ def fraction(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
 
 
-def few(checkup: Checkup) -> tuple[str, ...]:
+def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
     """A line that names the classes with too few different photos, the fewest first; empty where there are none."""
     groups = defaultdict(set)
     for verdict in checkup.usable:

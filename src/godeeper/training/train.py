@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dataset import Data
+from .dataset import Dataset
 from .folds import Ints
 from .head import Head, Selection, nested_logits
 from .split import TEST_SET, HoldOut
-from .unknown_classes import MOST, Unknown, measure_unknown
+from .unknown_classes import MOST, UnknownClasses, measure_unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Trained:
 
     head: Head
     selection: Selection
-    unknown: Unknown | None
+    unknown: UnknownClasses | None
     trained: Ints
     tested: Ints
     logits: NDArray[np.floating[Any]]
@@ -42,7 +42,7 @@ class Trained:
     held_out: HoldOut
 
 
-def train(data: Data, held_out: HoldOut) -> Trained:
+def train(data: Dataset, held_out: HoldOut) -> Trained:
     """Train and test in the way that ``held_out`` says, and measure what passes of classes left out."""
     trained = train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
     unknown = measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by])
@@ -50,7 +50,7 @@ def train(data: Data, held_out: HoldOut) -> Trained:
     return replace(trained, head=replace(trained.head, false_accept_rate=rate), unknown=unknown)
 
 
-def train_many(data: Data, held_out: HoldOut) -> Trained:
+def train_many(data: Dataset, held_out: HoldOut) -> Trained:
     """Train on what is no test photo; the test set is never looked at before."""
     is_test = np.array([held_out.sets[verdict.pixels_sha256 or ""] == "test" for verdict in data.verdicts])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
@@ -59,7 +59,7 @@ def train_many(data: Data, held_out: HoldOut) -> Trained:
     return Trained(head, selection, None, trained, tested, logits, calibrated, held_out)
 
 
-def train_few(data: Data, held_out: HoldOut) -> Trained:
+def train_few(data: Dataset, held_out: HoldOut) -> Trained:
     """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
     every = np.arange(len(data.labels))
     head, selection = data.fit(every)

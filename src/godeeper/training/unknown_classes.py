@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..features.table import Part
-from ..parallel import each
+from ..features.table import TableRows
+from ..parallel import parallel_map
 from .folds import Ints
 from .head import Selection, fit_chosen
-from .selection import Bases
+from .selection import ComponentsByModule
 from .split import CROSS_VALIDATION, TEST_SET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .dataset import Data
+    from .dataset import Dataset
     from .pca import Doubles, Floats
 
 MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
@@ -39,7 +39,7 @@ FEWEST = 3  # classes, so that two are left to tell apart
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownClasses:
     """What was measured on photos of left-out ``classes``; the means over these classes.
 
     ``false_accept_rate``: the share of their photos that passes a threshold which keeps 95 % of held-out known photos.
@@ -56,7 +56,9 @@ class Unknown:
         return {**asdict(self), "classes": list(self.classes)}
 
 
-def measure_unknown(data: Data, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]) -> Unknown | None:
+def measure_unknown(
+    data: Dataset, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]
+) -> UnknownClasses | None:
     """What passes of at most ``most`` classes that are left out; None where fewer than three classes are there."""
     if len(data.checkup.classes) < FEWEST:
         return None
@@ -64,20 +66,20 @@ def measure_unknown(data: Data, rows: Ints, selection: Selection, most: int = MO
         data.remember(
             f"unknown {most} {TOGETHER} {selection}",
             rows,
-            lambda: json.dumps(leave_out_each(data, rows, selection, most)).encode(),
+            lambda: json.dumps(leave_each_class_out(data, rows, selection, most)).encode(),
         )
     )
     if not found:
         return None
     accepted, separated = np.array([[one["accepted"], one["auroc"]] for one in found]).mean(0)
-    return Unknown(float(accepted), float(separated), tuple(data.checkup.classes[one["class"]] for one in found))
+    return UnknownClasses(float(accepted), float(separated), tuple(data.checkup.classes[one["class"]] for one in found))
 
 
-def leave_out_each(data: Data, rows: Ints, selection: Selection, most: int) -> list[dict[str, Any]]:
+def leave_each_class_out(data: Dataset, rows: Ints, selection: Selection, most: int) -> list[dict[str, Any]]:
     """A record for each class left out; classes are passed over where the others leave nothing to hold out."""
     found = []
     for strangers in left_out(len(data.checkup.classes), most):
-        scores = leave_out(data, rows, selection, strangers)
+        scores = leave_class_out(data, rows, selection, strangers)
         if scores is not None:
             for stranger, unknown in zip(strangers, scores.unknown, strict=True):
                 accepted = float((unknown >= scores.threshold).mean())
@@ -105,18 +107,18 @@ class Scores:
     threshold: float
 
 
-def leave_out(data: Data, rows: Ints, selection: Selection, strangers: Sequence[int]) -> Scores | None:
+def leave_class_out(data: Dataset, rows: Ints, selection: Selection, strangers: Sequence[int]) -> Scores | None:
     """What a training without some classes says of the others' photos and of theirs; None where it can hold out nothing."""
     labels = data.labels[rows]
     out = np.isin(labels, strangers)
     unseen = [rows[labels == stranger] for stranger in strangers]
     known = np.unique(labels[~out], return_inverse=True)[1].astype(np.int64)
     names = tuple(name for number, name in enumerate(data.checkup.classes) if number not in strangers)
-    bases = Bases(Part(data.features, rows[~out]), data.seed)
+    bases = ComponentsByModule(TableRows(data.features, rows[~out]), data.seed)
     head, doubts = fit_chosen(known, data.groups[rows[~out]], names, data.seed, selection, bases)
     if doubts is None or not all(map(len, unseen)):
         return None
-    sure = each(lambda some: head.probabilities(Part(data.features, some)).max(1), unseen)
+    sure = parallel_map(lambda some: head.probabilities(TableRows(data.features, some)).max(1), unseen)
     return Scores(doubts.sure, sure, doubts.threshold)
 
 

@@ -45,13 +45,13 @@ def app(
     from ..classifier.classifier import Classifier
     from .application import laboratory_of, make_app
     from .http.guard import Rules
-    from .http.hosts import Place, allowed_place, frame_ancestor
+    from .http.hosts import HostAndPort, allowed_place, frame_ancestor
 
     name = Path(classifier).name if isinstance(classifier, str | Path) else None
     if isinstance(classifier, str | Path):
         classifier = Classifier.load(classifier)
     rules = Rules(
-        allowed=tuple(Place("*") if host == "*" else allowed_place(host) for host in hosts),
+        allowed=tuple(HostAndPort("*") if host == "*" else allowed_place(host) for host in hosts),
         token=token,
         frame_ancestors=tuple(frame_ancestor(origin) for origin in frame_ancestors),
     )

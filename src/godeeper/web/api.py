@@ -26,14 +26,14 @@ from .records import tensor_record, urls
 from .state import (
     attachment,
     classifier_of,
-    desk_of,
     filter_of,
-    json_answer,
+    integer_in_query,
+    json_response,
     peek_of,
     photo_of,
-    png_answer,
+    png_response,
+    state_of,
     unless_hung_up,
-    whole_number,
 )
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ..explain.evidence import Evidence
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
 PIECE = 1 << 18  # bytes of an array that are sent at a time
 MOST_TILES = 48  # rows or columns of a thumbnail
@@ -50,19 +50,19 @@ MOST_TILES = 48  # rows or columns of a thumbnail
 
 async def add_photo(request: Request) -> Response:
     """Take a photo in; browsers without a script are sent on to its page."""
-    desk = desk_of(request)
+    desk = state_of(request)
     async with desk.reception.receive(request) as upload:
         tab = tab_of(upload.field("tab"))
-        photo = await desk.laboratory.develop(upload.data, upload.name)
+        photo = await desk.laboratory.ingest(upload.data, upload.name)
     desk.laboratory.turn(tab, photo)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(at(f"/photo/{photo.id}"), HTTPStatus.SEE_OTHER)
-    return json_answer(photo.record(), HTTPStatus.CREATED)
+    return json_response(photo.record(), HTTPStatus.CREATED)
 
 
 async def photo_record(request: Request) -> Response:
     """A photo that is kept."""
-    return json_answer((await photo_of(request)).record())
+    return json_response((await photo_of(request)).record())
 
 
 async def progress(request: Request) -> Response:
@@ -72,9 +72,9 @@ async def progress(request: Request) -> Response:
     return StreamingResponse(events(request, photo, tab), media_type="text/event-stream")
 
 
-async def events(request: Request, photo: Kept, tab: str | None) -> AsyncIterator[str]:
+async def events(request: Request, photo: StoredPhoto, tab: str | None) -> AsyncIterator[str]:
     """The events of one look."""
-    laboratory = desk_of(request).laboratory
+    laboratory = state_of(request).laboratory
     try:
         async with aclosing(laboratory.progress(photo, tab)) as steps:
             async for done, segment in steps:
@@ -102,31 +102,31 @@ async def display(request: Request) -> Response:
 async def network_input(request: Request) -> Response:
     """The square that the network saw."""
     photo = await photo_of(request)
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.png(photo.input_image)))
+    return png_response(await state_of(request).laboratory.draw(lambda: pictures.png(photo.input_image)))
 
 
 async def thumbnail(request: Request) -> Response:
     """A few filters, for a box of the map."""
-    tiles = whole_number(request, "rows", 2, MOST_TILES), whole_number(request, "columns", 4, MOST_TILES)
+    tiles = integer_in_query(request, "rows", 2, MOST_TILES), integer_in_query(request, "columns", 4, MOST_TILES)
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.thumbnail(peek, photo, tiles)))
+    return png_response(await state_of(request).laboratory.draw(lambda: pictures.thumbnail(peek, photo, tiles)))
 
 
 async def tensor(request: Request) -> Response:
     """The record of one tensor."""
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    laboratory, scale = desk_of(request).laboratory, request.query_params.get("scale", "shared")
+    laboratory, scale = state_of(request).laboratory, request.query_params.get("scale", "shared")
     part = laboratory.part(peek.tensor)
-    return json_answer(await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale, part)))
+    return json_response(await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale, part)))
 
 
 async def levels(request: Request) -> Response:
     """All filters as one picture of native pixels."""
     peek = await peek_of(request, await photo_of(request))
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.levels(peek, scale, colour)))
+    return png_response(await state_of(request).laboratory.draw(lambda: pictures.levels(peek, scale, colour)))
 
 
 async def filter_map(request: Request) -> Response:
@@ -134,17 +134,19 @@ async def filter_map(request: Request) -> Response:
     peek = await peek_of(request, await photo_of(request))
     place = filter_of(request, peek)
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.filter_map(peek, place, scale, colour)))
+    return png_response(
+        await state_of(request).laboratory.draw(lambda: pictures.filter_map(peek, place, scale, colour))
+    )
 
 
 async def photo_patch(request: Request) -> Response:
     """The photo cut out where a filter's strongest cell sees it."""
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    laboratory, place = desk_of(request).laboratory, filter_of(request, peek)
+    laboratory, place = state_of(request).laboratory, filter_of(request, peek)
     cell = strongest(peek.activations[0, place]) or Cell(0, 0, 0.0)
     box = field_box(peek.tensor.field, cell.row, cell.column)
-    return png_answer(await laboratory.draw(lambda: pictures.photo_patch(photo, laboratory.network.preprocess, box)))
+    return png_response(await laboratory.draw(lambda: pictures.photo_patch(photo, laboratory.network.preprocess, box)))
 
 
 async def kernel(request: Request) -> Response:
@@ -152,8 +154,8 @@ async def kernel(request: Request) -> Response:
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
     filter_of(request, peek)
-    weights, number = desk_of(request).laboratory.network.weights, request.path_params["n"]
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.kernel(weights, peek, number)))
+    weights, number = state_of(request).laboratory.network.weights, request.path_params["n"]
+    return png_response(await state_of(request).laboratory.draw(lambda: pictures.kernel(weights, peek, number)))
 
 
 async def picture(request: Request) -> Response:
@@ -161,8 +163,8 @@ async def picture(request: Request) -> Response:
     query = request.query_params
     peek = await peek_of(request, await photo_of(request), query.get("address", ""))
     scale, sort = query.get("scale", "shared"), query.get("sort", "number")
-    drawn = await desk_of(request).laboratory.draw(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
-    answer = png_answer(drawn)
+    drawn = await state_of(request).laboratory.draw(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
+    answer = png_response(drawn)
     answer.headers["content-disposition"] = attachment(file_name(peek))
     return answer
 
@@ -170,7 +172,7 @@ async def picture(request: Request) -> Response:
 async def verdict(request: Request) -> Response:
     """What the classifier says of a photo that is kept."""
     photo = await photo_of(request)
-    return json_answer(verdict_record(desk_of(request), photo, await evidence_of(request, photo)))
+    return json_response(verdict_record(state_of(request), photo, await evidence_of(request, photo)))
 
 
 async def evidence(request: Request) -> Response:
@@ -178,8 +180,8 @@ async def evidence(request: Request) -> Response:
     photo = await photo_of(request)
     found = await evidence_of(request, photo)
     number, against = numbered(found, request.path_params["n"]), over(request, found)
-    record = await desk_of(request).laboratory.draw(lambda: evidence_record(photo, found, number, against))
-    return json_answer(record)
+    record = await state_of(request).laboratory.draw(lambda: evidence_record(photo, found, number, against))
+    return json_response(record)
 
 
 async def evidence_picture(request: Request) -> Response:
@@ -187,8 +189,8 @@ async def evidence_picture(request: Request) -> Response:
     found = await evidence_of(request, await photo_of(request))
     number, against = numbered(found, request.path_params["n"]), over(request, found)
     module = module_in_query(request, found)
-    drawn = await desk_of(request).laboratory.draw(lambda: pictures.evidence_over(found, number, against, module))
-    return png_answer(await desk_of(request).laboratory.draw(lambda: pictures.png(drawn.image)))
+    drawn = await state_of(request).laboratory.draw(lambda: pictures.evidence_over(found, number, against, module))
+    return png_response(await state_of(request).laboratory.draw(lambda: pictures.png(drawn.image)))
 
 
 def over(request: Request, found: Evidence) -> int | None:
@@ -199,21 +201,21 @@ def over(request: Request, found: Evidence) -> int | None:
 
 async def peek(request: Request) -> Response:
     """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
-    desk = desk_of(request)
+    desk = state_of(request)
     laboratory = desk.laboratory
     async with desk.reception.receive(request) as upload:
         addresses = upload.fields.get("address") or BLOG_TENSORS
         tensors = await laboratory.draw(lambda: laboratory.tensors(addresses))
         scale = upload.field("scale", "shared")
         check_scale(scale)
-        photo = await laboratory.develop(upload.data, upload.name)
+        photo = await laboratory.ingest(upload.data, upload.name)
 
     async def looked() -> Response:
         peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
 
         def recorded() -> Response:
             records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
-            return json_answer(peek_document(photo.name, peeks[0], records, laboratory.identity))
+            return json_response(peek_document(photo.name, peeks[0], records, laboratory.identity))
 
         return await laboratory.draw(recorded)
 
@@ -222,16 +224,16 @@ async def peek(request: Request) -> Response:
 
 async def classify(request: Request) -> Response:
     """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
-    desk = desk_of(request)
+    desk = state_of(request)
     classifier_of(desk)
     async with desk.reception.receive(request) as upload:
-        photo = await desk.laboratory.develop(upload.data, upload.name)
+        photo = await desk.laboratory.ingest(upload.data, upload.name)
 
     async def judged() -> Response:
         found = await evidence_of(request, photo)
         judgement = classifier_of(desk).judgement(photo.name, found.probabilities, found.strangeness)
         computed = desk.laboratory.identity.record
-        return json_answer({"classifier": desk.site.classifier, **computed, "photos": [judgement.record()]})
+        return json_response({"classifier": desk.site.classifier, **computed, "photos": [judgement.record()]})
 
     return await unless_hung_up(request, judged())
 
@@ -253,20 +255,20 @@ async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
 
 async def tensors(request: Request) -> Response:
     """What can be looked at."""
-    laboratory, pattern = desk_of(request).laboratory, request.query_params.get("pattern", "**")
+    laboratory, pattern = state_of(request).laboratory, request.query_params.get("pattern", "**")
     network = laboratory.network
     found = await laboratory.draw(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
-    return json_answer(found)
+    return json_response(found)
 
 
 async def health(request: Request) -> Response:
     """That the server is there, and with what."""
-    site = desk_of(request).site
-    return json_answer(
+    site = state_of(request).site
+    return json_response(
         {
             "status": "ok",
             "version": __version__,
-            "network": desk_of(request).laboratory.network.blueprint.name,
+            "network": state_of(request).laboratory.network.blueprint.name,
             "weights": site.weights,
             "classifier": site.classifier,
         }

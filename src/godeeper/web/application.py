@@ -16,13 +16,13 @@ from starlette.staticfiles import StaticFiles
 from ..errors import GodeeperError
 from ..photos.preprocess import Preprocess
 from ..weights.registry import find
-from .compute.scheduler import Laboratory
+from .compute.scheduler import Scheduler
 from .http.errors import status_of
 from .http.guard import API, USUAL, Guard, Rules
-from .http.upload import MOST_BYTES, Reception
+from .http.upload import MOST_BYTES, UploadReader
 from .pages import error_page, site_of
 from .routes import ROWS
-from .state import Desk, desk_of, json_answer
+from .state import AppState, json_response, state_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,12 +46,12 @@ class Static(StaticFiles):
 
 
 def make_app(
-    laboratory: Laboratory,
+    laboratory: Scheduler,
     classifier: Classifier | None = None,
     *,
     classifier_name: str | None = None,
     rules: Rules = USUAL,
-    reception: Reception | None = None,
+    reception: UploadReader | None = None,
 ) -> Guard:
     """The page over a laboratory.
 
@@ -76,16 +76,16 @@ def make_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.desk = Desk(laboratory, reception or Reception(), site, classifier)
+    app.state.desk = AppState(laboratory, reception or UploadReader(), site, classifier)
     return Guard(app, rules)
 
 
-def laboratory_of(classifier: Classifier | None, weights: str = "bundled") -> Laboratory:
+def laboratory_of(classifier: Classifier | None, weights: str = "bundled") -> Scheduler:
     """The laboratory of a classifier, or of weights by name or file; raises ``GodeeperError``."""
     if classifier:
-        return Laboratory(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
+        return Scheduler(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
     found = find(weights)
-    return Laboratory(found, Preprocess.from_mapping(found.description.preprocessing))
+    return Scheduler(found, Preprocess.from_mapping(found.description.preprocessing))
 
 
 async def own_error(request: Request, error: Exception) -> Response:
@@ -113,8 +113,8 @@ async def server_error(request: Request, _: Exception) -> Response:
 def failure(request: Request, status: HTTPStatus, message: str) -> Response:
     """An error as JSON for programs, as a page for people."""
     if wants_record(request):
-        return json_answer({"error": message, "status": status.value}, status)
-    return error_page(desk_of(request).site, status.value, message)
+        return json_response({"error": message, "status": status.value}, status)
+    return error_page(state_of(request).site, status.value, message)
 
 
 def wants_record(request: Request) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ..blueprint.ops import Network
-from ..diagram.card import Box, Card, Style, Text
+from ..blueprint.ops import Blueprint
+from ..diagram.card import Card, OperationBox, Style, Text
 from ..diagram.labels import times
 from ..diagram.palette import shade_of
 from ..diagram.sheet import Diagram, diagram
@@ -38,7 +38,7 @@ COST = " of cost"
 
 
 @dataclass(frozen=True)
-class Part:
+class ChartPart:
     """A card as a page shows it: its ``title``, another name, how many boxes, and the drawing."""
 
     identity: str
@@ -51,13 +51,13 @@ class Part:
 class Chart:
     """The map: parts in program order, the lines between them, and the legend; ``notes`` say what its pictures are."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ChartPart, ...]
     links: str
     legend: str
     notes: str
 
 
-def layout(network: Network) -> Diagram:
+def layout(network: Blueprint) -> Diagram:
     """The sheet of ``network``, with room for pictures."""
     return diagram(network, STYLE, NOTES)
 
@@ -72,7 +72,7 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
         linked: addresses that have a page.
     """
     parts = tuple(
-        Part(
+        ChartPart(
             card_id(placed.card.title),
             placed.card.title,
             other_title(placed.card),
@@ -126,7 +126,7 @@ def header_class(text: Text) -> str:
     return f"{text_class(text)} cost" if text.text.endswith(COST) else text_class(text)
 
 
-def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
+def draw_box(box: OperationBox, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
     """A site: a link to its page, its facts in the title, and its picture if that can be had."""
     address = box.site.address
     kind = (
@@ -143,7 +143,7 @@ def draw_box(box: Box, photo: str, ready: Collection[str], linked: Collection[st
     )
 
 
-def box_texts(box: Box) -> str:
+def box_texts(box: OperationBox) -> str:
     """What is written in a box; a convolution's share and its name take turns."""
     if box.share is None:
         return "".join(draw_text(text) for text in box.texts)
@@ -152,7 +152,7 @@ def box_texts(box: Box) -> str:
     return "".join(draw_text(text) for text in others) + draw_text(share, "cost") + draw_text(name, "name")
 
 
-def image(box: Box, photo: str, ready: Collection[str]) -> str:
+def image(box: OperationBox, photo: str, ready: Collection[str]) -> str:
     """Room for the picture, and its address; the script asks for it once it is there."""
     if not box.picture:
         return ""

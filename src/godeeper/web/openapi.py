@@ -17,7 +17,7 @@ from .pages import SORTS
 from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
 
 if TYPE_CHECKING:
-    from .routes import Row
+    from .routes import RouteRow
 
 MEDIA = {
     "page": "text/html; charset=utf-8",
@@ -73,7 +73,7 @@ FORM: Mapping[str, Schema] = {
 FOUND, MOVED = HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT
 
 
-def describe(rows: Iterable[Row]) -> dict[str, Any]:
+def describe(rows: Iterable[RouteRow]) -> dict[str, Any]:
     """The description of all ``rows``."""
     paths: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -95,7 +95,7 @@ def plain(path: str) -> str:
     return re.sub(r":\w+}", "}", path)
 
 
-def operation(row: Row) -> dict[str, Any]:
+def operation(row: RouteRow) -> dict[str, Any]:
     """One row of the table."""
     inside = re.findall(r"{(\w+)", row.path)
     described: dict[str, Any] = {
@@ -130,7 +130,7 @@ def form(fields: Iterable[str]) -> Schema:
     return {"type": "object", "properties": {name: FORM[name] for name in fields}, "required": ["photo"]}
 
 
-def answers(row: Row, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
+def answers(row: RouteRow, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
     """Status -> what is answered."""
     found = {status: {"description": status.phrase, "content": failure(row)} for status in failures(row, inside)}
     if row.gives in MEDIA:
@@ -145,7 +145,7 @@ def answers(row: Row, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
     return good | found
 
 
-def failures(row: Row, inside: list[str]) -> list[HTTPStatus]:
+def failures(row: RouteRow, inside: list[str]) -> list[HTTPStatus]:
     """The statuses of requests that are not answered."""
     found = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     if inside or row.needs_classifier:
@@ -165,7 +165,7 @@ def failures(row: Row, inside: list[str]) -> list[HTTPStatus]:
     return found
 
 
-def failure(row: Row) -> dict[str, Any]:
+def failure(row: RouteRow) -> dict[str, Any]:
     """What says why: a record for programs, a page for people."""
     content: dict[str, Any] = {"application/json": {"schema": named("Error")}}
     return content if row.path.startswith("/api/") else content | {MEDIA["page"]: {}}

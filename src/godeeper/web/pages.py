@@ -1,6 +1,6 @@
 """The pages: what each template is given, as frozen records, and the answers made of them.
 
-Every template gets ``site`` (a ``Site``) and ``page`` (the record of that page).  A template makes up no fact and no
+Every template gets ``site`` (a ``SiteFacts``) and ``page`` (the record of that page).  A template makes up no fact and no
 legend: what it prints is in these records.
 """
 
@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..classifier.refusal import written
-from ..diagram.sheet import spoken
+from ..diagram.sheet import display_name
 from ..escaping import escaped
 from ..natural_order import natural_order
 from ..network import Network
@@ -37,7 +37,7 @@ SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH)
 
 
 @dataclass(frozen=True)
-class Site:
+class SiteFacts:
     """What every page knows.  ``classes``: of the classifier that is served, empty where there is none."""
 
     version: str
@@ -197,11 +197,11 @@ def mounted(_: Context, path: str) -> str:
     return at(path)
 
 
-def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], most_upload_bytes: int) -> Site:
+def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], most_upload_bytes: int) -> SiteFacts:
     """What every page knows of this server."""
-    return Site(
+    return SiteFacts(
         version=__version__,
-        network=spoken(network.blueprint.name),
+        network=display_name(network.blueprint.name),
         weights=network.weights.name,
         preprocessing=network.preprocess.summary,
         classifier=classifier,
@@ -217,18 +217,18 @@ URL_SIGNS = "%:/?#[]@!$&'()*+,;=-._~"
 """What stays as it is in a query that is passed on."""
 
 
-def render(template: str, site: Site, page: object, status: int = 200) -> Response:
+def render(template: str, site: SiteFacts, page: object, status: int = 200) -> Response:
     """A page."""
     body = filled(template, site, page).encode("utf-8", "replace")  # a folder's name may hold what no encoding has
     return HTMLResponse(body, status)
 
 
-def filled(template: str, site: Site, page: object) -> str:
+def filled(template: str, site: SiteFacts, page: object) -> str:
     """The text of a page."""
     return templates().get_template(template).render(site=site, page=page)
 
 
-def error_page(site: Site, status: int, message: str) -> Response:
+def error_page(site: SiteFacts, status: int, message: str) -> Response:
     """The page for a request that is not answered."""
     return render("error.html", site, ErrorPage(status, HTTPStatus(status).phrase, message), status)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..peek.peek import Peek
     from ..photos.preprocess import Preprocess
     from ..weights.file import WeightsFile
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
 EVIDENCE_SIDE = 900
 QUICK = 1  # of zlib's levels: the way is short, so time counts more than size
@@ -67,7 +67,7 @@ def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> byt
     return buffer.getvalue()
 
 
-def thumbnail(peek: Peek, photo: Kept, tiles: tuple[int, int]) -> bytes:
+def thumbnail(peek: Peek, photo: StoredPhoto, tiles: tuple[int, int]) -> bytes:
     """A few filters in ``tiles`` rows and columns, as a PNG; the photo itself for the photo's steps."""
     if peek.tensor.site.kind in PHOTO_KINDS:
         return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
@@ -89,13 +89,13 @@ def framed(peek: Peek, scale: str, colour: str | None, sort: str) -> bytes:
     return framed_png(shown, View(scale=scale, colour=colour, numbers=shown is not peek))
 
 
-def photo_patch(photo: Kept, preprocess: Preprocess, box: Box) -> bytes:
+def photo_patch(photo: StoredPhoto, preprocess: Preprocess, box: Box) -> bytes:
     """The photo cut out at an area of the network's input; raises ``OptionError`` where nothing of it is there."""
     return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
 
 
 def kernel(weights: WeightsFile, peek: Peek, number: int) -> bytes:
-    """A first layer's kernel in colour, (height, width); raises ``Refused`` for kernels of other layers."""
+    """A first layer's kernel in colour, (height, width); raises ``RequestError`` for kernels of other layers."""
     if not has_kernels(weights.network, peek.tensor.site):
         raise not_found(f"the kernels of {peek.tensor.name} have no colours: only those of the first convolution do")
     return png(kernels(weights, peek.tensor.site).picture(number))

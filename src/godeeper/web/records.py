@@ -21,13 +21,13 @@ from .http.root import at
 
 if TYPE_CHECKING:
     from ..peek.peek import Peek
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 """Steps of the photo as large as the photo itself, which is not kept."""
 
 
-def tensor_record(network: Network, photo: Kept, peek: Peek, scale: str, part: str) -> dict[str, Any]:
+def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, part: str) -> dict[str, Any]:
     """One tensor on one scale; ``part`` is the title of the card that it is on."""
     measured = measure(peek.activations[0], scale)
     rows, columns = grid(peek.shape[1], scale, None)
@@ -76,7 +76,7 @@ def around(network: Network, tensor: Tensor) -> dict[str, list[str]]:
     }
 
 
-def beside(network: Network, photo: Kept, tensor: Tensor) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def beside(network: Network, photo: StoredPhoto, tensor: Tensor) -> tuple[dict[str, str] | None, dict[str, str] | None]:
     """The tensors before and after in program order: address and page."""
     every = shown(network, sites(network.blueprint))
     here = every.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
@@ -96,7 +96,7 @@ def quoted(address: str) -> str:
     return quote(address, safe="/")
 
 
-def urls(photo: Kept, tensor: Tensor) -> dict[str, str]:
+def urls(photo: StoredPhoto, tensor: Tensor) -> dict[str, str]:
     """Where everything about a tensor is; ``{n}`` stands for a filter's number."""
     address, base, api = quoted(tensor.address), at(f"/photo/{photo.id}"), at(f"/api/photos/{photo.id}")
     query = f"address={quote(tensor.address, safe='')}"

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from . import api, views
 from .http.root import at
 from .openapi import describe
-from .state import json_answer, while_wanted
+from .state import json_response, while_wanted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +32,7 @@ register_url_convertor("number", Number())
 
 
 @dataclass(frozen=True)
-class Row:
+class RouteRow:
     """One path.
 
     ``path`` is the router's.  ``gives``: one of ``openapi.MEDIA``, or the record in ``schemas.SCHEMAS`` that is answered.
@@ -58,7 +58,7 @@ class Row:
 
 async def openapi(request: Request) -> Response:  # noqa: ARG001 (every handler gets the request)
     """The description of all this."""
-    return json_answer({**description(), "servers": [{"url": at("/")}]})
+    return json_response({**description(), "servers": [{"url": at("/")}]})
 
 
 @lru_cache(maxsize=1)
@@ -73,18 +73,18 @@ PHOTO, PAGE = "/photo/{photo}", "/photo/{photo}/tensor/{address:path}"
 DATA = "/api/photos/{photo}"
 
 ROWS = (
-    Row("GET", "/", views.empty, "page", "the first page: no photo yet"),
-    Row("GET", "/drawing.css", views.drawing_style, "style", "the style that follows from the network's drawing"),
-    Row("GET", "/report", views.report, "page", "the report of the classifier's training", needs_classifier=True),
-    Row("GET", PHOTO, views.network_map, "page", "the network's map, the index of everything"),
-    Row("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
-    Row("GET", f"{PAGE}/filter/{{n:number}}", views.filter_page, "page", "one filter", LOOK),
-    Row("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
-    Row("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
-    Row("GET", f"{PHOTO}/input.png", api.network_input, "png", "the square that the network saw"),
-    Row("GET", f"{PHOTO}/picture.png", api.picture, "png", "a tensor with heading, legend and provenance", EXPORT),
-    Row("GET", f"{PHOTO}/page.html", views.offline, "page", "a tensor's page as one file", (*EXPORT, "filter")),
-    Row(
+    RouteRow("GET", "/", views.empty, "page", "the first page: no photo yet"),
+    RouteRow("GET", "/drawing.css", views.drawing_style, "style", "the style that follows from the network's drawing"),
+    RouteRow("GET", "/report", views.report, "page", "the report of the classifier's training", needs_classifier=True),
+    RouteRow("GET", PHOTO, views.network_map, "page", "the network's map, the index of everything"),
+    RouteRow("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
+    RouteRow("GET", f"{PAGE}/filter/{{n:number}}", views.filter_page, "page", "one filter", LOOK),
+    RouteRow("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
+    RouteRow("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
+    RouteRow("GET", f"{PHOTO}/input.png", api.network_input, "png", "the square that the network saw"),
+    RouteRow("GET", f"{PHOTO}/picture.png", api.picture, "png", "a tensor with heading, legend and provenance", EXPORT),
+    RouteRow("GET", f"{PHOTO}/page.html", views.offline, "page", "a tensor's page as one file", (*EXPORT, "filter")),
+    RouteRow(
         "GET",
         f"{PHOTO}/thumbnail/{{address:path}}.png",
         api.thumbnail,
@@ -92,23 +92,23 @@ ROWS = (
         "the filters that vary most, for a box of the map",
         ("rows", "columns"),
     ),
-    Row("GET", f"{PHOTO}/levels/{{address:path}}.png", api.levels, "png", "all filters at native pixels", LOOK),
-    Row("GET", f"{PHOTO}/map/{{address:path}}/{{n:number}}.png", api.filter_map, "png", "one filter's map", LOOK),
-    Row(
+    RouteRow("GET", f"{PHOTO}/levels/{{address:path}}.png", api.levels, "png", "all filters at native pixels", LOOK),
+    RouteRow("GET", f"{PHOTO}/map/{{address:path}}/{{n:number}}.png", api.filter_map, "png", "one filter's map", LOOK),
+    RouteRow(
         "GET",
         f"{PHOTO}/patch/{{address:path}}/{{n:number}}.png",
         api.photo_patch,
         "png",
         "the photo cut out where a filter's strongest cell sees it",
     ),
-    Row(
+    RouteRow(
         "GET",
         f"{PHOTO}/kernel/{{address:path}}/{{n:number}}.png",
         api.kernel,
         "png",
         "a kernel of the first convolution in colour",
     ),
-    Row(
+    RouteRow(
         "GET",
         f"{PHOTO}/evidence/{{n:number}}.png",
         api.evidence_picture,
@@ -116,15 +116,17 @@ ROWS = (
         "a class's evidence on the photo",
         ("over", "module"),
     ),
-    Row("POST", "/api/photos", api.add_photo, "Photo", "take a photo in", (), ("photo", "tab"), HTTPStatus.CREATED),
-    Row("GET", DATA, api.photo_record, "Photo", "a photo that is kept"),
-    Row("GET", f"{DATA}/progress", api.progress, "events", "compute a photo's look, part by part", ("tab",)),
-    Row("GET", f"{DATA}/tensors/{{address:path}}", api.tensor, "Tensor", "a tensor's record", ("scale",)),
-    Row("GET", f"{DATA}/values/{{address:path}}", api.values, "numbers", "float32, little-endian, (C, H, W)"),
-    Row("GET", f"{DATA}/verdict", api.verdict, "Verdict", "the verdict, and what it comes from"),
-    Row("GET", f"{DATA}/evidence/{{n:number}}", api.evidence, "Evidence", "the evidence for one class", ("over",)),
-    Row("POST", "/api/peek", api.peek, "Peek", "the record of godeeper peek", (), ("photo", "address", "scale")),
-    Row(
+    RouteRow(
+        "POST", "/api/photos", api.add_photo, "Photo", "take a photo in", (), ("photo", "tab"), HTTPStatus.CREATED
+    ),
+    RouteRow("GET", DATA, api.photo_record, "Photo", "a photo that is kept"),
+    RouteRow("GET", f"{DATA}/progress", api.progress, "events", "compute a photo's look, part by part", ("tab",)),
+    RouteRow("GET", f"{DATA}/tensors/{{address:path}}", api.tensor, "Tensor", "a tensor's record", ("scale",)),
+    RouteRow("GET", f"{DATA}/values/{{address:path}}", api.values, "numbers", "float32, little-endian, (C, H, W)"),
+    RouteRow("GET", f"{DATA}/verdict", api.verdict, "Verdict", "the verdict, and what it comes from"),
+    RouteRow("GET", f"{DATA}/evidence/{{n:number}}", api.evidence, "Evidence", "the evidence for one class", ("over",)),
+    RouteRow("POST", "/api/peek", api.peek, "Peek", "the record of godeeper peek", (), ("photo", "address", "scale")),
+    RouteRow(
         "POST",
         "/api/classify",
         api.classify,
@@ -134,7 +136,7 @@ ROWS = (
         ("photo",),
         needs_classifier=True,
     ),
-    Row("GET", "/api/tensors", api.tensors, "Tensors", "what there is to look at", ("pattern",)),
-    Row("GET", "/api/health", api.health, "Health", "that the server is there, and with what"),
-    Row("GET", "/api/openapi.json", openapi, "Description", "this description"),
+    RouteRow("GET", "/api/tensors", api.tensors, "Tensors", "what there is to look at", ("pattern",)),
+    RouteRow("GET", "/api/health", api.health, "Health", "that the server is there, and with what"),
+    RouteRow("GET", "/api/openapi.json", openapi, "Description", "this description"),
 )

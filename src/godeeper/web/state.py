@@ -13,17 +13,17 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from ..errors import OptionError
-from .compute.scheduler import Laboratory
+from .compute.scheduler import Scheduler
 from .http.errors import not_found
-from .http.upload import Reception
-from .pages import Site
+from .http.upload import UploadReader
+from .pages import SiteFacts
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ..classifier.classifier import Classifier
     from ..peek.peek import Peek
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -31,29 +31,29 @@ GONE = 499  # what nobody reads: the client hung up
 
 
 @dataclass(frozen=True)
-class Desk:
+class AppState:
     """Everything a request may need."""
 
-    laboratory: Laboratory
-    reception: Reception
-    site: Site
+    laboratory: Scheduler
+    reception: UploadReader
+    site: SiteFacts
     classifier: Classifier | None = None
 
 
-def desk_of(request: Request) -> Desk:
+def state_of(request: Request) -> AppState:
     """The desk of the application that was asked."""
-    desk: Desk = request.app.state.desk
+    desk: AppState = request.app.state.desk
     return desk
 
 
-async def photo_of(request: Request) -> Kept:
+async def photo_of(request: Request) -> StoredPhoto:
     """The photo that the path names."""
-    return await desk_of(request).laboratory.photo(request.path_params["photo"])
+    return await state_of(request).laboratory.photo(request.path_params["photo"])
 
 
-async def peek_of(request: Request, photo: Kept, address: str | None = None) -> Peek:
+async def peek_of(request: Request, photo: StoredPhoto, address: str | None = None) -> Peek:
     """What the tensor that the path names, or ``address``, says of the photo."""
-    laboratory = desk_of(request).laboratory
+    laboratory = state_of(request).laboratory
     tensor = await laboratory.find(request.path_params["address"] if address is None else address)
     return await laboratory.peek(photo, tensor)
 
@@ -69,7 +69,7 @@ def filter_of(request: Request, peek: Peek) -> int:
     return peek.tensor.filters.index(number)
 
 
-def whole_number(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
+def integer_in_query(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
     """A number in the query from ``least`` to ``most``; raises ``OptionError``."""
     text = request.query_params.get(name, str(usual))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
@@ -81,14 +81,14 @@ def filter_in_query(request: Request, peek: Peek) -> int | None:
     """The position of the filter that the query names; None if it names none."""
     if "filter" not in request.query_params:
         return None
-    number = whole_number(request, "filter", 0, max(peek.tensor.filters), least=0)
+    number = integer_in_query(request, "filter", 0, max(peek.tensor.filters), least=0)
     if number not in peek.tensor.filters:
         raise not_found(f"{peek.address} has no filter {number}")
     return peek.tensor.filters.index(number)
 
 
-def classifier_of(desk: Desk) -> Classifier:
-    """The classifier that is served; raises ``Refused`` where there is none."""
+def classifier_of(desk: AppState) -> Classifier:
+    """The classifier that is served; raises ``RequestError`` where there is none."""
     if desk.classifier is None:
         raise not_found("no classifier is served: start godeeper serve with a FILE.godeeper")
     return desk.classifier
@@ -127,13 +127,13 @@ async def hung_up(request: Request) -> None:
         pass
 
 
-def json_answer(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A document as JSON."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     body = text.encode("utf-8", "backslashreplace")  # a folder's name may hold what no encoding has
     return Response(body, status, media_type="application/json")
 
 
-def png_answer(picture: bytes) -> Response:
+def png_response(picture: bytes) -> Response:
     """A PNG."""
     return Response(picture, media_type="image/png")

@@ -13,17 +13,17 @@ from ..photos.decode import Photo
 from .http.errors import not_found
 from .http.root import at
 from .pictures import evidence_over
-from .state import Desk, classifier_of, desk_of
+from .state import AppState, classifier_of, state_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
 
-async def evidence_of(request: Request, photo: Kept) -> Evidence:
+async def evidence_of(request: Request, photo: StoredPhoto) -> Evidence:
     """The evidence for all classes, from the photo's look."""
-    desk = desk_of(request)
+    desk = state_of(request)
     classifier, laboratory = classifier_of(desk), desk.laboratory
     blueprint = laboratory.network.blueprint
     values = {
@@ -53,13 +53,13 @@ def module_in_query(request: Request, found: Evidence) -> str | None:
 
 
 def numbered(found: Evidence, number: int) -> int:
-    """``number``, if a class has it; raises ``Refused``."""
+    """``number``, if a class has it; raises ``RequestError``."""
     if number >= len(found.classes):
         raise not_found(f"no class {number}: there are {len(found.classes)}, from 0 to {len(found.classes) - 1}")
     return number
 
 
-def verdict_record(desk: Desk, photo: Kept, found: Evidence) -> dict[str, Any]:
+def verdict_record(desk: AppState, photo: StoredPhoto, found: Evidence) -> dict[str, Any]:
     """The record of ``classify --json``, and how it comes about."""
     classifier = classifier_of(desk)
     head = classifier.head
@@ -85,7 +85,7 @@ def verdict_record(desk: Desk, photo: Kept, found: Evidence) -> dict[str, Any]:
     }
 
 
-def evidence_record(photo: Kept, found: Evidence, number: int, against: int | None) -> dict[str, Any]:
+def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> dict[str, Any]:
     """One class's evidence: grids, the constant, the total that is the logit, and the picture's legend."""
     drawn = evidence_over(found, number, against)
     logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))
@@ -102,7 +102,7 @@ def evidence_record(photo: Kept, found: Evidence, number: int, against: int | No
     }
 
 
-def evidence_urls(photo: Kept, number: int, against: int | None = None) -> dict[str, str]:
+def evidence_urls(photo: StoredPhoto, number: int, against: int | None = None) -> dict[str, str]:
     """Where a class's evidence is."""
     query = "" if against is None else f"?over={against}"
     return {

@@ -12,7 +12,7 @@ from jinja2 import TemplateRuntimeError
 from starlette.responses import Response
 
 from ..blueprint.address import Tensor, stages
-from ..blueprint.ops import Network as Blueprint
+from ..blueprint.ops import Blueprint as Blueprint
 from ..blueprint.sites import sites
 from ..diagram.sheet import Diagram
 from ..network import Network
@@ -33,7 +33,7 @@ from .pages import (
     MapPage,
     OfflinePage,
     ReportPage,
-    Site,
+    SiteFacts,
     TensorPage,
     VerdictPage,
     query_of,
@@ -42,7 +42,7 @@ from .pages import (
 )
 from .pictures import levels
 from .records import shown, tensor_record, urls
-from .state import Desk, attachment, classifier_of, desk_of, filter_in_query, filter_of, peek_of, photo_of
+from .state import AppState, attachment, classifier_of, filter_in_query, filter_of, peek_of, photo_of, state_of
 from .style import style_sheet
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
 
@@ -50,17 +50,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ..peek.peek import Peek
-    from .compute.photo_store import Kept
+    from .compute.photo_store import StoredPhoto
 
 
 async def empty(request: Request) -> Response:
     """No photo yet."""
-    return render("empty.html", desk_of(request).site, EmptyPage(at("/photo/demo")))
+    return render("empty.html", state_of(request).site, EmptyPage(at("/photo/demo")))
 
 
 async def network_map(request: Request) -> Response:
     """The network as the index of everything."""
-    desk, photo = desk_of(request), await photo_of(request)
+    desk, photo = state_of(request), await photo_of(request)
     ready = desk.laboratory.ready(photo)
     page = MapPage(
         photo=photo.record(),
@@ -73,7 +73,7 @@ async def network_map(request: Request) -> Response:
 
 async def drawing_style(request: Request) -> Response:
     """The style that follows from the network's drawing and the palettes."""
-    text = style_sheet(layout(desk_of(request).laboratory.network.blueprint))
+    text = style_sheet(layout(state_of(request).laboratory.network.blueprint))
     return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
 
 
@@ -90,7 +90,7 @@ def linked(network: Network) -> frozenset[str]:
 
 async def tensor(request: Request) -> Response:
     """All filters of one tensor."""
-    desk, photo = desk_of(request), await photo_of(request)
+    desk, photo = state_of(request), await photo_of(request)
     wanted = await desk.laboratory.find(request.path_params["address"])
     if wanted.address != request.path_params["address"]:
         return redirect(urls(photo, wanted)["page"], request)
@@ -114,7 +114,7 @@ async def tensor(request: Request) -> Response:
 
 async def filter_page(request: Request) -> Response:
     """One filter of a tensor."""
-    desk, photo = desk_of(request), await photo_of(request)
+    desk, photo = state_of(request), await photo_of(request)
     wanted = await desk.laboratory.find(request.path_params["address"])
     number: int = request.path_params["n"]
     if wanted.address != request.path_params["address"]:
@@ -152,7 +152,7 @@ async def filter_page(request: Request) -> Response:
 
 async def verdict(request: Request) -> Response:
     """What the classifier says of a photo, and where that comes from."""
-    desk, photo = desk_of(request), await photo_of(request)
+    desk, photo = state_of(request), await photo_of(request)
     found = await evidence_of(request, photo)
     text = request.query_params.get("class")
     chosen = found.likeliest if text is None else class_of(found, text)
@@ -168,11 +168,11 @@ async def verdict(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """The report of the classifier's training."""
-    desk = desk_of(request)
+    desk = state_of(request)
     return report_page(desk.site, classifier_of(desk).report_record)
 
 
-def report_page(site: Site, record: Mapping[str, Any] | None) -> Response:
+def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
     """A report as a page; the record comes out of a file, so that anything may be in it."""
     if not record:
         raise not_found("this classifier's file holds no report")
@@ -187,7 +187,7 @@ def report_page(site: Site, record: Mapping[str, Any] | None) -> Response:
 
 async def offline(request: Request) -> Response:
     """A tensor's page as one HTML file that needs no server."""
-    desk, photo = desk_of(request), await photo_of(request)
+    desk, photo = state_of(request), await photo_of(request)
     peek = await peek_of(request, photo, request.query_params.get("address", ""))
     scale, colour, sort = shown_as(request)
     order(peek.activations[0], sort)
@@ -198,7 +198,9 @@ async def offline(request: Request) -> Response:
     return answer
 
 
-def offline_page(desk: Desk, photo: Kept, peek: Peek, chosen: tuple[str, str, str], start: int | None) -> OfflinePage:
+def offline_page(
+    desk: AppState, photo: StoredPhoto, peek: Peek, chosen: tuple[str, str, str], start: int | None
+) -> OfflinePage:
     """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
     scale, colour, sort = chosen
     assets = Assets(
@@ -217,12 +219,12 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def record_of(desk: Desk, photo: Kept, peek: Peek, scale: str) -> dict[str, Any]:
+def record_of(desk: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> dict[str, Any]:
     """The record of a tensor."""
     return tensor_record(desk.laboratory.network, photo, peek, scale, desk.laboratory.part(peek.tensor))
 
 
-def stages_of(photo: Kept, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
+def stages_of(photo: StoredPhoto, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
     """The stages of a tensor's site: name, address, page."""
     found = [Tensor(tensor.site, stage) for stage in stages(tensor.site)]
     return tuple((each.stage or "", each.address, urls(photo, each)["page"]) for each in found)

@@ -14,9 +14,9 @@ from ..blueprint.dialects import DIALECTS, in_dialect
 from ..errors import WeightsError
 from ..escaping import escaped
 from .file import BATCHNORM_EPSILON, Description, expected_tensors
-from .formats.foreign import FLOATS, Foreign
+from .formats.foreign import FLOATS, ForeignWeights
 from .labels import labels_for
-from .layouts import AXES, NORM_PARTS, Convention, Layout, Slot
+from .layouts import AXES, NORM_PARTS, Layout, ReleaseLayout, Slot
 from .select import FOLDED, few, select
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SOFTMAX = ("softmax", "log_softmax")
 
 
 @dataclass(frozen=True)
-class Adopted:
+class Converted:
     """Foreign weights in our names and layouts, with what to say of them."""
 
     tensors: Mapping[str, Floats] = field(repr=False)
@@ -50,8 +50,8 @@ class Adopted:
     reasons: tuple[str, ...]
 
 
-def adopt(
-    foreign: Foreign,
+def convert(
+    foreign: ForeignWeights,
     name: str,
     *,
     source: str,
@@ -61,7 +61,7 @@ def adopt(
     which: str | None = None,
     bgr: bool = False,
     said: tuple[str, ...] = (),
-) -> Adopted:
+) -> Converted:
     """Foreign weights as ours, checked whole.
 
     Args:
@@ -128,16 +128,16 @@ def adopt(
         scope=selected.scope,
         aliases=selected.aliases,
     )
-    return Adopted(tensors, description, reasons)
+    return Converted(tensors, description, reasons)
 
 
-def count_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> int:
+def count_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> int:
     """How many classes the file's classifier tells apart; 0 where it has none."""
     found = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
     return foreign.tensors[found[0]].size if found else 0
 
 
-def unfolded(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, str]:
+def unfolded(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
     """Normalisations that were folded into kernels, as ones that only add: gamma 1, mean 0, variance 1 - epsilon.
 
     Their scale is 1 to the last bit of single precision, so nothing is lost.
@@ -162,7 +162,7 @@ def unfolded(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, str]
     return replace(foreign, tensors=tensors, types=types), note
 
 
-def two_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, str]:
+def two_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
     """A classifier of one output, the logistic of class 1, as one of two: softmax over (0, z) is (1 - p, p)."""
     import numpy as np
 
@@ -199,7 +199,7 @@ def two_classes(foreign: Foreign, slots: Mapping[str, Slot]) -> tuple[Foreign, s
 
 
 def decide_dialect(
-    convention: Convention, classes: int, foreign: Foreign, slots: Mapping[str, Slot]
+    convention: ReleaseLayout, classes: int, foreign: ForeignWeights, slots: Mapping[str, Slot]
 ) -> tuple[str, tuple[str, ...]]:
     """The dialect, and the evidence for it."""
     gammas = [name for name, slot in slots.items() if slot.name.endswith("/gamma") and name in foreign.tensors]
@@ -219,7 +219,7 @@ def decide_dialect(
     return convention.name, (what, outputs, gamma)
 
 
-def last_pool(foreign: Foreign) -> tuple[str, ...]:
+def last_pool(foreign: ForeignWeights) -> tuple[str, ...]:
     """The graph's own word on the pool of its last module, which must be the maximum."""
     operation = foreign.operations.get("mixed_10/tower_2/pool")
     if operation not in (None, "MaxPool"):
@@ -230,7 +230,7 @@ def last_pool(foreign: Foreign) -> tuple[str, ...]:
 
 
 def check_names(
-    foreign: Foreign,
+    foreign: ForeignWeights,
     slots: Mapping[str, Slot],
     theirs: Mapping[str, tuple[str, Layout]],
     expected: Mapping[str, tuple[int, ...]],
@@ -250,7 +250,7 @@ def check_names(
         )
 
 
-def fitted(foreign: Foreign, found: str, layout: Layout, expected: tuple[int, ...]) -> Floats:
+def fitted(foreign: ForeignWeights, found: str, layout: Layout, expected: tuple[int, ...]) -> Floats:
     """One tensor as float32 in our layout, of the shape that the blueprint asks for."""
     import numpy as np
 
@@ -281,7 +281,7 @@ def their_shape(expected: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
     return tuple(expected[axes.index(axis)] for axis in range(len(expected)))
 
 
-def check_values(foreign: Foreign, tensors: Mapping[str, Floats]) -> None:
+def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None:
     """Raise where numbers are not finite, or a variance is below zero."""
     import numpy as np
 
@@ -302,7 +302,7 @@ def check_values(foreign: Foreign, tensors: Mapping[str, Floats]) -> None:
 
 
 def type_notes(
-    foreign: Foreign, theirs: Mapping[str, tuple[str, Layout]], expected: Mapping[str, tuple[int, ...]]
+    foreign: ForeignWeights, theirs: Mapping[str, tuple[str, Layout]], expected: Mapping[str, tuple[int, ...]]
 ) -> Iterator[str]:
     """What was done to numbers that are not stored as float32."""
     verbs = {"float16": "widened", "bfloat16": "widened", "float64": "rounded"}

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint.dialects import in_dialect, known_dialects
-from ..blueprint.networks import NETWORKS
-from ..blueprint.ops import Conv, Network
+from ..blueprint.networks import BLUEPRINTS
+from ..blueprint.ops import Blueprint, Conv
 from ..blueprint.sites import Site, sites
 from ..errors import GodeeperError, WeightsError
 from ..files import open_regular, write_atomically
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 FORMAT = 1
-ARCHITECTURES = NETWORKS
 BATCHNORM_EPSILON = 0.001
 
 
@@ -94,9 +93,9 @@ class WeightsFile:
         return self.description.sha256
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> Blueprint:
         """The blueprint, in the dialect these weights were made in, with as many classes as they have labels."""
-        network = in_dialect(ARCHITECTURES[self.description.architecture], self.description.dialect)
+        network = in_dialect(BLUEPRINTS[self.description.architecture], self.description.dialect)
         return replace(
             network,
             classes=len(self.description.labels) or network.classes,
@@ -111,17 +110,17 @@ class WeightsFile:
 
     def verify(self) -> None:
         """Read everything; raise ``WeightsError`` where content, names, shapes or values are wrong."""
-        with self.numbers() as numbers:
+        with self.parameters() as numbers:
             numbers.check()
 
     @contextmanager
-    def numbers(self) -> Iterator[Numbers]:
+    def parameters(self) -> Iterator[Parameters]:
         """The file's tensors, open while the block runs."""
         with open_safetensors(self.path) as handle:
-            yield Numbers(self, handle)
+            yield Parameters(self, handle)
 
 
-class Numbers:
+class Parameters:
     """The tensors of an open weights file, by the site they belong to."""
 
     def __init__(self, file: WeightsFile, handle: Any) -> None:
@@ -230,11 +229,11 @@ def read(path: Path) -> WeightsFile:
         check_description(description)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: cannot read the metadata ({error}); download the file again") from None
-    if description.architecture not in ARCHITECTURES:
+    if description.architecture not in BLUEPRINTS:
         raise WeightsError(
-            f"{path}: architecture {description.architecture!r}, expected one of {', '.join(ARCHITECTURES)}"
+            f"{path}: architecture {description.architecture!r}, expected one of {', '.join(BLUEPRINTS)}"
         )
-    dialects = known_dialects(ARCHITECTURES[description.architecture].family)
+    dialects = known_dialects(BLUEPRINTS[description.architecture].family)
     if description.dialect not in dialects:
         raise WeightsError(f"{path}: dialect {description.dialect!r}, expected one of {', '.join(dialects)}")
     return WeightsFile(path, description)
@@ -272,7 +271,7 @@ def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description
     return digest.hexdigest()
 
 
-def expected_tensors(network: Network, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
+def expected_tensors(network: Blueprint, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor that ``network`` computes with."""
     every = sites(network)
     normalisation = ["beta", "moving_mean", "moving_variance", *(["gamma"] if network.stored_gamma else [])]

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError, UnknownName
 from ..files import is_file, is_there
 from ..marks import ours
-from .convert import adopt
+from .convert import convert
 from .download import Downloader, Report, quiet
 from .file import Description, WeightsFile, read, write
 from .formats import read_foreign
-from .formats.foreign import Foreign
+from .formats.foreign import ForeignWeights
 from .labels import labels_beside, read_labels
 from .official import OFFICIAL, Digests, Release, check, digests, pin, recognise, scaling_named
 from .registry import ENDING, INSTALLED, installed_paths, weights_folder
@@ -109,7 +109,7 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
     if scaling:
         preprocessing = scaling.preprocessing
     labels, about_labels = chosen_labels(path, foreign, options)
-    adopted = adopt(
+    adopted = convert(
         foreign,
         name,
         source=f"{release.address if release else path.name}, SHA-256 {got.sha256}",
@@ -125,7 +125,7 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
     return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons))))
 
 
-def chosen_labels(path: Path, foreign: Foreign, options: Options) -> tuple[tuple[str, ...], str]:
+def chosen_labels(path: Path, foreign: ForeignWeights, options: Options) -> tuple[tuple[str, ...], str]:
     """The user's labels, or those that lie beside a retrained graph; and a note on these."""
     if options.labels:
         return read_labels(options.labels), ""
@@ -164,7 +164,7 @@ def add_own(file: WeightsFile, options: Options) -> Added:
             f"{file.path}: a godeeper weights file has labels and scaling of its own; leave these options out"
         )
     file.verify()
-    with file.numbers() as numbers:
+    with file.parameters() as numbers:
         tensors = {tensor: numbers.stored(tensor) for tensor in file.expected}
     return Added(write_checked(name, tensors, replace(file.description, name=name)), ("a godeeper weights file",))
 

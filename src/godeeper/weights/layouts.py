@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..blueprint.names import numbered
-from ..blueprint.ops import Conv, Network
+from ..blueprint.ops import Blueprint, Conv
 from ..blueprint.sites import Site, sites
 
 Layout = Literal["OIHW", "HWIO", "vector", "features first", "classes first", "1x1 HWIO"]
@@ -32,7 +32,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Convention:
+class ReleaseLayout:
     """How one release names tensors.
 
     ``slots``: names in the file -> ours, for a network and the names that are there.  ``dropped``: names known
@@ -40,11 +40,11 @@ class Convention:
     """
 
     name: str
-    slots: Callable[[Network, Iterable[str]], dict[str, Slot]]
+    slots: Callable[[Blueprint, Iterable[str]], dict[str, Slot]]
     dropped: re.Pattern[str] = field(default=re.compile(r"(?!)"))
 
 
-def torchvision_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
+def torchvision_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
     """``Mixed_5b.branch_pool.conv.weight``: torchvision, timm, pytorch-fid."""
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     slots = {"fc.weight": Slot("softmax/weights", "classes first"), "fc.bias": Slot("softmax/biases")}
@@ -54,7 +54,7 @@ def torchvision_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot
     return slots
 
 
-def tf2015_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
+def tf2015_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
     """``mixed/tower_2/conv/conv2d_params``: ours are the 2015 graph's."""
     slots = {"softmax/weights": Slot("softmax/weights", "features first"), "softmax/biases": Slot("softmax/biases")}
     for site in convolutions(network):
@@ -63,7 +63,7 @@ def tf2015_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
     return slots
 
 
-def slim_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
+def slim_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
     """``InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/weights``."""
     logits = "InceptionV3/Logits/Conv2d_1c_1x1"
     slots = {f"{logits}/weights": Slot("softmax/weights", "1x1 HWIO"), f"{logits}/biases": Slot("softmax/biases")}
@@ -74,7 +74,7 @@ def slim_slots(network: Network, _names: Iterable[str]) -> dict[str, Slot]:
     return slots
 
 
-def keras_slots(network: Network, names: Iterable[str]) -> dict[str, Slot]:
+def keras_slots(network: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
     """``conv2d_7/kernel``: the seventh layer of its kind, from whatever number the file counts."""
     layers = {name.rpartition("/")[0] for name in names}
     convs = in_order("conv2d", layers) or default_layers("conv2d", network)
@@ -96,22 +96,22 @@ def in_order(kind: str, layers: Iterable[str]) -> list[str]:
     return [match[0] for match in sorted((m for m in matches if m), key=lambda match: int(match[1] or 0))]
 
 
-def default_layers(kind: str, network: Network) -> list[str]:
+def default_layers(kind: str, network: Blueprint) -> list[str]:
     """What the layers of a kind would be called: for messages about a file that has none."""
     return [numbered(kind, number) for number, _ in enumerate(convolutions(network))]
 
 
 CONVENTIONS = (
-    Convention("torchvision", torchvision_slots, re.compile(r"^AuxLogits\.|\.num_batches_tracked$")),
-    Convention("tf2015", tf2015_slots),
-    Convention(
+    ReleaseLayout("torchvision", torchvision_slots, re.compile(r"^AuxLogits\.|\.num_batches_tracked$")),
+    ReleaseLayout("tf2015", tf2015_slots),
+    ReleaseLayout(
         "slim", slim_slots, re.compile(r"^InceptionV3/AuxLogits/|/BatchNorm/Const(_\d+)?$|^InceptionV3/InceptionV3/")
     ),
-    Convention("keras", keras_slots),
+    ReleaseLayout("keras", keras_slots),
 )
 
 
-def convolutions(network: Network) -> Iterator[Site]:
+def convolutions(network: Blueprint) -> Iterator[Site]:
     """Every convolution, in order of creation."""
     return (site for site in sites(network) if isinstance(site.op, Conv))
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint.inception_v3 import INCEPTION_V3
-from ..blueprint.ops import Network
+from ..blueprint.networks import BLUEPRINTS
+from ..blueprint.ops import Blueprint
 from ..errors import WeightsError
 from ..escaping import escaped
-from .file import ARCHITECTURES, expected_tensors
-from .formats.foreign import FLOATS, Foreign
-from .layouts import CONVENTIONS, Convention
+from .file import expected_tensors
+from .formats.foreign import FLOATS, ForeignWeights
+from .layouts import CONVENTIONS, ReleaseLayout
 from .unsupported import NOT_YET, known_network
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Part:
+class Candidate:
     """One copy of a network in a file: what stands before its names, and the names that are known."""
 
-    network: Network
-    convention: Convention
+    network: Blueprint
+    convention: ReleaseLayout
     prefix: str
     names: frozenset[str] = field(repr=False)
 
@@ -61,7 +62,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Head:
+class CandidateHead:
     """A classifier's tensors by their names in the file; ``biases`` empty where it has none."""
 
     weights: str
@@ -76,17 +77,17 @@ class Selected:
     -> ours.
     """
 
-    foreign: Foreign
-    network: Network
-    convention: Convention
+    foreign: ForeignWeights
+    network: Blueprint
+    convention: ReleaseLayout
     scope: str
     aliases: Mapping[str, str]
     reasons: tuple[str, ...]
 
 
-def select(foreign: Foreign, which: str | None = None) -> Selected:
+def select(foreign: ForeignWeights, which: str | None = None) -> Selected:
     """The network in a file; raises ``WeightsError`` where there is none, or several, or one with further layers."""
-    part, others, why = choose(foreign, parts_of(foreign), which)
+    part, others, why = choose(foreign, candidates_of(foreign), which)
     inside = {name: name[len(part.prefix) :] for name in foreign.tensors if name.startswith(part.prefix)}
     biases = frozenset(foreign.folded.values())
     taken = {name: bare for name, bare in inside.items() if belongs(part, bare) and name not in biases}
@@ -118,7 +119,7 @@ RETRAINED = {
 """What TensorFlow's retrain.py calls tensors, where a graph does not say how its nodes hang together."""
 
 
-def aliases(foreign: Foreign, head: Head | None) -> dict[str, str]:
+def aliases(foreign: ForeignWeights, head: CandidateHead | None) -> dict[str, str]:
     """The file's own names of the classifier's tensors -> ours."""
     for each in foreign.heads:
         if head and each.weights == head.weights:
@@ -126,21 +127,21 @@ def aliases(foreign: Foreign, head: Head | None) -> dict[str, str]:
     return {name: ours for name, ours in RETRAINED.items() if head and name in foreign.operations}
 
 
-def parts_of(foreign: Foreign) -> list[Part]:
+def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
     """Every copy of a network in the file, the most complete first; copies share no tensor."""
-    networks = [network for network in ARCHITECTURES.values() if network.family == INCEPTION_V3.family]
+    networks = [network for network in BLUEPRINTS.values() if network.family == INCEPTION_V3.family]
     found = [
         part for network in networks for convention in CONVENTIONS for part in known_under(foreign, network, convention)
     ]
     found.sort(key=lambda part: (-len(part.names), len(part.prefix)))
-    apart: list[Part] = []
+    apart: list[Candidate] = []
     for part in found:
         if all(part.names.isdisjoint(other.names) for other in apart):
             apart.append(part)
     return apart
 
 
-def known_under(foreign: Foreign, network: Network, convention: Convention) -> Iterator[Part]:
+def known_under(foreign: ForeignWeights, network: Blueprint, convention: ReleaseLayout) -> Iterator[Candidate]:
     """The prefixes under which enough names of one convention are there."""
     known: dict[str, set[str]] = defaultdict(set)
     slots = frozenset(convention.slots(network, ()))
@@ -156,7 +157,7 @@ def known_under(foreign: Foreign, network: Network, convention: Convention) -> I
             slots = frozenset(convention.slots(network, bare))
             names = {name for name in names if name[len(prefix) :] in slots}
         if len(names) >= len(slots) * LEAST_KNOWN:
-            yield Part(network, convention, prefix, frozenset(names))
+            yield Candidate(network, convention, prefix, frozenset(names))
 
 
 def prefixes(name: str) -> Iterator[str]:
@@ -166,7 +167,9 @@ def prefixes(name: str) -> Iterator[str]:
         yield from (name[: match.end()] for match in re.finditer(r"[./]", name))
 
 
-def choose(foreign: Foreign, parts: Sequence[Part], which: str | None) -> tuple[Part, list[Part], tuple[str, ...]]:
+def choose(
+    foreign: ForeignWeights, parts: Sequence[Candidate], which: str | None
+) -> tuple[Candidate, list[Candidate], tuple[str, ...]]:
     """(The part to take, the others, what to say of the choice)."""
     if not parts:
         raise another_network(foreign)
@@ -187,31 +190,31 @@ def choose(foreign: Foreign, parts: Sequence[Part], which: str | None) -> tuple[
     return wanted[0], others, choice_notes(wanted[0], [part for part in others if part in distinct])
 
 
-def without_doubles(foreign: Foreign, parts: Sequence[Part]) -> list[Part]:
+def without_doubles(foreign: ForeignWeights, parts: Sequence[Candidate]) -> list[Candidate]:
     """Parts with the same numbers as an earlier one left out: one module under two names."""
     import numpy as np
 
-    def same(one: Part, other: Part) -> bool:
+    def same(one: Candidate, other: Candidate) -> bool:
         pairs = {name[len(one.prefix) :]: name for name in one.names}
         return {name[len(other.prefix) :] for name in other.names} == set(pairs) and all(
             np.array_equal(foreign.tensors[name], foreign.tensors[pairs[name[len(other.prefix) :]]])
             for name in other.names
         )
 
-    kept: list[Part] = []
+    kept: list[Candidate] = []
     for part in parts:
         if part.averaged or not any(same(earlier, part) for earlier in kept):
             kept.append(part)
     return kept
 
 
-def is_called(part: Part, which: str) -> bool:
+def is_called(part: Candidate, which: str) -> bool:
     """Whether ``which`` is the part's label, a word of it, or asks for averages."""
     words = {part.label.casefold(), *re.split(r"[./]", part.label.casefold())}
     return which.casefold().rstrip("./") in words or (which.casefold() == "ema" and part.averaged)
 
 
-def choice_notes(part: Part, others: Sequence[Part]) -> tuple[str, ...]:
+def choice_notes(part: Candidate, others: Sequence[Candidate]) -> tuple[str, ...]:
     """Which copy was taken, and how to take another."""
     if not others:
         return (f"{part.label}: moving averages of the weights",) if part.averaged else ()
@@ -220,7 +223,7 @@ def choice_notes(part: Part, others: Sequence[Part]) -> tuple[str, ...]:
     return (f"{1 + len(others)} copies: took {part.label}, {kind}; left {rest}, which --which takes",)
 
 
-def belongs(part: Part, bare: str) -> bool:
+def belongs(part: Candidate, bare: str) -> bool:
     """Whether a name is the network's own: known, or inside one of its modules; its classifier is found apart."""
     if part.convention.dropped.search(bare):
         return True
@@ -237,7 +240,7 @@ def own_names(convention: str) -> str:
     }[convention]
 
 
-def is_head_name(part: Part, bare: str) -> bool:
+def is_head_name(part: Candidate, bare: str) -> bool:
     """Whether the convention itself calls the classifier so."""
     names = {
         "torchvision": r"fc\.(weight|bias)",
@@ -248,10 +251,12 @@ def is_head_name(part: Part, bare: str) -> bool:
     return bool(re.fullmatch(names[part.convention.name], bare))
 
 
-def heads_of(foreign: Foreign, part: Part, loose: Sequence[str]) -> tuple[list[Head], frozenset[str]]:
+def heads_of(
+    foreign: ForeignWeights, part: Candidate, loose: Sequence[str]
+) -> tuple[list[CandidateHead], frozenset[str]]:
     """(The classifiers on the network's features, the tensors of the one that a retrained graph no longer uses)."""
     if foreign.heads:
-        known = [Head(head.weights, head.biases) for head in foreign.heads if head.weights in foreign.tensors]
+        known = [CandidateHead(head.weights, head.biases) for head in foreign.heads if head.weights in foreign.tensors]
         old = [head for head in known if head.weights.endswith("softmax/weights")]
         new = [head for head in known if head not in old]
         return (new or old), (used(old) if new else frozenset())
@@ -259,7 +264,7 @@ def heads_of(foreign: Foreign, part: Part, loose: Sequence[str]) -> tuple[list[H
     return [head for name in loose if (head := head_at(foreign, part, name, features))], frozenset()
 
 
-def head_at(foreign: Foreign, part: Part, name: str, features: int) -> Head | None:
+def head_at(foreign: ForeignWeights, part: Candidate, name: str, features: int) -> CandidateHead | None:
     """The classifier whose matrix ``name`` is; None where it is none."""
     _, word = split(name)
     if word not in BIASES:
@@ -272,9 +277,9 @@ def head_at(foreign: Foreign, part: Part, name: str, features: int) -> Head | No
             return None
     biases = name[: len(name) - len(word)].replace("/weights/", "/biases/") + BIASES[word]
     if biases in foreign.tensors:
-        return Head(name, biases)
+        return CandidateHead(name, biases)
     trusted = is_head_name(part, bare) or word in ("kernel", "variable_0") or bare.startswith("fc.")
-    return Head(name, "") if trusted else None
+    return CandidateHead(name, "") if trusted else None
 
 
 BIASES = {
@@ -289,12 +294,12 @@ def split(name: str) -> tuple[str, str]:
     return stem, word
 
 
-def used(heads: Iterable[Head]) -> frozenset[str]:
+def used(heads: Iterable[CandidateHead]) -> frozenset[str]:
     """The tensors of classifiers."""
     return frozenset(name for head in heads for name in (head.weights, head.biases) if name)
 
 
-def further_layers(foreign: Foreign, part: Part, loose: Iterable[str]) -> list[str]:
+def further_layers(foreign: ForeignWeights, part: Candidate, loose: Iterable[str]) -> list[str]:
     """The layers among tensors that are not the network's: kernels, dense layers, normalisations."""
     words: dict[str, dict[str, NDArray[Any]]] = defaultdict(dict)
     for name in loose:
@@ -304,7 +309,7 @@ def further_layers(foreign: Foreign, part: Part, loose: Iterable[str]) -> list[s
     return [stem for stem, tensors in words.items() if is_layer(part, stem, tensors)]
 
 
-def is_layer(part: Part, stem: str, tensors: Mapping[str, NDArray[Any]]) -> bool:
+def is_layer(part: Candidate, stem: str, tensors: Mapping[str, NDArray[Any]]) -> bool:
     """Whether these tensors of one name are a layer that computes, not a loss's weights or a metric's state."""
     sides = [values.ndim for values in tensors.values()]
     if part.convention.name != "torchvision" and max(sides) >= 2:
@@ -319,8 +324,8 @@ def is_layer(part: Part, stem: str, tensors: Mapping[str, NDArray[Any]]) -> bool
 
 
 def settle_head(
-    foreign: Foreign, part: Part, heads: Sequence[Head], layers: Sequence[str], *, alone: bool
-) -> Head | None:
+    foreign: ForeignWeights, part: Candidate, heads: Sequence[CandidateHead], layers: Sequence[str], *, alone: bool
+) -> CandidateHead | None:
     """The classifier to take; none where the file has none, or has more and only the network was asked for."""
     if len(heads) <= 1 and not layers:
         return heads[0] if heads else None
@@ -338,7 +343,9 @@ def settle_head(
     )
 
 
-def named(foreign: Foreign, part: Part, taken: Mapping[str, str], head: Head | None) -> Foreign:
+def named(
+    foreign: ForeignWeights, part: Candidate, taken: Mapping[str, str], head: CandidateHead | None
+) -> ForeignWeights:
     """The network's tensors under the names of their convention, its classifier's included."""
     names = dict(taken)
     slots = part.convention.slots(part.network, taken.values())
@@ -378,12 +385,12 @@ def flat_matrix(matrix: NDArray[Any], layout: str) -> NDArray[Any]:
     )
 
 
-def scope_notes(part: Part) -> tuple[str, ...]:
+def scope_notes(part: Candidate) -> tuple[str, ...]:
     """What the file writes before the network's names."""
     return (f"names begin with {part.prefix}",) if part.prefix else ()
 
 
-def head_notes(part: Part, head: Head | None) -> Iterator[str]:
+def head_notes(part: Candidate, head: CandidateHead | None) -> Iterator[str]:
     """Where the classifier was found, if not where the convention has it."""
     if head and not is_head_name(part, head.weights.removeprefix(part.prefix)):
         yield f"the classifier is {head.weights}"
@@ -394,7 +401,7 @@ def left_notes(left: Sequence[str]) -> tuple[str, ...]:
     return (f"left {len(left)} tensors that are not the network's: {few(left)}",) if left else ()
 
 
-def another_network(foreign: Foreign) -> WeightsError:
+def another_network(foreign: ForeignWeights) -> WeightsError:
     """The error for a file in which no network was found, by the network's name where it is known."""
     known = known_network(foreign.tensors)
     if NOT_YET in known:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from godeeper.blueprint.address import meanings, pattern_names, resolve
-from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.errors import AddressError
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from godeeper.blueprint.ops import Network
+    from godeeper.blueprint.ops import Blueprint
 
 LONGEST_MESSAGE = 1200  # characters: the input at most 80, of which an escape may take ten, and five names
 LINES_A_CHARACTER = 10  # of code, for each character of the network's names
@@ -91,16 +91,16 @@ NUMBERS = [
 ]
 
 
-def cases(count: int, seed: int = 0) -> Iterator[tuple[Network, str]]:
+def cases(count: int, seed: int = 0) -> Iterator[tuple[Blueprint, str]]:
     """``count`` networks and addresses, always the same for one ``seed``."""
     draw = Random(seed)
-    networks = [*NETWORKS.values(), NETWORKS["inception_v3"]]
+    networks = [*BLUEPRINTS.values(), BLUEPRINTS["inception_v3"]]
     for _ in range(count):
         network = draw.choice(networks)
         yield network, address(draw, network)
 
 
-def address(draw: Random, network: Network) -> str:
+def address(draw: Random, network: Blueprint) -> str:
     """One address; most are nearly right."""
     text = draw.choice(known(network))
     if draw.random() < 0.2:
@@ -139,12 +139,12 @@ def channels(draw: Random) -> str:
 
 
 @lru_cache(maxsize=8)
-def known(network: Network) -> tuple[str, ...]:
+def known(network: Blueprint) -> tuple[str, ...]:
     """All names of a network."""
     return tuple(meanings(network))
 
 
-def check(network: Network, text: str) -> bool:
+def check(network: Blueprint, text: str) -> bool:
     """Resolve ``text``; raises where anything but tensors or one short line comes of it.  Returns whether it has a meaning."""
     try:
         tensors = resolve(network, text)
@@ -166,7 +166,7 @@ def without_suggestions() -> Iterator[None]:
         yield
 
 
-def count_lines(network: Network, text: str) -> int:
+def count_lines(network: Blueprint, text: str) -> int:
     """How many lines of godeeper's code run while ``text`` is resolved."""
     count = 0
 
@@ -187,7 +187,7 @@ def count_lines(network: Network, text: str) -> int:
     return count
 
 
-def most_lines(network: Network) -> int:
+def most_lines(network: Blueprint) -> int:
     """How many lines of code an address may take, whatever it is."""
     for convention in (None, "keras", "slim"):
         with contextlib.suppress(KeyError):

@@ -7,7 +7,7 @@ from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, 
 
 from godeeper.blueprint.address import resolve
 from godeeper.blueprint.names.pattern import is_pattern
-from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.networks import BLUEPRINTS
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -26,7 +26,7 @@ def test_damaged_addresses_with_suggestions() -> None:
 
 def test_the_work_is_bounded() -> None:
     """The lines of code that run are bounded by the length of the network's names."""
-    for network in NETWORKS.values():
+    for network in BLUEPRINTS.values():
         resolve(network, "**")
     texts = [(network, text) for network, text in cases(1500, seed=20) if is_pattern(text)][:60]
     with without_suggestions():

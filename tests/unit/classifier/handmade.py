@@ -10,7 +10,7 @@ import numpy as np
 from godeeper.classifier.classifier import Classifier
 from godeeper.network import load
 from godeeper.training.head import Head
-from godeeper.training.ood import Familiarity
+from godeeper.training.ood import OodModel
 
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")
@@ -21,7 +21,7 @@ def classifier(
     classes: Sequence[str] = CLASSES,
     threshold: float | None = None,
     preprocessing: Mapping[str, Any] | None = None,
-    familiarity: Familiarity | None = None,
+    familiarity: OodModel | None = None,
 ) -> Classifier:
     """A classifier with a head of random numbers, always the same; its features are about standardised."""
     random = np.random.default_rng(0)
@@ -43,9 +43,9 @@ def classifier(
     return Classifier(head, network.weights.name, network.weights.sha256, chosen)
 
 
-def familiarity(addresses: Sequence[str] = ADDRESSES) -> Familiarity:
+def familiarity(addresses: Sequence[str] = ADDRESSES) -> OodModel:
     """One of random numbers, by which every photo is a little strange."""
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
     directions = np.random.default_rng(1).normal(size=(5, width)).astype(np.float32)
-    return Familiarity(directions / np.float32(3 * width), 2.5 / width)
+    return OodModel(directions / np.float32(3 * width), 2.5 / width)

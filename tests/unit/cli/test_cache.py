@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from godeeper.cli.main import main
-from godeeper.disk_cache import SEAL_BYTES, GraphCache, graph_cache
-from godeeper.engine.prefix_cache import trunk_cache
-from godeeper.features.store import FeatureStore
+from godeeper.disk_cache import SEAL_BYTES, DiskCache, graph_cache
+from godeeper.engine.prefix_cache import prefix_store
+from godeeper.features.store import ResultStore
 
 ENTRY = 100 + SEAL_BYTES
 
@@ -25,11 +25,11 @@ ENTRY = 100 + SEAL_BYTES
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with two graphs, a trunk, four features, what a damaged file left, and weights, which are no cache."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
-    graphs = GraphCache(tmp_path / "graphs")
+    graphs = DiskCache(tmp_path / "graphs")
     for key in ("old", "young"):
         graphs.store(key, bytes(100))
-    trunk_cache().store("trunk", bytes(100))
-    with FeatureStore() as store:
+    prefix_store().store("trunk", bytes(100))
+    with ResultStore() as store:
         store.put_many({bytes([number]): np.zeros(100, np.float16) for number in range(4)})
     (tmp_path / "features-1.sqlite.damaged").write_bytes(bytes(10))
     (tmp_path / "weights").mkdir()
@@ -84,8 +84,8 @@ def test_the_size_can_be_chosen(
     """Each kind keeps within its share of it, whoever wrote before."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
     graph_cache().store("new", bytes(100))
-    trunk_cache().store("new", bytes(100))
-    with FeatureStore() as store:
+    prefix_store().store("new", bytes(100))
+    with ResultStore() as store:
         store.put_many({b"new": np.zeros(100, np.float16)})
     document = shown(capsys, "show")
     assert document["most_bytes"] == 4 * ENTRY

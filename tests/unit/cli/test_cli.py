@@ -151,7 +151,7 @@ def test_peek_with_bad_weights(run: Run, chelsea: Path, tmp_path: Path) -> None:
     path.write_bytes(BUNDLED.read_bytes()[:1_000_000])
     failed(run("peek", chelsea, "conv", "--weights", path, "--out", tmp_path), "not a whole safetensors file")
     file = find("bundled")
-    with file.numbers() as numbers:
+    with file.parameters() as numbers:
         tensors = {name: numbers.values(name) for name in file.expected}
     tensors["mixed_10/conv/batchnorm/beta"][7] = np.nan
     write(path, tensors, file.description)

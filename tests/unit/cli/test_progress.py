@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from godeeper.cli.progress import Pace, count_line, counter, duration
+from godeeper.cli.progress import Rate, count_line, counter, duration
 
 
 def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +59,7 @@ def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_done_before_does_not_count_for_the_pace() -> None:
     """A run that goes on after 90 photos and makes 10 in 5 seconds makes 2 a second."""
     times = iter([100.0, 100.0, 105.0])
-    pace = Pace(lambda: next(times))
+    pace = Rate(lambda: next(times))
     assert pace.of(90) == 0
     assert pace.of(100) == 2
 

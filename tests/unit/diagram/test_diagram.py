@@ -15,7 +15,7 @@ import pytest
 from godeeper.blueprint.cost import conv_macs
 from godeeper.blueprint.dialects import DIALECTS, in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.blueprint.ops import Network
+from godeeper.blueprint.ops import Blueprint
 from godeeper.blueprint.parts import find_part, parts
 from godeeper.blueprint.sites import sites
 from godeeper.diagram.card import Card, Edge, Frame, Point, Style, Text
@@ -194,7 +194,7 @@ def test_pools_say_what_they_are() -> None:
     }
 
 
-def pool_lines(network: Network) -> dict[str, list[str]]:
+def pool_lines(network: Blueprint) -> dict[str, list[str]]:
     """Address -> what is written in the box, for every pool."""
     cards = [placed.card for placed in diagram(network).cards]
     boxes = [box for card in cards for box in card.boxes if box.site.kind == "pool"]

@@ -15,8 +15,8 @@ from godeeper.blueprint.address import resolve, resolve_one
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.sites import sites
-from godeeper.disk_cache import GraphCache
-from godeeper.engine.onnxruntime import Runner
+from godeeper.disk_cache import DiskCache
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import key_of, plan
 from godeeper.errors import WeightsError
 from godeeper.weights.file import Description, WeightsFile, expected_tensors, write
@@ -51,7 +51,7 @@ def computed(file: WeightsFile, names: list[str], image: NDArray[np.float32], fo
     tensors = resolve(file.network, names)
     data = key_of(resolve_one(file.network, "data"))
     made = plan(file.network, [key_of(tensor) for tensor in tensors], [data])
-    values = Runner(file, GraphCache(folder / "graphs")).run(made, {data: image})
+    values = OnnxRuntimeEngine(file, DiskCache(folder / "graphs")).run(made, {data: image})
     return {tensor.name: values[key_of(tensor)] for tensor in tensors}
 
 
@@ -74,7 +74,7 @@ def test_bias(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> 
     """A convolution's stages are raw, plus its bias, and above zero."""
     names = ["conv2d0_pre_relu/conv", "conv2d0_pre_relu", "conv2d0"]
     raw, biased, rectified = computed(bvlc, names, image, tmp_path).values()
-    with bvlc.numbers() as numbers:
+    with bvlc.parameters() as numbers:
         bias = numbers.values("conv1/7x7_s2/bias")
     np.testing.assert_allclose(biased, raw + bias[:, None, None], atol=1e-5)
     np.testing.assert_array_equal(rectified, np.maximum(biased, 0))

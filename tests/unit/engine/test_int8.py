@@ -12,14 +12,14 @@ import pytest
 
 import godeeper
 from godeeper.blueprint.dialects import in_dialect
-from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.sites import sites
-from godeeper.disk_cache import GraphCache
+from godeeper.disk_cache import DiskCache
 from godeeper.engine.calibrate import BINS, best_end, calibrate, shared
 from godeeper.engine.engines import engine_named
-from godeeper.engine.graph_cache import Graphs
+from godeeper.engine.graph_cache import GraphCache
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
-from godeeper.engine.quantization import Calibration, calibration_of, from_record, read, shipped
+from godeeper.engine.quantization import QuantizationRanges, calibration_of, from_record, read, shipped
 from godeeper.errors import OptionError, UnknownName, WeightsError
 from godeeper.network import Network
 from godeeper.weights.file import Description, expected_tensors, write
@@ -45,14 +45,14 @@ def modules(net: Network) -> Plan:
     return plan(net.blueprint, [key_of(tensor) for tensor in net.tensors(MODULES)], pooled=True)
 
 
-def record() -> Calibration:
-    return Calibration("0" * 64, {"conv": (0.0, 2.5), "conv_1": (0.0, 1.5)}, "by hand", ("photo",))
+def record() -> QuantizationRanges:
+    return QuantizationRanges("0" * 64, {"conv": (0.0, 2.5), "conv_1": (0.0, 1.5)}, "by hand", ("photo",))
 
 
 def test_features_of_every_module_stay_close(net: Network, small: Network, strangers: np.ndarray) -> None:
     """On photos that the calibration has not seen, each module's features keep a cosine of 0.995 to those of fp32."""
-    exact = net.runner.run(modules(net), {NETWORK_INPUT: strangers})
-    rounded = small.runner.run(modules(net), {NETWORK_INPUT: strangers})
+    exact = net.engine.run(modules(net), {NETWORK_INPUT: strangers})
+    rounded = small.engine.run(modules(net), {NETWORK_INPUT: strangers})
     for key, one in exact.items():
         other = rounded[key]
         cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
@@ -66,10 +66,10 @@ def test_a_tensor_has_at_most_256_values(small: Network, chelsea: Path) -> None:
 
 def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small: Network, tmp_path: Path) -> None:
     """93 of 94 kernels are 8-bit integers, their biases 32-bit; a graph without a calibration has none."""
-    cache = GraphCache(tmp_path)
+    cache = DiskCache(tmp_path)
 
-    def kinds(calibration: Calibration | None) -> list[int]:
-        graph = onnx.load_model_from_string(Graphs(net.weights, calibration, cache).graph(modules(net))).graph
+    def kinds(calibration: QuantizationRanges | None) -> list[int]:
+        graph = onnx.load_model_from_string(GraphCache(net.weights, calibration, cache).graph(modules(net))).graph
         return [each.data_type for each in graph.initializer if each.name.endswith("/integers")]
 
     found = kinds(small.calibration)
@@ -88,7 +88,7 @@ def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
     fed = np.random.default_rng(0).uniform(0, 1, (1, 35, 35, 192)).astype(np.float32)
     one, other = (each.run("mixed/conv", {"pool_1": fed}) for each in (net, small))
     assert small.calibration is not None
-    high = small.calibration.highest["mixed/conv"]
+    high = small.calibration.maxima["mixed/conv"]
     np.testing.assert_allclose(other, np.minimum(one, high), atol=high / 255)
 
 
@@ -178,13 +178,13 @@ def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
 def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tmp_path: Path) -> None:
     """fp32 and two calibrations are three entries of the cache, and three that compute."""
     assert small.calibration is not None
-    ranges = {address: (0.0, 2 * high) for address, high in small.calibration.highest.items()}
+    ranges = {address: (0.0, 2 * high) for address, high in small.calibration.maxima.items()}
     wider = replace(small.calibration, ranges=ranges)
     engines = [
         engine_named("onnxruntime", net.weights),
         *(engine_named("onnxruntime", net.weights, "int8", each) for each in (None, wider)),
     ]
-    assert len({Graphs(net.weights, each.calibration).key(modules(net)) for each in engines}) == 3
+    assert len({GraphCache(net.weights, each.calibration).key(modules(net)) for each in engines}) == 3
     assert len({each.identity(pooled=True).key for each in engines}) == 3
     assert [str(each.identity(pooled=True)) for each in engines] == [
         "onnxruntime fp32", "onnxruntime int8", "onnxruntime int8",
@@ -206,14 +206,14 @@ def test_other_weights_are_calibrated_on_photos(
     )
     steps = plan(exact.blueprint, [key_of(exact.tensors(deepest)[0])], pooled=True)
     planes = exact.preprocess(godeeper.decode(chelsea))
-    one, other = (next(iter(each.runner.run(steps, {NETWORK_INPUT: planes}).values())) for each in (exact, rounded))
+    one, other = (next(iter(each.engine.run(steps, {NETWORK_INPUT: planes}).values())) for each in (exact, rounded))
     assert (one * other).sum() / np.linalg.norm(one) / np.linalg.norm(other) >= 0.99
 
 
 def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
     """A weights file of random numbers, scaled so that activations stay of one order."""
     random = np.random.default_rng(0)
-    network = in_dialect(NETWORKS[architecture], dialect)
+    network = in_dialect(BLUEPRINTS[architecture], dialect)
     tensors = {}
     for name, shape in expected_tensors(network, with_classifier=False).items():
         positive = name.endswith(("gamma", "moving_variance"))

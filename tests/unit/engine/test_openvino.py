@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import godeeper
-from godeeper.disk_cache import GraphCache
+from godeeper.disk_cache import DiskCache
 from godeeper.engine import openvino
-from godeeper.engine.auto import AutoRunner
-from godeeper.engine.graph_cache import Graphs
-from godeeper.engine.onnxruntime import Runner
-from godeeper.engine.openvino import OpenVinoRunner
+from godeeper.engine.auto import AutoEngine
+from godeeper.engine.graph_cache import GraphCache
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
+from godeeper.engine.openvino import OpenVinoEngine
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.quantization import shipped
 from godeeper.errors import MissingExtra
@@ -39,9 +39,9 @@ def noise(photos: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def runner(net: Network, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoRunner:
+def runner(net: Network, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEngine:
     pytest.importorskip("openvino")
-    return OpenVinoRunner(net.weights, GraphCache(tmp_path_factory.mktemp("graphs")))
+    return OpenVinoEngine(net.weights, DiskCache(tmp_path_factory.mktemp("graphs")))
 
 
 def assert_close(got: dict[Any, np.ndarray], expected: dict[Any, np.ndarray], tolerance: float) -> None:
@@ -55,24 +55,24 @@ def assert_close(got: dict[Any, np.ndarray], expected: dict[Any, np.ndarray], to
 
 @pytest.mark.peers
 @pytest.mark.parametrize("pooled", [False, True], ids=["grids", "means"])
-def test_values_are_onnxruntimes(net: Network, runner: OpenVinoRunner, pooled: bool) -> None:  # noqa: FBT001
+def test_values_are_onnxruntimes(net: Network, runner: OpenVinoEngine, pooled: bool) -> None:  # noqa: FBT001
     """Every stage, as a grid or a mean, differs by no more than single precision does."""
     steps = plan_for(net, ADDRESSES, pooled=pooled)
-    expected = Runner(net.weights).run(steps, {NETWORK_INPUT: noise(2)})
+    expected = OnnxRuntimeEngine(net.weights).run(steps, {NETWORK_INPUT: noise(2)})
     assert_close(runner.run(steps, {NETWORK_INPUT: noise(2)}), expected, 1e-5)
 
 
 @pytest.mark.peers
-def test_the_deepest_module_agrees(net: Network, runner: OpenVinoRunner) -> None:
+def test_the_deepest_module_agrees(net: Network, runner: OpenVinoEngine) -> None:
     """After the whole network values are those of ONNX Runtime: nothing was computed in 16 bits."""
     steps = plan_for(net, ["mixed_10/join"], pooled=True)
-    expected = net.runner.run(steps, {NETWORK_INPUT: noise(1)})
+    expected = net.engine.run(steps, {NETWORK_INPUT: noise(1)})
     assert_close(runner.run(steps, {NETWORK_INPUT: noise(1)}), expected, 2e-5)
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("photos", [1, 3, 8, 19])
-def test_photos_keep_their_order(net: Network, runner: OpenVinoRunner, photos: int) -> None:
+def test_photos_keep_their_order(net: Network, runner: OpenVinoEngine, photos: int) -> None:
     """Pieces of a batch finish in any order; their results come in that of the photos."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     (together,) = runner.run(steps, {NETWORK_INPUT: noise(photos)}).values()
@@ -82,7 +82,7 @@ def test_photos_keep_their_order(net: Network, runner: OpenVinoRunner, photos: i
 
 
 @pytest.mark.peers
-def test_several_threads_may_ask(net: Network, runner: OpenVinoRunner) -> None:
+def test_several_threads_may_ask(net: Network, runner: OpenVinoEngine) -> None:
     """Each gets the answer to its own question."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     photos = [noise(8)[place : place + 1] for place in range(8)]
@@ -108,9 +108,9 @@ def test_what_was_compiled_is_kept(
 ) -> None:
     """A second engine compiles nothing, unless what is stored is damaged or not OpenVINO's; values stay the same."""
     pytest.importorskip("openvino")
-    cache = GraphCache(tmp_path)
+    cache = DiskCache(tmp_path)
     steps = plan_for(net, ["conv_1"], pooled=True)
-    first = OpenVinoRunner(net.weights, cache)
+    first = OpenVinoEngine(net.weights, cache)
     expected = first.run(steps, {NETWORK_INPUT: noise(2)})
     key = first.compiled_key(steps)
     assert cache.load(key) is not None
@@ -118,16 +118,16 @@ def test_what_was_compiled_is_kept(
         cache.path(key).write_bytes(cache.path(key).read_bytes()[:-9])
     elif damage == "foreign":
         cache.store(key, b"not a compiled model")
-    second = OpenVinoRunner(net.weights, cache)
+    second = OpenVinoEngine(net.weights, cache)
     assert second.is_ready(steps)
     asked: list[Plan] = []
-    graph = Graphs.graph
+    graph = GraphCache.graph
 
-    def counting(graphs: Graphs, plan: Plan) -> bytes:
+    def counting(graphs: GraphCache, plan: Plan) -> bytes:
         asked.append(plan)
         return graph(graphs, plan)
 
-    monkeypatch.setattr(Graphs, "graph", counting)
+    monkeypatch.setattr(GraphCache, "graph", counting)
     got = second.run(steps, {NETWORK_INPUT: noise(2)})
     assert len(asked) == bool(damage)
     for key_, values in expected.items():
@@ -140,7 +140,7 @@ def test_eight_bits_are_computed_as_integers(net: Network) -> None:
     pytest.importorskip("openvino")
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("other processors compile otherwise")
-    small = OpenVinoRunner(net.weights, calibration=shipped(net.weights))
+    small = OpenVinoEngine(net.weights, calibration=shipped(net.weights))
     steps = plan_for(net, ["mixed_10/join"], pooled=True)
     model = small.core.compile_model(small.core.read_model(small.graphs.graph(steps)), "CPU")
     kinds = [
@@ -159,7 +159,7 @@ def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) ->
     steps = plan_for(net, ["mixed_2/join", "mixed_10/join"], pooled=True)
     planes = net.preprocess(godeeper.decode(chelsea))
     one, other = (
-        godeeper.load(engine=engine, precision="int8").runner.run(steps, {NETWORK_INPUT: planes})
+        godeeper.load(engine=engine, precision="int8").engine.run(steps, {NETWORK_INPUT: planes})
         for engine in ("onnxruntime", "openvino")
     )
     for key, values in one.items():
@@ -185,7 +185,7 @@ def test_auto_chooses_by_the_work(net: Network, monkeypatch: pytest.MonkeyPatch,
         pytest.importorskip("openvino")
     else:
         monkeypatch.setattr("godeeper.engine.auto.find_spec", lambda _: None)
-    exact, small = AutoRunner(net.weights), AutoRunner(net.weights, shipped(net.weights))
+    exact, small = AutoEngine(net.weights), AutoEngine(net.weights, shipped(net.weights))
     chosen = [str(each.identity(pooled=pooled)) for each in (exact, small) for pooled in (False, True)]
     for_folders = "openvino int8" if installed else "onnxruntime int8"
     assert chosen == ["onnxruntime fp32", "onnxruntime fp32", "onnxruntime int8", for_folders]
@@ -196,9 +196,9 @@ def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
     """A plan is ready once it was run, by whoever shares the cache, and stays so when sessions are closed."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    kind = {"onnxruntime": Runner, "openvino": OpenVinoRunner}[engine]
+    kind = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}[engine]
     steps = plan_for(net, ["conv"], pooled=True)
-    first, second = (kind(net.weights, GraphCache(tmp_path)) for _ in range(2))
+    first, second = (kind(net.weights, DiskCache(tmp_path)) for _ in range(2))
     assert not first.is_ready(steps)
     first.run(steps, {NETWORK_INPUT: noise(1)})
     assert first.is_ready(steps)
@@ -237,7 +237,7 @@ def test_auto_imports_nothing_it_does_not_use(net: Network, chelsea: Path) -> No
     """A peek leaves the engine for folders alone."""
     auto = godeeper.load()
     auto.peek(chelsea, "conv")
-    assert isinstance(auto.runner, AutoRunner)
-    assert "for_many" not in vars(auto.runner)
+    assert isinstance(auto.engine, AutoEngine)
+    assert "for_many" not in vars(auto.engine)
     auto.close()
-    assert not auto.runner.for_one.sessions
+    assert not auto.engine.for_one.sessions

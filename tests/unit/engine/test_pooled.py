@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from godeeper.engine.engines import engine_named
-from godeeper.engine.onnxruntime import Runner
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan, result_names
 from godeeper.network import Network
 
@@ -39,15 +39,15 @@ def test_means_of_every_stage(net: Network, engine: str) -> None:
 def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
     """Alone, first of three or last of eight: equal, as far as half precision tells."""
     run = plan_for(net, ["mixed_2/join"], pooled=True)
-    (together,) = net.runner.run(run, {NETWORK_INPUT: noise(8)}).values()
+    (together,) = net.engine.run(run, {NETWORK_INPUT: noise(8)}).values()
     for part in (slice(0, 1), slice(5, 8)):
-        (apart,) = net.runner.run(run, {NETWORK_INPUT: noise(8)[part]}).values()
+        (apart,) = net.engine.run(run, {NETWORK_INPUT: noise(8)[part]}).values()
         np.testing.assert_allclose(apart, together[part], rtol=5e-4, atol=1e-7)
 
 
 def test_pooled_plans_are_entries_of_their_own(net: Network) -> None:
     """The cache tells means from grids."""
-    runner = Runner(net.weights)
+    runner = OnnxRuntimeEngine(net.weights)
     keys = {runner.graphs.key(plan_for(net, ["mixed/join"], pooled=pooled)) for pooled in (False, True)}
     assert len(keys) == 2
 

@@ -11,16 +11,16 @@ import pytest
 from PIL import Image, ImageOps
 
 import godeeper
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.sites import sites
-from godeeper.blueprint.topology import cuts, trunks
+from godeeper.blueprint.topology import prefix_ends, single_tensor_sites
 from godeeper.cli.main import main
-from godeeper.disk_cache import GraphCache
+from godeeper.disk_cache import DiskCache
 from godeeper.engine.identity import Identity
 from godeeper.engine.plan import Key, Plan, name
-from godeeper.engine.prefix_cache import Trunks
+from godeeper.engine.prefix_cache import PrefixCache
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.weights.file import ARCHITECTURES
 
 SEEN = "mixed_4/tower_1/conv_4"
 OTHER = "mixed_5/conv"
@@ -30,9 +30,9 @@ class Watched:
     """An engine that remembers where its runs started and what they fetched."""
 
     def __init__(self, net: Network, built: tuple[str, ...] = ()) -> None:
-        self.inner = net.runner
+        self.inner = net.engine
         self.weights = net.weights
-        self.calibration = net.runner.calibration
+        self.calibration = net.engine.calibration
         self.built = built
         self.runs: list[tuple[list[str], list[str]]] = []
 
@@ -55,28 +55,28 @@ class Watched:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> GraphCache:
-    return GraphCache(tmp_path, ending="trunk")
+def cache(tmp_path: Path) -> DiskCache:
+    return DiskCache(tmp_path, ending="trunk")
 
 
-def watched(net: Network, cache: GraphCache | None = None, built: tuple[str, ...] = ()) -> tuple[Network, Watched]:
+def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...] = ()) -> tuple[Network, Watched]:
     """A network whose engine is watched, as a new process would have it."""
     engine = Watched(net, built)
     network = Network(engine, net.preprocess)
-    network.trunks.cache = cache
+    network.prefix_cache.cache = cache
     return network, engine
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BLUEPRINTS)
 def test_everything_follows_from_a_cut(architecture: str) -> None:
     """No site after a cut reads what is before it; in every network there are cuts and three trunks among them."""
-    network = ARCHITECTURES[architecture]
+    network = BLUEPRINTS[architecture]
     every = sites(network)
-    for cut in cuts(network):
+    for cut in single_tensor_sites(network):
         assert all(source >= cut.index for site in every[cut.index + 1 :] for source in site.inputs)
     joins = [site for site in every if site.kind == "concat" and site.place.step is None]
-    assert set(joins) <= set(cuts(network))
-    assert len(set(trunks(network)) & set(cuts(network))) == 3
+    assert set(joins) <= set(single_tensor_sites(network))
+    assert len(set(prefix_ends(network)) & set(single_tensor_sites(network))) == 3
 
 
 def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
     np.testing.assert_array_equal(got, net.run(OTHER, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2))
 
 
-def test_a_second_process_resumes(net: Network, chelsea: Path, cache: GraphCache) -> None:
+def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache) -> None:
     """What one process kept on disk serves another, which goes on from there and keeps what it passes."""
     expected = net.run(SEEN, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2)
     watched(net, cache)[0].peek(chelsea, "mixed/conv")
@@ -125,7 +125,7 @@ def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
     assert [start for start, _ in engine.runs] == [["Mul"], ["Mul"]]
 
 
-def test_another_photo(net: Network, chelsea: Path, cache: GraphCache) -> None:
+def test_another_photo(net: Network, chelsea: Path, cache: DiskCache) -> None:
     """Another photo, or the same one prepared otherwise, starts from its own beginning."""
     network, engine = watched(net, cache)
     network.peek(chelsea, SEEN)
@@ -136,7 +136,7 @@ def test_another_photo(net: Network, chelsea: Path, cache: GraphCache) -> None:
     assert len(cache.sizes()) == 6
 
 
-def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: GraphCache) -> None:
+def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: DiskCache) -> None:
     """A value that is cut short or altered on disk is computed anew."""
     network, _ = watched(net, cache)
     expected = network.peek(chelsea, SEEN).activations
@@ -152,7 +152,7 @@ def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: Gra
 def test_a_cache_that_cannot_be_written(net: Network, chelsea: Path, tmp_path: Path) -> None:
     """A look does not fail for want of a cache."""
     (tmp_path / "file").touch()
-    network, _ = watched(net, GraphCache(tmp_path / "file", ending="trunk"))
+    network, _ = watched(net, DiskCache(tmp_path / "file", ending="trunk"))
     assert network.peek(chelsea, "mixed/conv").shape == (1, 64, 35, 35)
 
 
@@ -161,9 +161,9 @@ def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
     network, _ = watched(net)
     network.peek(chelsea, SEEN)
     network.peek(np.zeros((9, 9, 3), np.uint8), SEEN)
-    assert len(network.trunks.last[1]) == 2
+    assert len(network.prefix_cache.last[1]) == 2
     network.close()
-    assert network.trunks.last[1] == {}
+    assert network.prefix_cache.last[1] == {}
 
 
 def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
@@ -194,5 +194,5 @@ def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: py
 
 def test_python_writes_nothing(net: Network) -> None:
     """In one process memory serves: a loop over a folder writes no megabytes a photo."""
-    assert Trunks(net.runner).cache is None
-    assert net.trunks.cache is None
+    assert PrefixCache(net.engine).cache is None
+    assert net.prefix_cache.cache is None

@@ -11,9 +11,9 @@ import pytest
 from onnxruntime import GraphOptimizationLevel
 
 from godeeper.blueprint.address import resolve_one
-from godeeper.disk_cache import SEAL_BYTES, GraphCache, cache_folder
-from godeeper.engine.graph_cache import named
-from godeeper.engine.onnxruntime import Runner
+from godeeper.disk_cache import SEAL_BYTES, DiskCache, cache_folder
+from godeeper.engine.graph_cache import graph_key_name
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.errors import WeightsError
 from godeeper.weights.registry import find
@@ -23,8 +23,8 @@ PHOTO = np.linspace(-1, 1, 3 * 299 * 299, dtype=np.float32).reshape(1, 3, 299, 2
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> GraphCache:
-    return GraphCache(tmp_path / "graphs")
+def cache(tmp_path: Path) -> DiskCache:
+    return DiskCache(tmp_path / "graphs")
 
 
 def small_plan() -> Plan:
@@ -32,31 +32,31 @@ def small_plan() -> Plan:
     return plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))])
 
 
-def run(cache: GraphCache) -> np.ndarray:
-    (value,) = Runner(find("bundled"), cache).run(small_plan(), {NETWORK_INPUT: PHOTO}).values()
+def run(cache: DiskCache) -> np.ndarray:
+    (value,) = OnnxRuntimeEngine(find("bundled"), cache).run(small_plan(), {NETWORK_INPUT: PHOTO}).values()
     return value
 
 
 @pytest.mark.parametrize(("photos", "pooled", "many"), [(1, False, False), (2, False, True), (1, True, True)])
-def test_numbers_are_laid_out_anew_for_many_photos(cache: GraphCache, *, photos: int, pooled: bool, many: bool) -> None:
+def test_numbers_are_laid_out_anew_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
     """For one photo they stay as they are; values are the same but for rounding."""
     weights = find("bundled")
     steps = plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))], pooled=pooled)
-    engine = Runner(weights, cache)
+    engine = OnnxRuntimeEngine(weights, cache)
     (value,) = engine.run(steps, {NETWORK_INPUT: np.repeat(PHOTO, photos, axis=0)}).values()
     (session,) = engine.sessions.values()
     level = session.session.get_session_options().graph_optimization_level
     assert level == (GraphOptimizationLevel.ORT_ENABLE_ALL if many else GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
-    other = Runner(weights, cache).session(steps, many_photos=not many)
-    (expected,) = other.run(named(steps, {NETWORK_INPUT: PHOTO}))
+    other = OnnxRuntimeEngine(weights, cache).session(steps, many_photos=not many)
+    (expected,) = other.run(graph_key_name(steps, {NETWORK_INPUT: PHOTO}))
     np.testing.assert_allclose(value[:1], expected, rtol=1e-4, atol=1e-5)
 
 
-def entries(cache: GraphCache) -> list[Path]:
+def entries(cache: DiskCache) -> list[Path]:
     return list(cache.folder.glob("*.graph"))
 
 
-def test_a_second_run_builds_nothing(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_builds_nothing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run needs neither onnx nor the weights' numbers, and gives the same bits."""
     first = run(cache)
     monkeypatch.setitem(sys.modules, "godeeper.engine.onnx_graph", None)  # importing it would fail
@@ -64,7 +64,7 @@ def test_a_second_run_builds_nothing(cache: GraphCache, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
-def test_a_damaged_entry_is_rebuilt(cache: GraphCache, damage: str) -> None:
+def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
     """An entry that is not what was written is not believed."""
     first = run(cache)
     (path,) = entries(cache)
@@ -75,7 +75,7 @@ def test_a_damaged_entry_is_rebuilt(cache: GraphCache, damage: str) -> None:
     assert path.read_bytes() == whole
 
 
-def test_an_entry_is_an_onnx_file(cache: GraphCache) -> None:
+def test_an_entry_is_an_onnx_file(cache: DiskCache) -> None:
     """Any tool can open what lies in the cache, and read its hash."""
     import hashlib
 
@@ -90,25 +90,25 @@ def test_an_entry_is_an_onnx_file(cache: GraphCache) -> None:
     assert said.value == hashlib.sha256(path.read_bytes()[:-SEAL_BYTES]).hexdigest()
 
 
-def test_a_cache_that_is_cleared_meanwhile(cache: GraphCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_is_cleared_meanwhile(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look into the cache and the opening of the file, another process may remove it."""
     first = run(cache)
-    find = GraphCache.find
+    find = DiskCache.find
 
-    def cleared(self: GraphCache, key: str) -> Path | None:
+    def cleared(self: DiskCache, key: str) -> Path | None:
         found = find(self, key)
         if found:
             found.unlink()
         return found
 
-    monkeypatch.setattr(GraphCache, "find", cleared)
+    monkeypatch.setattr(DiskCache, "find", cleared)
     np.testing.assert_array_equal(run(cache), first)
 
 
 def test_another_plan_or_weights_is_another_entry() -> None:
     """The key holds everything that determines the graph."""
     weights = find("bundled")
-    runner = Runner(weights)
+    runner = OnnxRuntimeEngine(weights)
     plans = [
         plan(weights.network, [key_of(resolve_one(weights.network, name))])
         for name in ("conv", "conv_1", "conv/Conv2D")
@@ -117,14 +117,14 @@ def test_another_plan_or_weights_is_another_entry() -> None:
     from dataclasses import replace
 
     other = replace(weights, description=replace(weights.description, sha256="0" * 64))
-    assert Runner(other).graphs.key(plans[0]) != runner.graphs.key(plans[0])
+    assert OnnxRuntimeEngine(other).graphs.key(plans[0]) != runner.graphs.key(plans[0])
 
 
 def run_in_process(folder: str) -> bytes:
-    return run(GraphCache(Path(folder))).tobytes()
+    return run(DiskCache(Path(folder))).tobytes()
 
 
-def test_two_processes_at_once(cache: GraphCache) -> None:
+def test_two_processes_at_once(cache: DiskCache) -> None:
     """Processes that start together on an empty cache agree, and leave one whole entry."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.map(run_in_process, [str(cache.folder)] * 2)
@@ -136,14 +136,14 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     """Where nothing can be kept, the work is only done again."""
     file = tmp_path / "file"
     file.write_text("not a folder")
-    assert run(GraphCache(file / "graphs")).shape == (1, 64, 147, 147)
+    assert run(DiskCache(file / "graphs")).shape == (1, 64, 147, 147)
 
 
 def test_the_longest_unused_go_first(tmp_path: Path) -> None:
     """The cache stays under its size."""
     import os
 
-    cache = GraphCache(tmp_path, most_bytes=3 * (100 + SEAL_BYTES))
+    cache = DiskCache(tmp_path, most_bytes=3 * (100 + SEAL_BYTES))
     for age, key in enumerate(["a", "b", "c"]):
         cache.store(key, bytes(100))
         os.utime(cache.path(key), (age, age))
@@ -161,13 +161,13 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert cache_folder().name == "godeeper"
 
 
-def test_damaged_weights_are_found_when_a_graph_is_built(cache: GraphCache, tmp_path: Path) -> None:
+def test_damaged_weights_are_found_when_a_graph_is_built(cache: DiskCache, tmp_path: Path) -> None:
     """Numbers that are not those of the file's hash are not looked at."""
     damaged = tmp_path / "damaged.safetensors"
     content = bytearray(find("bundled").path.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
-    runner = Runner(find(damaged), cache)
+    runner = OnnxRuntimeEngine(find(damaged), cache)
     with pytest.raises(WeightsError, match="damaged"):
         runner.run(small_plan(), {NETWORK_INPUT: np.zeros((1, 3, 299, 299), np.float32)})
     assert entries(cache) == []

@@ -93,7 +93,7 @@ def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any
 
     keys = default_keys(bundled)
     batch = (2 * np.random.default_rng(0).random((1, 3, 299, 299)) - 1).astype(np.float32)
-    expected = bundled.runner.run(plan(bundled.blueprint, keys), {NETWORK_INPUT: batch})
+    expected = bundled.engine.run(plan(bundled.blueprint, keys), {NETWORK_INPUT: batch})
     addresses = names(bundled, keys)
     with torch.no_grad(), capture(network, addresses) as seen:
         network(torch.from_numpy(batch))
@@ -415,10 +415,10 @@ def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: N
 @pytest.mark.peers
 def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None:
     """A peek at the first module runs its own ancestors, and nothing else."""
-    from godeeper.engine.torch.engine import TorchRunner
+    from godeeper.engine.torch.engine import TorchEngine
 
-    assert isinstance(by_torch.runner, TorchRunner)
-    module, ran = by_torch.runner.module, set()
+    assert isinstance(by_torch.engine, TorchEngine)
+    module, ran = by_torch.engine.module, set()
     handles = [
         module.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.add(path))
         for path in module.paths.values()
@@ -447,10 +447,10 @@ def test_the_torch_engine_takes_cuda_where_there_is_one(bundled: Network, by_tor
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
-    from godeeper.engine.torch.engine import TorchRunner
+    from godeeper.engine.torch.engine import TorchEngine
 
-    assert isinstance(by_torch.runner, TorchRunner)
-    assert by_torch.runner.device.type == "cuda"
+    assert isinstance(by_torch.engine, TorchEngine)
+    assert by_torch.engine.device.type == "cuda"
     photo = np.random.default_rng(3).integers(0, 256, (90, 90, 3), np.uint8)
     expected = bundled.peek(photo, "mixed_10/join").activations
     assert relative_error(by_torch.peek(photo, "mixed_10/join").activations, expected) <= 1e-4

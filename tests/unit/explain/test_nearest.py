@@ -12,7 +12,7 @@ from tests.unit.classifier.handmade import classifier
 from godeeper.classifier.classifier import Classifier, pooled
 from godeeper.errors import OptionError
 from godeeper.explain.evidence import evidence
-from godeeper.explain.nearest import Album, read_album
+from godeeper.explain.nearest import ReferencePhotos, read_reference_photos
 from godeeper.photos.decode import decode
 
 
@@ -23,7 +23,7 @@ def made() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Album:
+def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> ReferencePhotos:
     """The cat, the cat a little darker, and noise, in two classes."""
     folder = tmp_path_factory.mktemp("photos")
     cat = Image.open(chelsea).convert("RGB")
@@ -31,10 +31,10 @@ def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: P
     for name, image in {"cat/a.png": cat, "cat/b.png": cat.point(lambda v: v * 0.8), "noise/c.png": noise}.items():
         (folder / name).parent.mkdir(exist_ok=True)
         image.save(folder / name)
-    return read_album(made, folder)
+    return read_reference_photos(made, folder)
 
 
-def test_the_nearest_come_first(made: Classifier, album: Album, chelsea: Path) -> None:
+def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelsea: Path) -> None:
     """By the distance of standardised features; the same picture in another file is left out."""
     near = album.nearest(evidence(made, chelsea))
     assert [(each.path.name, each.label) for each in near] == [("b.png", "cat"), ("c.png", "noise")]
@@ -50,4 +50,4 @@ def test_a_folder_without_photos(made: Classifier, tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.jpg").write_text("no photo")
     with pytest.raises(OptionError, match="godeeper doctor"):
-        read_album(made, tmp_path)
+        read_reference_photos(made, tmp_path)

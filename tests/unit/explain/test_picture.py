@@ -19,9 +19,9 @@ from godeeper.explain.picture import (
     density,
     dim_unseen,
     draw,
+    field_text,
     overlay,
     png,
-    sight,
     tint,
 )
 from godeeper.peek.colour import table
@@ -97,5 +97,5 @@ def test_odd_photos(size: tuple[int, int]) -> None:
 def test_how_far_a_cell_sees(chelsea: Path) -> None:
     """In pixels, or the whole photo where even a corner's cell does."""
     found = evidence(classifier(addresses=("mixed/join", "mixed_5/join", "mixed_10/join")), chelsea)
-    said = [sight(part, found) for part in found.parts]
+    said = [field_text(part, found) for part in found.parts]
     assert said == ["each sees 63 x 63 pixels", "each sees 543 x 543 pixels", "each sees the whole photo"]

@@ -45,7 +45,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled numbers as someone's safetensors file, under the names of the 2015 graph."""
     tensors: dict[str, Any] = {}
     bundled = find("bundled")
-    with bundled.numbers() as numbers:
+    with bundled.parameters() as numbers:
         for name in bundled.expected:
             values = numbers.values(name)
             tensors[name] = np.ascontiguousarray(values.transpose(2, 3, 1, 0) if values.ndim == 4 else values)

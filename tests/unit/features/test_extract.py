@@ -20,8 +20,8 @@ from PIL import Image
 
 import godeeper
 from godeeper.errors import AddressError, ChannelError, PhotoError, UnknownAddress
-from godeeper.features.extract import extract, fill
-from godeeper.features.store import FeatureStore
+from godeeper.features.extract import extract, store_features
+from godeeper.features.store import ResultStore
 from godeeper.network import Network
 
 Photos = list[tuple[Path, str]]
@@ -58,7 +58,7 @@ def extract_folder(
     folder: Path, store: Path, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, np.ndarray]:
     """What a process of its own does."""
-    with FeatureStore(store) as opened:
+    with ResultStore(store) as opened:
         return extract(godeeper.load(), photos_in(folder), CHEAP, opened, progress)
 
 
@@ -76,13 +76,13 @@ def path(tmp_path: Path) -> Path:
 def runs(net: Network, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many photos each run of the engine was given."""
     counted: list[int] = []
-    run = net.runner.run
+    run = net.engine.run
 
     def counting(plan: Any, feeds: Any) -> Any:
         counted.extend(len(batch) for batch in feeds.values())
         return run(plan, feeds)
 
-    monkeypatch.setattr(net.runner, "run", counting)
+    monkeypatch.setattr(net.engine, "run", counting)
     return counted
 
 
@@ -95,7 +95,7 @@ def assert_same(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
 def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path) -> None:
     """All eleven modules, pooled in the graph, are the means of what a peek shows."""
     addresses = [tensor.address for tensor in net.tensors("mixed*/join")]
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         features = extract(net, [(chelsea, pixel_hash(chelsea))], addresses, store)
     assert len(features) == 11
     for peek in net.peeks(chelsea, addresses):
@@ -106,7 +106,7 @@ def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path
 
 def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Path) -> None:
     """What has no grid, or one of a single cell, comes as it is."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         features = extract(net, [(chelsea, pixel_hash(chelsea))], ["pool_3", "pool_3/_reshape"], store)
     np.testing.assert_array_equal(features["pool_3"], features["pool_3/_reshape"])
     assert features["pool_3"].shape == (1, 2048)
@@ -114,11 +114,11 @@ def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Pat
 
 def test_batches_of_eight_in_order(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """Each row is its photo's, whatever the batch it was in."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         together = extract(net, photos, CHEAP, store)
     assert runs == [8, 8, 5]
     for place in (0, 7, 8, 20):
-        with FeatureStore(path.with_name(f"alone-{place}")) as store:
+        with ResultStore(path.with_name(f"alone-{place}")) as store:
             alone = extract(net, [photos[place]], CHEAP, store)
         for address in CHEAP:
             np.testing.assert_allclose(together[address][place], alone[address][0], rtol=1e-3, atol=1e-6)
@@ -126,7 +126,7 @@ def test_batches_of_eight_in_order(net: Network, photos: Photos, path: Path, run
 
 def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """Moved, in another order, beside others, under another name of the tensor: only what is new is computed."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         first = extract(net, photos[:8], CHEAP, store)
         moved = [(file.with_name("gone.png"), pixels) for file, pixels in reversed(photos[:8])]
         again = extract(net, [*moved, photos[8]], ["conv", "Conv2d_2a_3x3"], store)
@@ -137,18 +137,18 @@ def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs
 
 def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """Another tensor is computed for all, the stored one for none."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         extract(net, photos[:4], ["conv"], store)
         both = extract(net, photos[:6], CHEAP, store)
         assert runs == [4, 4, 2]
         assert store.stats().features == 12
-    with FeatureStore(path.with_name("other")) as store:
+    with ResultStore(path.with_name("other")) as store:
         assert_same(extract(net, photos[:6], CHEAP, store), both)
 
 
 def test_the_same_pixels_twice(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """A photo that is there twice is computed once and answered twice."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         features = extract(net, [photos[0], photos[1], photos[0]], CHEAP, store)
     assert runs == [2]
     np.testing.assert_array_equal(features["conv"][0], features["conv"][2])
@@ -157,7 +157,7 @@ def test_the_same_pixels_twice(net: Network, photos: Photos, path: Path, runs: l
 def test_progress(net: Network, photos: Photos, path: Path) -> None:
     """Stored photos count as done at once; the last report is of all."""
     told: list[tuple[int, int]] = []
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         extract(net, photos[:5], CHEAP, store)
         extract(net, photos, CHEAP, store, lambda *numbers: told.append(numbers))
     assert told == [(5, 21), (13, 21), (21, 21)]
@@ -165,31 +165,31 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
 
 def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
     """Each name that was asked for is answered."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
     np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])
 
 
 def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """A store that was filled has everything that is asked for."""
-    with FeatureStore(path) as store:
-        fill(net, photos[:9], CHEAP, store)
+    with ResultStore(path) as store:
+        store_features(net, photos[:9], CHEAP, store)
         features = extract(net, photos[:9], CHEAP, store)
     assert runs == [8, 1]
-    with FeatureStore(path.with_name("other")) as store:
+    with ResultStore(path.with_name("other")) as store:
         assert_same(extract(net, photos[:9], CHEAP, store), features)
 
 
 def test_no_photos(net: Network, path: Path) -> None:
     """Nothing in, nothing out, of the right width."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         assert extract(net, [], ["conv"], store)["conv"].shape == (0, 32)
 
 
 def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
     """It is named, none is put in its place, and what came before it is kept."""
     photos[10][0].write_bytes(photos[10][0].read_bytes()[:60])
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         with pytest.raises(PhotoError, match=r"0010\.png"):
             extract(net, photos, CHEAP, store)
         assert store.stats().features == 16
@@ -200,7 +200,7 @@ def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path
 def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
     """Features are not stored under the hash of other pixels."""
     photos[1][0].write_bytes(photos[0][0].read_bytes())
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         with pytest.raises(PhotoError, match="changed"):
             extract(net, photos[:2], CHEAP, store)
         assert store.stats().features == 0
@@ -211,7 +211,7 @@ def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
 )
 def test_addresses_that_have_no_features(net: Network, path: Path, address: str, error: type[Exception]) -> None:
     """Only whole tensors of the network have."""
-    with FeatureStore(path) as store, pytest.raises(error):
+    with ResultStore(path) as store, pytest.raises(error):
         extract(net, [], [address], store)
 
 
@@ -243,9 +243,9 @@ def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> N
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):
-        with FeatureStore(tmp_path / f"{count}.sqlite") as store:
+        with ResultStore(tmp_path / f"{count}.sqlite") as store:
             tracemalloc.start()
-            fill(net, photos[:count], ["conv"], store)
+            store_features(net, photos[:count], ["conv"], store)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     one_input = 299 * 299 * 3 * 4

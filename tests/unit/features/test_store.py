@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from godeeper.features.store import FeatureStore, connect, damaged_copy, feature_key, feature_recipe
+from godeeper.features.store import ResultStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
 MANY = 800  # batches that take longer to write than a process lives here
@@ -40,7 +40,7 @@ def features(batch: int) -> dict[bytes, np.ndarray]:
 
 def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] = lambda: None) -> None:
     """What every run does: look what is there, make the rest."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         for batch in range(batches):
             wanted = features(batch)
             found = store.get_many(wanted)
@@ -51,7 +51,7 @@ def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] =
 
 def assert_holds_all(path: Path, batches: int = BATCHES) -> None:
     """Every feature is there, to the bit, and the file is sound to SQLite."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         assert store.stats().features == batches * BATCH
         for batch in range(batches):
             assert_same(store.get_many(features(batch)), features(batch))
@@ -73,9 +73,9 @@ def path(tmp_path: Path) -> Path:
 def test_what_was_written_is_read(path: Path) -> None:
     """Half precision comes back to the bit: zeros, the least and the greatest, infinity; another key has nothing."""
     values = np.array([0, -0.0, 6e-8, 1.5, 65504, np.inf], np.float16)
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         store.put_many({b"key": values})
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         assert_same(store.get_many([b"key", b"other"]), {b"key": values})
         assert store.get_many([]) == {}
 
@@ -130,7 +130,7 @@ def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
     """What is read from a damaged file is right or absent; the next run puts it right, and says so."""
     write_missing(path)
     damage(path, how)
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         for batch in range(BATCHES):
             expected = features(batch)
             assert all(np.array_equal(expected[key], got) for key, got in store.get_many(expected).items())
@@ -142,7 +142,7 @@ def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
 def test_a_damaged_file_is_moved_aside(path: Path) -> None:
     """Whoever wonders what it held can look."""
     path.write_bytes(b"photos of cars" * 100)
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         assert store.stats().features == 0
     assert damaged_copy(path).read_bytes() == b"photos of cars" * 100
 
@@ -152,7 +152,7 @@ def test_another_database_is_moved_aside(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE cars (number INTEGER)")
     other.close()
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         store.put_many(features(0))
         assert_same(store.get_many(features(0)), features(0))
     assert damaged_copy(path).exists()
@@ -160,14 +160,14 @@ def test_another_database_is_moved_aside(path: Path) -> None:
 
 def test_flipped_bits_are_noticed(path: Path) -> None:
     """A byte that changes anywhere in the file changes no feature that is read."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         store.put_many(features(0))
     whole = path.read_bytes()
     numbers = random.Random(4)
     for _ in range(40):
         place = numbers.randrange(len(whole))
         path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << numbers.randrange(8))]) + whole[place + 1 :])
-        with FeatureStore(path) as store:
+        with ResultStore(path) as store:
             got = store.get_many(features(0))
         assert all(np.array_equal(features(0)[key], values) for key, values in got.items())
         for each in path.parent.iterdir():
@@ -176,7 +176,7 @@ def test_flipped_bits_are_noticed(path: Path) -> None:
 
 def test_a_file_that_is_damaged_while_open(path: Path) -> None:
     """A store that is open goes on with a new file."""
-    with FeatureStore(path) as store, FeatureStore(path) as other:
+    with ResultStore(path) as store, ResultStore(path) as other:
         store.put_many(features(0))
         store.connection.execute("DROP TABLE feature")
         for each in (store, other):
@@ -188,7 +188,7 @@ def test_a_file_that_is_damaged_while_open(path: Path) -> None:
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     """Where nothing can be kept, it is kept for this process, and that is said."""
     (tmp_path / "file").write_text("not a folder")
-    with FeatureStore(tmp_path / "file" / "features.sqlite") as store:
+    with ResultStore(tmp_path / "file" / "features.sqlite") as store:
         store.put_many(features(0))
         assert_same(store.get_many(features(0)), features(0))
         assert "cannot be used" in store.notes[0]
@@ -197,7 +197,7 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_file_removed_while_open(path: Path) -> None:
     """The cache may be deleted at any time."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         store.put_many(features(0))
         path.unlink()
         store.get_many(features(0))
@@ -208,7 +208,7 @@ def test_a_file_removed_while_open(path: Path) -> None:
 
 def test_the_longest_unused_go_first(path: Path) -> None:
     """Trimming keeps what was used last, and shortens the file to what was asked."""
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         for batch in range(BATCHES):
             store.put_many(features(batch))
         store.connection.execute("UPDATE feature SET used = rowid")
@@ -224,7 +224,7 @@ def test_the_longest_unused_go_first(path: Path) -> None:
 
 def test_it_does_not_grow_for_ever(path: Path) -> None:
     """A store stays under its size, and has what was written last."""
-    with FeatureStore(path, most_bytes=400_000) as store:
+    with ResultStore(path, most_bytes=400_000) as store:
         for batch in range(BATCHES):
             store.put_many(features(batch))
             assert_same(store.get_many(features(batch)), features(batch))
@@ -234,7 +234,7 @@ def test_it_does_not_grow_for_ever(path: Path) -> None:
 def test_trimmed_to_nothing(path: Path) -> None:
     """An emptied store is a store."""
     write_missing(path)
-    with FeatureStore(path) as store:
+    with ResultStore(path) as store:
         assert store.trim(0) == BATCHES * BATCH
         assert store.stats().features == 0
         assert path.stat().st_size < 200_000

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from godeeper.features.table import ROWS_AT_ONCE, Part, Tables, blocks
+from godeeper.features.table import ROWS_AT_ONCE, FeatureTable, TableRows, blocks
 
 WIDTHS = {"mixed/join": 3, "mixed_1/join": 5}
 COUNT = ROWS_AT_ONCE + 7
 
 
-def filled() -> tuple[Tables, dict[str, np.ndarray]]:
+def filled() -> tuple[FeatureTable, dict[str, np.ndarray]]:
     """Tables of random numbers, and these."""
     chance = np.random.default_rng(0)
     expected = {name: chance.normal(size=(COUNT, width)).astype(np.float16) for name, width in WIDTHS.items()}
-    tables = Tables(WIDTHS, COUNT)
+    tables = FeatureTable(WIDTHS, COUNT)
     for name, array in tables.writable().items():
         array[:] = expected[name]
     return tables, expected
@@ -35,7 +35,7 @@ def test_parts_of_parts() -> None:
     tables, expected = filled()
     rows, fewer = np.arange(COUNT)[::-3], np.array([0, 5, 2])
     for source in (tables, {name: values.astype(np.float32) for name, values in expected.items()}):
-        part = Part(Part(source, rows), fewer)
+        part = TableRows(TableRows(source, rows), fewer)
         np.testing.assert_array_equal(part["mixed_1/join"], expected["mixed_1/join"][rows][fewer])
     tables.close()
 
@@ -43,7 +43,7 @@ def test_parts_of_parts() -> None:
 def test_blocks() -> None:
     """A module comes in pieces that are together what it is whole, also some photos of it."""
     tables, expected = filled()
-    for features in (tables, Part(tables, np.arange(COUNT)), {name: tables[name] for name in tables}):
+    for features in (tables, TableRows(tables, np.arange(COUNT)), {name: tables[name] for name in tables}):
         pieces = list(blocks(features, "mixed_1/join"))
         assert [len(piece) for piece in pieces] == [ROWS_AT_ONCE, 7]
         np.testing.assert_array_equal(np.concatenate(pieces), expected["mixed_1/join"])
@@ -52,6 +52,6 @@ def test_blocks() -> None:
 
 def test_no_photos() -> None:
     """Nothing is of the right width."""
-    tables = Tables(WIDTHS, 0)
+    tables = FeatureTable(WIDTHS, 0)
     assert tables["mixed/join"].shape == (0, 3)
     tables.close()

@@ -45,7 +45,7 @@ def test_the_greatest_values_come_first(net: Network, album: Path, search: Searc
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
         expected = np.argsort(-column, kind="stable")[:5]
-        got = [sighting.cell.value for sighting in found.sightings]
+        got = [sighting.cell.value for sighting in found.activations]
         np.testing.assert_allclose(got, column[expected], rtol=1e-4)
         assert found.photos == len(paths)
     assert [found.tensor.address for found in search.filters] == ["mixed/tower_2/conv[3]", "mixed/tower_2/conv[7]"]
@@ -54,11 +54,11 @@ def test_the_greatest_values_come_first(net: Network, album: Path, search: Searc
 def test_where_it_answered(net: Network, search: Search) -> None:
     """The cell holds the value that is stated, and its place lies within what it sees."""
     for found in search.filters:
-        sighting = found.sightings[0]
+        sighting = found.activations[0]
         plane = net.peek(sighting.path, found.tensor.address).activations[0, 0]
         assert plane[sighting.cell.row, sighting.cell.column] == pytest.approx(sighting.cell.value, rel=1e-4)
-        assert sighting.spot.within(sighting.seen) == sighting.spot
-        assert sighting.cut().size == pytest.approx(
+        assert sighting.cell_area.within(sighting.seen) == sighting.cell_area
+        assert sighting.crop().size == pytest.approx(
             (sighting.box.right - sighting.box.left, sighting.box.bottom - sighting.box.top), abs=2
         )
 
@@ -81,7 +81,7 @@ def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:
     """One that is zero all over every photo; it is drawn all the same."""
     tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[131]")
     (found,) = top_photos(net, [chelsea], tensor).filters
-    assert found.sightings == ()
+    assert found.activations == ()
     assert draw(found).width > CUT
 
 
@@ -98,13 +98,13 @@ def test_picture(search: Search) -> None:
         notes = dict(image.info)
     assert notes["godeeper:address"] == "mixed/tower_2/conv[3]"
     assert notes["godeeper:weights-sha256"] == search.filters[0].weights_sha256
-    pixels = np.asarray(framed(search.filters[0].sightings[0]))
+    pixels = np.asarray(framed(search.filters[0].activations[0]))
     assert (pixels == FRAME).all(axis=-1).sum() > 20
 
 
 def test_a_photo_that_is_gone(search: Search, tmp_path: Path) -> None:
     """Its place in the picture stays empty."""
-    sighting = replace(search.filters[0].sightings[0], path=tmp_path / "gone.png")
+    sighting = replace(search.filters[0].activations[0], path=tmp_path / "gone.png")
     assert len(framed(sighting).getcolors() or []) == 1
 
 

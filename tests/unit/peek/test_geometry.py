@@ -13,9 +13,9 @@ from PIL import Image
 from godeeper.blueprint.address import resolve_one
 from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.blueprint.networks import NETWORKS
+from godeeper.blueprint.networks import BLUEPRINTS
+from godeeper.blueprint.ops import Blueprint as Blueprint
 from godeeper.blueprint.ops import Conv, Pool, borders
-from godeeper.blueprint.ops import Network as Blueprint
 from godeeper.blueprint.sites import PHOTO_KINDS, Site, sites
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OptionError
@@ -35,7 +35,7 @@ FIELD = resolve_one(INCEPTION_V3, ADDRESS).field
 def values(net: Network, planes: NDArray[np.float32], address: str = ADDRESS) -> NDArray[np.float32]:
     """(B, C, H, W) of ``address`` for inputs (B, 3, 299, 299)."""
     key = key_of(resolve_one(net.blueprint, address))
-    return net.runner.run(plan(net.blueprint, [key]), {NETWORK_INPUT: planes})[key]
+    return net.engine.run(plan(net.blueprint, [key]), {NETWORK_INPUT: planes})[key]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int)
 
 @pytest.mark.parametrize(
     ("network", "dialect"),
-    [(network, dialect) for network in NETWORKS.values() for dialect in known_dialects(network.family)],
+    [(network, dialect) for network in BLUEPRINTS.values() for dialect in known_dialects(network.family)],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:

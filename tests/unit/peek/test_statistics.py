@@ -49,7 +49,7 @@ def test_kernels_are_what_the_network_computes_with(net: Network) -> None:
     photo = np.zeros((1, 3, 299, 299), np.float32)
     photo[0, :, 10:13, 20:23] = found[5].transpose(2, 0, 1)
     key = key_of(resolve_one(net.blueprint, "conv/batchnorm"))
-    values = net.runner.run(plan(net.blueprint, [key]), {NETWORK_INPUT: photo})[key][0, 5]
+    values = net.engine.run(plan(net.blueprint, [key]), {NETWORK_INPUT: photo})[key][0, 5]
     assert values[5, 10] - values[50, 50] == pytest.approx(float(np.square(found[5]).sum()), rel=1e-3)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.sites import sites
 from godeeper.cli.main import main
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
@@ -21,7 +22,6 @@ from godeeper.network import Network
 from godeeper.poster.layout import ASPECT, SIDE, lay_out_poster
 from godeeper.poster.poster import MEMBERS, Poster, is_poster
 from godeeper.poster.pyramid import Pyramid, halved, level_sizes
-from godeeper.weights.file import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_site_is_there_once(poster: Poster, net: Network) -> None:
         assert 0 <= rows * columns - count < columns
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", BLUEPRINTS)
 def test_blocks_do_not_overlap(name: str) -> None:
     """In every network, no block covers another or leaves the poster, which has about the shape of a sheet of paper."""
     layout = lay_out_poster(network_parts(name))
@@ -92,13 +92,13 @@ def test_blocks_do_not_overlap(name: str) -> None:
         assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", BLUEPRINTS)
 def test_each_part_follows_from_the_one_before(name: str) -> None:
     """In every network, all tensors of a part can be computed from the last one of the part before, and from nothing else."""
     start = NETWORK_INPUT
     for tensors in network_parts(name).values():
         keys = [key_of(tensor) for tensor in tensors]
-        assert set(plan(ARCHITECTURES[name], keys, (start,)).fetched) == set(keys)
+        assert set(plan(BLUEPRINTS[name], keys, (start,)).fetched) == set(keys)
         start = keys[-1]
 
 
@@ -108,7 +108,7 @@ def network_parts(name: str) -> Any:
     from godeeper.blueprint.parts import parts
     from godeeper.engine.plan import output
 
-    every = parts(ARCHITECTURES[name])
+    every = parts(BLUEPRINTS[name])
     return {
         title: [Tensor(site, output(site)[1]) for site in part] for title, part in every.items() if title != "photo"
     }

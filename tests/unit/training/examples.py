@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from godeeper.report.report import Report, Suspicion, Twins
+from godeeper.report.report import CrossClassDuplicates, LabelError, Report
 from godeeper.training.head import KEPT, fit, nested_logits
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.learning_curve import count_right, forecast, learning_curve
 from godeeper.training.metrics import suspected_mislabels
-from godeeper.training.selection import join, make_bases
-from godeeper.training.unknown_classes import Unknown
+from godeeper.training.selection import components_by_module, join
+from godeeper.training.unknown_classes import UnknownClasses
 
 Ints = NDArray[np.int64]
 Features = dict[str, NDArray[np.float32]]
@@ -63,7 +63,7 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     labels = np.arange(photos, dtype=np.int64) % 4
     features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
     head, selection = fit(features, labels, groups, NAMES, seed=0)
-    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    coordinates = join(components_by_module(features, selection.chosen, seed=0))
     seen = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
     logits, calibrated = nested_logits(features, labels, groups, NAMES, seed=0)
     tested = np.flatnonzero(~np.isnan(logits).any(axis=1))
@@ -85,14 +85,14 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
         selection=selection,
         temperature=head.temperature,
         threshold=head.threshold,
-        unknown=Unknown(0.7, 0.8, NAMES[:3]),
+        unknown=UnknownClasses(0.7, 0.8, NAMES[:3]),
         kept=KEPT,
         verdicts=files,
         sets={"train": photos - 20, "test": 20},
         curve=curve,
         forecast=forecast(curve, 2 * photos),
-        suspects=tuple(Suspicion(paths[s.row], NAMES[s.label], NAMES[s.suggested], s.probability) for s in found),
-        twins=(Twins((paths[0], paths[1]), (NAMES[0], NAMES[1])),),
+        suspects=tuple(LabelError(paths[s.row], NAMES[s.label], NAMES[s.suggested], s.probability) for s in found),
+        twins=(CrossClassDuplicates((paths[0], paths[1]), (NAMES[0], NAMES[1])),),
         notes=("Class names are kept byte by byte.",),
         seconds={"doctor": 1.5, "features": 20.25, "head": 0.8},
         memory_mib=312.0,

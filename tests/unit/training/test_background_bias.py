@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from godeeper.training.background_bias import Background, remarks, telling_backgrounds
+from godeeper.training.background_bias import BiasedClass, background_biases, remarks
 
 NAMES = ("on red", "anywhere", "elsewhere")
 
@@ -22,7 +22,7 @@ def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 def test_a_background_of_one_colour_is_told(count: int) -> None:
     """The class on red is found, of few photos and of very many, and the others are not."""
     labels = np.arange(count) % 3
-    found = telling_backgrounds(made_edges(labels), labels, np.arange(count), NAMES, seed=0)
+    found = background_biases(made_edges(labels), labels, np.arange(count), NAMES, seed=0)
     assert [each.label for each in found] == ["on red"]
     assert found[0].photos == count // 3
     (line,) = remarks(found)
@@ -31,7 +31,7 @@ def test_a_background_of_one_colour_is_told(count: int) -> None:
 
 def test_many_backgrounds_are_one_line() -> None:
     """A remark names the first classes and counts the others; without any there is none."""
-    (line,) = remarks([Background(f"class {number}", 12, 12, 0) for number in range(168)])
+    (line,) = remarks([BiasedClass(f"class {number}", 12, 12, 0) for number in range(168)])
     assert "and 165 more" in line
     assert remarks([]) == ()
 
@@ -40,10 +40,10 @@ def test_near_duplicates_tell_nothing_of_each_other() -> None:
     """Photos on anything, each there twice, are told by others only."""
     labels = np.repeat(np.arange(40) % 2, 2)
     edges = np.repeat(made_edges(np.ones(40, np.int64)), 2, axis=0)
-    assert telling_backgrounds(edges, labels, np.repeat(np.arange(40), 2), NAMES[1:], seed=0) == ()
+    assert background_biases(edges, labels, np.repeat(np.arange(40), 2), NAMES[1:], seed=0) == ()
 
 
 def test_of_few_photos_nothing_is_said() -> None:
     """Nine photos on red may be chance."""
     labels = np.arange(27) % 3
-    assert telling_backgrounds(made_edges(labels), labels, np.arange(27), NAMES, seed=0) == ()
+    assert background_biases(made_edges(labels), labels, np.arange(27), NAMES, seed=0) == ()

@@ -25,7 +25,7 @@ from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor.checkup import examine
 from godeeper.photos.sources.folder import read_folder
 from godeeper.training import int8_check as precision
-from godeeper.training.int8_check import Comparison, cosines, draw, photo_files, weigh
+from godeeper.training.int8_check import Comparison, compare_held_out, cosines, photo_files, stratified_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def made_up(losses: NDArray[np.float64]) -> Comparison:
     probabilities = np.column_stack([best, (1 - best) / 2, (1 - best) / 2])
     taken = np.eye(3)[labels] * losses[:, None]
     less = probabilities - taken + taken.sum(1, keepdims=True) / 3
-    return weigh(SAME, SAME, np.log(probabilities), np.log(less), labels)
+    return compare_held_out(SAME, SAME, np.log(probabilities), np.log(less), labels)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_neither_precision_is_favoured() -> None:
     generator = np.random.default_rng(2)
     labels = generator.integers(0, 3, 60)
     sure, less = (generator.normal(size=(60, 3)) + 2 * np.eye(3)[labels] for _ in range(2))
-    there, back = weigh(SAME, SAME, sure, less, labels), weigh(SAME, SAME, less, sure, labels)
+    there, back = compare_held_out(SAME, SAME, sure, less, labels), compare_held_out(SAME, SAME, less, sure, labels)
     assert there.loss == pytest.approx(-back.loss)
     assert (there.lost, there.won) == (back.won, back.lost)
 
@@ -118,7 +118,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
     logits[:3, 0] = 0.01
     turned = logits.copy()
     turned[:3, 0] = -0.01
-    found = weigh(SAME, SAME, logits, turned, np.zeros(128, np.int64))
+    found = compare_held_out(SAME, SAME, logits, turned, np.zeros(128, np.int64))
     assert (found.lost, found.won, found.right) == (3, 0, (128, 125))
     assert found.passes
     assert "not by how many are right, 125 and 128" in str(found)
@@ -237,7 +237,7 @@ def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     """Where all that was drawn of a class is broken, fp32 is used, and the report says why."""
     shutil.copytree(folder, tmp_path / "photos")
     monkeypatch.setattr(precision, "SAMPLE", 8)
-    for entry in draw(photo_files(read_folder(tmp_path / "photos")), 8):
+    for entry in stratified_sample(photo_files(read_folder(tmp_path / "photos")), 8):
         if entry.label == "red":
             entry.path.write_bytes(bytes(entry.path.stat().st_size))
     trained = godeeper.retrain(tmp_path / "photos", features=FEATURES, engine="onnxruntime", precision="int8")
@@ -286,7 +286,7 @@ def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path:
     small.save(tmp_path / "x.godeeper")
     back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
     assert back.calibration == small.calibration == shipped(back.weights_file)
-    assert str(back.network.runner.identity(pooled=True)) == "onnxruntime int8"
+    assert str(back.network.engine.identity(pooled=True)) == "onnxruntime int8"
     photos = [verdict.entry.path for verdict in examine(folder).usable]
     np.testing.assert_array_equal(back.predict_proba(photos), small_by_onnxruntime(small).predict_proba(photos))
     assert packed(back) == packed(small)

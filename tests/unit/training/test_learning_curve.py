@@ -6,8 +6,8 @@ import numpy as np
 
 from godeeper.training.head import select
 from godeeper.training.learning_curve import CurvePoint, count_right, forecast, learning_curve
-from godeeper.training.metrics import share_of
-from godeeper.training.selection import join, make_bases
+from godeeper.training.metrics import proportion
+from godeeper.training.selection import components_by_module, join
 
 from .examples import make_features
 
@@ -17,7 +17,7 @@ def test_curve() -> None:
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
     selection = select(features, labels, groups, seed=0)
-    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    coordinates = join(components_by_module(features, selection.chosen, seed=0))
     curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
     assert [point.photos for point in curve] == [60, 96, 156, 192] or [p.photos for p in curve] == [48, 96, 144, 192]
     assert (curve[-1].accuracy.value or 0) > (curve[0].accuracy.value or 1)
@@ -26,7 +26,7 @@ def test_curve() -> None:
 
 def test_forecast_holds_a_power_law() -> None:
     """Where error is 2 / sqrt(photos), the forecast for four times as many holds the truth."""
-    curve = [CurvePoint(n, share_of(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
+    curve = [CurvePoint(n, proportion(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
     found = forecast(curve, 1600)
     assert found is not None
     assert found.low < 1 - 2 / 40 < found.high
@@ -37,7 +37,7 @@ def test_fewer_photos_are_less_certain() -> None:
     """The same curve from fewer tested photos gives a wider forecast."""
     widths = []
     for tested in (50, 5000):
-        curve = [CurvePoint(n, share_of(tested * (0.6 + n / 2000), tested)) for n in (100, 200, 300, 400)]
+        curve = [CurvePoint(n, proportion(tested * (0.6 + n / 2000), tested)) for n in (100, 200, 300, 400)]
         found = forecast(curve, 800)
         assert found is not None
         widths.append(found.high - found.low)
@@ -59,4 +59,4 @@ def test_near_duplicates_are_less_certain() -> None:
 
 def test_two_sizes_are_no_curve() -> None:
     """Nothing is forecast from two different numbers of photos."""
-    assert forecast([CurvePoint(n, share_of(8, 10)) for n in (5, 5, 8, 8)], 20) is None
+    assert forecast([CurvePoint(n, proportion(8, 10)) for n in (5, 5, 8, 8)], 20) is None

@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from godeeper.training import metrics as measure
 from godeeper.training.label_errors import held_out_probabilities
-from godeeper.training.selection import join, make_bases, select
+from godeeper.training.selection import components_by_module, join, select
 
 from .examples import Ints, make_features
 
@@ -93,7 +93,7 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
     labels, planted = swap_labels(truth, 0.05, seed)
     groups = np.arange(400)
     selection = select(features, labels, groups, seed=0)
-    coordinates = join(make_bases(features, selection.chosen, seed=0))
+    coordinates = join(components_by_module(features, selection.chosen, seed=0))
     likely = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
     found = {suspect.row for suspect in measure.suspected_mislabels(likely, labels)}
     return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
@@ -117,5 +117,5 @@ def test_a_cross_validated_photo_counts_half() -> None:
     whole, half = (measure.worth(groups, cross_validated=each) for each in (False, True))
     assert half == whole / 2
     assert 0.6 < whole < 0.8  # 16 / 6 of 4: (sum of sizes) squared over the sum of squares
-    wide, narrow = (measure.share_of(80, 100, each) for each in (half, whole))
+    wide, narrow = (measure.proportion(80, 100, each) for each in (half, whole))
     assert wide.low < narrow.low < 0.8 < narrow.high < wide.high

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from godeeper.training.head import Head, cloud_of, fit
-from godeeper.training.ood import Cloud, fit_ellipsoid
-from godeeper.training.selection import make_bases
+from godeeper.training.ood import TrainingCloud, fit_ellipsoid
+from godeeper.training.selection import components_by_module
 
 from .examples import make_features
 
@@ -31,7 +31,9 @@ def test_distances_are_those_of_the_inverse_covariance() -> None:
     inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept apart
     expected = np.einsum("nk,kl,nl->n", coordinates, inverse, coordinates, dtype=np.float64) + 6
     np.testing.assert_allclose(
-        fit_ellipsoid(Cloud(coordinates, lengths, 12)).distances(Cloud(coordinates, lengths, 12)), expected, rtol=1e-4
+        fit_ellipsoid(TrainingCloud(coordinates, lengths, 12)).distances(TrainingCloud(coordinates, lengths, 12)),
+        expected,
+        rtol=1e-4,
     )
 
 
@@ -39,7 +41,7 @@ def test_the_head_measures_as_the_fit_does() -> None:
     """Directions for standardised features and those for coordinates give the same distances."""
     head, features = made_head()
     assert head.familiarity is not None
-    bases = make_bases(features, head.addresses, 0)
+    bases = components_by_module(features, head.addresses, 0)
     distances = fit_ellipsoid(cloud_of(bases)).distances(cloud_of(bases))
     standard = head.standard(features)
     directions, reach = head.familiarity.directions, head.familiarity.reach

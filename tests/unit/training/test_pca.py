@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from godeeper.features.table import ROWS_AT_ONCE, Tables, blocks
+from godeeper.features.table import ROWS_AT_ONCE, FeatureTable, blocks
 from godeeper.training.logistic import cross_validate, cross_validated_logits
-from godeeper.training.pca import Basis, Floats, make_basis
-from godeeper.training.selection import Bases
+from godeeper.training.pca import Floats, PrincipalComponents, principal_components
+from godeeper.training.selection import ComponentsByModule
 
 MOST = 24
 
@@ -22,7 +22,7 @@ def made_up(count: int, width: int) -> Floats:
     return values.astype(np.float16).astype(np.float32)
 
 
-def standardised(values: Floats, basis: Basis) -> np.ndarray:
+def standardised(values: Floats, basis: PrincipalComponents) -> np.ndarray:
     """What the basis is of, in double precision."""
     answer: np.ndarray = (values.astype(np.float64) - basis.mean) / basis.scale
     return answer
@@ -32,7 +32,7 @@ def standardised(values: Floats, basis: Basis) -> np.ndarray:
 def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> None:
     """They hold as much of the photos' squared lengths as the singular vectors that numpy computes of everything."""
     values = made_up(count, width)
-    basis = make_basis(partial(blocks, {"x": values}, "x"), MOST, 0)
+    basis = principal_components(partial(blocks, {"x": values}, "x"), MOST, 0)
     standard = standardised(values, basis)
     best = np.square(np.linalg.svd(standard, compute_uv=False)[:MOST]).sum()
     np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(len(basis.components)), atol=1e-5)
@@ -44,9 +44,9 @@ def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> 
 def test_the_disk_gives_the_same_bits() -> None:
     """Features in half precision on the disk and the same numbers in memory have the same basis."""
     values = made_up(ROWS_AT_ONCE + 7, 60)
-    tables = Tables({"x": 60}, len(values))
+    tables = FeatureTable({"x": 60}, len(values))
     tables.writable()["x"][:] = values
-    found = [make_basis(partial(blocks, features, "x"), MOST, 0) for features in (tables, {"x": values})]
+    found = [principal_components(partial(blocks, features, "x"), MOST, 0) for features in (tables, {"x": values})]
     np.testing.assert_array_equal(found[0].coordinates, found[1].coordinates)
     np.testing.assert_array_equal(found[0].components, found[1].components)
     tables.close()
@@ -65,7 +65,7 @@ class Counted(dict[str, Floats]):
 def test_bases_are_computed_once() -> None:
     """Who asks for the same modules again is answered without looking at the features."""
     features = Counted(x=made_up(60, 20), y=made_up(60, 30))
-    bases = Bases(features, seed=0)
+    bases = ComponentsByModule(features, seed=0)
     first, looked = bases.of(("x",)), features.looked
     assert bases.of(("x",)) is first
     assert features.looked == looked > 0

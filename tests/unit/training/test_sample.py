@@ -12,14 +12,14 @@ import pytest
 
 from godeeper.photos.sources.folder import read_folder
 from godeeper.training import int8_check
-from godeeper.training.int8_check import draw, photo_files
+from godeeper.training.int8_check import photo_files, stratified_sample
 
 CLASSES = ("a", "b/c", "d")
 
 
 def drawn(folder: Path, count: int) -> list[bytes]:
     """The content of the files drawn, in order."""
-    return [entry.path.read_bytes() for entry in draw(photo_files(read_folder(folder)), count)]
+    return [entry.path.read_bytes() for entry in stratified_sample(photo_files(read_folder(folder)), count)]
 
 
 @pytest.fixture
@@ -49,16 +49,16 @@ def test_every_class_has_its_share(folder: Path) -> None:
     """A class in turn until there are enough, or no more; a small class does not keep the others small."""
     for path in list((folder / "d").iterdir())[:18]:
         path.unlink()
-    entries = draw(photo_files(read_folder(folder)), 24)
+    entries = stratified_sample(photo_files(read_folder(folder)), 24)
     assert Counter(entry.label for entry in entries) == {"a": 11, "b/c": 11, "d": 2}
-    assert len(draw(photo_files(read_folder(folder)), 1000)) == 42
+    assert len(stratified_sample(photo_files(read_folder(folder)), 1000)) == 42
 
 
 def test_many_classes(folder: Path) -> None:
     """Rather some classes with a few photos each than all with one; always two."""
     files = photo_files(read_folder(folder))
-    assert Counter(Counter(entry.label for entry in draw(files, 8)).values()) == {4: 2}
-    assert len({entry.label for entry in draw(files, 2)}) == 2
+    assert Counter(Counter(entry.label for entry in stratified_sample(files, 8)).values()) == {4: 2}
+    assert len({entry.label for entry in stratified_sample(files, 2)}) == 2
 
 
 def test_what_is_drawn_from(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_is_drawn_from(tmp_path: Path) -> None:
     for name in ("one/a.jpg", "one/notes.txt", "two/IMG_1", "two/.hidden.jpg", "two/Thumbs.db", "stray.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    entries = draw(photo_files(read_folder(tmp_path)), 10)
+    entries = stratified_sample(photo_files(read_folder(tmp_path)), 10)
     assert sorted(entry.name for entry in entries) == ["one/a.jpg", "two/IMG_1"]
 
 
@@ -78,8 +78,8 @@ def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyP
         opened.append(path)
         return str(path)
 
-    monkeypatch.setattr(int8_check, "beginning", noted)
-    draw(photo_files(read_folder(folder)), 60)
+    monkeypatch.setattr(int8_check, "hash_of_start", noted)
+    stratified_sample(photo_files(read_folder(folder)), 60)
     assert {path.stat().st_size for path in opened} == {100}
     assert len(opened) == 30
 
@@ -90,4 +90,4 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "a" / "pipe.jpg")
-    assert len(draw(photo_files(read_folder(tmp_path)), 4)) == 2
+    assert len(stratified_sample(photo_files(read_folder(tmp_path)), 4)) == 2

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.photos.scenes import cropped, jpeg, scene, write
 
 from godeeper.errors import OptionError
-from godeeper.photos.doctor.checkup import Checkup, Verdict, examine
+from godeeper.photos.doctor.checkup import Checkup, Diagnosis, examine
 from godeeper.photos.sources.folder import Entry
 from godeeper.training.split import (
     CROSS_VALIDATION,
@@ -18,11 +18,11 @@ from godeeper.training.split import (
     SETS,
     TEST_SET,
     assign,
-    few,
     folds,
     fraction,
     hold_out,
     set_of,
+    too_few_reasons,
 )
 
 SMALL = (64, 48)
@@ -41,7 +41,7 @@ def made_up(groups: dict[str, list[int]]) -> Checkup:
     rows = [(label, number) for label, numbers in groups.items() for number in numbers]
     hashes = [f"{index:064x}" for index in range(len(rows))]
     verdicts = [
-        Verdict(Entry(label, f"{index}.jpg", label), "used", (), pixels, index, (1, 1))
+        Diagnosis(Entry(label, f"{index}.jpg", label), "used", (), pixels, index, (1, 1))
         for index, ((label, _), pixels) in enumerate(zip(rows, hashes, strict=True))
     ]
     return Checkup(Path(), tuple(verdicts), {p: number for p, (_, number) in zip(hashes, rows, strict=True)}, ())
@@ -140,7 +140,7 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
 def test_few_photos_are_said_in_one_line() -> None:
     """Classes with fewer than ten groups are named in one note, however many photos are in them; the fewest first."""
     checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
-    assert few(checkup) == (
+    assert too_few_reasons(checkup) == (
         (
             "3 of 4 classes have few different photos: 'a' has 1, 'b2' has 9, 'b10' has 9; "
             "expected at least 10 a class, the more the better"
@@ -150,14 +150,14 @@ def test_few_photos_are_said_in_one_line() -> None:
 
 def test_a_note_on_many_classes_is_short() -> None:
     """Of 168 classes a few are named."""
-    (line,) = few(made_up({f"class {number}": [2 * number, 2 * number + 1] for number in range(168)}))
+    (line,) = too_few_reasons(made_up({f"class {number}": [2 * number, 2 * number + 1] for number in range(168)}))
     assert line.startswith("168 of 168 classes have few different photos: 'class 0' has 2, 'class 1' has 2,")
     assert len(line) < 300
 
 
 def test_enough_photos_need_no_note() -> None:
     """Ten different photos a class are enough."""
-    assert few(made_up({"a": [*range(10)], "b": [*range(10, 30)]})) == ()
+    assert too_few_reasons(made_up({"a": [*range(10)], "b": [*range(10, 30)]})) == ()
 
 
 @pytest.mark.parametrize("each", [2, 16, 18, 20, 50, 400])
@@ -196,7 +196,7 @@ def test_a_class_outside_the_test_set_means_cross_validation() -> None:
     held = hold_out(Checkup(Path(), kept, checkup.groups, ()))
     assert held.by == CROSS_VALIDATION
     assert "class 'b'" in held.why
-    assert few(Checkup(Path(), kept, checkup.groups, ())) == ()
+    assert too_few_reasons(Checkup(Path(), kept, checkup.groups, ())) == ()
 
 
 def test_folds_keep_groups_whole() -> None:

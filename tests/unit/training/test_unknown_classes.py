@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from tests.unit.training.test_split import made_up
 
-from godeeper.features.store import FeatureStore
-from godeeper.features.table import Part
-from godeeper.training.dataset import Data
+from godeeper.features.store import ResultStore
+from godeeper.features.table import TableRows
+from godeeper.training.dataset import Dataset
 from godeeper.training.head import Selection, fit, select
 from godeeper.training.split import CROSS_VALIDATION
-from godeeper.training.unknown_classes import MOST, TOGETHER, auroc, leave_out, left_out, measure_unknown
+from godeeper.training.unknown_classes import MOST, TOGETHER, auroc, leave_class_out, left_out, measure_unknown
 
 from .examples import make_features
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[FeatureStore]:
-    with FeatureStore(tmp_path / "store.sqlite") as opened:
+def store(tmp_path: Path) -> Iterator[ResultStore]:
+    with ResultStore(tmp_path / "store.sqlite") as opened:
         yield opened
 
 
-def made(labels: Ints, distance: float, store: FeatureStore) -> tuple[Data, Selection]:
+def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Selection]:
     """Photos with made-up features, and the modules chosen."""
     names = [f"class {number:02}" for number in range(int(labels.max()) + 1)]
     numbers = iter(range(len(labels)))
     checkup = made_up({name: [next(numbers) for _ in range(int((labels == n).sum()))] for n, name in enumerate(names)})
-    data = Data(checkup, make_features(labels, distance), None, 0, store)
+    data = Dataset(checkup, make_features(labels, distance), None, 0, store)
     return data, select(data.features, data.labels, data.groups, 0)
 
 
-def test_it_is_a_training_without_the_class(store: FeatureStore) -> None:
+def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
     """The measured rate is that of heads trained as if the class had never been in the folder."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 40)
     data, selection = made(labels, 2.5, store)
@@ -49,38 +49,38 @@ def test_it_is_a_training_without_the_class(store: FeatureStore) -> None:
     for stranger in range(4):
         seen, unseen = np.flatnonzero(labels != stranger), np.flatnonzero(labels == stranger)
         others = np.unique(labels[seen], return_inverse=True)[1]
-        head, _ = fit(Part(data.features, seen), others, seen, "abc", 0, selection)
+        head, _ = fit(TableRows(data.features, seen), others, seen, "abc", 0, selection)
         assert head.threshold is not None
-        rates.append((head.probabilities(Part(data.features, unseen)).max(1) >= head.threshold).mean())
+        rates.append((head.probabilities(TableRows(data.features, unseen)).max(1) >= head.threshold).mean())
     assert found.false_accept_rate == pytest.approx(np.mean(rates))
     assert found.classes == ("class 00", "class 01", "class 02", "class 03")
 
 
-def test_the_class_has_no_part_in_it(store: FeatureStore) -> None:
+def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
     """Its photos may be anything: what is computed of the others stays the same, to the bit."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
-    first = leave_out(data, np.arange(80), selection, [2])
+    first = leave_class_out(data, np.arange(80), selection, [2])
     for values in data.features.values():
         values[labels == 2] = 1e4 * np.random.default_rng(1).random(values[labels == 2].shape)
-    second = leave_out(data, np.arange(80), selection, [2])
+    second = leave_class_out(data, np.arange(80), selection, [2])
     assert first is not None
     assert second is not None
     np.testing.assert_array_equal(first.known, second.known)
     assert first.threshold == second.threshold
 
 
-def test_classes_left_out_together_have_no_part_in_it(store: FeatureStore) -> None:
+def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> None:
     """Of many classes two share a training, which is one without either of them; each is judged by itself."""
     labels = np.repeat(np.arange(10, dtype=np.int64), 12)
     data, selection = made(labels, 2.5, store)
-    found = leave_out(data, np.arange(120), selection, [0, 9])
+    found = leave_class_out(data, np.arange(120), selection, [0, 9])
     seen = np.flatnonzero((labels > 0) & (labels < 9))
-    head, _ = fit(Part(data.features, seen), labels[seen] - 1, seen, "bcdefghi", 0, selection)
+    head, _ = fit(TableRows(data.features, seen), labels[seen] - 1, seen, "bcdefghi", 0, selection)
     assert found is not None
     assert found.threshold == head.threshold
     for sure, stranger in zip(found.unknown, (0, 9), strict=True):
-        alone = Part(data.features, np.flatnonzero(labels == stranger))
+        alone = TableRows(data.features, np.flatnonzero(labels == stranger))
         np.testing.assert_array_equal(sure, head.probabilities(alone).max(1))
 
 
@@ -96,7 +96,7 @@ def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) ->
     assert max(map(len, parts)) <= max(1, classes // TOGETHER)
 
 
-def test_classes_far_apart_are_refused(store: FeatureStore) -> None:
+def test_classes_far_apart_are_refused(store: ResultStore) -> None:
     """A class unlike the others passes more seldom than one like them, and is separated better."""
     labels = np.repeat(np.arange(5, dtype=np.int64), 40)
     near, far = (measure_unknown(*with_rows(made(labels, distance, store))) for distance in (1.0, 12.0))
@@ -106,17 +106,17 @@ def test_classes_far_apart_are_refused(store: FeatureStore) -> None:
     assert far.auroc > max(near.auroc, 0.9)
 
 
-def with_rows(made: tuple[Data, Selection]) -> tuple[Data, Ints, Selection]:
+def with_rows(made: tuple[Dataset, Selection]) -> tuple[Dataset, Ints, Selection]:
     data, selection = made
     return data, np.arange(len(data.labels)), selection
 
 
-def test_two_classes_have_no_unknown(store: FeatureStore) -> None:
+def test_two_classes_have_no_unknown(store: ResultStore) -> None:
     """With two classes the rate is not known, and not made up."""
     assert measure_unknown(*with_rows(made(np.repeat(np.arange(2, dtype=np.int64), 20), 3.0, store))) is None
 
 
-def test_of_many_classes_some_are_left_out(store: FeatureStore) -> None:
+def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
     """The classes left out are spread over all of them; the cost does not grow with their number."""
     found = measure_unknown(*with_rows(made(np.repeat(np.arange(20, dtype=np.int64), 6), 4.0, store)))
     assert found is not None

@@ -15,7 +15,7 @@ from tests.unit.web.client import Client
 from godeeper.classifier.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
-from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.compute.scheduler import Scheduler
 from godeeper.web.http.connections import Limits
 from godeeper.web.http.guard import USUAL, Rules
 from godeeper.web.http.server import Server, open_socket
@@ -27,7 +27,7 @@ class Served:
     """A server that runs in a thread of the test's process."""
 
     client: Client
-    laboratory: Laboratory
+    laboratory: Scheduler
     classifier: Classifier | None
     port: int
 
@@ -53,7 +53,7 @@ def handmade() -> Classifier:
 
 @contextmanager
 def serving(
-    laboratory: Laboratory,
+    laboratory: Scheduler,
     classifier: Classifier | None = None,
     limits: Limits | None = None,
     rules: Rules = USUAL,
@@ -79,7 +79,7 @@ def serving(
 def served() -> Iterator[Served]:
     """The server that most tests share."""
     classifier = handmade()
-    with serving(Laboratory(classifier.weights_file, classifier.preprocess), classifier) as running:
+    with serving(Scheduler(classifier.weights_file, classifier.preprocess), classifier) as running:
         yield running
 
 

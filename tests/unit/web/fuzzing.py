@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from godeeper.classifier.classifier import Classifier
-    from godeeper.web.compute.scheduler import Laboratory
+    from godeeper.web.compute.scheduler import Scheduler
 
 TOKEN = "a-token-of-the-fuzzer"  # noqa: S105 (of these tests)
 OURS = b"127.0.0.1:8299"
@@ -101,7 +101,7 @@ class Case:
     is_cut: bool  # the client hangs up after its body, or before the end of it
 
 
-def applications(laboratory: Laboratory, classifier: Classifier) -> list[ASGIApp]:
+def applications(laboratory: Scheduler, classifier: Classifier) -> list[ASGIApp]:
     """The page as it is usually served, with a token, behind a proxy, and in frames under a path."""
     rules = (
         Rules(8299),

@@ -19,7 +19,7 @@ from tests.unit.web.client import BOUNDARY, form
 from godeeper.cli.main import main
 from godeeper.peek.colour import table
 from godeeper.peek.peek import Peek
-from godeeper.web.state import json_answer
+from godeeper.web.state import json_response
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Answer, Client, Field
@@ -389,7 +389,7 @@ def test_hanging_up_after_sending_ends_the_work(served: Served) -> None:
 
 def test_names_that_no_encoding_has_are_answered() -> None:
     """A class called after a folder whose name is no text stays what it is in JSON."""
-    answer = json_answer({"class": "\udcff"})
+    answer = json_response({"class": "\udcff"})
     assert json.loads(bytes(answer.body)) == {"class": "\udcff"}
 
 

@@ -19,7 +19,7 @@ from godeeper.web.style import style_sheet
 if TYPE_CHECKING:
     from tests.unit.web.client import Client
 
-    from godeeper.blueprint.ops import Network
+    from godeeper.blueprint.ops import Blueprint
 
 WEB = Path(__file__).parents[3] / "src" / "godeeper" / "web"
 TEMPLATES = sorted((WEB / "templates").glob("*.html"))
@@ -35,7 +35,7 @@ def test_every_box_leads_to_a_page(client: Client) -> None:
 
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
-def test_only_what_is_ready_has_its_picture_at_once(network: Network) -> None:
+def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
     """Of the other boxes the script knows where the picture will be."""
     sheet = layout(network)
     address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
@@ -45,7 +45,7 @@ def test_only_what_is_ready_has_its_picture_at_once(network: Network) -> None:
 
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
-def test_every_card_has_its_place(network: Network) -> None:
+def test_every_card_has_its_place(network: Blueprint) -> None:
     """The style sheet places each card, and no two at the same."""
     sheet = layout(network)
     style = style_sheet(sheet)

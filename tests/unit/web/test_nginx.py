@@ -25,9 +25,9 @@ from tests.unit.web.conftest import serving
 from tests.unit.web.http.test_forwarded import Addresses, urls_in
 from tests.unit.web.test_api import events
 
-from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.compute.scheduler import Scheduler
 from godeeper.web.http.guard import Rules
-from godeeper.web.http.hosts import Place, network
+from godeeper.web.http.hosts import HostAndPort, network
 
 if TYPE_CHECKING:
     from godeeper.network import Network
@@ -103,8 +103,8 @@ def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("nginx")
     subject = ["-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject], check=True, capture_output=True)  # fmt: skip
-    rules = Rules(allowed=(Place("lab.example"),), token=TOKEN, proxies=(network("127.0.0.1"),))
-    with serving(Laboratory(net.weights, net.preprocess), rules=rules) as served:
+    rules = Rules(allowed=(HostAndPort("lab.example"),), token=TOKEN, proxies=(network("127.0.0.1"),))
+    with serving(Scheduler(net.weights, net.preprocess), rules=rules) as served:
         site = Proxied(free_port(), free_port(), folder)
         locations = (block() + top(block())).replace("8299", str(served.port))
         user = "user root;" if os.geteuid() == 0 else ""

@@ -11,8 +11,8 @@ import pytest
 from tests.unit.training.examples import make_report
 
 from godeeper.network import Network
-from godeeper.web.http.errors import Refused
-from godeeper.web.pages import Site, site_of
+from godeeper.web.http.errors import RequestError
+from godeeper.web.pages import SiteFacts, site_of
 from godeeper.web.views import report_page
 
 
@@ -24,11 +24,11 @@ def record() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def site(net: Network) -> Site:
+def site(net: Network) -> SiteFacts:
     return site_of(net, "cars", ("a", "b"), 1)
 
 
-def test_a_whole_report_is_a_page(site: Site, record: dict[str, Any]) -> None:
+def test_a_whole_report_is_a_page(site: SiteFacts, record: dict[str, Any]) -> None:
     """It states the accuracy."""
     body = bytes(report_page(site, record).body).decode()
     assert "classified correctly" in body
@@ -52,13 +52,13 @@ def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield changed
 
 
-def test_a_damaged_report_is_one_clear_line(site: Site, record: dict[str, Any]) -> None:
+def test_a_damaged_report_is_one_clear_line(site: SiteFacts, record: dict[str, Any]) -> None:
     """Whatever is missing or of another kind: a page, or a 404 that says why; never an error of ours."""
     outcomes: set[int | str] = set()
     for changed in damaged(record):
         try:
             outcomes.add(report_page(site, changed).status_code)
-        except Refused as error:
+        except RequestError as error:
             outcomes.add(str(error))
     assert outcomes == {
         200,

@@ -15,15 +15,16 @@ import pytest
 from numpy.typing import NDArray
 
 from godeeper.blueprint.dialects import in_dialect
-from godeeper.blueprint.ops import Conv, Fork, Network, Pool, branch, module
+from godeeper.blueprint.networks import BLUEPRINTS
+from godeeper.blueprint.ops import Blueprint, Conv, Fork, Pool, branch, module
 from godeeper.blueprint.sites import sites
-from godeeper.weights.file import ARCHITECTURES, expected_tensors
+from godeeper.weights.file import expected_tensors
 
 Arrays = Mapping[str, NDArray[Any]]
 NumbersOf = Callable[..., dict[str, NDArray[np.float32]]]
 WriteFile = Callable[..., Path]
 
-TINY = Network(
+TINY = Blueprint(
     name="inception_v3",
     stem=(Conv(4, (3, 3), 2, "VALID"), Pool("max", (3, 3), 2, "VALID"), Conv(5, (3, 3))),
     modules=(
@@ -48,18 +49,18 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Network:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
     """The tiny network in the place of Inception v3."""
-    monkeypatch.setitem(ARCHITECTURES, "inception_v3", TINY)
+    monkeypatch.setitem(BLUEPRINTS, "inception_v3", TINY)
     return TINY
 
 
 @pytest.fixture
-def numbers_of(tiny: Network) -> NumbersOf:
+def numbers_of(tiny: Blueprint) -> NumbersOf:
     """Random weights of the tiny network in our names and layouts, for a dialect and a number of classes."""
 
     def make(dialect: str = "torchvision", classes: int = 1000) -> dict[str, NDArray[np.float32]]:
-        network = Network(**{**vars(in_dialect(tiny, dialect)), "classes": classes or 1000})
+        network = Blueprint(**{**vars(in_dialect(tiny, dialect)), "classes": classes or 1000})
         random = np.random.default_rng(2015)
         shapes = expected_tensors(network, with_classifier=bool(classes))
         return {name: random.uniform(0.5, 1.5, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -68,7 +69,7 @@ def numbers_of(tiny: Network) -> NumbersOf:
 
 
 @pytest.fixture
-def as_torchvision(tiny: Network) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
+def as_torchvision(tiny: Blueprint) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
     """Our weights under torchvision's names."""
 
     def rename(ours: Arrays) -> dict[str, NDArray[Any]]:
@@ -97,7 +98,7 @@ def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
 
 
 @pytest.fixture
-def as_keras(tiny: Network) -> Callable[..., dict[str, NDArray[Any]]]:
+def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
     """Our weights under Keras's names, its layers counted from ``first``."""
 
     def rename(ours: Arrays, first: int = 1) -> dict[str, NDArray[Any]]:

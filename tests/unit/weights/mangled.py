@@ -31,10 +31,10 @@ from tests.unit.weights.conftest import (
 )
 
 from godeeper.errors import GodeeperError
-from godeeper.weights.convert import adopt
+from godeeper.weights.convert import convert
 from godeeper.weights.file import read
 from godeeper.weights.formats import read_foreign
-from godeeper.weights.formats.foreign import Foreign
+from godeeper.weights.formats.foreign import ForeignWeights
 
 SAMPLE = {"a.b": np.arange(6, dtype=np.float32).reshape(2, 3), "conv/batchnorm/gamma": np.ones(5, np.float32)}
 VALUES: list[Any] = [
@@ -179,13 +179,13 @@ def json_file(entries: Any) -> bytes:
     return struct.pack("<Q", len(told)) + told + raw()
 
 
-def outcome(path: Path, reader: Callable[[Path], Foreign] = read_foreign) -> str:
+def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign) -> str:
     """Empty where a file is read, or refused in one line; else what happened."""
     try:
         if path.suffix == ".own":
             read(path).verify()
         else:
-            adopt(reader(path), "x", source="s")
+            convert(reader(path), "x", source="s")
     except GodeeperError as error:
         return "several lines: " + str(error) if "\n" in str(error) else ""
     except BaseException as error:

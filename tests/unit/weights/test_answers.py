@@ -101,7 +101,7 @@ def test_one_output_is_two_classes(of_classes: Any, tmp_path: Path, text: bytes 
 def test_one_output_keeps_its_probability(of_classes: Any) -> None:
     """The first class's column is zero, the second's is the file's."""
     added = add(of_classes(1))
-    with added.file.numbers() as numbers:
+    with added.file.parameters() as numbers:
         matrix, biases = numbers.dense()
     assert matrix.shape[1] == 2
     assert not matrix[:, 0].any()
@@ -117,16 +117,16 @@ def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Pat
     """Each output is an answer of its own; a softmax over them would be wrong."""
     from dataclasses import replace
 
-    from godeeper.weights.convert import adopt
-    from godeeper.weights.formats.foreign import Foreign, GraphHead
+    from godeeper.weights.convert import convert
+    from godeeper.weights.formats.foreign import ForeignWeights, GraphHead
 
     ours = numbers_of("2015", classes=3)
     theirs = {name: values.transpose(2, 3, 1, 0) if values.ndim == 4 else values for name, values in ours.items()}
     head = GraphHead("softmax/weights", "softmax/biases", "Softmax", {})
-    graph = Foreign(tmp_path / "graph.pb", "graph", theirs, dict.fromkeys(theirs, "float32"), heads=(head,))
-    assert len(adopt(graph, "mine", source="test").description.labels) == 3
+    graph = ForeignWeights(tmp_path / "graph.pb", "graph", theirs, dict.fromkeys(theirs, "float32"), heads=(head,))
+    assert len(convert(graph, "mine", source="test").description.labels) == 3
     with pytest.raises(WeightsError, match="3 outputs that end in a sigmoid"):
-        adopt(replace(graph, heads=(replace(head, activation="Sigmoid"),)), "mine", source="test")
+        convert(replace(graph, heads=(replace(head, activation="Sigmoid"),)), "mine", source="test")
 
 
 SAID = {
@@ -164,7 +164,7 @@ def test_blue_first_turns_the_first_kernels(of_classes: Any, text: str, like: st
     """A network trained on blue, green, red reads red, green, blue after its first kernels are turned."""
     path = of_classes(3)
     ours, other = (add(path, Options(scaling=scaling, name=name)).file for scaling, name in ((text, "a"), (like, "b")))
-    with ours.numbers() as turned, other.numbers() as plain:
+    with ours.parameters() as turned, other.parameters() as plain:
         for name in ours.expected:
             expected = plain.values(name)
             np.testing.assert_array_equal(

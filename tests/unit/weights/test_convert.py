@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from godeeper.blueprint.ops import Network
+from godeeper.blueprint.ops import Blueprint
 from godeeper.blueprint.sites import sites
 from godeeper.errors import WeightsError
-from godeeper.weights.convert import Adopted, adopt
+from godeeper.weights.convert import Converted, convert
 from godeeper.weights.formats import read_foreign
-from godeeper.weights.formats.foreign import Foreign
+from godeeper.weights.formats.foreign import ForeignWeights
 from godeeper.weights.labels import imagenet
 from godeeper.weights.layouts import in_order
 
@@ -22,17 +22,17 @@ Make = Callable[..., Any]
 STEM = "Conv2d_1a_3x3"
 
 
-def foreign(tensors: Any, **more: Any) -> Foreign:
+def foreign(tensors: Any, **more: Any) -> ForeignWeights:
     """A foreign file that never was a file."""
     kinds = {name: values.dtype.name for name, values in tensors.items()}
-    return Foreign(Path("theirs.pth"), "a test", tensors, kinds, **more)
+    return ForeignWeights(Path("theirs.pth"), "a test", tensors, kinds, **more)
 
 
-def adopted(tensors: Any, **more: Any) -> Adopted:
-    return adopt(foreign(tensors, **more), "mine", source="a test")
+def adopted(tensors: Any, **more: Any) -> Converted:
+    return convert(foreign(tensors, **more), "mine", source="a test")
 
 
-def assert_same(got: Adopted, ours: Any) -> None:
+def assert_same(got: Converted, ours: Any) -> None:
     """Every tensor of ``ours``, and no other, to the bit."""
     assert set(got.tensors) == set(ours)
     for name, values in ours.items():
@@ -85,7 +85,7 @@ def test_a_2015_graph_with_another_last_pool_is_refused(numbers_of: Make, as_ten
         adopted(as_tensorflow(numbers_of("2015", 1008)), operations={"mixed_10/tower_2/pool": "AvgPool"})
 
 
-def test_slim_names(tiny: Network, numbers_of: Make) -> None:
+def test_slim_names(tiny: Blueprint, numbers_of: Make) -> None:
     """Names of slim's checkpoints, without gamma, with a background class before the thousand."""
     ours = numbers_of("slim", 1001)
     theirs: dict[str, Any] = {}
@@ -130,10 +130,10 @@ def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: 
     """A network fine-tuned to seven classes keeps them, by number if nobody names them."""
     theirs = as_torchvision(numbers_of("torchvision", 7))
     assert adopted(theirs).description.labels == tuple(f"class {number}" for number in range(7))
-    named = adopt(foreign(theirs), "mine", source="a test", labels=tuple("abcdefg"))
+    named = convert(foreign(theirs), "mine", source="a test", labels=tuple("abcdefg"))
     assert named.description.labels == tuple("abcdefg")
     with pytest.raises(WeightsError, match="2 labels for 7 classes"):
-        adopt(foreign(theirs), "mine", source="a test", labels=("a", "b"))
+        convert(foreign(theirs), "mine", source="a test", labels=("a", "b"))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
@@ -155,7 +155,7 @@ def test_bfloat16_is_widened_and_said_so(
     stored = {
         name: (np.ascontiguousarray(v).view(np.uint32) >> 16).astype(np.uint16) for name, v in theirs.items() if v.ndim
     }
-    got = adopt(read_foreign(safetensors_file(stored)), "mine", source="a test")
+    got = convert(read_foreign(safetensors_file(stored)), "mine", source="a test")
     assert_same(got, ours)
     assert any("bfloat16, widened" in reason for reason in got.reasons)
 

@@ -61,7 +61,7 @@ def test_values(bundled: WeightsFile, tensors: Tensors) -> None:
     name = "conv/conv2d_params"
     scale, minimum = bundled.description.quantised[name]
     expected = (tensors[name].astype(np.float64) * scale + minimum).astype(np.float32)
-    with bundled.numbers() as numbers:
+    with bundled.parameters() as numbers:
         np.testing.assert_array_equal(numbers.values(name), expected)
 
 

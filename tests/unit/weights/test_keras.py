@@ -65,7 +65,7 @@ def test_keras2_files_are_adopted(
     path = write_keras2(tmp_path / "k.h5", as_keras(ours, first), nested=nested)
     added = add(path, Options(name="k"))
     assert added.file.description.dialect == "keras"
-    with added.file.numbers() as numbers:
+    with added.file.parameters() as numbers:
         for name, values in ours.items():
             np.testing.assert_array_equal(numbers.values(name), values)
 
@@ -83,7 +83,7 @@ def test_keras3_files_are_adopted(
             file.writestr("config.json", "{}")
             file.write(inner, "model.weights.h5")
     added = add(path, Options(name="k"))
-    with added.file.numbers() as numbers:
+    with added.file.parameters() as numbers:
         for name, values in ours.items():
             np.testing.assert_array_equal(numbers.values(name), values)
 
@@ -126,7 +126,7 @@ def test_a_network_as_a_layer_is_adopted(
             file.move("layers_within", "layers/functional/layers")
     added = add(path)
     assert len(added.file.description.labels) == 3
-    with added.file.numbers() as numbers:
+    with added.file.parameters() as numbers:
         for key, values in ours.items():
             np.testing.assert_array_equal(numbers.values(key), values)
 

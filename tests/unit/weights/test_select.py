@@ -39,7 +39,7 @@ def under(prefix: str, tensors: dict[str, Any], change: float = 0) -> dict[str, 
 
 
 def numbers(added: Any) -> dict[str, Any]:
-    with added.file.numbers() as stored:
+    with added.file.parameters() as stored:
         return {name: stored.values(name) for name in added.file.expected}
 
 

@@ -60,7 +60,7 @@ def test_a_quantised_model_is_adopted(tfjs_files: Callable[..., Path], numbers_o
     theirs = as_keras(ours)
     path = tfjs_files(theirs, quantised=dict.fromkeys(theirs, (0.01, 0.25)))
     added = add(path, Options(name="mine"))
-    with added.file.numbers() as numbers:
+    with added.file.parameters() as numbers:
         for name, values in ours.items():
             np.testing.assert_array_equal(numbers.values(name), (values * 0.01 + 0.25).astype(np.float32))
     assert any("uint8 quantised, restored" in note for note in added.notes)

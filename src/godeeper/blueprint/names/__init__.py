@@ -58,7 +58,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Placed:
+class NamedPlace:
     """What a name can depend on: the place, the operation there, and the size of its grid."""
 
     place: Place
@@ -77,7 +77,7 @@ def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Convention:
+class NamingConvention:
     """One way to name the sites of a network.
 
     ``rule`` names the stem and the modules, given in program order.  ``fixed`` names what stands outside
@@ -86,7 +86,7 @@ class Convention:
     """
 
     name: str
-    rule: Callable[[Sequence[Placed]], Iterable[Spelled]]
+    rule: Callable[[Sequence[NamedPlace]], Iterable[Spelled]]
     fixed: Mapping[str, Spelled]
     staged: Callable[[str, Stage], tuple[str, ...]] = unstaged
     scopes: tuple[str, ...] = field(default=())

@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from . import Convention, Place, Placed, Spelled, googlenet, inception_v3, inception_v4, numbered, with_endings
+from . import (
+    NamedPlace,
+    NamingConvention,
+    Place,
+    Spelled,
+    googlenet,
+    inception_v3,
+    inception_v4,
+    numbered,
+    with_endings,
+)
 
 OUTSIDE = Place()
 """Where the photo's own steps and the classifier stand: outside of stem and modules."""
 
 
-def blueprint_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def blueprint_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``3x3/conv_1``, ``join``: the branch's own label, and what is done there."""
     seen: Counter[str] = Counter()
     for placed in places:
@@ -25,12 +35,12 @@ def blueprint_names(places: Sequence[Placed]) -> Iterator[Spelled]:
         seen[name] += 1
 
 
-CONVENTIONS: dict[str, tuple[Convention, ...]] = {
+CONVENTIONS: dict[str, tuple[NamingConvention, ...]] = {
     "inception_v3": inception_v3.CONVENTIONS,
     "inception_v4": inception_v4.CONVENTIONS,
     "googlenet": googlenet.CONVENTIONS,
     "module": (
-        Convention(
+        NamingConvention(
             "blueprint",
             blueprint_names,
             fixed={"input": "input"},
@@ -40,27 +50,29 @@ CONVENTIONS: dict[str, tuple[Convention, ...]] = {
 }
 
 
-ASKED_FOR: dict[str, tuple[Convention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
+ASKED_FOR: dict[str, tuple[NamingConvention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
 """Conventions that are taken only with their name before a colon: ``keras2.2:activation_12``."""
 
 
-def family_conventions(family: str) -> tuple[Convention, ...]:
+def family_conventions(family: str) -> tuple[NamingConvention, ...]:
     """The conventions of a family, the one that is printed first."""
     return CONVENTIONS[family]
 
 
-def prefixes(family: str) -> dict[str, Convention]:
+def prefixes(family: str) -> dict[str, NamingConvention]:
     """What may stand before a colon and a name of that family, and the convention that is meant."""
     return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
 
 
-def name_places(conventions: Sequence[Convention], places: Sequence[Placed]) -> list[tuple[tuple[str, ...], ...]]:
+def name_places(
+    conventions: Sequence[NamingConvention], places: Sequence[NamedPlace]
+) -> list[tuple[tuple[str, ...], ...]]:
     """For each of ``places``, all of a network in program order: its spellings in each convention."""
     columns = [spell_places(convention, places) for convention in conventions]
     return list(zip(*columns, strict=True))
 
 
-def spell_places(convention: Convention, places: Sequence[Placed]) -> Iterator[tuple[str, ...]]:
+def spell_places(convention: NamingConvention, places: Sequence[NamedPlace]) -> Iterator[tuple[str, ...]]:
     """The spellings of every place in one convention, the printed one first; none is ()."""
     ruled = iter(convention.rule([placed for placed in places if placed.place != OUTSIDE]))
     for placed in places:

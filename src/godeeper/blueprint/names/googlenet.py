@@ -17,10 +17,10 @@ from itertools import count, zip_longest
 from string import ascii_lowercase as LETTERS
 
 from ..ops import Conv, Pool
-from . import Convention, Placed, Spelled, Stage, window, with_endings
+from . import NamedPlace, NamingConvention, Spelled, Stage, window, with_endings
 
 
-def bvlc_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def bvlc_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``conv2/3x3_reduce``, ``pool1/norm1``, ``inception_3a/pool_proj``, ``inception_3a/output``."""
     labels = module_labels(places)
     norms = count(1)
@@ -41,14 +41,14 @@ def bvlc_names(places: Sequence[Placed]) -> Iterator[Spelled]:
             yield f"{scope}/norm{next(norms)}"
 
 
-def stem_conv(op: Conv, after: Placed | None) -> str:
+def stem_conv(op: Conv, after: NamedPlace | None) -> str:
     """``7x7_s2``, ``3x3``; a 1x1 right before another convolution is called that one's ``_reduce``."""
     if op.kernel == (1, 1) and after and isinstance(after.op, Conv):
         return f"{window(after.op)}_reduce"
     return f"{window(op)}_s{op.stride}" if op.stride > 1 else window(op)
 
 
-def part_name(placed: Placed, before: str, after_pool: str) -> str:
+def part_name(placed: NamedPlace, before: str, after_pool: str) -> str:
     """``5x5_reduce``, ``5x5``, ``pool``, ``pool_proj``: by the branch's label, whatever the dialect's kernel."""
     branch, step = placed.place.branch, placed.place.step or 0
     if branch is None:
@@ -58,7 +58,7 @@ def part_name(placed: Placed, before: str, after_pool: str) -> str:
     return branch.label if step == len(branch.steps) - 1 else f"{branch.label}_{before}"
 
 
-def module_labels(places: Sequence[Placed]) -> dict[int, str]:
+def module_labels(places: Sequence[NamedPlace]) -> dict[int, str]:
     """``3a`` for each module: the number goes up with each stride of 2, the letter within it."""
     labels: dict[int, str] = {}
     number, letters = 0, iter(LETTERS)
@@ -70,7 +70,7 @@ def module_labels(places: Sequence[Placed]) -> dict[int, str]:
     return labels
 
 
-def inception5h_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def inception5h_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``conv2d0``, ``localresponsenorm1``, ``maxpool4``, ``mixed3a_pool_reduce``, ``mixed3a``."""
     labels = module_labels(places)
     convs, norms, pools = count(), count(), count()
@@ -88,7 +88,7 @@ def inception5h_names(places: Sequence[Placed]) -> Iterator[Spelled]:
             yield f"localresponsenorm{next(norms)}"
 
 
-def torchvision_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``conv1``, ``maxpool1``, ``inception3a.branch3.0``; it has no response normalisation."""
     labels = module_labels(places)
     convs, pools = count(1), count(1)
@@ -105,7 +105,7 @@ def torchvision_names(places: Sequence[Placed]) -> Iterator[Spelled]:
             yield f"conv{next(convs)}" if isinstance(op, Conv) else None
 
 
-def paper_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``inception (3a)``; the table names nothing smaller by itself."""
     labels = module_labels(places)
     for placed in places:
@@ -120,13 +120,13 @@ def bvlc_staged(name: str, stage: Stage) -> tuple[str, ...]:
 
 
 CONVENTIONS = (
-    Convention(
+    NamingConvention(
         "bvlc",
         bvlc_names,
         fixed={"multiply": "data", "average": "pool5/7x7_s1", "dense": "loss3/classifier", "softmax": "prob"},
         staged=bvlc_staged,
     ),
-    Convention(
+    NamingConvention(
         "inception5h",
         inception5h_names,
         fixed={
@@ -140,11 +140,11 @@ CONVENTIONS = (
             {"conv": ("_pre_relu/conv",), "bias": ("_pre_relu",), "batchnorm": ("_pre_relu",), "relu": ("",)}
         ),
     ),
-    Convention(
+    NamingConvention(
         "torchvision",
         torchvision_names,
         fixed={"multiply": "x", "average": "avgpool", "reshape": "flatten", "dense": "fc"},
         staged=with_endings({"conv": (".conv",), "batchnorm": (".bn",), "relu": ("",)}),
     ),
-    Convention("paper", paper_names, fixed={"average": "avg pool", "dense": "linear"}),
+    NamingConvention("paper", paper_names, fixed={"average": "avg pool", "dense": "linear"}),
 )

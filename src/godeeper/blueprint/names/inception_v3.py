@@ -20,7 +20,7 @@ from itertools import count
 from string import ascii_lowercase as LETTERS
 
 from ..ops import Conv, Operation, Pool
-from . import Convention, Place, Placed, Spelled, Stage, numbered, window, with_endings
+from . import NamedPlace, NamingConvention, Place, Spelled, Stage, numbered, window, with_endings
 
 PHOTO_NAMES = {
     "jpeg": "DecodeJpeg/contents",
@@ -43,7 +43,7 @@ SLIM_EXCEPTIONS = {
 """By rule -> as released (tensorflow/models, research/slim/nets/inception_v3.py)."""
 
 
-def tf2015_names(places: Iterable[Placed]) -> Iterator[str | None]:
+def tf2015_names(places: Iterable[NamedPlace]) -> Iterator[str | None]:
     """``mixed/tower_2/conv``; the joins of forks have no node of their own in that graph."""
     seen: Counter[str] = Counter()
     for placed in places:
@@ -67,7 +67,7 @@ def tf2015_scope(place: Place) -> str:
     return scope if place.arm is None else scope + "mixed/"
 
 
-def slim_names(places: Sequence[Placed], exceptions: Mapping[str, str] = SLIM_EXCEPTIONS) -> Iterator[Spelled]:
+def slim_names(places: Sequence[NamedPlace], exceptions: Mapping[str, str] = SLIM_EXCEPTIONS) -> Iterator[Spelled]:
     """``Mixed_5b/Branch_3/Conv2d_0b_1x1``; a module's join is its end point ``Mixed_5b`` too."""
     labels = stage_labels(places)
     for placed in places:
@@ -84,7 +84,7 @@ def slim_names(places: Sequence[Placed], exceptions: Mapping[str, str] = SLIM_EX
         yield exceptions.get(ruled, ruled)
 
 
-def stage_labels(places: Sequence[Placed]) -> dict[Place, str]:
+def stage_labels(places: Sequence[NamedPlace]) -> dict[Place, str]:
     """``5b`` for each step of the stem and each module: the number goes up when the grid changes."""
     labels: dict[Place, str] = {}
     number, letters, grid = 0, LETTERS, -1
@@ -98,7 +98,7 @@ def stage_labels(places: Sequence[Placed]) -> dict[Place, str]:
     return labels
 
 
-def torchvision_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``Mixed_5b.branch_pool``; pools and inner joins by fx node (``Mixed_5b.avg_pool2d``, ``Mixed_7b.cat_1``)."""
     labels = stage_labels(places)
     pools, joins = count(1), Counter[str]()
@@ -128,7 +128,7 @@ def torchvision_ending(place: Place) -> str:
     return f"_{(place.step or 0) + 1}{arm}"
 
 
-def keras_names(places: Iterable[Placed], first: int = 0) -> Iterator[Spelled]:
+def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelled]:
     """``activation_11``, ``mixed9``, and Keras's own names for the joins of forks; the ``first`` of a kind is 0 or 1.
 
     Pools and joins also go by the operation in TensorFlow's graph: ``mixed9/concat``.
@@ -205,7 +205,7 @@ KERAS_TAIL: Mapping[str, Spelled] = {
 }
 
 CONVENTIONS = (
-    Convention(
+    NamingConvention(
         "tf2015",
         tf2015_names,
         fixed={
@@ -219,7 +219,7 @@ CONVENTIONS = (
             {"conv": ("/Conv2D",), "batchnorm": ("/batchnorm", "/CheckNumerics", "/control_dependency"), "relu": ("",)}
         ),
     ),
-    Convention(
+    NamingConvention(
         "slim",
         slim_names,
         fixed={
@@ -231,13 +231,13 @@ CONVENTIONS = (
         staged=slim_staged,
         scopes=("InceptionV3/InceptionV3/", "InceptionV3/"),
     ),
-    Convention(
+    NamingConvention(
         "torchvision",
         torchvision_names,
         fixed={"multiply": "x", "average": "avgpool", "reshape": "flatten", "dense": "fc"},
         staged=with_endings({"conv": (".conv",), "batchnorm": (".bn",), "relu": ("", ".relu")}),
     ),
-    Convention(
+    NamingConvention(
         "keras",
         keras_names,
         fixed={"multiply": ("input_layer", "input_1"), **KERAS_TAIL},
@@ -247,7 +247,7 @@ CONVENTIONS = (
 )
 
 ASKED_FOR = (
-    Convention(
+    NamingConvention(
         "keras2.2",
         lambda places: keras_names(places, first=1),
         fixed={"multiply": "input_1", **KERAS_TAIL},

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from string import ascii_lowercase as LETTERS
 
 from ..ops import Fork
-from . import Convention, Place, Placed, Spelled, with_endings
+from . import NamedPlace, NamingConvention, Place, Spelled, with_endings
 from .inception_v3 import slim_names, slim_staged
 
 SLIM_EXCEPTIONS = {
@@ -23,7 +23,7 @@ SLIM_EXCEPTIONS = {
 """By rule -> as released."""
 
 
-def timm_names(places: Sequence[Placed]) -> Iterator[Spelled]:
+def timm_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
     """``features.0``, ``features.3.maxpool``, ``features.6.branch1.0``, ``features.21.branch2_3a``."""
     stem = sum(placed.place.module is None for placed in places)
     for placed in places:
@@ -52,7 +52,7 @@ def timm_part(place: Place) -> str | None:
 
 
 CONVENTIONS = (
-    Convention(
+    NamingConvention(
         "slim",
         lambda places: slim_names(places, SLIM_EXCEPTIONS),
         fixed={
@@ -64,7 +64,7 @@ CONVENTIONS = (
         staged=slim_staged,
         scopes=("InceptionV4/InceptionV4/", "InceptionV4/"),
     ),
-    Convention(
+    NamingConvention(
         "timm",
         timm_names,
         fixed={"multiply": "x", "average": "global_pool", "dense": "last_linear"},

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from ..address import Reference, Tensor, look_up, meanings, parse_all, split_convention
-from ..ops import Network
+from ..ops import Blueprint
 from ..sites import Site, sites
 from .conventions import ASKED_FOR
 
@@ -27,7 +27,7 @@ Labels = dict[str, list[str]]
 """A name, or the module's part of it -> the conventions that have it."""
 
 
-def remark(network: Network, tensor: Tensor) -> str | None:
+def remark(network: Blueprint, tensor: Tensor) -> str | None:
     """What the tensor's names can be mistaken for; None for nothing.
 
     >>> from godeeper.blueprint.address import resolve_one
@@ -38,7 +38,7 @@ def remark(network: Network, tensor: Tensor) -> str | None:
     return "; ".join(remarks_by_place(network).get(place_of(tensor.site), ())) or None
 
 
-def remarks_on(network: Network, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
+def remarks_on(network: Blueprint, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
     """What to say about names as they were typed: that an older release, or another convention, means another tensor.
 
     A name with its convention before a colon and a pattern mean what they say.  ``likeness``: whether to include
@@ -53,7 +53,7 @@ def remarks_on(network: Network, texts: Iterable[str], *, likeness: bool = True)
     return list(found)
 
 
-def counted_otherwise(network: Network, reference: Reference) -> Iterator[str]:
+def counted_otherwise(network: Blueprint, reference: Reference) -> Iterator[str]:
     """That an older release calls another tensor so."""
     tensor = Tensor(*look_up(network, reference))
     for convention in ASKED_FOR.get(network.family, ()):
@@ -66,7 +66,7 @@ def counted_otherwise(network: Network, reference: Reference) -> Iterator[str]:
                 )
 
 
-def mistaken(network: Network, reference: Reference, name: str) -> Iterator[str]:
+def mistaken(network: Blueprint, reference: Reference, name: str) -> Iterator[str]:
     """That the name looks like another module's or pool's; names of the convention that we print need no such remark."""
     site, _ = look_up(network, reference)
     usual = scope_of(site.address)
@@ -76,7 +76,7 @@ def mistaken(network: Network, reference: Reference, name: str) -> Iterator[str]
 
 
 @lru_cache(maxsize=8)
-def remarks_by_place(network: Network) -> dict[Place, tuple[str, ...]]:
+def remarks_by_place(network: Blueprint) -> dict[Place, tuple[str, ...]]:
     """The remarks on each place."""
     table: dict[Place, dict[Key, Labels]] = {}
     for site in sites(network):

@@ -16,7 +16,7 @@ from ...weights.file import WeightsFile
 from ..forks import in_each_child, unusable
 from ..identity import Identity
 from ..plan import Key, Plan, sources
-from ..quantization import Calibration
+from ..quantization import QuantizationRanges
 from .network import TorchNetwork
 from .operations import torch
 from .weights import site_of_kind, to_torch
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class TorchRunner:
+class TorchEngine:
     """Runs plans with one set of weights: only the operations of the plan, each value dropped after its last use."""
 
     def __init__(self, weights: WeightsFile, device: str | None = None) -> None:
         """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
         self.weights = weights
-        self.calibration: Calibration | None = None  # fp32 only
+        self.calibration: QuantizationRanges | None = None  # fp32 only
         in_each_child(compute_alone)
         self.process = os.getpid()
         self.asked = device
@@ -39,7 +39,7 @@ class TorchRunner:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, loads its own module, on a device of that machine."""
-        return TorchRunner, (self.weights, self.asked)
+        return TorchEngine, (self.weights, self.asked)
 
     @cached_property
     def module(self) -> TorchNetwork:
@@ -87,7 +87,7 @@ class TorchRunner:
         if not self.weights.description.labels and any(
             every[index].kind in ("dense", "softmax") for index, _ in plan.steps
         ):
-            with self.weights.numbers() as numbers:
+            with self.weights.parameters() as numbers:
                 numbers.dense()
 
 

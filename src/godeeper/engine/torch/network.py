@@ -22,7 +22,7 @@ from typing import Any
 from ...blueprint.address import Tensor, parse, resolve, resolve_one, stages
 from ...blueprint.names import Place, numbered
 from ...blueprint.names.inception_v3 import torchvision_ending
-from ...blueprint.ops import Branch, Conv, Fork, Module, Network, Norm, Pool, Step
+from ...blueprint.ops import Blueprint, Branch, Conv, Fork, Module, Norm, Pool, Step
 from ...blueprint.sites import PHOTO_KINDS, Site, sites
 from ...errors import AddressError, OptionError, quoted
 from ..plan import Key, key_of
@@ -147,7 +147,7 @@ class TorchNetwork(nn.Module):
         OptionError: this dialect has no side classifier.
     """
 
-    def __init__(self, blueprint: Network, *, end: str | None = None, auxiliary: bool = False) -> None:
+    def __init__(self, blueprint: Blueprint, *, end: str | None = None, auxiliary: bool = False) -> None:
         super().__init__()
         self.blueprint = blueprint
         self.paths: dict[Key, str] = {}
@@ -218,7 +218,7 @@ class TorchNetwork(nn.Module):
 class Captured(Mapping[str, torch.Tensor]):
     """Captured tensors, (B, C, H, W) or (B, C), by any of their addresses, channels included."""
 
-    def __init__(self, blueprint: Network) -> None:
+    def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
         self.values_by_key: dict[Key, torch.Tensor] = {}
 
@@ -273,7 +273,7 @@ def keep(captured: Captured, key: Key, module: nn.Module, inputs: Any, value: to
     captured.values_by_key[key] = value
 
 
-def trunk_sites(network: Network, end: str | None) -> list[Site]:
+def trunk_sites(network: Blueprint, end: str | None) -> list[Site]:
     """What stands outside the modules, and each module's own join, from the input to ``end``."""
     every = sites(network)[len(PHOTO_KINDS) :]
     tensor = resolve_one(network, end or next(site.address for site in every if site.kind == "dense"))

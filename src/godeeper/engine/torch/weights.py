@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...blueprint.dialects import in_dialect
-from ...blueprint.networks import network_named
-from ...blueprint.ops import Network
+from ...blueprint.networks import blueprint_named
+from ...blueprint.ops import Blueprint
 from ...blueprint.sites import sites
 from ...errors import WeightsError
-from ...weights.file import Numbers, WeightsFile
+from ...weights.file import Parameters, WeightsFile
 from .network import AUXILIARY, TorchNetwork
 from .operations import torch
 
@@ -42,19 +42,19 @@ def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
     """
     default = "dense" if weights.description.labels else "reshape"
     module = TorchNetwork(weights.network, end=end or site_of_kind(weights.network, default))
-    with weights.numbers() as numbers:
+    with weights.parameters() as numbers:
         numbers.check()
         state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in stored(module, numbers).items()}
     module.load_state_dict(state, strict=True)
     return module
 
 
-def site_of_kind(network: Network, kind: str) -> str:
+def site_of_kind(network: Blueprint, kind: str) -> str:
     """The address of the one operation of that kind."""
     return next(site.address for site in sites(network) if site.kind == kind)
 
 
-def stored(module: TorchNetwork, numbers: Numbers) -> dict[str, NDArray[np.float32]]:
+def stored(module: TorchNetwork, numbers: Parameters) -> dict[str, NDArray[np.float32]]:
     """The numbers of a weights file under the names of the module's parameters."""
     every = sites(module.blueprint)
     state: dict[str, NDArray[np.float32]] = {}
@@ -74,7 +74,7 @@ def stored(module: TorchNetwork, numbers: Numbers) -> dict[str, NDArray[np.float
     return state
 
 
-def batchnorm(numbers: Numbers, scope: str) -> dict[str, NDArray[np.float32]]:
+def batchnorm(numbers: Parameters, scope: str) -> dict[str, NDArray[np.float32]]:
     """The four vectors (C,) of one batch normalisation; a gamma that is not stored is one."""
     beta = numbers.values(f"{scope}/beta")
     gamma = f"{scope}/gamma"
@@ -107,7 +107,7 @@ def from_state_dict(
     >>> len(list(from_state_dict(network.state_dict()).parameters()))
     284
     """
-    network = in_dialect(network_named(architecture), dialect)
+    network = in_dialect(blueprint_named(architecture), dialect)
     check_tensors(state)
     state = {name: value for name, value in state.items() if not name.startswith(LEFT_OUT.get(architecture, ()))}
     if "fc.weight" in state and state["fc.weight"].ndim:

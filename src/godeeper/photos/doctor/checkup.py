@@ -21,7 +21,7 @@ from ..class_names import same_names
 from ..sources.folder import Entry
 from ..sources.source import Source, open_source
 from .fingerprint import edges
-from .inspection import Finding, Memory, Onlooker, Progress, inspect_all
+from .inspection import BlobStore, DecodeObserver, Finding, Progress, inspect_all
 from .near_duplicates import group
 
 Status = Literal["used", "repaired", "quarantined"]
@@ -40,7 +40,7 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
 
     ``edges`` are the bytes of ``photos.doctor.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
@@ -71,18 +71,18 @@ class Checkup:
     """
 
     folder: Path
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Diagnosis, ...]
     groups: dict[str, int]
     notes: tuple[str, ...]
     others: tuple[str, ...] = ()
 
     @cached_property
-    def usable(self) -> tuple[Verdict, ...]:
+    def usable(self) -> tuple[Diagnosis, ...]:
         """The verdicts on photos to train on; no pixels twice."""
         return tuple(verdict for verdict in self.verdicts if verdict.usable)
 
     @cached_property
-    def unusable(self) -> tuple[Verdict, ...]:
+    def unusable(self) -> tuple[Diagnosis, ...]:
         """The quarantined photos that are not duplicates of one that is used."""
         pixels = {verdict.pixels_sha256 for verdict in self.usable}
         return tuple(each for each in self.verdicts if not each.usable and each.pixels_sha256 not in pixels)
@@ -109,7 +109,7 @@ class Checkup:
         )
 
     @cached_property
-    def leaks(self) -> tuple[Verdict, ...]:
+    def leaks(self) -> tuple[Diagnosis, ...]:
         """The photos of a given test set that must stay in one set with a training photo: near-duplicates, bursts, groups."""
         training = {self.groups[one.pixels_sha256 or ""] for one in self.usable if one.entry.split != TEST}
         return tuple(
@@ -117,7 +117,7 @@ class Checkup:
         )
 
     @cached_property
-    def alike(self) -> tuple[tuple[Verdict, ...], ...]:
+    def alike(self) -> tuple[tuple[Diagnosis, ...], ...]:
         """The groups of more than one usable photo."""
         return tuple(tuple(each) for each in by_group(self).values() if len(each) > 1)
 
@@ -134,7 +134,7 @@ class Checkup:
             "notes": list(self.notes),
         }
 
-    def file_record(self, verdict: Verdict) -> dict[str, Any]:
+    def file_record(self, verdict: Diagnosis) -> dict[str, Any]:
         """One file as JSON."""
         pixels = verdict.pixels_sha256
         return {
@@ -164,8 +164,8 @@ def counted(counts: Mapping[Any, int]) -> str:
 def examine(
     folder: str | Path | Source,
     progress: Progress | None = None,
-    memory: Memory | None = None,
-    onlooker: Onlooker | None = None,
+    memory: BlobStore | None = None,
+    onlooker: DecodeObserver | None = None,
 ) -> Checkup:
     """Look at every file below ``folder``.
 
@@ -193,8 +193,8 @@ def examine_entries(
     folder: Path,
     entries: Sequence[Entry],
     progress: Progress | None = None,
-    memory: Memory | None = None,
-    onlooker: Onlooker | None = None,
+    memory: BlobStore | None = None,
+    onlooker: DecodeObserver | None = None,
 ) -> Checkup:
     """The same for some files of a folder, as if there were no others; verdicts are in their order."""
     findings = list(inspect_all(entries, progress, memory, onlooker))
@@ -206,22 +206,22 @@ def examine_entries(
     return Checkup(folder, verdicts, groups, tuple(remarks(checkup)), others)
 
 
-def judge(photos: list[Finding]) -> Iterable[Verdict]:
+def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
     """A verdict for each finding; of the same pixels only the first in a class is used, and none in two classes."""
     same: dict[str, list[Entry]] = defaultdict(list)
     for finding in photos:
-        if finding.look and finding.entry.label:
-            same[finding.look.pixels_sha256].append(finding.entry)
+        if finding.fingerprint and finding.entry.label:
+            same[finding.fingerprint.pixels_sha256].append(finding.entry)
     for finding in photos:
         faults = list(faults_of(finding, same))
         status: Status = "quarantined" if faults else "repaired" if finding.notes else "used"
-        look = finding.look
+        look = finding.fingerprint
         reasons = (*faults, *finding.notes)
         if look is None:
-            yield Verdict(finding.entry, status, reasons, None, None, None)
+            yield Diagnosis(finding.entry, status, reasons, None, None, None)
         else:
             colours = edges(look).tobytes()
-            yield Verdict(
+            yield Diagnosis(
                 finding.entry,
                 status,
                 reasons,
@@ -242,8 +242,8 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
         yield OURS
     if not entry.label:
         yield NO_CLASS
-    elif finding.look:
-        twins = same[finding.look.pixels_sha256]
+    elif finding.fingerprint:
+        twins = same[finding.fingerprint.pixels_sha256]
         elsewhere = [twin for twin in twins if twin.label != entry.label]
         for label in dict.fromkeys(twin.label for twin in elsewhere):
             names = ", ".join(twin.name for twin in elsewhere if twin.label == label)
@@ -254,9 +254,9 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
             yield f"same pixels as {kept.name}{part}"
 
 
-def trainable(verdicts: Sequence[Verdict]) -> Iterable[Verdict]:
+def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
     """The verdicts; photos of a class without a usable training photo cannot be used."""
-    training: dict[str, list[Verdict]] = defaultdict(list)
+    training: dict[str, list[Diagnosis]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.entry.split != TEST:
             training[verdict.entry.label].append(verdict)
@@ -268,7 +268,7 @@ def trainable(verdicts: Sequence[Verdict]) -> Iterable[Verdict]:
         yield replace(verdict, status="quarantined", reasons=(reason, *verdict.reasons)) if lost else verdict
 
 
-def why_untrained(training: Sequence[Verdict], tested: Set[str | None]) -> str:
+def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str:
     """Why a class has no photo to learn from, given the verdicts on its photos outside the test set; empty if it has one.
 
     ``tested``: the pixel hashes of the test photos.
@@ -283,23 +283,23 @@ def why_untrained(training: Sequence[Verdict], tested: Set[str | None]) -> str:
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
     """Pixel hash to group number.  Neither depends on what files are called, ``_nohash_`` aside, or where they are."""
-    looks = {finding.look.pixels_sha256: finding.look for finding in photos if finding.look}
+    looks = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
     hashes = sorted(looks)
     index = {pixels: number for number, pixels in enumerate(hashes)}
     families: dict[tuple[str, str], list[int]] = defaultdict(list)
     for finding in photos:
         stem, marker, _ = finding.entry.file.partition(SAME_STEM)
-        if finding.look and marker:
-            families[finding.entry.label, stem].append(index[finding.look.pixels_sha256])
-        if finding.look and finding.entry.group:
-            families["", f"/{finding.entry.group}"].append(index[finding.look.pixels_sha256])
+        if finding.fingerprint and marker:
+            families[finding.entry.label, stem].append(index[finding.fingerprint.pixels_sha256])
+        if finding.fingerprint and finding.entry.group:
+            families["", f"/{finding.entry.group}"].append(index[finding.fingerprint.pixels_sha256])
     numbers = group([looks[pixels] for pixels in hashes], families.values())
     return dict(zip(hashes, numbers, strict=True))
 
 
-def by_group(checkup: Checkup) -> dict[int, list[Verdict]]:
+def by_group(checkup: Checkup) -> dict[int, list[Diagnosis]]:
     """The usable photos of each group."""
-    found: dict[int, list[Verdict]] = defaultdict(list)
+    found: dict[int, list[Diagnosis]] = defaultdict(list)
     for verdict in checkup.usable:
         found[checkup.groups[verdict.pixels_sha256 or ""]].append(verdict)
     return dict(found)
@@ -333,7 +333,7 @@ def remarks(checkup: Checkup) -> Iterable[str]:
         yield f"left alone, no photos: {some(checkup.others)}"
 
 
-def of_one_group(alike: Iterable[Verdict]) -> bool:
+def of_one_group(alike: Iterable[Diagnosis]) -> bool:
     """Whether a list puts these photos into one group."""
     groups = {verdict.entry.group for verdict in alike}
     return len(groups) == 1 and "" not in groups

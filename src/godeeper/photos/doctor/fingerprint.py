@@ -31,7 +31,7 @@ UNIT = 2048  # a view's length: its numbers are whole and their products small, 
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Fingerprint:
     """One photo, as far as it matters whether another is nearly the same."""
 
     pixels_sha256: str
@@ -45,15 +45,15 @@ class Look:
 STRIP = 512  # rows hashed at once
 
 
-def look(photo: Photo) -> Look:
+def fingerprint_of(photo: Photo) -> Fingerprint:
     """What stays of a decoded photo."""
     image = photo.image
     camera, taken = shot(image)
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes()
-    return Look(pixel_hash(photo), fingerprint(image), small, photo.size, camera, taken)
+    return Fingerprint(pixel_hash(photo), fingerprint(image), small, photo.size, camera, taken)
 
 
-def edges(one: Look) -> NDArray[np.float32]:
+def edges(one: Fingerprint) -> NDArray[np.float32]:
     """(6,) the colours along the photo's four edges: means of red, green and blue from 0 to 255, then standard deviations."""
     small = smalls([one])[0].astype(np.float32)
     along = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])  # (4 * SIDE - 4, 3)
@@ -123,7 +123,7 @@ def averages(start: float, stop: float) -> NDArray[np.float32]:
     return weights
 
 
-def smalls(looks: Sequence[Look]) -> NDArray[Any]:
+def smalls(looks: Sequence[Fingerprint]) -> NDArray[Any]:
     """(N, SIDE, SIDE, 3) uint8."""
     joined = b"".join(each.small for each in looks)
     return np.frombuffer(joined, np.uint8).reshape(len(looks), SIDE, SIDE, 3)

@@ -1,7 +1,7 @@
 """One file after another, several at a time: can it be decoded, what had to be put right, and what it looks like.
 
 Pixels live only inside of the thread that decodes them: what is kept of a photo is under 2 KB (more while an
-``Onlooker`` waits for it), and only as many pixels are under way at once as the largest photo has that is let in,
+``DecodeObserver`` waits for it), and only as many pixels are under way at once as the largest photo has that is let in,
 so memory does not grow with the folder.
 """
 
@@ -21,14 +21,14 @@ from PIL import __version__ as PILLOW
 
 from ...errors import PhotoError
 from ...files import open_regular
-from ...prefetch import in_order
+from ...prefetch import ordered_map
 from ...version import __version__
 from ..decode import Photo, decode
 from ..formats import PROMISED
 from ..opening import peek_header
 from ..pillow_warnings import warnings_as_notes
 from ..sources.folder import Entry
-from .fingerprint import Look, look
+from .fingerprint import Fingerprint, fingerprint_of
 from .quality import remarks
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ FINDING_RECIPE = 4  # goes up when the same file gives another finding
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one file turned out to be: a photo (``look``), a photo that cannot be used (``error``), or neither.
+    """What one file turned out to be: a photo (``fingerprint``), a photo that cannot be used (``error``), or neither.
 
     ``remarks`` are of its looks, see ``quality``.
     """
 
     entry: Entry
-    look: Look | None = None
+    fingerprint: Fingerprint | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
     remarks: tuple[str, ...] = ()
@@ -56,10 +56,10 @@ class Finding:
     @property
     def photo(self) -> bool:
         """It is a photo, or passes itself off as one."""
-        return self.look is not None or self.error is not None
+        return self.fingerprint is not None or self.error is not None
 
 
-class Onlooker(Protocol):
+class DecodeObserver(Protocol):
     """Is shown each photo that is decoded, so that it need not be decoded again."""
 
     def prepare(self, photo: Photo) -> Any:
@@ -72,7 +72,7 @@ class Onlooker(Protocol):
         """There are no more."""
 
 
-class Memory(Protocol):
+class BlobStore(Protocol):
     """Keeps bytes under keys from one run to the next; what it answers is what it was given, or nothing."""
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]: ...
@@ -82,8 +82,8 @@ class Memory(Protocol):
 def inspect_all(
     entries: Sequence[Entry],
     progress: Progress | None = None,
-    memory: Memory | None = None,
-    onlooker: Onlooker | None = None,
+    memory: BlobStore | None = None,
+    onlooker: DecodeObserver | None = None,
 ) -> Iterator[Finding]:
     """A finding for each entry, in their order.
 
@@ -102,12 +102,14 @@ def inspect_all(
         onlooker.finish()
 
 
-def inspect_part(entries: Sequence[Entry], memory: Memory | None, onlooker: Onlooker | None) -> Iterator[Finding]:
+def inspect_part(
+    entries: Sequence[Entry], memory: BlobStore | None, onlooker: DecodeObserver | None
+) -> Iterator[Finding]:
     """A finding for each of a few hundred entries; new ones are remembered at the end."""
     if memory is None:
         yield from inspect_fresh(entries, onlooker)
         return
-    keys = list(in_order(content_key, entries, alone=True))
+    keys = list(ordered_map(content_key, entries, alone=True))
     known = memory.get_blobs([key for key in keys if key])
     fresh = inspect_fresh([entry for entry, key in zip(entries, keys, strict=True) if key not in known], onlooker)
     learnt: dict[bytes, bytes] = {}
@@ -116,23 +118,23 @@ def inspect_part(entries: Sequence[Entry], memory: Memory | None, onlooker: Onlo
             yield unpack(entry, known[key])
             continue
         finding = next(fresh)
-        if key and finding.look:
+        if key and finding.fingerprint:
             learnt[key] = pack(finding)
         yield finding
     memory.put_blobs(learnt)
 
 
-def inspect_fresh(entries: Sequence[Entry], onlooker: Onlooker | None) -> Iterator[Finding]:
+def inspect_fresh(entries: Sequence[Entry], onlooker: DecodeObserver | None) -> Iterator[Finding]:
     """A finding for each entry, all of them decoded."""
-    room = Room(MOST_PIXELS)
+    room = PixelBudget(MOST_PIXELS)
     prepare = onlooker.prepare if onlooker else None
-    for finding, kept in in_order(lambda entry: inspect(entry, room, prepare), entries, alone=onlooker is None):
+    for finding, kept in ordered_map(lambda entry: inspect(entry, room, prepare), entries, alone=onlooker is None):
         if onlooker and kept is not None:
             onlooker.take(finding, kept)
         yield finding
 
 
-class Room:
+class PixelBudget:
     """Lets photos in while all of them together have at most so many pixels; one alone is always let in."""
 
     def __init__(self, most: int) -> None:
@@ -169,7 +171,7 @@ def content_key(entry: Entry) -> bytes | None:
 
 def pack(finding: Finding) -> bytes:
     """A photo's finding as bytes."""
-    fields = asdict(finding.look) if finding.look else {}
+    fields = asdict(finding.fingerprint) if finding.fingerprint else {}
     fields["small"] = base64.b64encode(fields["small"]).decode()
     return json.dumps({"look": fields, "notes": finding.notes, "remarks": finding.remarks}).encode()
 
@@ -179,10 +181,10 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
     stored = json.loads(blob)
     fields = stored["look"]
     fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
-    return Finding(entry, Look(**fields), tuple(stored["notes"]), remarks=tuple(stored["remarks"]))
+    return Finding(entry, Fingerprint(**fields), tuple(stored["notes"]), remarks=tuple(stored["remarks"]))
 
 
-def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
+def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
     """One file, and what ``prepare`` keeps of it.  Nothing in it can stop the others: what goes wrong is its own finding."""
     try:
         if entry.hidden or not (entry.named_photo or header(entry)):
@@ -192,7 +194,7 @@ def inspect(entry: Entry, room: Room, prepare: Callable[[Photo], Any] | None = N
             photo = decode(path)
             kept = prepare(photo) if prepare and entry.label else None
             notes = (*photo.notes, *suffix_note(entry))
-            return Finding(entry, look(photo), notes, remarks=remarks(photo.image)), kept
+            return Finding(entry, fingerprint_of(photo), notes, remarks=remarks(photo.image)), kept
     except PhotoError as error:
         return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
     except Exception as error:  # a decoder that fails in a way of its own

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fingerprint import UNIT, Look, smalls, views
+from .fingerprint import UNIT, Fingerprint, smalls, views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ BURST_BITS, BURST_LIKENESS, BURST_SECONDS = 24, 0.80, 2
 FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # standard deviation below which there is nothing to compare but colour
 
 
-class Groups:
+class UnionFind:
     """Union-find over ``count`` things in one array: a thing's number is the least index in its group."""
 
     def __init__(self, count: int) -> None:
@@ -35,14 +35,14 @@ class Groups:
             self.numbers[np.isin(self.numbers, numbers)] = numbers[0]
 
 
-def group(looks: Sequence[Look], families: Iterable[Iterable[int]] = ()) -> list[int]:
+def group(looks: Sequence[Fingerprint], families: Iterable[Iterable[int]] = ()) -> list[int]:
     """The number of each photo's group, from 0 in the order of first appearance.
 
     Args:
         looks: one for each photo, no pixels twice.
         families: sets of indices that belong together whatever they look like.
     """
-    groups = Groups(len(looks))
+    groups = UnionFind(len(looks))
     for family in families:
         groups.join(family)
     if looks:
@@ -51,7 +51,7 @@ def group(looks: Sequence[Look], families: Iterable[Iterable[int]] = ()) -> list
     return [int(number) for number in numbers]
 
 
-def join_alike(looks: Sequence[Look], groups: Groups) -> None:
+def join_alike(looks: Sequence[Fingerprint], groups: UnionFind) -> None:
     """Joins near-duplicates and bursts.  Each photo's crops are compared with the others whole, so all pairs both ways."""
     whole = np.empty((len(looks), views_of(looks[0])[0].size), np.int16)  # (N, 192); they are whole numbers
     flat = np.empty(len(looks), bool)
@@ -72,12 +72,12 @@ def join_alike(looks: Sequence[Look], groups: Groups) -> None:
             groups.join([index, *others[near | (burst[others] & (likeness >= BURST_LIKENESS))]])
 
 
-def views_of(look: Look) -> NDArray[np.float32]:
+def views_of(look: Fingerprint) -> NDArray[np.float32]:
     """(19, 192): see ``views``."""
     return views(smalls([look])[0])
 
 
-def join_flat(looks: Sequence[Look], flat: NDArray[np.bool_], groups: Groups) -> None:
+def join_flat(looks: Sequence[Fingerprint], flat: NDArray[np.bool_], groups: UnionFind) -> None:
     """Joins pictures of one colour and nothing else, where the colour is the same."""
     where = np.flatnonzero(flat)
     colours = smalls([looks[index] for index in where.tolist()]).mean(axis=(1, 2))  # (n, 3)
@@ -86,7 +86,7 @@ def join_flat(looks: Sequence[Look], flat: NDArray[np.bool_], groups: Groups) ->
         groups.join([index, *where[same]])
 
 
-def shots(looks: Sequence[Look]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def shots(looks: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A number for each photo's camera, -1 where it or the time is not known; and the time in seconds."""
     known = {camera: number for number, camera in enumerate(sorted({each.camera for each in looks if each.camera}))}
     cameras = [known[each.camera] if each.camera and each.taken is not None else -1 for each in looks]

@@ -52,7 +52,7 @@ def segment(network: Network, part: str, members: tuple[Site, ...]) -> Segment:
     return Segment(part, plan(network.blueprint, [output(tensor.site) for tensor in tensors], tuple(outside)), tensors)
 
 
-class Look:
+class ForwardPass:
     """The values of one photo: those it starts from, and those of the first ``done`` segments."""
 
     def __init__(self, start: Values) -> None:

@@ -33,7 +33,7 @@ MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredPhoto:
     """One photo: its facts, the network's input before scaling, and a picture to show.
 
     ``size`` and ``used``: (width, height), and (left, top, right, bottom) of the part that the network sees, in the
@@ -85,14 +85,14 @@ class Kept:
         }
 
 
-def develop(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> Kept:
+def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> StoredPhoto:
     """Decode a file's bytes and keep what is needed of it; raises ``PhotoError``."""
     photo = decode(data, name=name)
     shown = photo.image.copy()
     shown.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=QUALITY)
-    return Kept(
+    return StoredPhoto(
         id=photo_id or photo.sha256[:ID_DIGITS],
         name=name,
         sha256=photo.sha256,
@@ -110,22 +110,22 @@ def demo_bytes() -> bytes:
     return files("godeeper.web").joinpath("demo.jpg").read_bytes()
 
 
-class Album:
+class PhotoStore:
     """The photos in memory, bounded by count and by bytes."""
 
     def __init__(self, most_photos: int = MOST_PHOTOS, most_bytes: int = MOST_BYTES) -> None:
         self.most_photos, self.most_bytes = most_photos, most_bytes
-        self.kept: OrderedDict[str, Kept] = OrderedDict()
+        self.kept: OrderedDict[str, StoredPhoto] = OrderedDict()
 
-    def add(self, photo: Kept) -> None:
+    def add(self, photo: StoredPhoto) -> None:
         """Keep ``photo``; the same one again only takes its new name."""
         known = self.kept.pop(photo.id, photo)
         self.kept[photo.id] = known if known.name == photo.name else replace(known, name=photo.name)
         while len(self.kept) > 1 and (len(self.kept) > self.most_photos or self.nbytes > self.most_bytes):
             self.kept.popitem(last=False)
 
-    def get(self, photo_id: str) -> Kept:
-        """The photo called so; raises ``Refused`` where it is not in memory."""
+    def get(self, photo_id: str) -> StoredPhoto:
+        """The photo called so; raises ``RequestError`` where it is not in memory."""
         if photo_id not in self.kept:
             raise not_kept(photo_id)
         self.kept.move_to_end(photo_id)

@@ -19,25 +19,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...blueprint.address import Tensor, parse_all, resolve_one
 from ...blueprint.sites import PHOTO_KINDS, sites
-from ...engine.onnxruntime import Runner
+from ...engine.onnxruntime import OnnxRuntimeEngine
 from ...engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from ...errors import AddressError
-from ...memory import give_back
+from ...memory import release_to_os
 from ...network import Network, is_photo_step
 from ...peek.peek import Peek
 from ...photos.input_steps import PhotoSteps
 from ...photos.preprocess import to_planes
 from ..http.errors import Superseded, not_found
 from ..records import WHOLE_PHOTO
-from .forward import Look, Segment, segments
-from .photo_store import DEMO, DEMO_NAME, Album, Kept, demo_bytes, develop
+from .forward import ForwardPass, Segment, segments
+from .photo_store import DEMO, DEMO_NAME, PhotoStore, StoredPhoto, demo_bytes, ingest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ...engine.identity import Identity
-    from ...engine.quantization import Calibration
+    from ...engine.quantization import QuantizationRanges
     from ...photos.preprocess import Preprocess
     from ...weights.file import WeightsFile
 
@@ -47,7 +47,7 @@ MOST_LOOK_BYTES = 384 << 20
 MOST_TABS = 1024
 
 
-class Ticket:
+class Subscription:
     """One who waits for a look, up to some segment; ``dropped`` says why he waits in vain."""
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class Ticket:
 class Job:
     """The computing of one look, shared by all who wait for it."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: ForwardPass) -> None:
         self.look = look
-        self.wishes: dict[Ticket, int] = {}
+        self.wishes: dict[Subscription, int] = {}
         self.changed = asyncio.Event()
         self.error: Exception | None = None
 
@@ -73,7 +73,7 @@ class Job:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def reach(self, done: int, ticket: Ticket) -> None:
+    async def reach(self, done: int, ticket: Subscription) -> None:
         """Wait until ``done`` segments are computed; raises what went wrong, or ``Superseded``."""
         while self.look.done < done:
             if ticket.dropped:
@@ -83,7 +83,7 @@ class Job:
             await self.changed.wait()
 
 
-class Laboratory:
+class Scheduler:
     """One network, the photos looked at with it, and the work in hand."""
 
     def __init__(
@@ -91,22 +91,22 @@ class Laboratory:
         weights: WeightsFile,
         preprocess: Preprocess,
         *,
-        calibration: Calibration | None = None,
-        album: Album | None = None,
+        calibration: QuantizationRanges | None = None,
+        album: PhotoStore | None = None,
         most_look_bytes: int = MOST_LOOK_BYTES,
     ) -> None:
         """``calibration``: of a classifier in 8 bits, whose own values are then what is looked at."""
         self.network = Network(
-            Runner(weights, calibration=calibration), preprocess
+            OnnxRuntimeEngine(weights, calibration=calibration), preprocess
         )  # whatever is asked for now and then
         self.segments = segments(self.network)
-        self.runner = Runner(weights, calibration=calibration, open_sessions=len(self.segments))
+        self.engine = OnnxRuntimeEngine(weights, calibration=calibration, open_sessions=len(self.segments))
         self.place = {tensor.site.index: n for n, part in enumerate(self.segments) for tensor in part.tensors}
-        self.album = album or Album()
-        self.looks: OrderedDict[str, Look] = OrderedDict()
+        self.album = album or PhotoStore()
+        self.looks: OrderedDict[str, ForwardPass] = OrderedDict()
         self.most_look_bytes = most_look_bytes
         self.jobs: dict[str, Job] = {}
-        self.tabs: OrderedDict[str, tuple[str, Ticket | None]] = OrderedDict()
+        self.tabs: OrderedDict[str, tuple[str, Subscription | None]] = OrderedDict()
         self.tasks: set[asyncio.Task[None]] = set()
         self.free = asyncio.Lock()
         self.lane = ThreadPoolExecutor(1, "lane")
@@ -121,23 +121,23 @@ class Laboratory:
     @property
     def identity(self) -> Identity:
         """Who computes."""
-        return self.runner.identity(pooled=False)
+        return self.engine.identity(pooled=False)
 
-    async def develop(self, data: bytes | bytearray, name: str) -> Kept:
+    async def ingest(self, data: bytes | bytearray, name: str) -> StoredPhoto:
         """Decode a file and keep it; raises ``PhotoError``."""
-        photo = await work(self.darkroom, lambda: develop(bytes(data), name, self.network.preprocess))
+        photo = await work(self.darkroom, lambda: ingest(bytes(data), name, self.network.preprocess))
         self.album.add(photo)
         return self.album.get(photo.id)
 
-    async def photo(self, photo_id: str) -> Kept:
+    async def photo(self, photo_id: str) -> StoredPhoto:
         """The photo called so; the demonstration photo is always there."""
         if photo_id == DEMO and DEMO not in self.album.kept:
             preprocess = self.network.preprocess
-            self.album.add(await work(self.darkroom, lambda: develop(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
+            self.album.add(await work(self.darkroom, lambda: ingest(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
         return self.album.get(photo_id)
 
     def tensor(self, address: str) -> Tensor:
-        """The tensor of that address; raises ``UnknownAddress``, ``AddressError``, or ``Refused`` if it shows nothing."""
+        """The tensor of that address; raises ``UnknownAddress``, ``AddressError``, or ``RequestError`` if it shows nothing."""
         return self.checked(resolve_one(self.network.blueprint, address))
 
     async def find(self, address: str) -> Tensor:
@@ -166,12 +166,12 @@ class Laboratory:
         """What ``task`` answers, done by one of the hands."""
         return await work(self.hands, task)
 
-    async def peek(self, photo: Kept, tensor: Tensor) -> Peek:
+    async def peek(self, photo: StoredPhoto, tensor: Tensor) -> Peek:
         """What a tensor says of a photo, computed where it is not in memory."""
         values = await self.values(photo, tensor)
         return self.network.make_peek(tensor, values, photo.photo)
 
-    async def values(self, photo: Kept, tensor: Tensor) -> NDArray[np.float32]:
+    async def values(self, photo: StoredPhoto, tensor: Tensor) -> NDArray[np.float32]:
         """The whole tensor's values: (1, C, H, W) or (1, C); of the photo's own steps (1, H, W, 3)."""
         key = key_of(tensor)
         if is_photo_step(key):
@@ -182,7 +182,7 @@ class Laboratory:
             await self.compute_stage(look, tensor)
         return look.values[key]
 
-    async def look(self, photo: Kept, done: int) -> Look:
+    async def look(self, photo: StoredPhoto, done: int) -> ForwardPass:
         """The look at a photo, with at least ``done`` segments computed."""
         async with self.waiting(photo, done) as (job, ticket):
             await job.reach(done, ticket)
@@ -193,28 +193,28 @@ class Laboratory:
         place = self.place.get(tensor.site.index)
         return "photo" if place is None else self.segments[place].part
 
-    def ready(self, photo: Kept) -> frozenset[str]:
+    def ready(self, photo: StoredPhoto) -> frozenset[str]:
         """The addresses that need no computing for a photo: its own steps, and what its look holds."""
         done = self.looks[photo.id].done if photo.id in self.looks else 0
         own = (tensor for tensor in self.network.tensors() if tensor.site.kind in PHOTO_KINDS)
         held = (tensor for segment in self.segments[:done] for tensor in segment.tensors)
         return frozenset(tensor.address for tensor in (*own, *held))
 
-    def is_ready(self, photo: Kept) -> bool:
+    def is_ready(self, photo: StoredPhoto) -> bool:
         """Whether a photo's whole look is in memory."""
         return photo.id in self.looks and self.looks[photo.id].done == len(self.segments)
 
-    async def compute_stage(self, look: Look, tensor: Tensor) -> None:
+    async def compute_stage(self, look: ForwardPass, tensor: Tensor) -> None:
         """Add a convolution's raw or normalised value, computed from what the look holds."""
         key = key_of(tensor)
         every = self.segments[0].plan.network
         async with self.free:
             if key not in look.values:
                 run = plan(every, [key], inputs_of(self.network, tensor))
-                look.values |= await work(self.lane, lambda: look.compute(self.network.runner, run))
+                look.values |= await work(self.lane, lambda: look.compute(self.network.engine, run))
                 self.forget()
 
-    async def progress(self, photo: Kept, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
+    async def progress(self, photo: StoredPhoto, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
         """Each segment of a photo's look as it is done, and how many are; all that are done already come at once.
 
         Where other looks are computed first, how many they are comes before all, with None.
@@ -227,7 +227,7 @@ class Laboratory:
                 await job.reach(done, ticket)
                 yield done, segment
 
-    def before(self, photo: Kept) -> int:
+    def before(self, photo: StoredPhoto) -> int:
         """How many looks are computed before a photo's, if that has not begun."""
         if photo.id not in self.jobs or self.jobs[photo.id].look.done:
             return 0
@@ -235,9 +235,11 @@ class Laboratory:
         return sum(self.jobs[other].wished > 0 for other in ahead)
 
     @asynccontextmanager
-    async def waiting(self, photo: Kept, done: int, tab: str | None = None) -> AsyncIterator[tuple[Job, Ticket]]:
+    async def waiting(
+        self, photo: StoredPhoto, done: int, tab: str | None = None
+    ) -> AsyncIterator[tuple[Job, Subscription]]:
         """Wish for ``done`` segments while the block runs."""
-        ticket = Ticket()
+        ticket = Subscription()
         job = self.job_of(photo)
         job.wishes[ticket] = done
         self.turn(tab, photo, ticket)
@@ -251,15 +253,15 @@ class Laboratory:
         finally:
             job.wishes.pop(ticket, None)
 
-    def job_of(self, photo: Kept) -> Job:
+    def job_of(self, photo: StoredPhoto) -> Job:
         """The job in hand for a photo, or a new one; its look becomes the last used."""
         if photo.id not in self.looks:
             planes = to_planes(steps(self.network, photo).value("multiply"))
-            self.looks[photo.id] = Look({NETWORK_INPUT: planes})
+            self.looks[photo.id] = ForwardPass({NETWORK_INPUT: planes})
         self.looks.move_to_end(photo.id)
         return self.jobs.get(photo.id) or Job(self.looks[photo.id])
 
-    def turn(self, tab: str | None, photo: Kept, ticket: Ticket | None = None) -> None:
+    def turn(self, tab: str | None, photo: StoredPhoto, ticket: Subscription | None = None) -> None:
         """A tab turns to a photo: what it waited for is dropped, if that was another one."""
         if tab is None:
             return
@@ -276,7 +278,7 @@ class Laboratory:
             for ticket in tuple(job.wishes):
                 self.drop(photo_id, ticket, "the server has ended")
 
-    def drop(self, photo_id: str, ticket: Ticket, why: str) -> None:
+    def drop(self, photo_id: str, ticket: Subscription, why: str) -> None:
         """Withdraw a wish, and tell who made it."""
         ticket.dropped = why
         job = self.jobs.get(photo_id)
@@ -289,7 +291,7 @@ class Laboratory:
             try:
                 while job.look.done < job.wished:
                     run = self.segments[job.look.done].plan
-                    job.look.add(await work(self.lane, lambda: job.look.compute(self.runner, run)))  # noqa: B023 (awaited here)
+                    job.look.add(await work(self.lane, lambda: job.look.compute(self.engine, run)))  # noqa: B023 (awaited here)
                     job.tell()
             except Exception as error:  # whatever it is, those who wait must hear of it
                 job.error = error
@@ -297,7 +299,7 @@ class Laboratory:
                 del self.jobs[photo_id]
             job.tell()
             if self.forget():
-                await work(self.lane, give_back)
+                await work(self.lane, release_to_os)
 
     def forget(self) -> bool:
         """Let go of the longest unused looks that nobody waits for, until the rest fits; answers whether any went."""
@@ -316,7 +318,7 @@ async def work(pool: ThreadPoolExecutor, task: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(task))
 
 
-def steps(network: Network, photo: Kept) -> PhotoSteps:
+def steps(network: Network, photo: StoredPhoto) -> PhotoSteps:
     """A photo's own steps, from the resized one on."""
     return PhotoSteps(network.preprocess, "resize", photo.resized)
 

@@ -48,7 +48,7 @@ class Limits:
 class Connection(H11Protocol):
     """uvicorn's, which also hangs up on who does not finish the head of a request, and on who does not read."""
 
-    crowd: ClassVar[Crowd]
+    crowd: ClassVar[ConnectionLimiter]
     waiting: asyncio.TimerHandle | None = None
     unread = 0  # bytes at the last look
     taken = 0.0  # bytes that the client took since it began to be slow
@@ -146,7 +146,7 @@ class Connection(H11Protocol):
             self.waiting = None
 
 
-class Crowd:
+class ConnectionLimiter:
     """All connections of a server."""
 
     def __init__(self, limits: Limits) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from ...errors import GodeeperError, UnknownAddress
 
 
-class Refused(GodeeperError):
+class RequestError(GodeeperError):
     """A request that is not answered, and the status that says why."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -19,7 +19,7 @@ class Superseded(GodeeperError):
     """Work that nobody waits for any more: the same tab has turned to another photo."""
 
 
-class Crowded(Refused):
+class TooManyTabs(RequestError):
     """A photo that came too slowly while others waited for the memory it held."""
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class Crowded(Refused):
         )
 
 
-def not_found(message: str) -> Refused:
+def not_found(message: str) -> RequestError:
     """There is no such thing here."""
-    return Refused(HTTPStatus.NOT_FOUND, message)
+    return RequestError(HTTPStatus.NOT_FOUND, message)
 
 
-def not_kept(photo: str) -> Refused:
+def not_kept(photo: str) -> RequestError:
     """The photo is not, or no longer, in memory."""
     return not_found(
         f"no photo {photo[:40]!r} here: photos are kept only in memory, and old ones are dropped when it fills; drop the photo again"
@@ -42,7 +42,7 @@ def not_kept(photo: str) -> Refused:
 
 def status_of(error: GodeeperError) -> HTTPStatus:
     """The status of an answer that is ``error``."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestError):
         return error.status
     if isinstance(error, UnknownAddress):
         return HTTPStatus.NOT_FOUND

@@ -24,12 +24,12 @@ OWN = ("api", "photo", "static", "report", "drawing.css")
 LONGEST_PREFIX = 200
 
 
-class Forged(Exception):
+class ForgedHeader(Exception):
     """Headers that no proxy or client should send."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class BrowserRequest:
     """One request.  ``path`` is ours, without the ``root`` before it; None stands for a header that was not sent."""
 
     method: str
@@ -92,11 +92,11 @@ class Asked:
         return self.root.removesuffix(quote(mount)) + mount
 
 
-def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> Asked:
-    """The request of a scope; raises ``Forged``."""
+def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> BrowserRequest:
+    """The request of a scope; raises ``ForgedHeader``."""
     headers = Headers(scope=scope)
     if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may see another end of the body
-        raise Forged("Content-Length beside Transfer-Encoding: expected one of them")
+        raise ForgedHeader("Content-Length beside Transfer-Encoding: expected one of them")
     peer, server = (str((scope.get(side) or ("", 0))[0]) for side in ("client", "server"))
     is_forwarded = is_in(peer, proxies)
     told = forwarded(headers) if is_forwarded else {}
@@ -104,7 +104,7 @@ def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> Asked:
     mount = str(scope.get("root_path", ""))
     path = below(below(scope["path"], mount), prefix)
     hosts = headers.getlist("host")
-    return Asked(
+    return BrowserRequest(
         method=scope["method"],
         path=path or "/",
         root=prefix + quote(mount),
@@ -124,15 +124,15 @@ def below(path: str, prefix: str) -> str:
 
 
 def forwarded(headers: Headers) -> dict[str, str]:
-    """What a proxy says of host, scheme and prefix; raises ``Forged``."""
+    """What a proxy says of host, scheme and prefix; raises ``ForgedHeader``."""
     last = {name: values(headers, f"x-forwarded-{name}")[-1:] for name in ("host", "proto", "prefix")}
     told = {name: found[0] for name, found in last.items() if found}
     if told.get("proto", "http") not in ("http", "https"):
-        raise Forged("X-Forwarded-Proto: expected http or https")
+        raise ForgedHeader("X-Forwarded-Proto: expected http or https")
     if "prefix" in told:
         told["prefix"] = told["prefix"].rstrip("/")
         if told["prefix"] and not is_prefix(told["prefix"]):
-            raise Forged("X-Forwarded-Prefix: expected a path like /godeeper")
+            raise ForgedHeader("X-Forwarded-Prefix: expected a path like /godeeper")
     return told
 
 

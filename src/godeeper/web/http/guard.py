@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-from .forwarded import Asked, Forged, asked
-from .hosts import Network, Place, is_loopback, parse_place
+from .forwarded import BrowserRequest, ForgedHeader, asked
+from .hosts import HostAndPort, Network, is_loopback, parse_place
 from .root import ROOT
 from .token import HOW, NEEDED, Token, knock
 
@@ -51,13 +51,13 @@ class Rules:
     """Who is let in.
 
     ``port``: the one we listen on; None where another server does, and any is ours.  ``allowed``: hosts we go by beside
-    loopback and the address that a connection came in at; ``Place("*")`` is any.  ``token``: what to bring, None if
+    loopback and the address that a connection came in at; ``HostAndPort("*")`` is any.  ``token``: what to bring, None if
     nothing.  ``proxies``: whose ``X-Forwarded-*`` to believe.  ``root_path``: what stands before our paths.
     ``frame_ancestors``: the origins that may show our pages in a frame.
     """
 
     port: int | None = None
-    allowed: tuple[Place, ...] = ()
+    allowed: tuple[HostAndPort, ...] = ()
     token: str | None = None
     proxies: tuple[Network, ...] = ()
     root_path: str = ""
@@ -96,7 +96,7 @@ class Guard:
             return
         try:
             request = asked(scope, self.rules.proxies, self.rules.root_path)
-        except Forged as error:
+        except ForgedHeader as error:
             refusal = refuse(str(error), HTTPStatus.BAD_REQUEST)
             refusal.headers["connection"] = "close"  # nothing more is read from who sends such headers
             await refusal(scope, receive, send_guarded)
@@ -108,7 +108,7 @@ class Guard:
         finally:
             ROOT.reset(mounted)
 
-    def answer(self, request: Asked) -> Response | None:
+    def answer(self, request: BrowserRequest) -> Response | None:
         """The answer of the guard itself; None where a request is let in."""
         refusal = self.refusal(request)
         if refusal:
@@ -122,7 +122,7 @@ class Guard:
             )
         return None if self.token.is_brought(request.headers) else unknown(request)
 
-    def refusal(self, request: Asked) -> str | None:
+    def refusal(self, request: BrowserRequest) -> str | None:
         """Why a request is not let in, whoever sends it; None if it is."""
         place = parse_place(request.host) if request.host is not None else None
         if place is None or not self.knows(place, request):
@@ -135,7 +135,7 @@ class Guard:
             return f"a request from another site{came} is not let in here: only the page's own are"
         return None
 
-    def is_own(self, request: Asked, place: Place) -> bool:
+    def is_own(self, request: BrowserRequest, place: HostAndPort) -> bool:
         """Whether a request comes from our own pages, from the address bar, or from a program."""
         origin, site = request.origin, request.site
         if site not in (None, "none", "same-origin"):
@@ -147,14 +147,14 @@ class Guard:
         is_api = request.path.startswith(API)
         return site is not None or not is_api or request.referer is None or same_origin(request.referer, place)
 
-    def may_come(self, request: Asked) -> bool:
+    def may_come(self, request: BrowserRequest) -> bool:
         """Whether another site may lead here: to a page, in a window of its own or in a frame that we allow."""
         if request.method not in SAFE or request.path.startswith(API) or request.origin not in (None, "null"):
             return False
         frames = ("iframe", "frame") if self.rules.frame_ancestors else ()
         return request.mode == "navigate" and request.dest in ("document", *frames) and not request.is_prefetch
 
-    def knows(self, place: Place, request: Asked) -> bool:
+    def knows(self, place: HostAndPort, request: BrowserRequest) -> bool:
         """Whether we go by that host and port."""
         ours = is_loopback(place.host) or place.host == request.server
         if ours and (request.is_forwarded or self.rules.port in (None, place.port or 80)):
@@ -169,7 +169,7 @@ class Guard:
         )
 
 
-def same_origin(origin: str, place: Place) -> bool:
+def same_origin(origin: str, place: HostAndPort) -> bool:
     """Whether an ``Origin``, or the beginning of a ``Referer``, means the host that was asked."""
     scheme, _, rest = origin.partition("://")
     came = parse_place(rest.partition("/")[0])
@@ -181,7 +181,7 @@ def same_origin(origin: str, place: Place) -> bool:
     )
 
 
-def unknown(request: Asked) -> Response:
+def unknown(request: BrowserRequest) -> Response:
     """The answer to who does not bring the token."""
     answer = knock() if request.wants_page else refuse(f"{NEEDED}: {HOW}", HTTPStatus.UNAUTHORIZED)
     answer.headers["www-authenticate"] = 'Bearer realm="godeeper"'

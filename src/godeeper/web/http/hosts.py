@@ -15,20 +15,20 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (the addresses that stand for all o
 
 
 @dataclass(frozen=True)
-class Place:
+class HostAndPort:
     """A host, and a port; None stands for any."""
 
     host: str
     port: int | None = None
 
 
-def parse_place(text: str) -> Place | None:
+def parse_place(text: str) -> HostAndPort | None:
     """``name``, ``name:port``, ``[::1]:port`` taken apart; None if it is none of these."""
     try:
         parts = urlsplit(f"//{text}")
         if parts.path or parts.query or parts.fragment or parts.username is not None or not parts.hostname:
             return None
-        return Place(plain_host(parts.hostname), parts.port)
+        return HostAndPort(plain_host(parts.hostname), parts.port)
     except ValueError:
         return None
 
@@ -44,7 +44,7 @@ def plain_host(host: str) -> str:
     return str(mapped or address)
 
 
-def allowed_place(text: str) -> Place:
+def allowed_place(text: str) -> HostAndPort:
     """What ``--allow-host`` names; raises ``OptionError``."""
     place = parse_place(text)
     if place is None:

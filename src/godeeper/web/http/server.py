@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ...errors import OptionError
-from .connections import Crowd, Limits
+from .connections import ConnectionLimiter, Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, limits: Limits | None = None, ending: Callable[[], None] | None = None) -> None:
         """``ending`` is called first when the server ends."""
-        self.crowd, self.ending = Crowd(limits or Limits()), ending
+        self.crowd, self.ending = ConnectionLimiter(limits or Limits()), ending
         super().__init__(configured(app, self.crowd))
 
     async def on_tick(self, counter: int) -> bool:
@@ -59,7 +59,7 @@ def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None], limi
     Server(app, limits, ending).run(sockets=[listening])
 
 
-def configured(app: ASGIApp, crowd: Crowd) -> uvicorn.Config:
+def configured(app: ASGIApp, crowd: ConnectionLimiter) -> uvicorn.Config:
     """How uvicorn serves the page."""
     return uvicorn.Config(
         app,

@@ -14,8 +14,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from .errors import Crowded, Refused
-from .upload_memory import MEBIBYTE, Guest, Room
+from .errors import RequestError, TooManyTabs
+from .upload_memory import MEBIBYTE, Reservation, UploadMemory
 
 MOST_BYTES = 64 * MEBIBYTE
 MOST_FIELDS = 64
@@ -42,7 +42,7 @@ class Upload:
         return self.fields.get(name, [usual])[-1] or usual
 
 
-class Parts:
+class FormCollector:
     """Collects the parts of a form as python-multipart tells of them: all in memory, nothing on a disk."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def text(data: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Pace:
+class UploadTimer:
     """How slowly a photo may arrive.
 
     ``rate`` bytes a second on average, once ``grace`` seconds are over, and never ``idle`` seconds without a byte: 8 MB at
@@ -129,30 +129,32 @@ class Pace:
         return min(last + self.idle, began + self.grace + received / self.rate)
 
 
-class Reception:
+class UploadReader:
     """Takes photos in, any number side by side: bounded are the memory they hold, and how slow each may be."""
 
-    def __init__(self, pace: Pace | None = None, most_bytes: int = MOST_BYTES, room: Room | None = None) -> None:
-        self.pace, self.most_bytes = pace or Pace(), most_bytes
-        self.room = room or Room()
+    def __init__(
+        self, pace: UploadTimer | None = None, most_bytes: int = MOST_BYTES, room: UploadMemory | None = None
+    ) -> None:
+        self.pace, self.most_bytes = pace or UploadTimer(), most_bytes
+        self.room = room or UploadMemory()
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncGenerator[Upload]:
-        """The form of a request, whose memory counts until the block ends; raises ``Refused`` for what is wrong with it."""
+        """The form of a request, whose memory counts until the block ends; raises ``RequestError`` for what is wrong with it."""
         check_announced(request, self.most_bytes)
         with self.room.guest(request.client.host if request.client else "") as guest:
             try:
                 upload = await self.parse(request, guest)
             except ClientDisconnect:
-                raise Refused(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
+                raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
             guest.is_arriving = False
             try:
                 yield upload
             finally:
                 upload.data.clear()  # whoever still knows the form does not keep the photo
 
-    async def parse(self, request: Request, guest: Guest) -> Upload:
-        parts = Parts()
+    async def parse(self, request: Request, guest: Reservation) -> Upload:
+        parts = FormCollector()
         try:
             _, options = parse_options_header(request.headers["content-type"])
             parser = MultipartParser(options.get(b"boundary", b""), parts.callbacks())
@@ -164,13 +166,13 @@ class Reception:
                 raise FormError("it ends too early")
         except (FormParserError, FormError, ValueError) as error:
             reason = str(error).partition("\n")[0][:200] or "it is damaged"
-            raise Refused(
+            raise RequestError(
                 HTTPStatus.BAD_REQUEST,
                 f"cannot read the form ({reason}): expected multipart/form-data with one file called {FIELD!r}",
             ) from None
         return taken(parts)
 
-    async def body(self, request: Request, guest: Guest) -> AsyncGenerator[bytes]:
+    async def body(self, request: Request, guest: Reservation) -> AsyncGenerator[bytes]:
         """The request's body, piece by piece, as long as it is neither too long nor too slow; waiting for room is no delay."""
         clock, stream = asyncio.get_running_loop().time, request.stream()
         began = last = clock()
@@ -182,15 +184,15 @@ class Reception:
             began, last = began + clock() - last, clock()
             yield chunk
 
-    async def next_piece(self, stream: AsyncGenerator[bytes], guest: Guest, deadline: float) -> bytes | None:
-        """The next bytes of a body, None at its end; raises ``Refused`` where they do not come in time."""
+    async def next_piece(self, stream: AsyncGenerator[bytes], guest: Reservation, deadline: float) -> bytes | None:
+        """The next bytes of a body, None at its end; raises ``RequestError`` where they do not come in time."""
         try:
             async with asyncio.timeout_at(deadline) as guest.limit:
                 return await anext(stream, None)
         except TimeoutError:
             if guest.is_dropped:
-                raise Crowded from None
-            raise Refused(
+                raise TooManyTabs from None
+            raise RequestError(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the photo came too slowly: expected {self.pace.rate / 1024:g} KiB a second, "
                 f"and no pause of {self.pace.idle:g} seconds",
@@ -203,13 +205,13 @@ def check_announced(request: Request, most: int) -> None:
     """Raise where the headers already say that this is no form, or too large a one."""
     content = request.headers.get("content-type", "")
     if content.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Refused(
+        raise RequestError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"got {content[:80] or 'no content type'!r}: expected multipart/form-data with one file called {FIELD!r}",
         )
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
-        raise Refused(
+        raise RequestError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"got a body encoded with {encoding[:40]!r}: expected it as it is"
         )
     announced = request.headers.get("content-length", "0")
@@ -217,21 +219,21 @@ def check_announced(request: Request, most: int) -> None:
         raise too_large(most)
 
 
-def too_large(most: int) -> Refused:
+def too_large(most: int) -> RequestError:
     """The answer to more than is taken in."""
-    return Refused(
+    return RequestError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"the photo is larger than {most // MEBIBYTE} MiB: scale it down first, the network sees 299 x 299 pixels",
     )
 
 
-def taken(parts: Parts) -> Upload:
+def taken(parts: FormCollector) -> Upload:
     """The photo and the fields of a form."""
     if FIELD not in parts.files:
         got = (
             ", ".join(repr(name[:40]) for name in [*parts.files, *(name for name, _ in parts.fields)][:4]) or "nothing"
         )
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"the form holds {got}: expected one file called {FIELD!r}")
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the form holds {got}: expected one file called {FIELD!r}")
     name, data = parts.files[FIELD]
     fields: dict[str, list[str]] = {}
     for field, value in parts.fields:
@@ -249,7 +251,9 @@ def shown_name(name: str | None) -> str:
 
 
 def tab_of(text: str | None) -> str | None:
-    """The browser's tab as the client calls it; raises ``Refused`` where that is too long."""
+    """The browser's tab as the client calls it; raises ``RequestError`` where that is too long."""
     if text and len(text) > LONGEST_TAB:
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"tab of {len(text)} characters: expected at most {LONGEST_TAB}")
+        raise RequestError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"tab of {len(text)} characters: expected at most {LONGEST_TAB}"
+        )
     return text or None

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import Crowded
+from .errors import TooManyTabs
 
 MEBIBYTE = 1 << 20
 MOST_BYTES = 256 * MEBIBYTE
 STALL = 5.0  # seconds without room before the slowest goes
 
 
-class Guest:
+class Reservation:
     """One photo on its way in."""
 
     def __init__(self, client: str) -> None:
@@ -34,14 +34,14 @@ class Guest:
             self.limit.reschedule(asyncio.get_running_loop().time())
 
 
-class Room:
+class UploadMemory:
     """What all guests hold, and who waits for more."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, kept_bytes: int = MOST_BYTES // 4, stall: float = STALL) -> None:
         """``kept_bytes``: for one that finds no room; as much as the largest photo."""
         self.most_bytes, self.kept_bytes, self.stall = most_bytes, kept_bytes, stall
-        self.guests: list[Guest] = []
-        self.favourite: Guest | None = None
+        self.guests: list[Reservation] = []
+        self.favourite: Reservation | None = None
         self.changed = asyncio.Event()
 
     @property
@@ -49,9 +49,9 @@ class Room:
         return sum(guest.held for guest in self.guests)
 
     @contextmanager
-    def guest(self, client: str) -> Iterator[Guest]:
+    def guest(self, client: str) -> Iterator[Reservation]:
         """A guest, who leaves with the block."""
-        guest = Guest(client)
+        guest = Reservation(client)
         self.guests.append(guest)
         try:
             yield guest
@@ -62,8 +62,8 @@ class Room:
             self.changed.set()
             self.changed = asyncio.Event()
 
-    async def take(self, guest: Guest, count: int) -> None:
-        """Let a guest hold ``count`` bytes more, once there is room; raises ``Crowded`` where it is given up."""
+    async def take(self, guest: Reservation, count: int) -> None:
+        """Let a guest hold ``count`` bytes more, once there is room; raises ``TooManyTabs`` where it is given up."""
         while not self.has_room(guest, count):
             if self.favourite is None:
                 self.favourite = guest
@@ -74,10 +74,10 @@ class Room:
             except TimeoutError:
                 self.drop_slowest()
             if guest.is_dropped:
-                raise Crowded
+                raise TooManyTabs
         guest.held += count
 
-    def has_room(self, guest: Guest, count: int) -> bool:
+    def has_room(self, guest: Reservation, count: int) -> bool:
         """Whether a guest may hold more now."""
         return self.held + count <= self.most_bytes - (0 if guest is self.favourite else self.kept_bytes)
 

@@ -1,6 +1,6 @@
 """Foreign weights: which format a file is in, told from its content, and the reader for it.
 
-One file a format.  Each reader answers a ``Foreign``: names and numbers, nothing run.
+One file a format.  Each reader answers a ``ForeignWeights``: names and numbers, nothing run.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ...errors import WeightsError
 from ...files import open_regular
-from .foreign import BROKEN_ZIP, Foreign, damaged
-from .unsupported import Look, check, check_folder, check_names
+from .foreign import BROKEN_ZIP, ForeignWeights, damaged
+from .unsupported import FileProbe, check, check_folder, check_names
 
 EXPECTED = (
     "expected a TensorFlow frozen graph (.pb, .tgz), a PyTorch state dict (.pth, .pt), .safetensors, "
@@ -31,7 +31,7 @@ PICKLE, GRAPH, JSON = b"\x80", b"\x0a", b"{"
 WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
 
 
-def read_foreign(path: Path) -> Foreign:
+def read_foreign(path: Path) -> ForeignWeights:
     """Read a weights file of any known format; raises ``WeightsError``."""
     foreign = read_format(path)
     if len(foreign.tensors) > MOST_TENSORS:
@@ -41,7 +41,7 @@ def read_foreign(path: Path) -> Foreign:
     return foreign
 
 
-def read_format(path: Path) -> Foreign:
+def read_format(path: Path) -> ForeignWeights:
     """Read a file by the reader of its format."""
     start = first_bytes(path)
     if start.startswith(ZIP):
@@ -61,7 +61,7 @@ def read_format(path: Path) -> Foreign:
     return read_plain(path, start)
 
 
-def read_zip(path: Path) -> Foreign:
+def read_zip(path: Path) -> ForeignWeights:
     """A zip archive: PyTorch's or Keras's."""
     from . import keras_zip, torch_zip
 
@@ -78,7 +78,7 @@ def read_zip(path: Path) -> Foreign:
     raise WeightsError(f"{path}: a zip archive without weights; {EXPECTED}")
 
 
-def read_plain(path: Path, start: bytes) -> Foreign:
+def read_plain(path: Path, start: bytes) -> ForeignWeights:
     """Formats without a mark of their own, and what is no weights file at all."""
     text = start.removeprefix(b"\xef\xbb\xbf")
     if WEB_PAGE.match(text):
@@ -115,7 +115,7 @@ def first_bytes(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
             start = file.read(512)
-            check(Look(path, file))
+            check(FileProbe(path, file))
     except IsADirectoryError:
         check_folder(path)
         raise WeightsError(f"{path}: is a folder; {EXPECTED}") from None

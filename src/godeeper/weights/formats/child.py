@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ...errors import WeightsError
-from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged
+from .foreign import MOST_BYTES, TYPES, ForeignWeights, array_of, damaged
 
 Reader = Literal["keras_h5", "keras_zip"]
 READERS: tuple[Reader, ...] = ("keras_h5", "keras_zip")
@@ -32,7 +32,7 @@ SECONDS_PER_MIB = 1
 """An InceptionV3 file of 92 MiB gets two minutes; it takes two seconds on two busy cores."""
 
 
-def read_in_child(path: Path, reader: Reader) -> Foreign:
+def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
     """What ``reader`` reads from a file; raises ``WeightsError`` as it does, and where it does not end or crashes."""
     seconds = time_limit(path)
     try:
@@ -87,7 +87,7 @@ def ending(code: int) -> str:
         return f"exit code {code}"
 
 
-def received(path: Path, data: bytes) -> Foreign:
+def received(path: Path, data: bytes) -> ForeignWeights:
     """What the child sent."""
     line, _, _ = data.partition(b"\n")
     try:
@@ -100,7 +100,7 @@ def received(path: Path, data: bytes) -> Foreign:
             end = start + math.prod(shape) * int(TYPES[stored][-1].replace("?", "1"))
             tensors[name] = array_of(memoryview(data)[start:end], stored, tuple(shape), f"{path}: {name}")
             types[name], start = kind, end
-        return Foreign(path, header["format"], tensors, types, activation=header["activation"])
+        return ForeignWeights(path, header["format"], tensors, types, activation=header["activation"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(path, "HDF5 file", error) from None
 
@@ -134,7 +134,7 @@ def restrain(seconds: int) -> None:
         signal.alarm(seconds)
 
 
-def send(foreign: Foreign, output: BinaryIO) -> None:
+def send(foreign: ForeignWeights, output: BinaryIO) -> None:
     """Write the header and the numbers."""
     import numpy as np
 

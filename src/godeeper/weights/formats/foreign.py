@@ -52,7 +52,7 @@ class GraphHead:
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignWeights:
     """A foreign weights file, read.
 
     ``tensors``: the file's own names -> numbers in the file's own layout.  ``types``: names -> the type they

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
-from .foreign import FLOATS, MOST_BYTES, Foreign, array_of, damaged, read_whole
+from .foreign import FLOATS, MOST_BYTES, ForeignWeights, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
-from .unsupported import Look, check, check_names
+from .unsupported import FileProbe, check, check_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Node:
     attributes: dict[str, memoryview] = field(default_factory=dict)
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path) -> ForeignWeights:
     """Read a ``.pb``, and its labels where the release's two text files lie beside it."""
     beside = {
         name: read_whole(path.with_name(name))
@@ -78,7 +78,7 @@ def read(path: Path) -> Foreign:
     return read_bytes(path, read_whole(path), labels(beside))
 
 
-def read_archive(path: Path) -> Foreign:
+def read_archive(path: Path) -> ForeignWeights:
     """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
     members: dict[str, bytes] = {}
     listing: list[str] = []
@@ -99,7 +99,7 @@ def read_archive(path: Path) -> Foreign:
         raise WeightsError(
             f"{path}: an archive with {len(graphs)} .pb files, expected one, as in the 2015 release, inception-2015-12-05.tgz"
         )
-    check(Look(path, io.BytesIO(members[graphs[0]])))
+    check(FileProbe(path, io.BytesIO(members[graphs[0]])))
     return read_bytes(path, members[graphs[0]], labels(members))
 
 
@@ -122,7 +122,7 @@ def open_gzip(packed: io.BytesIO) -> gzip.GzipFile:
     return gzip.GzipFile(fileobj=packed)
 
 
-def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign:
+def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> ForeignWeights:
     """What is in a graph, as far as weights are concerned."""
     try:
         return read_graph(path, memoryview(data), labels)
@@ -130,7 +130,7 @@ def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign
         raise damaged(path, "TensorFlow graph", error) from None
 
 
-def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign:
+def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> ForeignWeights:
     """The constants of a graph; small and whole-number ones, which are settings and not weights, are left out."""
     nodes = list(read_nodes(data))
     if not any(node.operation for node in nodes):
@@ -141,7 +141,7 @@ def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign
     notes = normalisations(path, nodes, tensors)
     operations = {node.name: node.operation for node in nodes}
     links = Links(nodes)
-    return Foreign(
+    return ForeignWeights(
         path,
         FORMAT,
         tensors,

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ...errors import WeightsError, install_line
 from .child import read_in_child
-from .foreign import MOST_BYTES, TYPES, Foreign, damaged
+from .foreign import MOST_BYTES, TYPES, ForeignWeights, damaged
 from .keras_config import last_activation
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ The order is that of ``Layer.save_own_variables``: trainable variables first, ea
 """
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path) -> ForeignWeights:
     """Read a file of either generation, in a child process."""
     check_h5py(path)
     return read_in_child(path, "keras_h5")
 
 
-def read_here(path: Path) -> Foreign:
+def read_here(path: Path) -> ForeignWeights:
     """Read it in this process."""
     return read_open(path, path, FORMAT)
 
 
-def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | str = b"") -> Foreign:
+def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | str = b"") -> ForeignWeights:
     """Read HDF5 out of ``file``; ``path`` is for messages; ``config`` is the model's, where it lies elsewhere."""
     import numpy as np
 
@@ -79,7 +79,7 @@ def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | s
         raise WeightsError(
             f"{path}: an HDF5 file without Keras layers; expected one that model.save_weights or model.save wrote"
         )
-    return Foreign(path, format, tensors, types, activation=activation)
+    return ForeignWeights(path, format, tensors, types, activation=activation)
 
 
 def check_inside(data: Any, name: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .child import read_in_child
-from .foreign import BROKEN_ZIP, Foreign, check_packing, damaged
+from .foreign import BROKEN_ZIP, ForeignWeights, check_packing, damaged
 from .keras_h5 import check_h5py, read_open
 
 FORMAT = "Keras archive"
@@ -24,13 +24,13 @@ def is_keras_zip(names: Iterable[str]) -> bool:
     return MEMBER in names
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path) -> ForeignWeights:
     """Read the weights in the archive, in a child process."""
     check_h5py(path)
     return read_in_child(path, "keras_zip")
 
 
-def read_here(path: Path) -> Foreign:
+def read_here(path: Path) -> ForeignWeights:
     """Read them in this process."""
     try:
         with zipfile.ZipFile(path) as archive:

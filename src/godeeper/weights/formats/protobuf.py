@@ -13,7 +13,7 @@ LONGEST_HEAD = 20
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
 
-class Part(NamedTuple):
+class ProtobufField(NamedTuple):
     """A field: its number and kind, its value where that is a whole number, and where its bytes lie in the file."""
 
     number: int
@@ -23,7 +23,7 @@ class Part(NamedTuple):
     length: int
 
 
-def parts(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[Part]:
+def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[ProtobufField]:
     """The fields of a message, at most ``most``; stops where the bytes are no field."""
     from .frozen_graph import varint
 
@@ -44,11 +44,11 @@ def parts(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> I
                 return
         except (ValueError, IndexError):
             return
-        yield Part(key >> 3, key & 7, value, start + used, min(size, end - start - used))
+        yield ProtobufField(key >> 3, key & 7, value, start + used, min(size, end - start - used))
         start += used + size
 
 
-def content(file: BinaryIO, part: Part, most: int = 512) -> bytes:
+def content(file: BinaryIO, part: ProtobufField, most: int = 512) -> bytes:
     """The first bytes of a field."""
     file.seek(part.start)
     return file.read(min(part.length, most))

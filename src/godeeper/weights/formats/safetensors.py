@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .foreign import Foreign, array_of, damaged, read_whole
+from .foreign import ForeignWeights, array_of, damaged, read_whole
 
 FORMAT = "safetensors"
 MOST_HEADER_BYTES = 100_000_000  # the limit of the format itself
@@ -23,7 +23,7 @@ TYPES = {
 }  # fmt: skip
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path) -> ForeignWeights:
     """Read the file whole."""
     data = memoryview(read_whole(path))
     length = int.from_bytes(data[:8], "little")
@@ -38,7 +38,7 @@ def read(path: Path) -> Foreign:
         tensors = {name: tensor(content, entry, types[name], f"{path}: {name}") for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, "safetensors file", error) from None
-    return Foreign(path, FORMAT, tensors, types)
+    return ForeignWeights(path, FORMAT, tensors, types)
 
 
 def check_apart(entries: dict[str, dict[str, Any]]) -> None:

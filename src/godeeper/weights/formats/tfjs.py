@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
 from ...files import open_regular
-from .foreign import MOST_BYTES, TYPES, Foreign, array_of, damaged, read_whole
+from .foreign import MOST_BYTES, TYPES, ForeignWeights, array_of, damaged, read_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ FORMAT = "TensorFlow.js model"
 MOST_SHARDS = 1000
 
 
-def read(path: Path) -> Foreign:
+def read(path: Path) -> ForeignWeights:
     """Read the manifest and every shard it names."""
     tensors: dict[str, NDArray[Any]] = {}
     types: dict[str, str] = {}
@@ -46,7 +46,7 @@ def read(path: Path) -> Foreign:
                 )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, FORMAT, f"cannot read the manifest: {error!r}") from None
-    return Foreign(path, FORMAT, tensors, types)
+    return ForeignWeights(path, FORMAT, tensors, types)
 
 
 def check_once(names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import WeightsError
-from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, Foreign, check_packing, damaged, read_whole, widen_bfloat16
+from .foreign import BROKEN_ZIP, MOST_BYTES, TYPES, ForeignWeights, check_packing, damaged, read_whole, widen_bfloat16
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,7 +175,7 @@ def is_torch_zip(names: Iterable[str]) -> bool:
     return any(name.endswith(("data.pkl", "constants.pkl")) for name in names)
 
 
-def read_zip(path: Path) -> Foreign:
+def read_zip(path: Path) -> ForeignWeights:
     """Read the zip form."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -198,7 +198,7 @@ def read_zip(path: Path) -> Foreign:
         raise damaged(path, "PyTorch file", error) from None
 
 
-def read_legacy(path: Path) -> Foreign:
+def read_legacy(path: Path) -> ForeignWeights:
     """Read the form before PyTorch 1.6: four pickles, then each storage with its length."""
     file = io.BytesIO(read_whole(path))
     if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
@@ -310,7 +310,7 @@ def without_wrapper(views: dict[str, TensorView]) -> dict[str, TensorView]:
     return {name[len(first) + 1 :]: view for name, view in views.items()} if wrapped else views
 
 
-def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Foreign:
+def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> ForeignWeights:
     """The tensors of an unpickled file; ``read`` returns a storage's bytes."""
     views, notes = flatten(path, content)
     if sum(math.prod(view.shape) * size_of(view.storage.kind) for view in views.values()) > MOST_BYTES:
@@ -321,7 +321,7 @@ def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Forei
         tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
     except ValueError as error:  # sides that numpy cannot have
         raise damaged(path, "PyTorch file", error) from None
-    return Foreign(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()}, notes=notes)
+    return ForeignWeights(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()}, notes=notes)
 
 
 def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from ...errors import WeightsError
 from ...files import open_regular
-from .protobuf import BYTES, VARINT, Part, content, parts
+from .protobuf import BYTES, VARINT, ProtobufField, content, protobuf_fields
 
 BEGINNING = 512
 MOST_NAMES = 10_000
@@ -34,7 +34,7 @@ QUANTISED_TYPE = re.compile(rb"\x0a\x05dtype\x12\x02\x30[\x0b-\x0d\x0f\x10]")
 
 
 @dataclass(frozen=True)
-class Look:
+class FileProbe:
     """What is looked at: an open file, or the names in a folder or archive."""
 
     path: Path
@@ -54,10 +54,10 @@ class Look:
         return self.bytes_at(max(self.size - 8, 0), 8)
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ProtobufField, ...]:
         """The fields, if the file can be a protocol buffer of one of the formats here."""
         possible = self.file is not None and self.start[:1] in (b"\x08", b"\x0a", b"\x12", b"\xa2")
-        return tuple(parts(self.file, 0, self.size)) if self.file and possible else ()
+        return tuple(protobuf_fields(self.file, 0, self.size)) if self.file and possible else ()
 
     def bytes_at(self, place: int, length: int) -> bytes:
         if self.file is None:
@@ -65,19 +65,19 @@ class Look:
         self.file.seek(place)
         return self.file.read(length)
 
-    def inside(self, part: Part) -> list[Part]:
+    def inside(self, part: ProtobufField) -> list[ProtobufField]:
         """The first fields of a message in the file."""
-        return list(parts(self.file, part.start, part.length, 32)) if self.file else []
+        return list(protobuf_fields(self.file, part.start, part.length, 32)) if self.file else []
 
-    def head(self, part: Part) -> bytes:
+    def head(self, part: ProtobufField) -> bytes:
         return content(self.file, part) if self.file else b""
 
 
-Test = Callable[[Look], bool]
+Test = Callable[[FileProbe], bool]
 
 
 @dataclass(frozen=True)
-class Row:
+class UnsupportedFormat:
     """A format: how it is told, what it is, and what to do."""
 
     test: Test
@@ -102,27 +102,27 @@ def either(*tests: Test) -> Test:
     return lambda look: any(test(look) for test in tests)
 
 
-def begins_with_version(look: Look) -> bool:
+def begins_with_version(look: FileProbe) -> bool:
     """The first field is a small number, the version, as in SavedModel, ONNX and Core ML."""
     return bool(look.parts) and look.parts[0][:2] == (1, VARINT) and look.parts[0].value < MOST_VERSIONS
 
 
-def is_onnx(look: Look) -> bool:
+def is_onnx(look: FileProbe) -> bool:
     """A ModelProto: a version, and a graph as field 7."""
     return begins_with_version(look) and any(part[:2] == (7, BYTES) for part in look.parts)
 
 
-def is_core_ml(look: Look) -> bool:
+def is_core_ml(look: FileProbe) -> bool:
     """A Core ML Model: a version, and the kind of model as a field of 200 or more."""
     return begins_with_version(look) and any(200 <= part.number <= 3000 for part in look.parts)
 
 
-def is_saved_model(look: Look) -> bool:
+def is_saved_model(look: FileProbe) -> bool:
     """A SavedModel: version 1, then graphs with their signatures."""
     return look.start.startswith(b"\x08\x01\x12")
 
 
-def begins_with_node(look: Look) -> bool:
+def begins_with_node(look: FileProbe) -> bool:
     """The first field is a node of a TensorFlow graph: a name, then an operation."""
     if not look.parts or look.parts[0][:2] != (1, BYTES):
         return False
@@ -130,7 +130,7 @@ def begins_with_node(look: Look) -> bool:
     return [part[:2] for part in inside] == [(1, BYTES), (2, BYTES)] and bool(OPERATION.fullmatch(look.head(inside[1])))
 
 
-def is_caffe(look: Look) -> bool:
+def is_caffe(look: FileProbe) -> bool:
     """A NetParameter: a name and layers, as field 100 or, before 2014, as field 2."""
     if begins_with_version(look) or begins_with_node(look):
         return False
@@ -139,7 +139,7 @@ def is_caffe(look: Look) -> bool:
     return bool(layers) or (len(older) > 1 and look.parts[0][:2] == (1, BYTES))
 
 
-def is_meta_graph(look: Look) -> bool:
+def is_meta_graph(look: FileProbe) -> bool:
     """A MetaGraphDef: facts, then one graph, whose first field is a node."""
     if begins_with_version(look) or begins_with_node(look):
         return False
@@ -147,12 +147,12 @@ def is_meta_graph(look: Look) -> bool:
     return len(graphs) == 1 and look.parts[0][:2] == (1, BYTES) and look.head(graphs[0])[:1] == b"\x0a"
 
 
-def is_quantised(look: Look) -> bool:
+def is_quantised(look: FileProbe) -> bool:
     """A graph with operations or constants of 8 bits."""
     return begins_with_node(look) and any(is_quantised_node(look, part) for part in look.parts if part.number == 1)
 
 
-def is_quantised_node(look: Look, node: Part) -> bool:
+def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
     """A node whose name, operation or type of constant tells of 8 bits."""
     for part in look.inside(node):
         if part.number == 1 and b"_eightbit" in look.head(part):
@@ -164,12 +164,12 @@ def is_quantised_node(look: Look, node: Part) -> bool:
     return False
 
 
-def is_checkpoint_data(look: Look) -> bool:
+def is_checkpoint_data(look: FileProbe) -> bool:
     """The numbers of a checkpoint have no mark of their own: only their name tells."""
     return look.file is not None and re.search(r"\.data-\d{5}-of-\d{5}$", look.path.name) is not None
 
 
-def is_pickle(look: Look) -> bool:
+def is_pickle(look: FileProbe) -> bool:
     """A pickle without the number that torch.save writes first."""
     return re.match(rb"\x80[\x02-\x05]", look.start) is not None and TORCH_MAGIC not in look.start[:64]
 
@@ -180,34 +180,34 @@ CONVERT = "convert it to a PyTorch state dict, saved with torch.save(model.state
 ARRAYS = "expected named tensors of a whole network: save them as .safetensors"
 
 ROWS = (
-    Row(either(holds(r"saved_model\.pb(txt)?"), lambda look: is_saved_model(look) and not (is_onnx(look) or is_core_ml(look))),
+    UnsupportedFormat(either(holds(r"saved_model\.pb(txt)?"), lambda look: is_saved_model(look) and not (is_onnx(look) or is_core_ml(look))),
         "a TensorFlow SavedModel", 'load it in TensorFlow and write it with model.save("mine.keras"), or freeze its graph to one .pb'),
-    Row(either(holds(r"[^/]*\.(mlmodel|mlmodelc/.*)|coremldata\.bin"), is_core_ml), "a Core ML model", CONVERTED),
-    Row(is_onnx, "an ONNX model: reading ONNX weights is not supported yet", CONVERTED),
-    Row(starts(rb".{4}ORTM"), "a model in ONNX Runtime's own format", CONVERTED),
-    Row(starts(rb".{4}TFL3"), "a TensorFlow Lite model", CONVERTED),
-    Row(starts(rb"model_checkpoint_path:"), "a text that names a TensorFlow checkpoint, without weights", FREEZE),
-    Row(either(holds(r"[^/]*\.(ckpt|index|data-\d{5}-of-\d{5})"), is_checkpoint_data, lambda look: look.end == TABLE_END),
+    UnsupportedFormat(either(holds(r"[^/]*\.(mlmodel|mlmodelc/.*)|coremldata\.bin"), is_core_ml), "a Core ML model", CONVERTED),
+    UnsupportedFormat(is_onnx, "an ONNX model: reading ONNX weights is not supported yet", CONVERTED),
+    UnsupportedFormat(starts(rb".{4}ORTM"), "a model in ONNX Runtime's own format", CONVERTED),
+    UnsupportedFormat(starts(rb".{4}TFL3"), "a TensorFlow Lite model", CONVERTED),
+    UnsupportedFormat(starts(rb"model_checkpoint_path:"), "a text that names a TensorFlow checkpoint, without weights", FREEZE),
+    UnsupportedFormat(either(holds(r"[^/]*\.(ckpt|index|data-\d{5}-of-\d{5})"), is_checkpoint_data, lambda look: look.end == TABLE_END),
         "a TensorFlow checkpoint: its weights lie in several files, or without their graph", FREEZE),
-    Row(is_meta_graph, "the graph of a TensorFlow checkpoint (.meta) without its weights", FREEZE),
-    Row(is_quantised, "a TensorFlow graph quantised to 8 bits", "use the graph as it was before it was quantised"),
-    Row(starts(rb"\s*(node|library|versions)\s*\{"), "a TensorFlow graph as text", "expected a frozen graph in binary form: write it with as_text=False"),
-    Row(either(is_caffe, holds(r"[^/]*\.caffemodel")), "a Caffe model", CONVERT),
-    Row(starts(rb'\s*name:\s*"[^"\n]*"\s+(layers?|input|input_dim|input_shape|force_backward|state)\b'),
+    UnsupportedFormat(is_meta_graph, "the graph of a TensorFlow checkpoint (.meta) without its weights", FREEZE),
+    UnsupportedFormat(is_quantised, "a TensorFlow graph quantised to 8 bits", "use the graph as it was before it was quantised"),
+    UnsupportedFormat(starts(rb"\s*(node|library|versions)\s*\{"), "a TensorFlow graph as text", "expected a frozen graph in binary form: write it with as_text=False"),
+    UnsupportedFormat(either(is_caffe, holds(r"[^/]*\.caffemodel")), "a Caffe model", CONVERT),
+    UnsupportedFormat(starts(rb'\s*name:\s*"[^"\n]*"\s+(layers?|input|input_dim|input_shape|force_backward|state)\b'),
         "a description of a Caffe network, without weights", f"take its .caffemodel and {CONVERT}"),
-    Row(starts(rb"\x12\x01\0\0\0\0\0\0"), "parameters of MXNet", CONVERT),
-    Row(starts(rb"GGUF|gg(jt|ml|mf|la)|tjgg|lmgg"), "a GGUF or GGML file, as language models come in", "expected weights of an Inception network"),
-    Row(starts(rb"\s*<\?xml[^>]*>\s*<net\b"), "the description of an OpenVINO model", CONVERTED),
-    Row(either(starts(rb"\x93NUMPY"), holds(r"[^/]*\.npy")), "arrays of NumPy", ARRAYS),
-    Row(starts(rb"MATLAB \d"), "a MATLAB file", ARRAYS),
-    Row(either(is_pickle, starts(rb"[}\]]q\x00|\(?[dl]p\d|\(lp|c[a-z_][\w.]*\n\w+\n")),
+    UnsupportedFormat(starts(rb"\x12\x01\0\0\0\0\0\0"), "parameters of MXNet", CONVERT),
+    UnsupportedFormat(starts(rb"GGUF|gg(jt|ml|mf|la)|tjgg|lmgg"), "a GGUF or GGML file, as language models come in", "expected weights of an Inception network"),
+    UnsupportedFormat(starts(rb"\s*<\?xml[^>]*>\s*<net\b"), "the description of an OpenVINO model", CONVERTED),
+    UnsupportedFormat(either(starts(rb"\x93NUMPY"), holds(r"[^/]*\.npy")), "arrays of NumPy", ARRAYS),
+    UnsupportedFormat(starts(rb"MATLAB \d"), "a MATLAB file", ARRAYS),
+    UnsupportedFormat(either(is_pickle, starts(rb"[}\]]q\x00|\(?[dl]p\d|\(lp|c[a-z_][\w.]*\n\w+\n")),
         "a Python pickle that torch.save did not write; opening it could run code, which was not run",
         "expected tensors only: where it was made, save them with torch.save(model.state_dict()), or as .safetensors"),
 )  # fmt: skip
 """The first row whose test passes tells; formats that godeeper reads pass none."""
 
 
-def check(look: Look) -> None:
+def check(look: FileProbe) -> None:
     """Raise ``WeightsError`` for a format of the table."""
     row = next((row for row in ROWS if row.test(look)), None)
     if row:
@@ -216,7 +216,7 @@ def check(look: Look) -> None:
 
 def check_names(path: Path, names: Iterable[str]) -> None:
     """The same for a folder's or an archive's files."""
-    check(Look(path, names=tuple(islice(names, MOST_NAMES))))
+    check(FileProbe(path, names=tuple(islice(names, MOST_NAMES))))
 
 
 def check_folder(path: Path) -> None:
@@ -238,7 +238,7 @@ def check_path(path: Path) -> None:
     """The same for whatever is at ``path``; what cannot be read is left to others."""
     try:
         with open_regular(path) as file:
-            check(Look(path, file))
+            check(FileProbe(path, file))
     except IsADirectoryError:
         check_folder(path)
     except OSError:

@@ -8,8 +8,8 @@ from godeeper.blueprint.address import resolve, resolve_one
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.names.remarks import remark, remarks_on
-from godeeper.blueprint.networks import NETWORKS
-from godeeper.blueprint.ops import Network
+from godeeper.blueprint.networks import BLUEPRINTS
+from godeeper.blueprint.ops import Blueprint
 from godeeper.errors import UnknownAddress
 
 MIXED_6E = "Mixed_6e (slim, torchvision) is mixed_7 (tf2015), not mixed_6 or mixed6"
@@ -35,15 +35,15 @@ MEANT = [
 @pytest.mark.parametrize(
     ("network", "name", "expected"), MEANT, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_remarks(network: Network, name: str, expected: str | None) -> None:
+def test_remarks(network: Blueprint, name: str, expected: str | None) -> None:
     """A remark names the tensor in another convention, and what it is not."""
     assert remark(network, resolve_one(network, name)) == expected
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BLUEPRINTS)
 def test_remarks_are_true(name: str) -> None:
     """What a remark says is another tensor is one, and its two names of the tensor mean one module or pool."""
-    network = NETWORKS[name]
+    network = BLUEPRINTS[name]
     for tensor in resolve(network, "**"):
         for said in (remark(network, tensor) or "").split("; "):
             if said:
@@ -54,7 +54,7 @@ def test_remarks_are_true(name: str) -> None:
                     assert where(network, other) != where(network, own)
 
 
-def where(network: Network, label: str) -> object:
+def where(network: Blueprint, label: str) -> object:
     """The module, or the site outside of modules, that ``Mixed_7b (slim, torchvision)`` means."""
     name, _, conventions = label.partition(" (")
     prefix = f"{conventions.partition(',')[0].rstrip(')')}:" if conventions else ""
@@ -62,12 +62,12 @@ def where(network: Network, label: str) -> object:
     return where_of(found[0], network)
 
 
-def where_of(name: str, network: Network) -> object:
+def where_of(name: str, network: Blueprint) -> object:
     site = resolve_one(network, name).site
     return site.address if site.place.module is None else site.place.module
 
 
-def is_known(network: Network, name: str) -> bool:
+def is_known(network: Blueprint, name: str) -> bool:
     try:
         resolve(network, name)
     except UnknownAddress:

@@ -21,12 +21,12 @@ from godeeper.files import open_regular
 from godeeper.photos import opening
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor import inspection
-from godeeper.photos.doctor.checkup import Checkup, Verdict, examine
+from godeeper.photos.doctor.checkup import Checkup, Diagnosis, examine
 
 from ..scenes import jpeg, scene, shot_at, write
 
 
-def verdict_on(checkup: Checkup, name: str) -> Verdict:
+def verdict_on(checkup: Checkup, name: str) -> Diagnosis:
     (found,) = [verdict for verdict in checkup.verdicts if verdict.entry.name == name]
     return found
 

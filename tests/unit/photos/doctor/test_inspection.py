@@ -11,7 +11,7 @@ import pytest
 from tests.unit.photos import scenes
 
 from godeeper.photos.decode import Photo, decode
-from godeeper.photos.doctor.inspection import Finding, Room, inspect_all
+from godeeper.photos.doctor.inspection import Finding, PixelBudget, inspect_all
 from godeeper.photos.sources.folder import read_folder
 
 
@@ -52,7 +52,7 @@ def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
     second = list(inspect_all(read_folder(folder), memory=memory))
     assert seen == ["bad.jpg"]
-    assert sorted(str(found.look) for found in second) == sorted(str(found.look) for found in first)
+    assert sorted(str(found.fingerprint) for found in second) == sorted(str(found.fingerprint) for found in first)
     assert sorted(found.notes for found in second) == sorted(found.notes for found in first)
 
 
@@ -62,7 +62,7 @@ def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
     before = list(inspect_all(read_folder(folder), memory=memory))
     scenes.scene(3).save(folder / "a" / "one.png")
     after = list(inspect_all(read_folder(folder), memory=memory))
-    assert [found.look for found in after] != [found.look for found in before]
+    assert [found.fingerprint for found in after] != [found.fingerprint for found in before]
     assert len(memory) == 3
 
 
@@ -97,7 +97,7 @@ def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
 
 def test_room_is_for_so_many_pixels() -> None:
     """Who does not fit waits until there is room; one that never fits goes alone."""
-    room = Room(10)
+    room = PixelBudget(10)
     order: list[str] = []
 
     def enter(name: str, pixels: int) -> None:

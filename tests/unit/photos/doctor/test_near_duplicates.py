@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from godeeper.photos.decode import decode
-from godeeper.photos.doctor.fingerprint import UNIT, fingerprint, look, pixel_hash, smalls, views
-from godeeper.photos.doctor.near_duplicates import Groups, group
+from godeeper.photos.doctor.fingerprint import UNIT, fingerprint, fingerprint_of, pixel_hash, smalls, views
+from godeeper.photos.doctor.near_duplicates import UnionFind, group
 
 from ..scenes import cropped, jpeg, scene, shot_at, write
 
@@ -30,14 +30,14 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_near_duplicates_are_one_group(change: str) -> None:
     """Each of twenty photos and its changed copy, found among all others, and nothing else."""
-    originals = [look(decode(scene(number))) for number in range(20)]
-    copies = [look(decode(CHANGES[change](scene(number)))) for number in range(20)]
+    originals = [fingerprint_of(decode(scene(number))) for number in range(20)]
+    copies = [fingerprint_of(decode(CHANGES[change](scene(number)))) for number in range(20)]
     assert group([*originals, *copies]) == [*range(20), *range(20)]
 
 
 def test_different_photos_stay_apart() -> None:
     """Three hundred different photos are three hundred groups."""
-    assert group([look(decode(scene(number, (80, 60)))) for number in range(300)]) == list(range(300))
+    assert group([fingerprint_of(decode(scene(number, (80, 60)))) for number in range(300)]) == list(range(300))
 
 
 def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
@@ -45,13 +45,20 @@ def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
     picture = scene(1)
     red, green, blue = picture.split()
     other = Image.merge("RGB", (blue, green, red))
-    assert len(set(group([look(decode(picture)), look(decode(other))]))) == 2
+    assert len(set(group([fingerprint_of(decode(picture)), fingerprint_of(decode(other))]))) == 2
 
 
 def test_flat_colours() -> None:
     """Pictures of one colour are alike if it is the same colour."""
     colours = ["red", "#fe0000", "blue", "black", "white", "#fdfdfd"]
-    assert group([look(decode(Image.new("RGB", (50, 50), colour))) for colour in colours]) == [0, 0, 1, 2, 3, 3]
+    assert group([fingerprint_of(decode(Image.new("RGB", (50, 50), colour))) for colour in colours]) == [
+        0,
+        0,
+        1,
+        2,
+        3,
+        3,
+    ]
 
 
 def moved(number: int) -> Image.Image:
@@ -68,18 +75,18 @@ def test_bursts(tmp_path: Path, second: int, camera: str, together: bool) -> Non
     """Photos much alike, of one camera and within two seconds, are a burst; without that they are two photos."""
     first = write(tmp_path / "1.jpg", scene(3), exif=shot_at(10), quality=95)
     then = write(tmp_path / "2.jpg", moved(3), exif=shot_at(second, camera), quality=95)
-    assert (len(set(group([look(decode(first)), look(decode(then))]))) == 1) is together
+    assert (len(set(group([fingerprint_of(decode(first)), fingerprint_of(decode(then))]))) == 1) is together
 
 
 def test_a_burst_of_different_scenes_is_none(tmp_path: Path) -> None:
     """The second alone proves nothing."""
     paths = [write(tmp_path / f"{number}.jpg", scene(number), exif=shot_at(10)) for number in range(3)]
-    assert len(set(group([look(decode(path)) for path in paths]))) == 3
+    assert len(set(group([fingerprint_of(decode(path)) for path in paths]))) == 3
 
 
 def test_families_are_joined() -> None:
     """What belongs together by name is one group, and joins what it looks like."""
-    looks = [look(decode(scene(number))) for number in range(5)]
+    looks = [fingerprint_of(decode(scene(number))) for number in range(5)]
     assert group(looks, [[0, 3], [3, 4]]) == [0, 1, 2, 0, 0]
 
 
@@ -90,7 +97,7 @@ def test_nothing() -> None:
 
 def test_union_find() -> None:
     """Groups merge through any member, and keep the least number."""
-    groups = Groups(6)
+    groups = UnionFind(6)
     groups.join([4, 5])
     groups.join([1, 3])
     groups.join([5, 3])
@@ -99,7 +106,7 @@ def test_union_find() -> None:
 
 def test_views_have_the_unit_length() -> None:
     """Views are whole numbers whose products float32 adds exactly, so that no order of adding matters."""
-    vectors = views(smalls([look(decode(scene(1)))])[0])
+    vectors = views(smalls([fingerprint_of(decode(scene(1)))])[0])
     assert vectors.shape == (19, 192)
     np.testing.assert_array_equal(vectors, np.rint(vectors))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), UNIT, rtol=0.005)
@@ -124,4 +131,4 @@ def test_damaged_exif_is_no_camera(tmp_path: Path) -> None:
     """A time that is no time leaves the photo without one."""
     exif = shot_at(1)
     exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
-    assert look(decode(write(tmp_path / "1.jpg", scene(1), exif=exif))).taken is None
+    assert fingerprint_of(decode(write(tmp_path / "1.jpg", scene(1), exif=exif))).taken is None

@@ -10,29 +10,29 @@ import pytest
 
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.web.compute.photo_store import Album, Kept, develop
-from godeeper.web.http.errors import Refused
+from godeeper.web.compute.photo_store import PhotoStore, StoredPhoto, ingest
+from godeeper.web.http.errors import RequestError
 
 
 @pytest.fixture(scope="module")
-def photo(net: Network, chelsea: Path) -> Kept:
+def photo(net: Network, chelsea: Path) -> StoredPhoto:
     """The demonstration photo, developed."""
-    return develop(chelsea.read_bytes(), "cat.jpg", net.preprocess)
+    return ingest(chelsea.read_bytes(), "cat.jpg", net.preprocess)
 
 
-def named(photo: Kept, name: str) -> Kept:
+def named(photo: StoredPhoto, name: str) -> StoredPhoto:
     """Another photo of the same pixels."""
     from dataclasses import replace
 
     return replace(photo, id=name)
 
 
-def test_a_photo_is_called_by_its_content(photo: Kept, chelsea: Path) -> None:
+def test_a_photo_is_called_by_its_content(photo: StoredPhoto, chelsea: Path) -> None:
     """Its id is the first half of its SHA-256."""
     assert photo.id == hashlib.sha256(chelsea.read_bytes()).hexdigest()[:32]
 
 
-def test_what_the_network_sees_is_kept(photo: Kept, net: Network, chelsea: Path) -> None:
+def test_what_the_network_sees_is_kept(photo: StoredPhoto, net: Network, chelsea: Path) -> None:
     """The resized pixels are those that a peek starts from."""
     np.testing.assert_array_equal(photo.resized, net.preprocess.resized(decode(chelsea)))
 
@@ -45,37 +45,37 @@ def test_large_photos_are_shown_smaller(net: Network) -> None:
 
     buffer = io.BytesIO()
     Image.new("RGB", (4000, 1000), "red").save(buffer, "PNG")
-    kept = develop(buffer.getvalue(), "wide.png", net.preprocess)
+    kept = ingest(buffer.getvalue(), "wide.png", net.preprocess)
     assert (kept.size, kept.display_size, kept.used) == ((4000, 1000), (1600, 400), (0, 0, 4000, 1000))
     assert kept.display_image.size == kept.display_size
 
 
-def test_the_same_photo_is_kept_once_under_its_last_name(photo: Kept) -> None:
+def test_the_same_photo_is_kept_once_under_its_last_name(photo: StoredPhoto) -> None:
     """A photo dropped again keeps its address."""
     from dataclasses import replace
 
-    album = Album()
+    album = PhotoStore()
     album.add(photo)
     album.add(replace(photo, name="again.jpg"))
     assert len(album.kept) == 1
     assert album.get(photo.id).name == "again.jpg"
 
 
-def test_the_longest_unused_go_first(photo: Kept) -> None:
+def test_the_longest_unused_go_first(photo: StoredPhoto) -> None:
     """What was looked at lately stays."""
-    album = Album(most_photos=2)
+    album = PhotoStore(most_photos=2)
     for name in "ab":
         album.add(named(photo, name))
     album.get("a")
     album.add(named(photo, "c"))
     assert list(album.kept) == ["a", "c"]
-    with pytest.raises(Refused, match="drop the photo again"):
+    with pytest.raises(RequestError, match="drop the photo again"):
         album.get("b")
 
 
-def test_bytes_are_bounded_too(photo: Kept) -> None:
+def test_bytes_are_bounded_too(photo: StoredPhoto) -> None:
     """Photos go when there are too many bytes, but the last one never does."""
-    album = Album(most_bytes=photo.nbytes)
+    album = PhotoStore(most_bytes=photo.nbytes)
     for name in "abc":
         album.add(named(photo, name))
     assert list(album.kept) == ["c"]

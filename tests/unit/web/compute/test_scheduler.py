@@ -13,32 +13,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from godeeper.engine.onnxruntime import Runner
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import Plan
 from godeeper.errors import AddressError, UnknownAddress
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from godeeper.web.compute.photo_store import Kept, develop
-from godeeper.web.compute.scheduler import Laboratory
-from godeeper.web.http.errors import Refused, Superseded
+from godeeper.web.compute.photo_store import StoredPhoto, ingest
+from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.http.errors import RequestError, Superseded
 
-Story = Callable[[Laboratory], Coroutine[Any, Any, None]]
+Story = Callable[[Scheduler], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-def laboratory(net: Network) -> Iterator[Laboratory]:
+def laboratory(net: Network) -> Iterator[Scheduler]:
     """A laboratory of its own."""
-    made = Laboratory(net.weights, net.preprocess)
+    made = Scheduler(net.weights, net.preprocess)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def photos(net: Network, chelsea: Path) -> list[Kept]:
+def photos(net: Network, chelsea: Path) -> list[StoredPhoto]:
     """Three photos, all different."""
     pixels = decode(chelsea).pixels
     return [
-        develop(bmp(np.ascontiguousarray(turned)), "turned.bmp", net.preprocess)
+        ingest(bmp(np.ascontiguousarray(turned)), "turned.bmp", net.preprocess)
         for turned in (pixels, pixels[::-1], pixels[:, ::-1])
     ]
 
@@ -54,7 +54,7 @@ def bmp(pixels: Any) -> bytes:
     return buffer.getvalue()
 
 
-def tell(laboratory: Laboratory, story: Story) -> None:
+def tell(laboratory: Scheduler, story: Story) -> None:
     """Run a story to its end."""
 
     async def bounded() -> None:
@@ -64,7 +64,7 @@ def tell(laboratory: Laboratory, story: Story) -> None:
     asyncio.run(bounded())
 
 
-async def idle(laboratory: Laboratory) -> None:
+async def idle(laboratory: Scheduler) -> None:
     """Wait until nothing is in hand."""
     while laboratory.jobs:
         await asyncio.sleep(0.01)
@@ -75,10 +75,10 @@ async def take(steps: AsyncIterator[Any], count: int) -> list[Any]:
     return [await anext(steps) for _ in range(count)]
 
 
-def test_progress_is_segment_by_segment(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_progress_is_segment_by_segment(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """Every segment is reported once, in order, and then the look is whole."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         seen = [step async for step in laboratory.progress(photos[0], None)]
         assert seen == list(enumerate(laboratory.segments, start=1))
         assert laboratory.is_ready(photos[0])
@@ -86,10 +86,10 @@ def test_progress_is_segment_by_segment(laboratory: Laboratory, photos: list[Kep
     tell(laboratory, story)
 
 
-def test_who_hangs_up_frees_the_work(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_who_hangs_up_frees_the_work(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """Once nobody waits for a look, it is computed no further."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         async with aclosing(laboratory.progress(photos[0], None)) as steps:
             await take(steps, 2)
         await idle(laboratory)
@@ -98,10 +98,10 @@ def test_who_hangs_up_frees_the_work(laboratory: Laboratory, photos: list[Kept])
     tell(laboratory, story)
 
 
-def test_waiting_work_of_who_hung_up_is_dropped(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_waiting_work_of_who_hung_up_is_dropped(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """A look that was waiting for the lane when its client left is never begun."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         async with aclosing(laboratory.progress(photos[0], "a")) as first:
             await take(first, 1)
             async with aclosing(laboratory.progress(photos[1], "b")) as second:
@@ -114,10 +114,10 @@ def test_waiting_work_of_who_hung_up_is_dropped(laboratory: Laboratory, photos: 
     tell(laboratory, story)
 
 
-def test_a_second_photo_of_the_tab_cancels_the_first(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_a_second_photo_of_the_tab_cancels_the_first(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """The first photo's stream ends with ``Superseded``, and its look stays unfinished."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         first = laboratory.progress(photos[0], "tab")
         await take(first, 1)
         second = [step async for step in laboratory.progress(photos[1], "tab") if step[1]]
@@ -130,10 +130,10 @@ def test_a_second_photo_of_the_tab_cancels_the_first(laboratory: Laboratory, pho
     tell(laboratory, story)
 
 
-def test_an_upload_of_the_tab_cancels_too(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_an_upload_of_the_tab_cancels_too(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """What the tab waited for is dropped as soon as its next photo is there."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         first = laboratory.progress(photos[0], "tab")
         await take(first, 1)
         laboratory.turn("tab", photos[1])
@@ -143,13 +143,13 @@ def test_an_upload_of_the_tab_cancels_too(laboratory: Laboratory, photos: list[K
     tell(laboratory, story)
 
 
-def test_tabs_do_not_disturb_each_other(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_tabs_do_not_disturb_each_other(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """Three tabs, two photos: all are served, and what two wait for goes on when one of them leaves."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         leaving = laboratory.progress(photos[0], "c")
 
-        async def whole(photo: Kept, tab: str) -> int:
+        async def whole(photo: StoredPhoto, tab: str) -> int:
             return len([done async for done, segment in laboratory.progress(photo, tab) if segment])
 
         await take(leaving, 1)
@@ -161,10 +161,10 @@ def test_tabs_do_not_disturb_each_other(laboratory: Laboratory, photos: list[Kep
     tell(laboratory, story)
 
 
-def test_who_waits_is_told_how_many_are_before(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_who_waits_is_told_how_many_are_before(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """While another look is computed, the first thing told is that there is one; then the steps come."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         async with aclosing(laboratory.progress(photos[0], "a")) as first:
             await take(first, 1)
             second = laboratory.progress(photos[1], "b")
@@ -175,10 +175,10 @@ def test_who_waits_is_told_how_many_are_before(laboratory: Laboratory, photos: l
     tell(laboratory, story)
 
 
-def test_a_tensor_needs_only_what_is_before_it(laboratory: Laboratory, photos: list[Kept]) -> None:
+def test_a_tensor_needs_only_what_is_before_it(laboratory: Scheduler, photos: list[StoredPhoto]) -> None:
     """Looking at the first module computes no other."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         await laboratory.peek(photos[0], laboratory.tensor("mixed/join"))
         assert laboratory.looks[photos[0].id].done == 2
 
@@ -188,10 +188,10 @@ def test_a_tensor_needs_only_what_is_before_it(laboratory: Laboratory, photos: l
 @pytest.mark.parametrize(
     "address", ["mixed_4/tower_1/conv_4/Conv2D", "Mixed_5b.branch_pool.bn", "conv/Conv2D", "ResizeBilinear", "Mul"]
 )
-def test_other_stages_are_computed_on_demand(address: str, laboratory: Laboratory, net: Network, chelsea: Path) -> None:
+def test_other_stages_are_computed_on_demand(address: str, laboratory: Scheduler, net: Network, chelsea: Path) -> None:
     """Raw and normalised values, and the photo's own steps, are those of a peek."""
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         photo = await laboratory.photo("demo")
         found = await laboratory.peek(photo, laboratory.tensor(address))
         expected = net.peek(chelsea, address)
@@ -201,11 +201,11 @@ def test_other_stages_are_computed_on_demand(address: str, laboratory: Laborator
     tell(laboratory, story)
 
 
-def test_looks_are_bounded_by_their_bytes(net: Network, photos: list[Kept]) -> None:
+def test_looks_are_bounded_by_their_bytes(net: Network, photos: list[StoredPhoto]) -> None:
     """The longest unused look goes; what is asked of it again is computed again."""
-    small = Laboratory(net.weights, net.preprocess, most_look_bytes=100 << 20)
+    small = Scheduler(net.weights, net.preprocess, most_look_bytes=100 << 20)
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         tensor = laboratory.tensor("mixed_10/join")
         first = await laboratory.peek(photos[0], tensor)
         await laboratory.peek(photos[1], tensor)
@@ -220,10 +220,10 @@ def test_looks_are_bounded_by_their_bytes(net: Network, photos: list[Kept]) -> N
 
 
 def test_a_wish_while_memory_is_given_back_is_heard(
-    net: Network, photos: list[Kept], monkeypatch: pytest.MonkeyPatch
+    net: Network, photos: list[StoredPhoto], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who asks for more of a look just when its first part is done, and another has gone, gets it."""
-    small = Laboratory(net.weights, net.preprocess, most_look_bytes=1)
+    small = Scheduler(net.weights, net.preprocess, most_look_bytes=1)
     begun = threading.Event()
 
     def slow() -> None:
@@ -232,7 +232,7 @@ def test_a_wish_while_memory_is_given_back_is_heard(
 
     monkeypatch.setattr("godeeper.web.compute.scheduler.give_back", slow)
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         tensor = laboratory.tensor("mixed_10/join")
         await laboratory.peek(photos[0], laboratory.tensor("conv"))
         await laboratory.peek(photos[1], laboratory.tensor("conv"))
@@ -245,17 +245,17 @@ def test_a_wish_while_memory_is_given_back_is_heard(
 
 
 def test_an_error_reaches_all_who_wait(
-    laboratory: Laboratory, photos: list[Kept], monkeypatch: pytest.MonkeyPatch
+    laboratory: Scheduler, photos: list[StoredPhoto], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What goes wrong in the lane is told to those who wait, and the next look works again."""
 
-    def fail(_self: Runner, _plan: Plan, _feeds: object) -> None:
+    def fail(_self: OnnxRuntimeEngine, _plan: Plan, _feeds: object) -> None:
         raise MemoryError("no more")
 
-    async def story(laboratory: Laboratory) -> None:
+    async def story(laboratory: Scheduler) -> None:
         tensor = laboratory.tensor("conv")
         with monkeypatch.context() as patch:
-            patch.setattr(Runner, "run", fail)
+            patch.setattr(OnnxRuntimeEngine, "run", fail)
             errors = await asyncio.gather(
                 *(laboratory.peek(photos[0], tensor) for _ in range(2)), return_exceptions=True
             )
@@ -267,9 +267,9 @@ def test_an_error_reaches_all_who_wait(
 
 @pytest.mark.parametrize(
     ("address", "error"),
-    [("nothing", UnknownAddress), ("DecodeJpeg", AddressError), ("softmax", Refused), ("mixed/*", AddressError)],
+    [("nothing", UnknownAddress), ("DecodeJpeg", AddressError), ("softmax", RequestError), ("mixed/*", AddressError)],
 )
-def test_what_cannot_be_shown_is_said(address: str, error: type[Exception], laboratory: Laboratory) -> None:
+def test_what_cannot_be_shown_is_said(address: str, error: type[Exception], laboratory: Scheduler) -> None:
     """An address that is none, or is too large, or has nothing behind it, is an error of its own."""
     with pytest.raises(error):
         laboratory.tensor(address)

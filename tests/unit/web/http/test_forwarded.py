@@ -17,7 +17,7 @@ from tests.unit.web.asking import Pairs, answer, ask, scope_of
 import godeeper
 import godeeper.web
 from godeeper.web.http.guard import Guard, Rules
-from godeeper.web.http.hosts import Place, network
+from godeeper.web.http.hosts import HostAndPort, network
 from godeeper.web.http.root import at
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def told(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse(seen | {"link": at("/x")})(scope, receive, send)
 
 
-GUARD = Guard(told, Rules(8299, (Place("lab.example"),), proxies=(network("10.1.0.0/16"),), root_path="/deep"))
+GUARD = Guard(told, Rules(8299, (HostAndPort("lab.example"),), proxies=(network("10.1.0.0/16"),), root_path="/deep"))
 HEADERS = {"x-forwarded-proto": "https", "x-forwarded-prefix": "/lab/page/", "x-forwarded-for": "203.0.113.5",
            "x-forwarded-host": "lab.example"}  # fmt: skip
 

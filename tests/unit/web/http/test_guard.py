@@ -13,7 +13,7 @@ from tests.unit.web.asking import OURS, Pairs, answer, ask, scope_of
 
 from godeeper.errors import OptionError
 from godeeper.web.http.guard import Guard, Rules
-from godeeper.web.http.hosts import Place, allowed_place, frame_ancestor, network
+from godeeper.web.http.hosts import HostAndPort, allowed_place, frame_ancestor, network
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -25,7 +25,7 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("in")(scope, receive, send)
 
 
-GUARD = Guard(inside, Rules(8299, (Place("lab.example"), Place("proxy.example", 443))))
+GUARD = Guard(inside, Rules(8299, (HostAndPort("lab.example"), HostAndPort("proxy.example", 443))))
 
 
 def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/", guard: Guard = GUARD) -> bool:

@@ -16,11 +16,11 @@ from tests.unit.web.client import form
 from tests.unit.web.conftest import serving
 from tests.unit.web.http.test_upload import FORM, picture, received, request_head
 
-from godeeper.web.compute.scheduler import Laboratory
-from godeeper.web.http.connections import Crowd, Limits
-from godeeper.web.http.errors import Crowded
-from godeeper.web.http.upload import Pace, Reception
-from godeeper.web.http.upload_memory import Room
+from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.http.connections import ConnectionLimiter, Limits
+from godeeper.web.http.errors import TooManyTabs
+from godeeper.web.http.upload import UploadReader, UploadTimer
+from godeeper.web.http.upload_memory import UploadMemory
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Served
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 PHOTO = form([("photo", "x.png", picture("PNG"))])
 LARGE = "/api/photos/demo/values/conv_2"  # 5.5 MB
-PACE = Pace(grace=0.6, rate=20_000, idle=0.6)
+PACE = UploadTimer(grace=0.6, rate=20_000, idle=0.6)
 
 
 @pytest.fixture(scope="module")
 def hasty(net: Network) -> Iterator[Served]:
     """A server whose patience is a thirtieth of the usual."""
     limits = Limits(head=1.5, stall=0.7, rate=50_000, most=60, most_of_one=30)
-    laboratory = Laboratory(net.weights, net.preprocess)
-    with serving(laboratory, limits=limits, reception=Reception(PACE)) as running:
+    laboratory = Scheduler(net.weights, net.preprocess)
+    with serving(laboratory, limits=limits, reception=UploadReader(PACE)) as running:
         running.client.get(LARGE)
         yield running
 
@@ -95,13 +95,13 @@ def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> 
 
 def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
     """8 MB at 1 Mbit/s in time, 100 bytes a second not beyond the grace."""
-    pace = Pace()
+    pace = UploadTimer()
     for second in range(1, 65):
         assert pace.deadline(0, second, second * 125_000) > second + 1
     assert pace.deadline(0, 10.5, 1050) < 11
 
 
-def guests(room: Room, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
+def guests(room: UploadMemory, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
     """Photos that arrive side by side, piece by piece, and are worked on for a moment: which of them were taken."""
     most = 0
 
@@ -113,7 +113,7 @@ def guests(room: Room, sizes: list[int], clients: list[str], piece: int = 10) ->
                     await room.take(guest, piece)
                     most = max(most, room.held)
                     await asyncio.sleep(0)
-            except Crowded:
+            except TooManyTabs:
                 return False
             guest.is_arriving = False
             await asyncio.sleep(0.01)
@@ -131,14 +131,14 @@ def guests(room: Room, sizes: list[int], clients: list[str], piece: int = 10) ->
 
 def test_the_memory_is_bounded_and_all_get_through() -> None:
     """Forty times a quarter of the memory, at the same time: each is taken, one after the other where it must be."""
-    assert guests(Room(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
+    assert guests(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
 
 
 def test_who_stalls_gives_way() -> None:
     """One that holds much and sends nothing is given up once others wait; who waits is taken."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
-        room = Room(400, 100, 0.1)
+        room = UploadMemory(400, 100, 0.1)
 
         async def stuck() -> None:
             with room.guest("greedy") as guest:
@@ -206,7 +206,7 @@ def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
 def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
     """Of many that read nothing, those with most unread are hung up on at once."""
     limits = Limits(most_unread_bytes=1 << 20)
-    with serving(Laboratory(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
+    with serving(Scheduler(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
         page = "/photo/demo/page.html?address=conv_2"
         whole = len(strict.client.get("/photo/demo/page.html?address=mixed/tower/conv").body)
         assert whole < 1 << 20
@@ -242,7 +242,7 @@ def test_one_client_cannot_take_all() -> None:
             "Any", type("M", (), {"address": address, "idle_since": since, "is_idle": idle, "is_sending": False, "transport": transport, "gone": gone})()
         )  # fmt: skip
 
-    crowd = Crowd(Limits(most=10, most_of_one=5, proxies=(network("10.0.0.1"),)))
+    crowd = ConnectionLimiter(Limits(most=10, most_of_one=5, proxies=(network("10.0.0.1"),)))
     mine = [member("a", n) for n in range(6)]
     for each in mine:
         crowd.enter(each)
@@ -252,7 +252,7 @@ def test_one_client_cannot_take_all() -> None:
         crowd.enter(each)
     assert len(crowd.members) == 10
     assert [bool(each.gone) for each in proxied].count(True) == 1
-    busy = Crowd(Limits(most=2, most_of_one=2))
+    busy = ConnectionLimiter(Limits(most=2, most_of_one=2))
     for _ in range(2):
         busy.enter(member("a", 0, idle=False))
     late = member("a", 1)

@@ -15,9 +15,9 @@ from PIL import Image
 from tests.unit.web.client import BOUNDARY, Answer, Client, form
 from tests.unit.web.conftest import serving
 
-from godeeper.web.compute.scheduler import Laboratory
+from godeeper.web.compute.scheduler import Scheduler
 from godeeper.web.http.connections import Limits
-from godeeper.web.http.upload import Pace, Reception, shown_name
+from godeeper.web.http.upload import UploadReader, UploadTimer, shown_name
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Served
@@ -191,9 +191,9 @@ def received(connection: socket.socket) -> bytes:
 
 def test_a_slow_body_times_out(net: Network) -> None:
     """Who does not send on is told so, and does not keep others out."""
-    laboratory = Laboratory(net.weights, net.preprocess)
+    laboratory = Scheduler(net.weights, net.preprocess)
     with (
-        serving(laboratory, reception=Reception(Pace(idle=0.3))) as slow,
+        serving(laboratory, reception=UploadReader(UploadTimer(idle=0.3))) as slow,
         socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
     ):
         connection.sendall(request_head(slow.port, "Content-Length: 1000") + b"--")
@@ -203,7 +203,7 @@ def test_a_slow_body_times_out(net: Network) -> None:
 
 def test_slow_headers_are_hung_up_on(net: Network) -> None:
     """A connection that never finishes its request is closed."""
-    laboratory = Laboratory(net.weights, net.preprocess)
+    laboratory = Scheduler(net.weights, net.preprocess)
     with (
         serving(laboratory, limits=Limits(head=0.3)) as slow,
         socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
