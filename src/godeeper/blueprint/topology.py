@@ -18,7 +18,7 @@ def single_tensor_sites(network: Blueprint) -> tuple[Site, ...]:
     """Every site after the photo's own steps that all later sites follow from, in program order.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
-    >>> [site.address for site in cuts(INCEPTION_V3)][6:9]
+    >>> [site.address for site in single_tensor_sites(INCEPTION_V3)][6:9]
     ['pool_1', 'mixed/join', 'mixed_1/join']
     """
     found: list[Site] = []
@@ -35,7 +35,7 @@ def prefix_ends(network: Blueprint) -> tuple[Site, ...]:
     """The cuts that divide the network into parts of about equal cost: of those equally near, the smallest tensor.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
-    >>> [site.address for site in trunks(INCEPTION_V3)]
+    >>> [site.address for site in prefix_ends(INCEPTION_V3)]
     ['pool_1', 'mixed_3/join', 'mixed_6/join']
     """
     every = sites(network)

@@ -32,7 +32,7 @@ TABLES = {
     "--fit": ("photos.preprocess", "FITS"),
     "--filter": ("photos.preprocess", "FILTERS"),
     "--to": ("export.targets", "TARGETS"),
-    "--network": ("blueprint.networks", "NETWORKS"),
+    "--network": ("blueprint.networks", "BLUEPRINTS"),
     "retrain --precision": ("training.int8_check", "ASKED"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }

@@ -72,9 +72,9 @@ def extract(
         AddressError: an address is not of one whole tensor of the network.
 
     >>> import godeeper
-    >>> from godeeper.features.store import FeatureStore
+    >>> from godeeper.features.store import ResultStore
     >>> path = Path("examples/chelsea.jpg")
-    >>> with FeatureStore() as store:
+    >>> with ResultStore() as store:
     ...     extract(godeeper.load(), [(path, pixel_hash(decode(path)))], ["conv_2"], store)["conv_2"].shape
     (1, 64)
     """

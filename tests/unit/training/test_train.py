@@ -124,7 +124,7 @@ def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def never(*_: object) -> None:
         raise AssertionError("computed")
 
-    monkeypatch.setattr("godeeper.features.extract.Computer.compute", never)
+    monkeypatch.setattr("godeeper.features.extract.FeatureComputer.compute", never)
     paint(tmp_path, "猫", 9, seed=6)
     with pytest.raises(GodeeperError, match="expected two folders"):
         godeeper.retrain(tmp_path, features=FEATURES)

@@ -103,7 +103,7 @@ def from_state_dict(
         UnknownName: no such dialect.
         WeightsError: parameters are missing, unknown or of another shape.
 
-    >>> network = TorchNetwork(in_dialect(network_named("inception_v3"), "torchvision"))
+    >>> network = TorchNetwork(in_dialect(blueprint_named("inception_v3"), "torchvision"))
     >>> len(list(from_state_dict(network.state_dict()).parameters()))
     284
     """
