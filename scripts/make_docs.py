@@ -20,7 +20,7 @@ import godeeper
 from godeeper.blueprint.address import Tensor, resolve, resolve_one
 from godeeper.blueprint.cost import conv_macs, macs_share
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.blueprint.names.remarks import remark
+from godeeper.blueprint.remarks import remark
 from godeeper.cli.main import main as command_line
 from godeeper.cli.main import make_parser
 

@@ -12,8 +12,8 @@ import numpy as np
 from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.cost import macs_share, tensor_macs
-from .blueprint.names.remarks import remark
 from .blueprint.networks import BLUEPRINTS
+from .blueprint.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan

@@ -7,8 +7,8 @@ from typing import Any
 
 from .address import Tensor
 from .cost import macs_share, tensor_macs
-from .names.remarks import remark
 from .ops import Blueprint
+from .remarks import remark
 
 
 def document(network: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ..address import Reference, Tensor, look_up, meanings, parse_all, split_convention
-from ..ops import Blueprint
-from ..sites import Site, sites
-from .conventions import ASKED_FOR
+from .address import Reference, Tensor, look_up, meanings, parse_all, split_convention
+from .names.conventions import ASKED_FOR
+from .ops import Blueprint
+from .sites import Site, sites
 
 LIKENESS = re.compile(r"(?:max_?)?(pool|mixed)(?:ing2d)?_?([0-9]{1,3})[a-z]?", re.IGNORECASE)
 

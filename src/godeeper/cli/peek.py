@@ -62,7 +62,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
 
-    from ..blueprint.names.remarks import remarks_on
+    from ..blueprint.remarks import remarks_on
     from ..engine.prefix_cache import prefix_store
     from ..network import BLOG_TENSORS, load
     from ..outputs import Outputs

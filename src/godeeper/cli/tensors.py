@@ -36,9 +36,9 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..blueprint.address import resolve
-    from ..blueprint.names.remarks import remarks_on
     from ..blueprint.networks import blueprint_named
     from ..blueprint.records import document
+    from ..blueprint.remarks import remarks_on
 
     network = blueprint_named(options.network)
     listing = document(network, resolve(network, options.pattern))

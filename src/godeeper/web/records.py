@@ -17,14 +17,12 @@ from ..peek.mosaic import grid, measure
 from ..peek.picture import ends
 from ..peek.statistics import selectivities, strengths
 from .chart import card_id
+from .compute.photo_store import WHOLE_PHOTO
 from .http.root import at
 
 if TYPE_CHECKING:
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
-
-WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
-"""Steps of the photo as large as the photo itself, which is not kept."""
 
 
 def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, part: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import pytest
 from godeeper.blueprint.address import resolve, resolve_one
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
-from godeeper.blueprint.names.remarks import remark, remarks_on
 from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.ops import Blueprint
+from godeeper.blueprint.remarks import remark, remarks_on
 from godeeper.errors import UnknownAddress
 
 MIXED_6E = "Mixed_6e (slim, torchvision) is mixed_7 (tf2015), not mixed_6 or mixed6"

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import OptionError
-from ..sets import SETS, SPLITS, find_layout, flat_sets, layout_notes, repeated_notes, set_named
 from .csv_list import ENDINGS as LISTS
 from .csv_list import read_table
 from .folder import Entry, empty_folders, read_folder
+from .sets import SETS, SPLITS, find_layout, flat_sets, layout_notes, repeated_notes, set_named
 from .zip_archive import unzipped
 
 FEW = 5  # empty folders that are named

@@ -30,6 +30,8 @@ LONGEST_SIDE = 1600
 QUALITY = 90
 MOST_PHOTOS = 64
 MOST_BYTES = 256 << 20
+WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
+"""Steps of the photo as large as the photo itself, which is not kept."""
 
 
 @dataclass(frozen=True)

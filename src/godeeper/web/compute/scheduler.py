@@ -28,9 +28,8 @@ from ...peek.peek import Peek
 from ...photos.input_steps import PhotoSteps
 from ...photos.preprocess import to_planes
 from ..http.errors import Superseded, not_found
-from ..records import WHOLE_PHOTO
 from .forward import ForwardPass, Segment, segments
-from .photo_store import DEMO, DEMO_NAME, PhotoStore, StoredPhoto, demo_bytes, ingest
+from .photo_store import DEMO, DEMO_NAME, WHOLE_PHOTO, PhotoStore, StoredPhoto, demo_bytes, ingest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import WeightsError
 from .foreign import FLOATS, MOST_BYTES, ForeignWeights, array_of, damaged, read_whole
 from .graph_heads import Links, folded, heads
+from .protobuf import varint
 from .unsupported import FileProbe, check, check_names
 
 if TYPE_CHECKING:
@@ -275,19 +276,6 @@ def fields(message: memoryview) -> Iterator[Field]:
             raise ValueError("it ends in the middle of a field")
         yield key >> 3, message[position : position + length]
         position += length
-
-
-def varint(message: memoryview, position: int) -> tuple[int, int]:
-    """A whole number of seven bits a byte, and where it ends."""
-    value = shift = 0
-    while shift < 70:
-        byte = message[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-    raise ValueError("a number without an end")
 
 
 def view(value: int | memoryview | None) -> memoryview:

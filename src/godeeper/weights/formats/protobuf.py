@@ -25,8 +25,6 @@ class ProtobufField(NamedTuple):
 
 def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[ProtobufField]:
     """The fields of a message, at most ``most``; stops where the bytes are no field."""
-    from .frozen_graph import varint
-
     end = start + length
     for _ in range(most):
         if start >= end:
@@ -52,3 +50,16 @@ def content(file: BinaryIO, part: ProtobufField, most: int = 512) -> bytes:
     """The first bytes of a field."""
     file.seek(part.start)
     return file.read(min(part.length, most))
+
+
+def varint(message: memoryview, position: int) -> tuple[int, int]:
+    """A whole number of seven bits a byte, and where it ends."""
+    value = shift = 0
+    while shift < 70:
+        byte = message[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+        shift += 7
+    raise ValueError("a number without an end")
