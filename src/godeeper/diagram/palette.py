@@ -69,6 +69,13 @@ DARK = Palette(
 )
 
 
+def custom_properties(palette: Palette) -> str:
+    """A palette as CSS custom properties: ``--paper``, …; ``--s0`` and ``--s0-ink`` for the first shade, and so on."""
+    names = ("paper", "card", "rule", "ink", "faint", "edge", "bar", "accent")
+    plain = "".join(f"--{name}:{getattr(palette, name)};" for name in names)
+    return plain + "".join(f"--s{k}:{fill};--s{k}-ink:{ink};" for k, (fill, ink) in enumerate(palette.shades))
+
+
 def shade_of(share: float) -> int:
     """The number of the shade for a convolution with this ``share`` of the network's multiply-adds."""
     return bisect_right(STEPS, share)

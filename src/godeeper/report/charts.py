@@ -1,23 +1,29 @@
-"""The report's charts as inline SVG; text stays text, and is no smaller on a phone."""
+"""The report's charts as inline SVG, from the rows of its record; text stays text, also on a phone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
 
 from ..escaping import escaped_html as escape
-from ..training.learning_curve import CurvePoint, Forecast
-from ..training.metrics import Reliability
-from ..training.selection import Selection
 
 WIDTH = 360
 ROW = 19
+CROWDED = 0.09
+"""Ticks that are nearer to each other than this share of the axis are left out."""
+
+Row = Mapping[str, Any]
 
 
-def modules_chart(selection: Selection, classes: int) -> str:
-    """A line for each module: its score alone, give or take a standard error; those chosen stand out."""
+def modules_chart(modules: Sequence[Row], chosen: Collection[str], classes: int) -> Markup:
+    """One line for each module: its balanced accuracy alone ± a standard error; the chosen modules stand out.
+
+    The dashed line is chance, 1 / ``classes``.
+    """
     left, right, top = 92, 280, 22
-    height = top + ROW * len(selection.scores) + 8
+    height = top + ROW * len(modules) + 8
 
     def x(value: float) -> float:
         return left + (right - left) * min(1.0, max(0.0, value))
@@ -25,84 +31,92 @@ def modules_chart(selection: Selection, classes: int) -> str:
     marks = [axis_label(x(tick), 12, f"{tick:.0%}") + line(x(tick), top - 4, x(tick), height) for tick in (0, 0.5, 1)]
     chance = x(1 / classes)
     marks.append(line(chance, top - 4, chance, height, "dash"))
-    for number, (address, (mean, error)) in enumerate(selection.scores.items()):
+    for number, module in enumerate(modules):
         y = top + ROW * number + ROW / 2
-        hot = address in selection.chosen
-        weight = " heavy" if hot else ""
-        marks.append(text(left - 10, y + 3.5, address, f"end{weight}"))
-        if isfinite(mean):
-            marks.append(line(x(mean - error), y, x(mean + error), y, "hotbar" if hot else "bar"))
+        mean, error = module["accuracy"], module["standard_error"]
+        hot = module["address"] in chosen
+        marks.append(text(left - 10, y + 3.5, module["address"], "end heavy" if hot else "end"))
+        if mean is not None:
+            marks.append(line(x(mean - error), y, x(mean + error), y, "hot-whisker" if hot else "whisker"))
             marks.append(dot(x(mean), y, 4 if hot else 3.2, "hot" if hot else "dot"))
-        told = f"{mean:.1%} ± {100 * error:.1f}" if isfinite(mean) else "unknown"
-        marks.append(text(WIDTH, y + 3.5, told, f"end{weight}" if hot else "end faint"))
+        score = "unknown" if mean is None else f"{mean:.1%} ± {100 * error:.1f}"
+        marks.append(text(WIDTH, y + 3.5, score, "end heavy" if hot else "end faint"))
     return chart(height, "balanced accuracy of each module alone", marks)
 
 
-def reliability_chart(before: Reliability, after: Reliability) -> str:
-    """Confidence against accuracy: hollow before the temperature, solid after, with intervals."""
-    marks = plot_frame(0.0, 1.0, [(0.0, "0%"), (0.5, "50%"), (1.0, "100%")])
+def reliability_chart(before: Sequence[Row], after: Sequence[Row]) -> Markup:
+    """Reliability diagram: accuracy against confidence, hollow before temperature scaling, solid after, with intervals."""
+    marks = plot_frame(0.0, [(0.0, "0%"), (0.5, "50%"), (1.0, "100%")])
     marks.append(line(px(0), py(0, 0), px(1), py(1, 0), "dash"))
-    marks += [
-        dot(px(one.confidence), py(one.accuracy.value or 0.0, 0), 3.4, "hollow", f"before: {one.accuracy.n} photos")
-        for one in before.bins
-    ]
-    for one in after.bins:
-        x = px(one.confidence)
-        marks.append(line(x, py(one.accuracy.low, 0), x, py(one.accuracy.high, 0), "hotbar"))
-        marks.append(dot(x, py(one.accuracy.value or 0.0, 0), 3.8, "hot", f"after: {one.accuracy.n} photos"))
+    for each in before:
+        accuracy = each["accuracy"]
+        marks.append(
+            dot(
+                px(each["confidence"]),
+                py(accuracy["value"] or 0.0, 0),
+                3.4,
+                "hollow",
+                f"before: {accuracy['n']} photos",
+            )
+        )
+    for each in after:
+        x, accuracy = px(each["confidence"]), each["accuracy"]
+        marks.append(line(x, py(accuracy["low"], 0), x, py(accuracy["high"], 0), "hot-whisker"))
+        marks.append(dot(x, py(accuracy["value"] or 0.0, 0), 3.8, "hot", f"after: {accuracy['n']} photos"))
     marks.append(text(px(0.5), 264, "stated probability", "mid faint"))
     return chart(270, "accuracy against stated probability", marks)
 
 
-def learning_chart(curve: Sequence[CurvePoint], forecast: Forecast | None) -> str:
-    """Accuracy against photos trained on, with intervals, and the forecast dashed."""
-    most = max([point.photos for point in curve] + ([forecast.photos] if forecast else []))
-    lows = [point.accuracy.low for point in curve] + ([forecast.low] if forecast else [])
-    floor = max(0.0, int(min(lows) * 10) / 10)
-    spots = [(px(point.photos / most), point) for point in curve]
-    ticks = [(point.photos / most, str(point.photos)) for point in curve]
-    marks = plot_frame(floor, 1.0, ticks + ([(1.0, str(forecast.photos))] if forecast else []))
-    path = "M" + "L".join(f"{x:.1f} {py(point.accuracy.value or 0.0, floor):.1f}" for x, point in spots)
-    marks.append(f'<path class="hotbar" d="{path}"/>')
-    for x, point in spots:
-        marks.append(line(x, py(point.accuracy.low, floor), x, py(point.accuracy.high, floor), "hotbar"))
-        marks.append(dot(x, py(point.accuracy.value or 0.0, floor), 3.8, "hot", f"{point.accuracy.n} photos tested"))
+def learning_chart(curve: Sequence[Row], forecast: Row | None) -> Markup:
+    """Accuracy against the number of training photos, with intervals; the forecast is dashed."""
+    most = max([point["photos"] for point in curve] + ([forecast["photos"]] if forecast else []))
+    lows = [point["interval"][0] for point in curve] + ([forecast["low"]] if forecast else [])
+    floor = min(0.9, max(0.0, int(min(lows) * 10) / 10))
+    places = [(px(point["photos"] / most), py(point["value"] or 0.0, floor)) for point in curve]
+    ticks = [(point["photos"] / most, str(point["photos"])) for point in curve]
+    marks = plot_frame(floor, ticks + ([(1.0, str(forecast["photos"]))] if forecast else []))
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    marks.append(f'<path class="hot-whisker" d="{path}"/>')
+    for (x, y), point in zip(places, curve, strict=True):
+        low, high = point["interval"]
+        marks.append(line(x, py(low, floor), x, py(high, floor), "hot-whisker"))
+        marks.append(dot(x, y, 3.8, "hot", f"{point['n']} photos tested"))
     if forecast:
         x = px(1.0)
-        marks.append(line(x, py(forecast.low, floor), x, py(forecast.high, floor), "dash"))
-        marks.append(dot(x, py(forecast.value, floor), 3.8, "hollow", "forecast"))
+        marks.append(line(x, py(forecast["low"], floor), x, py(forecast["high"], floor), "dash"))
+        marks.append(dot(x, py(forecast["value"], floor), 3.8, "hollow", "forecast"))
     marks.append(text(px(0.5), 264, "training photos", "mid faint"))
     return chart(270, "accuracy against the number of training photos", marks)
 
 
-def plot_frame(floor: float, ceiling: float, ticks: Sequence[tuple[float, str]]) -> list[str]:
-    """Horizontal rules with their shares, and the horizontal axis's ticks; crowded ticks are left out."""
+def plot_frame(floor: float, ticks: Sequence[tuple[float, str]]) -> list[str]:
+    """Horizontal rules from ``floor`` to 100 % with their labels, and the ticks of the horizontal axis."""
     marks = []
     for step in range(5):
-        share = floor + (ceiling - floor) * step / 4
+        share = floor + (1 - floor) * step / 4
         y = py(share, floor)
         marks += [line(px(0), y, px(1), y), text(px(0) - 8, y + 3.5, f"{share:.0%}", "end faint")]
     last = -1.0
     for place, label in ticks:
-        if place - last > 0.09:
+        if place - last > CROWDED:
             marks.append(axis_label(px(place), 246, label))
             last = place
     return marks
 
 
 def px(share: float) -> float:
-    """The place of ``share`` of a plot's width."""
+    """The horizontal coordinate of a ``share`` of a plot's width."""
     return 40 + 300 * share
 
 
 def py(share: float, floor: float) -> float:
-    """The place of a share on a vertical axis from ``floor`` to 1."""
+    """The vertical coordinate of a share, on an axis from ``floor`` to 1."""
     return 228 - 216 * (share - floor) / (1 - floor)
 
 
-def chart(height: float, label: str, marks: Sequence[str]) -> str:
-    """The SVG around ``marks``."""
-    return (
+def chart(height: float, label: str, marks: Sequence[str]) -> Markup:
+    """The SVG element around ``marks``."""
+    return Markup(  # noqa: S704 (marks are escaped where they are made)
         f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH} {height:g}">'
         f"{''.join(marks)}</svg>"
     )
@@ -114,9 +128,9 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str = "rule") -> str:
 
 
 def dot(x: float, y: float, radius: float, kind: str, title: str = "") -> str:
-    """A dot that may say more when pointed at."""
-    said = f"<title>{escape(title)}</title>" if title else ""
-    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{said}</circle>'
+    """A dot, perhaps with a tooltip."""
+    tooltip = f"<title>{escape(title)}</title>" if title else ""
+    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{tooltip}</circle>'
 
 
 def text(x: float, y: float, words: str, kind: str) -> str:
@@ -125,5 +139,5 @@ def text(x: float, y: float, words: str, kind: str) -> str:
 
 
 def axis_label(x: float, y: float, words: str) -> str:
-    """A tick's label."""
+    """The label of a tick."""
     return text(x, y, words, "mid faint")

@@ -1,240 +1,133 @@
-"""The report as one HTML page that works offline, without a script, in light and dark, on a phone and on paper.
+"""The report as HTML: one file that works offline and without a script, or a part of the web page.
 
-Every small picture is in the file once and shown wherever it is needed.  All names come from the user's
-folders, so all of them are escaped.
+Both are rendered from the report's record (``Report.record``, the JSON that a classifier's file keeps) by the same
+Jinja template.  Only the file shows photos and the names of files: each small picture is in it once.  All names come from
+the user's folders, so all of them are escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any
 
-from ..escaping import escaped_html as escape
-from ..natural_order import natural_key
-from ..training.metrics import Proportion
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..escaping import escaped
+from ..natural_order import natural_key, natural_order
 from ..version import GENERATOR
 from .charts import learning_chart, modules_chart, reliability_chart
-from .photos import Gallery, matrix, shown_paths, suspects, twins
-from .report import Report, Thumbnails, why_unmeasured
-from .style import style_sheet
+from .confusion import confusion_table, confusions
+from .photos import MOST_SHOWN, make_gallery
+from .report import Report, Thumbnails, tested_on
+from .style import file_style
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+DOUBTFUL = 0.95
+"""Below this accuracy suspected mislabels are no longer found with precision: see bench/planted.py."""
 
 
 def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
-    """The whole page."""
-    wanted = shown_paths(report)
-    pictures = dict(thumbnails(wanted)) if thumbnails else {}
-    gallery = Gallery({path: pictures[path] for path in wanted if path in pictures})
-    sections = [
-        headline(report),
-        modules(report),
-        classes(report),
-        matrix(report, gallery),
-        calibration(report),
-        learning(report),
-        suspects(report, gallery),
-        twins(report, gallery),
-        doctor(report),
-        costs(report),
-        provenance(report),
-    ]
-    title = escape(f"{report.classifier}: report")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="generator" content="{GENERATOR}">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style_sheet()}</style>
-</head>
-<body>
-{gallery.definitions()}
-<main>
-{"".join(section for section in sections if section)}
-</main>
-</body>
-</html>
-"""
-
-
-def headline(report: Report) -> str:
-    """The accuracy, its interval, what n is, and what guessing would give."""
-    share, base = report.accuracy, report.baseline
-    names = report.classes
-    caution = f'<p class="caution">{escape(report.caution)}</p>' if report.caution else ""
-    notes = "".join(f"<li>{escape(sentence(note))}</li>" for note in report.notes)
-    notes = f'<ul class="notes">{notes}</ul>' if notes else ""
-    counts = report.photos
-    facts = [
-        (f"{sum(report.sets.values())}", f"photos in {len(names)} classes: {join_counts(report.sets)}"),
-        (
-            percent(report.balanced_accuracy),
-            "balanced accuracy: the mean of the classes' recalls; every class counts the same",
-        ),
-        (percent(base.value), f"majority-class baseline: the accuracy of always guessing {names[report.majority]}"),
-        (
-            percent(report.calibrations[1].error),
-            "expected calibration error: mean gap between stated probability and accuracy",
-        ),
-        (f"{counts['quarantined']}", f"files quarantined; {counts['repaired']} repaired"),
-    ]
-    cards = "".join(f'<div><b>{value}</b><span class="faint">{escape(words)}</span></div>' for value, words in facts)
-    return (
-        f'<h1>{escape(report.classifier)}</h1><div class="hero"><span class="big">{percent(share.value)}</span>'
-        f"<span>of photos classified correctly<br>95 % interval: {percent(share.low)} to {percent(share.high)}</span></div>"
-        f'<p class="faint">{escape(method(report))}</p>{caution}{notes}'
-        f'<div class="facts">{cards}</div>'
+    """A whole HTML file."""
+    template = environment().get_template("page.html")
+    style = Markup(file_style())  # noqa: S704 (the package's own)
+    return template.render(
+        report=report.record(), gallery=make_gallery(report, thumbnails), generator=GENERATOR, style=style
     )
 
 
-def method(report: Report) -> str:
-    """How it was tested, why so, and what cross-validation gives beside a test set."""
-    lines = [sentence(f"tested on {report.tested}")]
-    if report.why_tested_so:
-        lines.append(sentence(report.why_tested_so))
-    if report.cross_validation:
-        other = report.cross_validation
-        lines.append(
-            f"Cross-validation of the {other.n} training photos gives {percent(other.value)} "
-            f"(95 % interval: {percent(other.low)} to {percent(other.high)}), with modules chosen on the same photos."
-        )
-    return " ".join(lines)
+def article(record: Mapping[str, Any]) -> Markup:
+    """The content alone, without photos and names of files, for a page that has ``style.article_style``.
+
+    Raises:
+        jinja2.TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError: ``record`` lacks
+            a field, or has one of another type.
+    """
+    html = environment().get_template("article.html").render(report=record, gallery=None)
+    return Markup(html)  # noqa: S704 (escaped by the template)
 
 
-def modules(report: Report) -> str:
-    """The chart of the modules."""
-    chosen = ", ".join(report.selection.chosen)
-    return (
-        "<h2>Which module separates your classes</h2><p>Each module alone, by cross-validation among the training "
-        "photos: balanced accuracy ± one standard error. The dashed "
-        f"line is chance. This classifier uses <b>{escape(chosen)}</b>.</p>"
-        f"{modules_chart(report.selection, len(report.classes))}"
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The templates of this package, with their filters and charts."""
+    made = Environment(
+        loader=PackageLoader("godeeper.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=visible,
     )
+    made.filters |= {
+        "base_name": base_name,
+        "confusion_table": confusion_table,
+        "confusions": confusions,
+        "costs": costs,
+        "decimal": decimal,
+        "in_natural_order": in_natural_order,
+        "natural_order": natural_order,
+        "percent": percent,
+        "quarantined_first": quarantined_first,
+        "sentence": sentence,
+        "set_sizes": set_sizes,
+        "tested_on": tested_on,
+    }
+    made.globals |= {
+        "doubtful": DOUBTFUL,
+        "learning_chart": learning_chart,
+        "modules_chart": modules_chart,
+        "most_shown": MOST_SHOWN,
+        "reliability_chart": reliability_chart,
+    }
+    return made
 
 
-def classes(report: Report) -> str:
-    """The table of classes."""
-    rows = "".join(
-        f'<tr><td class="name">{escape(score.name)}</td>{"".join(map(share_cell, score.shares))}'
-        f'<td class="n">{score.recall.n}</td></tr>'
-        for score in sorted(report.per_class, key=lambda score: natural_key(score.name))
-    )
-    return (
-        "<h2>Class by class</h2><p>Precision: the share of the photos assigned to a class that belong to it. Recall: the share of a "
-        "class's photos that are assigned to it. F1 is their harmonic mean. Below each: its 95 % interval."
-        f"{' None: no photo of the class could be held out.' if any(not score.recall.n for score in report.per_class) else ''}</p>"
-        '<div class="wide"><table><thead><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th>'
-        f'<th class="n">photos</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+def visible(value: object) -> object:
+    """A value as the page shows it: control characters in names are escaped; ``Markup`` stays as it is."""
+    return escaped(value) if type(value) is str else value
 
 
-def calibration(report: Report) -> str:
-    """Whether stated probabilities can be believed, and when a photo is none of these."""
-    before, after = report.calibrations
-    return (
-        "<h2>Are its probabilities calibrated?</h2><p>On the dashed line, accuracy equals the stated "
-        f"probability. Hollow: before calibration (mean gap {percent(before.error)}); solid: after, with a "
-        f"temperature of {report.temperature:.2f} (mean gap {percent(after.error)}).</p>"
-        f"{reliability_chart(before, after)}<p>{unknown_classes(report)}</p>"
-    )
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage."""
+    return "unknown" if value is None else f"{value:.{digits}%}"
 
 
-def unknown_classes(report: Report) -> str:
-    """The threshold of "none of these", and what passes it of classes left out, in words."""
-    if report.threshold is None:
-        return "Too few photos: none could be held out, so no threshold for <b>none of these</b> was set."
-    kept = (
-        f"A photo whose greatest probability is below {report.threshold:.1%} is <b>none of these</b>; the threshold passes "
-        f"{report.kept:.0%} of held-out photos. Photos unlike the training photos get lower probabilities. "
-    )
-    if report.unknown is None:
-        return f"{kept}How many photos of unknown classes pass was not measured: {why_unmeasured(len(report.classes))}."
-    names = ", ".join(escape(name) for name in sorted(report.unknown.classes, key=natural_key))
-    return (
-        f"{kept}Similar unknown things usually pass: when a class was left out of the whole training, on average "
-        f"<b>{percent(report.unknown.false_accept_rate)}</b> of its photos passed (the false-accept rate at {report.kept:.0%} kept; "
-        f"AUROC {report.unknown.auroc:.2f}, where 0.5 is chance). Measured on: {names}."
-    )
-
-
-def learning(report: Report) -> str:
-    """The learning curve."""
-    if not report.curve:
-        return ""
-    hope = "Too few photos for a forecast."
-    if report.forecast:
-        f = report.forecast
-        hope = (
-            f"Forecast for {f.photos} photos: {percent(f.value)} (95 % interval: {percent(f.low)} to {percent(f.high)}), "
-            "if more photos are like these and errors keep falling at the same rate."
-        )
-    return (
-        "<h2>Would more photos help?</h2><p>Accuracy by cross-validation on a part of the training photos. The modules were chosen on all of them, "
-        "so these values are slightly too high. "
-        f"{hope}</p>{learning_chart(report.curve, report.forecast)}"
-    )
-
-
-def doctor(report: Report) -> str:
-    """Every file that was repaired or quarantined, and why."""
-    found = [one for one in report.verdicts if one.status != "used" or one.remarks]
-    if not found:
-        return "<h2>The doctor's list</h2><p>Every file could be used as it is.</p>" if report.verdicts else ""
-    rows = "".join(
-        f'<tr><td class="name">{escape(one.entry.name)}</td><td>{escape(one.status)}</td>'
-        f'<td class="name">{escape("; ".join((*one.reasons, *one.remarks)))}</td></tr>'
-        for one in sorted(found, key=lambda one: (one.status != "quarantined", one.entry.name))
-    )
-    counts = report.photos
-    return (
-        f"<h2>The doctor's list</h2><p>{counts['used']} files were used as they are, {counts['repaired']} repaired, "
-        f"{counts['quarantined']} quarantined (not used).</p>"
-        f'<div class="wide"><table><thead><tr><th>file</th><th>verdict</th><th>why</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def costs(report: Report) -> str:
-    """Time and memory."""
-    items = [(step, f"{seconds:.2f} s") for step, seconds in report.seconds.items()]
-    if report.memory_mib is not None:
-        items.append(("memory at most", f"{report.memory_mib:.0f} MiB"))
-    return f"<h2>Time and memory</h2>{definitions(items)}" if items else ""
-
-
-def provenance(report: Report) -> str:
-    """What it takes to do this again."""
-    return f"<h2>Provenance</h2>{definitions(report.provenance.items())}" if report.provenance else ""
-
-
-def definitions(items: Iterable[tuple[str, str]]) -> str:
-    """A list of names and values."""
-    return f"<dl>{''.join(f'<dt>{escape(key)}</dt><dd>{escape(value)}</dd>' for key, value in items)}</dl>"
-
-
-def share_cell(share: Proportion) -> str:
-    """A share and its interval."""
-    if share.value is None:
-        return '<td><span class="faint">none</span></td>'
-    return f"<td>{percent(share.value)}<br><small>{100 * share.low:.0f}–{100 * share.high:.0f}%</small></td>"
-
-
-def percent(value: float | None) -> str:
-    """A share for people."""
-    return "unknown" if value is None else f"{value:.1%}"
+def decimal(value: float | None) -> str:
+    """A number with two decimals."""
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def sentence(note: str) -> str:
-    """A note as a sentence of its own."""
+    """A note with a capital and a full stop."""
     return f"{note[:1].upper()}{note[1:]}{'' if note.endswith('.') else '.'}"
 
 
-def join_counts(counts: Mapping[str, int]) -> str:
-    """``80 train, 10 test``; photos that train and are tested in turn are of no part."""
+def base_name(path: str) -> str:
+    """The last part of a path."""
+    return PurePath(path).name
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Names as people sort them: 2 before 10."""
+    return sorted(names, key=natural_key)
+
+
+def set_sizes(counts: Mapping[str, int]) -> str:
+    """``80 train, 10 test``; under cross-validation there is one set."""
     if len(counts) == 1:
         return "all of them used for training"
-    parts: Sequence[str] = [f"{count} {name}" for name, count in counts.items()]
-    return ", ".join(parts)
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def quarantined_first(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The doctor's list: quarantined files first, then by name."""
+    return sorted(rows, key=lambda row: (row["status"] != "quarantined", row["photo"]))
+
+
+def costs(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Seconds by step, and the peak memory."""
+    items = [(step, f"{decimal(seconds)} s") for step, seconds in record["seconds"].items()]
+    if record["memory_mib"] is not None:
+        items.append(("peak memory", f"{record['memory_mib']:.0f} MiB"))
+    return items

@@ -182,13 +182,8 @@ class Report:
 
     @property
     def tested(self) -> str:
-        """On what it was tested, in words."""
-        by_test_set = self.tested_by == TEST_SET
-        how = " that took no part in training" if by_test_set else f", by {self.tested_by}"
-        reasons = ["near-duplicates count once"] if self.effective < self.accuracy.n else []
-        reasons += [] if by_test_set else ["each cross-validated photo counts half"]
-        counted = f"; the 95 % interval counts them as {self.independent:.4g}, since {' and '.join(reasons)}"
-        return photos_of(self.accuracy.n) + how + (counted if reasons and self.accuracy.n else "")
+        """On which photos it was tested, in words."""
+        return tested_on(self.test_record())
 
     @property
     def caution(self) -> str | None:
@@ -232,6 +227,22 @@ class Report:
         rows = ((self.truth == true) & (self.predicted == said)).nonzero()[0].tolist()
         return sorted(rows, key=lambda row: -float(self.probabilities[row, said]))
 
+    def test_record(self) -> dict[str, Any]:
+        """The result of the test as JSON can hold it."""
+        return {
+            "accuracy": self.accuracy.value,
+            "interval": [self.accuracy.low, self.accuracy.high],
+            "n": self.accuracy.n,
+            "by": self.tested_by,
+            "why": self.why_tested_so,
+            "effective_n": self.effective,
+            "interval_n": self.independent,
+            "balanced_accuracy": self.balanced_accuracy,
+            "cross_validation": self.cross_validation.record() if self.cross_validation else None,
+            "majority_baseline": {"class": self.classes[self.majority]} | self.baseline.record(),
+            "caution": self.caution,
+        }
+
     def record(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         before, after = self.calibrations
@@ -241,19 +252,7 @@ class Report:
             "classes": list(self.classes),
             "photos": self.photos,
             "sets": dict(self.sets),
-            "test": {
-                "accuracy": self.accuracy.value,
-                "interval": [self.accuracy.low, self.accuracy.high],
-                "n": self.accuracy.n,
-                "by": self.tested_by,
-                "why": self.why_tested_so,
-                "effective_n": self.effective,
-                "interval_n": self.independent,
-                "balanced_accuracy": self.balanced_accuracy,
-                "cross_validation": self.cross_validation.record() if self.cross_validation else None,
-                "majority_baseline": {"class": self.classes[self.majority]} | self.baseline.record(),
-                "caution": self.caution,
-            },
+            "test": self.test_record(),
             "features": list(self.selection.chosen),
             "modules": [
                 {"address": address, "accuracy": mean, "standard_error": error}
@@ -332,6 +331,18 @@ class Report:
     def json(self) -> str:
         """The record as text."""
         return json_text(self.record(), indent=1, allow_nan=False) + "\n"
+
+
+def tested_on(test: Mapping[str, Any]) -> str:
+    """On which photos the classifier was tested, and how many of them its interval counts, from a report's ``test``."""
+    n, by_test_set = test["n"], test["by"] == TEST_SET
+    how = " that took no part in training" if by_test_set else f", by {test['by']}"
+    reasons = ["near-duplicates count once"] if test.get("effective_n", n) < n else []
+    reasons += [] if by_test_set else ["each cross-validated photo counts half"]
+    if not reasons or not n or "interval_n" not in test:
+        return photos_of(n) + how
+    counted = f"; the 95 % interval counts them as {test['interval_n']:.4g}, since {' and '.join(reasons)}"
+    return photos_of(n) + how + counted
 
 
 def photos_of(count: int) -> str:

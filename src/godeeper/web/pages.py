@@ -18,7 +18,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ..classifier.refusal import written
 from ..diagram.sheet import display_name
 from ..escaping import escaped
-from ..natural_order import natural_order
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
@@ -29,6 +28,7 @@ from .http.root import at
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
+    from markupsafe import Markup
     from starlette.requests import Request
 
 
@@ -129,9 +129,10 @@ class VerdictPage:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """``report.html``: the classifier's report, as it is kept in its file (``report.json``)."""
+    """``report.html``: the report of the classifier's training; ``article``: as ``godeeper.report`` renders it."""
 
-    record: dict[str, Any]
+    classifier: str
+    article: Markup
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,6 @@ def templates() -> Environment:
     )
     environment.filters["at"] = mounted
     environment.filters["written"] = written
-    environment.filters["natural_order"] = natural_order
     return environment
 
 

@@ -7,7 +7,7 @@ Content-Security-Policy allows no style in the HTML, so this is served as a file
 from __future__ import annotations
 
 from ..diagram.labels import SIZES
-from ..diagram.palette import DARK, LIGHT, Palette
+from ..diagram.palette import DARK, LIGHT, custom_properties
 from ..diagram.sheet import Diagram
 from ..diagram.svg import number
 from ..peek.colour import COLOURS
@@ -25,19 +25,12 @@ def style_sheet(diagram: Diagram) -> str:
 
 def palettes() -> str:
     """Light, and dark where the reader or their system wants it."""
-    light, dark = properties(LIGHT), properties(DARK)
+    light, dark = custom_properties(LIGHT), custom_properties(DARK)
     return (
         f":root{{color-scheme:light;{light}}}\n"
         f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n"
         f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
     )
-
-
-def properties(palette: Palette) -> str:
-    """One palette as custom properties."""
-    names = ("paper", "card", "rule", "ink", "faint", "edge", "bar", "accent")
-    plain = "".join(f"--{name}:{getattr(palette, name)};" for name in names)
-    return plain + "".join(f"--s{k}:{fill};--s{k}-ink:{ink};" for k, (fill, ink) in enumerate(palette.shades))
 
 
 def shades() -> list[str]:

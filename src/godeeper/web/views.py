@@ -20,6 +20,8 @@ from ..peek.colour import default_colour, table
 from ..peek.kernels import has_kernels, kernels
 from ..peek.peek import file_name
 from ..peek.statistics import order
+from ..report.page import article
+from ..report.style import article_style
 from .chart import draw as draw_chart
 from .chart import layout as lay_out_chart
 from .http.errors import not_found
@@ -73,7 +75,7 @@ async def network_map(request: Request) -> Response:
 
 async def drawing_style(request: Request) -> Response:
     """The style that follows from the network's drawing and the palettes."""
-    text = style_sheet(layout(state_of(request).laboratory.network.blueprint))
+    text = style_sheet(layout(state_of(request).laboratory.network.blueprint)) + article_style()
     return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
 
 
@@ -177,7 +179,8 @@ def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
     if not record:
         raise not_found("this classifier's file holds no report")
     try:
-        return render("report.html", site, ReportPage(dict(record)))
+        named = {"classifier": site.classifier} | dict(record)
+        return render("report.html", site, ReportPage(str(named["classifier"]), article(named)))
     except (TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise not_found(
             "the report in this classifier's file is damaged, or another version's, and cannot be shown; "
