@@ -6,29 +6,29 @@ is looked at, eight at a time, in memory that does not grow with their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import OptionError, PhotoError
-from ..features.store import chunks
+from ..engine.plan import key_of, plan
+from ..errors import OptionError
+from ..features.pipeline import ComputedBatch, Decode, Forward, PhotoInfo, compute_batches, entries_of, merged
 from ..peek.geometry import Box, Cell, Placement, field_box, patch, square, strongest
-from ..photos.decode import Photo, decode
+from ..photos.decode import decode
 from ..photos.named import PhotoPath
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
     from ..blueprint.address import Tensor
     from ..network import Network
+    from ..photos.preprocess import Preprocess
 
     Progress = Callable[[int, int], None]
 
-BATCH = 8
 MOST_FILTERS = 64  # asked for at once
 
 
@@ -116,62 +116,81 @@ def top_photos(
             f"the top {top} photos of {len(tensor.filters)} filters of {tensor.name}: expected at least 1 photo of at most "
             f"{MOST_FILTERS} filters; name some, such as {tensor.name}[0:8]"
         )
-    best: dict[int, list[TopActivation]] = {number: [] for number in tensor.filters}
-    errors: list[tuple[PhotoPath, str]] = []
-    seen: set[str] = set()
-    looked_at = 0
-    for group in chunks(paths, BATCH):
-        photos = [(path, photo) for path, photo in readable(group, errors) if photo.sha256 not in seen]
-        photos = list({photo.sha256: (path, photo) for path, photo in reversed(photos)}.values())[::-1]
-        seen |= {photo.sha256 for _, photo in photos}
-        for found in top_activations(network, tensor, photos):
-            for number, sighting in found.items():
-                best[number] = sorted([*best[number], sighting], key=lambda each: -each.cell.value)[:top]
-        looked_at += len(group)
-        if progress is not None:
-            progress(looked_at, len(paths))
-    facts = (
-        len(seen),
-        network.weights.name,
-        network.weights.sha256,
-        network.preprocess.summary,
-        network.preprocess.size,
+    facts = network.weights.name, network.weights.sha256, network.preprocess.summary, network.preprocess.size
+    reduce = ReduceToTop(tensor, top, network.preprocess)
+    forward = Forward(network.engine, plan(network.blueprint, [key_of(tensor)]))
+    batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, skip_duplicates=True)
+    with closing(batches):
+        found = merged(batches, reduce, TopResult(top), progress and (lambda done: progress(done, len(paths))))
+    filters = (
+        TopPhotos(replace(tensor, channels=(number,)), found.activations(number), len(found.seen), *facts)
+        for number in tensor.filters
     )
-    filters = (TopPhotos(replace(tensor, channels=(number,)), tuple(best[number]), *facts) for number in tensor.filters)
-    return Search(tuple(filters), tuple(errors))
+    return Search(tuple(filters), tuple((paths[position], error) for position, error in sorted(found.errors)))
 
 
-def readable(paths: Sequence[PhotoPath], errors: list[tuple[PhotoPath, str]]) -> Iterator[tuple[PhotoPath, Photo]]:
-    """The photos that can be read; of the others why not."""
-    for path in paths:
-        try:
-            yield path, decode(path)
-        except PhotoError as error:
-            errors.append((path, str(error)))
+@dataclass
+class TopResult:
+    """The top activations of some photos, a partial result of the pipeline.
+
+    ``best``: filter -> (position of the photo, activation), the greatest value first; of equal values, the earlier photo.
+    ``seen``: SHA-256 of the files.  ``errors``: (position, reason) of the unreadable photos.
+    """
+
+    top: int
+    best: dict[int, list[tuple[int, TopActivation]]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+    def merge(self, other: TopResult) -> TopResult:
+        """The top activations of both results' photos; a file that both have counts once, at its first position."""
+        for number, activations in other.best.items():
+            ranked = sorted([*self.best.get(number, []), *activations], key=rank)
+            files = {activation.sha256: (position, activation) for position, activation in reversed(ranked)}
+            self.best[number] = sorted(files.values(), key=rank)[: self.top]
+        self.seen |= other.seen
+        self.errors += other.errors
+        return self
+
+    def activations(self, number: int) -> tuple[TopActivation, ...]:
+        """Those of one filter."""
+        return tuple(activation for _, activation in self.best.get(number, []))
 
 
-def top_activations(
-    network: Network, tensor: Tensor, photos: Sequence[tuple[PhotoPath, Photo]]
-) -> Iterator[dict[int, TopActivation]]:
-    """For each photo: the filters that answer it, and where most."""
-    if not photos:
-        return
-    key = key_of(tensor)
-    planes = np.concatenate([network.preprocess(photo) for _, photo in photos])
-    values = network.engine.run(plan(network.blueprint, [key]), {NETWORK_INPUT: planes})[key]
-    values = values.reshape(len(photos), *tensor.site.shape)  # (B, C, H, W)
-    for (path, photo), maps in zip(photos, values, strict=True):
-        placement = Placement.of(network.preprocess, photo.size)
-        found = {number: top_activation(tensor, maps[number], path, photo, placement) for number in tensor.filters}
-        yield {number: sighting for number, sighting in found.items() if sighting is not None}
+def rank(ranked: tuple[int, TopActivation]) -> tuple[float, int]:
+    """The order of activations: by value, then by position."""
+    position, activation = ranked
+    return -activation.cell.value, position
 
 
-def top_activation(
-    tensor: Tensor, plane: NDArray[np.float32], path: PhotoPath, photo: Photo, placement: Placement
-) -> TopActivation | None:
-    """Where a map (H, W) is greatest; None where it is the same everywhere."""
-    cell = strongest(plane)
-    if cell is None:
-        return None
-    seen, spot = field_box(tensor.field, cell.row, cell.column), square(tensor.field, cell.row, cell.column)
-    return TopActivation(path, photo.sha256, cell, placement, seen, spot)
+@dataclass(frozen=True)
+class ReduceToTop:
+    """The reducer: a batch of (B, C, H, W) values -> its top activations of the tensor's filters."""
+
+    tensor: Tensor
+    top: int
+    preprocess: Preprocess
+
+    def __call__(self, batch: ComputedBatch) -> TopResult:
+        result = TopResult(self.top, seen={info.sha256 for info in batch.photos if info.error is None})
+        result.errors = [(info.entry.position, str(info.error)) for info in batch.unreadable]
+        if not batch.rows:
+            return result
+        values = batch.values[key_of(self.tensor)].reshape(len(batch.rows), *self.tensor.site.shape)  # (B, C, H, W)
+        for number in self.tensor.filters:
+            activations = (
+                (info.entry.position, self.activation(info, plane))
+                for info, plane in zip(batch.computed, values[:, number], strict=True)
+            )
+            ranked = [(position, activation) for position, activation in activations if activation is not None]
+            result.best[number] = sorted(ranked, key=rank)[: self.top]
+        return result
+
+    def activation(self, info: PhotoInfo, plane: NDArray[np.float32]) -> TopActivation | None:
+        """Where a map (H, W) is greatest; None where it is the same everywhere."""
+        cell = strongest(plane)
+        if cell is None:
+            return None
+        seen, area = (place(self.tensor.field, cell.row, cell.column) for place in (field_box, square))
+        placement = Placement.of(self.preprocess, info.size)
+        return TopActivation(info.entry.photo, info.sha256, cell, placement, seen, area)

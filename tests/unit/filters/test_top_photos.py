@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,10 @@ from examples.collage import write_crops
 from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
+from godeeper.engine.plan import key_of, plan
 from godeeper.errors import OptionError
-from godeeper.filters.top_photos import Search, top_photos
+from godeeper.features.pipeline import Decode, Forward, compute_batches, entries_of, merged
+from godeeper.filters.top_photos import ReduceToTop, Search, TopResult, top_photos
 from godeeper.filters.top_picture import CUT, FRAME, draw, framed, png, within
 from godeeper.network import Network
 from godeeper.peek.geometry import Box
@@ -70,11 +74,51 @@ def test_what_cannot_be_read_is_told(search: Search) -> None:
     assert "not a photo" in reason
 
 
-def test_progress(net: Network, chelsea: Path) -> None:
-    """Photos are counted as they are done."""
-    told: list[tuple[int, int]] = []
-    top_photos(net, [chelsea] * 9, resolve_one(net.blueprint, "conv[0]"), progress=lambda *done: told.append(done))
-    assert told == [(8, 9), (9, 9)]
+def test_progress(net: Network, tmp_path: Path) -> None:
+    """Progress is reported after each batch."""
+    paths = [tmp_path / f"{number}.png" for number in range(9)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (20, 20), (20 * number, 0, 0)).save(path)
+    reports: list[tuple[int, int]] = []
+    top_photos(net, paths, resolve_one(net.blueprint, "conv[0]"), progress=lambda *done: reports.append(done))
+    assert reports == [(8, 9), (9, 9)]
+
+
+def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
+    """The result is the same however the photos are divided, also where a file is in two parts."""
+    tensor = resolve_one(net.blueprint, ADDRESS)
+    entries = list(entries_of(map(Path, photos_in([album]))))
+    stages = (
+        Decode(net.preprocess),
+        Forward(net.engine, plan(net.blueprint, [key_of(tensor)])),
+        ReduceToTop(tensor, 3, net.preprocess),
+    )
+    decode_entry, forward, reduce = pickle.loads(pickle.dumps(stages))  # noqa: S301 (own data, as a worker receives it)
+    parts = [reduce(batch) for batch in compute_batches(entries, decode_entry, forward, batch_size=1)]
+    whole = merged(compute_batches(entries, decode_entry, forward, batch_size=1), reduce, TopResult(3))
+    a, b, c = copy.deepcopy((parts[::3], parts[1::3], parts[2::3]))
+    start = TopResult(3)
+    for part in [*reversed(c), *a, *reversed(b)]:
+        start = start.merge(part)
+    assert start.best == whole.best
+    assert start.seen == whole.seen
+    assert sorted(start.errors) == sorted(whole.errors)
+    first, second = TopResult(3), TopResult(3)
+    for part in copy.deepcopy(parts[:4]):
+        first = first.merge(part)
+    for part in copy.deepcopy(parts[2:]):
+        second = second.merge(part)
+    assert second.merge(first).best == whole.best
+
+
+def test_the_earlier_of_equal_photos_comes_first(net: Network, tmp_path: Path) -> None:
+    """Photos with the same value stay in the order of the source."""
+    paths = [tmp_path / name for name in ("b.png", "a.bmp")]
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
+    for path in paths:
+        Image.fromarray(pixels).save(path)
+    (found,) = top_photos(net, paths, resolve_one(net.blueprint, "conv[0]")).filters
+    assert [activation.path for activation in found.activations] == paths
 
 
 def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:

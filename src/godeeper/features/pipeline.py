@@ -1,0 +1,230 @@
+"""The pipeline from photos to numbers: source → decode → batch → network → reduce → sink.
+
+- A source is any iterable of ``Entry``: ``entries_of`` numbers photos.
+- ``Decode`` turns an entry into the network's input.  It runs in threads, ahead of the network.
+- ``batched`` groups inputs.
+- ``Forward`` runs the network on one batch.
+- A reducer, any function of a ``ComputedBatch``, returns a partial result.  Partial results ``merge``; the merged result
+  depends neither on the order of the batches nor on how photos were grouped.
+- A sink writes results: a file, a store, an array.
+
+An unreadable photo stays in its batch as a ``PhotoInfo`` with an ``error``.  Entries, stages and reducers are records without
+open files, so that they can be pickled and a stage can run in another process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+import numpy as np
+
+from ..engine.engines import Engine
+from ..engine.plan import NETWORK_INPUT, Key, Plan
+from ..errors import PhotoError
+from ..photos.decode import Photo, decode
+from ..photos.doctor.fingerprint import pixel_hash
+from ..photos.preprocess import Preprocess
+from ..prefetch import ordered_map, pipelined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+BATCH_SIZE = 8
+"""Photos in the network at once.  Larger batches take more memory and are no faster on a CPU."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo of a source.
+
+    ``photo``: a path, or whatever else ``decode`` reads.  ``position``: its place in the source.  ``pixels_sha256``: the hash that
+    its decoded pixels must have; empty if any photo will do.
+    """
+
+    position: int
+    photo: Any = field(repr=False)
+    pixels_sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path as given, or the name of a decoded photo."""
+        if isinstance(self.photo, (str, os.PathLike)):
+            return str(self.photo)
+        return self.photo.name if isinstance(self.photo, Photo) else "photo"
+
+
+@dataclass(frozen=True)
+class PhotoInfo:
+    """What reducers need of a photo, without its pixels.
+
+    ``error``: why it cannot be read; the fields after it are then empty.  ``sha256``: of the file.  ``size``: (width, height) in
+    pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode`` computed it.
+    """
+
+    entry: Entry
+    error: PhotoError | None = None
+    sha256: str = ""
+    size: tuple[int, int] = (0, 0)
+    pixels_sha256: str = ""
+
+
+Decoded = tuple[PhotoInfo, "Floats | None"]
+"""A photo and the network's input (1, 3, size, size); no input for a photo that the network shall not compute."""
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Decodes, resizes and scales one photo.
+
+    ``least_side``: pixels that the lesser side of a reduced JPEG keeps; None decodes every photo whole.  ``hash_pixels``: compute
+    ``PhotoInfo.pixels_sha256`` of all photos, not only of those whose entries have one.
+    """
+
+    preprocess: Preprocess
+    least_side: int | None = None
+    hash_pixels: bool = False
+
+    def __call__(self, entry: Entry) -> Decoded:
+        """The photo and its input (1, 3, size, size); an unreadable photo has an error, and no input."""
+        try:
+            photo = decode(entry.photo, least_side=self.least_side)
+            pixels = pixel_hash(photo) if self.hash_pixels or entry.pixels_sha256 else ""
+            if entry.pixels_sha256 not in ("", pixels):
+                raise PhotoError(f"{entry.name}: the photo changed since its pixels were hashed; start again")
+            return PhotoInfo(entry, None, photo.sha256, photo.size, pixels), self.preprocess(photo)
+        except PhotoError as error:
+            return PhotoInfo(entry, error), None
+
+
+@dataclass(frozen=True)
+class InputBatch:
+    """Photos in order.  ``rows``: the places in ``photos`` that have one of the ``inputs``, (1, 3, size, size) each."""
+
+    photos: tuple[PhotoInfo, ...]
+    rows: tuple[int, ...]
+    inputs: tuple[Floats, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ComputedBatch:
+    """Photos in order.  ``values``: of the photos at the places ``rows``, (N, C, H, W), or (N, C) of a pooled plan."""
+
+    photos: tuple[PhotoInfo, ...]
+    rows: tuple[int, ...]
+    values: Mapping[Key, Floats] = field(repr=False)
+
+    @property
+    def computed(self) -> tuple[PhotoInfo, ...]:
+        """The photos of the rows of ``values``."""
+        return tuple(self.photos[place] for place in self.rows)
+
+    @property
+    def unreadable(self) -> tuple[PhotoInfo, ...]:
+        """The photos that have an error."""
+        return tuple(info for info in self.photos if info.error is not None)
+
+
+class Forward:
+    """Runs ``plan`` on batches, one at a time."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self.engine = engine
+        self.plan = plan
+        self._array: Floats | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Forward, (self.engine, self.plan)
+
+    def __call__(self, batch: InputBatch) -> ComputedBatch:
+        """The values of the plan's tensors; the inputs are dropped."""
+        values = self.engine.run(self.plan, {NETWORK_INPUT: self.joined(batch.inputs)}) if batch.inputs else {}
+        return ComputedBatch(batch.photos, batch.rows, values)
+
+    def joined(self, inputs: tuple[Floats, ...]) -> Floats:
+        """(N, 3, size, size).  All batches share one array: large arrays that come and go fragment the heap."""
+        if self._array is None or len(self._array) < len(inputs):
+            self._array = np.empty((max(len(inputs), BATCH_SIZE), *inputs[0].shape[1:]), np.float32)
+        return np.concatenate(inputs, out=self._array[: len(inputs)])
+
+
+class Partial(Protocol):
+    """A partial result."""
+
+    def merge(self, other: Self) -> Self:
+        """Both results in one; may change and return ``self``."""
+
+
+Result = TypeVar("Result", bound=Partial)
+
+
+def entries_of(photos: Iterable[Any]) -> Iterator[Entry]:
+    """Photos as entries, numbered from 0; ``photos`` may be endless."""
+    return (Entry(position, photo) for position, photo in enumerate(photos))
+
+
+def batched(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator[InputBatch]:
+    """Photos in order, in batches of ``size`` inputs; photos without an input come on top of that."""
+    infos: list[PhotoInfo] = []
+    inputs: dict[int, Floats] = {}
+    for info, planes in photos:
+        if planes is not None:
+            inputs[len(infos)] = planes
+        infos.append(info)
+        if len(inputs) == size:
+            yield InputBatch(tuple(infos), tuple(inputs), tuple(inputs.values()))
+            infos, inputs = [], {}
+    if infos:
+        yield InputBatch(tuple(infos), tuple(inputs), tuple(inputs.values()))
+
+
+def distinct(photos: Iterable[Decoded]) -> Iterator[Decoded]:
+    """All photos, without an input for a file whose bytes came before."""
+    seen: set[str] = set()
+    for info, planes in photos:
+        yield info, None if info.sha256 in seen else planes
+        seen.add(info.sha256)
+
+
+def compute_batches(
+    entries: Iterable[Entry],
+    decode_entry: Callable[[Entry], Decoded],
+    forward: Callable[[InputBatch], ComputedBatch],
+    *,
+    batch_size: int = BATCH_SIZE,
+    skip_duplicates: bool = False,
+) -> Generator[ComputedBatch, None, None]:
+    """Decode photos ahead in threads and run the network on them, batch by batch, in order.
+
+    Args:
+        entries: taken as they are needed.
+        decode_entry: ``Decode``, or what stands for it.
+        forward: ``Forward``, or what stands for it; it has the next batch while the caller uses the last one.
+        batch_size: inputs in a batch.
+        skip_duplicates: files with the same bytes are computed once.
+    """
+    with closing(ordered_map(decode_entry, entries)) as decoded:
+        photos = distinct(decoded) if skip_duplicates else decoded
+        with closing(pipelined(forward, batched(photos, batch_size))) as results:
+            yield from results
+
+
+def merged(
+    batches: Iterable[ComputedBatch],
+    reduce: Callable[[ComputedBatch], Result],
+    start: Result,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """The partial results of all batches, merged into ``start``; ``progress`` gets the number of photos done."""
+    done = 0
+    for batch in batches:
+        start = start.merge(reduce(batch))
+        done += len(batch.photos)
+        if progress is not None:
+            progress(done)
+    return start
