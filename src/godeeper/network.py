@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.networks import BLUEPRINTS
 from .blueprint.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
-from .engine.engines import Engine, engine_named
+from .engine.engines import Engine, batch_engine_for, engine_named
 from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
 from .engine.prefix_cache import PrefixCache
 from .errors import FeedError, OptionError, UnknownName, WeightsError
@@ -82,7 +83,7 @@ def load(
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    return Network(engine_named(engine, file, precision, calibration), preprocess)
+    return Network(engine_named(engine, file, precision, calibration), preprocess, auto=engine == "auto")
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,25 @@ class Guess:
 
 
 class Network:
-    """A blueprint, weights, an engine to run it, and what to do to photos first."""
+    """A blueprint with weights, an engine for one photo and one for batches, and how photos are preprocessed."""
 
-    def __init__(self, engine: Engine, preprocess: Preprocess) -> None:
+    def __init__(self, engine: Engine, preprocess: Preprocess, *, auto: bool = False) -> None:
+        """``auto``: batches go to the fastest engine that is installed, and not to ``engine``."""
         self.engine = engine
+        self.auto = auto
         self.weights = engine.weights
         self.blueprint = engine.weights.network
         self.preprocess = preprocess
         self.prefix_cache = PrefixCache(engine)
+
+    @cached_property
+    def batch_engine(self) -> Engine:
+        """Computes pooled features of many photos: ``engine`` itself, unless ``auto`` finds a faster one; opened on first use."""
+        return batch_engine_for(self.engine) if self.auto else self.engine
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the engine for batches, which a copy chooses again: it may not be installed there."""
+        return {name: value for name, value in self.__dict__.items() if name != "batch_engine"}
 
     @property
     def calibration(self) -> QuantizationRanges | None:
@@ -113,8 +125,10 @@ class Network:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
     def close(self) -> None:
-        """Let go of what the engine holds in memory; the next look opens it again."""
+        """Release what the engines hold in memory; the next run opens it again."""
         self.engine.close()
+        if "batch_engine" in self.__dict__:
+            self.batch_engine.close()
         self.prefix_cache.select_photo("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:

@@ -125,7 +125,7 @@ class Classifier:
     def network(self) -> Network:
         """The network with these very weights; raises ``UnknownName`` or ``ClassifierError`` where it has others."""
         engine = engine_named(self.engine, self.weights_file, self.precision, self.calibration)
-        return Network(engine, self.preprocess)
+        return Network(engine, self.preprocess, auto=self.engine == "auto")
 
     @property
     def precision(self) -> str:

@@ -72,7 +72,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     classifier = Classifier.load(path, engine=options.engine)
     records = judged(classifier, places, exact=options.exact)
     if options.json:
-        computed = classifier.network.engine.identity(pooled=True)
+        computed = classifier.network.batch_engine.identity()
         print_json({"classifier": str(path), **computed.record, "photos": records})
     elif options.csv:
         print_csv(records, classifier.head.classes)
@@ -142,7 +142,7 @@ def run_weights(options: argparse.Namespace) -> int:
         if not options.json:
             print_text(records[-1])
     if options.json:
-        computed = network.engine.identity(pooled=False)
+        computed = network.engine.identity()
         print_json({"weights": network.weights.name, **computed.record, "photos": records})
     return records_code(records)
 

@@ -76,7 +76,7 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
         "weights_sha256": network.weights.sha256,
         "preprocessing": network.preprocess.summary,
         "exact": options.exact,
-        **network.engine.identity(pooled=True).record,
+        **network.batch_engine.identity().record,
     }
     with (
         outputs,

@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         complain(f"note: {text}")
     records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
     if options.json:
-        print_json(document(options.photo, peeks[0], records, network.engine.identity(pooled=False)))
+        print_json(document(options.photo, peeks[0], records, network.engine.identity()))
     else:
         print_text(peeks, records)
     return 0

@@ -1,9 +1,14 @@
-"""The engines by name.  Each is imported when it is asked for."""
+"""The engines by name, each imported on demand, and the choice that ``auto`` makes.
+
+``auto`` takes whatever was measured to be fastest (docs/decisions/0012): ONNX Runtime, and for batches in int8
+OpenVINO where it is installed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import OptionError, UnknownName
@@ -19,12 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENGINES = {
-    "auto": ("auto", "AutoEngine"),
+    "auto": ("onnxruntime", "OnnxRuntimeEngine"),
     "onnxruntime": ("onnxruntime", "OnnxRuntimeEngine"),
     "openvino": ("openvino", "OpenVinoEngine"),
     "torch": ("torch.engine", "TorchEngine"),
 }
-"""Name -> the file beside this one, and its class."""
+"""Name -> module in this package, class.  ``auto``: for one photo; see ``batch_engine_for``."""
 
 ONLY_FP32 = ("torch",)
 
@@ -38,20 +43,20 @@ class Engine(Protocol):
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
 
-    def identity(self, *, pooled: bool) -> Identity:
-        """Who computes plans that are pooled, or those that are not."""
+    def identity(self) -> Identity:
+        """Engine, device and precision, which outputs and caches record."""
 
     def is_ready(self, plan: Plan) -> bool:
         """Whether ``plan`` can be run without building or compiling anything first."""
 
     def close(self) -> None:
-        """Let go of what is held in memory; the next run makes it again."""
+        """Release sessions and models; the next run opens them again."""
 
 
 def engine_named(
     name: str, weights: WeightsFile, precision: str = "fp32", calibration: QuantizationRanges | str | Path | None = None
 ) -> Engine:
-    """An engine with these weights.
+    """The engine of that name, with these weights; for ``auto``, the one for single photos.
 
     Args:
         name: one of ``ENGINES``.
@@ -77,3 +82,12 @@ def engine_named(
         make(weights) if precision == "fp32" else make(weights, calibration=calibration_of(weights, calibration))
     )
     return engine
+
+
+def batch_engine_for(engine: Engine) -> Engine:
+    """The fastest engine for batches with the same weights and precision: ``engine`` itself, or OpenVINO in int8."""
+    if engine.calibration is None or find_spec("openvino") is None:
+        return engine
+    from .openvino import OpenVinoEngine
+
+    return OpenVinoEngine(engine.weights, calibration=engine.calibration)

@@ -114,8 +114,8 @@ class OnnxRuntimeEngine:
             zip(plan.fetched, self.session(plan, many_photos=many).run(graph_key_name(plan, feeds)), strict=True)
         )
 
-    def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
-        """Who computes."""
+    def identity(self) -> Identity:
+        """Engine and precision, which outputs and caches record."""
         return Identity("onnxruntime", self.calibration.sha256 if self.calibration else "")
 
     def is_ready(self, plan: Plan) -> bool:

@@ -84,8 +84,8 @@ class OpenVinoEngine:
         ordered = [pieces[start] for start in sorted(pieces)]
         return ordered[0] if len(ordered) == 1 else [np.concatenate(parts) for parts in zip(*ordered, strict=True)]
 
-    def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
-        """Who computes."""
+    def identity(self) -> Identity:
+        """Engine and precision, which outputs and caches record."""
         return Identity("openvino", self.calibration.sha256 if self.calibration else "")
 
     def is_ready(self, plan: Plan) -> bool:

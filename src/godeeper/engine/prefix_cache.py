@@ -89,7 +89,7 @@ class PrefixCache:
             __version__,
             RECIPE,
             self.engine.weights.sha256,
-            self.engine.identity(pooled=False).key,
+            self.engine.identity().key,
             address,
             photo,
         ]

@@ -130,7 +130,7 @@ def certify(
             **{name: version(name) for name in export.packages},
         },
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        engine=str(classifier.network.engine.identity(pooled=True)),
+        engine=str(classifier.network.batch_engine.identity()),
     )
 
 
@@ -158,7 +158,7 @@ def disagreement(
     return ParityError(
         f"the {target} export is not written: of {photo.name} it says {classifier.verdict_of(theirs)!r}, the classifier "
         f"{classifier.verdict_of(ours)!r}, and probabilities differ by {difference(ours, theirs):.2g}; expected the same verdict and at "
-        f"most {tolerance:g}, computed by {classifier.network.engine.identity(pooled=True)}; try another --engine"
+        f"most {tolerance:g}, computed by {classifier.network.batch_engine.identity()}; try another --engine"
     )
 
 

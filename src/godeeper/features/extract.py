@@ -128,7 +128,7 @@ class FeatureComputer:
     def recipes(self) -> dict[str, bytes]:
         """By address, what a feature follows from besides the photo."""
         network = self.network
-        computed_by = network.engine.identity(pooled=True).key
+        computed_by = network.batch_engine.identity().key
         return {
             address: feature_recipe(network.weights.sha256, tensor.address, network.preprocess.summary, computed_by)
             for address, tensor in self.tensors.items()
@@ -149,7 +149,7 @@ class FeatureComputer:
         keys = [key_of(self.tensors[address]) for address in addresses]
         steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
         planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
-        values = self.network.engine.run(steps, {NETWORK_INPUT: planes})
+        values = self.network.batch_engine.run(steps, {NETWORK_INPUT: planes})
         columns = [halves(values[key]) for key in keys]  # (B, C) each
         return {pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)}
 

@@ -138,7 +138,7 @@ def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[s
     """Each address's activations for network inputs (N, 3, H, W), averaged over the grid: address -> (N, C)."""
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
     steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
-    values = network.engine.run(steps, {NETWORK_INPUT: planes})
+    values = network.batch_engine.run(steps, {NETWORK_INPUT: planes})
     return {address: values[key] for address, key in keys.items()}
 
 

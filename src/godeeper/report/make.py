@@ -119,7 +119,7 @@ def provenance(data: Dataset, network: Network) -> dict[str, str]:
         "godeeper": __version__,
         "libraries": libraries,
         "python": sys.version.partition(" ")[0],
-        "engine": str(network.engine.identity(pooled=True)),
+        "engine": str(network.batch_engine.identity()),
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),

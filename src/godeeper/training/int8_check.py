@@ -149,7 +149,9 @@ def choose_precision(
     if len({verdict.entry.label for verdict in checkup.usable[:SAMPLE]}) < 2:
         return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
     calibration = calibration or calibrated(network, checkup.usable)
-    small = Network(engine_named(engine, network.weights, "int8", calibration), network.preprocess)
+    small = Network(
+        engine_named(engine, network.weights, "int8", calibration), network.preprocess, auto=engine == "auto"
+    )
     found = compare(network, small, checkup, addresses, seed, store, progress)
     if found.passes:
         network.close()

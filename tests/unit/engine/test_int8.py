@@ -185,8 +185,8 @@ def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tm
         *(engine_named("onnxruntime", net.weights, "int8", each) for each in (None, wider)),
     ]
     assert len({GraphCache(net.weights, each.calibration).key(modules(net)) for each in engines}) == 3
-    assert len({each.identity(pooled=True).key for each in engines}) == 3
-    assert [str(each.identity(pooled=True)) for each in engines] == [
+    assert len({each.identity().key for each in engines}) == 3
+    assert [str(each.identity()) for each in engines] == [
         "onnxruntime fp32", "onnxruntime int8", "onnxruntime int8",
     ]  # fmt: skip
 

@@ -18,7 +18,6 @@ import pytest
 import godeeper
 from godeeper.disk_cache import DiskCache
 from godeeper.engine import openvino
-from godeeper.engine.auto import AutoEngine
 from godeeper.engine.graph_cache import GraphCache
 from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.openvino import OpenVinoEngine
@@ -167,7 +166,7 @@ def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) ->
         assert cosine >= 0.999
 
 
-def test_openvino_that_is_not_installed(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package that is missing is named."""
 
     def missing(name: str) -> None:
@@ -179,14 +178,14 @@ def test_openvino_that_is_not_installed(net: Network, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("installed", [False, True])
-def test_auto_chooses_by_the_work(net: Network, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:  # noqa: FBT001
+def test_auto_chooses_by_the_work(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:  # noqa: FBT001
     """OpenVINO for folders in 8 bits, if it is installed; ONNX Runtime for all else."""
     if installed:
         pytest.importorskip("openvino")
     else:
-        monkeypatch.setattr("godeeper.engine.auto.find_spec", lambda _: None)
-    exact, small = AutoEngine(net.weights), AutoEngine(net.weights, shipped(net.weights))
-    chosen = [str(each.identity(pooled=pooled)) for each in (exact, small) for pooled in (False, True)]
+        monkeypatch.setattr("godeeper.engine.engines.find_spec", lambda _: None)
+    networks = [godeeper.load(precision=precision) for precision in ("fp32", "int8")]
+    chosen = [str(engine.identity()) for each in networks for engine in (each.engine, each.batch_engine)]
     for_folders = "openvino int8" if installed else "onnxruntime int8"
     assert chosen == ["onnxruntime fp32", "onnxruntime fp32", "onnxruntime int8", for_folders]
 
@@ -233,11 +232,11 @@ def test_ctrl_c_after_several_engines(chelsea: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
-def test_auto_imports_nothing_it_does_not_use(net: Network, chelsea: Path) -> None:
-    """A peek leaves the engine for folders alone."""
+def test_auto_imports_nothing_it_does_not_use(chelsea: Path) -> None:
+    """A peek does not open the engine for batches."""
     auto = godeeper.load()
     auto.peek(chelsea, "conv")
-    assert isinstance(auto.engine, AutoEngine)
-    assert "for_many" not in vars(auto.engine)
+    assert isinstance(auto.engine, OnnxRuntimeEngine)
+    assert "batch_engine" not in vars(auto)
     auto.close()
-    assert not auto.engine.for_one.sessions
+    assert not auto.engine.sessions

@@ -44,8 +44,8 @@ class Watched:
         every = sites(plan.network)
         return [name(every, key) for key in plan.fed], [name(every, key) for key in plan.fetched]
 
-    def identity(self, *, pooled: bool) -> Identity:
-        return self.inner.identity(pooled=pooled)
+    def identity(self) -> Identity:
+        return self.inner.identity()
 
     def is_ready(self, plan: Plan) -> bool:
         return self.ends(plan)[0][0] in self.built

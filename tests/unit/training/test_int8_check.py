@@ -286,7 +286,7 @@ def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path:
     small.save(tmp_path / "x.godeeper")
     back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
     assert back.calibration == small.calibration == shipped(back.weights_file)
-    assert str(back.network.engine.identity(pooled=True)) == "onnxruntime int8"
+    assert str(back.network.batch_engine.identity()) == "onnxruntime int8"
     photos = [verdict.entry.path for verdict in examine(folder).usable]
     np.testing.assert_array_equal(back.predict_proba(photos), small_by_onnxruntime(small).predict_proba(photos))
     assert packed(back) == packed(small)

@@ -66,8 +66,8 @@ class TorchEngine:
                     del values[idle]
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
 
-    def identity(self, *, pooled: bool) -> Identity:  # noqa: ARG002 (the same for both)
-        """Who computes; the CPU and a GPU are two."""
+    def identity(self) -> Identity:
+        """Engine and device: results on the CPU and on a GPU differ."""
         return Identity(f"torch-{self.device.type}")
 
     def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)

@@ -120,7 +120,7 @@ class Scheduler:
     @property
     def identity(self) -> Identity:
         """Who computes."""
-        return self.engine.identity(pooled=False)
+        return self.engine.identity()
 
     async def ingest(self, data: bytes | bytearray, name: str) -> StoredPhoto:
         """Decode a file and keep it; raises ``PhotoError``."""
