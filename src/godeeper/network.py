@@ -1,4 +1,4 @@
-"""A network with weights in it: what ``godeeper.load`` answers."""
+"""``Network``: a blueprint with weights and an engine; ``load`` returns one.  Only what a user calls is public here."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 
 from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
-from .blueprint.cost import macs_share, tensor_macs
 from .blueprint.networks import BLUEPRINTS
-from .blueprint.remarks import remark
 from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, batch_engine_for, engine_named
-from .engine.plan import NETWORK_INPUT, Key, key_of, output, plan
+from .engine.plan import NETWORK_INPUT, is_photo_step, key_of, output, plan
 from .engine.prefix_cache import PrefixCache
-from .errors import FeedError, OptionError, UnknownName, WeightsError
-from .peek.peek import Peek, Peeks
+from .errors import OptionError, UnknownName, WeightsError
+from .peek.peek import Peek, Peeks, make_peek
 from .photos.decode import Photo, decode
 from .photos.input_steps import PhotoSteps
-from .photos.preprocess import Preprocess, to_pixels, to_planes
+from .photos.preprocess import Preprocess, to_planes
+from .provenance import Provenance
 from .weights.registry import find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .disk_cache import DiskCache
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
     from .poster.poster import Poster
@@ -46,6 +46,7 @@ def load(
     calibration: QuantizationRanges | str | Path | None = None,
     fit: str | None = None,
     filter: str | None = None,
+    prefixes: DiskCache | None = None,
 ) -> Network:
     """A network ready to look into.
 
@@ -58,6 +59,7 @@ def load(
         calibration: of int8, or its file; the one that comes with the weights if not given.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
+        prefixes: a cache on disk for values that later runs on the same photo resume from; see ``engine.prefix_cache``.
 
     Raises:
         UnknownName: no such architecture, weights, engine or precision.
@@ -83,7 +85,8 @@ def load(
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    return Network(engine_named(engine, file, precision, calibration), preprocess, auto=engine == "auto")
+    chosen_engine = engine_named(engine, file, precision, calibration)
+    return Network(chosen_engine, preprocess, prefixes, auto=engine == "auto")
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,20 @@ class Guess:
 
 
 class Network:
-    """A blueprint with weights, an engine for one photo and one for batches, and how photos are preprocessed."""
+    """A network that is ready to run: blueprint, weights, engines, and the preprocessing of photos."""
 
-    def __init__(self, engine: Engine, preprocess: Preprocess, *, auto: bool = False) -> None:
-        """``auto``: batches go to the fastest engine that is installed, and not to ``engine``."""
+    def __init__(
+        self, engine: Engine, preprocess: Preprocess, prefixes: DiskCache | None = None, *, auto: bool = False
+    ) -> None:
+        """``prefixes``: where the values that later runs resume from are kept on disk; in memory only if None.
+        ``auto``: batches go to the fastest engine that is installed, and not to ``engine``.
+        """
         self.engine = engine
         self.auto = auto
         self.weights = engine.weights
         self.blueprint = engine.weights.network
         self.preprocess = preprocess
-        self.prefix_cache = PrefixCache(engine)
+        self.prefix_cache = PrefixCache(engine, prefixes)
 
     @cached_property
     def batch_engine(self) -> Engine:
@@ -118,21 +125,21 @@ class Network:
 
     @property
     def calibration(self) -> QuantizationRanges | None:
-        """What int8 is computed by; None in single precision."""
+        """The ranges that int8 is computed with; None in single precision."""
         return self.engine.calibration
 
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
     def close(self) -> None:
-        """Release what the engines hold in memory; the next run opens it again."""
+        """Frees the engines' memory; the next run opens them again."""
         self.engine.close()
         if "batch_engine" in self.__dict__:
             self.batch_engine.close()
         self.prefix_cache.select_photo("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
-        """Every tensor that ``pattern`` means, in program order; see ``shows`` for those with something to see.
+        """All tensors that ``pattern`` matches, in program order.
 
         >>> [tensor.address for tensor in load().tensors("mixed/tower_2/*")]
         ['mixed/tower_2/pool', 'mixed/tower_2/conv']
@@ -140,9 +147,16 @@ class Network:
         return resolve(self.blueprint, pattern)
 
     def shows(self, tensor: Tensor) -> bool:
-        """Whether there is something to see: not in a file's bytes, nor in a classifier that the weights lack."""
+        """Whether a tensor has values to look at: a file's bytes have none, nor has a classifier that the weights lack."""
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
+
+    def select(self, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Tensor]:
+        """The tensors that ``peeks`` shows: all that are named, and of a pattern those that ``shows`` accepts."""
+        texts = as_texts(addresses)
+        plain = [each.text for each in parse_all(texts) if not each.is_pattern]
+        named = set(resolve(self.blueprint, plain))
+        return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
 
     def calibrate(self, photos: Iterable[Any]) -> QuantizationRanges:
         """How far 8 bits should reach in each tensor, for ``load(..., precision="int8", calibration=…)``.
@@ -177,61 +191,41 @@ class Network:
         return to_torch(self.weights, end=end)
 
     def peek(self, photo: Any, address: str) -> Peek:
-        """What one tensor says about a photo.
+        """The activations of one tensor for a photo.
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: any name of the tensor, perhaps with channels: ``mixed/tower_2/conv[3,7:12]``.
 
         Raises:
-            UnknownAddress, AmbiguousAddress, ChannelError: the address is not of one tensor.
+            UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
             PhotoError: the photo cannot be decoded.
         """
-        resolve_one(self.blueprint, address)
-        return self.peeks(photo, [address])[0]
+        tensor = resolve_one(self.blueprint, address)
+        return self._peeks(decode(photo), [tensor])[0]
 
     def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> Peeks:
-        """What several tensors say about a photo, in one pass; of a pattern, those that ``shows``.
+        """The activations of several tensors for a photo, in one pass; a pattern means the tensors that ``select`` returns.
 
-        A list that shows its pictures in a notebook.
+        The result is a list that shows its pictures in a notebook.
         """
-        tensors = self.chosen(addresses)
-        decoded = decode(photo)
-        steps = PhotoSteps(self.preprocess, "decode", decoded)
-        keys = list(dict.fromkeys(key_of(tensor) for tensor in tensors))
-        values = self.look(keys, steps)
-        return Peeks(self.make_peek(tensor, values[key_of(tensor)], decoded) for tensor in tensors)
+        tensors = self.select(addresses)
+        return self._peeks(decode(photo), tensors)
 
-    def look(self, keys: Sequence[Key], steps: PhotoSteps) -> dict[Key, Any]:
-        """What ``compute`` answers for one photo; a second look at it starts from what the first one passed."""
-        photo_steps = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
-        wanted = [key for key in keys if key not in photo_steps]
-        return (self.prefix_cache.run(wanted, to_planes(steps.value("multiply"))) if wanted else {}) | photo_steps
+    def _peeks(self, photo: Photo, tensors: Sequence[Tensor]) -> Peeks:
+        """One forward pass for tensors that are resolved already; it resumes from what an earlier one computed."""
+        steps = PhotoSteps(self.preprocess, "decode", photo)
+        keys = list(dict.fromkeys(map(key_of, tensors)))
+        values = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
+        if wanted := [key for key in keys if key not in values]:
+            values = self.prefix_cache.run(wanted, to_planes(steps.value("multiply"))) | values
+        provenance = self.provenance(photo)
+        return Peeks(make_peek(self.blueprint, tensor, values[key_of(tensor)], provenance) for tensor in tensors)
 
-    def chosen(self, addresses: str | Sequence[str]) -> list[Tensor]:
-        """What to look at: all that is named, and of a pattern, those that ``shows``."""
-        texts = as_texts(addresses)
-        tensors = resolve(self.blueprint, texts)
-        plain = [each.text for each in parse_all(texts) if not each.is_pattern]
-        named = set(resolve(self.blueprint, plain))
-        return [each for each in tensors if each in named or self.shows(each)]
-
-    def make_peek(self, tensor: Tensor, values: Any, photo: Photo) -> Peek:
-        """The record of one tensor's values."""
-        planes = planes_of(tensor, values)
-        return Peek(
-            tensor=tensor,
-            activations=planes if tensor.channels is None else planes[:, list(tensor.channels)],
-            photo=photo.name,
-            photo_sha256=photo.sha256,
-            photo_notes=photo.notes,
-            weights=self.weights.name,
-            weights_sha256=self.weights.sha256,
-            preprocessing=self.preprocess.summary,
-            macs=tensor_macs(self.blueprint, [tensor.site.index]),
-            macs_share=macs_share(self.blueprint, [tensor.site.index]),
-            remark=remark(self.blueprint, tensor),
-        )
+    def provenance(self, photo: Photo | None = None) -> Provenance:
+        """Where values come from: weights, preprocessing, and the photo if they are of one."""
+        of_photo = () if photo is None else (photo.name, photo.sha256, photo.notes)
+        return Provenance(self.weights.name, self.weights.sha256, self.preprocess.summary, *of_photo)
 
     def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
         """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.poster.poster``.
@@ -251,14 +245,13 @@ class Network:
 
         check_folder(Path(folder), force=force)
         decoded = decode(photo)
-        shown = self.parts()
-        values = (each for tensors in self.stream(decoded, shown.values()) for each in tensors)
-        return write_poster(
-            Path(folder), shown, values, scale, {"network": self.blueprint.name, **self.origin(decoded)}, force=force
-        )
+        tensors_by_part = self._tensors_by_part()
+        values = (each for tensors in self._values_by_part(decoded, tensors_by_part.values()) for each in tensors)
+        provenance = {"network": self.blueprint.name, **self.provenance(decoded).record()}
+        return write_poster(Path(folder), tensors_by_part, values, scale, provenance, force=force)
 
-    def parts(self) -> dict[str, list[Tensor]]:
-        """Title of each part of the network -> its tensors that there is something to see in; the input is the stem's first."""
+    def _tensors_by_part(self) -> dict[str, list[Tensor]]:
+        """Title of each part of the network -> its tensors with values to look at; the stem begins with the network's input."""
         from .blueprint.parts import parts
 
         (_, photo), (stem, first), *others = parts(self.blueprint).items()
@@ -268,29 +261,18 @@ class Network:
             for title, part in titled.items()
         }
 
-    def stream(self, photo: Photo, groups: Iterable[Sequence[Tensor]]) -> Iterator[list[NDArray[np.float32]]]:
-        """The values (C, H, W) of each group of tensors, computed from the last tensor of the group before.
+    def _values_by_part(self, photo: Photo, parts: Iterable[Sequence[Tensor]]) -> Iterator[list[NDArray[np.float32]]]:
+        """The values (C, H, W) of each part's tensors, computed from the last tensor of the part before.
 
-        Groups are in program order, and all of a group follows from the last tensor of the one before: so only
-        one group's values are in memory.
+        Parts are in program order, and each is computed from the last tensor of the one before alone: so only one
+        part's values are in memory.
         """
         start, fed = NETWORK_INPUT, self.preprocess(photo)
-        for tensors in groups:
+        for tensors in parts:
             keys = [key_of(tensor) for tensor in tensors]
             values = {start: fed, **self.engine.run(plan(self.blueprint, keys, (start,)), {start: fed})}
             yield [values[key].reshape(tensor.shape) for tensor, key in zip(tensors, keys, strict=True)]
             start, fed = keys[-1], values[keys[-1]]
-
-    def origin(self, photo: Photo) -> dict[str, Any]:
-        """Where numbers come from: the photo, the weights, what was done to the photo first."""
-        return {
-            "photo": photo.name,
-            "photo_sha256": photo.sha256,
-            "photo_notes": list(photo.notes),
-            "weights": self.weights.name,
-            "weights_sha256": self.weights.sha256,
-            "preprocessing": self.preprocess.summary,
-        }
 
     def classify(self, photo: Any, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes of the weights' own classifier for a photo, the likeliest first.
@@ -317,8 +299,8 @@ class Network:
         if top < 1:
             raise OptionError(f"top {top}: expected at least 1 class")
         key = key_of(resolve_one(self.blueprint, "softmax"))
-        steps = PhotoSteps(self.preprocess, "decode", decode(photo))
-        probabilities = self.compute([key], {}, steps)[key][0]
+        fed = {NETWORK_INPUT: self.preprocess(decode(photo))}
+        probabilities = self.engine.run(plan(self.blueprint, [key]), fed)[key][0]
         likeliest = np.argsort(-probabilities, kind="stable")[:top]
         return tuple(Guess(labels[number], float(probabilities[number]), int(number)) for number in likeliest)
 
@@ -343,87 +325,6 @@ class Network:
         ...     load().run("mixed/tower_2/conv:0", {"DecodeJpeg/contents:0": file.read()}).shape
         (1, 35, 35, 32)
         """
-        tensors = [resolve_one(self.blueprint, text) for text in ([fetches] if isinstance(fetches, str) else fetches)]
-        steps, inner = self.take_feeds(feeds)
-        values = self.compute(list(dict.fromkeys(map(key_of, tensors))), inner, steps)
-        results = [select(tensor, values[key_of(tensor)]) for tensor in tensors]
-        return results[0] if isinstance(fetches, str) else results
+        from .tf1 import run
 
-    def take_feeds(self, feeds: Mapping[str, Any]) -> tuple[PhotoSteps | None, dict[Key, NDArray[np.float32]]]:
-        """Feeds sorted into the photo's own steps and inner tensors, the latter as (B, C, H, W)."""
-        steps = None
-        inner: dict[Key, NDArray[np.float32]] = {}
-        for text, value in feeds.items():
-            tensor = resolve_one(self.blueprint, text)
-            if tensor.channels is not None:
-                raise FeedError(f"{text!r}: only a whole tensor can be fed, not some of its channels")
-            if tensor.site.kind not in PHOTO_KINDS:
-                inner[key_of(tensor)] = fed_planes(tensor, value)
-            elif steps is None:
-                steps = PhotoSteps(self.preprocess, tensor.site.kind, value)
-            else:
-                raise FeedError(f"{text!r} is a second feed for the photo: feed one step of it")
-        return steps, inner
-
-    def compute(
-        self, keys: Sequence[Key], inner: Mapping[Key, NDArray[np.float32]], steps: PhotoSteps | None
-    ) -> dict[Key, Any]:
-        """The values of ``keys``: the photo's own steps pixels last, all others (B, C, H, W) or (B, C)."""
-        photo_keys = [key for key in keys if is_photo_step(key)]
-        if photo_keys and steps is None:
-            raise FeedError("the photo's own steps can be fetched only where a photo is fed")
-        values: dict[Key, Any] = {key: steps.value(PHOTO_KINDS[key[0]]) for key in photo_keys if steps}
-        wanted = [key for key in keys if key not in values]
-        if wanted or inner:
-            feeds = dict(inner)
-            if steps is not None:
-                feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
-            check_batches(feeds)
-            values = feeds | self.engine.run(plan(self.blueprint, wanted, tuple(feeds)), feeds) | values
-        return {key: values[key] for key in keys}
-
-
-def is_photo_step(key: Key) -> bool:
-    """Whether ``key`` is a step between the photo's bytes and the network's input."""
-    return key[0] < len(PHOTO_KINDS)
-
-
-def fed_planes(tensor: Tensor, value: Any) -> NDArray[np.float32]:
-    """A fed array as (B, C, H, W), or (B, C) where the tensor has no grid."""
-    array = np.asarray(value, np.float32)
-    channels, height, width = tensor.site.shape
-    flat = tensor.site.kind in ("reshape", "dense", "softmax")
-    expected = (channels,) if flat else (height, width, channels)
-    if array.shape[1:] != expected or not array.size:
-        hint = (
-            "; it seems to be (B, C, H, W): transpose it" if array.shape[1:] == tensor.site.shape and not flat else ""
-        )
-        wanted = ", ".join(map(str, ("B", *expected)))
-        raise FeedError(f"{tensor.name} was fed an array of shape {array.shape}: expected ({wanted}){hint}")
-    return array if flat else to_planes(array)
-
-
-def check_batches(feeds: Mapping[Key, NDArray[np.float32]]) -> None:
-    """Raise where the feeds are not of equally many photos."""
-    sizes = {len(value) for value in feeds.values()}
-    if len(sizes) > 1:
-        raise FeedError(
-            f"the feeds are of {' and '.join(map(str, sorted(sizes)))} photos: expected the same number in each"
-        )
-
-
-def select(tensor: Tensor, value: Any) -> Any:
-    """A computed value as ``run`` answers it: pixels last, and only the channels asked for."""
-    if is_photo_step(key_of(tensor)):
-        return value if tensor.channels is None else value[..., list(tensor.channels)]
-    value = value if tensor.channels is None else value[:, list(tensor.channels)]
-    return to_pixels(value) if value.ndim == 4 else value
-
-
-def planes_of(tensor: Tensor, value: Any) -> NDArray[np.float32]:
-    """A computed value as a peek holds it: (1, C, H, W) float32, all channels."""
-    if is_photo_step(key_of(tensor)):
-        array = np.asarray(value, np.float32)
-        return to_planes(array if array.ndim == 4 else array[None])
-    planes: NDArray[np.float32] = value.reshape(1, *tensor.site.shape)
-    return planes
+        return run(self.engine, self.preprocess, fetches, feeds)

@@ -72,9 +72,7 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
     addresses = whole_tensors(network, asked)
     provenance = {
         "godeeper": __version__,
-        "weights": network.weights.name,
-        "weights_sha256": network.weights.sha256,
-        "preprocessing": network.preprocess.summary,
+        **network.provenance().record(),
         "exact": options.exact,
         **network.batch_engine.identity().record,
     }

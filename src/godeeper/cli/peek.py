@@ -71,17 +71,28 @@ def run(options: argparse.Namespace) -> int:
     from ..photos.decode import decode
 
     view = View(
-        options.scale, options.rows, options.zoom, options.colour, options.gutter, options.numbers, options.frame
+        scale=options.scale,
+        rows=options.rows,
+        zoom=options.zoom,
+        colour=options.colour,
+        gutter=options.gutter,
+        numbers=options.numbers,
+        frame=options.frame,
     )
-    network = load(weights=options.weights, engine=options.engine, fit=options.fit, filter=options.filter)
-    network.prefix_cache.cache = prefix_store()
+    network = load(
+        weights=options.weights,
+        engine=options.engine,
+        fit=options.fit,
+        filter=options.filter,
+        prefixes=prefix_store(),
+    )
     photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
     addresses = options.addresses or BLOG_TENSORS
-    chosen = network.chosen(addresses)
+    tensors = network.select(addresses)
     with Outputs(force=options.force, inputs=[options.photo]) as outputs:
         paths = [
             outputs.picture(options.out, Path(photo.name).stem, f"{file_part(tensor)}.png", photo.sha256)
-            for tensor in chosen
+            for tensor in tensors
         ]
         outputs.claim(*paths, *([options.npz] if options.npz else []))
         peeks = network.peeks(photo, addresses)

@@ -91,9 +91,7 @@ def file_name(tensor: Tensor) -> str:
 def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[str, str]]) -> dict[str, Any]:
     """The JSON of all filters."""
     return {
-        "weights": found.weights,
-        "weights_sha256": found.weights_sha256,
-        "preprocessing": found.preprocessing,
+        **found.origin.record(),
         "photos": found.photos,
         "filters": records,
         "errors": errors,

@@ -112,3 +112,8 @@ def listed(every: Sequence[Site], keys: Sequence[Key]) -> str:
     """The names of ``keys`` in a sentence."""
     names = ["the photo" if key == NETWORK_INPUT else name(every, key) for key in keys]
     return " and ".join(names) or "nothing"
+
+
+def is_photo_step(key: Key) -> bool:
+    """Whether ``key`` is a step between the photo's bytes and the network's input."""
+    return key[0] < len(PHOTO_KINDS)

@@ -31,6 +31,7 @@ from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
 from ..peek.geometry import Box, Placement, extent
 from ..photos.decode import Photo, decode
+from ..provenance import Provenance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,11 +120,24 @@ class Evidence:
     verdict: str | None
     threshold: float | None
     photo: Photo
+    origin: Provenance
     placement: Placement
-    weights: str
-    weights_sha256: str
-    preprocessing: str
     blueprint: Blueprint = field(repr=False)
+
+    @property
+    def weights(self) -> str:
+        """The name of the weights."""
+        return self.origin.weights
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights file."""
+        return self.origin.weights_sha256
+
+    @property
+    def preprocessing(self) -> str:
+        """A summary of the preprocessing."""
+        return self.origin.preprocessing
 
     @property
     def ranking(self) -> list[int]:
@@ -311,9 +325,9 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         threshold=head.threshold,
         photo=photo,
         placement=Placement.of(classifier.preprocess, photo.size),
-        weights=weights.name,
-        weights_sha256=weights.sha256,
-        preprocessing=classifier.preprocess.summary,
+        origin=Provenance(
+            weights.name, weights.sha256, classifier.preprocess.summary, photo.name, photo.sha256, photo.notes
+        ),
         blueprint=blueprint,
     )
 

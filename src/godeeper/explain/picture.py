@@ -7,17 +7,16 @@ very colours of the bar.  Colours are densities: logits for each hundredth of th
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from ..escaping import escaped
 from ..peek.colour import table
 from ..peek.geometry import field_box
 from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, SMALL, Column, Line, beside, stack
+from ..png import encode_png
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -122,13 +121,7 @@ def dim_unseen(image: Image.Image, evidence: Evidence) -> Image.Image:
 
 def png(evidence: Evidence, question: Question) -> bytes:
     """The picture as the bytes of a PNG, its provenance in text chunks."""
-    picture = draw(evidence, question)
-    notes = PngImagePlugin.PngInfo()
-    for key, text in provenance(evidence, question).items():
-        notes.add_itxt(key, escaped(text))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=notes, compress_level=4)
-    return buffer.getvalue()
+    return encode_png(draw(evidence, question), provenance(evidence, question))
 
 
 def draw(evidence: Evidence, question: Question) -> Image.Image:
@@ -243,11 +236,6 @@ def provenance(evidence: Evidence, question: Question) -> dict[str, str]:
         "godeeper:evidence": evidence.classes[evidence.number(label)],
         "godeeper:over": over,
         "godeeper:sum": sum_line(evidence, question),
-        "godeeper:photo": evidence.photo.name,
-        "godeeper:photo-sha256": evidence.photo.sha256,
-        "godeeper:photo-notes": "; ".join(evidence.photo.notes),
-        "godeeper:weights": evidence.weights,
-        "godeeper:weights-sha256": evidence.weights_sha256,
-        "godeeper:preprocessing": evidence.preprocessing,
+        **evidence.origin.png_chunks(),
         "godeeper:modules": ", ".join(part.address for part in evidence.parts),
     }

@@ -17,6 +17,7 @@ from ..features.pipeline import ComputedBatch, Decode, Forward, PhotoInfo, compu
 from ..peek.geometry import Box, Cell, Placement, field_box, patch, square, strongest
 from ..photos.decode import decode
 from ..photos.named import PhotoPath
+from ..provenance import Provenance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,9 +74,7 @@ class TopPhotos:
     tensor: Tensor
     activations: tuple[TopActivation, ...]
     photos: int
-    weights: str
-    weights_sha256: str
-    preprocessing: str
+    origin: Provenance
     input_size: int
 
     def record(self) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def top_photos(
             f"the top {top} photos of {len(tensor.filters)} filters of {tensor.name}: expected at least 1 photo of at most "
             f"{MOST_FILTERS} filters; name some, such as {tensor.name}[0:8]"
         )
-    facts = network.weights.name, network.weights.sha256, network.preprocess.summary, network.preprocess.size
+    facts = network.provenance(), network.preprocess.size
     reduce = ReduceToTop(tensor, top, network.preprocess)
     forward = Forward(network.engine, plan(network.blueprint, [key_of(tensor)]))
     batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, skip_duplicates=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
 from ..errors import PhotoError
-from ..escaping import escaped
 from ..peek.geometry import Box
 from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, PAPER, SMALL, Column, Line, beside, stack
+from ..png import encode_png
 from ..version import __version__
 from .top_photos import TopActivation, TopPhotos
 
@@ -30,12 +29,7 @@ def draw(found: TopPhotos) -> Image.Image:
 
 def png(found: TopPhotos) -> bytes:
     """The picture as the bytes of a PNG, its provenance in text chunks."""
-    notes = PngImagePlugin.PngInfo()
-    for key, text in provenance(found).items():
-        notes.add_itxt(key, escaped(text))
-    buffer = io.BytesIO()
-    draw(found).save(buffer, "PNG", pnginfo=notes, compress_level=4)
-    return buffer.getvalue()
+    return encode_png(draw(found), provenance(found))
 
 
 def panel(sighting: TopActivation) -> Image.Image:
@@ -97,7 +91,7 @@ def footing(found: TopPhotos) -> list[Line]:
             SMALL,
             INK,
         ),
-        Line(f"weights {found.weights} · {found.preprocessing}", SMALL, FAINT),
+        Line(f"weights {found.origin.weights} · {found.origin.preprocessing}", SMALL, FAINT),
     ]
 
 
@@ -108,7 +102,5 @@ def provenance(found: TopPhotos) -> dict[str, str]:
         "godeeper:address": found.tensor.address,
         "godeeper:photos": "; ".join(f"{each.sha256} {each.cell.value:.6g}" for each in found.activations),
         "godeeper:looked-at": str(found.photos),
-        "godeeper:weights": found.weights,
-        "godeeper:weights-sha256": found.weights_sha256,
-        "godeeper:preprocessing": found.preprocessing,
+        **found.origin.png_chunks(),
     }

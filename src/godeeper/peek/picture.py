@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
 from ..errors import OptionError
-from ..escaping import escaped
+from ..png import encode_png
 from .colour import default_colour, table
 from .layout import FAINT, INK, LARGE, MARGIN, PAPER, SMALL, Column, Line, font
 from .mosaic import Mosaic, Range
@@ -84,18 +83,13 @@ def png(peek: Peek, view: View) -> bytes:
     """The picture as the bytes of a PNG, its provenance in text chunks."""
     mosaic = peek.mosaic(view.scale, view.rows)
     view = view.fitted(mosaic)
-    notes = PngImagePlugin.PngInfo()
     drawing = {
         "godeeper:scale": view.scale,
         "godeeper:legend": mosaic.legend,
         "godeeper:tiles": f"{mosaic.rows} rows, {mosaic.columns} columns of {mosaic.tile[0]}x{mosaic.tile[1]}, zoom {view.zoom}, gutter {view.gutter}",
         "godeeper:colour": str(view.colour),
     }
-    for key, text in (peek.provenance() | drawing).items():
-        notes.add_itxt(key, escaped(text))
-    buffer = io.BytesIO()
-    compose(peek, mosaic, view).save(buffer, "PNG", pnginfo=notes, compress_level=QUICK)
-    return buffer.getvalue()
+    return encode_png(compose(peek, mosaic, view), peek.provenance() | drawing, QUICK)
 
 
 def draw(peek: Peek, view: View) -> Image.Image:

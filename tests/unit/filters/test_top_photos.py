@@ -141,7 +141,7 @@ def test_picture(search: Search) -> None:
     with Image.open(io.BytesIO(png(search.filters[0]))) as image:
         notes = dict(image.info)
     assert notes["godeeper:address"] == "mixed/tower_2/conv[3]"
-    assert notes["godeeper:weights-sha256"] == search.filters[0].weights_sha256
+    assert notes["godeeper:weights-sha256"] == search.filters[0].origin.weights_sha256
     pixels = np.asarray(framed(search.filters[0].activations[0]))
     assert (pixels == FRAME).all(axis=-1).sum() > 20
 

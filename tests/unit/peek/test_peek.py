@@ -142,7 +142,7 @@ def test_a_tensor_of_one_cell(net: Network, chelsea: Path) -> None:
 
 def test_non_latin_photo_names(peek: Peek) -> None:
     """A name the font cannot write is told by its hash, and is whole in the text chunks."""
-    named = replace(peek, photo="кошка.jpg")
+    named = replace(peek, origin=replace(peek.origin, photo="кошка.jpg"))
     assert Image.open(io.BytesIO(png(named, View()))).text["godeeper:photo"] == "кошка.jpg"  # type: ignore[attr-defined]
 
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TypeVar
 from ...blueprint.address import Tensor, parse_all, resolve_one
 from ...blueprint.sites import PHOTO_KINDS, sites
 from ...engine.onnxruntime import OnnxRuntimeEngine
-from ...engine.plan import NETWORK_INPUT, Key, key_of, output, plan
+from ...engine.plan import NETWORK_INPUT, Key, is_photo_step, key_of, output, plan
 from ...errors import AddressError
 from ...memory import release_to_os
-from ...network import Network, is_photo_step
-from ...peek.peek import Peek
+from ...network import Network
+from ...peek.peek import Peek, make_peek
 from ...photos.input_steps import PhotoSteps
 from ...photos.preprocess import to_planes
 from ..http.errors import Superseded, not_found
@@ -148,7 +148,7 @@ class Scheduler:
         references = parse_all(addresses)
         patterns = [each.text for each in references if each.is_pattern]
         named = [self.tensor(each.text) for each in references if not each.is_pattern]
-        every = [*named, *(each for each in self.network.chosen(patterns) if each.site.kind not in WHOLE_PHOTO)]
+        every = [*named, *(each for each in self.network.select(patterns) if each.site.kind not in WHOLE_PHOTO)]
         return list(dict.fromkeys(every))
 
     def checked(self, tensor: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ class Scheduler:
     async def peek(self, photo: StoredPhoto, tensor: Tensor) -> Peek:
         """What a tensor says of a photo, computed where it is not in memory."""
         values = await self.values(photo, tensor)
-        return self.network.make_peek(tensor, values, photo.photo)
+        return make_peek(self.network.blueprint, tensor, values, self.network.provenance(photo.photo))
 
     async def values(self, photo: StoredPhoto, tensor: Tensor) -> NDArray[np.float32]:
         """The whole tensor's values: (1, C, H, W) or (1, C); of the photo's own steps (1, H, W, 3)."""

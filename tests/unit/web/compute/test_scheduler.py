@@ -230,7 +230,7 @@ def test_a_wish_while_memory_is_given_back_is_heard(
         begun.set()
         time.sleep(0.2)
 
-    monkeypatch.setattr("godeeper.web.compute.scheduler.give_back", slow)
+    monkeypatch.setattr("godeeper.web.compute.scheduler.release_to_os", slow)
 
     async def story(laboratory: Scheduler) -> None:
         tensor = laboratory.tensor("mixed_10/join")

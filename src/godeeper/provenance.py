@@ -1,0 +1,50 @@
+"""Where numbers come from: one record that every output carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The weights and preprocessing that values were computed with, and the photo, if they are of a single one.
+
+    ``photo``: its name.  ``photo_notes``: what the decoder did to it.  ``preprocessing``: a summary, such as
+    ``squash antialias 299``.
+    """
+
+    weights: str
+    weights_sha256: str
+    preprocessing: str
+    photo: str | None = None
+    photo_sha256: str | None = None
+    photo_notes: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        of_photo = {
+            "photo": self.photo,
+            "photo_sha256": self.photo_sha256,
+            "photo_notes": list(self.photo_notes),
+        }
+        return {
+            **(of_photo if self.photo is not None else {}),
+            "weights": self.weights,
+            "weights_sha256": self.weights_sha256,
+            "preprocessing": self.preprocessing,
+        }
+
+    def png_chunks(self) -> dict[str, str]:
+        """As the text chunks of a PNG."""
+        of_photo = {
+            "godeeper:photo": self.photo or "",
+            "godeeper:photo-sha256": self.photo_sha256 or "",
+            "godeeper:photo-notes": "; ".join(self.photo_notes),
+        }
+        return {
+            **(of_photo if self.photo is not None else {}),
+            "godeeper:weights": self.weights,
+            "godeeper:weights-sha256": self.weights_sha256,
+            "godeeper:preprocessing": self.preprocessing,
+        }

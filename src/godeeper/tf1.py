@@ -1,0 +1,105 @@
+"""``run(fetches, feeds)`` in the calling style of TensorFlow 1: any tensor computed from any earlier ones.
+
+Arrays are (B, H, W, C) here, in and out, as they were there; everywhere else in godeeper they are (B, C, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .blueprint.address import Tensor, resolve_one
+from .blueprint.sites import PHOTO_KINDS
+from .engine.plan import NETWORK_INPUT, Key, is_photo_step, key_of, plan
+from .errors import FeedError
+from .photos.input_steps import PhotoSteps
+from .photos.preprocess import Preprocess, to_pixels, to_planes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .engine.engines import Engine
+
+    Floats = NDArray[np.float32]
+
+
+def run(engine: Engine, preprocess: Preprocess, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
+    """Computes tensors from others; see ``Network.run``."""
+    blueprint = engine.weights.network
+    texts = [fetches] if isinstance(fetches, str) else fetches
+    tensors = [resolve_one(blueprint, text) for text in texts]
+    steps, inner = split_feeds(engine, preprocess, feeds)
+    values = compute(engine, list(dict.fromkeys(map(key_of, tensors))), inner, steps)
+    results = [fetched(tensor, values[key_of(tensor)]) for tensor in tensors]
+    return results[0] if isinstance(fetches, str) else results
+
+
+def split_feeds(
+    engine: Engine, preprocess: Preprocess, feeds: Mapping[str, Any]
+) -> tuple[PhotoSteps | None, dict[Key, Floats]]:
+    """Splits feeds into the photo's own steps and inner tensors, the latter as (B, C, H, W)."""
+    steps = None
+    inner: dict[Key, Floats] = {}
+    for text, value in feeds.items():
+        tensor = resolve_one(engine.weights.network, text)
+        if tensor.channels is not None:
+            raise FeedError(f"{text!r}: only a whole tensor can be fed, not some of its channels")
+        if tensor.site.kind not in PHOTO_KINDS:
+            inner[key_of(tensor)] = as_planes(tensor, value)
+        elif steps is None:
+            steps = PhotoSteps(preprocess, tensor.site.kind, value)
+        else:
+            raise FeedError(f"{text!r} is a second feed for the photo: feed one step of it")
+    return steps, inner
+
+
+def compute(
+    engine: Engine, keys: Sequence[Key], inner: Mapping[Key, Floats], steps: PhotoSteps | None
+) -> dict[Key, Any]:
+    """The values of ``keys``: the photo's own steps (B, H, W, C), all others (B, C, H, W) or (B, C)."""
+    photo_keys = [key for key in keys if is_photo_step(key)]
+    if photo_keys and steps is None:
+        raise FeedError("the photo's own steps can be fetched only where a photo is fed")
+    values: dict[Key, Any] = {key: steps.value(PHOTO_KINDS[key[0]]) for key in photo_keys if steps}
+    wanted = [key for key in keys if key not in values]
+    if wanted or inner:
+        feeds = dict(inner)
+        if steps is not None:
+            feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
+        check_batches(feeds)
+        values = feeds | engine.run(plan(engine.weights.network, wanted, tuple(feeds)), feeds) | values
+    return {key: values[key] for key in keys}
+
+
+def as_planes(tensor: Tensor, value: Any) -> Floats:
+    """A fed array as (B, C, H, W), or (B, C) where the tensor has no grid; raises ``FeedError`` for another shape."""
+    array = np.asarray(value, np.float32)
+    channels, height, width = tensor.site.shape
+    flat = tensor.site.kind in ("reshape", "dense", "softmax")
+    expected = (channels,) if flat else (height, width, channels)
+    if array.shape[1:] != expected or not array.size:
+        hint = (
+            "; it seems to be (B, C, H, W): transpose it" if array.shape[1:] == tensor.site.shape and not flat else ""
+        )
+        wanted = ", ".join(map(str, ("B", *expected)))
+        raise FeedError(f"{tensor.name} was fed an array of shape {array.shape}: expected ({wanted}){hint}")
+    return array if flat else to_planes(array)
+
+
+def check_batches(feeds: Mapping[Key, Floats]) -> None:
+    """Raises ``FeedError`` unless all feeds have the same batch size."""
+    sizes = {len(value) for value in feeds.values()}
+    if len(sizes) > 1:
+        raise FeedError(
+            f"the feeds are of {' and '.join(map(str, sorted(sizes)))} photos: expected the same number in each"
+        )
+
+
+def fetched(tensor: Tensor, value: Any) -> Any:
+    """A computed value as ``run`` returns it: channels last, and only the channels that the address names."""
+    if is_photo_step(key_of(tensor)):
+        return value if tensor.channels is None else value[..., list(tensor.channels)]
+    value = value if tensor.channels is None else value[:, list(tensor.channels)]
+    return to_pixels(value) if value.ndim == 4 else value
