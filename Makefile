@@ -43,6 +43,7 @@ bench-retrain: $(VENV)/bench
 	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status
 
 docs: $(VENV)/core
+	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/make_docs.py
 
 screenshots: $(VENV)/test
