@@ -57,7 +57,7 @@ def fill_alone(folder: Path, pattern: str) -> dict[str, Any]:
     addresses = [tensor.address for tensor in network.tensors(pattern)]
     with ResultStore() as store:
         checkup = examine(folder, memory=store)
-        photos = [(str(verdict.entry.path), verdict.pixels_sha256 or "") for verdict in checkup.usable]
+        photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
         started = time.perf_counter()
         store_features(network, photos, addresses, store)
         return {"steps": {"features": time.perf_counter() - started}}

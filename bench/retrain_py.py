@@ -87,15 +87,13 @@ def read(folder: Path) -> Photos:
     checkup = examine(folder)
     network = godeeper.load("inception_v3")
     addresses = [tensor.address for tensor in network.tensors("mixed*/join")]
-    usable = list(checkup.usable)
-    pixels = [str(verdict.pixels_sha256) for verdict in usable]
-    paths = [verdict.entry.path for verdict in usable]
+    photos = [(photo.entry.path, photo.pixels_sha256) for photo in checkup.usable]
     with ResultStore() as store:
-        features = extract(network, list(zip(paths, pixels, strict=True)), addresses, store)
+        features = extract(network, photos, addresses, store)
     network.close()
     classes = checkup.classes
-    labels = np.array([classes.index(verdict.entry.label) for verdict in usable])
-    groups = np.array([checkup.groups[each] for each in pixels])
+    labels = np.array([classes.index(photo.entry.label) for photo in checkup.usable])
+    groups = np.array([photo.group for photo in checkup.usable])
     return Photos(str(folder), features, labels, groups, classes, time.perf_counter() - started)
 
 

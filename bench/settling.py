@@ -99,14 +99,14 @@ def read(path: Path) -> Folder:
     harmed = {f"int8 under {share:.0%} noise": under_noise(rounded, share) for share in HARMS}
     numbers = {label: number for number, label in enumerate(checkup.classes)}
     labels = np.array([numbers[verdict.entry.label] for verdict in checkup.usable], np.int64)
-    groups = np.array([checkup.groups[verdict.pixels_sha256 or ""] for verdict in checkup.usable], np.int64)
+    groups = np.array([photo.group for photo in checkup.usable], np.int64)
     return Folder(exact, {"int8": rounded, **harmed}, labels, groups)
 
 
 def features(checkup: Checkup, precision: str, store: ResultStore) -> Features:
     """Of all modules."""
     network = load(engine="onnxruntime", precision=precision)
-    photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+    photos = [(photo.entry.path, photo.pixels_sha256) for photo in checkup.usable]
     found = extract(network, photos, [tensor.address for tensor in network.tensors("mixed*/join")], store)
     network.close()
     return found

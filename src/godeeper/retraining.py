@@ -99,7 +99,7 @@ def retrain(
         clock.move("doctor", "features", audience.seconds if audience else 0.0)
         require_classes(checkup)
         with clock.step("features"):
-            photos = [(str(verdict.entry.path), verdict.pixels_sha256 or "") for verdict in checkup.usable]
+            photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
             values = extract_table(network, photos, addresses, store, step_of(progress, "looking"))
         network.close()
         release_to_os()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..classifier.classifier import Classifier
-    from ..photos.doctor.checkup import Diagnosis
+    from ..photos.doctor.usable import UsablePhoto
     from .evidence import Evidence
 
     Progress = Callable[[str, int, int], None]
@@ -49,7 +49,7 @@ class ReferencePhotos:
     """The usable photos of a folder, where people find them, and their standardised features, (N, features)."""
 
     folder: Path
-    verdicts: tuple[Diagnosis, ...] = field(repr=False)
+    photos: tuple[UsablePhoto, ...] = field(repr=False)
     paths: tuple[Path, ...] = field(repr=False)
     features: NDArray[np.float64] = field(repr=False)
     classifier: Classifier = field(repr=False)
@@ -60,11 +60,9 @@ class ReferencePhotos:
         distances = np.linalg.norm(self.features - standardised(self.classifier, joined), axis=1)
         same = pixel_hash(evidence.photo)
         others = [
-            row for row in np.argsort(distances, kind="stable").tolist() if self.verdicts[row].pixels_sha256 != same
+            row for row in np.argsort(distances, kind="stable").tolist() if self.photos[row].pixels_sha256 != same
         ]
-        return [
-            NearPhoto(self.paths[row], self.verdicts[row].entry.label, float(distances[row])) for row in others[:top]
-        ]
+        return [NearPhoto(self.paths[row], self.photos[row].entry.label, float(distances[row])) for row in others[:top]]
 
 
 def read_reference_photos(
@@ -85,12 +83,12 @@ def read_reference_photos(
         checkup = examine(source, step_progress(progress, "checking"), store)
         if not checkup.usable:
             raise OptionError(f"{folder}: no usable photo in a class's folder; see: godeeper doctor {folder}")
-        photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in checkup.usable]
+        photos = [(photo.entry.path, photo.pixels_sha256) for photo in checkup.usable]
         found: Mapping[str, Any] = extract(
             classifier.network, photos, classifier.head.addresses, store, step_progress(progress, "looking")
         )
     joined = np.concatenate([found[address] for address in classifier.head.addresses], axis=1)
-    paths = tuple(source.shown(verdict.entry) for verdict in checkup.usable)
+    paths = tuple(source.shown(photo.entry) for photo in checkup.usable)
     return ReferencePhotos(Path(folder), checkup.usable, paths, standardised(classifier, joined), classifier)
 
 

@@ -44,7 +44,7 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
         if data.checkup.folder.is_file()
         else data.checkup.folder.resolve().name,
         classes=data.checkup.classes,
-        paths=tuple(data.verdicts[row].entry.name for row in trained.tested.tolist()),
+        paths=tuple(data.photos[row].entry.name for row in trained.tested.tolist()),
         truth=data.labels[trained.tested],
         logits=trained.logits,
         calibrated=trained.calibrated,
@@ -76,9 +76,7 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
 
 def background_remarks(data: Dataset) -> tuple[str, ...]:
     """A remark on the classes that may be known by their backgrounds alone."""
-    edges = np.frombuffer(b"".join(verdict.edges for verdict in data.verdicts), np.float32).reshape(
-        len(data.labels), -1
-    )
+    edges = np.array([photo.edges for photo in data.photos], np.float32)
     return remarks(background_biases(edges, data.labels, data.groups, data.checkup.classes, data.seed))
 
 
@@ -95,7 +93,7 @@ def label_errors(data: Dataset, trained: Trained) -> tuple[LabelError, ...]:
     found = suspected_mislabels(likely, data.labels)
     classes = data.checkup.classes
     return tuple(
-        LabelError(data.verdicts[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
+        LabelError(data.photos[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
         for each in found
     )
 

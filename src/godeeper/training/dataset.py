@@ -21,7 +21,8 @@ import numpy as np
 from ..errors import OptionError
 from ..features.store import ResultStore
 from ..features.table import TableRows, blocks
-from ..photos.doctor.checkup import Checkup, Diagnosis
+from ..photos.doctor.checkup import Checkup
+from ..photos.doctor.usable import UsablePhoto
 from ..version import __version__
 from .folds import Ints
 from .head import Head, Selection, fit, select
@@ -45,19 +46,19 @@ class Dataset:
     kept: dict[bytes, ComponentsByModule] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def verdicts(self) -> tuple[Diagnosis, ...]:
+    def photos(self) -> tuple[UsablePhoto, ...]:
         return self.checkup.usable
 
     @cached_property
     def labels(self) -> Ints:
         """(N,) the number of each photo's class."""
         numbers = {label: number for number, label in enumerate(self.checkup.classes)}
-        return np.array([numbers[verdict.entry.label] for verdict in self.verdicts], np.int64)
+        return np.array([numbers[photo.entry.label] for photo in self.photos], np.int64)
 
     @cached_property
     def groups(self) -> Ints:
         """(N,) near-duplicates share a number, and a photo's number does not depend on others being there."""
-        return np.array([self.checkup.groups[verdict.pixels_sha256 or ""] for verdict in self.verdicts], np.int64)
+        return np.array([photo.group for photo in self.photos], np.int64)
 
     def of(self, rows: Ints) -> Mapping[str, Floats]:
         """The features of some photos."""

@@ -24,7 +24,8 @@ from ..errors import UnknownName
 from ..features.extract import FeatureObserver, extract
 from ..features.store import ResultStore
 from ..network import Network
-from ..photos.doctor.checkup import TEST, Checkup, Diagnosis, examine_entries
+from ..photos.doctor.checkup import TEST, Checkup, examine_entries
+from ..photos.doctor.usable import UsablePhoto
 from ..photos.sources.source import Source
 from .folds import Ints
 from .head import held_out_logits, select
@@ -146,7 +147,7 @@ def choose_precision(
     calibration = shipped(network.weights)
     entries = stratified_sample(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
     checkup = examine_entries(source.place, entries, progress, store, FeatureObserver(network, addresses, store))
-    if len({verdict.entry.label for verdict in checkup.usable[:SAMPLE]}) < 2:
+    if len({photo.entry.label for photo in checkup.usable[:SAMPLE]}) < 2:
         return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
     calibration = calibration or calibrated(network, checkup.usable)
     small = Network(
@@ -160,10 +161,10 @@ def choose_precision(
     return network, (f"precision: fp32, since int8 is too far off here: {found}",)
 
 
-def calibrated(network: Network, usable: Sequence[Diagnosis]) -> QuantizationRanges:
+def calibrated(network: Network, usable: Sequence[UsablePhoto]) -> QuantizationRanges:
     """A calibration on photos that are not compared, unless there are no others."""
     others = usable[SAMPLE:] or usable[:CALIBRATING]
-    return network.calibrate(verdict.entry.path for verdict in others)
+    return network.calibrate(photo.entry.path for photo in others)
 
 
 def compare(
@@ -177,11 +178,11 @@ def compare(
 ) -> Comparison:
     """``small`` beside ``network`` on a sample of a folder."""
     sample = checkup.usable[:SAMPLE]
-    photos = [(verdict.entry.path, verdict.pixels_sha256 or "") for verdict in sample]
+    photos = [(photo.entry.path, photo.pixels_sha256) for photo in sample]
     exact = extract(network, photos, addresses, store)  # stored while the sample was decoded
     rounded = extract(small, photos, addresses, store, progress)
-    labels = np.unique([verdict.entry.label for verdict in sample], return_inverse=True)[1].astype(np.int64)
-    groups = np.array([checkup.groups[verdict.pixels_sha256 or ""] for verdict in sample], np.int64)
+    labels = np.unique([photo.entry.label for photo in sample], return_inverse=True)[1].astype(np.int64)
+    groups = np.array([photo.group for photo in sample], np.int64)
     return compare_held_out(exact, rounded, *held_out(exact, rounded, labels, groups, seed))
 
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import OptionError
 from ..natural_order import natural_key
 from ..photos.doctor.checkup import Checkup, some
 from .metrics import effective_count
@@ -77,20 +76,19 @@ def hold_out(checkup: Checkup) -> HoldOut:
 def given_sets(checkup: Checkup) -> dict[str, Set]:
     """Pixel hash of each usable photo to the set that the user put it in; empty where no test set is given."""
     parts: dict[str, Set] = {"test": "test", "validation": "validation"}
-    sets = {one.pixels_sha256 or "": parts.get(one.entry.split, "train") for one in checkup.usable}
+    sets = {photo.pixels_sha256: parts.get(photo.entry.split, "train") for photo in checkup.usable}
     return sets if "test" in sets.values() else {}
 
 
 def is_on_both_sides(checkup: Checkup, label: str, assigned: Mapping[str, Set]) -> bool:
     """Whether a class has photos in the test set and outside it."""
-    members = (verdict.pixels_sha256 or "" for verdict in checkup.usable if verdict.entry.label == label)
-    return len({assigned[pixels] == "test" for pixels in members}) == 2
+    return len({assigned[photo.pixels_sha256] == "test" for photo in checkup.usable if photo.entry.label == label}) == 2
 
 
 def assign(checkup: Checkup) -> dict[str, Set]:
     """Pixel hash of each usable photo to its set: about a tenth test, a tenth validation."""
     least = least_hashes(checkup)
-    return {pixels: set_of(least[checkup.groups[pixels]]) for pixels in usable_hashes(checkup)}
+    return {photo.pixels_sha256: set_of(least[photo.group]) for photo in checkup.usable}
 
 
 def set_of(least: str) -> Set:
@@ -107,8 +105,8 @@ def fraction(text: str) -> float:
 def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
     """A line that names the classes with too few different photos, the fewest first; empty where there are none."""
     groups = defaultdict(set)
-    for verdict in checkup.usable:
-        groups[verdict.entry.label].add(checkup.groups[verdict.pixels_sha256 or ""])
+    for photo in checkup.usable:
+        groups[photo.entry.label].add(photo.group)
     counts = {label: len(members) for label, members in groups.items() if len(members) < FEW_GROUPS}
     if not counts:
         return ()
@@ -128,39 +126,9 @@ def quoted(labels: Sequence[str]) -> str:
     return f"class{'es' * (len(labels) > 1)} {some([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 
-def folds(checkup: Checkup, k: int) -> dict[str, int]:
-    """Pixel hash of each usable photo to one of ``k`` parts, numbered from 0, for cross-validation.
-
-    Groups stay whole, and each class is spread as evenly as they allow.  A class with fewer than ``k`` groups
-    is missing from some parts.  Unlike sets, parts are dealt again when photos come or go.
-
-    Raises:
-        OptionError: ``k`` is less than 2, or more than there are groups.
-    """
-    members = defaultdict(list)
-    for verdict in checkup.usable:
-        members[checkup.groups[verdict.pixels_sha256 or ""]].append(verdict)
-    if not 2 <= k <= len(members):
-        raise OptionError(f"cannot deal {len(members)} different photos into {k} parts; expected 2 to {len(members)}")
-    least = least_hashes(checkup)
-    loads = [Counter[str]() for _ in range(k)]
-    dealt: dict[str, int] = {}
-    for number in sorted(members, key=lambda number: (-len(members[number]), fraction(least[number]))):
-        labels = Counter(verdict.entry.label for verdict in members[number])
-        part = min(range(k), key=lambda part: (sum(loads[part][each] for each in labels), loads[part].total(), part))
-        loads[part] += labels
-        dealt |= dict.fromkeys((verdict.pixels_sha256 or "" for verdict in members[number]), part)
-    return dealt
-
-
 def least_hashes(checkup: Checkup) -> dict[int, str]:
     """The least pixel hash of each group, over all of its photos that could be decoded."""
     least: dict[int, str] = {}
     for pixels in sorted(checkup.groups, reverse=True):
         least[checkup.groups[pixels]] = pixels
     return least
-
-
-def usable_hashes(checkup: Checkup) -> list[str]:
-    """The pixel hashes of usable photos, in the order of the verdicts."""
-    return [verdict.pixels_sha256 or "" for verdict in checkup.usable]

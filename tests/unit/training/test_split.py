@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.unit.photos.scenes import cropped, jpeg, scene, write
 
-from godeeper.errors import OptionError
 from godeeper.photos.doctor.checkup import Checkup, Diagnosis, examine
 from godeeper.photos.sources.folder import Entry
 from godeeper.training.split import (
@@ -18,7 +17,6 @@ from godeeper.training.split import (
     SETS,
     TEST_SET,
     assign,
-    folds,
     fraction,
     hold_out,
     set_of,
@@ -116,7 +114,7 @@ def test_shrinking(folder: Path) -> None:
 
 def test_near_duplicates_never_straddle(folder: Path) -> None:
     """Planted copies, cropped, scaled and recompressed, in any class, are in the set of their original."""
-    originals = {verdict.entry.path.stem: verdict.pixels_sha256 for verdict in examine(folder).usable}
+    originals = {photo.entry.path.stem: photo.pixels_sha256 for photo in examine(folder).usable}
     for number in range(60):
         image = scene(number, SMALL)
         copies = [jpeg(image, 60), cropped(image, 0.04), image.resize((48, 36))]
@@ -124,9 +122,9 @@ def test_near_duplicates_never_straddle(folder: Path) -> None:
             write(folder / "ba"[number % 2] / f"{number}_copy{kind}.png", copy)
     checkup = examine(folder)
     assigned = assign(checkup)
-    for verdict in checkup.usable:
-        original = originals[verdict.entry.path.stem.partition("_")[0]]
-        assert assigned[verdict.pixels_sha256 or ""] == assigned[original or ""], verdict.entry.name
+    for photo in checkup.usable:
+        original = originals[photo.entry.path.stem.partition("_")[0]]
+        assert assigned[photo.pixels_sha256] == assigned[original], photo.entry.name
     assert len(assigned) == 240
 
 
@@ -197,33 +195,3 @@ def test_a_class_outside_the_test_set_means_cross_validation() -> None:
     assert held.by == CROSS_VALIDATION
     assert "class 'b'" in held.why
     assert too_few_reasons(Checkup(Path(), kept, checkup.groups, ())) == ()
-
-
-def test_folds_keep_groups_whole() -> None:
-    """No group is in two parts."""
-    checkup = made_up({"a": [0, 0, 0, 1, 1, 2, 3, 4, 5], "b": [6, 7, 7, 8, 9, 10, 10, 0]})
-    dealt = folds(checkup, 3)
-    for number in set(checkup.groups.values()):
-        assert len({dealt[pixels] for pixels, other in checkup.groups.items() if other == number}) == 1
-
-
-def test_folds_are_stratified() -> None:
-    """Each part has its share of each class."""
-    checkup = made_up({"a": list(range(15)), "b": list(range(15, 45)), "c": list(range(45, 50))})
-    dealt = folds(checkup, 5)
-    counts = Counter((verdict.entry.label, dealt[verdict.pixels_sha256 or ""]) for verdict in checkup.usable)
-    assert counts == {(label, part): n for label, n in (("a", 3), ("b", 6), ("c", 1)) for part in range(5)}
-
-
-def test_folds_do_not_depend_on_names(folder: Path, tmp_path: Path) -> None:
-    """The same photos under another path are dealt alike."""
-    before = folds(examine(folder), 5)
-    folder.rename(tmp_path / "other")
-    assert folds(examine(tmp_path / "other"), 5) == before
-
-
-@pytest.mark.parametrize("k", [0, 1, 4])
-def test_impossible_folds(k: int) -> None:
-    """Parts that cannot be dealt are one line."""
-    with pytest.raises(OptionError, match=f"cannot deal 3 different photos into {k} parts; expected 2 to 3"):
-        folds(made_up({"a": [0, 1], "b": [2, 2]}), k)

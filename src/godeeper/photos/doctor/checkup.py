@@ -23,6 +23,7 @@ from ..sources.source import Source, open_source
 from .fingerprint import edges
 from .inspection import BlobStore, DecodeObserver, Finding, Progress, inspect_all
 from .near_duplicates import group
+from .usable import UsablePhoto
 
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
@@ -43,7 +44,7 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 class Diagnosis:
     """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
 
-    ``edges`` are the bytes of ``photos.doctor.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
+    ``edges``: see ``photos.doctor.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
     ``photos.doctor.quality``) and change nothing.
     """
 
@@ -53,7 +54,7 @@ class Diagnosis:
     pixels_sha256: str | None
     fingerprint: int | None
     size: tuple[int, int] | None
-    edges: bytes = field(default=b"", repr=False)
+    edges: tuple[float, ...] = field(default=(), repr=False)
     remarks: tuple[str, ...] = ()
 
     @property
@@ -77,9 +78,13 @@ class Checkup:
     others: tuple[str, ...] = ()
 
     @cached_property
-    def usable(self) -> tuple[Diagnosis, ...]:
-        """The verdicts on photos to train on; no pixels twice."""
-        return tuple(verdict for verdict in self.verdicts if verdict.usable)
+    def usable(self) -> tuple[UsablePhoto, ...]:
+        """The photos to train on, in the order of the verdicts; no pixels twice."""
+        return tuple(
+            UsablePhoto(each.entry, each.pixels_sha256, self.groups[each.pixels_sha256], each.edges, each.remarks)
+            for each in self.verdicts
+            if each.usable and each.pixels_sha256
+        )
 
     @cached_property
     def unusable(self) -> tuple[Diagnosis, ...]:
@@ -109,15 +114,13 @@ class Checkup:
         )
 
     @cached_property
-    def leaks(self) -> tuple[Diagnosis, ...]:
+    def leaks(self) -> tuple[UsablePhoto, ...]:
         """The photos of a given test set that must stay in one set with a training photo: near-duplicates, bursts, groups."""
-        training = {self.groups[one.pixels_sha256 or ""] for one in self.usable if one.entry.split != TEST}
-        return tuple(
-            one for one in self.usable if one.entry.split == TEST and self.groups[one.pixels_sha256 or ""] in training
-        )
+        training = {photo.group for photo in self.usable if photo.entry.split != TEST}
+        return tuple(photo for photo in self.usable if photo.entry.split == TEST and photo.group in training)
 
     @cached_property
-    def alike(self) -> tuple[tuple[Diagnosis, ...], ...]:
+    def alike(self) -> tuple[tuple[UsablePhoto, ...], ...]:
         """The groups of more than one usable photo."""
         return tuple(tuple(each) for each in by_group(self).values() if len(each) > 1)
 
@@ -220,7 +223,7 @@ def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
         if look is None:
             yield Diagnosis(finding.entry, status, reasons, None, None, None)
         else:
-            colours = edges(look).tobytes()
+            colours = tuple(edges(look).tolist())
             yield Diagnosis(
                 finding.entry,
                 status,
@@ -297,11 +300,11 @@ def group_photos(photos: list[Finding]) -> dict[str, int]:
     return dict(zip(hashes, numbers, strict=True))
 
 
-def by_group(checkup: Checkup) -> dict[int, list[Diagnosis]]:
+def by_group(checkup: Checkup) -> dict[int, list[UsablePhoto]]:
     """The usable photos of each group."""
-    found: dict[int, list[Diagnosis]] = defaultdict(list)
-    for verdict in checkup.usable:
-        found[checkup.groups[verdict.pixels_sha256 or ""]].append(verdict)
+    found: dict[int, list[UsablePhoto]] = defaultdict(list)
+    for photo in checkup.usable:
+        found[photo.group].append(photo)
     return dict(found)
 
 
@@ -333,7 +336,7 @@ def remarks(checkup: Checkup) -> Iterable[str]:
         yield f"left alone, no photos: {some(checkup.others)}"
 
 
-def of_one_group(alike: Iterable[Diagnosis]) -> bool:
+def of_one_group(alike: Iterable[UsablePhoto]) -> bool:
     """Whether a list puts these photos into one group."""
     groups = {verdict.entry.group for verdict in alike}
     return len(groups) == 1 and "" not in groups
