@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 from godeeper.report.make import peak_memory
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 
 ROOT = Path(__file__).parents[1]
 MOST_GROWTH = 64  # MiB
@@ -37,7 +37,7 @@ async def fuzz(count: int, seed: int) -> int:
     fuzzing = import_module("tests.unit.web.fuzzing")
     outcome = import_module("tests.unit.web.outcome").outcome
     classifier = import_module("tests.unit.web.conftest").handmade()
-    apps = fuzzing.applications(Scheduler(classifier.weights_file, classifier.preprocess), classifier)
+    apps = fuzzing.applications(Backend(classifier.weights_file, classifier.preprocess), classifier)
     failed, before, slowest, started = 0, 0.0, 0.0, time.perf_counter()
     for number, case in enumerate(fuzzing.cases(count, seed)):
         if number == count // 5:

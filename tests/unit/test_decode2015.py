@@ -23,7 +23,7 @@ from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor.fingerprint import pixel_hash
 from godeeper.training.head import Head
-from godeeper.web.application import laboratory_of
+from godeeper.web.application import make_backend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def expected(own: Classifier, means: NDArray[np.float32]) -> NDArray[np.float64]
 @pytest.fixture(scope="module")
 def page(own: Classifier) -> Iterator[Served]:
     """The web page with this classifier."""
-    with serving(laboratory_of(own), own) as served:
+    with serving(make_backend(own), own) as served:
         yield served
 
 

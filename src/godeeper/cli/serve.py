@@ -13,7 +13,7 @@ from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
-    from ..web.compute.scheduler import Scheduler
+    from ..web.compute.backend import Backend
     from ..web.http.guard import Rules
     from .common import Verbs
 
@@ -72,11 +72,11 @@ def run(options: argparse.Namespace) -> int:
     from .progress import watched
 
     rules = rules_of(options)
-    laboratory, classifier = prepared(options)
+    backend, classifier = prepared(options)
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
     app = make_app(
-        laboratory,
+        backend,
         classifier,
         classifier_name=options.classifier.name if options.classifier else None,
         rules=on_port(rules, options.host, port),
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     warn(options, rules)
     announce(options, address(options.host, port, rules.root_path, rules.token))
     try:
-        serve(app, listening, laboratory.stop, Limits(proxies=rules.proxies))
+        serve(app, listening, backend.scheduler.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # how a server is ended
         if watched():
             complain("")  # the terminal stands behind ^C
@@ -116,16 +116,16 @@ def on_port(rules: Rules, host: str, port: int) -> Rules:
     return replace(rules, port=port, allowed=(*rules.allowed, *ours))
 
 
-def prepared(options: argparse.Namespace) -> tuple[Scheduler, Classifier | None]:
-    """The laboratory, and the classifier if one is named."""
+def prepared(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
+    """The backend, and the classifier if one is named."""
     from ..classifier.classifier import Classifier
     from ..errors import OptionError
-    from ..web.application import laboratory_of
+    from ..web.application import make_backend
 
     if options.classifier and options.weights:
         raise OptionError(f"--weights {options.weights}: a classifier brings its own weights; leave one of them out")
     classifier = Classifier.load(options.classifier) if options.classifier else None
-    return laboratory_of(classifier, options.weights or "bundled"), classifier
+    return make_backend(classifier, options.weights or "bundled"), classifier
 
 
 def address(host: str, port: int, root_path: str = "", token: str | None = None) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..disk_cache import DiskCache, graph_cache
+from ..lru import LruCache
 from ..weights.file import WeightsFile
 from .forks import outlive
 from .graph_cache import GraphCache, graph_key_name
@@ -91,7 +91,7 @@ class OnnxRuntimeEngine:
         self.calibration = calibration
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.open_sessions = open_sessions
-        self.sessions: OrderedDict[Plan, Session] = OrderedDict()
+        self.sessions = LruCache[Plan, Session](max_entries=open_sessions)
         self.process = os.getpid()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -129,17 +129,17 @@ class OnnxRuntimeEngine:
     def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
         """The session for ``plan``, opened at most once while it is in use."""
         self.leave_inherited()
-        if plan not in self.sessions:
-            self.sessions[plan] = self.open(plan, many_photos=many_photos)
-            while len(self.sessions) > self.open_sessions:
-                self.sessions.popitem(last=False)
-        self.sessions.move_to_end(plan)
-        return self.sessions[plan]
+        session = self.sessions.get(plan)
+        if session is None:
+            session = self.open(plan, many_photos=many_photos)
+            self.sessions.put(plan, session)
+            self.sessions.evict()
+        return session
 
     def leave_inherited(self) -> None:
         """In a forked process, begin with no session; see ``forks``."""
         if self.process != os.getpid():
-            self.sessions, self.process = OrderedDict(), os.getpid()
+            self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan, *, many_photos: bool) -> Session:
         """A session for ``plan``; where another process clears the cache meanwhile, without a file."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache, partial
 from importlib import import_module
@@ -20,6 +19,7 @@ import numpy as np
 
 from ..disk_cache import DiskCache, graph_cache
 from ..errors import MissingExtra
+from ..lru import LruCache
 from ..weights.file import WeightsFile
 from .forks import outlive, unusable
 from .graph_cache import GraphCache, graph_key_name
@@ -50,7 +50,7 @@ class OpenVinoEngine:
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.openvino = imported()
         self.core = usable_core()
-        self.models: OrderedDict[Plan, Any] = OrderedDict()
+        self.models = LruCache[Plan, Any](max_entries=OPEN_MODELS)
         self.turn = Lock()  # a model's requests serve one caller at a time
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,16 +98,16 @@ class OpenVinoEngine:
 
     def model(self, plan: Plan) -> Any:
         """The requests of the compiled model for ``plan``, loaded at most once while it is in use."""
-        if plan not in self.models:
+        queue = self.models.get(plan)
+        if queue is None:
             compiled = self.compiled(plan)
             requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if plan.pooled else 1
-            self.models[plan] = self.openvino.AsyncInferQueue(compiled, requests)
-            for threaded in (compiled, self.models[plan]):
+            queue = self.openvino.AsyncInferQueue(compiled, requests)
+            for threaded in (compiled, queue):
                 outlive(threaded)
-            while len(self.models) > OPEN_MODELS:
-                self.models.popitem(last=False)
-        self.models.move_to_end(plan)
-        return self.models[plan]
+            self.models.put(plan, queue)
+            self.models.evict()
+        return queue
 
     def compiled(self, plan: Plan) -> Any:
         """The compiled model, from the cache or made from the graph."""

@@ -64,12 +64,27 @@ def overlay(
     The scale ends at ``limit``, the greatest magnitude if None.
     """
     values = density(evidence, question, size, address)
-    limit = float(np.abs(values).max()) if limit is None else limit
+    return overlay_of(evidence, question, values, greatest(values) if limit is None else limit)
+
+
+def overlay_of(evidence: Evidence, question: Question, values: Doubles, limit: float) -> Overlay:
+    """The photo tinted by a ``density`` (height, width) that was computed already."""
+    size = values.shape[1], values.shape[0]
     grey = np.asarray(evidence.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), np.float32)
     pale = PALEST + grey * (255 - PALEST) / 255
     tinted = pale[:, :, None] * tint(values, limit) / 255
     image = Image.fromarray(np.rint(tinted).astype(np.uint8))
     return Overlay(dim_unseen(image, evidence), limit, legend(evidence, question, limit))
+
+
+def colour_limit(evidence: Evidence, question: Question, size: tuple[int, int]) -> float:
+    """The limit of the scale that ``overlay`` draws all modules with, without drawing."""
+    return greatest(density(evidence, question, size))
+
+
+def greatest(values: Doubles) -> float:
+    """The greatest magnitude."""
+    return float(np.abs(values).max())
 
 
 def density(evidence: Evidence, question: Question, size: tuple[int, int], address: str | None = None) -> Doubles:
@@ -129,15 +144,16 @@ def draw(evidence: Evidence, question: Question) -> Image.Image:
     size = fitted(evidence.photo.size, PANEL)
     small = fitted(evidence.photo.size, SMALL_PANEL)
     cells = {part.address: density(evidence, question, small, part.address) for part in evidence.parts}
-    greatest = max(float(np.abs(values).max()) for values in [density(evidence, question, size), *cells.values()])
-    over = overlay(evidence, question, size, greatest)
+    whole = density(evidence, question, size)
+    limit = max(map(greatest, [whole, *cells.values()]))
+    over = overlay_of(evidence, question, whole, limit)
     photo = dim_unseen(evidence.photo.image.resize(size, Image.Resampling.LANCZOS), evidence)
-    panels = [module_panel(part, evidence, question, tint(cells[part.address], greatest)) for part in evidence.parts]
+    panels = [module_panel(part, evidence, question, tint(cells[part.address], limit)) for part in evidence.parts]
     width = max(2 * size[0] + PANEL_GAP, 2 * PANEL)
     rows = [
         Column(width).lines(heading(evidence, question)).image(),
         beside([photo, over.image], width),
-        Column(width).bar(f"{-greatest:.3g}", f"{greatest:.3g}", COLOUR).lines(footing(evidence, over)).image(),
+        Column(width).bar(f"{-limit:.3g}", f"{limit:.3g}", COLOUR).lines(footing(evidence, over)).image(),
         beside(panels, width),
         Column(width).lines(closing(evidence)).image(),
     ]

@@ -43,7 +43,7 @@ def app(
     >>> site = Starlette(routes=[Mount("/look", godeeper.web.app())])
     """
     from ..classifier.classifier import Classifier
-    from .application import laboratory_of, make_app
+    from .application import make_app, make_backend
     from .http.guard import Rules
     from .http.hosts import HostAndPort, allowed_place, frame_ancestor
 
@@ -56,4 +56,4 @@ def app(
         frame_ancestors=tuple(frame_ancestor(origin) for origin in frame_ancestors),
     )
     called = name or ("classifier" if classifier else None)
-    return make_app(laboratory_of(classifier, str(weights)), classifier, classifier_name=called, rules=rules)
+    return make_app(make_backend(classifier, str(weights)), classifier, classifier_name=called, rules=rules)

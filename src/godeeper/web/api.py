@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ..blueprint.records import document as tensors_document
 from ..errors import GodeeperError
+from ..explain.picture import Question
 from ..network import BLOG_TENSORS
 from ..peek.geometry import Cell, field_box, strongest
 from ..peek.mosaic import check_scale
@@ -25,6 +26,7 @@ from .http.upload import tab_of
 from .records import tensor_record, urls
 from .state import (
     attachment,
+    check_filter,
     classifier_of,
     filter_of,
     integer_in_query,
@@ -50,11 +52,11 @@ MOST_TILES = 48  # rows or columns of a thumbnail
 
 async def add_photo(request: Request) -> Response:
     """Take a photo in; browsers without a script are sent on to its page."""
-    desk = state_of(request)
-    async with desk.reception.receive(request) as upload:
+    state = state_of(request)
+    async with state.upload_reader.receive(request) as upload:
         tab = tab_of(upload.field("tab"))
-        photo = await desk.laboratory.ingest(upload.data, upload.name)
-    desk.laboratory.turn(tab, photo)
+        photo = await state.backend.ingest(upload.data, upload.name)
+    state.backend.scheduler.supersede(tab, photo)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(at(f"/photo/{photo.id}"), HTTPStatus.SEE_OTHER)
     return json_response(photo.record(), HTTPStatus.CREATED)
@@ -74,15 +76,15 @@ async def progress(request: Request) -> Response:
 
 async def events(request: Request, photo: StoredPhoto, tab: str | None) -> AsyncIterator[str]:
     """The events of one look."""
-    laboratory = state_of(request).laboratory
+    backend = state_of(request).backend
     try:
-        async with aclosing(laboratory.progress(photo, tab)) as steps:
+        async with aclosing(backend.scheduler.progress(photo, tab)) as steps:
             async for done, segment in steps:
                 if segment is None:
                     yield event("waiting", {"before": done})
                     continue
                 addresses = [tensor.address for tensor in segment.tensors]
-                step = {"part": segment.part, "done": done, "of": len(laboratory.segments), "sites": addresses}
+                step = {"part": segment.part, "done": done, "of": len(backend.segments), "sites": addresses}
                 yield event("progress", step)
         yield event("done", {})
     except GodeeperError as error:
@@ -102,7 +104,7 @@ async def display(request: Request) -> Response:
 async def network_input(request: Request) -> Response:
     """The square that the network saw."""
     photo = await photo_of(request)
-    return png_response(await state_of(request).laboratory.draw(lambda: pictures.png(photo.input_image)))
+    return png_response(await state_of(request).backend.render(lambda: pictures.png(photo.input_image)))
 
 
 async def thumbnail(request: Request) -> Response:
@@ -110,23 +112,23 @@ async def thumbnail(request: Request) -> Response:
     tiles = integer_in_query(request, "rows", 2, MOST_TILES), integer_in_query(request, "columns", 4, MOST_TILES)
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    return png_response(await state_of(request).laboratory.draw(lambda: pictures.thumbnail(peek, photo, tiles)))
+    return png_response(await state_of(request).backend.render(lambda: pictures.thumbnail(peek, photo, tiles)))
 
 
 async def tensor(request: Request) -> Response:
     """The record of one tensor."""
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    laboratory, scale = state_of(request).laboratory, request.query_params.get("scale", "shared")
-    part = laboratory.part(peek.tensor)
-    return json_response(await laboratory.draw(lambda: tensor_record(laboratory.network, photo, peek, scale, part)))
+    backend, scale = state_of(request).backend, request.query_params.get("scale", "shared")
+    part = backend.part(peek.tensor)
+    return json_response(await backend.render(lambda: tensor_record(backend.network, photo, peek, scale, part)))
 
 
 async def levels(request: Request) -> Response:
     """All filters as one picture of native pixels."""
     peek = await peek_of(request, await photo_of(request))
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
-    return png_response(await state_of(request).laboratory.draw(lambda: pictures.levels(peek, scale, colour)))
+    return png_response(await state_of(request).backend.render(lambda: pictures.levels(peek, scale, colour)))
 
 
 async def filter_map(request: Request) -> Response:
@@ -134,28 +136,26 @@ async def filter_map(request: Request) -> Response:
     peek = await peek_of(request, await photo_of(request))
     place = filter_of(request, peek)
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
-    return png_response(
-        await state_of(request).laboratory.draw(lambda: pictures.filter_map(peek, place, scale, colour))
-    )
+    return png_response(await state_of(request).backend.render(lambda: pictures.filter_map(peek, place, scale, colour)))
 
 
 async def photo_patch(request: Request) -> Response:
     """The photo cut out where a filter's strongest cell sees it."""
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
-    laboratory, place = state_of(request).laboratory, filter_of(request, peek)
+    backend, place = state_of(request).backend, filter_of(request, peek)
     cell = strongest(peek.activations[0, place]) or Cell(0, 0, 0.0)
     box = field_box(peek.tensor.field, cell.row, cell.column)
-    return png_response(await laboratory.draw(lambda: pictures.photo_patch(photo, laboratory.network.preprocess, box)))
+    return png_response(await backend.render(lambda: pictures.photo_patch(photo, backend.network.preprocess, box)))
 
 
 async def kernel(request: Request) -> Response:
-    """The kernel of a filter of the first layer, in colour."""
-    photo = await photo_of(request)
-    peek = await peek_of(request, photo)
-    filter_of(request, peek)
-    weights, number = state_of(request).laboratory.network.weights, request.path_params["n"]
-    return png_response(await state_of(request).laboratory.draw(lambda: pictures.kernel(weights, peek, number)))
+    """The kernel of a filter of the first convolution, in colour."""
+    await photo_of(request)  # for its error: the kernel itself depends on the weights alone
+    backend, number = state_of(request).backend, request.path_params["n"]
+    tensor = await backend.tensor(request.path_params["address"])
+    check_filter(tensor, number)
+    return png_response(await backend.render(lambda: pictures.kernel(backend.network.weights, tensor, number)))
 
 
 async def picture(request: Request) -> Response:
@@ -163,7 +163,7 @@ async def picture(request: Request) -> Response:
     query = request.query_params
     peek = await peek_of(request, await photo_of(request), query.get("address", ""))
     scale, sort = query.get("scale", "shared"), query.get("sort", "number")
-    drawn = await state_of(request).laboratory.draw(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
+    drawn = await state_of(request).backend.render(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
     answer = png_response(drawn)
     answer.headers["content-disposition"] = attachment(file_name(peek))
     return answer
@@ -180,7 +180,7 @@ async def evidence(request: Request) -> Response:
     photo = await photo_of(request)
     found = await evidence_of(request, photo)
     number, against = numbered(found, request.path_params["n"]), over(request, found)
-    record = await state_of(request).laboratory.draw(lambda: evidence_record(photo, found, number, against))
+    record = await state_of(request).backend.render(lambda: evidence_record(photo, found, number, against))
     return json_response(record)
 
 
@@ -189,8 +189,12 @@ async def evidence_picture(request: Request) -> Response:
     found = await evidence_of(request, await photo_of(request))
     number, against = numbered(found, request.path_params["n"]), over(request, found)
     module = module_in_query(request, found)
-    drawn = await state_of(request).laboratory.draw(lambda: pictures.evidence_over(found, number, against, module))
-    return png_response(await state_of(request).laboratory.draw(lambda: pictures.png(drawn.image)))
+    question = Question(number, against)
+
+    def rendered() -> bytes:
+        return pictures.png(pictures.evidence_overlay(found, question, module))
+
+    return png_response(await state_of(request).backend.render(rendered))
 
 
 def over(request: Request, found: Evidence) -> int | None:
@@ -201,39 +205,39 @@ def over(request: Request, found: Evidence) -> int | None:
 
 async def peek(request: Request) -> Response:
     """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
-    desk = state_of(request)
-    laboratory = desk.laboratory
-    async with desk.reception.receive(request) as upload:
+    state = state_of(request)
+    backend = state.backend
+    async with state.upload_reader.receive(request) as upload:
         addresses = upload.fields.get("address") or BLOG_TENSORS
-        tensors = await laboratory.draw(lambda: laboratory.tensors(addresses))
+        tensors = await backend.tensors(addresses)
         scale = upload.field("scale", "shared")
         check_scale(scale)
-        photo = await laboratory.ingest(upload.data, upload.name)
+        photo = await backend.ingest(upload.data, upload.name)
 
     async def looked() -> Response:
-        peeks = [await laboratory.peek(photo, tensor) for tensor in tensors]
+        peeks = [await backend.peek(photo, tensor) for tensor in tensors]
 
         def recorded() -> Response:
             records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
-            return json_response(peek_document(photo.name, peeks[0], records, laboratory.identity))
+            return json_response(peek_document(photo.name, peeks[0], records, backend.identity))
 
-        return await laboratory.draw(recorded)
+        return await backend.render(recorded)
 
     return await unless_hung_up(request, looked())
 
 
 async def classify(request: Request) -> Response:
     """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
-    desk = state_of(request)
-    classifier_of(desk)
-    async with desk.reception.receive(request) as upload:
-        photo = await desk.laboratory.ingest(upload.data, upload.name)
+    state = state_of(request)
+    classifier_of(state)
+    async with state.upload_reader.receive(request) as upload:
+        photo = await state.backend.ingest(upload.data, upload.name)
 
     async def judged() -> Response:
         found = await evidence_of(request, photo)
-        judgement = classifier_of(desk).judgement(photo.name, found.probabilities, found.strangeness)
-        computed = desk.laboratory.identity.record
-        return json_response({"classifier": desk.site.classifier, **computed, "photos": [judgement.record()]})
+        judgement = classifier_of(state).judgement(photo.name, found.probabilities, found.strangeness)
+        computed = state.backend.identity.record
+        return json_response({"classifier": state.site.classifier, **computed, "photos": [judgement.record()]})
 
     return await unless_hung_up(request, judged())
 
@@ -255,9 +259,9 @@ async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
 
 async def tensors(request: Request) -> Response:
     """What can be looked at."""
-    laboratory, pattern = state_of(request).laboratory, request.query_params.get("pattern", "**")
-    network = laboratory.network
-    found = await laboratory.draw(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
+    backend, pattern = state_of(request).backend, request.query_params.get("pattern", "**")
+    network = backend.network
+    found = await backend.render(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
     return json_response(found)
 
 
@@ -268,7 +272,7 @@ async def health(request: Request) -> Response:
         {
             "status": "ok",
             "version": __version__,
-            "network": state_of(request).laboratory.network.blueprint.name,
+            "network": state_of(request).backend.network.blueprint.name,
             "weights": site.weights,
             "classifier": site.classifier,
         }

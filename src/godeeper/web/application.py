@@ -1,4 +1,4 @@
-"""The application: laboratory, routes, static files, and how errors are shown, behind the guard."""
+"""The application: backend, routes, static files, and how errors are shown, behind the guard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from ..errors import GodeeperError
 from ..photos.preprocess import Preprocess
 from ..weights.registry import find
-from .compute.scheduler import Scheduler
+from .compute.backend import Backend
 from .http.errors import status_of
 from .http.guard import API, USUAL, Guard, Rules
 from .http.upload import MOST_BYTES, UploadReader
@@ -46,29 +46,29 @@ class Static(StaticFiles):
 
 
 def make_app(
-    laboratory: Scheduler,
+    backend: Backend,
     classifier: Classifier | None = None,
     *,
     classifier_name: str | None = None,
     rules: Rules = USUAL,
-    reception: UploadReader | None = None,
+    upload_reader: UploadReader | None = None,
 ) -> Guard:
-    """The page over a laboratory.
+    """The page over a backend.
 
     Args:
-        laboratory: the network and the photos.
-        classifier: whose verdicts to show, if any; its network is the laboratory's.
+        backend: the network and the photos.
+        classifier: whose verdicts to show, if any; its network is the backend's.
         classifier_name: what to call it.
         rules: who is let in.
-        reception: limits of uploads, where they are not the usual ones.
+        upload_reader: limits of uploads, where they are not the usual ones.
     """
     classes = classifier.head.classes if classifier else ()
-    site = site_of(laboratory.network, classifier_name, tuple(classes), MOST_BYTES)
+    site = site_of(backend.network, classifier_name, tuple(classes), MOST_BYTES)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        laboratory.close()
+        backend.close()
 
     app = Starlette(
         routes=[*(row.route() for row in ROWS), Mount("/static", Static(directory=STATIC), name="static")],
@@ -76,16 +76,16 @@ def make_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.desk = AppState(laboratory, reception or UploadReader(), site, classifier)
+    app.state.page = AppState(backend, upload_reader or UploadReader(), site, classifier)
     return Guard(app, rules)
 
 
-def laboratory_of(classifier: Classifier | None, weights: str = "bundled") -> Scheduler:
-    """The laboratory of a classifier, or of weights by name or file; raises ``GodeeperError``."""
+def make_backend(classifier: Classifier | None, weights: str = "bundled") -> Backend:
+    """The backend of a classifier, or of weights by name or file; raises ``GodeeperError``."""
     if classifier:
-        return Scheduler(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
+        return Backend(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
     found = find(weights)
-    return Scheduler(found, Preprocess.from_mapping(found.description.preprocessing))
+    return Backend(found, Preprocess.from_mapping(found.description.preprocessing))
 
 
 async def own_error(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..blueprint.sites import PHOTO_KINDS
 from ..explain.evidence import Evidence
-from ..explain.picture import Overlay, Question, overlay
+from ..explain.picture import Question, colour_limit, overlay
 from ..peek.colour import default_colour, table
 from ..peek.geometry import Placement, patch
 from ..peek.kernels import has_kernels, kernels
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..blueprint.address import Tensor
     from ..peek.geometry import Box
     from ..peek.peek import Peek
     from ..photos.preprocess import Preprocess
@@ -94,21 +95,24 @@ def photo_patch(photo: StoredPhoto, preprocess: Preprocess, box: Box) -> bytes:
     return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
 
 
-def kernel(weights: WeightsFile, peek: Peek, number: int) -> bytes:
-    """A first layer's kernel in colour, (height, width); raises ``RequestError`` for kernels of other layers."""
-    if not has_kernels(weights.network, peek.tensor.site):
-        raise not_found(f"the kernels of {peek.tensor.name} have no colours: only those of the first convolution do")
-    return png(kernels(weights, peek.tensor.site).picture(number))
+def kernel(weights: WeightsFile, tensor: Tensor, number: int) -> bytes:
+    """A kernel of the first convolution in colour, (height, width); raises ``RequestError`` for other layers."""
+    if not has_kernels(weights.network, tensor.site):
+        raise not_found(f"the kernels of {tensor.name} have no colours: only those of the first convolution do")
+    return png(kernels(weights, tensor.site).picture(number))
 
 
-def evidence_over(found: Evidence, number: int, against: int | None, module: str | None = None) -> Overlay:
-    """The photo tinted where evidence for a class was collected, as large as the photo is shown, up to a limit.
+def evidence_overlay(evidence: Evidence, question: Question, module: str | None = None) -> Image.Image:
+    """The photo tinted by the evidence for a class, of ``overlay_size``.
 
-    One module's picture has the scale of the whole, so that the modules compare.
+    One module's picture has the scale of all modules together, so that pictures of modules can be compared.
     """
-    width, height = found.photo.size
+    size = overlay_size(evidence)
+    return overlay(evidence, question, size, colour_limit(evidence, question, size), module).image
+
+
+def overlay_size(evidence: Evidence) -> tuple[int, int]:
+    """(width, height) of an overlay: that of the photo, scaled down to ``EVIDENCE_SIDE``."""
+    width, height = evidence.photo.size
     scale = min(1.0, EVIDENCE_SIDE / max(width, height))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    question = Question(number, against)
-    whole = overlay(found, question, size)
-    return whole if module is None else overlay(found, question, size, whole.limit, module)
+    return max(1, round(width * scale)), max(1, round(height * scale))

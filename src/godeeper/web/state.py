@@ -1,4 +1,4 @@
-"""What the answers to requests have in common: the desk that requests come to, and reading their parts."""
+"""What the answers to requests have in common: the state that requests come to, and reading their parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from ..errors import OptionError
-from .compute.scheduler import Scheduler
+from .compute.backend import Backend
 from .http.errors import not_found
 from .http.upload import UploadReader
 from .pages import SiteFacts
@@ -21,6 +21,7 @@ from .pages import SiteFacts
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from ..blueprint.address import Tensor
     from ..classifier.classifier import Classifier
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
@@ -34,39 +35,44 @@ GONE = 499  # what nobody reads: the client hung up
 class AppState:
     """Everything a request may need."""
 
-    laboratory: Scheduler
-    reception: UploadReader
+    backend: Backend
+    upload_reader: UploadReader
     site: SiteFacts
     classifier: Classifier | None = None
 
 
 def state_of(request: Request) -> AppState:
-    """The desk of the application that was asked."""
-    desk: AppState = request.app.state.desk
-    return desk
+    """The state of the application that was asked."""
+    state: AppState = request.app.state.page
+    return state
 
 
 async def photo_of(request: Request) -> StoredPhoto:
     """The photo that the path names."""
-    return await state_of(request).laboratory.photo(request.path_params["photo"])
+    return await state_of(request).backend.photo(request.path_params["photo"])
 
 
 async def peek_of(request: Request, photo: StoredPhoto, address: str | None = None) -> Peek:
     """What the tensor that the path names, or ``address``, says of the photo."""
-    laboratory = state_of(request).laboratory
-    tensor = await laboratory.find(request.path_params["address"] if address is None else address)
-    return await laboratory.peek(photo, tensor)
+    backend = state_of(request).backend
+    tensor = await backend.tensor(request.path_params["address"] if address is None else address)
+    return await backend.peek(photo, tensor)
 
 
 def filter_of(request: Request, peek: Peek) -> int:
-    """The position among the peek's channels of the filter that the path names."""
+    """The position among the peek's channels of the filter in the path; raises ``RequestError`` if it has no such filter."""
     number: int = request.path_params["n"]
-    if number not in peek.tensor.filters:
-        filters = peek.tensor.filters
-        raise not_found(
-            f"{peek.address} has no filter {number}: it has {len(filters)}, {min(filters)} to {max(filters)}"
-        )
+    check_filter(peek.tensor, number)
     return peek.tensor.filters.index(number)
+
+
+def check_filter(tensor: Tensor, number: int) -> None:
+    """Raise ``RequestError`` if ``tensor`` has no filter of that number."""
+    filters = tensor.filters
+    if number not in filters:
+        raise not_found(
+            f"{tensor.address} has no filter {number}: it has {len(filters)}, {min(filters)} to {max(filters)}"
+        )
 
 
 def integer_in_query(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
@@ -87,11 +93,11 @@ def filter_in_query(request: Request, peek: Peek) -> int | None:
     return peek.tensor.filters.index(number)
 
 
-def classifier_of(desk: AppState) -> Classifier:
+def classifier_of(state: AppState) -> Classifier:
     """The classifier that is served; raises ``RequestError`` where there is none."""
-    if desk.classifier is None:
+    if state.classifier is None:
         raise not_found("no classifier is served: start godeeper serve with a FILE.godeeper")
-    return desk.classifier
+    return state.classifier
 
 
 def attachment(name: str) -> str:

@@ -9,10 +9,11 @@ import numpy as np
 from ..blueprint.address import resolve_one
 from ..errors import UnknownName
 from ..explain.evidence import Evidence, from_activations
+from ..explain.picture import Question, colour_limit, legend
 from ..photos.decode import Photo
 from .http.errors import not_found
 from .http.root import at
-from .pictures import evidence_over
+from .pictures import overlay_size
 from .state import AppState, classifier_of, state_of
 
 if TYPE_CHECKING:
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
 
 async def evidence_of(request: Request, photo: StoredPhoto) -> Evidence:
     """The evidence for all classes, from the photo's look."""
-    desk = state_of(request)
-    classifier, laboratory = classifier_of(desk), desk.laboratory
-    blueprint = laboratory.network.blueprint
+    state = state_of(request)
+    classifier, backend = classifier_of(state), state.backend
+    blueprint = backend.network.blueprint
     values = {
-        address: await laboratory.values(photo, resolve_one(blueprint, address))
-        for address in classifier.head.addresses
+        address: await backend.values(photo, resolve_one(blueprint, address)) for address in classifier.head.addresses
     }
     shown = Photo(photo.name, photo.sha256, photo.display_image, photo.notes)
-    return await laboratory.draw(lambda: from_activations(classifier, shown, values))
+    return await backend.render(lambda: from_activations(classifier, shown, values))
 
 
 def class_of(found: Evidence, text: str) -> int:
@@ -59,12 +59,12 @@ def numbered(found: Evidence, number: int) -> int:
     return number
 
 
-def verdict_record(desk: AppState, photo: StoredPhoto, found: Evidence) -> dict[str, Any]:
+def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> dict[str, Any]:
     """The record of ``classify --json``, and how it comes about."""
-    classifier = classifier_of(desk)
+    classifier = classifier_of(state)
     head = classifier.head
     return classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness).record() | {
-        "classifier": desk.site.classifier,
+        "classifier": state.site.classifier,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
         "temperature": head.temperature,
@@ -87,7 +87,8 @@ def verdict_record(desk: AppState, photo: StoredPhoto, found: Evidence) -> dict[
 
 def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> dict[str, Any]:
     """One class's evidence: grids, the constant, the total that is the logit, and the picture's legend."""
-    drawn = evidence_over(found, number, against)
+    question, size = Question(number, against), overlay_size(found)
+    limit = colour_limit(found, question, size)
     logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))
     return found.record(number, against) | {
         "number": number,
@@ -95,9 +96,9 @@ def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: i
         "temperature": found.temperature,
         "strangeness": found.strangeness,
         "probability": float(found.probabilities[number]),
-        "legend": drawn.legend,
-        "limit": drawn.limit,
-        "size": list(drawn.image.size),
+        "legend": legend(found, question, limit),
+        "limit": limit,
+        "size": list(size),
         "urls": evidence_urls(photo, number, against),
     }
 

@@ -62,20 +62,20 @@ async def empty(request: Request) -> Response:
 
 async def network_map(request: Request) -> Response:
     """The network as the index of everything."""
-    desk, photo = state_of(request), await photo_of(request)
-    ready = desk.laboratory.ready(photo)
+    state, photo = state_of(request), await photo_of(request)
+    ready = state.backend.ready(photo)
     page = MapPage(
         photo=photo.record(),
-        chart=draw_chart(layout(desk.laboratory.network.blueprint), photo.id, ready, linked(desk.laboratory.network)),
+        chart=draw_chart(layout(state.backend.network.blueprint), photo.id, ready, linked(state.backend.network)),
         progress=at(f"/api/photos/{photo.id}/progress"),
-        ready=desk.laboratory.is_ready(photo),
+        ready=state.backend.is_ready(photo),
     )
-    return render("map.html", desk.site, page)
+    return render("map.html", state.site, page)
 
 
 async def drawing_style(request: Request) -> Response:
     """The style that follows from the network's drawing and the palettes."""
-    text = style_sheet(layout(state_of(request).laboratory.network.blueprint)) + article_style()
+    text = style_sheet(layout(state_of(request).backend.network.blueprint)) + article_style()
     return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
 
 
@@ -92,14 +92,14 @@ def linked(network: Network) -> frozenset[str]:
 
 async def tensor(request: Request) -> Response:
     """All filters of one tensor."""
-    desk, photo = state_of(request), await photo_of(request)
-    wanted = await desk.laboratory.find(request.path_params["address"])
+    state, photo = state_of(request), await photo_of(request)
+    wanted = await state.backend.tensor(request.path_params["address"])
     if wanted.address != request.path_params["address"]:
         return redirect(urls(photo, wanted)["page"], request)
     scale, colour, sort = shown_as(request, "signed" if wanted.stage in ("conv", "batchnorm") else "shared")
-    peek = await desk.laboratory.peek(photo, wanted)
-    record, places = await desk.laboratory.draw(
-        lambda: (record_of(desk, photo, peek, scale), order(peek.activations[0], sort))
+    peek = await state.backend.peek(photo, wanted)
+    record, places = await state.backend.render(
+        lambda: (record_of(state, photo, peek, scale), order(peek.activations[0], sort))
     )
     page = TensorPage(
         photo=photo.record(),
@@ -111,23 +111,23 @@ async def tensor(request: Request) -> Response:
         query=query_of(**chosen(request)),
         order=tuple(places),
     )
-    return render("tensor.html", desk.site, page)
+    return render("tensor.html", state.site, page)
 
 
 async def filter_page(request: Request) -> Response:
     """One filter of a tensor."""
-    desk, photo = state_of(request), await photo_of(request)
-    wanted = await desk.laboratory.find(request.path_params["address"])
+    state, photo = state_of(request), await photo_of(request)
+    wanted = await state.backend.tensor(request.path_params["address"])
     number: int = request.path_params["n"]
     if wanted.address != request.path_params["address"]:
         return redirect(f"{urls(photo, wanted)['page']}/filter/{number}", request)
     scale, colour, _ = shown_as(request, "filter")  # alone on its page, a filter need not compare with others
-    peek = await desk.laboratory.peek(photo, wanted)
+    peek = await state.backend.peek(photo, wanted)
     position = filter_of(request, peek)
-    record = await desk.laboratory.draw(lambda: record_of(desk, photo, peek, scale))
+    record = await state.backend.render(lambda: record_of(state, photo, peek, scale))
     row, column = record["filters"][position]["strongest"]
     top, left, bottom, right = peek.tensor.field.box(row, column)
-    weights, site = desk.laboratory.network.weights, wanted.site
+    weights, site = state.backend.network.weights, wanted.site
     colours = kernels(weights, site) if has_kernels(weights.network, site) else None
     links, query = urls(photo, wanted), query_of(**chosen(request))
     numbers = sorted(peek.tensor.filters)
@@ -149,29 +149,29 @@ async def filter_page(request: Request) -> Response:
         colour=colour,
         query=query,
     )
-    return render("filter.html", desk.site, page)
+    return render("filter.html", state.site, page)
 
 
 async def verdict(request: Request) -> Response:
     """What the classifier says of a photo, and where that comes from."""
-    desk, photo = state_of(request), await photo_of(request)
+    state, photo = state_of(request), await photo_of(request)
     found = await evidence_of(request, photo)
     text = request.query_params.get("class")
     chosen = found.likeliest if text is None else class_of(found, text)
     page = VerdictPage(
         photo=photo.record(),
-        verdict=verdict_record(desk, photo, found),
+        verdict=verdict_record(state, photo, found),
         chosen=chosen,
         module=module_in_query(request, found),
-        evidence=await desk.laboratory.draw(lambda: evidence_record(photo, found, chosen, None)),
+        evidence=await state.backend.render(lambda: evidence_record(photo, found, chosen, None)),
     )
-    return render("verdict.html", desk.site, page)
+    return render("verdict.html", state.site, page)
 
 
 async def report(request: Request) -> Response:
     """The report of the classifier's training."""
-    desk = state_of(request)
-    return report_page(desk.site, classifier_of(desk).report_record)
+    state = state_of(request)
+    return report_page(state.site, classifier_of(state).report_record)
 
 
 def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
@@ -190,31 +190,31 @@ def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
 
 async def offline(request: Request) -> Response:
     """A tensor's page as one HTML file that needs no server."""
-    desk, photo = state_of(request), await photo_of(request)
+    state, photo = state_of(request), await photo_of(request)
     peek = await peek_of(request, photo, request.query_params.get("address", ""))
     scale, colour, sort = shown_as(request)
     order(peek.activations[0], sort)
     start = filter_in_query(request, peek)
-    page = await desk.laboratory.draw(lambda: offline_page(desk, photo, peek, (scale, colour, sort), start))
-    answer = render("offline.html", desk.site, page)
+    page = await state.backend.render(lambda: offline_page(state, photo, peek, (scale, colour, sort), start))
+    answer = render("offline.html", state.site, page)
     answer.headers["content-disposition"] = attachment(file_name(peek, ".html"))
     return answer
 
 
 def offline_page(
-    desk: AppState, photo: StoredPhoto, peek: Peek, chosen: tuple[str, str, str], start: int | None
+    state: AppState, photo: StoredPhoto, peek: Peek, chosen: tuple[str, str, str], start: int | None
 ) -> OfflinePage:
     """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
     scale, colour, sort = chosen
     assets = Assets(
-        style=offline_style() + style_sheet(layout(desk.laboratory.network.blueprint)),
+        style=offline_style() + style_sheet(layout(state.backend.network.blueprint)),
         script=offline_script(),
         levels=data_uri(levels(peek, scale, colour), "image/png"),
         photo=data_uri(photo.display, "image/jpeg"),
         numbers=base64.b64encode(np.ascontiguousarray(peek.activations[0], "<f4").tobytes()).decode(),
         start=start,
     )
-    return OfflinePage(photo.record(), record_of(desk, photo, peek, scale), (), scale, colour, sort, "", assets)
+    return OfflinePage(photo.record(), record_of(state, photo, peek, scale), (), scale, colour, sort, "", assets)
 
 
 def data_uri(data: bytes, kind: str) -> str:
@@ -222,9 +222,9 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def record_of(desk: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> dict[str, Any]:
+def record_of(state: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> dict[str, Any]:
     """The record of a tensor."""
-    return tensor_record(desk.laboratory.network, photo, peek, scale, desk.laboratory.part(peek.tensor))
+    return tensor_record(state.backend.network, photo, peek, scale, state.backend.part(peek.tensor))
 
 
 def stages_of(photo: StoredPhoto, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:

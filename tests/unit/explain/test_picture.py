@@ -16,6 +16,7 @@ from godeeper.explain.picture import (
     PALEST,
     UNSEEN,
     Question,
+    colour_limit,
     density,
     dim_unseen,
     draw,
@@ -48,7 +49,7 @@ def test_colours_are_the_numbers(found: Evidence) -> None:
     question = Question(0)
     over = overlay(found, question, size)
     values = density(found, question, size)
-    assert over.limit == np.abs(values).max()
+    assert over.limit == np.abs(values).max() == colour_limit(found, question, size)
     assert f"{over.limit:.3g}" in over.legend
     grey = np.asarray(found.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), float)
     pale = PALEST + grey * (255 - PALEST) / 255

@@ -18,7 +18,7 @@ from godeeper.cli.main import main
 from godeeper.export.targets import export
 from godeeper.network import load
 from godeeper.photos.decode import decode
-from godeeper.web.application import laboratory_of
+from godeeper.web.application import make_backend
 from godeeper.weights.file import WeightsFile
 from godeeper.weights.registry import find
 
@@ -67,7 +67,7 @@ def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 def test_looks_and_the_page_use_it(scaled: Scaled) -> None:
     """Both hand the network the photo in the scaling that was said."""
-    for network in (load(weights="mine"), laboratory_of(None, "mine").network):
+    for network in (load(weights="mine"), make_backend(None, "mine").network):
         np.testing.assert_allclose(network.preprocess(decode(PIXELS)), scaled.planes, atol=1e-5)
 
 

@@ -15,7 +15,7 @@ from tests.unit.web.client import Client
 from godeeper.classifier.classifier import Classifier
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 from godeeper.web.http.connections import Limits
 from godeeper.web.http.guard import USUAL, Rules
 from godeeper.web.http.server import Server, open_socket
@@ -27,7 +27,7 @@ class Served:
     """A server that runs in a thread of the test's process."""
 
     client: Client
-    laboratory: Scheduler
+    backend: Backend
     classifier: Classifier | None
     port: int
 
@@ -53,7 +53,7 @@ def handmade() -> Classifier:
 
 @contextmanager
 def serving(
-    laboratory: Scheduler,
+    backend: Backend,
     classifier: Classifier | None = None,
     limits: Limits | None = None,
     rules: Rules = USUAL,
@@ -63,12 +63,12 @@ def serving(
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     name = "pets.godeeper" if classifier else None
-    app = make_app(laboratory, classifier, classifier_name=name, rules=replace(rules, port=port), **more)
+    app = make_app(backend, classifier, classifier_name=name, rules=replace(rules, port=port), **more)
     server = Server(app, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        yield Served(Client(port), laboratory, classifier, port)
+        yield Served(Client(port), backend, classifier, port)
     finally:
         server.should_exit = True
         thread.join(20)
@@ -79,7 +79,7 @@ def serving(
 def served() -> Iterator[Served]:
     """The server that most tests share."""
     classifier = handmade()
-    with serving(Scheduler(classifier.weights_file, classifier.preprocess), classifier) as running:
+    with serving(Backend(classifier.weights_file, classifier.preprocess), classifier) as running:
         yield running
 
 

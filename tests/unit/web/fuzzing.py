@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from godeeper.classifier.classifier import Classifier
-    from godeeper.web.compute.scheduler import Scheduler
+    from godeeper.web.compute.backend import Backend
 
 TOKEN = "a-token-of-the-fuzzer"  # noqa: S105 (of these tests)
 OURS = b"127.0.0.1:8299"
@@ -101,7 +101,7 @@ class Case:
     is_cut: bool  # the client hangs up after its body, or before the end of it
 
 
-def applications(laboratory: Scheduler, classifier: Classifier) -> list[ASGIApp]:
+def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
     """The page as it is usually served, with a token, behind a proxy, and in frames under a path."""
     rules = (
         Rules(8299),
@@ -109,7 +109,7 @@ def applications(laboratory: Scheduler, classifier: Classifier) -> list[ASGIApp]
         Rules(8299, proxies=(network("127.0.0.1"),)),
         Rules(root_path="/look", frame_ancestors=("http://localhost:8888",)),
     )
-    return [make_app(laboratory, classifier, classifier_name="pets.godeeper", rules=each) for each in rules]
+    return [make_app(backend, classifier, classifier_name="pets.godeeper", rules=each) for each in rules]
 
 
 def cases(count: int, seed: int, kinds: int = 4) -> Iterator[Case]:

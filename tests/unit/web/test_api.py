@@ -212,6 +212,26 @@ def test_pictures_of_the_photo(client: Client, chelsea: Path) -> None:
     assert client.get(f"{PHOTO}/kernel/conv_1/5.png").status == 404
 
 
+def test_a_kernel_needs_no_forward_pass(served: Served) -> None:
+    """A kernel is drawn from the weights alone: nothing is computed for the photo."""
+    photo = fresh_photo(served.client, 6)
+    assert pixels(served.client.get(f"/photo/{photo}/kernel/conv/5.png")).size == (3, 3)
+    assert served.client.get(f"/photo/{photo}/kernel/conv/32.png").status == 404
+    assert photo not in served.backend.passes.passes
+
+
+def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The legend, the limit and the size are computed without drawing the overlay."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr("godeeper.explain.picture.overlay_of", fail)
+    record = client.get(f"{DATA}/evidence/1?over=cat").json
+    assert f"{record['limit']:.3g}" in record["legend"]
+    assert record["size"] == [451, 300]
+
+
 def test_the_export_is_sorted_and_numbered(client: Client) -> None:
     """A sorted mosaic is a peek at the channels in that order, and says so."""
     image = pixels(client.get(f"{PHOTO}/picture.png?address=mixed/tower_2/conv&sort=strength&scale=filter"))
@@ -338,7 +358,7 @@ def fresh_photo(client: Client, seed: int) -> str:
 def idle(served: Served) -> None:
     """Wait until nothing is in hand."""
     for _ in range(3000):
-        if not served.laboratory.jobs:
+        if not served.backend.scheduler.jobs:
             return
         time.sleep(0.01)
     raise AssertionError("work goes on")
@@ -354,7 +374,7 @@ def test_hanging_up_on_the_stream_ends_the_work(served: Served) -> None:
         while b"event: progress" not in connection.recv(65536):
             pass
     idle(served)
-    assert 1 <= served.laboratory.looks[photo].done < len(served.laboratory.segments)
+    assert 1 <= served.backend.passes.done(photo) < len(served.backend.segments)
     assert served.client.get(f"{DATA}/tensors/conv").status == 200
 
 
@@ -365,10 +385,10 @@ def test_hanging_up_on_a_record_ends_the_work(served: Served) -> None:
         connection.sendall(
             f"GET /api/photos/{photo}/tensors/pool_3 HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
         )
-        while photo not in served.laboratory.jobs:
+        while photo not in served.backend.scheduler.jobs:
             time.sleep(0.001)
     idle(served)
-    assert served.laboratory.looks[photo].done < len(served.laboratory.segments)
+    assert served.backend.passes.done(photo) < len(served.backend.segments)
 
 
 def test_hanging_up_after_sending_ends_the_work(served: Served) -> None:
@@ -381,10 +401,10 @@ def test_hanging_up_after_sending_ends_the_work(served: Served) -> None:
     photo = hashlib.sha256(noise(5)).hexdigest()[:32]
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(head.encode() + body)
-        while photo not in served.laboratory.jobs:
+        while photo not in served.backend.scheduler.jobs:
             time.sleep(0.001)
     idle(served)
-    assert served.laboratory.looks[photo].done < len(served.laboratory.segments)
+    assert served.backend.passes.done(photo) < len(served.backend.segments)
 
 
 def test_names_that_no_encoding_has_are_answered() -> None:
@@ -406,8 +426,8 @@ def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) ->
         assert events(served.client.get(f"/api/photos/{second}/progress?tab=me").text)[-1] == ("done", {})
         while b"event: error" not in heard and b"event: done" not in heard:
             heard += connection.recv(65536)
-    assert b"turned to another photo" in heard
-    assert served.laboratory.looks[first].done < len(served.laboratory.segments)
+    assert b"now shows another photo" in heard
+    assert served.backend.passes.done(first) < len(served.backend.segments)
 
 
 def test_a_long_record_is_made_beside_the_event_loop(
@@ -424,4 +444,4 @@ def test_a_long_record_is_made_beside_the_event_loop(
     monkeypatch.setattr(Peek, "record", noted)
     fields: list[Field] = [("photo", "x.jpg", chelsea.read_bytes()), ("address", None, b"mixed_*/join")]
     assert client.send(fields, "/api/peek").status == 200
-    assert {name.partition("_")[0] for name in makers} == {"hands"}
+    assert {name.partition("_")[0] for name in makers} == {"render"}

@@ -11,7 +11,7 @@ from tests.unit.web.conftest import handmade
 from tests.unit.web.fuzzing import applications, cases
 from tests.unit.web.outcome import outcome
 
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,7 +22,7 @@ CASES = 2000
 @pytest.fixture(scope="module")
 def apps() -> list[ASGIApp]:
     classifier = handmade()
-    return applications(Scheduler(classifier.weights_file, classifier.preprocess), classifier)
+    return applications(Backend(classifier.weights_file, classifier.preprocess), classifier)
 
 
 def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ from tests.unit.web.conftest import serving
 from tests.unit.web.http.test_forwarded import Addresses, urls_in
 from tests.unit.web.test_api import events
 
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 from godeeper.web.http.guard import Rules
 from godeeper.web.http.hosts import HostAndPort, network
 
@@ -104,7 +104,7 @@ def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     subject = ["-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject], check=True, capture_output=True)  # fmt: skip
     rules = Rules(allowed=(HostAndPort("lab.example"),), token=TOKEN, proxies=(network("127.0.0.1"),))
-    with serving(Scheduler(net.weights, net.preprocess), rules=rules) as served:
+    with serving(Backend(net.weights, net.preprocess), rules=rules) as served:
         site = Proxied(free_port(), free_port(), folder)
         locations = (block() + top(block())).replace("8299", str(served.port))
         user = "user root;" if os.geteuid() == 0 else ""

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.web.conftest import handmade, serving
 
 from godeeper.classifier.refusal import NOTHING
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Client
@@ -165,7 +165,7 @@ def test_the_offline_page_needs_no_server(client: Client) -> None:
 
 def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
     """Its pages say that none is served; everything else is there."""
-    with serving(Scheduler(net.weights, net.preprocess)) as plain:
+    with serving(Backend(net.weights, net.preprocess)) as plain:
         for path in (f"{PHOTO}/verdict", "/report", "/api/photos/demo/verdict", "/api/photos/demo/evidence/0"):
             assert plain.client.get(path).status == 404
         assert plain.client.send([("photo", "x", b"1")], "/api/classify").status == 404
@@ -179,7 +179,7 @@ def test_a_class_called_none_of_these_is_no_refusal(threshold: float, net: Netwo
     names = (NOTHING, "None of these", "NONE OF THESE")
     made = handmade()
     made = replace(made, head=replace(made.head, classes=names, threshold=threshold))
-    with serving(Scheduler(net.weights, net.preprocess), made) as running:
+    with serving(Backend(net.weights, net.preprocess), made) as running:
         record = running.client.get("/api/photos/demo/verdict").json
         page = running.client.get(f"{PHOTO}/verdict").text
     (heading,) = re.findall(r'<h1 class="large">(.*?)</h1>', page)

@@ -1,1 +1,1 @@
-"""What the page computes: uploaded photos, forward passes in segments, and who waits for them."""
+"""The page's backend: stored photos, forward passes computed in segments, and the thread pools they run in."""

@@ -1,8 +1,8 @@
-"""A look: what every site of the network made of one photo, computed part by part.
+"""A forward pass: the values of every site of the network for one photo, computed segment by segment.
 
-The network is cut into its parts (stem, modules, classifier); each is a plan of its own, fed with the end of the
-part before.  So progress is real, a part's pictures are there as soon as it is done, and a look can be given up
-between two parts.
+The network is cut into its parts (stem, modules, classifier).  Each part is a plan of its own, fed with the last tensor of
+the part before.  So progress is real, the tensors of a part can be shown as soon as it is computed, and a pass can be
+cancelled between two parts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the network as a run: ``plan`` computes all its ``tensors`` from the end of the part before."""
+    """One part of the network: ``plan`` computes all its ``tensors`` from the last tensor of the part before."""
 
     part: str
     plan: Plan
@@ -35,7 +35,7 @@ class Segment:
 
 
 def segments(network: Network) -> tuple[Segment, ...]:
-    """The parts after the photo's own steps, in program order, without what there is nothing to see of."""
+    """The parts after the photo's own steps, in program order, without tensors that cannot be viewed."""
     return tuple(
         segment(network, part, members)
         for part, members in parts(network.blueprint).items()
@@ -44,16 +44,16 @@ def segments(network: Network) -> tuple[Segment, ...]:
 
 
 def segment(network: Network, part: str, members: tuple[Site, ...]) -> Segment:
-    """One part as a run."""
-    every = sites(network.blueprint)
+    """One part as a segment."""
+    all_sites = sites(network.blueprint)
     tensors = tuple(tensor for site in members if network.shows(tensor := Tensor(site, stages(site)[0])))
     own = {tensor.site.index for tensor in tensors}
-    outside = {output(every[source]): None for tensor in tensors for source in tensor.site.inputs if source not in own}
-    return Segment(part, plan(network.blueprint, [output(tensor.site) for tensor in tensors], tuple(outside)), tensors)
+    fed = {output(all_sites[source]): None for tensor in tensors for source in tensor.site.inputs if source not in own}
+    return Segment(part, plan(network.blueprint, [output(tensor.site) for tensor in tensors], tuple(fed)), tensors)
 
 
 class ForwardPass:
-    """The values of one photo: those it starts from, and those of the first ``done`` segments."""
+    """The values for one photo: the network's input, and the tensors of the first ``done`` segments."""
 
     def __init__(self, start: Values) -> None:
         self.values = dict(start)
@@ -63,11 +63,11 @@ class ForwardPass:
     def nbytes(self) -> int:
         return sum(values.nbytes for values in self.values.values())
 
-    def compute(self, engine: Engine, run: Plan) -> Values:
-        """The values that a plan computes from this look's."""
-        return engine.run(run, {key: self.values[key] for key in run.fed})
+    def compute(self, engine: Engine, plan: Plan) -> Values:
+        """Run ``plan`` on the values of this pass and return the results."""
+        return engine.run(plan, {key: self.values[key] for key in plan.fed})
 
     def add(self, values: Mapping[Key, NDArray[np.float32]]) -> None:
-        """Take up a segment's values."""
+        """Add the values of the next segment."""
         self.values |= values
         self.done += 1

@@ -7,7 +7,6 @@ and whoever has not the photo cannot guess it.  The longest unused go first.
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from ...lru import LruCache
 from ...photos.decode import Photo, decode
 from ...photos.preprocess import Preprocess
 from ..http.errors import not_kept
@@ -28,8 +28,8 @@ DEMO, DEMO_NAME = "demo", "chelsea.jpg"
 ID_DIGITS = 32
 LONGEST_SIDE = 1600
 QUALITY = 90
-MOST_PHOTOS = 64
-MOST_BYTES = 256 << 20
+MAX_PHOTOS = 64
+MAX_BYTES = 256 << 20
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 """Steps of the photo as large as the photo itself, which is not kept."""
 
@@ -113,26 +113,23 @@ def demo_bytes() -> bytes:
 
 
 class PhotoStore:
-    """The photos in memory, bounded by count and by bytes."""
+    """The photos in memory, limited by their number and by their bytes."""
 
-    def __init__(self, most_photos: int = MOST_PHOTOS, most_bytes: int = MOST_BYTES) -> None:
-        self.most_photos, self.most_bytes = most_photos, most_bytes
-        self.kept: OrderedDict[str, StoredPhoto] = OrderedDict()
+    def __init__(self, max_photos: int = MAX_PHOTOS, max_bytes: int = MAX_BYTES) -> None:
+        self.cache = LruCache[str, StoredPhoto](max_photos, max_bytes, lambda photo: photo.nbytes)
+
+    def __contains__(self, photo_id: object) -> bool:
+        return photo_id in self.cache
 
     def add(self, photo: StoredPhoto) -> None:
-        """Keep ``photo``; the same one again only takes its new name."""
-        known = self.kept.pop(photo.id, photo)
-        self.kept[photo.id] = known if known.name == photo.name else replace(known, name=photo.name)
-        while len(self.kept) > 1 and (len(self.kept) > self.most_photos or self.nbytes > self.most_bytes):
-            self.kept.popitem(last=False)
+        """Store ``photo``; if it is stored already, only its name changes."""
+        stored = self.cache.peek(photo.id) or photo
+        self.cache.put(photo.id, stored if stored.name == photo.name else replace(stored, name=photo.name))
+        self.cache.evict()
 
     def get(self, photo_id: str) -> StoredPhoto:
-        """The photo called so; raises ``RequestError`` where it is not in memory."""
-        if photo_id not in self.kept:
+        """The photo of that id; raises ``RequestError`` if it is not in memory."""
+        photo = self.cache.get(photo_id)
+        if photo is None:
             raise not_kept(photo_id)
-        self.kept.move_to_end(photo_id)
-        return self.kept[photo_id]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(photo.nbytes for photo in self.kept.values())
+        return photo

@@ -1,4 +1,4 @@
-"""Looks: the network in segments gives what it gives in one."""
+"""Forward passes: computing the network in segments gives the same values as computing it at once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.sites import PHOTO_KINDS, sites
 from godeeper.engine.onnxruntime import OPEN_SESSIONS, OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, key_of
+from godeeper.photos.decode import decode
 from godeeper.web.compute.forward import ForwardPass, segments
 
 if TYPE_CHECKING:
@@ -20,50 +21,48 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def look(net: Network, chelsea: Path) -> ForwardPass:
-    """A whole look at the demonstration photo."""
-    from godeeper.photos.decode import decode
-
-    runner = OnnxRuntimeEngine(net.weights, open_sessions=13)
-    found = ForwardPass({NETWORK_INPUT: net.preprocess(decode(chelsea))})
+def forward(net: Network, chelsea: Path) -> ForwardPass:
+    """The complete forward pass of the demonstration photo."""
+    engine = OnnxRuntimeEngine(net.weights, open_sessions=13)
+    forward = ForwardPass({NETWORK_INPUT: net.preprocess(decode(chelsea))})
     for segment in segments(net):
-        found.add(found.compute(runner, segment.plan))
-    return found
+        forward.add(forward.compute(engine, segment.plan))
+    return forward
 
 
-def test_a_look_holds_all_there_is_to_see(net: Network, look: ForwardPass) -> None:
-    """Every site after the photo's own steps that shows something is in it, at its default stage."""
+def test_a_pass_holds_all_viewable_tensors(net: Network, forward: ForwardPass) -> None:
+    """It holds every site after the photo's own steps that can be viewed, at its default stage."""
     expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if site.kind not in PHOTO_KINDS]
-    assert set(look.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
+    assert set(forward.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
 
 
 @pytest.mark.parametrize("address", ["conv", "mixed/tower_2/conv", "mixed_3/pool", "mixed_10/join", "pool_3/_reshape"])
-def test_segments_give_what_the_whole_gives(address: str, net: Network, look: ForwardPass, chelsea: Path) -> None:
-    """A tensor of a look is the tensor of a peek."""
+def test_segments_equal_the_whole(address: str, net: Network, forward: ForwardPass, chelsea: Path) -> None:
+    """A tensor of a forward pass equals that of a peek."""
     peek = net.peek(chelsea, address)
     np.testing.assert_allclose(
-        look.values[key_of(peek.tensor)].reshape(peek.shape), peek.activations, rtol=1e-4, atol=1e-4
+        forward.values[key_of(peek.tensor)].reshape(peek.shape), peek.activations, rtol=1e-4, atol=1e-4
     )
 
 
-def test_a_segment_needs_only_the_one_before(net: Network) -> None:
-    """Each is fed with what the one before ends with."""
-    every = segments(net)
-    assert [segment.part for segment in every][:3] == ["stem", "mixed", "mixed_1"]
-    assert every[0].plan.fed == (NETWORK_INPUT,)
-    for before, segment in pairwise(every):
+def test_a_segment_needs_only_the_previous_one(net: Network) -> None:
+    """Each segment is fed with the last tensor of the one before."""
+    all_segments = segments(net)
+    assert [segment.part for segment in all_segments][:3] == ["stem", "mixed", "mixed_1"]
+    assert all_segments[0].plan.fed == (NETWORK_INPUT,)
+    for before, segment in pairwise(all_segments):
         assert segment.plan.fed == (key_of(before.tensors[-1]),)
 
 
-def test_a_runner_keeps_as_many_sessions_as_it_is_told(net: Network) -> None:
-    """All segments stay open together, which the usual number would not allow."""
-    every = segments(net)
-    runner = OnnxRuntimeEngine(net.weights, open_sessions=len(every))
-    for segment in every:
-        runner.session(segment.plan)
-    assert len(runner.sessions) == len(every) > OPEN_SESSIONS
+def test_an_engine_keeps_the_given_number_of_sessions(net: Network) -> None:
+    """The sessions of all segments stay open, more than the default number."""
+    all_segments = segments(net)
+    engine = OnnxRuntimeEngine(net.weights, open_sessions=len(all_segments))
+    for segment in all_segments:
+        engine.session(segment.plan)
+    assert len(engine.sessions) == len(all_segments) > OPEN_SESSIONS
 
 
-def test_how_much_a_look_is(look: ForwardPass) -> None:
+def test_the_size_of_a_pass(forward: ForwardPass) -> None:
     """All of Inception v3 for one photo is 58 MB of float32."""
-    assert round(look.nbytes / 1e6) == 58
+    assert round(forward.nbytes / 1e6) == 58

@@ -16,7 +16,7 @@ from tests.unit.web.client import form
 from tests.unit.web.conftest import serving
 from tests.unit.web.http.test_upload import FORM, picture, received, request_head
 
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 from godeeper.web.http.connections import ConnectionLimiter, Limits
 from godeeper.web.http.errors import TooManyTabs
 from godeeper.web.http.upload import UploadReader, UploadTimer
@@ -36,8 +36,8 @@ PACE = UploadTimer(grace=0.6, rate=20_000, idle=0.6)
 def hasty(net: Network) -> Iterator[Served]:
     """A server whose patience is a thirtieth of the usual."""
     limits = Limits(head=1.5, stall=0.7, rate=50_000, most=60, most_of_one=30)
-    laboratory = Scheduler(net.weights, net.preprocess)
-    with serving(laboratory, limits=limits, reception=UploadReader(PACE)) as running:
+    backend = Backend(net.weights, net.preprocess)
+    with serving(backend, limits=limits, upload_reader=UploadReader(PACE)) as running:
         running.client.get(LARGE)
         yield running
 
@@ -206,7 +206,7 @@ def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
 def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
     """Of many that read nothing, those with most unread are hung up on at once."""
     limits = Limits(most_unread_bytes=1 << 20)
-    with serving(Scheduler(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
+    with serving(Backend(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
         page = "/photo/demo/page.html?address=conv_2"
         whole = len(strict.client.get("/photo/demo/page.html?address=mixed/tower/conv").body)
         assert whole < 1 << 20

@@ -12,7 +12,7 @@ from tests.unit.web.conftest import serving
 from tests.unit.web.http.test_guard import inside
 
 from godeeper.errors import OptionError
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 from godeeper.web.http.guard import Guard, Rules
 from godeeper.web.http.hosts import network
 from godeeper.web.http.token import Token, token_of
@@ -33,7 +33,7 @@ COOKIE = f"{Token(SECRET).cookie}={Token(SECRET).value}"
 @pytest.fixture(scope="module")
 def guarded(net: Network) -> Iterator[Served]:
     """A server that wants the token."""
-    with serving(Scheduler(net.weights, net.preprocess), rules=Rules(token=SECRET)) as running:
+    with serving(Backend(net.weights, net.preprocess), rules=Rules(token=SECRET)) as running:
         yield running
 
 

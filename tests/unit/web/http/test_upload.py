@@ -15,7 +15,7 @@ from PIL import Image
 from tests.unit.web.client import BOUNDARY, Answer, Client, form
 from tests.unit.web.conftest import serving
 
-from godeeper.web.compute.scheduler import Scheduler
+from godeeper.web.compute.backend import Backend
 from godeeper.web.http.connections import Limits
 from godeeper.web.http.upload import UploadReader, UploadTimer, shown_name
 
@@ -191,9 +191,9 @@ def received(connection: socket.socket) -> bytes:
 
 def test_a_slow_body_times_out(net: Network) -> None:
     """Who does not send on is told so, and does not keep others out."""
-    laboratory = Scheduler(net.weights, net.preprocess)
+    backend = Backend(net.weights, net.preprocess)
     with (
-        serving(laboratory, reception=UploadReader(UploadTimer(idle=0.3))) as slow,
+        serving(backend, upload_reader=UploadReader(UploadTimer(idle=0.3))) as slow,
         socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
     ):
         connection.sendall(request_head(slow.port, "Content-Length: 1000") + b"--")
@@ -203,9 +203,9 @@ def test_a_slow_body_times_out(net: Network) -> None:
 
 def test_slow_headers_are_hung_up_on(net: Network) -> None:
     """A connection that never finishes its request is closed."""
-    laboratory = Scheduler(net.weights, net.preprocess)
+    backend = Backend(net.weights, net.preprocess)
     with (
-        serving(laboratory, limits=Limits(head=0.3)) as slow,
+        serving(backend, limits=Limits(head=0.3)) as slow,
         socket.create_connection(("127.0.0.1", slow.port), timeout=30) as connection,
     ):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
@@ -215,11 +215,11 @@ def test_slow_headers_are_hung_up_on(net: Network) -> None:
 
 def test_an_upload_cut_off_leaves_nothing(served: Served) -> None:
     """A client that goes away in the middle of its photo leaves the server as it was."""
-    kept = len(served.laboratory.album.kept)
+    kept = len(served.backend.photos.cache)
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_head(served.port, "Content-Length: 100000") + form([("photo", "x", b"1")])[:60])
     assert served.client.get("/api/health").status == 200
-    assert len(served.laboratory.album.kept) == kept
+    assert len(served.backend.photos.cache) == kept
 
 
 def test_no_photo_is_written_to_the_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,135 @@
+"""The backend of the page: one network, the stored photos, and everything computed from them.
+
+Work runs in three thread pools: ``network_pool`` (one thread, in the scheduler), ``decode_pool`` (one thread, because a large
+photo takes much memory), and ``render_pool`` for pictures and records.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ...blueprint.address import Tensor
+from ...blueprint.sites import PHOTO_KINDS, sites
+from ...engine.onnxruntime import OnnxRuntimeEngine
+from ...engine.plan import Key, is_photo_step, key_of, output, plan
+from ...network import Network
+from ...peek.peek import Peek, make_peek
+from .addresses import resolve_all_viewable, resolve_viewable
+from .forward import segments
+from .forward_cache import MAX_BYTES, ForwardPassCache, photo_steps
+from .photo_store import DEMO, DEMO_NAME, PhotoStore, StoredPhoto, demo_bytes, ingest
+from .pools import Result, run_in
+from .scheduler import Scheduler
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...engine.identity import Identity
+    from ...engine.quantization import QuantizationRanges
+    from ...photos.preprocess import Preprocess
+    from ...weights.file import WeightsFile
+
+
+class Backend:
+    """One network, the photos it is shown, and their forward passes."""
+
+    def __init__(
+        self,
+        weights: WeightsFile,
+        preprocess: Preprocess,
+        *,
+        calibration: QuantizationRanges | None = None,
+        photos: PhotoStore | None = None,
+        max_pass_bytes: int = MAX_BYTES,
+    ) -> None:
+        """``calibration``: of an 8-bit classifier, whose quantized values are then shown."""
+        self.network = Network(OnnxRuntimeEngine(weights, calibration=calibration), preprocess)
+        self.segments = segments(self.network)
+        self.segment_of = {tensor.site.index: n for n, part in enumerate(self.segments) for tensor in part.tensors}
+        self.photos = photos or PhotoStore()
+        self.passes = ForwardPassCache(self.network, max_pass_bytes)
+        engine = OnnxRuntimeEngine(weights, calibration=calibration, open_sessions=len(self.segments))
+        self.scheduler = Scheduler(engine, self.segments, self.passes)
+        self.decode_pool = ThreadPoolExecutor(1, "decode")
+        self.render_pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "render")
+
+    def close(self) -> None:
+        """End the threads; waiting tasks are cancelled."""
+        self.scheduler.close()
+        for pool in (self.decode_pool, self.render_pool):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def identity(self) -> Identity:
+        """The engine and its precision."""
+        return self.network.engine.identity()
+
+    async def ingest(self, data: bytes | bytearray, name: str) -> StoredPhoto:
+        """Decode a file and store the photo; raises ``PhotoError``."""
+        photo = await run_in(self.decode_pool, lambda: ingest(bytes(data), name, self.network.preprocess))
+        self.photos.add(photo)
+        return self.photos.get(photo.id)
+
+    async def photo(self, photo_id: str) -> StoredPhoto:
+        """The stored photo of that id; the demonstration photo is decoded when it is needed."""
+        if photo_id == DEMO and DEMO not in self.photos:
+            preprocess = self.network.preprocess
+            self.photos.add(await run_in(self.decode_pool, lambda: ingest(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
+        return self.photos.get(photo_id)
+
+    async def tensor(self, address: str) -> Tensor:
+        """The tensor of an address, resolved in ``render_pool``, because an unknown one is compared with all names.
+
+        Raises:
+            GodeeperError: as ``resolve_viewable``.
+        """
+        return await self.render(lambda: resolve_viewable(self.network, address))
+
+    async def tensors(self, addresses: Sequence[str]) -> list[Tensor]:
+        """The tensors that addresses and patterns name, resolved in ``render_pool``."""
+        return await self.render(lambda: resolve_all_viewable(self.network, addresses))
+
+    async def render(self, task: Callable[[], Result]) -> Result:
+        """Run ``task`` in ``render_pool`` and return its result."""
+        return await run_in(self.render_pool, task)
+
+    async def peek(self, photo: StoredPhoto, tensor: Tensor) -> Peek:
+        """A peek at one tensor, computed if it is not in memory."""
+        values = await self.values(photo, tensor)
+        return make_peek(self.network.blueprint, tensor, values, self.network.provenance(photo.photo))
+
+    async def values(self, photo: StoredPhoto, tensor: Tensor) -> NDArray[np.float32]:
+        """All values of a tensor: (1, C, H, W) or (1, C); (1, H, W, 3) for the photo's own steps."""
+        key = key_of(tensor)
+        if is_photo_step(key):
+            value: NDArray[np.float32] = photo_steps(self.network, photo).value(PHOTO_KINDS[key[0]])
+            return value
+        forward = await self.scheduler.forward_pass(photo, self.segment_of[key[0]] + 1)
+        if key not in forward.values:  # a convolution's raw or normalised value
+            steps = plan(self.network.blueprint, [key], self.inputs_of(tensor))
+            await self.scheduler.add_value(forward, key, self.network.engine, steps)
+        return forward.values[key]
+
+    def inputs_of(self, tensor: Tensor) -> tuple[Key, ...]:
+        """The keys of the tensors that a tensor's site reads."""
+        all_sites = sites(self.network.blueprint)
+        return tuple(output(all_sites[source]) for source in tensor.site.inputs)
+
+    def part(self, tensor: Tensor) -> str:
+        """The title of the network's part that a tensor is in."""
+        number = self.segment_of.get(tensor.site.index)
+        return "photo" if number is None else self.segments[number].part
+
+    def ready(self, photo: StoredPhoto) -> frozenset[str]:
+        """The addresses whose values are in memory: the photo's own steps, and the segments computed so far."""
+        own = (tensor for tensor in self.network.tensors() if tensor.site.kind in PHOTO_KINDS)
+        computed = (tensor for segment in self.segments[: self.passes.done(photo.id)] for tensor in segment.tensors)
+        return frozenset(tensor.address for tensor in (*own, *computed))
+
+    def is_ready(self, photo: StoredPhoto) -> bool:
+        """Whether the whole forward pass of a photo is in memory."""
+        return self.passes.done(photo.id) == len(self.segments)
