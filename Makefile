@@ -37,10 +37,10 @@ fix: $(VENV)/test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/bench
-	$(BIN)/python bench/all.py
+	$(BIN)/python -m bench.all
 
 bench-retrain: $(VENV)/bench
-	status=0; for each in retrain planted retrain_py; do $(BIN)/python bench/$$each.py || status=1; done; exit $$status
+	status=0; for each in retrain planted retrain_py; do $(BIN)/python -m bench.training.$$each || status=1; done; exit $$status
 
 docs: $(VENV)/core
 	$(BIN)/python scripts/draw_architecture.py

@@ -1,6 +1,6 @@
 """Every benchmark beside others' programs, one after the other, and one page of what they print: ``make bench``.
 
-    python bench/all.py [PART ...]
+    python -m bench.all [PART ...]
 
 Parts are peek, engines, poster, folder and classifier; all of them, if none is named.  Writes ``bench/results/benchmarks.md``,
 with what each part took, and ends with the parts in which a target was missed: exit code 1 if there is one.
@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-import processes
-from places import HERE, RESULTS
+from bench.common import processes
+from bench.common.places import REPOSITORY, RESULTS
 
 PARTS = {
     "peek": "A look, the whole process",
@@ -36,7 +36,7 @@ def main() -> int:
         started = time.perf_counter()
         status = run(part, page)
         minutes = (time.perf_counter() - started) / 60
-        write(page, f"\n`python bench/{part}.py` took {minutes:.1f} minutes.\n\n")
+        write(page, f"\n`python -m bench.speed.{part}` took {minutes:.1f} minutes.\n\n")
         if status:
             missed.append(part)
     print(f"Written to {page}." + (f"  Missed in: {', '.join(missed)}." if missed else ""))
@@ -57,7 +57,11 @@ def run(part: str, page: Path) -> int:
     """One benchmark, what it prints on the screen and on the page; its exit code."""
     write(page, f"## {PARTS[part]}\n\n")
     with subprocess.Popen(
-        [sys.executable, HERE / f"{part}.py"], stdout=subprocess.PIPE, text=True, env=dict(processes.environment())
+        [sys.executable, "-m", f"bench.speed.{part}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(processes.environment()),
+        cwd=REPOSITORY,
     ) as child:
         assert child.stdout is not None
         for line in child.stdout:

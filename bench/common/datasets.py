@@ -6,7 +6,7 @@ categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``)
 that there are many.  *Stamps* are real photos, most of them cut out of their background: eleven kinds of things in Debian's
 ``tuxpaint-stamps-default`` (``apt-get install`` it, or unpack it and name its folder ``stamps`` with ``--stamps``).
 
-    python bench/datasets.py photos|tiny|crops|drawings|stamps FOLDER --count N [--noise 0.7] [--stamps FOLDER]
+    python -m bench.common.datasets photos|tiny|crops|drawings|stamps FOLDER --count N [--noise 0.7] [--stamps FOLDER]
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from bench.common.places import PHOTO
 from PIL import Image, ImageEnhance, ImageOps
-
-from places import PHOTO
 
 DRAWINGS = Path("/usr/share/openclipart/png")
 CATEGORIES = ("animals", "buildings", "food", "people", "plants", "tools", "transportation")

@@ -1,6 +1,6 @@
 """The peers' environment: PyTorch, torchvision, TensorFlow, Keras and fastai, beside godeeper's own.
 
-    python bench/environment.py        # makes bench/.venv-peers if it is not there; prints its Python
+    python -m bench.common.environment        # makes bench/.venv-peers if it is not there; prints its Python
 
 ``GODEEPER_BENCH_PYTHON`` names another Python that has them all.
 """
@@ -13,7 +13,7 @@ import sys
 import venv
 from pathlib import Path
 
-from places import PEERS_ENVIRONMENT
+from bench.common.places import PEERS_ENVIRONMENT
 
 INSTALLS = (
     ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),

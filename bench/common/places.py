@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 REPOSITORY = HERE.parent
 SOURCE = REPOSITORY / "src"
 PHOTO = REPOSITORY / "examples" / "chelsea.jpg"

@@ -1,6 +1,6 @@
 """Write, once, what the peers' scripts read: the bundled numbers in each one's own format.
 
-    python bench/prepare.py PEERS_PYTHON
+    python -m bench.common.prepare PEERS_PYTHON
 
 So all four pictures show the same values, and ``inside.py`` checks that they do.  The files lie in
 ``bench/results/`` and are made again when the bundled weights or godeeper's version change.
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from bench.common.places import ADDRESS, GRAPH, HERE, KERAS_WEIGHTS, NUMBERS, PREPARED, RESULTS, TORCHVISION_WEIGHTS
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.blueprint.sites import sites
@@ -21,7 +22,6 @@ from godeeper.engine.plan import key_of, plan
 from godeeper.version import __version__
 from godeeper.weights.file import WeightsFile
 from godeeper.weights.registry import find
-from places import ADDRESS, GRAPH, HERE, KERAS_WEIGHTS, NUMBERS, PREPARED, RESULTS, TORCHVISION_WEIGHTS
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from places import CACHE, SOURCE
+from bench.common.places import CACHE, REPOSITORY, SOURCE
 
 KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # ru_maxrss is in bytes there
 
@@ -56,9 +56,9 @@ def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
 
 
 def environment(cache: Path = CACHE) -> Mapping[str, str]:
-    """Ours, with this repository's godeeper in front, its own cache, and compiled modules kept as in any installation."""
+    """Ours, with this repository's godeeper and benchmarks in front, its own cache, and compiled modules kept as in any installation."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    path = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(SOURCE), str(REPOSITORY), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from processes import middle
-from targets import STARTS, Costs, Target, overhead, times
+from bench.common.processes import middle
+from bench.common.targets import STARTS, Costs, Target, overhead, times
 
 PACKAGES = (
     "openvino",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from processes import Cost, middle
+from bench.common.processes import Cost, middle
 
 OURS = "godeeper peek"
 RIVALS = ("torchvision", "keras")

@@ -1,6 +1,6 @@
 """Is there an address that godeeper does not refuse in one line?
 
-    python bench/fuzz_addresses.py [--cases 1000000] [--seed 0] [--traced 1000]
+    python -m bench.fuzz.addresses [--cases 1000000] [--seed 0] [--traced 1000]
 
 makes addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``), resolves each and checks what comes of it:
 tensors, or an error of one short line without control characters.  For every so many of them the lines of code that run are counted
@@ -13,9 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, without_suggestions
 

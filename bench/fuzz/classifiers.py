@@ -1,6 +1,6 @@
 """Classifiers' files with faults: each is refused in one line, or gives a classifier that works.
 
-    python bench/fuzz_classifiers.py [--cases N] [--first SEED]
+    python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 
 Prints every file that does neither, by its number, and the memory that this took; exit code 1 if there is one.
 The files are those of ``tests/unit/classifier/mangled.py``.
@@ -22,7 +22,7 @@ from godeeper.classifier import classifier as module
 from godeeper.report.make import peak_memory
 from godeeper.weights.registry import find
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -30,7 +30,6 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     mangled = import_module("tests.unit.classifier.mangled")
     warnings.filterwarnings("ignore", "Duplicate name")
     payload, before, started = mangled.whole(), peak_memory(), time.perf_counter()

@@ -1,6 +1,6 @@
 """Mutated photos of every format on the list: only ``PhotoError`` may come out, soon, and memory stays flat.
 
-    python bench/fuzz_photos.py [--cases 100000] [--seed 0]
+    python -m bench.fuzz.photos [--cases 100000] [--seed 0]
 
 Exit code 1 if something else came out, a case took more than ``SLOWEST`` seconds, or memory grew by more than ``GROWTH`` MiB after the
 first tenth.
@@ -15,8 +15,6 @@ import time
 import zlib
 from collections import Counter
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the mutations are shared with the tests
 
 from tests.unit.photos.mutations import cases
 

@@ -1,6 +1,6 @@
 """Weights files with faults: each is refused in one line, or read.
 
-    python bench/fuzz_weights.py [--cases N] [--hdf5 N] [--first SEED]
+    python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
 Prints every file that does neither, by its number, what took longest, and the memory used; exit code 1 if there is one.
 The files are those of ``tests/unit/weights/mangled.py`` and, HDF5, of ``mangled_hdf5.py`` there: each of these is read in a
@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from godeeper.report.make import peak_memory
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -29,7 +29,6 @@ def main() -> int:
     parser.add_argument("--hdf5", type=int, default=5_000, metavar="N", help="files of HDF5 and .keras (default: 5000)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     mangled = import_module("tests.unit.weights.mangled")
     before, started, longest, failed = peak_memory(), time.perf_counter(), 0.0, 0
     kinds: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """From a folder of photos to a classifier, cold: godeeper against Keras and fastai, accuracy beside the seconds.
 
-    python bench/classifier.py [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
+    python -m bench.speed.classifier [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
 
 All three train on the same photos and are then asked about the same others.  The photos are pieces of scikit-image's
 pictures, blurred and with noise; or those of a folder with one folder a class, such as ``/usr/share/openclipart/png`` of
@@ -19,12 +19,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import arguments
-import environment
-import processes
-import tables
-from places import HERE, KERAS_WEIGHTS, RESULTS, TORCHVISION_WEIGHTS
-from targets import Target
+from bench.common import arguments, environment, processes, tables
+from bench.common.places import HERE, KERAS_WEIGHTS, RESULTS, TORCHVISION_WEIGHTS
+from bench.common.targets import Target
 
 FOLDER = RESULTS / "classifier"
 OURS = "godeeper retrain, classify"
@@ -47,8 +44,8 @@ def main() -> int:
     options = arguments.parse(__doc__, 2, more_options)
     peers = environment.python()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    processes.measure([sys.executable, HERE / "prepare.py", peers])
-    _, said = processes.run([peers, HERE / "pictures.py", FOLDER, str(options.each), *options.photos])
+    processes.measure([sys.executable, HERE / "common" / "prepare.py", peers])
+    _, said = processes.run([peers, HERE / "speed" / "pictures.py", FOLDER, str(options.each), *options.photos])
     runs: dict[str, list[Run]] = {name: [] for name in (OURS, *RIVALS) if name not in options.without}
     for number in range(options.rounds):
         for name in [name for name in runs if name not in SLOW or number < 1]:

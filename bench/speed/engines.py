@@ -1,6 +1,6 @@
 """Which engine, which precision, how many photos at once: one interleaved run, the machine's limit beside it.
 
-    python bench/engines.py [--rounds 9]
+    python -m bench.speed.engines [--rounds 9]
 
 Prints tables in markdown, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
 Engines that are not installed are left out, and said to be.  The photos are the two that come with scikit-learn, cut into
@@ -20,19 +20,18 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from bench.common import arguments, tables
+from bench.common.targets import Target
+from bench.common.turns import Times, in_turn, least_processor, least_wall, processor_seconds, wall_seconds
+from bench.speed import limit
 from numpy.typing import NDArray
 
-import arguments
-import limit
-import tables
 from godeeper import load
 from godeeper.blueprint.cost import tensor_macs
 from godeeper.engine.engines import Engine, engine_named
 from godeeper.engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from targets import Target
-from turns import Times, in_turn, least_processor, least_wall, processor_seconds, wall_seconds
 
 Floats = NDArray[np.float32]
 

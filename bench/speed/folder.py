@@ -1,6 +1,6 @@
 """How fast is a folder of photos?  500 JPEGs of 1 to 12 megapixels to features, against the scripts one would otherwise write.
 
-    python bench/folder.py [--rounds 2] [--quick]
+    python -m bench.speed.folder [--rounds 2] [--quick]
 
 Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
 ``--quick`` takes 60 photos.  The first run installs the peers, writes their weights (see ``peek.py``) and makes the
@@ -17,13 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import arguments
-import environment
-import processes
-import tables
-from places import FEATURES, HERE, KERAS_WEIGHTS, PHOTOS, TORCHVISION_WEIGHTS
-from processes import Cost, middle
-from targets import Target
+from bench.common import arguments, environment, processes, tables
+from bench.common.places import FEATURES, HERE, KERAS_WEIGHTS, PHOTOS, TORCHVISION_WEIGHTS
+from bench.common.processes import Cost, middle
+from bench.common.targets import Target
 
 OURS, INT8 = "godeeper, onnxruntime", "godeeper, openvino, int8"
 ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> the module it needs, options
@@ -49,7 +46,7 @@ def main() -> int:
     count = options.photos or (60 if options.quick else 500)
     peers = environment.python()
     FEATURES.mkdir(parents=True, exist_ok=True)
-    processes.measure([sys.executable, HERE / "prepare.py", peers])
+    processes.measure([sys.executable, HERE / "common" / "prepare.py", peers])
     photos = made(f"large-{count}", count, 1, 12)
     print(tables.heading(peers, options.rounds))
     commands = {name: embed(photos, name, *extra) for name, (module, extra) in ENGINES.items() if is_there(module)}
@@ -88,7 +85,7 @@ def made(name: str, count: int, least: float, most: float) -> Path:
     """A folder of photos, made where it is not there."""
     folder = PHOTOS / name
     processes.say(f"making {count} photos")
-    script: list[str | Path] = [sys.executable, HERE / "folder_photos.py", folder]
+    script: list[str | Path] = [sys.executable, HERE / "speed" / "folder_photos.py", folder]
     processes.measure([*script, str(count), str(least), str(most)])
     return folder
 
@@ -125,7 +122,7 @@ def link(photo: Path, folder: Path, count: int) -> None:
 def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]:
     """What is measured in one process; the parent stays small."""
     files = [f"{name}={FEATURES / name.replace(', ', '-')}.{'npy' if name in PEERS else 'npz'}" for name in names]
-    command = [sys.executable, str(HERE / "folder_inside.py"), str(small), str(rounds), *files]
+    command = [sys.executable, str(HERE / "speed" / "folder_inside.py"), str(small), str(rounds), *files]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
     document: dict[str, Any] = json.loads(done.stdout)
     return document

@@ -1,6 +1,6 @@
 """What is measured of a folder inside one process: does the pipeline cost more than the engine, do the features agree.
 
-    python bench/folder_inside.py FOLDER ROUNDS NAME=FEATURES ...
+    python -m bench.speed.folder_inside FOLDER ROUNDS NAME=FEATURES ...
 
 Prints one JSON document.  ``folder.py`` runs it as a child, and so stays small itself.
 """
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.speed.inside import in_turn
 
 from godeeper import load
 from godeeper.features.stream import BATCH, pooled, stream
 from godeeper.network import Network
 from godeeper.photos.decode import decode
-from inside import in_turn
 
 ADDRESSES = ("mixed_10/join",)
 WHOLE = "--exact"

@@ -1,6 +1,6 @@
 """Photos to measure with: the demonstration photo enlarged to real sizes, each another part of it, with fine texture.
 
-    python bench/folder_photos.py FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
+    python -m bench.speed.folder_photos FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
 
 The same files every time; those that are there already are left.  Sizes are spread evenly, orders of them mixed.
 """
@@ -14,9 +14,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from bench.common.places import PHOTO
 from PIL import Image, ImageChops
-
-from places import PHOTO
 
 SHAPES = (4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width over height
 GRAIN = 512  # side of the texture, which is repeated

@@ -1,7 +1,7 @@
 """torch and ONNX Runtime on a GPU, where there is one: for whoever has it.
 
-    python bench/gpu.py [--rounds 20] [--batch 64]
-    python bench/gpu.py --device cpu --rounds 1 --batch 2        # only shows that the bench itself works
+    python -m bench.speed.gpu [--rounds 20] [--batch 64]
+    python -m bench.speed.gpu --device cpu --rounds 1 --batch 2        # only shows that the bench itself works
 
 Prints a table in markdown and exits with 0.  Without a GPU it says so in one line and exits with 1.  godeeper promises
 nothing of GPUs: nothing of them in docs/benchmarks.md means that nothing was measured.
@@ -19,13 +19,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from bench.common import tables
+from bench.common.turns import in_turn, wall_seconds
+from bench.speed.engines import cosine
 
-import tables
-from engines import cosine
 from godeeper import load
 from godeeper.engine.plan import key_of, plan
 from godeeper.network import Network
-from turns import in_turn, wall_seconds
 
 END = "pool_3/_reshape"
 

@@ -1,6 +1,6 @@
 """What is measured inside one process: do the pictures agree, what does a cut graph cost, how long takes a mosaic.
 
-    python bench/inside.py ROUNDS NAME=VALUES.npy ...
+    python -m bench.speed.inside ROUNDS NAME=VALUES.npy ...
 
 Prints one JSON document.  ``peek.py`` runs it as a child, and so stays small itself.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from bench.common.places import ADDRESS, PHOTO
 
 from godeeper import load
 from godeeper.blueprint.address import resolve_one
@@ -27,7 +28,6 @@ from godeeper.engine.plan import NETWORK_INPUT, key_of, name, plan
 from godeeper.network import BLOG_TENSORS, Network
 from godeeper.peek.picture import View, png
 from godeeper.photos.decode import decode
-from places import ADDRESS, PHOTO
 
 PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
 FULL = "pool_3"

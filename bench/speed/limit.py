@@ -1,6 +1,6 @@
 """The measured limit: how many operations a second this machine's best matrix product reaches, in fp32 and in int8.
 
-    python bench/limit.py [--rounds 9]
+    python -m bench.speed.limit [--rounds 9]
 
 A network is matrix products and what lies between them, so this is what no engine can be expected to pass.  A
 multiply-add counts as two operations; of all turns the fastest counts, as fits a limit.  ``engines.py`` measures the same calls in turn with the network.
@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+from bench.common import tables
+from bench.common.turns import Times, in_turn, least_processor, least_wall
 from onnx import TensorProto, helper, numpy_helper
-
-import tables
-from turns import Times, in_turn, least_processor, least_wall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 """Is godeeper fast?  One interleaved run against the scripts that a user would otherwise write.
 
-    python bench/peek.py [--rounds 7]
+    python -m bench.speed.peek [--rounds 7]
 
 Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one
 is missed.  The first run installs the peers (see ``environment.py``) and writes their weights.
@@ -14,12 +14,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import arguments
-import environment
-import processes
-import tables
-from places import ADDRESS, GRAPH, HERE, KERAS_WEIGHTS, PHOTO, PICTURES, RESULTS, SAMPLES, TORCHVISION_WEIGHTS
-from targets import OURS, RIVALS, STARTS, Costs, all_targets
+from bench.common import arguments, environment, processes, tables
+from bench.common.places import (
+    ADDRESS,
+    GRAPH,
+    HERE,
+    KERAS_WEIGHTS,
+    PHOTO,
+    PICTURES,
+    RESULTS,
+    SAMPLES,
+    TORCHVISION_WEIGHTS,
+)
+from bench.common.targets import OURS, RIVALS, STARTS, Costs, all_targets
 
 Commands = dict[str, list[str | Path]]
 
@@ -32,7 +39,7 @@ def main() -> int:
     rounds: int = arguments.parse(__doc__, 7).rounds
     peers = environment.python()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    processes.measure([sys.executable, HERE / "prepare.py", peers])
+    processes.measure([sys.executable, HERE / "common" / "prepare.py", peers])
     print(tables.heading(peers, rounds))
     commands = picture_commands(peers)
     pictures = processes.interleave(commands, ORDER, rounds)
@@ -73,7 +80,7 @@ def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
         processes.measure([*commands[peer], path])
     command: list[str | Path] = [
         sys.executable,
-        HERE / "inside.py",
+        HERE / "speed" / "inside.py",
         str(rounds),
         *(f"{peer}={path}" for peer, path in files.items()),
     ]

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from bench.common.datasets import DRAWINGS, sources
 from PIL import Image, ImageFilter
-
-from datasets import DRAWINGS, sources
 
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
 LARGEST_SIDE, CROP = 640, 80

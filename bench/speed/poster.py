@@ -1,6 +1,6 @@
 """What one photo costs in large: a poster, ten tensors, a second look.  One interleaved run of whole processes.
 
-    python bench/poster.py [--rounds 7]
+    python -m bench.speed.poster [--rounds 7]
 
 Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
 Needs no peers: everything is compared with godeeper's own full forward, ``godeeper peek PHOTO pool_3``.
@@ -15,12 +15,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import arguments
-import processes
-import tables
-from places import CACHE, HERE, PHOTO, PICTURES, POSTER
-from processes import Cost, middle
-from targets import Target
+from bench.common import arguments, processes, tables
+from bench.common.places import CACHE, HERE, PHOTO, PICTURES, POSTER
+from bench.common.processes import Cost, middle
+from bench.common.targets import Target
 
 FULL, POSTERS, TEN, TENTHS = "one full forward", "the poster", "ten tensors, one peek", "ten tensors, ten peeks"
 ALONE, FIRST, KEPT, SECOND = "a look, no trunks", "a first look", "a first look, trunks kept", "a second look, resumed"
@@ -112,7 +110,7 @@ WORK: dict[str, Callable[[], Cost]] = {
 
 def measure_inside(rounds: int) -> dict[str, Any]:
     """What is measured in one process; the parent stays small."""
-    command = [sys.executable, str(HERE / "poster_inside.py"), str(rounds)]
+    command = [sys.executable, str(HERE / "speed" / "poster_inside.py"), str(rounds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
     document: dict[str, Any] = json.loads(done.stdout)
     return document

@@ -1,6 +1,6 @@
 """What is measured of a poster inside one process: its time over a bare full forward, and ways to write its tiles.
 
-    python bench/poster_inside.py ROUNDS
+    python -m bench.speed.poster_inside ROUNDS
 
 Prints one JSON document.  ``poster.py`` runs it as a child, and so stays small itself.
 """
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.common.places import PHOTO
+from bench.speed.inside import in_turn
 from PIL import Image
 
 from godeeper import load
@@ -27,8 +29,6 @@ from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.poster.layout import SIDE
 from godeeper.poster.pyramid import png_of
-from inside import in_turn
-from places import PHOTO
 
 
 def main() -> None:

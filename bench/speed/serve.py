@@ -1,7 +1,7 @@
 """Does the page hold?  Many clients on loopback for a minute: errors, latency by route, throughput, memory.
 
-    python bench/serve.py                              # 32 clients, 60 s
-    python bench/serve.py --clients 4 --seconds 5
+    python -m bench.speed.serve                              # 32 clients, 60 s
+    python -m bench.speed.serve --clients 4 --seconds 5
 
 Starts ``godeeper serve`` on a free port.  Every client walks as a person would, without pausing: it sends a photo of its
 own (one in four sends one that is known), follows its progress, fetches thumbnails of the map, opens tensors (page,
@@ -28,9 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from bench.common.tables import processor, table
 from PIL import Image
-
-from tables import processor, table
 
 WARM_UP = 10.0  # seconds until memory is first read, or a quarter of the run
 GROWTH = 1.15  # what is later may be this much more than what was first: what is under way comes and goes

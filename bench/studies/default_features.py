@@ -1,6 +1,6 @@
 """Which tensor's means serve best as features, for photos that are not known beforehand.
 
-    python bench/default_features.py [--each 20] [--weights bundled]
+    python -m bench.studies.default_features [--each 20] [--weights bundled]
 
 For every module, the balanced accuracy of a linear classifier on its means, by cross-validation, on folders of three kinds
 (see ``datasets.py``; drawings only where Debian's openclipart-png is installed).  The module with the best mean over the
@@ -14,12 +14,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from bench.common.datasets import crops, drawings, have_drawings
+from bench.common.tables import own_heading, table
 
 import godeeper
-from datasets import crops, drawings, have_drawings
 from godeeper.features.recommended import recommended
 from godeeper.network import load
-from tables import own_heading, table
 
 
 def folders(root: Path, each: int) -> dict[str, Path]:

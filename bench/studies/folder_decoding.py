@@ -1,6 +1,6 @@
 """How far a JPEG that is decoded at a part of its size is from the whole one, where the network reads it.
 
-    python bench/folder_decoding.py FOLDER ... [--most 60]
+    python -m bench.studies.folder_decoding FOLDER ... [--most 60]
 
 reads every large JPEG below the folders and prints, for each least side that is kept (in sides of the network's
 input), how many photos were reduced, the difference of the input's pixels from those of the full decode, the

@@ -1,6 +1,6 @@
 """What it costs to read a Keras file in a child process rather than in this one.
 
-python bench/hdf5_child.py FILE.h5|FILE.keras [--rounds N]
+python -m bench.studies.hdf5_child FILE.h5|FILE.keras [--rounds N]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How often the stated 95 % interval holds the true accuracy: folders are drawn, trained on, and tested on many other photos.
 
-    python bench/intervals.py [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
+    python -m bench.studies.intervals [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
 
 Without a folder, features are made up: normal classes, 2 to 10 of them, seen through three modules with ever more noise, and
 how far apart the classes lie is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
@@ -31,6 +31,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: folders are drawn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from bench.common.places import RETRAIN_CACHE
+from bench.common.tables import own_heading, table
 from numpy.typing import NDArray
 
 from godeeper.training import logistic, selection
@@ -38,8 +40,6 @@ from godeeper.training.folds import assign_folds, held_out_folds
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.metrics import DEPENDENCE, effective_count, wilson
 from godeeper.training.selection import ComponentsByModule, join, select
-from places import RETRAIN_CACHE
-from tables import own_heading, table
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -136,7 +136,7 @@ class Pool:
 
 def read(folder: Path) -> Pool:
     """The features of a folder's photos in their leading directions."""
-    import retrain_py
+    from bench.training import retrain_py
 
     photos = retrain_py.read(folder)
     features = {}

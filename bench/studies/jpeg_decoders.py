@@ -2,7 +2,7 @@
 
 "simplejpeg" decodes in Pillow's place; "checked" is Pillow's decode after a check by simplejpeg at 1/8 of the size.
 
-python bench/jpeg_decoders.py [--rounds 40]
+python -m bench.studies.jpeg_decoders [--rounds 40]
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from itertools import product
 
 import numpy as np
 import simplejpeg
+from bench.common.places import PHOTO
+from bench.common.turns import in_turn
 from PIL import Image
-
-from places import PHOTO
-from turns import in_turn
 
 MEGAPIXELS, PARTS = (0.15, 0.5, 12.0), (1, 2, 8)
 

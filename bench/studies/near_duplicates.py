@@ -1,6 +1,6 @@
 """How many changed copies the doctor knows again, and how many different photos it takes for one.
 
-    python bench/near_duplicates.py FOLDER [--most 700]
+    python -m bench.studies.near_duplicates FOLDER [--most 700]
 
 reads every picture below FOLDER, changes each in the ways of ``CHANGES``, and prints for each threshold of
 the hash and of likeness which share of the copies is found, and how many pairs of the pictures themselves

@@ -1,6 +1,6 @@
 """Which way of choosing the ranges of 8 bits keeps features closest to those of single precision.
 
-    python bench/rounding.py FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
+    python -m bench.studies.rounding FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
 
 prints, for each way and module, the mean cosine of the features and that of the worst photo.  Good folders are
 scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from bench.common import tables
+from bench.speed.engines import cosine
 
-import tables
-from engines import cosine
 from godeeper import load
 from godeeper.engine.calibrate import BINS, Counts, best_end, shared
 from godeeper.engine.engines import engine_named

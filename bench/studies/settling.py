@@ -1,6 +1,6 @@
 """How much chance has to do with whether 8 bits are taken: the rule by counting, and the rule by probability.
 
-    python bench/settling.py FOLDER … [--draws 100] [--sizes 96 128]
+    python -m bench.studies.settling FOLDER … [--draws 100] [--sizes 96 128]
 
 computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
 does, on many samples drawn from each.  Beside int8 itself stand features that were harmed on purpose: those of int8 under
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from bench.common import tables
 from numpy.typing import NDArray
 
-import tables
 from godeeper import load
 from godeeper.features.extract import extract
 from godeeper.features.store import ResultStore

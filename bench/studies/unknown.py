@@ -1,6 +1,6 @@
 """Which score separates photos of unknown classes best, and what leaving a class out of more steps changes.
 
-    python bench/unknown.py FOLDER … [--most 6] [--seed 0]
+    python -m bench.studies.unknown FOLDER … [--most 6] [--seed 0]
 
 Each class in turn is left out of scaling, reduction, fit, temperature and threshold; its photos are then unknown.  Known
 photos are those held out by cross-validation among the others, and the model of each fold scores both its known photos and all
@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from bench.common.places import RETRAIN_CACHE
+from bench.common.tables import own_heading, table
+from bench.training import retrain_py
 from numpy.typing import NDArray
 
-import retrain_py
 from godeeper.features.table import TableRows
 from godeeper.parallel import parallel_map
 from godeeper.training.folds import assign_folds, held_out_folds
@@ -36,8 +38,6 @@ from godeeper.training.ood import TrainingCloud, fit_ellipsoid, strangeness
 from godeeper.training.selection import ComponentsByModule, Selection, select
 from godeeper.training.unknown_classes import auroc
 from godeeper.training.unknown_classes import left_out as classes_left_out
-from places import RETRAIN_CACHE
-from tables import own_heading, table
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]

@@ -1,6 +1,6 @@
 """The share of a warm training that measuring unknown classes takes: features known, nothing chosen or measured yet.
 
-    python bench/unknown_cost.py [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
+    python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
 Without a folder, features are made up: modules of the network's widths, classes in directions of their own, a spread that falls
 as that of real features does.  Seconds are the processor's, of all threads, which others on the machine change little; the
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.common.places import RETRAIN_CACHE
+from bench.common.tables import own_heading, table
 from numpy.typing import NDArray
 
 from godeeper.features.store import ResultStore
@@ -32,8 +34,6 @@ from godeeper.training.learning_curve import count_right
 from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.split import TEST_SET, hold_out
 from godeeper.training.unknown_classes import MOST, measure_unknown
-from places import RETRAIN_CACHE
-from tables import own_heading, table
 
 Floats = NDArray[np.float32]
 
@@ -74,7 +74,7 @@ def made_up(count: int, classes: int, seed: int) -> Photos:
 
 def read(folder: Path) -> Photos:
     """The photos of a folder, and their features."""
-    import retrain_py
+    from bench.training import retrain_py
 
     return Photos(folder.name, examine(folder), dict(retrain_py.read(folder).features))
 

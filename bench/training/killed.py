@@ -1,6 +1,6 @@
 """Does a training that was killed leave anything behind that the next one notices?
 
-    python bench/killed.py [--times 30] [--seed 0]
+    python -m bench.training.killed [--times 30] [--seed 0]
 
 trains once undisturbed, and then as often as asked: a cache of its own, ``kill -9`` at a random moment of the time that the quiet
 training took, and a second training, which goes on with what the first one left.  Prints when each was killed, how much it had
@@ -18,10 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-import datasets
-import processes
-import tables
-from places import RESULTS
+from bench.common import datasets, processes, tables
+from bench.common.places import RESULTS
 
 FOLDER, WORK = RESULTS / "killed-photos", RESULTS / "killed"
 EACH, NOISE = 12, 0.3  # photos of a class, and how much is hidden of each

@@ -1,6 +1,6 @@
 """Does godeeper find what is wrong with a folder?  Faults are planted, the command is run, and what it says is compared.
 
-    python bench/planted.py [--quick] [--seeds N]
+    python -m bench.training.planted [--quick] [--seeds N]
 
 1. *Everything at once*: crops of pictures, a class each, in which one photo of twenty lies in a wrong folder, one of twenty
    has a copy (the same pixels in another format, or scaled, recompressed, cropped, made lighter); a class that is nothing
@@ -26,12 +26,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from bench.common import datasets
+from bench.common.places import RESULTS, RETRAIN_CACHE
+from bench.common.tables import own_heading, table, target_table
+from bench.common.targets import Target
+from bench.studies.near_duplicates import CHANGES
+from bench.training import retrain_py
 from numpy.typing import NDArray
 from PIL import Image
 
-import datasets
 import godeeper
-import retrain_py
 from godeeper.classifier.classifier import Classifier
 from godeeper.photos.decode import decode
 from godeeper.photos.doctor.checkup import examine
@@ -39,10 +43,6 @@ from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.split import assign
-from near_duplicates import CHANGES
-from places import RESULTS, RETRAIN_CACHE
-from tables import own_heading, table, target_table
-from targets import Target
 
 Ints = NDArray[np.int64]
 

@@ -1,6 +1,6 @@
 """Is training quick, is it spent where it must be, and does its memory stay?  As whole processes, on photos made here.
 
-    python bench/retrain.py [--quick] [--photos N]
+    python -m bench.training.retrain [--quick] [--photos N]
 
 Prints tables, and then every target: met or not, and by how much.  Exit code 1 if one is missed.  ``--quick``
 takes a tenth of the photos: its numbers are a first look, and its targets those of the full run.
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import processes
-from places import HERE, RESULTS, RETRAIN_CACHE
-from processes import Cost, middle, say
-from tables import own_heading, seconds, table, target_table
-from targets import Target
+from bench.common import processes
+from bench.common.places import HERE, RESULTS, RETRAIN_CACHE
+from bench.common.processes import Cost, middle, say
+from bench.common.tables import own_heading, seconds, table, target_table
+from bench.common.targets import Target
 
 WARM_SECONDS = 5.0  # besides start-up, on 3,000 photos
 NETWORK_SHARE = 0.90  # of the clock's time of a cold run
@@ -80,7 +80,7 @@ def folder(kind: str, count: int) -> Path:
         say(f"making {count} photos")
         unfinished = made.with_name(f"{made.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        processes.measure([sys.executable, HERE / "datasets.py", kind, unfinished, "--count", str(count)])
+        processes.measure([sys.executable, HERE / "common" / "datasets.py", kind, unfinished, "--count", str(count)])
         unfinished.rename(made)
     return made
 
@@ -105,7 +105,7 @@ def retrain(photos: Path) -> list[str | Path]:
 
 def inside(*arguments: str | Path) -> list[str | Path]:
     """The command of ``retrain_inside.py``."""
-    return [sys.executable, HERE / "retrain_inside.py", *arguments]
+    return [sys.executable, HERE / "training" / "retrain_inside.py", *arguments]
 
 
 def ask(*arguments: str | Path) -> dict[str, Any]:

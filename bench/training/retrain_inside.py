@@ -1,7 +1,7 @@
 """What is measured inside of one process: how much of a cold run is spent in the network.
 
-    python bench/retrain_inside.py retrain FOLDER      the whole of doctor, features, head and report
-    python bench/retrain_inside.py fill FOLDER TENSORS the features alone, after the doctor, TENSORS a pattern
+    python -m bench.training.retrain_inside retrain FOLDER      the whole of doctor, features, head and report
+    python -m bench.training.retrain_inside fill FOLDER TENSORS the features alone, after the doctor, TENSORS a pattern
 
 Prints one JSON document.  Time in the network is the clock's, from a call of ONNX Runtime to its return, summed.
 """

@@ -1,6 +1,6 @@
 """Is godeeper's head better than that of TensorFlow's retrain.py, which the blog used?  Both on the same photos and folds.
 
-    python bench/retrain_py.py [FOLDER ...] [--folds 5] [--seed 0] [--quick] [--json FILE]
+    python -m bench.training.retrain_py [FOLDER ...] [--folds 5] [--seed 0] [--quick] [--json FILE]
 
 Without a folder, those of ``planted.py`` are made and taken: crops of pictures that are ever harder to tell apart, a
 folder with planted faults, and drawings where they are installed.
@@ -23,6 +23,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from bench.common.places import RESULTS, RETRAIN_CACHE
+from bench.common.tables import own_heading, table, target_table
+from bench.common.targets import Target
 from numpy.typing import NDArray
 
 import godeeper
@@ -31,9 +34,6 @@ from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import examine
 from godeeper.training.head import fit
 from godeeper.training.metrics import wilson
-from places import RESULTS, RETRAIN_CACHE
-from tables import own_heading, table, target_table
-from targets import Target
 
 STEPS, RATE, BATCH, DEVIATION = 4000, 0.01, 100, 0.001
 POOL_3 = "mixed_10/join"  # whose spatial mean is pool_3
@@ -242,7 +242,7 @@ def folders_of(given: Sequence[Path], each: int, seed: int) -> dict[str, Path]:
     """Those that are given, or those that are made, by name."""
     if given:
         return {str(folder): folder for folder in given}
-    import planted  # which uses this file
+    from bench.training import planted  # which uses this file
 
     faulty = planted.plant(RESULTS / "folders" / "planted", each, seed).root
     return {**planted.made_folders(each), "planted faults": faulty}

@@ -1,7 +1,7 @@
 """Which tensor's means serve best as features for photos of all kinds, by weights.
 
 The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained
-for another task (see ``docs/explanation/model-card.md``).  ``bench/default_features.py`` compares all modules.
+for another task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares all modules.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from .report import Report, Thumbnails, tested_on
 from .style import file_style
 
 DOUBTFUL = 0.95
-"""Below this accuracy suspected mislabels are no longer found with precision: see bench/planted.py."""
+"""Below this accuracy suspected mislabels are no longer found with precision: see bench/training/planted.py."""
 
 
 def page(report: Report, thumbnails: Thumbnails | None = None) -> str:

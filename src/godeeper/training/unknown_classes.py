@@ -3,8 +3,8 @@
 Some classes are left out of everything but the choice of modules: scaling, reduction, fit, temperature, edge and
 threshold are those of a training on the other classes alone.  Their photos are then unknown to that head.  Where there
 are many classes, a few are left out of one training together, which costs less and leaves nearly all others in.
-``bench/unknown.py`` shows what that changes, and what leaving them out of the choice of modules, too, would change;
-``bench/unknown_cost.py`` what all of it costs.
+``bench/studies/unknown.py`` shows what that changes, and what leaving them out of the choice of modules, too, would change;
+``bench/studies/unknown_cost.py`` what all of it costs.
 """
 
 from __future__ import annotations

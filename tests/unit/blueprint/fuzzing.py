@@ -1,6 +1,6 @@
 """Addresses made by a grammar: names, wildcards, slices and what does not belong there.
 
-Used by the unit tests and by ``bench/fuzz_addresses.py``.
+Used by the unit tests and by ``bench/fuzz/addresses.py``.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_planted_mislabels_are_found(seed: int) -> None:
     """Of 5 % swapped labels in classes that can be told apart, 80 % are found at 70 % precision.
 
     What counts is how many photos are told right, here nearly all.  Where classes are closer together it does not
-    always hold: ``bench/planted.py`` shows recall and precision by accuracy.
+    always hold: ``bench/training/planted.py`` shows recall and precision by accuracy.
     """
     recall, precision = find_swaps(distance=7.0, seed=seed)
     assert recall >= 0.8

@@ -183,15 +183,15 @@ def test_the_address_is_one_that_a_browser_opens(host: str, expected: str) -> No
 
 def test_the_bench_runs() -> None:
     """Its short version ends without an error of any request."""
-    bench = ROOT / "bench" / "serve.py"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(bench.parent)])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, bench, "--clients", "2", "--seconds", "4"],
+        [sys.executable, "-m", "bench.speed.serve", "--clients", "2", "--seconds", "4"],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
         env=environment,
+        cwd=ROOT,
     )
     assert "0 errors" in done.stdout, done.stdout + done.stderr
     assert "| upload |" in done.stdout

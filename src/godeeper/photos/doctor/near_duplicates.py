@@ -1,6 +1,6 @@
 """Groups of photos that must not be torn apart: near-duplicates, bursts, and what a file name says belongs together.
 
-The thresholds were measured (``bench/near_duplicates.py``) on pictures that scikit-image carries and on drawings
+The thresholds were measured (``bench/studies/near_duplicates.py``) on pictures that scikit-image carries and on drawings
 of openclipart, each scaled to a half and a quarter, recompressed, cropped by 2 and 5 %, made lighter, darker and
 harder, and all of it at once: 94 and 96 % of the copies are found.  The numbers for bursts are a choice.
 """

@@ -1,6 +1,6 @@
 """Requests with faults against the page: is there one that gets no response, a 5xx, or somebody else's headers?
 
-    python bench/fuzz_http.py [--cases N] [--seed 0]
+    python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
 The requests are those of ``tests/unit/web/fuzzing.py``: odd paths, queries, headers and forms, for the page as it is usually
 served, with a token, behind a proxy and under a path.  Prints every case that fails, by its number, and the memory that all of
@@ -19,7 +19,7 @@ from pathlib import Path
 from godeeper.report.make import peak_memory
 from godeeper.web.compute.backend import Backend
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MOST_GROWTH = 64  # MiB
 
 
@@ -28,7 +28,6 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     options = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     return asyncio.run(fuzz(options.cases, options.seed))
 
 
