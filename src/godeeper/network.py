@@ -48,15 +48,15 @@ def load(
     filter: str | None = None,
     prefixes: DiskCache | None = None,
 ) -> Network:
-    """A network ready to look into.
+    """Loads a network with its weights.
 
     Args:
         architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
         weights: the name of installed weights, or the path of a weights file.
-        engine: what computes: ``onnxruntime``, ``openvino``, ``torch``, which takes CUDA where there is one, or
+        engine: ``onnxruntime``, ``openvino``, ``torch``, which takes CUDA where there is one, or
             ``auto``: ONNX Runtime for one photo, and for folders OpenVINO where it is installed.
         precision: ``fp32``, or ``int8``: faster and a little off, see ``docs/how-to/go-faster.md``.
-        calibration: of int8, or its file; the one that comes with the weights if not given.
+        calibration: the ranges for int8, or their file; by default those shipped with the weights.
         fit: ``squash`` or ``crop``; as the weights were trained, if not given.
         filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
         prefixes: a cache on disk for values that later runs on the same photo resume from; see ``engine.prefix_cache``.
@@ -91,7 +91,7 @@ def load(
 
 @dataclass(frozen=True)
 class Guess:
-    """One class that a photo may show, and how sure the classifier is, from 0 to 1."""
+    """A predicted class with its probability, from 0 to 1."""
 
     label: str
     probability: float
@@ -159,10 +159,10 @@ class Network:
         return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
 
     def calibrate(self, photos: Iterable[Any]) -> QuantizationRanges:
-        """How far 8 bits should reach in each tensor, for ``load(..., precision="int8", calibration=…)``.
+        """Finds the int8 range of each tensor, for ``load(..., precision="int8", calibration=…)``.
 
         Args:
-            photos: some dozens like those to come: paths, or whatever else can be decoded.
+            photos: a few dozen that are typical of later ones: paths, or anything else that can be decoded.
 
         Raises:
             OptionError: there are none.
@@ -275,7 +275,7 @@ class Network:
             start, fed = keys[-1], values[keys[-1]]
 
     def classify(self, photo: Any, *, top: int = 5) -> tuple[Guess, ...]:
-        """The ``top`` classes of the weights' own classifier for a photo, the likeliest first.
+        """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
@@ -288,7 +288,7 @@ class Network:
         labels = self.weights.description.labels
         if not labels:
             raise WeightsError(
-                f"weights {self.weights.name!r} have no classifier, so there is nothing to classify with; "
+                f"weights {self.weights.name!r} have no classifier, so they cannot classify; "
                 "use others, for example: godeeper weights add imagenet-torchvision"
             )
         if len(labels) == 1:
@@ -305,7 +305,7 @@ class Network:
         return tuple(Guess(labels[number], float(probabilities[number]), int(number)) for number in likeliest)
 
     def run(self, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
-        """Compute tensors from others, in the calling style of TensorFlow 1.
+        """Computes tensors from others, in the calling style of TensorFlow 1.
 
         Arrays are (B, H, W, C) here, in and out, as they were there; ``peek`` is the place for (B, C, H, W).
 

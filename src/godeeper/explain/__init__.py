@@ -1,1 +1,1 @@
-"""Where in a photo a verdict came from, and what a filter answered to."""
+"""Explains a verdict: by places of the photo, by filters, and by similar photos."""

@@ -1,4 +1,6 @@
-"""The evidence for each class as an exact sum over the places of a photo.
+"""Evidence: an exact, signed class activation map over several layers (Zhou et al., 2016, https://arxiv.org/abs/1512.04150).
+
+The evidence for a class is a sum over the places of a photo.
 
 The head is linear in features that are means over a grid, and means are sums.  So the logit of class c is
 
@@ -25,13 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint.address import Tensor, resolve_one
+from ..blueprint.address import resolve_one
 from ..blueprint.topology import origin
 from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
-from ..peek.geometry import Box, Placement, extent
+from ..peek.geometry import Placement
 from ..photos.decode import Photo, decode
 from ..provenance import Provenance
+from .module_evidence import Contribution, ModuleEvidence, parts
+from .spread import grid_of, shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,60 +48,10 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 TOLERANCE = 1e-6
-"""How far the sum may be from the classifier's own logit, as a share of 1 plus the sum of all magnitudes."""
+"""The largest difference between the sum and the classifier's own logit, as a share of 1 plus the sum of all magnitudes."""
 
 Class = str | int
-"""A class by its name, or by its number."""
-
-
-@dataclass(frozen=True)
-class ModuleEvidence:
-    """The evidence that one tensor collected.
-
-    ``grids``: (classes, H, W), the evidence in each cell.  ``filters``: (classes, C), the same evidence by filter.
-    ``features``: (C,), the means that the head reads.
-    ``area``: the part of the network's input that the grid stands for, in its pixels.
-    """
-
-    tensor: Tensor
-    grids: Doubles = field(repr=False)
-    filters: Doubles = field(repr=False)
-    features: Doubles = field(repr=False)
-    area: Box
-
-    @property
-    def address(self) -> str:
-        return self.tensor.address
-
-    @property
-    def field_size(self) -> tuple[int, int]:
-        """(height, width) of what one cell sees, in pixels of the input."""
-        return self.tensor.field.size
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What one filter has to say.
-
-    ``value``: its evidence, in logits.  ``share``: of all that filters say on its side, for or against.
-    ``origin``: where a join has it from, as an address to peek at.
-    """
-
-    address: str
-    filter: int
-    value: float
-    share: float
-    origin: str
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "address": self.address,
-            "filter": self.filter,
-            "evidence": self.value,
-            "share": self.share,
-            "origin": self.origin,
-        }
+"""A class, by name or by number."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +95,18 @@ class Evidence:
 
     @property
     def ranking(self) -> list[int]:
-        """The numbers of the classes, the likeliest first."""
+        """The numbers of the classes, most likely first."""
         ranked: list[int] = np.argsort(-self.probabilities, kind="stable").tolist()
         return ranked
 
     @property
     def likeliest(self) -> int:
-        """The number of the class with the greatest probability."""
+        """The number of the most likely class."""
         return self.ranking[0]
 
     @cached_property
     def magnitude(self) -> float:
-        """The greatest sum of magnitudes that any class's evidence adds up from."""
+        """The sum of magnitudes of the evidence, for the class where it is largest."""
         return float(np.abs(self.constant).max() + sum(np.abs(part.filters).sum(axis=1).max() for part in self.parts))
 
     def number(self, label: Class) -> int:
@@ -164,38 +118,40 @@ class Evidence:
         return self.classes.index(label)
 
     def of(self, values: Doubles, label: Class, against: Class | None = None) -> Doubles:
-        """A class's row of (classes, …); with ``against``, by how much it exceeds that class's."""
+        """The row of (classes, …) for a class; with ``against``, minus the row of that class."""
         row: Doubles = values[self.number(label)]
         return row if against is None else row - values[self.number(against)]
 
     def total(self, label: Class, against: Class | None = None) -> float:
-        """All evidence and the constant added up: the logit, or the difference of two."""
+        """The evidence plus the constant: the logit, or the difference of two logits."""
         grids = sum(float(self.of(part.grids, label, against).sum()) for part in self.parts)
         return grids + float(self.of(self.constant, label, against))
 
     def by_module(self, label: Class, against: Class | None = None) -> dict[str, float]:
-        """Address -> the evidence collected there; with the constant it adds up to ``total``."""
+        """Address -> its evidence; together with the constant they add up to ``total``."""
         return {part.address: float(self.of(part.grids, label, against).sum()) for part in self.parts}
 
     def by_filter(
         self, label: Class, top: int = 5, against: Class | None = None
     ) -> tuple[list[Contribution], list[Contribution]]:
-        """The ``top`` filters that speak most for a class, and those that speak most against it."""
-        heard = [
+        """The ``top`` filters with the most evidence for a class, and those with the most against it."""
+        contributions = [
             (part, number, value)
             for part in self.parts
             for number, value in enumerate(self.of(part.filters, label, against).tolist())
         ]
-        return self.loudest(heard, top, 1), self.loudest(heard, top, -1)
+        return self.loudest(contributions, top, 1), self.loudest(contributions, top, -1)
 
-    def loudest(self, heard: list[tuple[ModuleEvidence, int, float]], top: int, sign: int) -> list[Contribution]:
-        """The ``top`` voices on one side, the loudest first."""
-        ranked = sorted((voice for voice in heard if voice[2] * sign > 0), key=lambda voice: -voice[2] * sign)
+    def loudest(
+        self, contributions: list[tuple[ModuleEvidence, int, float]], top: int, sign: int
+    ) -> list[Contribution]:
+        """The ``top`` contributions of one sign, largest first."""
+        ranked = sorted((each for each in contributions if each[2] * sign > 0), key=lambda each: -each[2] * sign)
         whole = sum(value for _, _, value in ranked)
         return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]
 
     def voice(self, part: ModuleEvidence, number: int, value: float, share: float) -> Contribution:
-        """One filter, with where it comes from."""
+        """The contribution of one filter, and the filter of the branch that it comes from."""
         site, there = origin(self.blueprint, part.tensor.site, number)
         return Contribution(part.address, number, value, share, f"{site.address}[{there}]")
 
@@ -234,13 +190,13 @@ class Evidence:
         return laid
 
     def picture(self, label: Class | None = None, against: Class | None = None) -> Image.Image:
-        """The photo with the evidence over it; for the likeliest class, if none is named."""
+        """The photo with the evidence as an overlay; for the most likely class by default."""
         from .picture import Question, draw
 
         return draw(self, Question(self.likeliest if label is None else label, against))
 
     def save(self, path: str | Path, label: Class | None = None, against: Class | None = None) -> Path:
-        """Write the picture as a PNG that carries its provenance."""
+        """Writes the picture as a PNG with provenance; returns the path."""
         from ..files import write_atomically
         from .picture import Question, png
 
@@ -248,14 +204,14 @@ class Evidence:
         return Path(path)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """The picture, for notebooks."""
         from .picture import Question, png
 
         return png(self, Question(self.likeliest))
 
     def record(self, label: Class, against: Class | None = None, top: int = 5) -> dict[str, Any]:
-        """One class's evidence as JSON can hold it."""
-        speaking = zip(("for", "against"), self.by_filter(label, top, against), strict=True)
+        """The evidence for one class as JSON."""
+        sides = zip(("for", "against"), self.by_filter(label, top, against), strict=True)
         return {
             "class": self.classes[self.number(label)],
             "over": None if against is None else self.classes[self.number(against)],
@@ -271,7 +227,7 @@ class Evidence:
                 }
                 for part in self.parts
             ],
-            "filters": {side: [voice.record() for voice in voices] for side, voices in speaking},
+            "filters": {side: [voice.record() for voice in voices] for side, voices in sides},
         }
 
 
@@ -296,7 +252,7 @@ def evidence(classifier: Classifier, photo: Any) -> Evidence:
 
 
 def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[str, Floats]) -> Evidence:
-    """The evidence in activations that were computed already.
+    """The evidence from activations that are computed already.
 
     Args:
         classifier: a trained classifier.
@@ -330,51 +286,3 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         ),
         blueprint=blueprint,
     )
-
-
-def grid_of(activations: Floats) -> tuple[int, int]:
-    """(H, W) of (1, C, H, W), or of (1, C) one cell."""
-    return (activations.shape[2], activations.shape[3]) if activations.ndim == 4 else (1, 1)
-
-
-def parts(classifier: Classifier, blueprint: Blueprint, planes: Mapping[str, Floats]) -> list[ModuleEvidence]:
-    """What each tensor collected, from its planes (C, H, W)."""
-    head = classifier.head
-    weights = head.coefficients.astype(np.float64) / head.scale  # (classes, features)
-    found = []
-    start = 0
-    for address, values in planes.items():
-        tensor = resolve_one(blueprint, address)
-        rows = slice(start, start := start + len(values))
-        surplus = values.astype(np.float64) - head.mean[rows, None, None]  # (C, H, W)
-        means = surplus.mean(axis=(1, 2))
-        cells = values.shape[1] * values.shape[2]
-        found.append(
-            ModuleEvidence(
-                tensor=tensor,
-                grids=np.tensordot(weights[:, rows], surplus, 1) / cells,
-                filters=weights[:, rows] * means,
-                features=head.mean[rows] + means,
-                area=extent(tensor.site, classifier.preprocess.size),
-            )
-        )
-    return found
-
-
-def shares(cells: int, area: tuple[float, float], used: tuple[float, float], pixels: int, scale: float) -> Doubles:
-    """(pixels, cells): which share of each cell lies in each pixel, along one axis; columns add up to one.
-
-    Cells divide ``area`` evenly, in pixels of the photo, of which ``used`` was seen; a cell's part beyond it counts
-    for the rest of the cell.  ``scale``: pixels of the result a pixel of the photo.
-    """
-    edges = np.clip(np.linspace(*area, cells + 1), *used) * scale
-    starts, ends = edges[:-1], edges[1:]
-    left = np.arange(pixels)[:, None]
-    overlap = np.maximum(np.minimum(ends, left + 1) - np.maximum(starts, left), 0)
-    widths = overlap.sum(axis=0)
-    if (widths <= 0).any():  # all of a cell is beyond the border: it counts for the pixel there
-        middle = np.clip(((starts + ends) / 2).astype(int), 0, pixels - 1)
-        overlap[middle[widths <= 0], np.flatnonzero(widths <= 0)] = 1.0
-        widths = overlap.sum(axis=0)
-    found: Doubles = overlap / widths
-    return found

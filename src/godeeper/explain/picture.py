@@ -22,7 +22,8 @@ from ..version import __version__
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .evidence import Class, Evidence, ModuleEvidence
+    from .evidence import Class, Evidence
+    from .module_evidence import ModuleEvidence
 
     Doubles = NDArray[np.float64]
 
@@ -30,14 +31,14 @@ COLOUR = "blue-red"  # its middle is white
 
 PANEL = 520  # the longer side of the photo
 SMALL_PANEL = 250  # and of a module's cells
-PALEST = 96  # what black becomes in the grey photo, so that it can be tinted
+PALEST = 96  # the level that black becomes in the grey photo, so that it can be tinted
 MOST = 4  # classes named in the heading
-UNSEEN = 0.3  # how bright the part is that the network did not see
+UNSEEN = 0.3  # brightness of the part outside the network's crop
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is drawn: the evidence for a class, perhaps over another class."""
+    """The evidence to draw: for a class, perhaps over another class."""
 
     label: Class
     against: Class | None = None
@@ -45,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Evidence over the photo; ``limit`` is what the colours at both ends stand for, ``legend`` says so."""
+    """Evidence over the photo; ``limit`` is the value at both ends of the colour scale."""
 
     image: Image.Image = field(repr=False)
     limit: float
@@ -88,7 +89,7 @@ def greatest(values: Doubles) -> float:
 
 
 def density(evidence: Evidence, question: Question, size: tuple[int, int], address: str | None = None) -> Doubles:
-    """(height, width): logits for each hundredth of the photo's area."""
+    """(height, width): the density of the evidence, in logits per hundredth of the photo's area."""
     spread = evidence.over_photo(question.label, size, question.against, address)
     found: Doubles = spread * (size[0] * size[1] / 100)
     return found
@@ -102,10 +103,10 @@ def tint(values: Doubles, limit: float) -> NDArray[np.uint8]:
 
 
 def legend(evidence: Evidence, question: Question, limit: float) -> str:
-    """One sentence that says what the colours mean."""
+    """The legend: one sentence that explains the colours."""
     return (
-        f"red speaks for {subject(evidence, question)}, blue against it: from {-limit:.3g} to {limit:.3g} "
-        "logits for each hundredth of the photo's area; white is nothing"
+        f"red is evidence for {subject(evidence, question)}, blue against it: from {-limit:.3g} to {limit:.3g} "
+        "logits per hundredth of the photo's area; white is none"
     )
 
 
@@ -116,13 +117,13 @@ def subject(evidence: Evidence, question: Question) -> str:
 
 
 def drawable(evidence: Evidence, number: int) -> str:
-    """A class's name, or its number where the font has no letters for it."""
+    """A class's name, or its number if the font lacks its letters."""
     name = evidence.classes[number]
     return name if name.isascii() and name.isprintable() else f"class {number}"
 
 
 def dim_unseen(image: Image.Image, evidence: Evidence) -> Image.Image:
-    """The same with what the network did not see darkened."""
+    """The image with the area outside the network's crop darkened."""
     placement = evidence.placement
     across, down = image.width / placement.photo[0], image.height / placement.photo[1]
     left, top, right, bottom = placement.used
@@ -169,7 +170,7 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 def module_panel(
     part: ModuleEvidence, evidence: Evidence, question: Question, colours: NDArray[np.uint8]
 ) -> Image.Image:
-    """One module's cells where they lie on the photo, and what they are."""
+    """The cells of one module at their places on the photo, with a caption."""
     image = dim_unseen(Image.fromarray(colours), evidence)
     rows, columns = part.grids.shape[1:]
     caption = Column(max(image.width, SMALL_PANEL)).lines(
@@ -184,7 +185,7 @@ def module_panel(
 
 
 def field_text(part: ModuleEvidence, evidence: Evidence) -> str:
-    """How much of the network's input one cell sees."""
+    """The receptive field of a cell, as text."""
     field, whole = part.tensor.field, evidence.placement.whole
     _, rows, columns = part.grids.shape
     corners = field_box(field, 0, 0), field_box(field, rows - 1, columns - 1)
@@ -194,7 +195,7 @@ def field_text(part: ModuleEvidence, evidence: Evidence) -> str:
 
 
 def heading(evidence: Evidence, question: Question) -> list[Line]:
-    """What is asked, and what the classifier said."""
+    """The heading: the class, the prediction and the sum."""
     return [
         Line(f"evidence for {subject(evidence, question)}", LARGE, INK),
         Line(verdict_line(evidence), SMALL, FAINT),
@@ -203,7 +204,7 @@ def heading(evidence: Evidence, question: Question) -> list[Line]:
 
 
 def verdict_line(evidence: Evidence) -> str:
-    """The likeliest classes, and whether that is enough for a verdict."""
+    """The most likely classes, and the threshold."""
     likely = ", ".join(
         f"{drawable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
     )
@@ -214,7 +215,7 @@ def verdict_line(evidence: Evidence) -> str:
 
 
 def sum_line(evidence: Evidence, question: Question) -> str:
-    """The whole sum."""
+    """The sum, as text."""
     label, against = question.label, question.against
     constant = float(evidence.of(evidence.constant, label, against))
     modules = "".join(f" {value:+.3f} ({address})" for address, value in evidence.by_module(label, against).items())
@@ -223,12 +224,12 @@ def sum_line(evidence: Evidence, question: Question) -> str:
 
 
 def footing(evidence: Evidence, over: Overlay) -> list[Line]:
-    """What the colours mean, and what a place is."""
+    """The footer: the legend, and what a place means."""
     side = evidence.placement.input_size
     return [
         Line(over.legend, SMALL, INK),
         Line(
-            "zero is what the average training photo says; a place is where evidence was collected, and each cell sees "
+            "zero is the average training photo; a place is where evidence was measured, and each cell sees "
             f"more than its place: below, in pixels of the network's {side} x {side}",
             SMALL,
             FAINT,
@@ -237,14 +238,14 @@ def footing(evidence: Evidence, over: Overlay) -> list[Line]:
 
 
 def closing(evidence: Evidence) -> list[Line]:
-    """Where the picture comes from."""
+    """The provenance, as a line."""
     photo = evidence.photo
     name = photo.name if photo.name.isascii() else f"photo {photo.sha256[:12]}"
     return [Line(f"{name} · weights {evidence.weights} · {evidence.preprocessing}", SMALL, FAINT)]
 
 
 def provenance(evidence: Evidence, question: Question) -> dict[str, str]:
-    """Where the picture comes from, as short texts."""
+    """The provenance as the text chunks of a PNG."""
     label, against = question.label, question.against
     over = "" if against is None else evidence.classes[evidence.number(against)]
     return {

@@ -1,1 +1,1 @@
-"""What a tensor says about a photo, as a record and as a picture."""
+"""The activations of one tensor for one photo: as a record, as statistics, and as a picture."""

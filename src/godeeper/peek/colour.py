@@ -33,11 +33,11 @@ COLOURS = {
 }
 
 DIVERGING = ("blue-orange", "blue-red")
-"""Made for the scale ``signed``: their middle is zero."""
+"""Diverging maps for the scale ``signed``: zero is in the middle."""
 
 
 def default_colour(scale: str) -> str:
-    """The map a scale is painted with if none is named."""
+    """The default colour map of a scale."""
     return "blue-orange" if scale == "signed" else "grey"
 
 

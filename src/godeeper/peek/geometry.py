@@ -1,4 +1,4 @@
-"""Where the cells of a tensor lie on the photo.
+"""Geometry: which area of a photo a cell of a feature map stands for, and which area it sees.
 
 Two kinds of area, not to be confused.  A cell's *field* is all that can change its value; fields overlap, and
 from the middle of the network on they are larger than the photo.  A cell's *square* is the area that stands for
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ..photos.preprocess import Preprocess
 
 GLOBAL_KINDS = ("average", "reshape", "dense", "softmax")
-"""Sites without a grid: their one cell stands for the whole input."""
+"""Sites without a grid: their single cell stands for the whole input."""
 
 
 class Box(NamedTuple):
-    """An area, as Pillow writes it."""
+    """A rectangle (left, top, right, bottom), as in Pillow."""
 
     left: float
     top: float
@@ -42,7 +42,7 @@ class Box(NamedTuple):
         return self.right <= self.left or self.bottom <= self.top
 
     def within(self, other: Box) -> Box:
-        """The part of it that lies in ``other``."""
+        """The intersection with ``other``."""
         return Box(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -51,12 +51,12 @@ class Box(NamedTuple):
         )
 
     def outward(self) -> tuple[int, int, int, int]:
-        """The whole pixels that it touches."""
+        """The smallest rectangle of whole pixels that contains this one."""
         return math.floor(self.left), math.floor(self.top), math.ceil(self.right), math.ceil(self.bottom)
 
 
 class Cell(NamedTuple):
-    """One cell of a filter's map, and what stands there."""
+    """One cell of a feature map, and its value."""
 
     row: int
     column: int
@@ -96,30 +96,30 @@ class Placement:
         return Box(0.0, 0.0, float(self.input_size), float(self.input_size))
 
     def on_photo(self, box: Box) -> Box:
-        """An area of the input in pixels of the photo; it may reach over the border, as the box does."""
+        """An area of the input in pixels of the photo; it may extend beyond the border, as the box does."""
         (left, top), (across, down) = self.start, self.step
         return Box(left + box.left * across, top + box.top * down, left + box.right * across, top + box.bottom * down)
 
     def clipped(self, box: Box) -> Box:
-        """The part of ``on_photo`` that the network saw."""
+        """The part of ``on_photo`` inside the network's crop of the photo."""
         return self.on_photo(box).within(self.used)
 
 
 def field_box(field: Field, row: int, column: int) -> Box:
-    """What cell (row, column) sees of the input, in its pixels; it may reach over the border."""
+    """The receptive field of cell (row, column), in pixels of the input; it may extend beyond the border."""
     top, left, bottom, right = field.box(row, column)
     return Box(float(left), float(top), float(right), float(bottom))
 
 
 def square(field: Field, row: int, column: int) -> Box:
-    """The area of the input that stands for cell (row, column) in a picture."""
+    """The square of the input that represents cell (row, column) in a picture."""
     (y, x), half = field.centre, field.jump / 2
     middle_x, middle_y = x + 0.5 + column * field.jump, y + 0.5 + row * field.jump
     return Box(middle_x - half, middle_y - half, middle_x + half, middle_y + half)
 
 
 def extent(site: Site, input_size: int) -> Box:
-    """The area of the input that a whole map stands for: its cells' squares side by side.
+    """The area of the input that a whole map represents: the squares of its cells side by side.
 
     Cell (r, c) of a map of H x W cells is row r of H equal rows and column c of W equal columns of this area.  It
     may reach over the border of the input by less than one square, as GoogLeNet's do.
@@ -137,7 +137,7 @@ def extent(site: Site, input_size: int) -> Box:
 
 
 def strongest(plane: NDArray[Any]) -> Cell | None:
-    """The cell of a map (H, W) with the greatest value, the first of several; None where all are the same.
+    """The cell of a map (H, W) with the maximum value, the first of several; None if all values are equal.
 
     >>> import numpy as np
     >>> strongest(np.array([[0.0, 1.0], [3.0, 2.0]]))
@@ -150,7 +150,7 @@ def strongest(plane: NDArray[Any]) -> Cell | None:
 
 
 def patch(image: Image.Image, placement: Placement, box: Box) -> Image.Image:
-    """The photo cut out at ``box``, an area of the input: the whole pixels that it touches, less what is beyond the border.
+    """The photo cropped to ``box``, an area of the input, rounded outward to whole pixels and clipped at the border.
 
     ``image`` is the photo in any size.
 
@@ -159,7 +159,7 @@ def patch(image: Image.Image, placement: Placement, box: Box) -> Image.Image:
     """
     seen = placement.clipped(box)
     if seen.is_empty:
-        raise OptionError(f"the area {tuple(box)} of the input lies outside the photo: there is nothing to cut out")
+        raise OptionError(f"the area {tuple(box)} of the input lies outside the photo: there is nothing to crop")
     across, down = image.width / placement.photo[0], image.height / placement.photo[1]
     scaled = Box(seen.left * across, seen.top * down, seen.right * across, seen.bottom * down)
     whole = Box(0, 0, image.width, image.height)

@@ -32,27 +32,27 @@ class Kernels:
     values: Floats = field(repr=False)
 
     def limit(self, number: int) -> float:
-        """The greatest magnitude in one kernel."""
+        """The maximum magnitude in one kernel."""
         return float(np.abs(self.values[number]).max())
 
     def picture(self, number: int, zoom: int = 1) -> Image.Image:
-        """One kernel in colour: mid grey is zero, each channel reaches ``limit`` at its ends."""
+        """One kernel in colour: mid grey is zero, and each channel spans -``limit`` to ``limit``."""
         limit = self.limit(number) or 1.0
         levels = np.rint(127.5 + 127.5 * self.values[number] / limit).astype(np.uint8)
         image = Image.fromarray(levels)
         return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
 
     def legend(self, number: int) -> str:
-        """One sentence that says what the colours mean."""
+        """The legend: one sentence that explains the colours."""
         limit = self.limit(number)
         return (
-            f"weights of the input's red, green and blue, batch normalisation's scale included: "
-            f"mid grey is 0, each colour from {-limit:.3g} (none of it) to {limit:.3g} (all of it), this kernel's greatest"
+            f"weights of the red, green and blue input, multiplied by the batch norm's scale: "
+            f"mid grey is 0, each colour goes from {-limit:.3g} (none) to {limit:.3g} (full), the largest weight of this kernel"
         )
 
 
 def has_kernels(network: Blueprint, site: Site) -> bool:
-    """Whether the kernels of ``site`` have colours: a convolution of the photo itself."""
+    """Whether ``site`` is a convolution of the photo itself, so that its kernels can be shown in colour."""
     return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].kind in PHOTO_KINDS
 
 

@@ -51,7 +51,7 @@ class Line:
 
 
 class Column:
-    """Text and colour bars under each other, drawn once the height is known."""
+    """A column of text and colour bars, drawn when its height is known."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -79,7 +79,7 @@ class Column:
         return self
 
     def image(self) -> Image.Image:
-        """Everything drawn."""
+        """The column as an image."""
         image = Image.new("RGB", (self.width, max(self.height, 1)), PAPER)
         pen = ImageDraw.Draw(image)
         for left, top, mark in self.marks:
@@ -106,7 +106,7 @@ def wrap(line: Line, width: int) -> list[str]:
 
 @lru_cache(maxsize=4)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font."""
+    """The font that Pillow ships."""
     return ImageFont.load_default(size)
 
 
@@ -114,7 +114,7 @@ PANEL_GAP = 20
 
 
 def beside(images: list[Image.Image], width: int) -> Image.Image:
-    """Images side by side, in as many rows as they need."""
+    """Images side by side, wrapped into rows of at most ``width`` pixels."""
     places = []
     left = top = tallest = 0
     for image in images:
@@ -129,7 +129,7 @@ def beside(images: list[Image.Image], width: int) -> Image.Image:
 
 
 def stack(images: list[Image.Image], margin: int = MARGIN, gap: int = MARGIN // 2) -> Image.Image:
-    """Images under each other."""
+    """Images stacked vertically."""
     width, height = max(image.width for image in images), sum(image.height for image in images)
     sheet = Image.new("RGB", (width + 2 * margin, height + 2 * margin + gap * (len(images) - 1)), PAPER)
     top = margin

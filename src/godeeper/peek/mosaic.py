@@ -28,7 +28,7 @@ PERCENTILE = 99.0
 
 @dataclass(frozen=True)
 class Range:
-    """What dark and bright mean: ``low`` and ``high``, one for all tiles or (C,) one a tile."""
+    """The values shown as dark and bright: ``low`` and ``high``, shared by all tiles or (C,), one for each tile."""
 
     low: Floats
     high: Floats
@@ -58,7 +58,7 @@ class Mosaic:
 
     @cached_property
     def values(self) -> Floats:
-        """(rows · H, columns · W) float32, the activations as they lie in the picture; NaN where the grid has more cells."""
+        """(rows · H, columns · W) float32, the activations as arranged in the picture; NaN in empty grid cells."""
         return lay_out(self.activations, self.rows, self.columns)
 
     @property
@@ -68,7 +68,7 @@ class Mosaic:
 
     @property
     def legend(self) -> str:
-        """One sentence that says what brightness means."""
+        """The legend: one sentence that explains brightness."""
         return self.range.legend
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (numpy's protocol)
@@ -93,13 +93,13 @@ def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = N
 
 
 def measure(activations: Floats, scale: str) -> Range:
-    """What dark and bright mean for ``activations`` (C, H, W) on one of ``SCALES``; raises ``UnknownName``."""
+    """The range of ``activations`` (C, H, W) on one of ``SCALES``; raises ``UnknownName``."""
     check_scale(scale)
     return SCALES[scale](activations)
 
 
 def check_scale(scale: str) -> None:
-    """Raise ``UnknownName`` unless there is such a scale."""
+    """Raises ``UnknownName`` unless ``scale`` is one of ``SCALES``."""
     if scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
 
@@ -122,7 +122,7 @@ def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
 
 
 def wide_columns(count: int) -> int:
-    """Columns for a picture between square and twice as wide as high, with the fewest empty cells."""
+    """The number of columns with the fewest empty cells, for a picture between 1 and 2 times as wide as high."""
     root = math.sqrt(count)
     candidates = range(max(1, math.floor(root)), max(1, math.ceil(2 * root)) + 1)
     return min(candidates, key=lambda columns: (-count % columns, abs(columns - 1.5 * root)))
@@ -144,7 +144,7 @@ def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
 
 
 def to_bytes(values: Floats, measured: Range) -> NDArray[np.uint8]:
-    """0 at the low end, 255 at the high end; 0 all over where there is nothing between the two."""
+    """Levels from 0 at the low end to 255 at the high end; 0 everywhere if the range is empty."""
     low, high = (end if end.ndim == 0 else end[:, None, None] for end in (measured.low, measured.high))
     span = high - low
     share = (values - low) / np.where(span > 0, span, np.float32(1))
@@ -153,7 +153,7 @@ def to_bytes(values: Floats, measured: Range) -> NDArray[np.uint8]:
 
 
 def shared(values: Floats) -> Range:
-    """One scale for all: from zero, or the least value if that is below, to the greatest."""
+    """One scale for all tiles: from zero, or the minimum if that is negative, to the maximum."""
     low, high = np.minimum(values.min(), np.float32(0)), values.max()
     return Range(
         low, high, f"one scale for all filters: dark {low:.4g}, bright {high:.4g}; brightness compares across tiles"
@@ -161,7 +161,7 @@ def shared(values: Floats) -> Range:
 
 
 def each(values: Floats) -> Range:
-    """Every tile from its own least to its own greatest value."""
+    """A scale for each tile: from its own minimum to its own maximum."""
     return Range(
         values.min(axis=(1, 2)),
         values.max(axis=(1, 2)),
@@ -170,30 +170,30 @@ def each(values: Floats) -> Range:
 
 
 def percentile(values: Floats) -> Range:
-    """As ``shared``, but the bright end is a percentile, so that a few great values do not darken the rest."""
+    """As ``shared``, but the bright end is a percentile, so that a few large values do not darken the rest."""
     bottom, top = np.percentile(values, [100 - PERCENTILE, PERCENTILE]).astype(np.float32)
     low = np.minimum(bottom, np.float32(0))
     clipped = float(np.mean((values > top) | (values < low)))
     return Range(
         low,
         top,
-        f"one scale for all filters: dark {low:.4g}, bright {top:.4g} (percentile {PERCENTILE:g}) and beyond: {clipped:.2%} of the values are cut off",
+        f"one scale for all filters: dark {low:.4g}, bright {top:.4g} (percentile {PERCENTILE:g}) and beyond: {clipped:.2%} of the values are clipped",
     )
 
 
 def signed(values: Floats) -> Range:
-    """One scale for all, the same distance below and above zero."""
+    """One scale for all tiles, symmetric about zero."""
     limit = np.abs(values).max()
     return Range(-limit, limit, f"one signed scale for all filters: {-limit:.4g} to {limit:.4g}, zero in the middle")
 
 
 def blog(values: Floats) -> Range:
-    """As the 2016 blog drew it: the whole mosaic from its least to its greatest value."""
+    """The 2016 blog's scale: the whole mosaic from its minimum to its maximum."""
     low, high = values.min(), values.max()
     return Range(
         low,
         high,
-        f"the blog's scale, one for all filters: dark {low:.4g} (the least value), bright {high:.4g} (the greatest)",
+        f"the blog's scale, one for all filters: dark {low:.4g} (the minimum), bright {high:.4g} (the maximum)",
     )
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from ..blueprint.address import Tensor
     from .peek import Peek
 
-QUICK = 2  # of zlib's levels: a third less time than 4, which makes smaller files of small pictures only
+QUICK = 2  # zlib level: takes a third less time than 4, which only makes small pictures smaller
 DEAD = (204, 104, 94)
 CROSS = (122, 58, 52)
 
 STRIP = 11  # height of the line above a tile that holds its number
-NUMBER_WIDTH = 26  # the narrowest tile that a number of four digits fits over
+NUMBER_WIDTH = 26  # the narrowest tile with room for a four-digit number above it
 NARROWEST = 640
 USUAL_SIDE = 1100
 LONGEST_ADDRESS = 80
@@ -54,7 +54,7 @@ class View:
         return self.scale == "blog" if self.frame is None else not self.frame
 
     def fitted(self, mosaic: Mosaic) -> View:
-        """The same with every choice made."""
+        """The view with all defaults resolved for ``mosaic``."""
         bare = self.is_bare
         gutter = self.gutter if self.gutter is not None else (0 if self.scale == "blog" else 2)
         zoom = self.zoom or (1 if bare and not self.numbers else usual_zoom(mosaic, gutter, numbers=self.numbers))
@@ -74,7 +74,7 @@ class View:
 
 
 def usual_zoom(mosaic: Mosaic, gutter: int, *, numbers: bool) -> int:
-    """The zoom that brings the longer side near ``USUAL_SIDE``, and numbers over their tiles."""
+    """The zoom at which the longer side is near ``USUAL_SIDE``, and numbers fit over their tiles."""
     zoom = max(1, round(USUAL_SIDE / max(mosaic.shape)))
     return max(zoom, math.ceil((NUMBER_WIDTH - gutter) / mosaic.tile[1])) if numbers else zoom
 
@@ -99,7 +99,7 @@ def draw(peek: Peek, view: View) -> Image.Image:
 
 
 def compose(peek: Peek, mosaic: Mosaic, view: View) -> Image.Image:
-    """The tiles, and around them heading and legend if ``view`` has a frame."""
+    """The tiles, with a heading and a legend around them if ``view`` has a frame."""
     tiles = paint_tiles(mosaic, view)
     if view.numbers:
         write_numbers(tiles, peek.tensor.filters, mosaic, view)
@@ -159,7 +159,7 @@ def tile_corner(position: int, mosaic: Mosaic, view: View) -> tuple[int, int]:
 
 
 def write_numbers(tiles: Image.Image, filters: tuple[int, ...], mosaic: Mosaic, view: View) -> None:
-    """Each filter's number over its tile, where it hides no value."""
+    """Draws each filter's number above its tile, where it hides no value."""
     pen = ImageDraw.Draw(tiles)
     for position, number in enumerate(filters):
         left, top = tile_corner(position, mosaic, view)
@@ -167,7 +167,7 @@ def write_numbers(tiles: Image.Image, filters: tuple[int, ...], mosaic: Mosaic, 
 
 
 def cross_out(tiles: Image.Image, peek: Peek, mosaic: Mosaic, view: View) -> None:
-    """A cross over each constant tile, the dead among them: there is nothing else to see in it."""
+    """Draws a cross over each constant tile, dead ones included."""
     pen = ImageDraw.Draw(tiles)
     zoom = view.zoom or 1
     constant = set(peek.constant)
@@ -180,14 +180,14 @@ def cross_out(tiles: Image.Image, peek: Peek, mosaic: Mosaic, view: View) -> Non
 
 
 def heading_lines(peek: Peek) -> list[Line]:
-    """What the tensor is."""
+    """The heading: names, shape, cost and receptive field of the tensor."""
     tensor = peek.tensor
     count, height, width = peek.activations.shape[1:]
     names = [name for name in tensor.names.as_dict().values() if name and name != tensor.name]
     facts = [
         f"{count} filter{'s' * (count > 1)} of {height} x {width}" + (f", {tensor.stage}" if tensor.stage else ""),
         field_text(peek),
-        f"computing it takes {peek.macs_share:.1%} of the whole",
+        f"computing it takes {peek.macs_share:.1%} of the whole network",
     ]
     return [
         Line(heading_address(tensor), LARGE, INK),
@@ -198,13 +198,13 @@ def heading_lines(peek: Peek) -> list[Line]:
 
 
 def field_text(peek: Peek) -> str:
-    """How much of the network's input one cell sees."""
+    """The size of a cell's receptive field, as text."""
     height, width = peek.tensor.field.size
-    return f"a cell's field is {height} x {width} of the input's pixels"
+    return f"receptive field of a cell: {height} x {width} input pixels"
 
 
 def footing_lines(peek: Peek, mosaic: Mosaic) -> list[Line]:
-    """What brightness and crosses mean, and where the picture comes from."""
+    """The footer: the legend, the crossed-out filters, and the provenance."""
     lines = [Line(mosaic.legend, SMALL, INK)]
     constant = [number for number in peek.constant if number not in peek.dead]
     for numbers, what in ((peek.dead, "zero all over this photo"), (constant, "the same value all over this photo")):
@@ -219,14 +219,14 @@ def footing_lines(peek: Peek, mosaic: Mosaic) -> list[Line]:
 
 
 def ends(measured: Range) -> tuple[str, str]:
-    """What stands at the two ends of the colour bar."""
+    """The labels at both ends of the colour bar."""
     if not measured.is_shared:
-        return "each filter's least value", "its greatest"
+        return "minimum of each filter", "its maximum"
     return f"{measured.low:.4g}", f"{measured.high:.4g}"
 
 
 def heading_address(tensor: Tensor) -> str:
-    """A tensor's address, or its name where the channels would fill the picture."""
+    """A tensor's address, shortened if it lists many channels."""
     if len(tensor.address) <= LONGEST_ADDRESS:
         return tensor.address
     shown, every = len(tensor.filters), tensor.site.shape[0]

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 
-STRENGTH = "the filter's greatest value in this photo"
+STRENGTH = "the filter's maximum on this photo"
 
 
 SELECTIVITY = (
     "sparseness over the photo's places, after Vinje and Gallant (Science 287, 2000): "
-    "0 where a filter says the same everywhere, 1 where it answers in one cell alone"
+    "0 where a filter has one value everywhere, 1 where it is active in a single cell"
 )
-"""What the statistics are, for whoever shows them."""
+"""Descriptions of the statistics, for the page and the docs."""
 
 
 def strengths(activations: Floats) -> Floats:
-    """(C,) float32: each filter's greatest value; ``activations`` are (C, H, W)."""
+    """(C,) float32: the maximum of each filter of ``activations`` (C, H, W)."""
     greatest: Floats = activations.max(axis=(1, 2))
     return greatest
 
 
 def selectivities(activations: Floats) -> NDArray[np.float64]:
-    """How few of the photo's places each filter answers to.
+    """The selectivity of each filter: how few places of the photo it responds to.
 
     Lifetime sparseness, (1 - a) / (1 - 1 / n) with a = mean(r)² / mean(r²) over n responses, the one of Vinje and
     Gallant, Science 287 (2000), who scaled that of Rolls and Tovee, J. Neurophysiol. 73 (1995).  Theirs was over
@@ -63,7 +63,7 @@ ORDERS: dict[str, Callable[[Floats], NDArray[Any]]] = {
     "strength": strengths,
     "selectivity": selectivities,
 }
-"""What filters can be sorted by, the greatest first; what is NaN comes last, and equals stay in order."""
+"""Sort keys for filters, in descending order; NaN comes last, and ties keep their order."""
 
 
 def order(activations: Floats, by: str = "number") -> list[int]:

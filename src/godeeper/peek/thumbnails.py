@@ -1,4 +1,4 @@
-"""Small pictures of what every site of a network makes of a photo, for diagrams to show in their boxes.
+"""Thumbnails of every site's activations for a photo, shown in the boxes of diagrams.
 
 Not ``peek``'s mosaics, which show all filters at native pixels: a thumbnail shows the few filters that
 vary most, and shrinks grids of more than ``LARGEST_TILE`` cells.  The scale is ``shared``, of the whole tensor.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SMALLEST_TILE, LARGEST_TILE = 24, 36
 PHOTO_SIDE = 160
-CLEAR = 1  # the level that stands for nothing at all: between tiles, and where there is no tile
+CLEAR = 1  # the transparent level: between tiles, and where there is no tile
 
 NOTES = (  # a line each, as wide as a legend
     "Pictures: the filters of each box that vary most over",
@@ -35,7 +35,7 @@ NOTES = (  # a line each, as wide as a legend
     "are shrunk. One scale a box: dark is 0, or what is least",
     "below it, bright the greatest value; see its title.",
 )
-"""What a legend says of thumbnails."""
+"""The lines that a legend has about thumbnails."""
 
 
 def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int, Picture]:
@@ -71,7 +71,7 @@ def pixels_of(values: NDArray[np.float32], tiles: tuple[int, int]) -> tuple[NDAr
 
 
 def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, H, W) with no side over ``LARGEST_TILE``, each cell the mean of what it covers."""
+    """(C, H, W) with no side over ``LARGEST_TILE``, each cell the mean of the cells it covers."""
     if max(tiles.shape[1:]) <= LARGEST_TILE:
         return tiles
     side = LARGEST_TILE, LARGEST_TILE
@@ -86,7 +86,7 @@ def spaced(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same with the level ``CLEAR`` as the one below it, which nobody can tell apart."""
+    """Replaces the level ``CLEAR`` by the one below it, an invisible difference, so that no value is transparent."""
     return np.where(pixels == CLEAR, np.uint8(CLEAR - 1), pixels)
 
 

@@ -1,4 +1,4 @@
-"""Where each filter of a network stands on a poster: pure arithmetic, nothing is drawn here.
+"""The layout of a poster: the position of every filter.  Arithmetic only; drawing is elsewhere.
 
 The parts of the network (the photo, the stem, each module, the classifier) are bands from top to bottom.
 In a band the tensors stand side by side in program order, each a block of its filters at native pixels.
@@ -48,7 +48,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Blocks side by side; ``top`` and ``bottom`` enclose their headings too."""
+    """Blocks side by side; ``top`` and ``bottom`` include their headings."""
 
     top: int
     bottom: int
@@ -57,7 +57,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Band:
-    """A part of the network by its title."""
+    """A part of the network, with its title."""
 
     title: str
     top: int
@@ -79,7 +79,7 @@ class Layout:
 
 
 def lay_out_poster(parts: Mapping[str, Sequence[Tensor]]) -> Layout:
-    """The layout of parts, title -> tensors, whose aspect is nearest to a sheet of paper's."""
+    """The layout of parts (title -> tensors) with the aspect ratio nearest to ``ASPECT``."""
     area = sum(math.prod(tensor.shape) for tensors in parts.values() for tensor in tensors)
     usual = math.ceil(math.sqrt(area / ASPECT) / SIDE)
     layouts = [lay_out_at(parts, SIDE * columns) for columns in range(usual, usual + 1 + max(2, usual // 4))]
@@ -115,7 +115,7 @@ def shelf(tensors: Sequence[Tensor], top: int, room: int) -> Shelf:
 
 
 def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
-    """One shelf; or as many as make the least height together, where one would be too high."""
+    """One shelf, or several if they are less high together."""
     if lowest(tensors, room) <= HIGHEST_SHELF:
         return [tensors]
     best: list[tuple[int, list[int]]] = [(0, [0])]  # of the first n: the height, and where shelves start and end
@@ -129,7 +129,7 @@ def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
 
 
 def lowest(tensors: Sequence[Tensor], room: int) -> int:
-    """The least height at which blocks of ``tensors`` fit side by side into ``room``."""
+    """The smallest height at which blocks of ``tensors`` fit side by side into ``room``."""
     low, high = LOWEST_SHELF, max(LOWEST_SHELF, *(tensor.shape[0] * tensor.shape[1] for tensor in tensors))
     while low < high:
         middle = (low + high) // 2
@@ -141,7 +141,7 @@ def lowest(tensors: Sequence[Tensor], room: int) -> int:
 
 
 def breadth(tensors: Sequence[Tensor], height: int) -> int:
-    """How wide the blocks are together, gaps included, if none is higher than ``height`` or one row."""
+    """The total width of the blocks, gaps included, if none is higher than ``height`` (or one row)."""
     widths = (grid_within(tensor, height)[1] * tensor.shape[2] for tensor in tensors)
     return sum(widths) + GAP * (len(tensors) - 1)
 

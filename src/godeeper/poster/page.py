@@ -1,4 +1,4 @@
-"""The page that shows a poster: one HTML file with its script, style and data inside, so that it opens from a disk.
+"""The page that shows a poster: one HTML file with script, style and data inline, so that it opens from disk.
 
 A page opened as a file may not read other files, only show pictures: hence the record is in it, and no
 value is read back from the tiles.
@@ -34,5 +34,5 @@ def page(record: Mapping[str, Any], paper: str) -> str:
 
 @cache
 def source(name: str) -> str:
-    """A file that lies beside this one."""
+    """The text of a file beside this one."""
     return (resources.files(__package__) / name).read_text(encoding="utf-8")

@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 MARK = "godeeper_poster"
-"""The key that every ``poster.json`` has, with the version of its form: how a poster of ours is known."""
+"""The key that marks a ``poster.json`` written by godeeper; its value is the version of the format."""
 FORM = 1
 RECORD = "poster.json"
 MEMBERS = ("poster_files", "poster.dzi", RECORD, "index.html")
-AT_ONCE = 1 << 16  # values turned into pixels together: what stays in a core's cache
+AT_ONCE = 1 << 16  # values converted to pixels together; they fit a core's cache
 PAPER = {"grey": 30}
-"""The level around the blocks; in the maps whose middle is zero, that."""
+"""The level of the background; diverging maps use their middle."""
 
 
 @dataclass(frozen=True)
 class Poster:
-    """What was written: the ``folder``, the picture's size in pixels, its tiles, and the ``record`` in ``poster.json``."""
+    """A written poster: ``folder``, size in pixels, number of tiles, and the ``record`` in ``poster.json``."""
 
     folder: Path
     width: int
@@ -57,7 +57,7 @@ class Poster:
 
     @property
     def page(self) -> Path:
-        """What to open in a browser."""
+        """The page to open in a browser."""
         return self.folder / "index.html"
 
 
@@ -70,7 +70,7 @@ def write_poster(
     *,
     force: bool = False,
 ) -> Poster:
-    """Draw tensors as they are computed.
+    """Draws tensors as they are computed.
 
     Args:
         folder: where to; it must not exist, or be empty, or hold a poster, which is replaced in the end.  Other files
@@ -153,7 +153,7 @@ class Painter:
         return canvas
 
     def blank(self, place: Pixels, block: Block) -> None:
-        """Paper where the last row has no more filters."""
+        """Paints the background over the empty cells of the last row."""
         count, height, width = block.tensor.shape
         spare = block.rows * block.columns - count
         if spare:
@@ -180,17 +180,17 @@ def painted(activations: Floats, scale: str) -> tuple[Pixels, Range, Floats]:
 
 
 def part_of(measured: Range, some: slice) -> Range:
-    """The range of some filters, where each has its own."""
+    """The ranges of some filters, where each filter has its own."""
     return Range(measured.low[some], measured.high[some], measured.legend)
 
 
 def band_record(band: Band) -> dict[str, Any]:
-    """What the page has to know of a part."""
+    """The page's record of a part."""
     return {"title": band.title, "top": band.top, "bottom": band.shelves[-1].bottom}
 
 
 def block_record(block: Block, part: str, measured: Range, extremes: Floats) -> dict[str, Any]:
-    """What the page has to know of a tensor.  ``low``, ``high``: the scale's ends, lists where each filter has its own."""
+    """The page's record of a tensor.  ``low``, ``high``: the ends of the scale, lists if each filter has its own."""
     tensor = block.tensor
     least, greatest = extremes.T
     flat = least == greatest if tensor.shape[1] > 1 else np.zeros(len(least), bool)
@@ -214,23 +214,23 @@ def block_record(block: Block, part: str, measured: Range, extremes: Floats) -> 
 
 
 def rounded(values: Any) -> Any:
-    """Numbers as short as they are readable: five digits."""
+    """Numbers rounded to five significant digits."""
     array = np.asarray(values, np.float64)
     return [float(f"{each:.5g}") for each in array] if array.ndim else float(f"{array:.5g}")
 
 
 def ramp(colour: str) -> list[str]:
-    """The map's colours for the legend, from the low end to the high one."""
+    """Colours of the map for the legend, from the low end to the high end."""
     return [f"#{row.tobytes().hex()}" for row in table(colour)[:: 255 // 15]]
 
 
 def paper_of(colour: str) -> str:
-    """The colour around the blocks."""
+    """The background colour."""
     return f"#{table(colour)[PAPER.get(colour, 128)].tobytes().hex()}"
 
 
 def check_folder(folder: Path, *, force: bool = False) -> None:
-    """Raise unless there is nothing at ``folder``, or an empty folder, or a poster of ours; and a poster can be written there."""
+    """Raises ``OutputError`` unless ``folder`` is writable and missing, empty, or holds a poster."""
     try:
         there = os.path.lexists(folder)
         taken = there and (not folder.is_dir() or (any(folder.iterdir()) and not is_poster(folder) and not force))
@@ -242,7 +242,7 @@ def check_folder(folder: Path, *, force: bool = False) -> None:
 
 
 def is_poster(folder: Path) -> bool:
-    """Whether a folder holds a poster of ours."""
+    """Whether a folder holds a poster written by godeeper."""
     try:
         return MARK in json.loads(read_regular(folder / RECORD).decode())
     except (OSError, ValueError, TypeError, RecursionError):
@@ -250,7 +250,7 @@ def is_poster(folder: Path) -> bool:
 
 
 def staged(outputs: Outputs, folder: Path) -> Path:
-    """A temporary folder, whose members will be in ``folder`` in the end."""
+    """A temporary folder, whose members move to ``folder`` at the end."""
     place = folder.resolve()
     outputs.make_folder(place)
     temporary = beside(place)

@@ -1,4 +1,4 @@
-"""A picture of any height as Deep Zoom tiles, out of rows that come from top to bottom.
+"""Deep Zoom tiles of a picture of any height, from rows that arrive from top to bottom.
 
 Each level of the pyramid holds less than a row of tiles in memory, and hands every second row, averaged
 2 x 2, down to the next.  Tiles are PNGs of 8 bits, written by ``zlib`` alone: filters' pictures are flat
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 MOST_THREADS = 4
-WAITING = 128  # tiles that wait for a thread, 64 kB each
+WAITING = 128  # queued tiles, 64 kB each
 GREY, PALETTE = 0, 3  # PNG's types of colour
-NAMESPACE = "http://schemas.microsoft.com/deepzoom/2008"  # a name that the format needs, not a place
+NAMESPACE = "http://schemas.microsoft.com/deepzoom/2008"  # an XML namespace, never fetched
 
 
 class Pyramid:
-    """Tiles below ``folder``, as they come: ``folder/LEVEL/COLUMN_ROW.png``.  A context: it ends when all are written."""
+    """Writes tiles ``folder/LEVEL/COLUMN_ROW.png`` as rows arrive.  A context manager: its exit waits for the last tile."""
 
     def __init__(self, folder: Path, width: int, height: int, colours: Pixels | None = None) -> None:
-        """``colours``: (256, 3) uint8, what each level is painted with; grey if None."""
+        """``colours``: (256, 3) uint8, the colour of each level; grey if None."""
         self.folder = folder
         self.colours = None if colours is None else colours.tobytes()
         self.levels = [Level(self, number, *size) for number, size in enumerate(level_sizes(width, height))]
@@ -56,30 +56,30 @@ class Pyramid:
             self.pool.shutdown(cancel_futures=True)
 
     def add(self, rows: Pixels) -> None:
-        """The next rows (N, width) of the full picture."""
+        """Adds the next rows (N, width) of the full picture."""
         self.levels[-1].add(rows)
 
     def finish(self) -> None:
-        """Cut what is left, on every level, and wait for the last tile."""
+        """Writes the remaining tiles of every level, and waits for them."""
         for level in reversed(self.levels):
             level.finish()
         while self.waiting:
             self.settle()
 
     def submit(self, path: Path, pixels: Pixels) -> None:
-        """Have a thread write one tile."""
+        """Queues one tile for a thread."""
         self.waiting.append(self.pool.submit(write_tile, path, pixels, self.colours))
         if len(self.waiting) > WAITING:
             self.settle()
 
     def settle(self) -> None:
-        """Wait for the oldest tile; its error is raised here."""
+        """Waits for the oldest tile, and raises its error."""
         self.bytes += self.waiting.popleft().result()
         self.tiles += 1
 
 
 class Level:
-    """One size of the picture."""
+    """One level of the pyramid."""
 
     def __init__(self, pyramid: Pyramid, number: int, width: int, height: int) -> None:
         self.pyramid = pyramid
@@ -91,7 +91,7 @@ class Level:
         self.row = 0  # of tiles
 
     def add(self, rows: Pixels) -> None:
-        """Rows (N, width); each full row of tiles is cut at once."""
+        """Adds rows (N, width), and writes each row of tiles that is full."""
         while len(rows):
             part, rows = rows[: SIDE - self.held], rows[SIDE - self.held :]
             self.rows.append(part)
@@ -104,7 +104,7 @@ class Level:
             self.cut()
 
     def cut(self) -> None:
-        """A row of tiles out of the rows held, and half of it for the next level."""
+        """Writes a row of tiles from the rows in memory, and passes them at half size to the next level."""
         rows = np.concatenate(self.rows)
         self.rows, self.held = [], 0
         for column, left in enumerate(range(0, rows.shape[1], SIDE)):
@@ -134,7 +134,7 @@ def halved(pixels: Pixels) -> Pixels:
 
 
 def write_tile(path: Path, pixels: Pixels, colours: bytes | None) -> int:
-    """Write one tile; answers its size in bytes."""
+    """Writes one tile; returns its size in bytes."""
     return path.write_bytes(png_of(pixels, colours))
 
 
@@ -156,7 +156,7 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def dzi(width: int, height: int) -> str:
-    """The description that Deep Zoom's viewers read."""
+    """The XML description that Deep Zoom viewers read."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<Image xmlns="{NAMESPACE}" Format="png" Overlap="0" TileSize="{SIDE}">'

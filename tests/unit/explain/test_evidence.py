@@ -15,7 +15,8 @@ from tests.unit.classifier.handmade import CLASSES, classifier
 
 from godeeper.classifier.classifier import Classifier
 from godeeper.errors import OptionError, PhotoError, UnknownName
-from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations, shares
+from godeeper.explain.evidence import TOLERANCE, Evidence, evidence, from_activations
+from godeeper.explain.spread import shares
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.retraining import retrain

@@ -119,7 +119,7 @@ def test_percentile_says_what_it_cuts_off() -> None:
     values[0, 0, 0] = 100
     mosaic = make_mosaic(values, "percentile")
     assert float(mosaic.range.high) == pytest.approx(0.99, abs=0.005)
-    assert "1.00% of the values are cut off" in mosaic.legend
+    assert "1.00% of the values are clipped" in mosaic.legend
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -187,7 +187,7 @@ def test_per_filter_scales_have_no_common_ends(client: Client) -> None:
     """Where every tile has its own scale, low and high are null, and the ends say so in words."""
     record = client.get(f"{DATA}/tensors/conv?scale=filter").json
     assert (record["low"], record["high"]) == (None, None)
-    assert record["ends"] == ["each filter's least value", "its greatest"]
+    assert record["ends"] == ["minimum of each filter", "its maximum"]
 
 
 def test_the_evidence_adds_up_to_the_logit(client: Client) -> None:
