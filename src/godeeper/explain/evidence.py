@@ -1,4 +1,4 @@
-"""Evidence: an exact, signed class activation map over several layers (Zhou et al., 2016, https://arxiv.org/abs/1512.04150).
+"""Evidence: an exact, signed class activation map over several layers (Zhou et al., CVPR 2016, arXiv:1512.04150).
 
 The evidence for a class is a sum over the places of a photo.
 
