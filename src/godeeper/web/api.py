@@ -55,7 +55,7 @@ async def add_photo(request: Request) -> Response:
     state = state_of(request)
     async with state.upload_reader.receive(request) as upload:
         tab = tab_of(upload.field("tab"))
-        photo = await state.backend.ingest(upload.data, upload.name)
+        photo = await state.backend.ingest(upload.read(), upload.name)
     state.backend.scheduler.supersede(tab, photo)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(at(f"/photo/{photo.id}"), HTTPStatus.SEE_OTHER)
@@ -212,7 +212,7 @@ async def peek(request: Request) -> Response:
         tensors = await backend.tensors(addresses)
         scale = upload.field("scale", "shared")
         check_scale(scale)
-        photo = await backend.ingest(upload.data, upload.name)
+        photo = await backend.ingest(upload.read(), upload.name)
 
     async def looked() -> Response:
         peeks = [await backend.peek(photo, tensor) for tensor in tensors]
@@ -231,7 +231,7 @@ async def classify(request: Request) -> Response:
     state = state_of(request)
     classifier_of(state)
     async with state.upload_reader.receive(request) as upload:
-        photo = await state.backend.ingest(upload.data, upload.name)
+        photo = await state.backend.ingest(upload.read(), upload.name)
 
     async def judged() -> Response:
         found = await evidence_of(request, photo)

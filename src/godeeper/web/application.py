@@ -19,7 +19,7 @@ from ..weights.registry import find
 from .compute.backend import Backend
 from .http.errors import status_of
 from .http.guard import API, USUAL, Guard, Rules
-from .http.upload import MOST_BYTES, UploadReader
+from .http.upload import MAX_BYTES, UploadReader
 from .pages import error_page, site_of
 from .routes import ROWS
 from .state import AppState, json_response, state_of
@@ -63,7 +63,7 @@ def make_app(
         upload_reader: limits of uploads, where they are not the usual ones.
     """
     classes = classifier.head.classes if classifier else ()
-    site = site_of(backend.network, classifier_name, tuple(classes), MOST_BYTES)
+    site = site_of(backend.network, classifier_name, tuple(classes), MAX_BYTES)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -68,9 +68,9 @@ class Backend:
         """The engine and its precision."""
         return self.network.engine.identity()
 
-    async def ingest(self, data: bytes | bytearray, name: str) -> StoredPhoto:
+    async def ingest(self, data: bytes, name: str) -> StoredPhoto:
         """Decode a file and store the photo; raises ``PhotoError``."""
-        photo = await run_in(self.decode_pool, lambda: ingest(bytes(data), name, self.network.preprocess))
+        photo = await run_in(self.decode_pool, lambda: ingest(data, name, self.network.preprocess))
         self.photos.add(photo)
         return self.photos.get(photo.id)
 

@@ -6,110 +6,64 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from .errors import RequestError, TooManyTabs
 from .upload_memory import MEBIBYTE, Reservation, UploadMemory
 
-MOST_BYTES = 64 * MEBIBYTE
-MOST_FIELDS = 64
-MOST_FIELD_BYTES = 4096
-MOST_HEADERS = 16
+MAX_BYTES = 64 * MEBIBYTE
+MAX_FIELDS = 64
+MAX_FIELD_BYTES = 4096
 LONGEST_NAME = 120
 LONGEST_TAB = 64
-MOST_DIGITS = 18  # of a length: Python refuses to convert thousands
+MAX_DIGITS = 18  # of a length: Python refuses to convert thousands
 FIELD = "photo"
-SILENT = logging.Logger("forms", logging.CRITICAL + 1)
-"""In place of the parser's: a client gets the error, and no line of the terminal is its to write."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A form: the photo's file, its name as text to show, and the other fields."""
+    """A form: the photo's file in memory, its name as text to show, and the other fields."""
 
-    data: bytearray
+    file: UploadFile = field(repr=False)
     name: str
     fields: dict[str, list[str]]
+
+    def read(self) -> bytes:
+        """The bytes of the photo's file."""
+        self.file.file.seek(0)
+        return self.file.file.read()
 
     def field(self, name: str, usual: str = "") -> str:
         """The last value of a field, or the usual one."""
         return self.fields.get(name, [usual])[-1] or usual
 
 
-class FormCollector:
-    """Collects the parts of a form as python-multipart tells of them: all in memory, nothing on a disk."""
+class FormParser(MultiPartParser):
+    """Starlette's parser for multipart forms, with our limits; the file stays in memory."""
 
-    def __init__(self) -> None:
-        self.files: dict[str, tuple[str, bytearray]] = {}
-        self.fields: list[tuple[str, bytearray]] = []
-        self.part = bytearray()
-        self.most = 0
-        self.header, self.headers = (bytearray(), bytearray()), dict[bytes, bytes]()
-        self.is_whole = False
+    spool_max_size = MAX_BYTES  # more than a body may hold, so no file is written to the disk
 
-    def on_part_begin(self) -> None:
-        self.headers = {}
-        self.header = bytearray(), bytearray()
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self.add_header(0, data[start:end])
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self.add_header(1, data[start:end])
-
-    def add_header(self, side: int, more: bytes) -> None:
-        """A piece of a header's name or value."""
-        if len(self.header[side]) + len(more) > MOST_FIELD_BYTES or len(self.headers) > MOST_HEADERS:
-            raise FormError("a part has too many headers")
-        self.header[side].extend(more)
-
-    def on_header_end(self) -> None:
-        name, value = self.header
-        self.headers[bytes(name).lower()] = bytes(value)
-        self.header = bytearray(), bytearray()
-
-    def on_headers_finished(self) -> None:
-        _, options = parse_options_header(self.headers.get(b"content-disposition"))
-        if b"name" not in options:
-            raise FormError("a part has no name")
-        name, self.part = text(options[b"name"]), bytearray()
-        if b"filename" in options:
-            self.most = MOST_BYTES
-            if self.files:
-                raise FormError("it holds several files; expected one photo")
-            self.files[name] = text(options[b"filename"]), self.part
-        else:
-            self.most = MOST_FIELD_BYTES
-            if len(self.fields) == MOST_FIELDS:
-                raise FormError(f"it has more than {MOST_FIELDS} fields")
-            self.fields.append((name, self.part))
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if len(self.part) + end - start > self.most:
-            raise FormError(f"a field is longer than {self.most} bytes")
-        self.part += memoryview(data)[start:end]
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes]) -> None:
+        limits = {"max_files": 1, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
+        super().__init__(headers, self.until_complete(stream), **limits)
+        self.is_complete = False
 
     def on_end(self) -> None:
-        self.is_whole = True
+        """The closing boundary was read."""
+        self.is_complete = True
 
-    def callbacks(self) -> Any:
-        """The methods by name, as python-multipart wants them."""
-        return {name: getattr(self, name) for name in dir(self) if name.startswith("on_")}
-
-
-class FormError(Exception):
-    """What is wrong with a form, in a few words."""
-
-
-def text(data: bytes) -> str:
-    """Bytes of a form as text, whatever they are."""
-    return data.decode("utf-8", "replace")
+    async def until_complete(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """The stream; raises at its end if there was no closing boundary, so that the parser closes its files."""
+        async for chunk in stream:
+            yield chunk
+        if not self.is_complete:
+            raise MultiPartException("it ends too early")
 
 
 @dataclass(frozen=True)
@@ -133,10 +87,11 @@ class UploadReader:
     """Takes photos in, any number side by side: bounded are the memory they hold, and how slow each may be."""
 
     def __init__(
-        self, pace: UploadTimer | None = None, most_bytes: int = MOST_BYTES, room: UploadMemory | None = None
+        self, pace: UploadTimer | None = None, most_bytes: int = MAX_BYTES, room: UploadMemory | None = None
     ) -> None:
         self.pace, self.most_bytes = pace or UploadTimer(), most_bytes
         self.room = room or UploadMemory()
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)  # a client must not write to the terminal
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncGenerator[Upload]:
@@ -144,33 +99,25 @@ class UploadReader:
         check_announced(request, self.most_bytes)
         with self.room.guest(request.client.host if request.client else "") as guest:
             try:
-                upload = await self.parse(request, guest)
+                form = await self.parse(request, guest)
             except ClientDisconnect:
                 raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
             guest.is_arriving = False
             try:
-                yield upload
+                yield upload_of(form)
             finally:
-                upload.data.clear()  # whoever still knows the form does not keep the photo
+                await form.close()  # which frees the photo's bytes, even while the form is still referenced
 
-    async def parse(self, request: Request, guest: Reservation) -> Upload:
-        parts = FormCollector()
+    async def parse(self, request: Request, guest: Reservation) -> FormData:
+        """Read the form of a request; raises ``RequestError`` if it is damaged or over a limit."""
         try:
-            _, options = parse_options_header(request.headers["content-type"])
-            parser = MultipartParser(options.get(b"boundary", b""), parts.callbacks())
-            parser.logger = SILENT
-            async for chunk in self.body(request, guest):
-                parser.write(chunk)
-            parser.finalize()
-            if not parts.is_whole:
-                raise FormError("it ends too early")
-        except (FormParserError, FormError, ValueError) as error:
-            reason = str(error).partition("\n")[0][:200] or "it is damaged"
+            return await FormParser(request.headers, self.body(request, guest)).parse()
+        except (MultiPartException, FormParserError, ValueError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")[:200] or "it is damaged"
             raise RequestError(
                 HTTPStatus.BAD_REQUEST,
                 f"cannot read the form ({reason}): expected multipart/form-data with one file called {FIELD!r}",
             ) from None
-        return taken(parts)
 
     async def body(self, request: Request, guest: Reservation) -> AsyncGenerator[bytes]:
         """The request's body, piece by piece, as long as it is neither too long nor too slow; waiting for room is no delay."""
@@ -215,7 +162,7 @@ def check_announced(request: Request, most: int) -> None:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"got a body encoded with {encoding[:40]!r}: expected it as it is"
         )
     announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdecimal() and (len(announced) > MOST_DIGITS or int(announced) > most):
+    if announced.isascii() and announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > most):
         raise too_large(most)
 
 
@@ -227,18 +174,17 @@ def too_large(most: int) -> RequestError:
     )
 
 
-def taken(parts: FormCollector) -> Upload:
-    """The photo and the fields of a form."""
-    if FIELD not in parts.files:
-        got = (
-            ", ".join(repr(name[:40]) for name in [*parts.files, *(name for name, _ in parts.fields)][:4]) or "nothing"
-        )
+def upload_of(form: FormData) -> Upload:
+    """The photo and the fields of a form; raises ``RequestError`` if it has no photo."""
+    photo = form.get(FIELD)
+    if not isinstance(photo, UploadFile):
+        got = ", ".join(repr(name[:40]) for name in list(form)[:4]) or "nothing"
         raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the form holds {got}: expected one file called {FIELD!r}")
-    name, data = parts.files[FIELD]
     fields: dict[str, list[str]] = {}
-    for field, value in parts.fields:
-        fields.setdefault(field, []).append(text(bytes(value)))
-    return Upload(data, shown_name(name), fields)
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            fields.setdefault(name, []).append(value)
+    return Upload(photo, shown_name(photo.filename), fields)
 
 
 def shown_name(name: str | None) -> str:
