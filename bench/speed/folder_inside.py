@@ -17,7 +17,8 @@ import numpy as np
 from bench.speed.inside import in_turn
 
 from godeeper import load
-from godeeper.features.stream import BATCH, pooled, stream
+from godeeper.features.pipeline import BATCH_SIZE
+from godeeper.features.stream import pooled, stream
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 
@@ -38,8 +39,8 @@ def main() -> None:
 def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[float]]:
     """Of the engine alone on tensors that are ready, of the pipeline from files, and of decoding alone, in turn."""
     ready = [
-        np.concatenate([network.preprocess(decode(path)) for path in paths[start : start + BATCH]])
-        for start in range(0, len(paths), BATCH)
+        np.concatenate([network.preprocess(decode(path)) for path in paths[start : start + BATCH_SIZE]])
+        for start in range(0, len(paths), BATCH_SIZE)
     ]
     calls: dict[str, Callable[[], Any]] = {
         "ready tensors": lambda: [pooled(network, planes, ADDRESSES) for planes in ready],

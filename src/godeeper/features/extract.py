@@ -9,24 +9,32 @@ and a second run answer the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import PhotoError
+from ..engine.plan import Key, key_of
+from ..iteration import batched
 from ..memory import release_to_os
-from ..photos.decode import decode
-from ..photos.doctor.fingerprint import pixel_hash
-from ..prefetch import ordered_map, pipelined
-from .store import chunks, feature_key, feature_recipe
-from .stream import BATCH, whole_tensor
+from .pipeline import (
+    BATCH_SIZE,
+    ComputedBatch,
+    Decode,
+    Entry,
+    Forward,
+    InputBatch,
+    PhotoInfo,
+    compute_batches,
+    require_readable,
+)
+from .store import feature_key, feature_recipe
+from .stream import pooled_plan, whole_tensor
 from .table import FeatureTable
 
 if TYPE_CHECKING:
@@ -36,7 +44,6 @@ if TYPE_CHECKING:
     from ..network import Network
     from ..photos.decode import Photo
     from ..photos.doctor.inspection import Finding
-    from ..photos.preprocess import Preprocess
     from .store import ResultStore
 
     Floats = NDArray[np.float32]
@@ -73,6 +80,8 @@ def extract(
 
     >>> import godeeper
     >>> from godeeper.features.store import ResultStore
+    >>> from godeeper.photos.decode import decode
+    >>> from godeeper.photos.doctor.fingerprint import pixel_hash
     >>> path = Path("examples/chelsea.jpg")
     >>> with ResultStore() as store:
     ...     extract(godeeper.load(), [(path, pixel_hash(decode(path)))], ["conv_2"], store)["conv_2"].shape
@@ -144,17 +153,17 @@ class FeatureComputer:
             for pixels in hashes
         }
 
-    def compute(self, batch: Mapping[str, Floats], addresses: Sequence[str]) -> Features:
-        """Some tensors for a few photos, hash of the pixels -> (1, 3, size, size); to be stored by who asked."""
-        keys = [key_of(self.tensors[address]) for address in addresses]
-        steps = plan(self.network.blueprint, list(dict.fromkeys(keys)), pooled=True)  # a tensor may have two names
-        planes = np.concatenate(list(batch.values()))  # (B, 3, size, size)
-        values = self.network.batch_engine.run(steps, {NETWORK_INPUT: planes})
-        columns = [halves(values[key]) for key in keys]  # (B, C) each
-        return {pixels: dict(zip(addresses, rows, strict=True)) for pixels, *rows in zip(batch, *columns, strict=True)}
+    def forward(self, addresses: Sequence[str]) -> Forward:
+        """The stage that computes these tensors."""
+        steps = pooled_plan(self.network.blueprint, (key_of(self.tensors[address]) for address in addresses))
+        return Forward(self.network.batch_engine, steps)
 
-    def keep(self, features: Features) -> None:
-        """Store what was computed."""
+    def reducer(self, addresses: Sequence[str]) -> ReduceToHalves:
+        """The stage that turns what ``forward`` computes into features."""
+        return ReduceToHalves({address: key_of(self.tensors[address]) for address in addresses})
+
+    def store_features(self, features: Features) -> None:
+        """Store features under the hashes of the photos' pixels."""
         self.store.put_many(
             {
                 feature_key(pixels, self.recipes[address]): values
@@ -164,19 +173,34 @@ class FeatureComputer:
         )
 
 
-class FeatureObserver:
-    """An onlooker of the doctor's, who computes the features of each photo that is decoded anyway.
+@dataclass(frozen=True)
+class ReduceToHalves:
+    """The reducer: a computed batch of a pooled plan -> features by the hash of the pixels.  ``keys``: address -> key in the plan."""
 
-    ``seconds``: how long the others waited for it.  While the network has one batch, the next comes together.
+    keys: Mapping[str, Key]
+
+    def __call__(self, batch: ComputedBatch) -> Features:
+        columns = [halves(batch.values[key]) for key in self.keys.values()]  # (B, C) each
+        rows = zip(batch.computed, *columns, strict=True)
+        return {info.pixels_sha256: dict(zip(self.keys, features, strict=True)) for info, *features in rows}
+
+
+class FeatureObserver:
+    """Observes the doctor and computes the features of each photo that the doctor decodes.
+
+    The network runs in a thread of its own, one batch at a time, while the doctor collects the next.  ``seconds``: how long the
+    doctor waited for it.
     """
 
     def __init__(self, network: Network, addresses: Sequence[str], store: ResultStore) -> None:
         tensors = {address: whole_tensor(network, address) for address in addresses}
         self.computer = FeatureComputer(network, tensors, store)
+        self.forward = self.computer.forward(list(tensors))
+        self.reduce = self.computer.reducer(list(tensors))
         self.waiting: dict[str, Floats] = {}
         self.computing: dict[str, Floats] = {}
         self.thread = ThreadPoolExecutor(1, "network")
-        self.answer: Future[Features] | None = None
+        self.result: Future[ComputedBatch] | None = None
         self.seconds = 0.0
 
     def prepare(self, photo: Photo) -> Floats:
@@ -184,25 +208,25 @@ class FeatureObserver:
         return self.computer.network.preprocess(photo)
 
     def take(self, finding: Finding, kept: Floats) -> None:
-        """Once there are as many photos as the network takes, it computes."""
+        """Collect an input, and start the network once there are enough for a batch."""
         if finding.fingerprint and finding.fingerprint.pixels_sha256 not in self.computing:
             self.waiting[finding.fingerprint.pixels_sha256] = kept
-        if len(self.waiting) == BATCH:
+        if len(self.waiting) == BATCH_SIZE:
             self.drop_known()
-        if len(self.waiting) == BATCH:
+        if len(self.waiting) == BATCH_SIZE:
             self.compute()
 
     def finish(self) -> None:
-        """Compute the last few; what the network holds in memory is let go."""
+        """Compute the last inputs and close the network."""
         self.drop_known()
         if self.waiting:
             self.compute()
-        self.keep(self.answer)
+        self.store(self.result)
         self.thread.shutdown()
         self.computer.network.close()
 
     def drop_known(self) -> None:
-        """Forget photos of which everything is stored."""
+        """Drop the inputs of photos whose features are all stored."""
         started = time.perf_counter()
         known = self.computer.look_up(list(self.waiting))
         self.waiting = {
@@ -211,17 +235,19 @@ class FeatureObserver:
         self.seconds += time.perf_counter() - started
 
     def compute(self) -> None:
-        """Have all that wait computed; meanwhile what was computed before them is stored."""
-        before = self.answer
+        """Start the network on the waiting inputs, and store the batch before meanwhile."""
+        before = self.result
         self.computing, self.waiting = self.waiting, {}
-        self.answer = self.thread.submit(self.computer.compute, self.computing, list(self.computer.tensors))
-        self.keep(before)
+        photos = [PhotoInfo(place, "", pixels_sha256=pixels) for place, pixels in enumerate(self.computing)]
+        batch = InputBatch(tuple(photos), tuple(range(len(photos))), tuple(self.computing.values()))
+        self.result = self.thread.submit(self.forward, batch)
+        self.store(before)
 
-    def keep(self, answer: Future[Features] | None) -> None:
-        """Store an answer, when it is there."""
+    def store(self, result: Future[ComputedBatch] | None) -> None:
+        """Wait for a batch and store its features."""
         started = time.perf_counter()
-        if answer:
-            self.computer.keep(answer.result())
+        if result:
+            self.computer.store_features(self.reduce(result.result()))
         self.seconds += time.perf_counter() - started
 
 
@@ -256,37 +282,37 @@ class Extraction:
     def read(self) -> dict[tuple[str, ...], list[str]]:
         """Take what is stored; answers which addresses are missing -> for which photos."""
         missing: dict[tuple[str, ...], list[str]] = {}
-        for group in chunks(list(self.places), READ_AT_ONCE):
+        for group in batched(self.places, READ_AT_ONCE):
             found = self.computer.look_up(group)
-            self.keep(found)
+            self.fill(found)
             for pixels in group:
                 absent = tuple(address for address in self.computer.tensors if address not in found[pixels])
                 if absent:
                     missing.setdefault(absent, []).append(pixels)
         waiting = {pixels for hashes in missing.values() for pixels in hashes}
-        self.tell([pixels for pixels in self.places if pixels not in waiting])
+        self.report([pixels for pixels in self.places if pixels not in waiting])
         return missing
 
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
-        """Compute some tensors for some photos; what is done is stored batch by batch."""
-        photos = [self.photos[self.places[pixels][0]] for pixels in hashes]
-        groups = list(chunks(hashes, BATCH))
-        with closing(decoded(self.computer.network.preprocess, photos)) as inputs:
-            batches = (dict(zip(group, islice(inputs, len(group)), strict=True)) for group in groups)
-            with closing(pipelined(lambda batch: self.computer.compute(batch, addresses), batches)) as answers:
-                for group, features in zip(groups, answers, strict=True):
-                    self.computer.keep(features)
-                    self.keep(features)
-                    self.tell(group)
+        """Compute some tensors for some photos, and store their features batch by batch."""
+        places = (self.places[pixels][0] for pixels in hashes)
+        entries = (Entry(place, *self.photos[place]) for place in places)
+        decode_entry = Decode(self.computer.network.preprocess)
+        forward, reduce = self.computer.forward(addresses), self.computer.reducer(addresses)
+        with closing(compute_batches(entries, decode_entry, forward, transform=require_readable)) as batches:
+            for features in map(reduce, batches):
+                self.computer.store_features(features)
+                self.fill(features)
+                self.report(list(features))
 
-    def keep(self, features: Features) -> None:
+    def fill(self, features: Features) -> None:
         """Write some photos' features into the arrays."""
         arrays = self.results()
         for pixels, rows in features.items():
             for address in rows.keys() & arrays.keys():
                 arrays[address][self.places[pixels]] = rows[address]
 
-    def tell(self, hashes: Sequence[str]) -> None:
+    def report(self, hashes: Sequence[str]) -> None:
         """Count these photos as done."""
         self.done += sum(len(self.places[pixels]) for pixels in hashes)
         if self.progress is not None:
@@ -296,19 +322,3 @@ class Extraction:
 def halves(values: Floats) -> Halves:
     """In half precision, at its greatest where that is too small for a value."""
     return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)
-
-
-def decoded(preprocess: Preprocess, photos: Sequence[tuple[str | Path, str]]) -> Generator[Floats, None, None]:
-    """Each photo as (1, 3, size, size), in order.
-
-    Raises ``PhotoError`` at the place of the first photo that cannot be decoded.
-    """
-    return ordered_map(lambda photo: network_input(preprocess, *photo), photos)
-
-
-def network_input(preprocess: Preprocess, path: str | Path, pixels: str) -> Floats:
-    """One photo, decoded and resized, if it is still the one that was hashed."""
-    photo = decode(path)
-    if pixel_hash(photo) != pixels:
-        raise PhotoError(f"{path}: the photo changed since its pixels were hashed; start again")
-    return preprocess(photo)

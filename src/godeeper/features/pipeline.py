@@ -2,7 +2,7 @@
 
 - A source is any iterable of ``Entry``: ``entries_of`` numbers photos.
 - ``Decode`` turns an entry into the network's input.  It runs in threads, ahead of the network.
-- ``batched`` groups inputs.
+- ``input_batches`` groups inputs.
 - ``Forward`` runs the network on one batch.
 - A reducer, any function of a ``ComputedBatch``, returns a partial result.  Partial results ``merge``; the merged result
   depends neither on the order of the batches nor on how photos were grouped.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -52,10 +52,15 @@ class Entry:
     pixels_sha256: str = ""
 
     @property
+    def path(self) -> str | os.PathLike[str] | None:
+        """The path as given, of a photo that is a file."""
+        return self.photo if isinstance(self.photo, (str, os.PathLike)) else None
+
+    @property
     def name(self) -> str:
         """The path as given, or the name of a decoded photo."""
-        if isinstance(self.photo, (str, os.PathLike)):
-            return str(self.photo)
+        if self.path is not None:
+            return str(self.path)
         return self.photo.name if isinstance(self.photo, Photo) else "photo"
 
 
@@ -63,11 +68,14 @@ class Entry:
 class PhotoInfo:
     """What reducers need of a photo, without its pixels.
 
-    ``error``: why it cannot be read; the fields after it are then empty.  ``sha256``: of the file.  ``size``: (width, height) in
-    pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode`` computed it.
+    ``position``, ``name`` and ``path``: of its ``Entry``.  ``error``: why it cannot be read; the fields after it are then empty.
+    ``sha256``: of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode``
+    computed it.
     """
 
-    entry: Entry
+    position: int
+    name: str
+    path: str | os.PathLike[str] | None = None
     error: PhotoError | None = None
     sha256: str = ""
     size: tuple[int, int] = (0, 0)
@@ -92,14 +100,16 @@ class Decode:
 
     def __call__(self, entry: Entry) -> Decoded:
         """The photo and its input (1, 3, size, size); an unreadable photo has an error, and no input."""
+        named = PhotoInfo(entry.position, entry.name, entry.path)
         try:
             photo = decode(entry.photo, least_side=self.least_side)
             pixels = pixel_hash(photo) if self.hash_pixels or entry.pixels_sha256 else ""
             if entry.pixels_sha256 not in ("", pixels):
                 raise PhotoError(f"{entry.name}: the photo changed since its pixels were hashed; start again")
-            return PhotoInfo(entry, None, photo.sha256, photo.size, pixels), self.preprocess(photo)
+            info = replace(named, sha256=photo.sha256, size=photo.size, pixels_sha256=pixels)
+            return info, self.preprocess(photo)
         except PhotoError as error:
-            return PhotoInfo(entry, error), None
+            return replace(named, error=error), None
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ def entries_of(photos: Iterable[Any]) -> Iterator[Entry]:
     return (Entry(position, photo) for position, photo in enumerate(photos))
 
 
-def batched(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator[InputBatch]:
+def input_batches(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator[InputBatch]:
     """Photos in order, in batches of ``size`` inputs; photos without an input come on top of that."""
     infos: list[PhotoInfo] = []
     inputs: dict[int, Floats] = {}
@@ -191,13 +201,21 @@ def distinct(photos: Iterable[Decoded]) -> Iterator[Decoded]:
         seen.add(info.sha256)
 
 
+def require_readable(photos: Iterable[Decoded]) -> Iterator[Decoded]:
+    """All photos; raises the error of the first that cannot be read."""
+    for info, planes in photos:
+        if info.error is not None:
+            raise info.error
+        yield info, planes
+
+
 def compute_batches(
     entries: Iterable[Entry],
     decode_entry: Callable[[Entry], Decoded],
     forward: Callable[[InputBatch], ComputedBatch],
     *,
     batch_size: int = BATCH_SIZE,
-    skip_duplicates: bool = False,
+    transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
 ) -> Generator[ComputedBatch, None, None]:
     """Decode photos ahead in threads and run the network on them, batch by batch, in order.
 
@@ -206,12 +224,13 @@ def compute_batches(
         decode_entry: ``Decode``, or what stands for it.
         forward: ``Forward``, or what stands for it; it has the next batch while the caller uses the last one.
         batch_size: inputs in a batch.
-        skip_duplicates: files with the same bytes are computed once.
+        transform: applied to the decoded photos before they are grouped: ``distinct`` or ``require_readable``.
     """
-    with closing(ordered_map(decode_entry, entries)) as decoded:
-        photos = distinct(decoded) if skip_duplicates else decoded
-        with closing(pipelined(forward, batched(photos, batch_size))) as results:
-            yield from results
+    with (
+        closing(ordered_map(decode_entry, entries)) as decoded,
+        closing(pipelined(forward, input_batches(transform(decoded), batch_size))) as results,
+    ):
+        yield from results
 
 
 def merged(

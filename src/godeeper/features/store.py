@@ -26,6 +26,7 @@ from ..disk_cache import cache_folder
 from ..disk_cache import most_bytes as cap
 from ..engine.forks import keep
 from ..errors import OutputError
+from ..iteration import batched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -268,7 +269,7 @@ def alone(lock: Path) -> Iterator[None]:
 def select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> list[Row]:
     """The rows that are there."""
     rows: list[Row] = []
-    for chunk in chunks(keys, KEYS_AT_ONCE):
+    for chunk in batched(keys, KEYS_AT_ONCE):
         marks = ",".join("?" * len(chunk))
         question = f"SELECT key, digest, used, value FROM feature WHERE key IN ({marks})"  # noqa: S608 (only marks)
         rows += connection.execute(question, chunk)
@@ -346,9 +347,3 @@ def size(path: Path) -> int:
 def identity(path: Path) -> int:
     """What tells a file from another that took its name; 0 if there is no file."""
     return path.stat().st_ino if path.exists() else 0
-
-
-def chunks(values: Sequence[T], length: int) -> Iterator[Sequence[T]]:
-    """``values`` in pieces of at most ``length``, in order."""
-    for start in range(0, len(values), length):
-        yield values[start : start + length]

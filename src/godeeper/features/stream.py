@@ -1,45 +1,43 @@
-"""Features of any number of photos: decoded ahead in threads, computed in batches, handed out in order.
+"""Streams features of any number of photos, in order, batch by batch.
 
-Nothing is stored and nothing but a few batches is in memory; a photo that cannot be read has its error in its
-place.  For training, which stores features by the hash of all pixels, there is ``features.extract``.
+Only a few batches are in memory, and nothing is stored.  An unreadable photo has an error in its place.  Training uses
+``features.extract`` instead, which stores features by the hash of a photo's pixels.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..blueprint.address import resolve_one
 from ..blueprint.sites import PHOTO_KINDS
-from ..engine.plan import NETWORK_INPUT, key_of, plan
-from ..errors import AddressError, ChannelError, PhotoError, quoted
-from ..network import Network
-from ..photos.decode import Photo, decode
-from ..prefetch import ordered_map, pipelined
+from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
+from ..errors import AddressError, ChannelError, quoted
+from .pipeline import ComputedBatch, Decode, Forward, compute_batches, entries_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from ..blueprint.address import Tensor
-    from ..photos.preprocess import Preprocess
+    from ..blueprint.ops import Blueprint
+    from ..network import Network
 
     Floats = NDArray[np.float32]
 
-BATCH = 8
 KEPT, KEPT_IN_8_BITS = 3, 2
-"""A JPEG is decoded at a part of its size where that leaves so many times the network's side, fewer where the network itself
-rounds more than that changes; see ``docs/decisions/0017-reduced-decoding.md``."""
+"""A JPEG is decoded at a reduced size that leaves at least this many times the network's side.  In 8 bits fewer are enough, since
+rounding changes more than the reduction does; see ``docs/decisions/0017-reduced-decoding.md``."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A few photos in order: their ``names``, the ``errors`` of those at some places, the features of all others.
+    """Features of a few photos, in order.
 
-    ``features``: address -> (N, C) float32, the means over the grid, a row for each place without an error.
+    ``names``: of all photos.  ``features``: address -> (N, C) float32, the means over the grid, a row for each readable photo.
+    ``errors``: place in ``names`` -> why that photo cannot be read.
     """
 
     names: tuple[str, ...]
@@ -58,10 +56,10 @@ def stream(
     """The features of photos, batch by batch.
 
     Args:
-        network: what computes them.
-        photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; taken as they are needed.
+        network: computes the features.
+        photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; read as they are needed.
         addresses: of whole tensors, by any name.
-        exact: decode large JPEGs whole, not at a part of their size (see ``KEPT``).
+        exact: decode large JPEGs at full size instead of a reduced one (see ``KEPT``).
 
     Raises:
         AddressError: an address is not of one tensor of the network.
@@ -71,57 +69,65 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
-    # One array for all batches: large ones that come and go leave holes in the heap, and memory grows.
-    room = np.empty((BATCH, 3, network.preprocess.size, network.preprocess.size), np.float32)
-
-    def compute(supply: PendingBatch) -> Batch:
-        inputs = supply.inputs
-        features = pooled(network, np.concatenate(inputs, out=room[: len(inputs)]), addresses) if inputs else {}
-        return Batch(tuple(supply.names), features, supply.errors)
-
-    yield from pipelined(compute, batched(decoded(network.preprocess, photos, None if exact else least_side(network))))
+    keys = keys_of(network, addresses)
+    decode_entry = Decode(network.preprocess, None if exact else least_side(network))
+    forward = Forward(network.batch_engine, pooled_plan(network.blueprint, keys.values()))
+    with closing(compute_batches(entries_of(photos), decode_entry, forward)) as batches:
+        yield from map(ReduceToFeatures(keys), batches)
 
 
-@dataclass
-class PendingBatch:
-    """What becomes a ``Batch``: the network's inputs (1, 3, H, W) of those photos that could be read."""
+@dataclass(frozen=True)
+class ReduceToFeatures:
+    """The reducer: a computed batch of a pooled plan -> its ``Batch``.  ``keys``: address -> key in the plan."""
 
-    names: list[str] = field(default_factory=list)
-    errors: dict[int, str] = field(default_factory=dict)
-    inputs: list[Floats] = field(default_factory=list)
+    keys: Mapping[str, Key]
+
+    def __call__(self, batch: ComputedBatch) -> Batch:
+        errors = {place: str(info.error) for place, info in enumerate(batch.photos) if info.error is not None}
+        features = {address: batch.values[key] for address, key in self.keys.items()} if batch.rows else {}
+        return Batch(tuple(info.name for info in batch.photos), features, errors)
 
 
-def batched(photos: Iterable[tuple[str, Floats | PhotoError]]) -> Iterator[PendingBatch]:
-    """Photos in order, as many together as the network takes at once."""
-    supply = PendingBatch()
-    for name, result in photos:
-        if isinstance(result, PhotoError):
-            supply.errors[len(supply.names)] = str(result)
-        else:
-            supply.inputs.append(result)
-        supply.names.append(name)
-        if len(supply.inputs) == BATCH:
-            yield supply
-            supply = PendingBatch()
-    if supply.names:
-        yield supply
+def keys_of(network: Network, addresses: Iterable[str]) -> dict[str, Key]:
+    """Address -> key of its tensor."""
+    return {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
+
+
+def pooled_plan(blueprint: Blueprint, keys: Iterable[Key]) -> Plan:
+    """The run that computes the spatial means of tensors; a key may occur twice, since a tensor has several names."""
+    return plan(blueprint, list(dict.fromkeys(keys)), pooled=True)
+
+
+def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
+    """Features of network inputs (N, 3, H, W): address -> (N, C) float32, the means over the grid."""
+    keys = keys_of(network, addresses)
+    values = network.batch_engine.run(pooled_plan(network.blueprint, keys.values()), {NETWORK_INPUT: planes})
+    return {address: values[key] for address, key in keys.items()}
 
 
 def least_side(network: Network) -> int | None:
-    """Pixels that the lesser side of a reduced JPEG keeps; ``tf2015`` takes single pixels, and of the whole."""
+    """Pixels that the lesser side of a reduced JPEG keeps.
+
+    None, that is no reduction, for the filter ``tf2015``: it samples single pixels of the full-size photo.
+    """
     if network.preprocess.filter == "tf2015":
         return None
     return (KEPT_IN_8_BITS if network.calibration else KEPT) * network.preprocess.size
 
 
 def whole_tensors(network: Network, addresses: Sequence[str]) -> dict[str, int]:
-    """Address -> how many features it gives, of tensors by any name; raises ``AddressError`` where it can give none."""
+    """2015 name -> number of features, of tensors by any name; raises ``AddressError`` for one that has no features."""
     tensors = [whole_tensor(network, address) for address in addresses]
     return {tensor.name: tensor.site.shape[0] for tensor in tensors}
 
 
 def whole_tensor(network: Network, address: str) -> Tensor:
-    """The tensor of that name; features are of all its channels, and of what the network computes."""
+    """The tensor of that name.
+
+    Raises:
+        ChannelError: the address names some of its channels.
+        AddressError: it is one of the photo's own steps, which the network does not compute.
+    """
     tensor = resolve_one(network.blueprint, address)
     if tensor.channels is not None:
         raise ChannelError(
@@ -132,37 +138,3 @@ def whole_tensor(network: Network, address: str) -> Tensor:
             f"{quoted(address)} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
         )
     return tensor
-
-
-def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
-    """Each address's activations for network inputs (N, 3, H, W), averaged over the grid: address -> (N, C)."""
-    keys = {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
-    steps = plan(network.blueprint, list(dict.fromkeys(keys.values())), pooled=True)
-    values = network.batch_engine.run(steps, {NETWORK_INPUT: planes})
-    return {address: values[key] for address, key in keys.items()}
-
-
-def decoded(
-    preprocess: Preprocess, photos: Iterable[Any], least_side: int | None
-) -> Generator[tuple[str, Floats | PhotoError], None, None]:
-    """(name, network's input (1, 3, H, W) or the error) of each photo, in order."""
-
-    def work(photo: Any) -> tuple[str, Floats | PhotoError]:
-        try:
-            return name_of(photo), network_input(preprocess, photo, least_side)
-        except PhotoError as error:
-            return name_of(photo), error
-
-    return ordered_map(work, photos)
-
-
-def network_input(preprocess: Preprocess, photo: Any, least_side: int | None) -> Floats:
-    """One photo, decoded, resized and scaled."""
-    return preprocess(decode(photo, least_side=least_side))
-
-
-def name_of(photo: Any) -> str:
-    """What a photo is called in results: its path as given, or its name."""
-    if isinstance(photo, (str, os.PathLike)):
-        return str(photo)
-    return photo.name if isinstance(photo, Photo) else "photo"

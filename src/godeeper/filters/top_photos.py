@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.plan import key_of, plan
 from ..errors import OptionError
-from ..features.pipeline import ComputedBatch, Decode, Forward, PhotoInfo, compute_batches, entries_of, merged
+from ..features.pipeline import ComputedBatch, Decode, Forward, PhotoInfo, compute_batches, distinct, entries_of, merged
 from ..peek.geometry import Box, Cell, Placement, field_box, patch, square, strongest
 from ..photos.decode import decode
 from ..photos.named import PhotoPath
@@ -118,7 +118,7 @@ def top_photos(
     facts = network.provenance(), network.preprocess.size
     reduce = ReduceToTop(tensor, top, network.preprocess)
     forward = Forward(network.engine, plan(network.blueprint, [key_of(tensor)]))
-    batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, skip_duplicates=True)
+    batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, transform=distinct)
     with closing(batches):
         found = merged(batches, reduce, TopResult(top), progress and (lambda done: progress(done, len(paths))))
     filters = (
@@ -172,13 +172,13 @@ class ReduceToTop:
 
     def __call__(self, batch: ComputedBatch) -> TopResult:
         result = TopResult(self.top, seen={info.sha256 for info in batch.photos if info.error is None})
-        result.errors = [(info.entry.position, str(info.error)) for info in batch.unreadable]
+        result.errors = [(info.position, str(info.error)) for info in batch.unreadable]
         if not batch.rows:
             return result
         values = batch.values[key_of(self.tensor)].reshape(len(batch.rows), *self.tensor.site.shape)  # (B, C, H, W)
         for number in self.tensor.filters:
             activations = (
-                (info.entry.position, self.activation(info, plane))
+                (info.position, self.activation(info, plane))
                 for info, plane in zip(batch.computed, values[:, number], strict=True)
             )
             ranked = [(position, activation) for position, activation in activations if activation is not None]
@@ -192,4 +192,4 @@ class ReduceToTop:
             return None
         seen, area = (place(self.tensor.field, cell.row, cell.column) for place in (field_box, square))
         placement = Placement.of(self.preprocess, info.size)
-        return TopActivation(info.entry.photo, info.sha256, cell, placement, seen, area)
+        return TopActivation(cast("PhotoPath", info.path), info.sha256, cell, placement, seen, area)

@@ -26,7 +26,7 @@ import godeeper
 from godeeper import PhotoClassifier, PhotoFeatures
 from godeeper.classifier.classifier import Classifier
 from godeeper.errors import OptionError, PhotoError, UnknownAddress, UnknownName
-from godeeper.features.extract import FeatureComputer
+from godeeper.features.pipeline import ComputedBatch, Forward, InputBatch
 
 FIRST, SECOND = "mixed/tower_2/conv", "mixed/tower_1/conv_2"
 
@@ -180,13 +180,13 @@ def test_a_photo_that_cannot_be_read(
 def test_each_photo_is_computed_once(data: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """A search over strengths fits and scores often, and the network sees no photo again."""
     computed: list[int] = []
-    compute = FeatureComputer.compute
+    forward = Forward.__call__
 
-    def counting(self: FeatureComputer, batch: Any, addresses: Any) -> Any:
-        computed.append(len(batch))
-        return compute(self, batch, addresses)
+    def counting(self: Forward, batch: InputBatch) -> ComputedBatch:
+        computed.append(len(batch.inputs))
+        return forward(self, batch)
 
-    monkeypatch.setattr(FeatureComputer, "compute", counting)
+    monkeypatch.setattr(Forward, "__call__", counting)
     search = GridSearchCV(PhotoClassifier(SECOND), {"strength": [1.0, 100.0]}, cv=3).fit(*data)
     assert search.best_score_ > 0.8
     assert sum(computed) == 24

@@ -30,7 +30,7 @@ CHEAP = ["conv", "conv_1"]
 RUN = """
 import sys
 from pathlib import Path
-from tests.unit.training.test_features import extract_folder
+from tests.unit.features.test_extract import extract_folder
 extract_folder(Path(sys.argv[1]), Path(sys.argv[2]), lambda *numbers: print(*numbers, flush=True))
 """
 
@@ -223,7 +223,7 @@ def test_killed_while_it_computes(photos: Photos, path: Path, tmp_path: Path) ->
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", RUN, folder, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        process.stdout.readline()  # what is stored is read, the network is about to start
+        assert process.stdout.readline()  # stored features are read, the network is about to start
         time.sleep(moments.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait(30)

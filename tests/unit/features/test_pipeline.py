@@ -12,6 +12,7 @@ from PIL import Image
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.engine.plan import key_of, plan
+from godeeper.errors import PhotoError
 from godeeper.features.pipeline import (
     BATCH_SIZE,
     ComputedBatch,
@@ -21,10 +22,11 @@ from godeeper.features.pipeline import (
     Forward,
     InputBatch,
     PhotoInfo,
-    batched,
     compute_batches,
     distinct,
     entries_of,
+    input_batches,
+    require_readable,
 )
 from godeeper.network import Network
 from godeeper.photos.decode import decode
@@ -36,13 +38,13 @@ INPUT = np.zeros((1, 3, 4, 4), np.float32)
 def decoded(names: str) -> list[Decoded]:
     """A photo for each letter; the capitals cannot be read."""
     return [
-        (PhotoInfo(Entry(position, name), sha256=name), None if name.isupper() else INPUT)
+        (PhotoInfo(position, name, sha256=name), None if name.isupper() else INPUT)
         for position, name in enumerate(names)
     ]
 
 
 def places(batch: InputBatch) -> str:
-    return "".join(info.entry.name for info in batch.photos)
+    return "".join(info.name for info in batch.photos)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +53,10 @@ def places(batch: InputBatch) -> str:
 )
 def test_batches_are_full_of_inputs(names: str, expected: list[str]) -> None:
     """A batch has the given number of inputs; unreadable photos keep their place and count for nothing."""
-    batches = list(batched(decoded(names), 2))
+    batches = list(input_batches(decoded(names), 2))
     assert [places(batch) for batch in batches] == expected
     for batch in batches:
-        assert [batch.photos[row].entry.name for row in batch.rows] == [
-            name for name in places(batch) if name.islower()
-        ]
+        assert [batch.photos[row].name for row in batch.rows] == [name for name in places(batch) if name.islower()]
         assert len(batch.inputs) == len(batch.rows)
 
 
@@ -75,6 +75,15 @@ def test_an_unreadable_photo_is_an_entry_with_its_error(net: Network, tmp_path: 
     changed, planes = decode_entry(Entry(1, tmp_path / "a.png", "0" * 64))
     assert planes is None
     assert "changed since" in str(changed.error)
+
+
+def test_the_first_unreadable_photo_is_raised_at_its_place() -> None:
+    """The photos before it come through."""
+    error = PhotoError("b: broken")
+    photos = iter(require_readable([*decoded("a"), (PhotoInfo(1, "b", error=error), None)]))
+    assert next(photos)[0].name == "a"
+    with pytest.raises(PhotoError, match="b: broken"):
+        next(photos)
 
 
 def test_expected_pixels_pass(net: Network, chelsea: Path) -> None:
@@ -108,7 +117,7 @@ def test_entries_are_taken_as_they_are_needed() -> None:
     def forward(batch: InputBatch) -> ComputedBatch:
         return ComputedBatch(batch.photos, batch.rows, {})
 
-    batches = compute_batches(endless(), lambda entry: (PhotoInfo(entry), INPUT), forward)
+    batches = compute_batches(endless(), lambda entry: (PhotoInfo(entry.position, entry.name), INPUT), forward)
     first, second = next(batches), next(batches)
     batches.close()
-    assert [info.entry.position for info in (*first.photos, *second.photos)] == list(range(2 * BATCH_SIZE))
+    assert [info.position for info in (*first.photos, *second.photos)] == list(range(2 * BATCH_SIZE))

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from godeeper.errors import AddressError
-from godeeper.features.stream import BATCH, KEPT, Batch, decoded, least_side, stream, whole_tensors
+from godeeper.features.pipeline import BATCH_SIZE, Decode, Entry
+from godeeper.features.stream import KEPT, Batch, least_side, stream, whole_tensors
 from godeeper.network import Network, load
 from godeeper.photos.decode import decode
 from godeeper.prefetch import AHEAD
@@ -70,7 +71,7 @@ def test_photos_are_taken_as_they_are_needed(net: Network, photos: list[Path]) -
     batches = stream(net, endless(), ADDRESSES)
     for number in range(1, 4):
         next(batches)
-        assert taken <= (number + 1) * BATCH + AHEAD
+        assert taken <= (number + 1) * BATCH_SIZE + AHEAD
     batches.close()  # type: ignore[attr-defined]  # it is a generator
 
 
@@ -106,8 +107,8 @@ def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
     """At half its size a large JPEG gives the network nearly the same pixels; ``exact`` gives it the very same."""
     size = net.preprocess.size
     whole = net.preprocess(decode(large))
-    [(_, exact)] = decoded(net.preprocess, [large], None)
-    [(_, reduced)] = decoded(net.preprocess, [large], KEPT * size)
+    _, exact = Decode(net.preprocess, None)(Entry(0, large))
+    _, reduced = Decode(net.preprocess, KEPT * size)(Entry(0, large))
     assert isinstance(exact, np.ndarray)
     assert isinstance(reduced, np.ndarray)
     np.testing.assert_array_equal(exact, whole)
@@ -123,8 +124,8 @@ def test_eight_bits_keep_less(net: Network, large: Path) -> None:
     path = large.with_name("medium.jpg")
     medium.save(path, quality=95)
     whole = net.preprocess(decode(path))
-    [(_, untouched)] = decoded(net.preprocess, [path], least_side(net))
-    [(_, reduced)] = decoded(net.preprocess, [path], least_side(small))
+    _, untouched = Decode(net.preprocess, least_side(net))(Entry(0, path))
+    _, reduced = Decode(net.preprocess, least_side(small))(Entry(0, path))
     assert isinstance(reduced, np.ndarray)
     np.testing.assert_array_equal(untouched, whole)
     assert 0 < np.abs(reduced - whole).mean() * 127.5 < 1

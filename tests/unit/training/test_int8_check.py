@@ -199,12 +199,12 @@ def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(precision, "SAMPLE", 16)
     seen: Counter[Path] = Counter()
 
-    def noted(path: Path) -> Photo:
+    def noted(path: Path, **_: object) -> Photo:
         seen[path] += 1
         return decode(path)
 
     monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
-    monkeypatch.setattr("godeeper.features.extract.decode", noted)
+    monkeypatch.setattr("godeeper.features.pipeline.decode", noted)
     for name in ("first", "second"):
         trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
         assert trained.precision == "int8"
@@ -222,7 +222,7 @@ def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
     seen: Counter[Path] = Counter()
 
-    def noted(path: Path) -> Photo:
+    def noted(path: Path, **_: object) -> Photo:
         seen[path] += 1
         return decode(path)
 

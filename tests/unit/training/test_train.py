@@ -106,12 +106,12 @@ def test_a_photo_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         paint(tmp_path / "photos", label, 6, seed=5)
     seen: list[str] = []
 
-    def noted(path: Path) -> Photo:
+    def noted(path: Path, **_: object) -> Photo:
         seen.append(path.name)
         return decode(path)
 
     monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
-    monkeypatch.setattr("godeeper.features.extract.decode", noted)
+    monkeypatch.setattr("godeeper.features.pipeline.decode", noted)
     for name in ("first", "second"):
         godeeper.retrain(tmp_path / "photos", features=FEATURES).save(tmp_path / f"{name}.godeeper")
         assert len(seen) == 12
@@ -124,7 +124,7 @@ def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def never(*_: object) -> None:
         raise AssertionError("computed")
 
-    monkeypatch.setattr("godeeper.features.extract.FeatureComputer.compute", never)
+    monkeypatch.setattr("godeeper.features.pipeline.Forward.__call__", never)
     paint(tmp_path, "猫", 9, seed=6)
     with pytest.raises(GodeeperError, match="expected two folders"):
         godeeper.retrain(tmp_path, features=FEATURES)
