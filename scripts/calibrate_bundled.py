@@ -19,8 +19,8 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from godeeper.engine.calibrate import calibrate
 from godeeper.engine.quantization import SHIPPED, read
+from godeeper.features.calibrate import calibrate
 from godeeper.network import load
 from godeeper.photos.decode import decode
 

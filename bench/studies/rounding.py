@@ -18,11 +18,11 @@ from bench.common import tables
 from bench.speed.engines import cosine
 
 from godeeper import load
-from godeeper.engine.calibrate import BINS, Counts, best_end, shared
 from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.engine.quantization import QuantizationRanges, calibration_of
 from godeeper.errors import PhotoError
+from godeeper.features.calibrate import BINS, Counts, best_end, shared
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in

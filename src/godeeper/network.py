@@ -171,7 +171,7 @@ class Network:
         >>> load().calibrate(["examples/chelsea.jpg"]).method
         'least squared error'
         """
-        from .engine.calibrate import calibrate
+        from .features.calibrate import calibrate
 
         return calibrate(self.weights, self.preprocess, photos)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +22,9 @@ from ..engine.identity import PRECISIONS
 from ..engine.quantization import QuantizationRanges
 from ..errors import ClassifierError, GodeeperError, OptionError
 from ..escaping import escaped
+from ..features.pipeline import require_readable
+from ..features.stream import feature_batches, stream
 from ..features.stream import pooled as stream_pooled
-from ..features.stream import stream
 from ..network import Network
 from ..parallel import on_one_thread
 from ..photos.decode import Photo, decode
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-BATCH = 8  # photos in the network at once
 LONGEST_LIST = 120  # characters of the classes' names in a repr
 
 
@@ -163,7 +162,8 @@ class Classifier:
             PhotoError: a photo cannot be decoded.
             OptionError: ``photos`` is a single photo, not several.
         """
-        rows = [self.probabilities(batch) for batch in batches(listed(photos))]
+        batches = feature_batches(self.network, listed(photos), self.head.addresses, transform=require_readable)
+        rows = [self.likelihoods(batch.features) for batch in batches]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.head.classes)))
 
     def predict(self, photos: Iterable[Any]) -> NDArray[Any]:
@@ -338,10 +338,3 @@ def listed(photos: Any) -> list[Any]:
             "or (N, H, W, 3) of uint8"
         )
     return [str(each) if isinstance(each, str) else each for each in photos.ravel()]
-
-
-def batches(photos: Iterable[Any]) -> Iterator[list[Any]]:
-    """A few photos at a time."""
-    waiting = iter(photos)
-    while batch := list(islice(waiting, BATCH)):
-        yield batch

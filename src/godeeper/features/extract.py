@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..blueprint.address import Tensor
-    from ..network import Network
     from ..photos.decode import Photo
     from ..photos.doctor.inspection import Finding
     from .store import ResultStore
+    from .stream import FeatureNetwork
 
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
@@ -56,7 +56,7 @@ GREATEST_HALF = float(np.finfo(np.float16).max)
 
 
 def extract(
-    network: Network,
+    network: FeatureNetwork,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: ResultStore,
@@ -96,7 +96,7 @@ def extract(
 
 
 def extract_table(
-    network: Network,
+    network: FeatureNetwork,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: ResultStore,
@@ -114,7 +114,7 @@ def extract_table(
 
 
 def store_features(
-    network: Network,
+    network: FeatureNetwork,
     photos: Sequence[tuple[str | Path, str]],
     addresses: Sequence[str],
     store: ResultStore,
@@ -128,7 +128,7 @@ def store_features(
 class FeatureComputer:
     """A network, the tensors whose features are wanted, and the store where all that it computes is kept."""
 
-    def __init__(self, network: Network, tensors: Mapping[str, Tensor], store: ResultStore) -> None:
+    def __init__(self, network: FeatureNetwork, tensors: Mapping[str, Tensor], store: ResultStore) -> None:
         self.network = network
         self.tensors = tensors
         self.store = store
@@ -192,7 +192,7 @@ class FeatureObserver:
     doctor waited for it.
     """
 
-    def __init__(self, network: Network, addresses: Sequence[str], store: ResultStore) -> None:
+    def __init__(self, network: FeatureNetwork, addresses: Sequence[str], store: ResultStore) -> None:
         tensors = {address: whole_tensor(network, address) for address in addresses}
         self.computer = FeatureComputer(network, tensors, store)
         self.forward = self.computer.forward(list(tensors))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ..weights.registry import INSTALLED
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from .stream import FeatureNetwork
 
 RECOMMENDED = {"bundled": "mixed_4/join"}
 """Name of weights that ship with godeeper -> the tensor; for all others the last module."""
 
 
-def recommended(network: Network) -> str:
+def recommended(network: FeatureNetwork) -> str:
     """The address of the tensor to take features from where nothing else is asked for."""
     shipped = INSTALLED.get(network.weights.name) == network.weights.path
     if shipped and network.weights.name in RECOMMENDED:

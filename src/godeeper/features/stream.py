@@ -6,16 +6,16 @@ Only a few batches are in memory, and nothing is stored.  An unreadable photo ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..blueprint.address import resolve_one
 from ..blueprint.sites import PHOTO_KINDS
 from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
 from ..errors import AddressError, ChannelError, quoted
-from .pipeline import ComputedBatch, Decode, Forward, compute_batches, entries_of
+from .pipeline import ComputedBatch, Decode, Decoded, Forward, compute_batches, entries_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,13 +23,34 @@ if TYPE_CHECKING:
 
     from ..blueprint.address import Tensor
     from ..blueprint.ops import Blueprint
-    from ..network import Network
+    from ..engine.engines import Engine
+    from ..engine.quantization import QuantizationRanges
+    from ..photos.preprocess import Preprocess
+    from ..weights.file import WeightsFile
 
     Floats = NDArray[np.float32]
 
 KEPT, KEPT_IN_8_BITS = 3, 2
 """A JPEG is decoded at a reduced size that leaves at least this many times the network's side.  In 8 bits fewer are enough, since
 rounding changes more than the reduction does; see ``docs/decisions/0017-reduced-decoding.md``."""
+
+
+class FeatureNetwork(Protocol):
+    """The parts of a ``godeeper.Network`` that features need; ``Network`` itself imports this package."""
+
+    weights: WeightsFile
+    blueprint: Blueprint
+    preprocess: Preprocess
+
+    @property
+    def batch_engine(self) -> Engine: ...
+
+    @property
+    def calibration(self) -> QuantizationRanges | None: ...
+
+    def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,7 @@ class Batch:
 
 
 def stream(
-    network: Network, photos: Iterable[Any], addresses: Sequence[str], *, exact: bool = False
+    network: FeatureNetwork, photos: Iterable[Any], addresses: Sequence[str], *, exact: bool = False
 ) -> Iterator[Batch]:
     """The features of photos, batch by batch.
 
@@ -69,10 +90,21 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
+    yield from feature_batches(network, photos, addresses, None if exact else least_side(network))
+
+
+def feature_batches(
+    network: FeatureNetwork,
+    photos: Iterable[Any],
+    addresses: Sequence[str],
+    least_side: int | None = None,
+    transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
+) -> Iterator[Batch]:
+    """As ``stream``; ``least_side`` is that of ``Decode``, ``transform`` that of ``compute_batches``."""
     keys = keys_of(network, addresses)
-    decode_entry = Decode(network.preprocess, None if exact else least_side(network))
     forward = Forward(network.batch_engine, pooled_plan(network.blueprint, keys.values()))
-    with closing(compute_batches(entries_of(photos), decode_entry, forward)) as batches:
+    decode_entry = Decode(network.preprocess, least_side)
+    with closing(compute_batches(entries_of(photos), decode_entry, forward, transform=transform)) as batches:
         yield from map(ReduceToFeatures(keys), batches)
 
 
@@ -88,7 +120,7 @@ class ReduceToFeatures:
         return Batch(tuple(info.name for info in batch.photos), features, errors)
 
 
-def keys_of(network: Network, addresses: Iterable[str]) -> dict[str, Key]:
+def keys_of(network: FeatureNetwork, addresses: Iterable[str]) -> dict[str, Key]:
     """Address -> key of its tensor."""
     return {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
 
@@ -98,14 +130,14 @@ def pooled_plan(blueprint: Blueprint, keys: Iterable[Key]) -> Plan:
     return plan(blueprint, list(dict.fromkeys(keys)), pooled=True)
 
 
-def pooled(network: Network, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
+def pooled(network: FeatureNetwork, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
     """Features of network inputs (N, 3, H, W): address -> (N, C) float32, the means over the grid."""
     keys = keys_of(network, addresses)
     values = network.batch_engine.run(pooled_plan(network.blueprint, keys.values()), {NETWORK_INPUT: planes})
     return {address: values[key] for address, key in keys.items()}
 
 
-def least_side(network: Network) -> int | None:
+def least_side(network: FeatureNetwork) -> int | None:
     """Pixels that the lesser side of a reduced JPEG keeps.
 
     None, that is no reduction, for the filter ``tf2015``: it samples single pixels of the full-size photo.
@@ -115,13 +147,13 @@ def least_side(network: Network) -> int | None:
     return (KEPT_IN_8_BITS if network.calibration else KEPT) * network.preprocess.size
 
 
-def whole_tensors(network: Network, addresses: Sequence[str]) -> dict[str, int]:
+def whole_tensors(network: FeatureNetwork, addresses: Sequence[str]) -> dict[str, int]:
     """2015 name -> number of features, of tensors by any name; raises ``AddressError`` for one that has no features."""
     tensors = [whole_tensor(network, address) for address in addresses]
     return {tensor.name: tensor.site.shape[0] for tensor in tensors}
 
 
-def whole_tensor(network: Network, address: str) -> Tensor:
+def whole_tensor(network: FeatureNetwork, address: str) -> Tensor:
     """The tensor of that name.
 
     Raises:

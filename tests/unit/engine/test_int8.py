@@ -15,12 +15,12 @@ from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.sites import sites
 from godeeper.disk_cache import DiskCache
-from godeeper.engine.calibrate import BINS, best_end, calibrate, shared
 from godeeper.engine.engines import engine_named
 from godeeper.engine.graph_cache import GraphCache
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.quantization import QuantizationRanges, calibration_of, from_record, read, shipped
 from godeeper.errors import OptionError, UnknownName, WeightsError
+from godeeper.features.calibrate import BINS, best_end, calibrate, shared
 from godeeper.network import Network
 from godeeper.weights.file import Description, expected_tensors, write
 

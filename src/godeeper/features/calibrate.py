@@ -15,14 +15,14 @@ import numpy as np
 
 from ..blueprint.ops import Blueprint, Pool
 from ..blueprint.sites import Site, sites
+from ..engine.onnxruntime import OnnxRuntimeEngine
+from ..engine.plan import NETWORK_INPUT, Key, name, output, plan
+from ..engine.quantization import QuantizationRanges
 from ..errors import OptionError
 from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.preprocess import Preprocess
 from ..weights.file import WeightsFile
-from .onnxruntime import OnnxRuntimeEngine
-from .plan import NETWORK_INPUT, Key, name, output, plan
-from .quantization import QuantizationRanges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
