@@ -22,7 +22,7 @@ from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.engine.quantization import QuantizationRanges, calibration_of
 from godeeper.errors import PhotoError
-from godeeper.features.calibrate import BINS, Counts, best_end, shared
+from godeeper.features.calibrate import BINS, best_end, decoded_inputs, measure, shared
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in
@@ -74,10 +74,9 @@ def looks(network: Network, folder: Path, most: int) -> np.ndarray:
 
 def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, float]]:
     """Way -> address -> where its range ends."""
-    counts = Counts(network.weights, [photo[None] for photo in photos])
+    maxima, histograms = measure(network.weights, decoded_inputs(photo[None] for photo in photos))
     ends = {
-        name: {address: way(counts.histograms[address], top) for address, top in counts.greatest.items()}
-        for name, way in WAYS.items()
+        name: {address: way(histograms[address], top) for address, top in maxima.items()} for name, way in WAYS.items()
     }
     found = {name: shared(network.blueprint, each) for name, each in ends.items()}
     first = next(iter(WAYS))

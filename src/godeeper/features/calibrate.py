@@ -1,14 +1,16 @@
-"""Finds how far 8 bits should reach in each tensor: ``calibrate``.
+"""Calibrates 8-bit quantization: chooses the range of each tensor from a few dozen photos.
 
-Every photo goes through the network in single precision, twice: for the greatest values, then for a histogram up to
-them.  A range ends where the squared error of rounding below it and of cutting above it is least.  Tensors that are only
-copied into others share their range, so that copying stays copying: the parts of a join have the join's, and a max
-pool has that of its input.
+The photos go through the network in single precision, twice: once for the maximum of each tensor, then for a histogram
+up to it.  A range ends where the squared error is least, of rounding the values below its end and of clipping those above.
+Tensors that are only copied share a range, so that copies stay exact: the inputs of a concatenation have its range, and a
+max pool has that of its input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,84 +18,142 @@ import numpy as np
 from ..blueprint.ops import Blueprint, Pool
 from ..blueprint.sites import Site, sites
 from ..engine.onnxruntime import OnnxRuntimeEngine
-from ..engine.plan import NETWORK_INPUT, Key, name, output, plan
+from ..engine.plan import Key, name, output, plan
 from ..engine.quantization import QuantizationRanges
 from ..errors import OptionError
-from ..photos.decode import decode
-from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.preprocess import Preprocess
+from ..prefetch import ordered_map, pipelined
 from ..weights.file import WeightsFile
+from .pipeline import (
+    ComputedBatch,
+    Decode,
+    Decoded,
+    Forward,
+    InputBatch,
+    PhotoInfo,
+    entries_of,
+    input_batches,
+    merged,
+    require_readable,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+    Histograms = Mapping[str, NDArray[np.int64]]
 
 ROUNDED = ("conv", "pool", "concat", "norm")
 BINS = 2048
-FIRST_END, STEP = 64, 8  # the ends that are tried, in bins
+FIRST_END, STEP = 64, 8  # of the candidate ends, in bins
 METHOD = "least squared error"
 EIGHT_BITS = 255
+AT_ONCE = 1
+"""Photos in the network at once: all its tensors are fetched, about 50 MB a photo."""
 
 
 def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any]) -> QuantizationRanges:
-    """A calibration of ``weights`` for photos like these.
+    """The quantization ranges of ``weights`` for photos like these.
 
     Args:
         weights: of the network.
-        preprocess: what is done to photos first.
-        photos: paths, or whatever else can be decoded, some dozens; each is 1 MB of memory meanwhile.
+        preprocess: applied to the photos first.
+        photos: paths, or whatever else can be decoded; a few dozen, since their inputs stay in memory, 1 MB each.
 
     Raises:
         OptionError: there are no photos.
-        PhotoError: one cannot be decoded.
+        PhotoError: a photo cannot be decoded.
     """
-    inputs: list[Floats] = []
-    hashes: list[str] = []
-    for each in photos:
-        photo = decode(each)
-        inputs.append(preprocess(photo))
-        hashes.append(pixel_hash(photo))
-    if not inputs:
+    with closing(ordered_map(Decode(preprocess, hash_pixels=True), entries_of(photos), alone=True)) as photos_read:
+        decoded = list(require_readable(photos_read))
+    if not decoded:
         raise OptionError("no photos to calibrate with: give some dozens that are like those to come")
-    counts = Counts(weights, inputs)
-    best = {address: best_end(counts.histograms[address], top) for address, top in counts.greatest.items()}
+    maxima, histograms = measure(weights, decoded)
+    best = {address: best_end(histograms[address], top) for address, top in maxima.items()}
     ranges = {address: (0.0, high) for address, high in shared(weights.network, best).items()}
-    return QuantizationRanges(weights.sha256, ranges, METHOD, tuple(hashes))
+    return QuantizationRanges(weights.sha256, ranges, METHOD, tuple(info.pixels_sha256 for info, _ in decoded))
 
 
+def measure(weights: WeightsFile, decoded: Sequence[Decoded]) -> tuple[dict[str, float], Histograms]:
+    """The maximum of each tensor over some photos, and (BINS,) counts of its values from 0 to that maximum."""
+    all_sites = sites(weights.network)
+    keys = {name(all_sites, key): key for key in rounded_keys(weights.network)}
+    forward = Forward(OnnxRuntimeEngine(weights), plan(weights.network, list(keys.values())))
+    batches: list[InputBatch] = list(input_batches(decoded, AT_ONCE))
+    with closing(pipelined(forward, batches)) as computed:
+        maxima = merged(computed, ReduceToMaxima(keys), Maxima()).values
+    maxima = {address: top or 1.0 for address, top in maxima.items()}  # any range will do for zeros
+    with closing(pipelined(forward, batches)) as computed:
+        histograms = merged(computed, ReduceToHistograms(keys, maxima), Counts()).values
+    return maxima, histograms
+
+
+def decoded_inputs(inputs: Iterable[Floats]) -> list[Decoded]:
+    """Network inputs (1, 3, size, size) as decoded photos."""
+    return [(PhotoInfo(position, ""), planes) for position, planes in enumerate(inputs)]
+
+
+@dataclass
+class Maxima:
+    """Address -> greatest value, at least 0; a partial result."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+    def merge(self, other: Maxima) -> Maxima:
+        for address, top in other.values.items():
+            self.values[address] = max(self.values.get(address, 0.0), top)
+        return self
+
+
+@dataclass
 class Counts:
-    """The greatest value of each tensor, and a histogram of its values up to that."""
+    """Address -> (BINS,) histogram; a partial result."""
 
-    def __init__(self, weights: WeightsFile, inputs: Sequence[Floats]) -> None:
-        self.steps = plan(weights.network, rounded_keys(weights.network))
-        self.names = [name(sites(weights.network), key) for key in self.steps.fetched]
-        self.greatest = dict.fromkeys(self.names, 0.0)
-        self.histograms = {address: np.zeros(BINS, np.int64) for address in self.names}
-        runner = OnnxRuntimeEngine(weights)
-        for address, values in self.values(runner, inputs):
-            self.greatest[address] = max(self.greatest[address], float(values.max()))
-        self.greatest = {address: top or 1.0 for address, top in self.greatest.items()}  # one is as good for zeros
-        for address, values in self.values(runner, inputs):
-            places = (values.ravel() * np.float32(BINS / self.greatest[address])).astype(np.int32)
-            self.histograms[address] += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+    values: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
-    def values(self, runner: OnnxRuntimeEngine, inputs: Sequence[Floats]) -> Iterator[tuple[str, Floats]]:
-        """Every tensor of every photo in turn."""
-        for planes in inputs:
-            found = runner.run(self.steps, {NETWORK_INPUT: planes})
-            yield from zip(self.names, found.values(), strict=True)
+    def merge(self, other: Counts) -> Counts:
+        for address, counts in other.values.items():
+            self.values[address] = self.values[address] + counts if address in self.values else counts
+        return self
+
+
+@dataclass(frozen=True)
+class ReduceToMaxima:
+    """The reducer of the first pass.  ``keys``: address -> key in the plan."""
+
+    keys: Mapping[str, Key]
+
+    def __call__(self, batch: ComputedBatch) -> Maxima:
+        return Maxima({address: float(batch.values[key].max()) for address, key in self.keys.items()})
+
+
+@dataclass(frozen=True)
+class ReduceToHistograms:
+    """The reducer of the second pass.  ``keys``: address -> key in the plan; ``maxima``: address -> end of its histogram."""
+
+    keys: Mapping[str, Key]
+    maxima: Mapping[str, float]
+
+    def __call__(self, batch: ComputedBatch) -> Counts:
+        return Counts(
+            {address: self.histogram(batch.values[key], self.maxima[address]) for address, key in self.keys.items()}
+        )
+
+    def histogram(self, values: Floats, top: float) -> NDArray[np.int64]:
+        """(BINS,) counts of values from 0 to ``top``."""
+        bins = (values.ravel() * np.float32(BINS / top)).astype(np.int32)
+        return np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
 
 def rounded_keys(network: Blueprint) -> list[Key]:
-    """What is rounded: all that convolutions may take, apart from the photo."""
+    """The tensors that are rounded: all possible inputs of convolutions, apart from the photo."""
     return [output(site) for site in sites(network) if site.kind in ROUNDED]
 
 
 def best_end(histogram: NDArray[np.int64], top: float) -> float:
-    """Where a range had best end: (BINS,) counts of values from 0 to ``top``."""
+    """The end of the range with the least squared error, for (BINS,) counts of values from 0 to ``top``."""
     counts = histogram.astype(np.float64)
-    counts[0] = 0  # zero is kept exactly, and so are most of these
+    counts[0] = 0  # zero is exact in 8 bits, and so are most values in this bin
     middles = (np.arange(BINS) + 0.5) / BINS
     ends = np.append(np.arange(FIRST_END, BINS, STEP), BINS) / BINS
     errors = [
@@ -105,18 +165,20 @@ def best_end(histogram: NDArray[np.int64], top: float) -> float:
 
 
 def shared(network: Blueprint, ends: Mapping[str, float]) -> dict[str, float]:
-    """The ends with those of parts and of max pools replaced by the end they share."""
-    every = sites(network)
-    found = dict(ends)
-    for join in reversed([site for site in every if site.kind == "concat"]):  # a part may be a join itself
+    """``ends`` with one end for tensors that are copies: the inputs of a concatenation, and max pools."""
+    all_sites = sites(network)
+    result = dict(ends)
+    for join in reversed(
+        [site for site in all_sites if site.kind == "concat"]
+    ):  # an input may be a concatenation itself
         for part in join.inputs:
-            found[name(every, output(every[part]))] = found[name(every, output(join))]
-    for site in every:
-        if is_max_pool(site) and not any(site.index in other.inputs for other in every if other.kind == "concat"):
-            found[name(every, output(site))] = found[name(every, output(every[site.inputs[0]]))]
-    return found
+            result[name(all_sites, output(all_sites[part]))] = result[name(all_sites, output(join))]
+    for site in all_sites:
+        if is_max_pool(site) and not any(site.index in other.inputs for other in all_sites if other.kind == "concat"):
+            result[name(all_sites, output(site))] = result[name(all_sites, output(all_sites[site.inputs[0]]))]
+    return result
 
 
 def is_max_pool(site: Site) -> bool:
-    """Whether ``site`` only picks from its input."""
+    """Whether all values of ``site`` are values of its input."""
     return isinstance(site.op, Pool) and site.op.reduce == "max"
