@@ -1,8 +1,8 @@
-"""Memory that was freed, given back to the system.
+"""Returns freed memory to the operating system.
 
-glibc keeps what is freed between two pieces that are still in use.  A server that looks at one photo after another, more
-than a hundred arrays of all sizes each, would creep up though its looks are bounded; and a training's numbers would come
-on top of what the network held before.
+glibc keeps freed memory that lies between blocks in use.  Without this, the memory of a server would grow with each photo,
+which takes more than a hundred arrays of all sizes, although its caches are bounded.  A training would add its arrays to the
+memory that the network used before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def release_to_os() -> None:
-    """Return freed pages to the system, where its C library can."""
+    """Return freed pages to the system, if the C library can."""
     library = c_library()
     if library is not None:
         library.malloc_trim(0)
@@ -22,7 +22,7 @@ def release_to_os() -> None:
 
 @lru_cache(maxsize=1)
 def c_library() -> Any:
-    """The C library, if it is one that has ``malloc_trim``."""
+    """The C library, if it has ``malloc_trim``."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)

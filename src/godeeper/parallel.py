@@ -1,8 +1,8 @@
-"""Independent pieces of arithmetic side by side, each on one thread.
+"""Parallel arithmetic: independent calls in parallel, each with single-threaded matrix products.
 
-Matrix libraries split every product over all cores and wait for the slowest; with many small products, or a
-busy computer, waiting is most of it.  One thread a piece is faster, and gives the same bits on any number of cores.
-Beside a network it is much faster: those who wait do so by turning in circles, on the core that the network needs.
+Matrix libraries split every product over all cores and wait for the slowest core.  With many small products, or on a busy
+computer, they mostly wait.  One thread for each call is faster, and gives the same bits on any number of cores.  While a
+network computes it is much faster, since idle BLAS threads busy-wait on the cores that the network needs.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ Result = TypeVar("Result")
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """``work(item)`` for each item, in their order; calls are not to be nested."""
+    """``work(item)`` for each item, in order; calls must not be nested."""
     from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a little short of the best is no less a head
+        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # slightly short of the optimum is good enough
         warnings.filterwarnings(
             "ignore", "The number of unique classes is greater"
-        )  # a photo or two of each is allowed
-        answers = list(pool.map(work, items))
-    release_to_os()  # each thread keeps what it was done with, and the next step's arrays are of other sizes
-    return answers
+        )  # classes of one or two photos are allowed
+        results = list(pool.map(work, items))
+    release_to_os()  # freed memory stays with each thread, and the next step has arrays of other sizes
+    return results
 
 
 def on_one_thread() -> AbstractContextManager[Any]:
-    """While it is open, numpy's matrix products use one thread; microseconds to open."""
+    """A context in which numpy's matrix products use one thread; entering it takes microseconds."""
     limit: AbstractContextManager[Any] = matrix_libraries().limit(limits=1, user_api="blas")
     return limit
 
 
 @cache
 def matrix_libraries() -> Any:
-    """Those that numpy has loaded."""
+    """The matrix libraries that numpy has loaded."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -1,8 +1,8 @@
-"""Work is done in threads, ahead of who asks for it: photos are decoded while a network computes, which needs every core itself.
+"""Prefetching: background threads decode photos ahead of the network, and the network is one batch ahead of its consumer.
 
-Threads that decode give way to it where the system lets one thread do so (Linux).  They fill the gaps that it leaves,
-and get their turn when it waits for them; side by side with it they would halve the speed of one of its threads, for
-which all others then wait.  The network itself is one batch ahead, and not idle while its answers are put away.
+The network uses all cores.  Decoding threads have a lower priority, where the system has one for each thread (Linux): they
+run while the network leaves a core idle or waits for them.  At equal priority they would halve the speed of one of the
+network's threads, and its other threads would wait for that one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AHEAD = 16  # items under way or done before who asks has them: two batches; a network's input takes 1 MB
+AHEAD = 16  # items in progress or done before they are consumed: two batches; a network's input takes 1 MB
 MOST_THREADS = 4  # beside a network
-NICENESS = 10  # with more, any other program could bring decoding to a halt
+NICENESS = 10  # with more, any other program could starve decoding
 
 
 def ordered_map(
     work: Callable[[Item], Result], items: Iterable[Item], *, alone: bool = False
 ) -> Generator[Result, None, None]:
-    """``work(item)`` for each item, in their order; what it raises is raised at the item's place.
+    """``work(item)`` for each item, computed in threads, in order; an exception is raised at the item's place.
 
-    ``alone``: nobody else computes meanwhile; a thread for each core, and none gives way.
+    ``alone``: no network computes meanwhile; use a thread for each core, at normal priority.
     """
     cores = os.cpu_count() or 1
     pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else lower_priority)
@@ -46,16 +46,16 @@ def ordered_map(
 
 
 def pipelined(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """``work(item)`` for each item, in their order, in one thread, which has the next item while an answer is made use of.
+    """``work(item)`` for each item, in order, in one thread that works on the next item while the caller uses a result.
 
-    What ``work``, or the supply of items, raises is raised at the item's place.
+    An exception of ``work`` or of ``items`` is raised at the item's place.
     """
-    supply, failure = iter(items), None
+    source, failure = iter(items), None
     waiting: Future[Result] | None = None
     with ThreadPoolExecutor(1, "network") as pool:
         while True:
             try:
-                item = next(supply)
+                item = next(source)
             except StopIteration:
                 break
             except Exception as error:
@@ -72,8 +72,8 @@ def pipelined(work: Callable[[Item], Result], items: Iterable[Item]) -> Generato
 
 
 def lower_priority() -> None:
-    """Let other threads go first, this one's process included."""
-    if sys.platform == "linux":  # elsewhere a whole process would
+    """Lower the priority of the calling thread, below the other threads of its process."""
+    if sys.platform == "linux":  # elsewhere only a whole process has a priority
         with suppress(OSError):  # a sandbox may forbid it
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -1,8 +1,8 @@
-"""``godeeper.retrain``: from a folder of class folders to a classifier with its report.
+"""``godeeper.retrain``: trains a classifier on a folder of class folders, and reports on it.
 
-doctor → split → features → head → report, in this order; but a photo that the doctor has to decode is shown to the
-network at once, so that no photo is decoded twice.  Which precision that network is of is settled before, on a sample
-(see ``training.int8_check``).  What is slow, the features, is kept as it is made, so that a run that was stopped goes on where it was.
+The steps are doctor → split → features → head → report.  The network computes the features of a photo while the doctor has it
+decoded, so that no photo is decoded twice.  The precision is chosen before, on a sample (see ``training.int8_check``).
+Features, the slow part, are stored batch by batch, so that a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .training.split import hold_out
 from .training.train import MODULES, train
 
 UNCHANGING = ("seconds", "memory_mib", "classifier")
-"""What a report says of one run or of a folder's place, and a classifier's file leaves out: the same photos give the same file."""
+"""Fields of the report that depend on the run or on the folder's path.  A classifier's file leaves them out, so that the same photos give the same file."""
 
 
 Progress = Callable[[str, int, int], None]
-"""Told the step, how many photos are done, and how many there are."""
+"""Called with the step, the number of photos done, and the number of photos."""
 
 
 def retrain(
@@ -51,20 +51,21 @@ def retrain(
     Args:
         folder: one folder of photos a class, nested folders being classes of their own; the same within ``train``, ``val`` and
             ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.sources.source``.
-        weights: of the network whose features are used: installed ones by name, or a file.
+        weights: of the network that computes the features: the name of installed weights, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
         seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.
         engine: what computes the features, as in ``load``.
-        precision: ``fp32``; ``int8``, where it passes a comparison on these photos; ``auto``, that of large folders.
-        progress: told (step, photos done, photos in all).
+        precision: ``fp32``; ``int8``, which is used if it passes a comparison on these photos; ``auto``, the same for large folders
+            and fp32 for others.
+        progress: called with (step, photos done, photos in all).
 
     Returns:
-        The classifier; ``report`` is its report.  It was tested on photos that it was not trained on, or, where
-        there are too few to hold any back, by cross-validation of the whole procedure.
+        The classifier; ``report`` is its report.  It was tested on held-out photos, or, if there are
+        too few to hold any out, by cross-validation of the whole procedure.
 
     Raises:
         OptionError: the folder cannot be used, or has photos of fewer than two classes.
-        UnknownAddress, UnknownName, WeightsError: what was asked for is not there.
+        UnknownAddress, UnknownName, WeightsError: there is no such tensor, engine, precision or weights.
     """
     check_arguments(folder, weights, features, seed, engine, precision)
     if not isinstance(folder, Source):
@@ -83,7 +84,7 @@ def retrain(
     addresses = wanted_addresses(network, features)
     with ResultStore() as store:
         with clock.step("precision"):
-            network, said = choose_precision(
+            network, notes = choose_precision(
                 network,
                 engine,
                 precision,
@@ -93,14 +94,14 @@ def retrain(
                 store,
                 step_of(progress, "comparing precisions"),
             )
-        audience = FeatureObserver(network, addresses, store) if several_classes(folder) else None
+        observer = FeatureObserver(network, addresses, store) if several_classes(folder) else None
         with clock.step("doctor"):
-            checkup = examine(folder, step_of(progress, "looking"), store, audience)
-        clock.move("doctor", "features", audience.seconds if audience else 0.0)
+            checkup = examine(folder, step_of(progress, "checking photos"), store, observer)
+        clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):
             photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
-            values = extract_table(network, photos, addresses, store, step_of(progress, "looking"))
+            values = extract_table(network, photos, addresses, store, step_of(progress, "computing features"))
         network.close()
         release_to_os()
         with closing(values):
@@ -109,7 +110,7 @@ def retrain(
                 trained = train(data, hold_out(checkup))
             with clock.step("report"):
                 report = make_report(data, trained, network, clock.seconds)
-                report = replace(report, notes=(*report.notes, *said))
+                report = replace(report, notes=(*report.notes, *notes))
     record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
     record["provenance"] = {key: value for key, value in report.provenance.items() if key != "folder"}
     return Classifier(
@@ -131,7 +132,7 @@ def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[st
 
 
 def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine: Any, precision: Any) -> None:
-    """Raise ``OptionError`` for an argument of ``retrain`` that is of a type it cannot have, before anything is read."""
+    """Raise ``OptionError`` for an argument of a wrong type, before anything is read."""
     if not isinstance(folder, Source):
         arguments.place("folder", folder)
     arguments.place("weights", weights)
@@ -142,7 +143,7 @@ def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine:
 
 
 def several_classes(source: Source) -> bool:
-    """Whether there are files in the folders of two classes or more; whether they are photos, the doctor will say."""
+    """Whether two or more classes have files; the doctor checks whether they are photos."""
     return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
 
 
@@ -164,7 +165,7 @@ class Clock:
         self.add(name, time.perf_counter() - started)
 
     def move(self, name: str, other: str, seconds: float) -> None:
-        """Count some of one step's seconds as another's."""
+        """Count some of one step's seconds for another step."""
         self.add(name, -seconds)
         self.add(other, seconds)
 

@@ -1,4 +1,4 @@
-"""Arithmetic side by side: in order, each piece on one thread, and nothing of it is left behind."""
+"""Parallel arithmetic: results in order, one thread for each call, limits restored."""
 
 import os
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from godeeper.training.head import Head
 
 
 def threads() -> set[int]:
-    """How many each matrix library of this process would use."""
+    """The number of threads of each matrix library of this process."""
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
 def test_pieces_are_in_order_and_on_one_thread() -> None:
-    """As many libraries and threads afterwards as before."""
+    """Each call has one thread, and the limits are restored."""
     before = threads()
     assert parallel_map(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
     assert threads() == before
@@ -27,7 +27,7 @@ def test_pieces_are_in_order_and_on_one_thread() -> None:
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="there is only one thread")
 def test_one_thread_while_it_is_open() -> None:
-    """And all of them afterwards."""
+    """The limits are restored on leaving the context."""
     before = threads()
     assert before != {1}
     with on_one_thread():
@@ -36,7 +36,7 @@ def test_one_thread_while_it_is_open() -> None:
 
 
 def test_a_classifier_judges_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Since the network computes meanwhile."""
+    """A classifier's head uses one thread, since the network computes meanwhile."""
     seen: list[set[int]] = []
     usual = Head.probabilities
 

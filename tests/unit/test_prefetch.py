@@ -1,4 +1,4 @@
-"""Threads that work ahead of who asks."""
+"""Threads that work ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from godeeper.prefetch import AHEAD, NICENESS, ordered_map, pipelined
 
 
-def test_answers_come_in_the_order_of_the_items() -> None:
-    """Whoever is done first waits."""
+def test_results_are_in_the_order_of_the_items() -> None:
+    """A result that is ready early waits for those before it."""
     gate = threading.Event()
 
     def work(item: int) -> int:
@@ -28,21 +28,21 @@ def test_answers_come_in_the_order_of_the_items() -> None:
 
 
 def test_an_error_is_raised_at_its_place() -> None:
-    """What comes before it is answered."""
+    """The results before it are returned."""
 
     def work(item: int) -> int:
         if item == 3:
             raise ValueError(item)
         return item
 
-    answers = ordered_map(work, range(10))
-    assert [next(answers) for _ in range(3)] == [0, 1, 2]
+    results = ordered_map(work, range(10))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="3"):
-        next(answers)
+        next(results)
 
 
 def test_only_so_many_items_are_taken_ahead() -> None:
-    """An endless supply is no trouble."""
+    """An endless iterable is consumed as results are."""
     taken = 0
 
     def endless() -> Iterator[int]:
@@ -51,15 +51,15 @@ def test_only_so_many_items_are_taken_ahead() -> None:
             taken += 1
             yield taken
 
-    answers = ordered_map(lambda item: item, endless())
+    results = ordered_map(lambda item: item, endless())
     for asked in range(1, 4):
-        next(answers)
+        next(results)
         assert taken == asked + AHEAD - 1
-    answers.close()
+    results.close()
 
 
-def test_one_item_is_under_way_while_an_answer_is_used() -> None:
-    """One, not more; the answers are in order."""
+def test_one_item_is_computed_while_a_result_is_used() -> None:
+    """Exactly one item is computed ahead; results are in order."""
     begun: list[int] = []
     second = threading.Event()
 
@@ -69,35 +69,35 @@ def test_one_item_is_under_way_while_an_answer_is_used() -> None:
             second.set()
         return -item
 
-    answers = pipelined(work, range(4))
-    assert next(answers) == 0
+    results = pipelined(work, range(4))
+    assert next(results) == 0
     assert second.wait(10)
     assert begun == [0, 1]
-    assert list(answers) == [-1, -2, -3]
+    assert list(results) == [-1, -2, -3]
     assert list(pipelined(work, [])) == []
 
 
-def test_what_fails_one_ahead_fails_at_its_place() -> None:
-    """What comes before it is answered, whether the work fails or the supply of items."""
+def test_a_failure_one_ahead_is_raised_at_its_place() -> None:
+    """The results before it are returned, whether the work fails or the iterable."""
 
-    def supply() -> Iterator[int]:
+    def source() -> Iterator[int]:
         yield from (4, 2)
         raise ValueError("no more")
 
-    answers = pipelined(lambda item: 8 // item, supply())
-    assert [next(answers), next(answers)] == [2, 4]
+    results = pipelined(lambda item: 8 // item, source())
+    assert [next(results), next(results)] == [2, 4]
     with pytest.raises(ValueError, match="no more"):
-        next(answers)
-    answers = pipelined(lambda item: 8 // item, [4, 0, 2])
-    assert next(answers) == 2
+        next(results)
+    results = pipelined(lambda item: 8 // item, [4, 0, 2])
+    assert next(results) == 2
     with pytest.raises(ZeroDivisionError):
-        next(answers)
+        next(results)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
 @pytest.mark.parametrize("alone", [False, True])
-def test_threads_give_way_to_others(alone: bool) -> None:  # noqa: FBT001 (pytest's)
-    """Those that decode beside a network, and nobody else."""
+def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: FBT001 (pytest's)
+    """Threads that decode while a network computes have a lower priority, and no others."""
 
     def niceness(_: int = 0) -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -109,7 +109,7 @@ def test_threads_give_way_to_others(alone: bool) -> None:  # noqa: FBT001 (pytes
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
 def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then they do not give way."""
+    """If priorities may not be changed, decoding works without."""
 
     def forbidden(*_: int) -> None:
         raise PermissionError

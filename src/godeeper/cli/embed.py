@@ -1,4 +1,4 @@
-"""``godeeper embed``: a folder of photos as features, in one file."""
+"""``godeeper embed``: computes the features of a folder of photos and writes them to one file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = """\
   godeeper embed photos/ --out photos.parquet --features mixed_5/join,mixed_10/join
 """
 
-USUAL = "what serves best with the weights"
+USUAL = "the recommended tensor of the weights"
 
 
 def add_to(verbs: Verbs) -> None:
@@ -34,7 +34,7 @@ def add_to(verbs: Verbs) -> None:
         "--out", type=Path, required=True, metavar="FILE", help="FILE.npz, or FILE.parquet with godeeper[parquet]"
     )
     parser.add_argument(
-        "--features", metavar="ADDRESS,…", help=f"tensors whose means over the grid are written (default: {USUAL})"
+        "--features", metavar="ADDRESS,…", help=f"write the spatial means of these tensors (default: {USUAL})"
     )
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
@@ -43,7 +43,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
     )
-    parser.add_argument("--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size")
+    parser.add_argument("--exact", action="store_true", help="decode large JPEGs at full size instead of a reduced one")
     add_force(parser)
 
 
@@ -82,7 +82,7 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
         counter("photos") as progress,
     ):
         errors = written(writer, network, photos, addresses, progress, exact=options.exact)
-        if all(str(photo) in errors for photo in photos):  # one may be named twice
+        if all(str(photo) in errors for photo in photos):  # a photo may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
     if not options.features:
@@ -101,7 +101,7 @@ def written(
     *,
     exact: bool,
 ) -> dict[str, str]:
-    """Write the features of all photos; answers the errors of those that cannot be read."""
+    """Write the features of all readable photos; returns name -> error of the others."""
     from ..features.stream import stream
 
     errors: dict[str, str] = {}
@@ -116,7 +116,7 @@ def written(
 
 
 def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:
-    """What was written, and what could not be read."""
+    """Print what was written, and the errors."""
     for error in errors.values():
         complain(f"godeeper: {error}")
     if options.json:

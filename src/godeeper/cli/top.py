@@ -1,4 +1,4 @@
-"""``godeeper top``: the photos that excite a filter most."""
+"""``godeeper top``: finds the photos that activate a filter most."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ EXAMPLE = """\
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "top", "find the photos that excite a filter most", EXAMPLE, run)
+    parser = add_command(verbs, "top", "find the photos that activate a filter most", EXAMPLE, run)
     parser.add_argument(
         "place",
         metavar="PHOTO|FOLDER",
-        help="a folder of photos, those further down included; a zip or .csv list of them",
+        help="a folder of photos, subfolders included; a zip or .csv list of them",
     )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many photos a filter (default: 10)")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="photos for each filter (default: 10)")
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
     )
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def searched(options: argparse.Namespace, network: Network, tensor: Tensor, photos: list[str | NamedPhoto]) -> int:
-    """Find the photos, write a picture for each filter and print what was found."""
+    """Find the photos, write a picture for each filter, and print the results."""
     from ..filters.top_photos import top_photos
     from ..filters.top_picture import png
     from ..outputs import Outputs
@@ -84,7 +84,7 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
 
 
 def file_name(tensor: Tensor) -> str:
-    """``top.<address>.png``, the address without characters that a file system may refuse."""
+    """``top.<address>.png``, the address without characters that some file systems refuse."""
     return f"top.{re.sub(r'[/:]', '-', tensor.address)}.png"
 
 
@@ -99,7 +99,7 @@ def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[
 
 
 def print_text(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
-    """A line for each filter and its photos; errors go to standard error."""
+    """Print a line for each filter and each of its photos; errors go to standard error."""
     for record in records:
         say(f"{record['png']}: {record['address']}")
         for each in record["top"]:

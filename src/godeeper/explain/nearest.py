@@ -1,8 +1,7 @@
-"""The photos of a folder that a classifier finds most like another: nearest in the features that its head reads.
+"""Nearest neighbours: the photos of a folder nearest to another photo, in the features of a classifier's head.
 
-Features are those of ``training``: what its store knows is not computed again, so that the folder a classifier was
-trained on answers at once.  A classifier's file does not say which photos trained it, so nothing here calls a photo a
-training photo.
+Stored features are reused, so a folder that a classifier was trained on is ready at once.  A classifier's file does not list
+its training photos, so the results are not called training photos.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NearPhoto:
-    """A photo like another.  ``distance``: Euclidean, in the head's standardised features."""
+    """A neighbour.  ``distance``: Euclidean, in the head's standardised features."""
 
     path: Path
     label: str
@@ -46,7 +45,7 @@ class NearPhoto:
 
 @dataclass(frozen=True)
 class ReferencePhotos:
-    """The usable photos of a folder, where people find them, and their standardised features, (N, features)."""
+    """The usable photos of a folder.  ``paths``: as a person finds them.  ``features``: (N, features), standardised."""
 
     folder: Path
     photos: tuple[UsablePhoto, ...] = field(repr=False)
@@ -55,7 +54,7 @@ class ReferencePhotos:
     classifier: Classifier = field(repr=False)
 
     def nearest(self, evidence: Evidence, top: int = 5) -> list[NearPhoto]:
-        """The ``top`` photos that are nearest to the one the evidence is in, itself left out."""
+        """The ``top`` photos nearest to the photo of the evidence, without photos of the same pixels."""
         joined = np.concatenate([part.features for part in evidence.parts])
         distances = np.linalg.norm(self.features - standardised(self.classifier, joined), axis=1)
         same = pixel_hash(evidence.photo)
@@ -68,35 +67,35 @@ class ReferencePhotos:
 def read_reference_photos(
     classifier: Classifier, folder: str | Path, progress: Progress | None = None
 ) -> ReferencePhotos:
-    """The photos of a folder of class folders as a classifier sees them.
+    """Read the photos of a folder of class folders, and compute their features.
 
     Args:
-        classifier: whose features are compared.
+        classifier: computes the features.
         folder: as for ``retrain``.
-        progress: told (step, photos done, photos in all).
+        progress: called with (step, photos done, photos in all).
 
     Raises:
-        OptionError: there is no usable photo in it.
+        OptionError: the folder has no usable photo.
         PhotoError: a photo changes while it is read.
     """
     with open_source(folder) as source, ResultStore() as store:
-        checkup = examine(source, step_progress(progress, "checking"), store)
+        checkup = examine(source, step_progress(progress, "checking photos"), store)
         if not checkup.usable:
             raise OptionError(f"{folder}: no usable photo in a class's folder; see: godeeper doctor {folder}")
         photos = [(photo.entry.path, photo.pixels_sha256) for photo in checkup.usable]
-        found: Mapping[str, Any] = extract(
-            classifier.network, photos, classifier.head.addresses, store, step_progress(progress, "looking")
+        features: Mapping[str, Any] = extract(
+            classifier.network, photos, classifier.head.addresses, store, step_progress(progress, "computing features")
         )
-    joined = np.concatenate([found[address] for address in classifier.head.addresses], axis=1)
+    joined = np.concatenate([features[address] for address in classifier.head.addresses], axis=1)
     paths = tuple(source.shown(photo.entry) for photo in checkup.usable)
     return ReferencePhotos(Path(folder), checkup.usable, paths, standardised(classifier, joined), classifier)
 
 
 def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.float64]:
-    """Features (…, features) in the units in which the head is regularised."""
+    """Features (…, features), less their mean and divided by their scale in training, as the head reads them."""
     head = classifier.head
-    found: NDArray[np.float64] = (features.astype(np.float64) - head.mean) / head.scale
-    return found
+    result: NDArray[np.float64] = (features.astype(np.float64) - head.mean) / head.scale
+    return result
 
 
 def step_progress(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:

@@ -1,1 +1,1 @@
-"""The road from photos to numbers, the store that keeps features, and the files they are written to."""
+"""The pipeline from photos to numbers, the store of computed features, and the files that features are written to."""

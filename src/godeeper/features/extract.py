@@ -1,9 +1,8 @@
-"""From photos to features: the spatial means of some tensors, computed once per photo, ever.
+"""Extracts features of photos: the spatial means of tensors, computed once per photo and stored.
 
-One pass of the network gives all tensors, already averaged, eight photos at a time; threads decode
-the next photos meanwhile, those of ``extract`` or, with an ``FeatureObserver``, the doctor's.  What is computed is
-stored batch by batch, so a run that was stopped goes on where it was.  Features are rounded to half precision also where they were just computed: a first
-and a second run answer the same bytes.
+One run of the network computes all tensors of a batch, already averaged, while threads decode the next photos: those of
+``extract``, or with a ``FeatureObserver`` those of the doctor.  Features are stored batch by batch, so a stopped run resumes.
+They are rounded to half precision before they are returned, too, so a first and a second run return the same bytes.
 """
 
 from __future__ import annotations
@@ -65,18 +64,18 @@ def extract(
     """The features of photos.
 
     Args:
-        network: what computes them.
-        photos: (path, SHA-256 of the decoded pixels); a file is read only where something of it is not stored yet.
+        network: computes the features.
+        photos: (path, SHA-256 of the decoded pixels); a file is read only if one of its features is not stored yet.
         addresses: of whole tensors, by any name.
-        store: where features are looked up and kept.
-        progress: told (photos done, photos in all).
+        store: where features are looked up and stored.
+        progress: called with (photos done, photos in all).
 
     Returns:
         address -> (N, C) float32, the means over the grid, in the order of ``photos``.
 
     Raises:
-        PhotoError: a photo cannot be decoded, or has other pixels than those of its hash; the batches before it are kept.
-        AddressError: an address is not of one whole tensor of the network.
+        PhotoError: a photo cannot be decoded, or its pixels do not have that hash; the batches before it are stored.
+        AddressError: an address does not name one whole tensor of the network.
 
     >>> import godeeper
     >>> from godeeper.features.store import ResultStore
@@ -102,7 +101,7 @@ def extract_table(
     store: ResultStore,
     progress: Progress | None = None,
 ) -> FeatureTable:
-    """What ``extract`` answers, on disk: one module is in memory at a time.  To be closed."""
+    """As ``extract``, but on disk, with one module in memory at a time; the caller closes the table."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
     tables = FeatureTable({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
     try:
@@ -120,13 +119,13 @@ def store_features(
     store: ResultStore,
     progress: Progress | None = None,
 ) -> None:
-    """Compute and store what ``extract`` would, and answer nothing: the memory is the same for any number of photos."""
+    """Compute and store features without returning them; memory does not grow with the number of photos."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
     Extraction(FeatureComputer(network, tensors, store), photos, progress, dict).run()
 
 
 class FeatureComputer:
-    """A network, the tensors whose features are wanted, and the store where all that it computes is kept."""
+    """Computes and stores the features of some tensors of a network."""
 
     def __init__(self, network: FeatureNetwork, tensors: Mapping[str, Tensor], store: ResultStore) -> None:
         self.network = network
@@ -135,7 +134,7 @@ class FeatureComputer:
 
     @cached_property
     def recipes(self) -> dict[str, bytes]:
-        """By address, what a feature follows from besides the photo."""
+        """Address -> ``feature_recipe``."""
         network = self.network
         computed_by = network.batch_engine.identity().key
         return {
@@ -144,12 +143,12 @@ class FeatureComputer:
         }
 
     def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
-        """What is stored of each photo: hash of its pixels -> address -> (C,)."""
+        """The stored features of each photo: hash of its pixels -> address -> (C,)."""
         recipes = self.recipes.items()
         keys = {(pixels, address): feature_key(pixels, recipe) for pixels in hashes for address, recipe in recipes}
-        found = self.store.get_many(keys.values())
+        stored = self.store.get_many(keys.values())
         return {
-            pixels: {address: found[key] for address in self.tensors if (key := keys[pixels, address]) in found}
+            pixels: {address: stored[key] for address in self.tensors if (key := keys[pixels, address]) in stored}
             for pixels in hashes
         }
 
@@ -252,7 +251,7 @@ class FeatureObserver:
 
 
 class Extraction:
-    """Features of photos under way to arrays: first what is stored, then what the network has to compute."""
+    """Fills arrays with the features of photos: first with the stored ones, then with those the network computes."""
 
     def __init__(
         self,
@@ -261,12 +260,12 @@ class Extraction:
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
     ) -> None:
-        """``results``: gives the arrays (N, C) by address; asked again for every few photos."""
+        """``results``: returns the arrays (N, C) by address; called once for each batch."""
         self.computer = computer
         self.photos = photos
         self.progress = progress
         self.results = results
-        self.places: dict[str, list[int]] = {}  # the same pixels may be asked for twice
+        self.places: dict[str, list[int]] = {}  # several photos may have the same pixels
         for place, (_, pixels) in enumerate(photos):
             self.places.setdefault(pixels, []).append(place)
         self.done = 0
@@ -275,18 +274,18 @@ class Extraction:
         """Fill the arrays."""
         missing = self.read()
         if missing:
-            release_to_os()  # what the doctor has let go of, before the network's memory comes on top of it
+            release_to_os()  # the memory that the doctor freed, before the network allocates its own
         for absent, hashes in missing.items():
             self.compute(hashes, absent)
 
     def read(self) -> dict[tuple[str, ...], list[str]]:
-        """Take what is stored; answers which addresses are missing -> for which photos."""
+        """Fill in the stored features; returns missing addresses -> hashes of the photos that lack them."""
         missing: dict[tuple[str, ...], list[str]] = {}
         for group in batched(self.places, READ_AT_ONCE):
-            found = self.computer.look_up(group)
-            self.fill(found)
+            stored = self.computer.look_up(group)
+            self.fill(stored)
             for pixels in group:
-                absent = tuple(address for address in self.computer.tensors if address not in found[pixels])
+                absent = tuple(address for address in self.computer.tensors if address not in stored[pixels])
                 if absent:
                     missing.setdefault(absent, []).append(pixels)
         waiting = {pixels for hashes in missing.values() for pixels in hashes}
@@ -320,5 +319,5 @@ class Extraction:
 
 
 def halves(values: Floats) -> Halves:
-    """In half precision, at its greatest where that is too small for a value."""
+    """In half precision; values beyond its range are clipped."""
     return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)

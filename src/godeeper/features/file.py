@@ -1,8 +1,8 @@
-"""Features of many photos in one file, written as they come: ``.npz``, or ``.parquet`` where pyarrow is installed.
+"""Writes features of many photos to one file, batch by batch: ``.npz``, or ``.parquet`` where pyarrow is installed.
 
 An ``.npz`` holds ``photos`` (N,) and, by address, (N, C) float32 each, row for row, and ``provenance`` as JSON text.
-A table of Parquet has a row a photo: ``photo``, and a column of lists for each address; the provenance is in its
-metadata.  Neither is ever in memory as a whole; both are written under a temporary name.
+A Parquet table has a row for each photo: the column ``photo``, and a column of lists for each address; the provenance is in its
+metadata.  Neither format needs the whole file in memory; both are written under a temporary name.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-ROWS_AT_ONCE = 1024  # in a group of Parquet's, or of names
+ROWS_AT_ONCE = 1024  # in a row group of Parquet, or a group of names
 
 
 class Writer(Protocol):
-    """Takes rows, batch by batch.  ``finish`` completes the file; ``close`` lets go of what is open."""
+    """Writes rows, batch by batch.  ``finish`` completes the file; ``close`` closes open files."""
 
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None: ...
 
@@ -41,22 +41,22 @@ class Writer(Protocol):
 
 
 def check_ending(path: Path) -> None:
-    """Raise ``OptionError`` unless ``path`` ends in a format's name."""
+    """Raise ``OptionError`` unless ``path`` has the ending of a known format."""
     if path.suffix not in WRITERS:
         raise OptionError(f"--out {path}: expected a file that ends in {' or '.join(WRITERS)}")
 
 
 def writer_for(path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> Writer:
-    """A writer of the format that ``path`` ends in.
+    """A writer for the format that the ending of ``path`` names.
 
     Args:
-        path: of the file to write, for its ending and for errors.
-        temporary: where it is written, in the same folder, until the caller renames it.
-        channels: address -> how many features it has.
-        provenance: what the file says of where they come from.
+        path: of the file; read for its ending and for error messages.
+        temporary: where the file is written, in the same folder; the caller renames it.
+        channels: address -> number of features.
+        provenance: written to the file.
 
     Raises:
-        OptionError: another ending.
+        OptionError: the ending is of no known format.
         MissingExtra: pyarrow is needed and not installed.
         OutputError: the file cannot be written.
     """
@@ -68,7 +68,7 @@ def writer_for(path: Path, temporary: Path, channels: Mapping[str, int], provena
 
 
 class NpzWriter:
-    """Keeps each array's numbers in a temporary file until their count is known, which stands before them."""
+    """Writes each array to a temporary file first: the header of a ``.npy`` comes before the numbers and has their count."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         self.path = path
@@ -83,7 +83,7 @@ class NpzWriter:
         }
 
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None:
-        """Rows of the photos, (N, C) each."""
+        """Add a row for each photo; ``features``: address -> (N, C)."""
         try:
             for address, part in self.parts.items():
                 part.write(np.ascontiguousarray(features[address], "<f4").data)
@@ -104,7 +104,7 @@ class NpzWriter:
             raise unwritable(self.path, error) from error
 
     def save_names(self, archive: zipfile.ZipFile) -> None:
-        """The photos' names: a few at a time, since an array gives each of them as much room as the longest."""
+        """Write the photos' names in groups, since an array of text gives each element the size of the longest."""
         kind = f"<U{max(map(len, self.photos), default=1)}"
         with archive.open("photos.npy", "w", force_zip64=True) as member:
             write_header(member, kind, (len(self.photos),))
@@ -119,13 +119,13 @@ class NpzWriter:
             shutil.copyfileobj(part, member, 1 << 20)
 
     def close(self) -> None:
-        """Remove the arrays' parts; that their last bytes cannot be written any more is no matter."""
+        """Delete the temporary files; an error while their last bytes are flushed does not matter."""
         with suppress(OSError):
             self.stack.close()
 
 
 class ParquetWriter:
-    """Writes groups of rows as they fill."""
+    """Writes row groups of at least ``ROWS_AT_ONCE`` rows."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         try:
@@ -142,9 +142,11 @@ class ParquetWriter:
         self.waiting: list[Any] = []
 
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None:
-        """Rows of the photos, (N, C) each."""
+        """Add a row for each photo; ``features``: address -> (N, C)."""
         arrow = self.arrow
-        names = [photo.encode("utf-8", "backslashreplace").decode() for photo in photos]  # it takes no broken names
+        names = [
+            photo.encode("utf-8", "backslashreplace").decode() for photo in photos
+        ]  # Arrow refuses surrogates, which stand for undecodable bytes
         columns = [
             arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
             for values in (features[field.name] for field in list(self.schema)[1:])
@@ -154,7 +156,7 @@ class ParquetWriter:
             self.write()
 
     def write(self) -> None:
-        """The rows that wait, as one group."""
+        """Write the waiting rows as one row group."""
         try:
             if self.waiting:
                 self.file.write_table(self.arrow.Table.from_batches(self.waiting))
@@ -163,7 +165,7 @@ class ParquetWriter:
         self.waiting = []
 
     def finish(self) -> None:
-        """The last rows, the footer, the name."""
+        """Write the last rows and the footer."""
         self.write()
         try:
             self.file.close()
@@ -190,7 +192,7 @@ def flush(path: Path) -> None:
 
 
 def write_header(member: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
-    """What stands before an array's numbers in a ``.npy`` file."""
+    """Write the header of a ``.npy`` file."""
     np.lib.format.write_array_header_1_0(member, {"descr": kind, "fortran_order": False, "shape": shape})
 
 

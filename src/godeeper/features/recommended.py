@@ -1,7 +1,7 @@
-"""Which tensor's means serve best as features for photos of all kinds, by weights.
+"""The tensor whose means are recommended as features, by weights.
 
 The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained
-for another task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares all modules.
+for a different task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares all modules.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .stream import FeatureNetwork
 
 RECOMMENDED = {"bundled": "mixed_4/join"}
-"""Name of weights that ship with godeeper -> the tensor; for all others the last module."""
+"""Name of weights that ship with godeeper -> address.  The default for all other weights is the last module."""
 
 
 def recommended(network: FeatureNetwork) -> str:
-    """The address of the tensor to take features from where nothing else is asked for."""
+    """The address of the tensor that features are taken from by default."""
     shipped = INSTALLED.get(network.weights.name) == network.weights.path
     if shipped and network.weights.name in RECOMMENDED:
         return RECOMMENDED[network.weights.name]

@@ -1,10 +1,10 @@
-"""Features on disk: what the network once said of a photo is never computed again.
+"""Stores computed results on disk, so that no feature is computed twice.
 
-One SQLite file.  What the doctor found in a file's bytes is kept there too.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision,
-under a key made of all that determines it.  The file is safe to share between processes, to kill at
-any moment and to delete.  It is not believed: each feature carries a digest, one that does not fit
-counts as absent, and a file that SQLite cannot read is moved aside and started again.  A store that
-cannot be written is no reason to fail: the work is only done again, and ``notes`` say so.
+The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision, stored under
+a hash of everything that determines it.  The doctor's findings are stored in the same table.  Processes may share the file,
+be killed at any moment, and delete it.  Each value has a digest: a value whose digest does not match counts as absent.  A
+file that SQLite cannot read is moved aside and replaced by a new one.  If the store cannot be written, results are computed
+again next time, and ``notes`` has a message.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row = tuple[bytes, bytes, int, bytes]
 
-SCHEMA = 1  # in the file's name, so that two versions of godeeper never fight over one file
+SCHEMA = 1  # part of the file name, so that two versions of godeeper do not share one file
 FILE = f"features-{SCHEMA}.sqlite"
-FEATURE_RECIPE = 2  # goes up when the same photo, weights, tensor and preprocessing give other numbers
+FEATURE_RECIPE = 2  # increase when the same photo, weights, tensor and preprocessing give other numbers
 HALF = np.dtype("<f2")
 DAY = 24 * 60 * 60
-PATIENCE = 60.0  # seconds to wait for another process that writes
-KEYS_AT_ONCE = 500  # in one question to SQLite
+PATIENCE = 60.0  # seconds to wait while another process writes
+KEYS_AT_ONCE = 500  # in one SQLite query
 
 APPLICATION = int.from_bytes(b"deep")
 CREATE = f"""
@@ -50,24 +50,24 @@ CREATE = f"""
     COMMIT;
 """
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)
-"""SQLite's codes for a file whose content is not what was written; ``SQLITE_ERROR`` is a table that is missing."""
+"""SQLite's codes for a file with damaged content; ``SQLITE_ERROR`` means that the table is missing."""
 
 
 def feature_key(pixels_sha256: str, recipe: bytes) -> bytes:
-    """What a feature is stored under: ``recipe``, of a photo whose decoded pixels have that hash."""
+    """The key of a feature: its ``feature_recipe`` and the hash of the photo's decoded pixels."""
     return hashlib.sha256(recipe + pixels_sha256.encode()).digest()
 
 
 def feature_recipe(
     weights_sha256: str, address: str, preprocessing: str, computed_by: str = "onnxruntime fp32"
 ) -> bytes:
-    """What a feature follows from besides the photo, in a few bytes.
+    """A hash of everything except the photo that determines a feature.
 
     Args:
-        weights_sha256: of the weights, which covers their network and dialect.
+        weights_sha256: of the weights; it covers their network and dialect.
         address: the tensor's 2015 name.
         preprocessing: ``Preprocess.summary``.
-        computed_by: ``Identity.key`` of the engine, since two engines may round the last bit otherwise.
+        computed_by: ``Identity.key`` of the engine, since engines may differ in the last bit.
     """
     parts = [FEATURE_RECIPE, weights_sha256, address, preprocessing, computed_by]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
@@ -75,7 +75,7 @@ def feature_recipe(
 
 @dataclass(frozen=True)
 class Stats:
-    """What a store holds: how many features, and how many bytes of disk."""
+    """The size of a store: the number of features, and its bytes on disk."""
 
     path: Path
     features: int
@@ -83,10 +83,10 @@ class Stats:
 
 
 class ResultStore:
-    """Features by their ``feature_key``; one object for one thread."""
+    """Values by key; one object must be used by one thread only."""
 
     def __init__(self, path: Path | None = None, most_bytes: int | None = None) -> None:
-        """``path``: the file; in the cache folder if not given.  ``most_bytes``: by default the features' share of the cache.  The longest unused go once it is too large."""
+        """``path``: by default in the cache folder.  ``most_bytes``: by default the features' share of the cache; above it, the least recently used values are removed."""
         self.path = path or store_path()
         self.most_bytes = cap("features") if most_bytes is None else most_bytes
         self.notes: list[str] = []
@@ -101,20 +101,20 @@ class ResultStore:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.connection.close()
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float16]]:
-        """The features that are stored, each (C,) float16; what is damaged counts as absent."""
-        found = self.get_blobs(keys)
-        return {key: np.frombuffer(blob, HALF).astype(np.float16, copy=False) for key, blob in found.items()}
+        """The stored features, each (C,) float16; a damaged feature counts as absent."""
+        blobs = self.get_blobs(keys)
+        return {key: np.frombuffer(blob, HALF).astype(np.float16, copy=False) for key, blob in blobs.items()}
 
     def put_many(self, features: Mapping[bytes, NDArray[np.float16]]) -> None:
-        """Keep features, all of them or, if the process is killed meanwhile, none."""
+        """Store features: all of them, or none if the process is killed meanwhile."""
         self.put_blobs({key: np.asarray(values, HALF).tobytes() for key, values in features.items()})
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """What is stored under each key, whatever it is; what is damaged counts as absent."""
+        """The bytes stored under each key; a damaged value counts as absent."""
         wanted = list(keys)
         try:
             rows = self.attempt(lambda connection: select(connection, wanted))
@@ -128,26 +128,26 @@ class ResultStore:
         return {key: value for key, _, _, value in sound}
 
     def put_blobs(self, blobs: Mapping[bytes, bytes]) -> None:
-        """Keep bytes under their keys, all of them or, if the process is killed meanwhile, none."""
+        """Store bytes under keys: all of them, or none if the process is killed meanwhile."""
         now = int(time.time())
         rows = [(key, digest(key, blob), now, blob) for key, blob in blobs.items()]
         self.write("INSERT OR REPLACE INTO feature VALUES (?, ?, ?, ?)", rows)
         self.stay_small()
 
     def stay_small(self) -> None:
-        """Remove the longest unused features of a file that is too large."""
+        """Trim a file that is too large."""
         try:
             if self.attempt(live_bytes) > self.most_bytes:
-                self.trim(self.most_bytes * 9 // 10)  # so that it does not come to this at every batch
+                self.trim(self.most_bytes * 9 // 10)  # so that not every batch trims
         except (sqlite3.Error, OutputError) as error:
             self.note(f"{self.path} cannot be trimmed ({error})")
 
     def touch(self, keys: Sequence[bytes]) -> None:
-        """Remember that features were used; to the day, so that reading seldom writes."""
+        """Update when values were last used; to the day, so that most reads write nothing."""
         self.write("UPDATE feature SET used = ? WHERE key = ?", [(int(time.time()), key) for key in keys])
 
     def write(self, statement: str, rows: Sequence[Row | tuple[int, bytes]]) -> None:
-        """One transaction of many rows."""
+        """Execute a statement for many rows, in one transaction."""
         if not rows:
             return
         try:
@@ -156,26 +156,26 @@ class ResultStore:
             self.note(f"{self.path} cannot be written ({error}): features are computed again next time")
 
     def stats(self) -> Stats:
-        """How much is stored; bytes are those of the file and of what SQLite keeps beside it."""
+        """The size of the store, SQLite's side files included."""
         (features,) = self.attempt(lambda connection: connection.execute("SELECT count(*) FROM feature").fetchone())
         return Stats(self.path, features, sum(size(path) for path in family(self.path)))
 
     def trim(self, most_bytes: int) -> int:
-        """Remove the longest unused features until the rest fits; answers how many went.
+        """Remove the least recently used values until the rest fits; returns the number removed.
 
         Raises:
-            OutputError: the file cannot be written, or another process does not let go of it.
+            OutputError: the file cannot be written, or another process keeps it locked.
         """
         try:
             return self.attempt(lambda connection: remove_oldest(connection, most_bytes))
         except sqlite3.Error as error:
             raise OutputError(
-                f"cannot trim {self.path}: {error}; try again when no other godeeper is at work"
+                f"cannot trim {self.path}: {error}; try again when no other godeeper is running"
             ) from error
 
     def attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """``work`` on the file; where that shows to be damaged, on a new one."""
-        if self.process != os.getpid():  # SQLite forbids to use, or to close, what its parent opened
+        """``work`` on the file; if the file is damaged, on a new one."""
+        if self.process != os.getpid():  # SQLite forbids a forked process to use or close the parent's connection
             keep(self.connection)
             self.connection, self.process = self.open(), os.getpid()
         try:
@@ -188,9 +188,9 @@ class ResultStore:
         return work(self.connection)
 
     def open(self, damaged: int = 0) -> sqlite3.Connection:
-        """A sound file, started again if there is none; a private one for this process if there can be none.
+        """Open the file, or a new one if there is none; if that fails, one that is private to this process.
 
-        ``damaged``: the identity of a file that was seen to be; another process may have replaced it already.
+        ``damaged``: the identity of a damaged file; another process may have replaced it already.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +205,7 @@ class ResultStore:
             return connect("")
 
     def open_sound(self) -> sqlite3.Connection:
-        """The file, or where it is damaged a new one; with the lock held."""
+        """Open the file, or a new one if it is damaged; the caller holds the lock."""
         try:
             return connect(self.path)
         except sqlite3.DatabaseError as error:
@@ -215,7 +215,7 @@ class ResultStore:
         return connect(self.path)
 
     def move_aside(self) -> None:
-        """Make way for a new file; the damaged one is kept for whoever wonders, in the place of the last such."""
+        """Rename the damaged file, so that it can be examined; it replaces the last damaged one."""
         aside = damaged_copy(self.path)
         self.path.replace(aside)
         for path in family(self.path):
@@ -228,7 +228,7 @@ class ResultStore:
 
 
 def connect(path: Path | str) -> sqlite3.Connection:
-    """A connection to a sound file; an empty path is a file of this process alone, gone when it ends."""
+    """A connection to a valid file; an empty path opens a temporary file that only this process sees."""
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
         prepare(connection)
@@ -239,11 +239,13 @@ def connect(path: Path | str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Settings, and the table if the file is new; raises where the file is of another make."""
+    """Apply the settings, and create the table in a new file; raises if the file is not a store."""
     connection.execute("PRAGMA page_size = 16384")  # the longest features fit in one page
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is trimmed is given back
-    connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer at once
-    connection.execute("PRAGMA synchronous = NORMAL")  # whole after a kill; the last batch may go with the power
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # trimming shortens the file
+    connection.execute("PRAGMA journal_mode = WAL")  # readers do not block the writer
+    connection.execute(
+        "PRAGMA synchronous = NORMAL"
+    )  # consistent after a kill; a power failure may lose the last batch
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if (application, tables) == (0, []):
@@ -253,31 +255,31 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error is of the file's content; SQLite's extended codes hold the plain one in the low byte."""
+    """Whether an error means damaged content; the low byte of SQLite's extended codes is the primary code."""
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOTADB)
     return code & 0xFF in DAMAGE
 
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """One process at a time; SQLite's own lock on an empty file, which a killed process cannot leave behind."""
+    """Hold a lock between processes: SQLite's own, on an empty file, since the system releases it if the process is killed."""
     with closing(sqlite3.connect(lock, timeout=PATIENCE, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
 
 
 def select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> list[Row]:
-    """The rows that are there."""
+    """The rows that have one of the keys."""
     rows: list[Row] = []
     for chunk in batched(keys, KEYS_AT_ONCE):
         marks = ",".join("?" * len(chunk))
-        question = f"SELECT key, digest, used, value FROM feature WHERE key IN ({marks})"  # noqa: S608 (only marks)
-        rows += connection.execute(question, chunk)
+        query = f"SELECT key, digest, used, value FROM feature WHERE key IN ({marks})"  # noqa: S608 (only placeholders)
+        rows += connection.execute(query, chunk)
     return rows
 
 
 def change(connection: sqlite3.Connection, statement: str, rows: Sequence[Row | tuple[int, bytes]]) -> None:
-    """``statement`` for each row, in one transaction."""
+    """Execute ``statement`` for each row, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.executemany(statement, rows)
@@ -289,7 +291,7 @@ def change(connection: sqlite3.Connection, statement: str, rows: Sequence[Row | 
 
 
 def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
-    """Delete the longest unused rows until the rest fits, and shorten the file; answers how many went."""
+    """Delete the least recently used rows until the rest fits, and shorten the file; returns the number deleted."""
     statement = "DELETE FROM feature WHERE rowid IN (SELECT rowid FROM feature ORDER BY used, rowid LIMIT ?)"
     before = count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
     while count and (bytes_used := live_bytes(connection)) > most_bytes:
@@ -298,13 +300,13 @@ def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
         count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
     if count == before:
         return 0
-    connection.executescript("PRAGMA incremental_vacuum")  # execute() would give back a single page
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return int(before - count)
 
 
 def live_bytes(connection: sqlite3.Connection) -> int:
-    """The size of the file less what is free in it."""
+    """The size of the file without its free pages."""
     pages, free, page = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
@@ -312,32 +314,32 @@ def live_bytes(connection: sqlite3.Connection) -> int:
 
 
 def digest(key: bytes, value: bytes) -> bytes:
-    """By which a feature is known to be what was written under its key."""
+    """A digest of a key and its value."""
     return hashlib.blake2b(key + value, digest_size=8).digest()
 
 
 def family(path: Path) -> list[Path]:
-    """The file, and what SQLite keeps beside it."""
+    """The file and SQLite's side files."""
     return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
 
 
 def store_path() -> Path:
-    """Where features are kept if nothing else is said."""
+    """The default path of the store."""
     return cache_folder() / FILE
 
 
 def leftovers() -> list[Path]:
-    """Damaged copies, and the files of other versions of godeeper."""
+    """Damaged stores that were moved aside, and stores of other versions of godeeper."""
     return sorted(set(cache_folder().glob("features-*.sqlite*")) - set(family(store_path())))
 
 
 def damaged_copy(path: Path) -> Path:
-    """Where a damaged file goes."""
+    """The path that a damaged file is moved to."""
     return path.with_name(f"{path.name}.damaged")
 
 
 def size(path: Path) -> int:
-    """Bytes of a file; none if there is no file."""
+    """Bytes of a file; 0 if there is none."""
     try:
         return path.stat().st_size
     except OSError:
@@ -345,5 +347,5 @@ def size(path: Path) -> int:
 
 
 def identity(path: Path) -> int:
-    """What tells a file from another that took its name; 0 if there is no file."""
+    """The inode, which tells a file from another that replaced it; 0 if there is none."""
     return path.stat().st_ino if path.exists() else 0

@@ -1,8 +1,8 @@
-"""Features of many photos, a few hundred rows of a module in memory at a time.
+"""Tables of features on disk, with a few hundred rows of a module in memory at a time.
 
-``FeatureTable`` are arrays (N, C) in half precision in one file that has no name, which goes when it is closed or the
-process ends, however it ends.  ``blocks`` reads them piece by piece; a module that is asked for whole is read when
-somebody looks at it, and is theirs to drop.
+``FeatureTable`` holds an array (N, C) in half precision for each module, in one temporary file without a name.  The system
+deletes the file when it is closed or the process ends, also if the process is killed.  ``blocks`` reads a module in blocks of
+rows; indexing reads a whole module, which is not cached.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def blocks(features: Mapping[str, Floats], address: str) -> Iterator[Floats]:
 
 
 class FeatureTable(Mapping[str, "Floats"]):
-    """Address -> (N, C) float32, read from the disk each time."""
+    """Address -> (N, C) float32, read from disk at each access."""
 
     def __init__(self, widths: Mapping[str, int], count: int) -> None:
         """``widths``: address -> C.  ``count``: N, the number of photos."""
@@ -45,7 +45,7 @@ class FeatureTable(Mapping[str, "Floats"]):
         self.count = count
         ends = HALF_BYTES * count * np.cumsum(list(self.widths.values()), dtype=np.int64)
         self.offsets = dict(zip(self.widths, [0, *ends.tolist()], strict=False))  # bytes
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by whoever made the tables)
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by ``close``)
         self.file.truncate(max(1, HALF_BYTES * count * sum(self.widths.values())))
 
     def __iter__(self) -> Iterator[str]:
@@ -58,32 +58,32 @@ class FeatureTable(Mapping[str, "Floats"]):
         return self.read(address, np.arange(self.count))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close and delete the file."""
         self.file.close()
 
     def read(self, address: str, rows: Ints) -> Floats:
-        """(rows, C) float32 of some photos."""
+        """(R, C) float32 of the photos at these R rows."""
         table = self.open(address, "r")
-        found = np.empty((len(rows), self.widths[address]), np.float32)
+        values = np.empty((len(rows), self.widths[address]), np.float32)
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            found[start : start + ROWS_AT_ONCE] = table[rows[start : start + ROWS_AT_ONCE]]
-        return found
+            values[start : start + ROWS_AT_ONCE] = table[rows[start : start + ROWS_AT_ONCE]]
+        return values
 
     def writable(self) -> Mapping[str, Halves]:
-        """The arrays themselves; what is written is in the file, and in memory until they are dropped."""
+        """Address -> array (N, C) mapped to the file; written pages stay in memory until the array is dropped."""
         return {address: self.open(address, "r+") for address in self.widths}
 
     def open(self, address: str, mode: str) -> Halves:
-        """A module's part of the file as an array."""
+        """A module's part of the file as an array (N, C)."""
         shape = (self.count, self.widths[address])
         if not self.count:
             return np.empty(shape, np.float16)
-        found: Halves = np.memmap(self.file, np.float16, mode, self.offsets[address], shape)  # type: ignore[call-overload]
-        return found
+        array: Halves = np.memmap(self.file, np.float16, mode, self.offsets[address], shape)  # type: ignore[call-overload]
+        return array
 
 
 class TableRows(Mapping[str, "Floats"]):
-    """The features of some photos, taken from the others' when somebody looks at them."""
+    """The features of a subset of photos, a view of other features that reads rows on access."""
 
     def __init__(self, features: Mapping[str, Floats], rows: Ints) -> None:
         self.features = features
@@ -100,7 +100,7 @@ class TableRows(Mapping[str, "Floats"]):
         return self.read(address, np.arange(self.count))
 
     def read(self, address: str, rows: Ints) -> Floats:
-        """(rows, C) float32 of some of the photos."""
+        """(R, C) float32 of the photos at these R rows of the subset."""
         if isinstance(self.features, FeatureTable | TableRows):
             return self.features.read(address, self.rows[rows])
         return self.features[address][self.rows[rows]]

@@ -1,1 +1,1 @@
-"""What a filter is: the photos that excite it most."""
+"""Filters: the photos that activate them most."""

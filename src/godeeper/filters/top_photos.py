@@ -1,7 +1,7 @@
-"""The photos that excite a filter most, each with the place where it answered.
+"""Top activations: the photos of a folder that activate a filter most, and where in the photo.
 
-A photo's excitement is the filter's greatest value in it, wherever that is.  Nothing is kept between runs: every photo
-is looked at, eight at a time, in memory that does not grow with their number.
+Photos are ranked by the filter's maximum over its map; equal values stay in the order of the photos.  Nothing is stored
+between runs, and of a photo only the hash of its file and its top activations stay in memory.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-MOST_FILTERS = 64  # asked for at once
+MOST_FILTERS = 64  # in one search
 
 
 @dataclass(frozen=True)
 class TopActivation:
-    """One photo, and the cell of the filter's map where it answered most.
+    """The maximum of a filter's map for one photo.
 
-    ``seen``: all that the cell sees, ``cell_area``: the area that stands for it; both in pixels of the network's input.
+    ``seen``: the receptive field of the cell.  ``cell_area``: the square that the cell covers in a picture.  Both are in pixels of
+    the network's input.
     """
 
     path: PhotoPath
@@ -49,11 +50,11 @@ class TopActivation:
 
     @property
     def box(self) -> Box:
-        """What the cell sees, in pixels of the photo."""
+        """The receptive field, clipped to the photo, in pixels of the photo."""
         return self.placement.clipped(self.seen)
 
     def crop(self) -> Image.Image:
-        """What the cell sees, cut out of the photo; raises ``PhotoError`` where that is gone meanwhile."""
+        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo cannot be read any more."""
         return patch(decode(self.path).image, self.placement, self.seen)
 
     def record(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class TopActivation:
 
 @dataclass(frozen=True)
 class TopPhotos:
-    """The photos that excite one filter most, the most first.  ``tensor`` has that filter alone; ``photos``: how many were looked at."""
+    """The top activations of one filter, the greatest first.  ``tensor``: has that filter alone.  ``photos``: number of photos searched."""
 
     tensor: Tensor
     activations: tuple[TopActivation, ...]
@@ -83,13 +84,13 @@ class TopPhotos:
             "address": self.tensor.address,
             "names": self.tensor.names.as_dict(),
             "receptive_field": list(self.tensor.field.size),
-            "top": [sighting.record() for sighting in self.activations],
+            "top": [activation.record() for activation in self.activations],
         }
 
 
 @dataclass(frozen=True)
 class Search:
-    """What was found in a folder: a record for each filter, and the photos that could not be read, with the reason."""
+    """The result of a search: a record for each filter, and the unreadable photos with the reason."""
 
     filters: tuple[TopPhotos, ...]
     errors: tuple[tuple[PhotoPath, str], ...]
@@ -98,17 +99,17 @@ class Search:
 def top_photos(
     network: Network, paths: Sequence[PhotoPath], tensor: Tensor, top: int = 9, progress: Progress | None = None
 ) -> Search:
-    """The ``top`` of some photos for each filter of a tensor.
+    """Find the ``top`` photos for each filter of a tensor.
 
     Args:
-        network: what looks at them.
-        paths: files; the same file twice counts once.
-        tensor: with the filters that are asked for.
-        top: how many photos for each filter, from 1.
-        progress: told (photos done, photos in all).
+        network: computes the tensor.
+        paths: of the photos; files with the same bytes count once.
+        tensor: with the filters to search for.
+        top: number of photos for each filter, at least 1.
+        progress: called with (photos done, photos in all).
 
     Raises:
-        OptionError: too many filters are asked for, or no photo.
+        OptionError: the tensor has too many filters, or ``top`` is below 1.
     """
     if top < 1 or len(tensor.filters) > MOST_FILTERS:
         raise OptionError(
@@ -120,12 +121,12 @@ def top_photos(
     forward = Forward(network.engine, plan(network.blueprint, [key_of(tensor)]))
     batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, transform=distinct)
     with closing(batches):
-        found = merged(batches, reduce, TopResult(top), progress and (lambda done: progress(done, len(paths))))
+        result = merged(batches, reduce, TopResult(top), progress and (lambda done: progress(done, len(paths))))
     filters = (
-        TopPhotos(replace(tensor, channels=(number,)), found.activations(number), len(found.seen), *facts)
+        TopPhotos(replace(tensor, channels=(number,)), result.activations(number), len(result.seen), *facts)
         for number in tensor.filters
     )
-    return Search(tuple(filters), tuple((paths[position], error) for position, error in sorted(found.errors)))
+    return Search(tuple(filters), tuple((paths[position], error) for position, error in sorted(result.errors)))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""``godeeper embed``: what stands in the files, and what happens when something cannot be."""
+"""``godeeper embed``: the content of the files, and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    """Photos and features row for row, float32, with their provenance; the broken one is told and left out."""
+    """The file has photos and features row for row, in float32, with provenance; the broken photo is reported and left out."""
     out = folder.parent / "new" / "photos.npz"
     assert main(["embed", str(folder), "--out", str(out), "--features", "Mixed_5b,pool_3", "--json"]) == 1
     captured = capsys.readouterr()
@@ -48,7 +48,7 @@ def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("gone", [["gone"], ["gone", "gone.jpg"], ["gone", "gone"]])
 def test_nothing_to_write(gone: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder that is not there is an error, and no file of no photos."""
+    """A missing folder is an error, and no file is written."""
     places = [str(tmp_path / name) for name in gone]
     assert main(["embed", *places, "--out", str(tmp_path / "out.npz"), "--features", "conv"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -57,7 +57,7 @@ def test_nothing_to_write(gone: list[str], tmp_path: Path, capsys: pytest.Captur
 
 
 def test_parquet(folder: Path, net: Network) -> None:
-    """The same as a table, where pyarrow is there."""
+    """With pyarrow, the same as a Parquet table."""
     parquet = pytest.importorskip("pyarrow.parquet")
     out = folder.parent / "photos.parquet"
     (folder / "a" / "broken.jpg").unlink()
@@ -71,7 +71,7 @@ def test_parquet(folder: Path, net: Network) -> None:
 
 
 def test_no_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without pyarrow, one line says how to get it, before anything is computed."""
+    """Without pyarrow, a one-line error names the extra to install, before anything is computed."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["embed", str(folder), "--out", str(folder.parent / "photos.parquet")]) == 2
     assert "godeeper[parquet]" in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_no_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_options_that_do_not_fit(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
 ) -> None:
-    """Each is one line and exit code 2, and leaves nothing behind."""
+    """Each error is one line with exit code 2, and leaves no files."""
     monkeypatch.chdir(folder.parent)
     assert main(["embed", str(folder), *options]) == 2
     error = capsys.readouterr().err
@@ -99,7 +99,7 @@ def test_options_that_do_not_fit(
 
 
 def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped half-way, nothing is replaced and nothing is left beside it."""
+    """An interrupted run replaces no file and leaves no temporary one."""
     out = folder.parent / "photos.npz"
     main(["embed", str(folder), "--out", str(out)])
     old = out.read_bytes()
@@ -111,7 +111,7 @@ def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch:
 
 
 def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is recommended for the weights is taken, and said on standard error and in the JSON."""
+    """The recommended tensor is the default; standard error and the JSON name it."""
     out = folder.parent / "photos.npz"
     assert main(["embed", str(folder / "b"), "--out", str(out), "--json"]) == 0
     captured = capsys.readouterr()
@@ -122,7 +122,7 @@ def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
-    """Weights that do not ship with godeeper keep the last module, also a copy that has the name of those that do."""
+    """Other weights default to the last module, also a copy under the name of bundled weights."""
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(net.weights.path.read_bytes())
     assert recommended(net) == "mixed_4/join"
@@ -131,7 +131,7 @@ def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on files' sizes")
 def test_a_full_disk(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A disk that fills up is one line, and nothing is left."""
+    """A full disk is a one-line error, and leaves no files."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

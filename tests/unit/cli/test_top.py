@@ -1,4 +1,4 @@
-"""``godeeper top``: what it prints and writes, how it fails."""
+"""``godeeper top``: output, files, errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from godeeper.cli.main import main
 
 @pytest.fixture
 def album(tmp_path: Path, chelsea: Path) -> Path:
-    """A folder with a photo further down."""
+    """A folder with a photo in a subfolder."""
     (tmp_path / "album" / "trip").mkdir(parents=True)
     shutil.copy(chelsea, tmp_path / "album" / "trip" / "cat.jpg")
     return tmp_path / "album"
 
 
 def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One document: each filter's photos with value and place, and the picture where it says."""
+    """The JSON has each filter's photos with value and cell; the picture is at the path it names."""
     code = main(["top", str(album), "Mixed_5b.branch_pool[3,7]", "--json", "--out", str(tmp_path)])
     document = json.loads(capsys.readouterr().out)
     assert (code, document["photos"], document["errors"]) == (0, 1, [])
@@ -32,7 +32,7 @@ def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for the picture and one for each photo; a bad one has its own, and the command exits with 1."""
+    """A line for the picture, each photo and each unreadable photo; the exit code is 1."""
     (album / "bad.jpg").write_text("hello")
     code = main(["top", str(album), "conv_2[7]", "--out", str(tmp_path)])
     out, err = capsys.readouterr()
@@ -54,7 +54,7 @@ def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_what_cannot_be_asked_for(
     album: Path, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says what was expected."""
+    """The error is one line and names what was expected."""
     code = main(["top", str(album), *words])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)

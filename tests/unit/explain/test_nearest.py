@@ -1,4 +1,4 @@
-"""The photos of a folder that are most like another."""
+"""Nearest neighbours of a photo in a folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def made() -> Classifier:
 
 @pytest.fixture(scope="module")
 def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> ReferencePhotos:
-    """The cat, the cat a little darker, and noise, in two classes."""
+    """A cat, a slightly darker copy, and noise, in two classes."""
     folder = tmp_path_factory.mktemp("photos")
     cat = Image.open(chelsea).convert("RGB")
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
@@ -35,7 +35,7 @@ def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: P
 
 
 def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelsea: Path) -> None:
-    """By the distance of standardised features; the same picture in another file is left out."""
+    """Photos are ordered by the distance of standardised features; the same pixels in another file are left out."""
     near = album.nearest(evidence(made, chelsea))
     assert [(each.path.name, each.label) for each in near] == [("b.png", "cat"), ("c.png", "noise")]
     features = pooled(made.network, [decode(chelsea), decode(near[0].path)], made.head.addresses)
@@ -46,7 +46,7 @@ def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelse
 
 
 def test_a_folder_without_photos(made: Classifier, tmp_path: Path) -> None:
-    """It is said where to look."""
+    """The error names the doctor."""
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.jpg").write_text("no photo")
     with pytest.raises(OptionError, match="godeeper doctor"):

@@ -1,4 +1,4 @@
-"""Features of photos: the right numbers, computed once, in any order, company or state of the store."""
+"""Features of photos: right, computed once, in any order, batch or state of the store."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def pixel_hash(path: Path) -> str:
 def extract_folder(
     folder: Path, store: Path, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, np.ndarray]:
-    """What a process of its own does."""
+    """Extract the features of a folder; run in other processes."""
     with ResultStore(store) as opened:
         return extract(godeeper.load(), photos_in(folder), CHEAP, opened, progress)
 
@@ -74,7 +74,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runs(net: Network, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many photos each run of the engine was given."""
+    """The batch size of each run of the engine."""
     counted: list[int] = []
     run = net.engine.run
 
@@ -93,7 +93,7 @@ def assert_same(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
 
 
 def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path) -> None:
-    """All eleven modules, pooled in the graph, are the means of what a peek shows."""
+    """The features of all eleven modules, pooled in the graph, are the means of the activations in a peek."""
     addresses = [tensor.address for tensor in net.tensors("mixed*/join")]
     with ResultStore(path) as store:
         features = extract(net, [(chelsea, pixel_hash(chelsea))], addresses, store)
@@ -105,7 +105,7 @@ def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path
 
 
 def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Path) -> None:
-    """What has no grid, or one of a single cell, comes as it is."""
+    """Tensors without a grid, or with a grid of one cell, are returned as they are."""
     with ResultStore(path) as store:
         features = extract(net, [(chelsea, pixel_hash(chelsea))], ["pool_3", "pool_3/_reshape"], store)
     np.testing.assert_array_equal(features["pool_3"], features["pool_3/_reshape"])
@@ -113,7 +113,7 @@ def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Pat
 
 
 def test_batches_of_eight_in_order(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """Each row is its photo's, whatever the batch it was in."""
+    """Each row has the features of its photo, in any batch."""
     with ResultStore(path) as store:
         together = extract(net, photos, CHEAP, store)
     assert runs == [8, 8, 5]
@@ -125,7 +125,7 @@ def test_batches_of_eight_in_order(net: Network, photos: Photos, path: Path, run
 
 
 def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """Moved, in another order, beside others, under another name of the tensor: only what is new is computed."""
+    """Moved files, another order, other photos, another name of the tensor: only new features are computed."""
     with ResultStore(path) as store:
         first = extract(net, photos[:8], CHEAP, store)
         moved = [(file.with_name("gone.png"), pixels) for file, pixels in reversed(photos[:8])]
@@ -136,7 +136,7 @@ def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs
 
 
 def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """Another tensor is computed for all, the stored one for none."""
+    """A second tensor is computed for all photos, a stored one for none."""
     with ResultStore(path) as store:
         extract(net, photos[:4], ["conv"], store)
         both = extract(net, photos[:6], CHEAP, store)
@@ -147,7 +147,7 @@ def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, run
 
 
 def test_the_same_pixels_twice(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """A photo that is there twice is computed once and answered twice."""
+    """A photo that occurs twice is computed once and has two rows."""
     with ResultStore(path) as store:
         features = extract(net, [photos[0], photos[1], photos[0]], CHEAP, store)
     assert runs == [2]
@@ -155,23 +155,23 @@ def test_the_same_pixels_twice(net: Network, photos: Photos, path: Path, runs: l
 
 
 def test_progress(net: Network, photos: Photos, path: Path) -> None:
-    """Stored photos count as done at once; the last report is of all."""
-    told: list[tuple[int, int]] = []
+    """Stored photos count as done at once; the last report counts all."""
+    reports: list[tuple[int, int]] = []
     with ResultStore(path) as store:
         extract(net, photos[:5], CHEAP, store)
-        extract(net, photos, CHEAP, store, lambda *numbers: told.append(numbers))
-    assert told == [(5, 21), (13, 21), (21, 21)]
+        extract(net, photos, CHEAP, store, lambda *numbers: reports.append(numbers))
+    assert reports == [(5, 21), (13, 21), (21, 21)]
 
 
 def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
-    """Each name that was asked for is answered."""
+    """Both names are returned."""
     with ResultStore(path) as store:
         features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
     np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])
 
 
-def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """A store that was filled has everything that is asked for."""
+def test_stored_features_are_the_extracted_ones(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
+    """After ``store_features``, ``extract`` reads all features from the store."""
     with ResultStore(path) as store:
         store_features(net, photos[:9], CHEAP, store)
         features = extract(net, photos[:9], CHEAP, store)
@@ -181,13 +181,13 @@ def test_filling_answers_what_extracting_does(net: Network, photos: Photos, path
 
 
 def test_no_photos(net: Network, path: Path) -> None:
-    """Nothing in, nothing out, of the right width."""
+    """No photos give an empty array of the right width."""
     with ResultStore(path) as store:
         assert extract(net, [], ["conv"], store)["conv"].shape == (0, 32)
 
 
 def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """It is named, none is put in its place, and what came before it is kept."""
+    """The error names it, nothing replaces it, and the batches before it are stored."""
     photos[10][0].write_bytes(photos[10][0].read_bytes()[:60])
     with ResultStore(path) as store:
         with pytest.raises(PhotoError, match=r"0010\.png"):
@@ -198,7 +198,7 @@ def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path
 
 
 def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
-    """Features are not stored under the hash of other pixels."""
+    """Features of other pixels are not stored under the hash."""
     photos[1][0].write_bytes(photos[0][0].read_bytes())
     with ResultStore(path) as store:
         with pytest.raises(PhotoError, match="changed"):
@@ -210,13 +210,13 @@ def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
     ("address", "error"), [("conv[3]", ChannelError), ("Mul", AddressError), ("conv_9", UnknownAddress)]
 )
 def test_addresses_that_have_no_features(net: Network, path: Path, address: str, error: type[Exception]) -> None:
-    """Only whole tensors of the network have."""
+    """Only whole tensors of the network have features."""
     with ResultStore(path) as store, pytest.raises(error):
         extract(net, [], [address], store)
 
 
 def test_killed_while_it_computes(photos: Photos, path: Path, tmp_path: Path) -> None:
-    """After kill -9 the next run goes on where the last one was, and ends with the same bytes."""
+    """After kill -9 the next run resumes, and returns the same bytes."""
     folder = photos[0][0].parent
     expected = extract_folder(folder, tmp_path / "whole.sqlite")
     moments = random.Random(4)
@@ -232,14 +232,14 @@ def test_killed_while_it_computes(photos: Photos, path: Path, tmp_path: Path) ->
 
 
 def test_two_processes_compute_the_same(photos: Photos, path: Path) -> None:
-    """Processes on one store agree to the bit."""
+    """Processes that share a store return the same bits."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.starmap(extract_folder, [(photos[0][0].parent, path)] * 2)
     assert_same(first, second)
 
 
 def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> None:
-    """Of 180 photos more, far fewer than 180 inputs are in memory; how many, depends on the threads' luck."""
+    """For 180 more photos, far fewer than 180 more inputs are in memory; the number depends on the timing of threads."""
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):

@@ -1,4 +1,4 @@
-"""Features on disk: what is read is what was written, whatever happens to the process or the file."""
+"""The store on disk: it returns the bytes that were written, or nothing, whatever happens to the process or the file."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ import pytest
 from godeeper.features.store import ResultStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
-MANY = 800  # batches that take longer to write than a process lives here
+MANY = 800  # batches that take longer to write than a process runs here
 MOMENTS = 10
 SHA256 = "0" * 64
 
 WRITER = """
 import sys
 from pathlib import Path
-from tests.unit.training.test_store import MANY, write_missing
+from tests.unit.features.test_store import MANY, write_missing
 write_missing(Path(sys.argv[1]), MANY, lambda: print("wrote", flush=True))
 """
 
 
 def features(batch: int) -> dict[bytes, np.ndarray]:
-    """Eight features that anyone can make again."""
+    """Eight reproducible features."""
     numbers = np.random.default_rng(batch)
     recipe = feature_recipe(SHA256, "mixed/join", "")
     keys = [feature_key(f"{batch}/{number}", recipe) for number in range(BATCH)]
@@ -39,7 +39,7 @@ def features(batch: int) -> dict[bytes, np.ndarray]:
 
 
 def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] = lambda: None) -> None:
-    """What every run does: look what is there, make the rest."""
+    """Look up the batches and write the missing ones, as every run does."""
     with ResultStore(path) as store:
         for batch in range(batches):
             wanted = features(batch)
@@ -50,7 +50,7 @@ def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] =
 
 
 def assert_holds_all(path: Path, batches: int = BATCHES) -> None:
-    """Every feature is there, to the bit, and the file is sound to SQLite."""
+    """Assert that all features are stored, bit for bit, and that SQLite finds the file intact."""
     with ResultStore(path) as store:
         assert store.stats().features == batches * BATCH
         for batch in range(batches):
@@ -71,7 +71,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read(path: Path) -> None:
-    """Half precision comes back to the bit: zeros, the least and the greatest, infinity; another key has nothing."""
+    """Half precision is returned bit for bit: zeros, the least and the greatest value, infinity; another key has no value."""
     values = np.array([0, -0.0, 6e-8, 1.5, 65504, np.inf], np.float16)
     with ResultStore(path) as store:
         store.put_many({b"key": values})
@@ -81,7 +81,7 @@ def test_what_was_written_is_read(path: Path) -> None:
 
 
 def test_all_that_determines_a_feature_is_in_its_key() -> None:
-    """Other pixels, weights, tensor, preprocessing or engine are another key."""
+    """Pixels, weights, tensor, preprocessing and engine all change the key."""
     parts = ["pixels", "weights", "mixed/join", "squash to 299 x 299", "onnxruntime fp32"]
     changed = [[*parts[:place], "other", *parts[place + 1 :]] for place in range(len(parts))]
     assert len({feature_key(pixels, feature_recipe(*others)) for pixels, *others in [parts, *changed]}) == 6
@@ -106,14 +106,14 @@ def test_killed_at_any_moment(path: Path) -> None:
 
 
 def test_two_processes_at_once(path: Path) -> None:
-    """Processes that start together on no file leave one whole file."""
+    """Processes that start together without a file write one intact file."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.map(write_missing, [path] * 2)
     assert_holds_all(path)
 
 
 def damage(path: Path, how: str) -> None:
-    """What disks and people do to files."""
+    """Kinds of damage."""
     content = path.read_bytes()
     half = len(content) // 2
     damaged = {
@@ -127,7 +127,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["cut", "zeros", "text", "head"])
 def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
-    """What is read from a damaged file is right or absent; the next run puts it right, and says so."""
+    """A damaged file returns right values or none; the next run repairs it and notes it."""
     write_missing(path)
     damage(path, how)
     with ResultStore(path) as store:
@@ -140,7 +140,7 @@ def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
 
 
 def test_a_damaged_file_is_moved_aside(path: Path) -> None:
-    """Whoever wonders what it held can look."""
+    """The damaged file is kept beside the new one."""
     path.write_bytes(b"photos of cars" * 100)
     with ResultStore(path) as store:
         assert store.stats().features == 0
@@ -148,7 +148,7 @@ def test_a_damaged_file_is_moved_aside(path: Path) -> None:
 
 
 def test_another_database_is_moved_aside(path: Path) -> None:
-    """A sound file of another make is not written into."""
+    """An SQLite file of another program is not written to."""
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE cars (number INTEGER)")
     other.close()
@@ -159,7 +159,7 @@ def test_another_database_is_moved_aside(path: Path) -> None:
 
 
 def test_flipped_bits_are_noticed(path: Path) -> None:
-    """A byte that changes anywhere in the file changes no feature that is read."""
+    """A byte changed anywhere in the file changes no returned feature."""
     with ResultStore(path) as store:
         store.put_many(features(0))
     whole = path.read_bytes()
@@ -175,7 +175,7 @@ def test_flipped_bits_are_noticed(path: Path) -> None:
 
 
 def test_a_file_that_is_damaged_while_open(path: Path) -> None:
-    """A store that is open goes on with a new file."""
+    """An open store continues with a new file."""
     with ResultStore(path) as store, ResultStore(path) as other:
         store.put_many(features(0))
         store.connection.execute("DROP TABLE feature")
@@ -186,7 +186,7 @@ def test_a_file_that_is_damaged_while_open(path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
-    """Where nothing can be kept, it is kept for this process, and that is said."""
+    """If the folder cannot be written, values are stored for this process only, with a note."""
     (tmp_path / "file").write_text("not a folder")
     with ResultStore(tmp_path / "file" / "features.sqlite") as store:
         store.put_many(features(0))
@@ -207,7 +207,7 @@ def test_a_file_removed_while_open(path: Path) -> None:
 
 
 def test_the_longest_unused_go_first(path: Path) -> None:
-    """Trimming keeps what was used last, and shortens the file to what was asked."""
+    """Trimming keeps the most recently used features, and shortens the file to the given size."""
     with ResultStore(path) as store:
         for batch in range(BATCHES):
             store.put_many(features(batch))
@@ -223,7 +223,7 @@ def test_the_longest_unused_go_first(path: Path) -> None:
 
 
 def test_it_does_not_grow_for_ever(path: Path) -> None:
-    """A store stays under its size, and has what was written last."""
+    """A store stays below its size limit, and keeps the latest features."""
     with ResultStore(path, most_bytes=400_000) as store:
         for batch in range(BATCHES):
             store.put_many(features(batch))
@@ -232,7 +232,7 @@ def test_it_does_not_grow_for_ever(path: Path) -> None:
 
 
 def test_trimmed_to_nothing(path: Path) -> None:
-    """An emptied store is a store."""
+    """An emptied store can be used."""
     write_missing(path)
     with ResultStore(path) as store:
         assert store.trim(0) == BATCHES * BATCH
@@ -243,7 +243,7 @@ def test_trimmed_to_nothing(path: Path) -> None:
 
 
 def test_a_private_file_is_nowhere() -> None:
-    """A store without a place leaves none."""
+    """A store without a path leaves no file."""
     connection = connect("")
     assert connection.execute("SELECT count(*) FROM feature").fetchone() == (0,)
     connection.close()

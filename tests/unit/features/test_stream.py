@@ -1,4 +1,4 @@
-"""Streams of features: in order, errors in their place, the same numbers as one by one, no more in memory than needed."""
+"""Streams of features: in order, with errors in their places, the same values as for single photos, bounded memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADDRESSES = ["mixed/join", "pool_3"]
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twenty small photos, each of its own colour; the fourth and the last are none."""
+    """Twenty small, different photos; the fourth is damaged and the last is missing."""
     folder = tmp_path_factory.mktemp("photos")
     paths = []
     for number in range(20):
@@ -38,7 +38,7 @@ def rows(batches: list[Batch], address: str) -> np.ndarray:
 
 
 def test_each_photo_has_its_own_row(net: Network, photos: list[Path]) -> None:
-    """Features are in the order of the photos, and what each has alone; errors stand in their places."""
+    """Features are in the order of the photos and equal those of single photos; errors are in their places."""
     batches = list(stream(net, photos, ADDRESSES))
     assert [name for batch in batches for name in batch.names] == [str(path) for path in photos]
     readable = [batch.names[place] for batch in batches for place in batch.readable]
@@ -52,14 +52,14 @@ def test_each_photo_has_its_own_row(net: Network, photos: list[Path]) -> None:
 
 
 def test_only_errors(net: Network, tmp_path: Path) -> None:
-    """Where nothing can be read there are no features, and no failure."""
+    """Without a readable photo there are no features, and no exception."""
     [batch] = stream(net, [tmp_path / "none.jpg"], ADDRESSES)
     assert (batch.readable, dict(batch.features), len(batch.errors)) == ((), {}, 1)
     assert list(stream(net, [], ADDRESSES)) == []
 
 
 def test_photos_are_taken_as_they_are_needed(net: Network, photos: list[Path]) -> None:
-    """Of an endless folder, only a bounded number is decoded ahead of who asks."""
+    """From an endless source, a bounded number of photos is decoded ahead of the consumer."""
     taken = 0
 
     def endless() -> Iterator[Path]:
@@ -76,7 +76,7 @@ def test_photos_are_taken_as_they_are_needed(net: Network, photos: list[Path]) -
 
 
 def test_every_kind_of_photo(net: Network, chelsea: Path) -> None:
-    """Paths, bytes, images, arrays and decoded photos stream alike."""
+    """Paths, bytes, images, arrays and decoded photos give the same features."""
     image = Image.open(chelsea)
     kinds = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image), decode(chelsea)]
     [batch] = stream(net, kinds, ["mixed/join"])
@@ -86,8 +86,8 @@ def test_every_kind_of_photo(net: Network, chelsea: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["mixed/join[3]", "Mul", "DecodeJpeg"])
-def test_what_has_no_features(net: Network, address: str) -> None:
-    """Channels and the photo's own steps are refused, and a tensor goes by its first name."""
+def test_addresses_without_features(net: Network, address: str) -> None:
+    """Channels and the photo's own steps are refused; a tensor is returned under its 2015 name."""
     with pytest.raises(AddressError):
         whole_tensors(net, [address])
     assert whole_tensors(net, ["Mixed_5b"]) == {"mixed/join": 256}
@@ -104,7 +104,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
 
 
 def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
-    """At half its size a large JPEG gives the network nearly the same pixels; ``exact`` gives it the very same."""
+    """Decoded at half its size, a large JPEG gives nearly the same input; decoded whole, the same input."""
     size = net.preprocess.size
     whole = net.preprocess(decode(large))
     _, exact = Decode(net.preprocess, None)(Entry(0, large))
@@ -117,7 +117,7 @@ def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
 
 
 def test_eight_bits_keep_less(net: Network, large: Path) -> None:
-    """A network that rounds takes photos whose lesser side has twice its own, within one level in the mean."""
+    """In 8 bits the lesser side keeps twice the network's side; the mean difference is below one level."""
     small = load(engine="onnxruntime", precision="int8")
     assert (least_side(net), least_side(small)) == (3 * 299, 2 * 299)
     medium = Image.open(large).resize((1196, 1794), Image.Resampling.BICUBIC)
@@ -136,13 +136,13 @@ def test_eight_bits_keep_less(net: Network, large: Path) -> None:
     [(None, (1800, 2706)), (901, (1800, 2706)), (900, (900, 1353)), (450, (450, 677)), (1, (225, 339))],
 )
 def test_the_least_side_is_kept(large: Path, least: int | None, expected: tuple[int, int]) -> None:
-    """A JPEG is reduced by 2, 4 or 8 while its lesser side has what is asked for, and the photo says so."""
+    """A JPEG is reduced by 2, 4 or 8 as far as its lesser side allows, and the photo has a note."""
     photo = decode(large, least_side=least)
     assert photo.size == expected
     assert any(note.startswith("decoded at 1/") for note in photo.notes) == (expected != (1800, 2706))
 
 
-def test_what_is_no_jpeg_is_not_reduced(tmp_path: Path) -> None:
-    """Other formats cannot be decoded in part."""
+def test_other_formats_are_not_reduced(tmp_path: Path) -> None:
+    """A PNG is decoded at full size."""
     Image.new("RGB", (1000, 1000)).save(tmp_path / "large.png")
     assert decode(tmp_path / "large.png", least_side=100).size == (1000, 1000)

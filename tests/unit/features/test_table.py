@@ -1,4 +1,4 @@
-"""Features on disk, read when they are looked at."""
+"""Tables of features on disk, read on access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COUNT = ROWS_AT_ONCE + 7
 
 
 def filled() -> tuple[FeatureTable, dict[str, np.ndarray]]:
-    """Tables of random numbers, and these."""
+    """A table of random numbers, and these numbers."""
     chance = np.random.default_rng(0)
     expected = {name: chance.normal(size=(COUNT, width)).astype(np.float16) for name, width in WIDTHS.items()}
     tables = FeatureTable(WIDTHS, COUNT)
@@ -21,7 +21,7 @@ def filled() -> tuple[FeatureTable, dict[str, np.ndarray]]:
 
 
 def test_what_is_written_is_read() -> None:
-    """Each module has its own place in the file."""
+    """Each module has its own part of the file."""
     tables, expected = filled()
     assert list(tables) == list(WIDTHS)
     for name, values in expected.items():

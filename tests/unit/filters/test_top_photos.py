@@ -1,4 +1,4 @@
-"""The photos that excite a filter most: which, where, and their picture."""
+"""Top activations: which photos, where, and their picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADDRESS = "mixed/tower_2/conv[3,7]"
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Crops of two photos, one of them twice, and a file that is no photo."""
+    """Crops of two photos, one of them twice, and a file that is not a photo."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder)
     shutil.copy(folder / "cat" / "0.png", folder / "copy.png")
@@ -44,31 +44,31 @@ def search(net: Network, album: Path) -> Search:
 
 
 def test_the_greatest_values_come_first(net: Network, album: Path, search: Search) -> None:
-    """As looking at each photo by itself finds them, the same file counted once."""
+    """The ranking is that of single peeks, with equal files counted once."""
     paths = [path for path in map(Path, photos_in([album])) if path.name not in ("bad.jpg", "copy.png")]
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
         expected = np.argsort(-column, kind="stable")[:5]
-        got = [sighting.cell.value for sighting in found.activations]
+        got = [activation.cell.value for activation in found.activations]
         np.testing.assert_allclose(got, column[expected], rtol=1e-4)
         assert found.photos == len(paths)
     assert [found.tensor.address for found in search.filters] == ["mixed/tower_2/conv[3]", "mixed/tower_2/conv[7]"]
 
 
-def test_where_it_answered(net: Network, search: Search) -> None:
-    """The cell holds the value that is stated, and its place lies within what it sees."""
+def test_the_cell_has_the_maximum(net: Network, search: Search) -> None:
+    """The cell has the stated value, and its square lies within its receptive field."""
     for found in search.filters:
-        sighting = found.activations[0]
-        plane = net.peek(sighting.path, found.tensor.address).activations[0, 0]
-        assert plane[sighting.cell.row, sighting.cell.column] == pytest.approx(sighting.cell.value, rel=1e-4)
-        assert sighting.cell_area.within(sighting.seen) == sighting.cell_area
-        assert sighting.crop().size == pytest.approx(
-            (sighting.box.right - sighting.box.left, sighting.box.bottom - sighting.box.top), abs=2
+        activation = found.activations[0]
+        plane = net.peek(activation.path, found.tensor.address).activations[0, 0]
+        assert plane[activation.cell.row, activation.cell.column] == pytest.approx(activation.cell.value, rel=1e-4)
+        assert activation.cell_area.within(activation.seen) == activation.cell_area
+        assert activation.crop().size == pytest.approx(
+            (activation.box.right - activation.box.left, activation.box.bottom - activation.box.top), abs=2
         )
 
 
-def test_what_cannot_be_read_is_told(search: Search) -> None:
-    """It does not stop the others."""
+def test_unreadable_photos_are_listed(search: Search) -> None:
+    """They do not stop the search."""
     ((path, reason),) = search.errors
     assert path.name == "bad.jpg"
     assert "not a photo" in reason
@@ -122,7 +122,7 @@ def test_the_earlier_of_equal_photos_comes_first(net: Network, tmp_path: Path) -
 
 
 def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:
-    """One that is zero all over every photo; it is drawn all the same."""
+    """A filter that is zero everywhere has no activations, and can be drawn."""
     tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[131]")
     (found,) = top_photos(net, [chelsea], tensor).filters
     assert found.activations == ()
@@ -130,14 +130,14 @@ def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:
 
 
 @pytest.mark.parametrize(("address", "top"), [("mixed/join", 5), ("conv[0]", 0)])
-def test_what_cannot_be_asked_for(net: Network, chelsea: Path, address: str, top: int) -> None:
-    """Hundreds of filters at once, and no photo."""
+def test_refused_searches(net: Network, chelsea: Path, address: str, top: int) -> None:
+    """Too many filters, or a ``top`` of 0, raise an error."""
     with pytest.raises(OptionError, match="expected at least 1 photo of at most 64 filters"):
         top_photos(net, [chelsea], resolve_one(net.blueprint, address), top)
 
 
 def test_picture(search: Search) -> None:
-    """It says which filter of which weights, and frames the cell's place."""
+    """The PNG has its provenance, and the crop a frame around the cell."""
     with Image.open(io.BytesIO(png(search.filters[0]))) as image:
         notes = dict(image.info)
     assert notes["godeeper:address"] == "mixed/tower_2/conv[3]"
@@ -146,13 +146,13 @@ def test_picture(search: Search) -> None:
     assert (pixels == FRAME).all(axis=-1).sum() > 20
 
 
-def test_a_photo_that_is_gone(search: Search, tmp_path: Path) -> None:
-    """Its place in the picture stays empty."""
-    sighting = replace(search.filters[0].activations[0], path=tmp_path / "gone.png")
-    assert len(framed(sighting).getcolors() or []) == 1
+def test_a_deleted_photo(search: Search, tmp_path: Path) -> None:
+    """Its square in the picture stays empty."""
+    activation = replace(search.filters[0].activations[0], path=tmp_path / "gone.png")
+    assert len(framed(activation).getcolors() or []) == 1
 
 
 def test_frames_lie_where_the_cell_does() -> None:
-    """In the scale of the cut."""
+    """The frame is in the scale of the crop."""
     assert within(Box(20, 10, 30, 20), Box(10, 0, 50, 40), (80, 80)) == (20, 20, 40, 40)
     assert within(Box(45, 35, 50, 40), Box(10, 0, 50, 40), (80, 80)) == (70, 70, 79, 79)
