@@ -169,9 +169,7 @@ class ResultStore:
         try:
             return self.attempt(lambda connection: remove_oldest(connection, most_bytes))
         except sqlite3.Error as error:
-            raise OutputError(
-                f"cannot trim {self.path}: {error}; try again when no other godeeper is running"
-            ) from error
+            raise OutputError(f"cannot trim {self.path}: {error}; try again when no other godeeper runs") from error
 
     def attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """``work`` on the file; if the file is damaged, on a new one."""
