@@ -54,7 +54,6 @@ ACCEPTED_CIRCLES = {
     ),
     frozenset({"weights.file", "weights.registry"}): "unpickling weights finds the installed file again, in a method",
     frozenset({"weights.formats.frozen_graph", "weights.formats.graph_heads"}): "for the type of a node only",
-    frozenset({"web.openapi", "web.routes"}): "for the type of a row only; one of the routes serves the description",
     frozenset({"cli.completion", "cli.shells"}): "the scripts of the shells are imported where one is asked for",
 }
 """Files that import one another, with the reason.  None of these circles exists when a module is imported."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from ..explain.evidence import Evidence
     from .compute.photo_store import StoredPhoto
+    from .record_types import HealthRecord
 
 PIECE = 1 << 18  # bytes of an array that are sent at a time
 MOST_TILES = 48  # rows or columns of a thumbnail
@@ -266,14 +267,13 @@ async def tensors(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """That the server is there, and with what."""
-    site = state_of(request).site
-    return json_response(
-        {
-            "status": "ok",
-            "version": __version__,
-            "network": state_of(request).backend.network.blueprint.name,
-            "weights": site.weights,
-            "classifier": site.classifier,
-        }
-    )
+    """Whether the server is up, and what it serves."""
+    state = state_of(request)
+    record: HealthRecord = {
+        "status": "ok",
+        "version": __version__,
+        "network": state.backend.network.blueprint.name,
+        "weights": state.site.weights,
+        "classifier": state.site.classifier,
+    }
+    return json_response(record)

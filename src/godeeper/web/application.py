@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from ..classifier.classifier import Classifier
+    from .record_types import ErrorRecord
 
 STATIC = Path(__file__).parent / "static"
 
@@ -113,7 +114,8 @@ async def server_error(request: Request, _: Exception) -> Response:
 def failure(request: Request, status: HTTPStatus, message: str) -> Response:
     """An error as JSON for programs, as a page for people."""
     if wants_record(request):
-        return json_response({"error": message, "status": status.value}, status)
+        record: ErrorRecord = {"error": message, "status": status.value}
+        return json_response(record, status)
     return error_page(state_of(request).site, status.value, message)
 
 

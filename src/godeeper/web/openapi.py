@@ -17,7 +17,7 @@ from .pages import SORTS
 from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
 
 if TYPE_CHECKING:
-    from .routes import RouteRow
+    from .row import RouteRow
 
 MEDIA = {
     "page": "text/html; charset=utf-8",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
     from markupsafe import Markup
     from starlette.requests import Request
+
+    from .record_types import EvidenceRecord, PhotoRecord, TensorRecord, VerdictRecord, ViewedFilterRecord
 
 
 SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
@@ -67,7 +69,7 @@ class MapPage:
     ``progress``: the event stream that says which thumbnails are ready; ``ready``: whether all are already.
     """
 
-    photo: dict[str, Any]
+    photo: PhotoRecord
     chart: Chart
     progress: str
     ready: bool
@@ -77,8 +79,8 @@ class MapPage:
 class TensorPage:
     """``tensor.html``: the mosaic.  ``record``: as ``GET /api/photos/{photo}/tensors/{address}`` answers it."""
 
-    photo: dict[str, Any]
-    record: dict[str, Any]
+    photo: PhotoRecord
+    record: TensorRecord
     stages: tuple[tuple[str, str, str], ...]  # stage, address, url: of the same site; one row where it has no stages
     scale: str
     colour: str
@@ -95,10 +97,10 @@ class FilterPage:
     in the network's input, which may reach over its border.
     """
 
-    photo: dict[str, Any]
-    record: dict[str, Any]
+    photo: PhotoRecord
+    record: TensorRecord
     number: int
-    filter: dict[str, Any]
+    filter: ViewedFilterRecord
     place: tuple[int, int]
     box: tuple[int, int, int, int]
     map: str
@@ -120,11 +122,11 @@ class VerdictPage:
     ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` answers it; ``module``: the one that is shown alone.
     """
 
-    photo: dict[str, Any]
-    verdict: dict[str, Any]
+    photo: PhotoRecord
+    verdict: VerdictRecord
     chosen: int
     module: str | None
-    evidence: dict[str, Any]
+    evidence: EvidenceRecord
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,8 @@ class Assets:
 class OfflinePage:
     """``offline.html``: a tensor's page as one file that needs no server."""
 
-    photo: dict[str, Any]
-    record: dict[str, Any]
+    photo: PhotoRecord
+    record: TensorRecord
     stages: tuple[tuple[str, str, str], ...]
     scale: str
     colour: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -23,18 +23,20 @@ from .http.root import at
 if TYPE_CHECKING:
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
+    from .record_types import NeighboursRecord, TensorLinkRecord, TensorRecord
 
 
-def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, part: str) -> dict[str, Any]:
-    """One tensor on one scale; ``part`` is the title of the card that it is on."""
+def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, part: str) -> TensorRecord:
+    """One tensor on one scale; ``part`` is the title of the map's card that it is on."""
     measured = measure(peek.activations[0], scale)
     rows, columns = grid(peek.shape[1], scale, None)
     tensor, field = peek.tensor, peek.tensor.field
     links = urls(photo, tensor)
-    record = peek.record(links["picture"], scale)
-    before, after = beside(network, photo, tensor)
-    return record | {
-        "filters": [row | more for row, more in zip(record["filters"], filter_facts(peek), strict=True)],
+    peeked = peek.record(links["picture"], scale)
+    previous, following = adjacent(network, photo, tensor)
+    filters = [row | more for row, more in zip(peeked["filters"], filter_facts(peek), strict=True)]
+    besides = {
+        "filters": filters,
         "kind": tensor.site.kind,
         "is_rectified": peek.is_rectified,
         "legend": measured.legend,
@@ -48,11 +50,12 @@ def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, 
         "input_size": network.preprocess.size,
         "used": list(photo.used),
         "module": {"title": part, "url": at(f"/photo/{photo.id}#{card_id(part)}")},
-        "previous": before,
-        "next": after,
+        "previous": previous,
+        "next": following,
         "neighbours": around(network, tensor),
         "urls": links,
     }
+    return cast("TensorRecord", peeked | besides)
 
 
 def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
@@ -64,28 +67,34 @@ def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
         yield {"strength": strength, "selectivity": None if math.isnan(chosen) else chosen, "strongest": place}
 
 
-def around(network: Network, tensor: Tensor) -> dict[str, list[str]]:
+def around(network: Network, tensor: Tensor) -> NeighboursRecord:
     """Addresses of what a tensor is computed from, of what is computed from it, and of its branch, itself included."""
     found = neighbours(network.blueprint, tensor.site)
     return {
-        "before": shown(network, found.before),
-        "after": shown(network, found.after),
-        "branch": shown(network, found.branch),
+        "before": viewable(network, found.before),
+        "after": viewable(network, found.after),
+        "branch": viewable(network, found.branch),
     }
 
 
-def beside(network: Network, photo: StoredPhoto, tensor: Tensor) -> tuple[dict[str, str] | None, dict[str, str] | None]:
-    """The tensors before and after in program order: address and page."""
-    every = shown(network, sites(network.blueprint))
-    here = every.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
-    near = [every[place] if 0 <= place < len(every) else None for place in (here - 1, here + 1)]
-    before, after = (each and {"address": each, "url": at(f"/photo/{photo.id}/tensor/{quoted(each)}")} for each in near)
-    return before or None, after or None
+def adjacent(
+    network: Network, photo: StoredPhoto, tensor: Tensor
+) -> tuple[TensorLinkRecord | None, TensorLinkRecord | None]:
+    """Links to the previous and the next tensor in program order, None at the ends."""
+    addresses = viewable(network, sites(network.blueprint))
+    here = addresses.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
+    previous = link(photo, addresses[here - 1]) if here else None
+    return previous, link(photo, addresses[here + 1]) if here + 1 < len(addresses) else None
 
 
-def shown(network: Network, some: Iterable[Site]) -> list[str]:
+def link(photo: StoredPhoto, address: str) -> TensorLinkRecord:
+    """A tensor's address and page."""
+    return {"address": address, "url": at(f"/photo/{photo.id}/tensor/{quoted(address)}")}
+
+
+def viewable(network: Network, members: Iterable[Site]) -> list[str]:
     """The addresses of those sites where there is something to see."""
-    tensors = [Tensor(site, stages(site)[0]) for site in some if site.kind not in WHOLE_PHOTO]
+    tensors = [Tensor(site, stages(site)[0]) for site in members if site.kind not in WHOLE_PHOTO]
     return [tensor.address for tensor in tensors if network.shows(tensor)]
 
 

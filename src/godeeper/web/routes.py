@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.convertors import IntegerConvertor, register_url_convertor
-from starlette.routing import Route
 
 from . import api, views
 from .http.root import at
 from .openapi import describe
-from .state import json_response, while_wanted
+from .row import RouteRow
+from .state import json_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-
-    from .state import Handler
 
 
 class Number(IntegerConvertor):
@@ -29,31 +26,6 @@ class Number(IntegerConvertor):
 
 
 register_url_convertor("number", Number())
-
-
-@dataclass(frozen=True)
-class RouteRow:
-    """One path.
-
-    ``path`` is the router's.  ``gives``: one of ``openapi.MEDIA``, or the record in ``schemas.SCHEMAS`` that is answered.
-    ``query`` and ``form``: names of what may come with it, described in ``openapi``.  A GET is given up when its client
-    hangs up; an event stream sees to that itself.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    gives: str
-    summary: str
-    query: tuple[str, ...] = ()
-    form: tuple[str, ...] = ()
-    status: HTTPStatus = HTTPStatus.OK
-    needs_classifier: bool = False
-
-    def route(self) -> Route:
-        """As the router wants it."""
-        own = self.method != "GET" or self.gives == "events"
-        return Route(self.path, self.handler if own else while_wanted(self.handler), methods=[self.method])
 
 
 async def openapi(request: Request) -> Response:  # noqa: ARG001 (every handler gets the request)

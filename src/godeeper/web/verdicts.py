@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from .compute.photo_store import StoredPhoto
+    from .record_types import ClassRecord, EvidenceRecord, VerdictRecord
 
 
 async def evidence_of(request: Request, photo: StoredPhoto) -> Evidence:
@@ -59,38 +60,42 @@ def numbered(found: Evidence, number: int) -> int:
     return number
 
 
-def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> dict[str, Any]:
+def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> VerdictRecord:
     """The record of ``classify --json``, and how it comes about."""
     classifier = classifier_of(state)
     head = classifier.head
-    return classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness).record() | {
+    judgement = classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness)
+    besides = {
         "classifier": state.site.classifier,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
         "temperature": head.temperature,
         "strangeness": found.strangeness,
         "likeliest": found.likeliest,
-        "classes": [
-            {
-                "number": number,
-                "class": name,
-                "probability": float(found.probabilities[number]),
-                "logit": float(found.logits[number]),
-                "constant": float(found.constant[number]),
-                "modules": found.by_module(number),
-                "urls": evidence_urls(photo, number),
-            }
-            for number, name in enumerate(found.classes)
-        ],
+        "classes": [class_record(photo, found, number) for number in range(len(found.classes))],
+    }
+    return cast("VerdictRecord", judgement.record() | besides)
+
+
+def class_record(photo: StoredPhoto, found: Evidence, number: int) -> ClassRecord:
+    """One class of a verdict."""
+    return {
+        "number": number,
+        "class": found.classes[number],
+        "probability": float(found.probabilities[number]),
+        "logit": float(found.logits[number]),
+        "constant": float(found.constant[number]),
+        "modules": found.by_module(number),
+        "urls": evidence_urls(photo, number),
     }
 
 
-def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> dict[str, Any]:
+def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> EvidenceRecord:
     """One class's evidence: grids, the constant, the total that is the logit, and the picture's legend."""
     question, size = Question(number, against), overlay_size(found)
     limit = colour_limit(found, question, size)
     logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))
-    return found.record(number, against) | {
+    besides = {
         "number": number,
         "logit": logit,
         "temperature": found.temperature,
@@ -101,6 +106,7 @@ def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: i
         "size": list(size),
         "urls": evidence_urls(photo, number, against),
     }
+    return cast("EvidenceRecord", found.record(number, against) | besides)
 
 
 def evidence_urls(photo: StoredPhoto, number: int, against: int | None = None) -> dict[str, str]:

@@ -43,7 +43,7 @@ from .pages import (
     render,
 )
 from .pictures import levels
-from .records import shown, tensor_record, urls
+from .records import tensor_record, urls, viewable
 from .state import AppState, attachment, classifier_of, filter_in_query, filter_of, peek_of, photo_of, state_of
 from .style import style_sheet
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
+    from .record_types import TensorRecord
 
 
 async def empty(request: Request) -> Response:
@@ -87,7 +88,7 @@ def layout(blueprint: Blueprint) -> Diagram:
 
 def linked(network: Network) -> frozenset[str]:
     """The addresses that have a page."""
-    return frozenset(shown(network, sites(network.blueprint)))
+    return frozenset(viewable(network, sites(network.blueprint)))
 
 
 async def tensor(request: Request) -> Response:
@@ -222,7 +223,7 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def record_of(state: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> dict[str, Any]:
+def record_of(state: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> TensorRecord:
     """The record of a tensor."""
     return tensor_record(state.backend.network, photo, peek, scale, state.backend.part(peek.tensor))
 

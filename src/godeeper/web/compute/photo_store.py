@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -23,6 +23,8 @@ from ..http.root import at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..record_types import PhotoRecord
 
 DEMO, DEMO_NAME = "demo", "chelsea.jpg"
 ID_DIGITS = 32
@@ -72,7 +74,7 @@ class StoredPhoto:
         """The picture that is shown."""
         return Image.open(io.BytesIO(self.display)).convert("RGB")
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> PhotoRecord:
         """The photo as JSON."""
         return {
             "photo": self.id,

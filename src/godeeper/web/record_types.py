@@ -1,0 +1,276 @@
+"""The JSON records of the page's interface, as types; ``schemas`` derives the JSON Schemas from them.
+
+A record has exactly these fields.  Integers are counts, positions or numbers of something, so none is below zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypedDict
+
+
+@dataclass(frozen=True)
+class Length:
+    """The length of a list."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The regular expression that a string matches."""
+
+    regex: str
+
+
+Pair = Annotated[list[int], Length(2)]
+Box = Annotated[list[int], Length(4)]
+Sha256 = Annotated[str, Pattern("^[0-9a-f]{64}$")]
+Names = dict[str, str | None]
+Urls = dict[str, str]
+ClassName = TypedDict("ClassName", {"class": str})
+
+
+class ErrorRecord(TypedDict):
+    """What was wrong with a request."""
+
+    error: str
+    status: int
+
+
+class HealthRecord(TypedDict):
+    """The server, and what it serves."""
+
+    status: str
+    version: str
+    network: str
+    weights: str
+    classifier: str | None
+
+
+class PhotoRecord(TypedDict):
+    """A stored photo.  ``used``: left, top, right, bottom of the part that the network sees, in pixels."""
+
+    photo: str
+    name: str
+    sha256: Sha256
+    width: int
+    height: int
+    used: Box
+    display: Pair
+    notes: list[str]
+    url: str
+
+
+class ListedTensorRecord(TypedDict):
+    """A tensor of ``godeeper tensors --json``."""
+
+    address: str
+    names: Names
+    remark: str | None
+    kind: str
+    stage: str | None
+    shape: Annotated[list[int | None], Length(3)]
+    macs: int
+    macs_share: float
+    receptive_field: Pair
+
+
+class TensorsRecord(TypedDict):
+    """``godeeper tensors --json``."""
+
+    network: str
+    tensors: list[ListedTensorRecord]
+
+
+class FilterRecord(TypedDict):
+    """One filter of a peek."""
+
+    filter: int
+    minimum: float
+    maximum: float
+    mean: float
+    active: float
+
+
+class ViewedFilterRecord(FilterRecord):
+    """One filter as a page shows it.  ``strongest``: row and column of its strongest cell."""
+
+    strength: float
+    selectivity: float | None
+    strongest: Pair
+
+
+class PeekFields(TypedDict):
+    """The fields of a peek, apart from its filters."""
+
+    address: str
+    names: Names
+    remark: str | None
+    stage: str | None
+    shape: Box
+    channels: list[int] | None
+    scale: str
+    dead: list[int]
+    constant: list[int]
+    minimum: float
+    maximum: float
+    macs: int
+    macs_share: float
+    receptive_field: Pair
+    png: str | None
+
+
+class PeekedTensorRecord(PeekFields):
+    """A tensor of ``godeeper peek --json``."""
+
+    filters: list[FilterRecord]
+
+
+class PeekRecord(TypedDict):
+    """``godeeper peek --json``."""
+
+    photo: str
+    photo_sha256: str
+    photo_notes: list[str]
+    weights: str
+    weights_sha256: str
+    preprocessing: str
+    tensors: list[PeekedTensorRecord]
+    engine: str
+    precision: str
+
+
+class FieldRecord(TypedDict):
+    """The receptive field of a cell, each as (height, width), in pixels of the network's input."""
+
+    size: Pair
+    jump: int
+    padding: Pair
+
+
+class ModuleLinkRecord(TypedDict):
+    """A link to a part of the network's map."""
+
+    title: str
+    url: str
+
+
+class TensorLinkRecord(TypedDict):
+    """A link to a tensor's page."""
+
+    address: str
+    url: str
+
+
+class NeighboursRecord(TypedDict):
+    """Addresses of the tensors that a tensor reads, that read it, and of its branch."""
+
+    before: list[str]
+    after: list[str]
+    branch: list[str]
+
+
+class TensorRecord(PeekFields):
+    """A tensor's page: a peek, and what the page shows of it besides."""
+
+    filters: list[ViewedFilterRecord]
+    kind: str
+    is_rectified: bool
+    legend: str
+    low: float | None
+    high: float | None
+    ends: Annotated[list[str], Length(2)]
+    rows: int
+    columns: int
+    tile: Pair
+    field: FieldRecord
+    input_size: int
+    used: Box
+    module: ModuleLinkRecord
+    previous: TensorLinkRecord | None
+    next: TensorLinkRecord | None
+    neighbours: NeighboursRecord
+    urls: Urls
+
+
+class JudgementRecord(TypedDict):
+    """A photo of ``godeeper classify --json``."""
+
+    photo: str
+    verdict: str | None
+    none_of_these: bool
+    reason: str | None
+    probabilities: dict[str, float]
+    threshold: float | None
+    strangeness: float | None
+    error: str | None
+
+
+class JudgementsRecord(TypedDict):
+    """``godeeper classify --json``."""
+
+    classifier: str
+    engine: str
+    precision: str
+    photos: list[JudgementRecord]
+
+
+class ClassRecord(ClassName):
+    """One class of a verdict.  ``modules``: the evidence of each, which with ``constant`` adds up to ``logit``."""
+
+    number: int
+    probability: float
+    logit: float
+    constant: float
+    modules: dict[str, float]
+    urls: Urls
+
+
+class VerdictRecord(JudgementRecord):
+    """The verdict on a photo, and how it comes about.  ``likeliest``: the number of the most probable class."""
+
+    classifier: str
+    false_accept_rate: float | None
+    temperature: float
+    likeliest: int
+    classes: list[ClassRecord]
+
+
+class ModuleEvidenceRecord(TypedDict):
+    """The evidence of one module.  ``area``: left, top, right, bottom of ``grid`` in the network's input."""
+
+    address: str
+    evidence: float
+    receptive_field: Pair
+    area: Annotated[list[float], Length(4)]
+    grid: list[list[float]]
+
+
+class FilterEvidenceRecord(TypedDict):
+    """The evidence of one filter."""
+
+    address: str
+    filter: int
+    evidence: float
+    share: float
+    origin: str
+
+
+class EvidenceRecord(ClassName):
+    """The evidence for one class, perhaps over another."""
+
+    over: str | None
+    total: float
+    constant: float
+    modules: list[ModuleEvidenceRecord]
+    filters: dict[str, list[FilterEvidenceRecord]]
+    number: int
+    logit: float
+    temperature: float
+    strangeness: float
+    probability: float
+    legend: str
+    limit: float
+    size: Pair
+    urls: Urls
