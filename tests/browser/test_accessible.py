@@ -89,7 +89,7 @@ def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
             break
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert "Filter 2," in page.locator("#said").inner_text()
+    assert "Filter 2," in page.locator("#spoken").inner_text()
     page.keyboard.press("Enter")
     page.wait_for_url("**/filter/2")
     page.keyboard.press("ArrowRight")

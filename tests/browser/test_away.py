@@ -41,7 +41,7 @@ def test_a_scale_that_cannot_be_had_goes_back(lost: str, page: Page) -> None:
     away = re.compile(re.escape(lost))
     page.route(away, lambda route: route.abort())
     page.get_by_label("Scale").select_option("signed")
-    page.locator(".words", has_text="does not answer").wait_for()
+    page.locator(".words", has_text="does not respond").wait_for()
     assert page.get_by_label("Scale").input_value() == "shared"
     assert page.get_by_label("Colour").input_value() == "grey"
     assert page.locator(".ends").all_inner_texts() == legend
@@ -57,7 +57,7 @@ def test_the_search_recovers(page: Page) -> None:
     page.goto(DEMO)
     page.route("**/api/tensors", lambda route: route.abort())
     page.locator("#search").fill("mixed_1")
-    page.locator("#found", has_text="does not answer").wait_for()
+    page.locator("#found", has_text="does not respond").wait_for()
     page.unroute("**/api/tensors")
     page.locator("#search").fill("mixed_10")
     page.locator('#found [role="option"]').first.wait_for()
@@ -145,7 +145,7 @@ def test_a_filter_keeps_its_picture(page: Page) -> None:
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.abort())
     page.get_by_label("Scale").select_option("signed")
-    page.locator("#problem", has_text="does not answer").wait_for()
+    page.locator("#problem", has_text="does not respond").wait_for()
     assert page.get_by_label("Scale").input_value() == "filter"
     assert page.get_by_label("Colour").input_value() == "grey"
     page.unroute("**/api/health")
@@ -171,7 +171,7 @@ def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
     open_mosaic(page)
     page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))
     page.get_by_label("Scale").select_option("signed")
-    page.locator(".words", has_text="The server does not answer").wait_for()
+    page.locator(".words", has_text="The server does not respond").wait_for()
     assert page.get_by_label("Scale").input_value() == "shared"
 
 
@@ -184,7 +184,7 @@ def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
     while not held:
         page.wait_for_timeout(50)
     page.get_by_label("Scale").select_option("signed")
-    page.locator(".words", has_text="does not answer").wait_for()
+    page.locator(".words", has_text="does not respond").wait_for()
     assert page.get_by_label("Scale").input_value() == "shared"
     held[0].continue_()
     wait_for_mosaic(page)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def test_a_newcomer_reaches_a_filter_in_three_clicks(page: Page) -> None:
     """From the first page: the demo photo, a box, a tile."""
     page.goto("/")
-    page.get_by_text("Look at this one").click()
+    page.get_by_text("Try this photo").click()
     page.locator('a.box[data-address="mixed_7/join"]').click()
     wait_for_mosaic(page)
     point_at(page, 3, 8, 8, side=17)
@@ -307,7 +307,7 @@ def test_a_server_that_is_gone_is_told_of(page: Page) -> None:
     drop(page, photo(9))
     problem = page.get_by_role("alert").filter(visible=True)
     problem.wait_for()
-    assert "does not answer" in problem.inner_text()
+    assert "does not respond" in problem.inner_text()
 
 
 def test_tabs_do_not_disturb_each_other(new_context: Callable[..., BrowserContext]) -> None:

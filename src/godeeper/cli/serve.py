@@ -1,4 +1,4 @@
-"""``godeeper serve``: the microscope, a web page on this machine."""
+"""``godeeper serve``: the web page, served from this machine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper serve                       walk through the network with your own photo
-  godeeper serve cars.godeeper         and see what your classifier makes of it, and why
+  godeeper serve cars.godeeper         with your classifier's verdict and the evidence for it
   godeeper serve --port 0 --open       on any free port, opened in the browser
-  godeeper serve --host 0.0.0.0        for other machines too, who need the token in the printed address
+  godeeper serve --host 0.0.0.0        for other machines too; they need the token in the printed address
 """
 
 SCHEME, PORT = "http", 8299
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "serve", "open the web page: the network, walked through with a photo", EXAMPLE, run)
+    parser = add_command(verbs, "serve", "serve the web page: explore the network with a photo", EXAMPLE, run)
     parser.add_argument(
         "classifier", metavar="FILE.godeeper", nargs="?", type=Path, help="a classifier, made by godeeper retrain"
     )
@@ -38,28 +38,32 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}; 0 takes a free one")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too; repeatable"
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accept requests to this host name too; repeatable",
     )
     parser.add_argument(
         "--token",
         default="auto",
         metavar="T",
-        help="what one must bring to be let in: auto (default; made up where others can reach the page), none, or a TOKEN",
+        help="the token that requests must carry: auto (default: a random one if others can reach the page), none, or a TOKEN",
     )
-    parser.add_argument("--root-path", default="", metavar="P", help="the path that a proxy has the page under")
+    parser.add_argument("--root-path", default="", metavar="P", help="the path under which a proxy serves the page")
     parser.add_argument(
         "--proxy",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="believe X-Forwarded-* of the proxy that connects from there (an address or a network); repeatable",
+        help="trust X-Forwarded-* headers from the proxy at this address or network; repeatable",
     )
     parser.add_argument(
         "--frame",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="let pages of that origin, such as a notebook's, show this one in a frame; repeatable",
+        help="let pages of this origin, such as a notebook, show the page in a frame; repeatable",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
@@ -72,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from .progress import watched
 
     rules = rules_of(options)
-    backend, classifier = prepared(options)
+    backend, classifier = prepare(options)
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
     app = make_app(
@@ -85,14 +89,14 @@ def run(options: argparse.Namespace) -> int:
     announce(options, address(options.host, port, rules.root_path, rules.token))
     try:
         serve(app, listening, backend.scheduler.stop, Limits(proxies=rules.proxies))
-    except KeyboardInterrupt:  # how a server is ended
+    except KeyboardInterrupt:  # the usual way to stop a server
         if watched():
-            complain("")  # the terminal stands behind ^C
+            complain("")  # end the line with ^C
     return 0
 
 
 def rules_of(options: argparse.Namespace) -> Rules:
-    """Who is let in, as the options say; raises ``OptionError``."""
+    """The access rules that the options ask for; raises ``OptionError``."""
     from ..web.http.forwarded import root_path
     from ..web.http.guard import Rules
     from ..web.http.hosts import allowed_place, frame_ancestor, is_loopback, network
@@ -108,7 +112,7 @@ def rules_of(options: argparse.Namespace) -> Rules:
 
 
 def on_port(rules: Rules, host: str, port: int) -> Rules:
-    """The rules of a server that listens there: beyond loopback, the names of this machine are its own too."""
+    """The rules with the server's port and, beyond loopback, with the names of this machine."""
     from ..web.http.hosts import HostAndPort, is_loopback, machine_names, plain_host
 
     names = () if is_loopback(host) else (*machine_names(), plain_host(host.strip("[]")))
@@ -116,20 +120,20 @@ def on_port(rules: Rules, host: str, port: int) -> Rules:
     return replace(rules, port=port, allowed=(*rules.allowed, *ours))
 
 
-def prepared(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
+def prepare(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
     """The backend, and the classifier if one is named."""
     from ..classifier.classifier import Classifier
     from ..errors import OptionError
     from ..web.application import make_backend
 
     if options.classifier and options.weights:
-        raise OptionError(f"--weights {options.weights}: a classifier brings its own weights; leave one of them out")
+        raise OptionError(f"--weights {options.weights}: a classifier has its own weights; leave out one of the two")
     classifier = Classifier.load(options.classifier) if options.classifier else None
     return make_backend(classifier, options.weights or "bundled"), classifier
 
 
 def address(host: str, port: int, root_path: str = "", token: str | None = None) -> str:
-    """Where a browser finds the page, with the token that lets it in."""
+    """The URL of the page, with the token."""
     from ..web.http.hosts import outward_address
 
     name = outward_address(host.strip("[]"))
@@ -138,22 +142,22 @@ def address(host: str, port: int, root_path: str = "", token: str | None = None)
 
 
 def warn(options: argparse.Namespace, rules: Rules) -> None:
-    """Say who can come in, where that is not only this machine's users."""
+    """Warn if others than this machine's users have access, or if the token can be guessed."""
     from ..web.http.hosts import EVERYWHERE, is_loopback
     from ..web.http.token import GUESSABLE
 
     if not is_loopback(options.host):
         here = "any address of this machine" if options.host.strip("[]") in EVERYWHERE else "that address"
         complain(
-            f"godeeper: {options.host} is not loopback: whoever reaches {here} and has the token below can look in; "
-            "what is sent is not encrypted"
+            f"godeeper: {options.host} is not loopback: anybody who can reach {here} and has the token below has access; "
+            "the connection is not encrypted"
         )
     if rules.token and len(rules.token) < GUESSABLE:
         complain(f"godeeper: --token: fewer than {GUESSABLE} characters can be guessed; auto makes a long one")
 
 
 def announce(options: argparse.Namespace, url: str) -> None:
-    """Say where the page is, and open it where that is wished for."""
+    """Print the URL of the page, and open it with ``--open``."""
     if options.json:
         print_json({"url": url})
     else:

@@ -1,4 +1,4 @@
-"""The page that walks through a network: `godeeper serve`, and an application to mount in another."""
+"""The web page to explore a network: ``godeeper serve``, and an ASGI application to mount in another."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def app(
 ) -> Guard:
     """The page as an ASGI application, to be served or mounted anywhere; it needs no lifespan.
 
-    All its links follow the path it is mounted at.  It goes by loopback names and by the address that a request came in at;
-    a web page elsewhere can neither frame it nor reach its interface.
+    All its links follow the path it is mounted at.  It accepts requests to loopback names and to the address of the
+    connection; other web sites can neither frame it nor reach its interface.
 
     Args:
-        classifier: whose verdicts to show: a classifier, or its ``.godeeper`` file.
-        weights: installed weights or a file, where no classifier brings its own.
-        hosts: further names it goes by, ``NAME`` or ``NAME:PORT``; ``"*"`` for any, where what it is mounted in checks them.
+        classifier: the classifier whose verdicts are shown, or its ``.godeeper`` file.
+        weights: installed weights or a file, if there is no classifier.
+        hosts: further host names to accept, ``NAME`` or ``NAME:PORT``; ``"*"`` for any, if the application around checks them.
         frame_ancestors: origins whose pages may show it in a frame, such as a notebook's, with scheme and port.
-        token: what one must bring (``?token=…`` once, or ``Authorization: Bearer``); without it everybody is let in.
+        token: the token that requests must carry (``?token=…`` once, or ``Authorization: Bearer``); None requires none.
 
     Returns:
         An ASGI 3 application.
 
     Raises:
-        GodeeperError: what was named is not there, or is none.
+        GodeeperError: the classifier or the weights cannot be read.
 
     >>> import godeeper.web
     >>> from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""Answers for programs and for the pages' script: records as JSON, numbers, pictures, progress."""
+"""Handlers for programs and for the page's scripts: JSON records, values, pictures, progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .state import (
     photo_of,
     png_response,
     state_of,
-    unless_hung_up,
+    unless_disconnected,
 )
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, numbered, verdict_record
 
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from .compute.photo_store import StoredPhoto
     from .record_types import HealthRecord
 
-PIECE = 1 << 18  # bytes of an array that are sent at a time
-MOST_TILES = 48  # rows or columns of a thumbnail
+PIECE = 1 << 18  # bytes of an array in one message
+MAX_TILES = 48  # rows or columns of a thumbnail
 
 
 async def add_photo(request: Request) -> Response:
-    """Take a photo in; browsers without a script are sent on to its page."""
+    """Store a photo; a browser without scripts is redirected to its page."""
     state = state_of(request)
     async with state.upload_reader.receive(request) as upload:
         tab = tab_of(upload.field("tab"))
@@ -64,12 +64,12 @@ async def add_photo(request: Request) -> Response:
 
 
 async def photo_record(request: Request) -> Response:
-    """A photo that is kept."""
+    """The record of a stored photo."""
     return json_response((await photo_of(request)).record())
 
 
 async def progress(request: Request) -> Response:
-    """A photo's look as it is computed, as an event stream; computing goes on while the stream is open."""
+    """The progress of a photo's forward pass as an event stream; it is computed while the stream is open."""
     photo = await photo_of(request)
     tab = tab_of(request.query_params.get("tab"))
     return StreamingResponse(events(request, photo, tab), media_type="text/event-stream")
@@ -98,19 +98,19 @@ def event(name: str, data: object) -> str:
 
 
 async def display(request: Request) -> Response:
-    """The photo to show, at most 1600 pixels a side."""
+    """The photo as it is displayed, at most 1600 pixels a side."""
     return Response((await photo_of(request)).display, media_type="image/jpeg")
 
 
 async def network_input(request: Request) -> Response:
-    """The square that the network saw."""
+    """The network's input as a picture."""
     photo = await photo_of(request)
     return png_response(await state_of(request).backend.render(lambda: pictures.png(photo.input_image)))
 
 
 async def thumbnail(request: Request) -> Response:
-    """A few filters, for a box of the map."""
-    tiles = integer_in_query(request, "rows", 2, MOST_TILES), integer_in_query(request, "columns", 4, MOST_TILES)
+    """A thumbnail of a few filters, for a box of the map."""
+    tiles = integer_in_query(request, "rows", 2, MAX_TILES), integer_in_query(request, "columns", 4, MAX_TILES)
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
     return png_response(await state_of(request).backend.render(lambda: pictures.thumbnail(peek, photo, tiles)))
@@ -141,7 +141,7 @@ async def filter_map(request: Request) -> Response:
 
 
 async def photo_patch(request: Request) -> Response:
-    """The photo cut out where a filter's strongest cell sees it."""
+    """The part of the photo in the receptive field of a filter's strongest cell."""
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
     backend, place = state_of(request).backend, filter_of(request, peek)
@@ -152,7 +152,7 @@ async def photo_patch(request: Request) -> Response:
 
 async def kernel(request: Request) -> Response:
     """The kernel of a filter of the first convolution, in colour."""
-    await photo_of(request)  # for its error: the kernel itself depends on the weights alone
+    await photo_of(request)  # raises if there is no such photo; the kernel depends only on the weights
     backend, number = state_of(request).backend, request.path_params["n"]
     tensor = await backend.tensor(request.path_params["address"])
     check_filter(tensor, number)
@@ -160,24 +160,24 @@ async def kernel(request: Request) -> Response:
 
 
 async def picture(request: Request) -> Response:
-    """What is on the screen as a PNG with legend and provenance."""
+    """The mosaic on the screen as a PNG with legend and provenance."""
     query = request.query_params
     peek = await peek_of(request, await photo_of(request), query.get("address", ""))
     scale, sort = query.get("scale", "shared"), query.get("sort", "number")
     drawn = await state_of(request).backend.render(lambda: pictures.framed(peek, scale, query.get("colour"), sort))
-    answer = png_response(drawn)
-    answer.headers["content-disposition"] = attachment(file_name(peek))
-    return answer
+    response = png_response(drawn)
+    response.headers["content-disposition"] = attachment(file_name(peek))
+    return response
 
 
 async def verdict(request: Request) -> Response:
-    """What the classifier says of a photo that is kept."""
+    """The classifier's verdict on a stored photo."""
     photo = await photo_of(request)
     return json_response(verdict_record(state_of(request), photo, await evidence_of(request, photo)))
 
 
 async def evidence(request: Request) -> Response:
-    """The evidence for one class, perhaps over another."""
+    """The evidence for one class, or for one class over another."""
     photo = await photo_of(request)
     found = await evidence_of(request, photo)
     number, against = numbered(found, request.path_params["n"]), over(request, found)
@@ -186,7 +186,7 @@ async def evidence(request: Request) -> Response:
 
 
 async def evidence_picture(request: Request) -> Response:
-    """The photo tinted where the evidence for a class was collected."""
+    """The photo, tinted by the evidence for a class."""
     found = await evidence_of(request, await photo_of(request))
     number, against = numbered(found, request.path_params["n"]), over(request, found)
     module = module_in_query(request, found)
@@ -199,13 +199,13 @@ async def evidence_picture(request: Request) -> Response:
 
 
 def over(request: Request, found: Evidence) -> int | None:
-    """The class whose evidence is taken off, if the query names one."""
+    """The class in the query whose evidence is subtracted; None if there is none."""
     text = request.query_params.get("over")
     return None if text is None else class_of(found, text)
 
 
 async def peek(request: Request) -> Response:
-    """What ``godeeper peek --json`` prints, for a photo that is sent; the photo is kept."""
+    """The record of ``godeeper peek --json`` for an uploaded photo, which is stored."""
     state = state_of(request)
     backend = state.backend
     async with state.upload_reader.receive(request) as upload:
@@ -215,36 +215,36 @@ async def peek(request: Request) -> Response:
         check_scale(scale)
         photo = await backend.ingest(upload.read(), upload.name)
 
-    async def looked() -> Response:
+    async def compute() -> Response:
         peeks = [await backend.peek(photo, tensor) for tensor in tensors]
 
-        def recorded() -> Response:
-            records = [each.record(f"{urls(photo, each.tensor)['picture']}&scale={scale}", scale) for each in peeks]
+        def respond() -> Response:
+            records = [peek.record(f"{urls(photo, peek.tensor)['picture']}&scale={scale}", scale) for peek in peeks]
             return json_response(peek_document(photo.name, peeks[0], records, backend.identity))
 
-        return await backend.render(recorded)
+        return await backend.render(respond)
 
-    return await unless_hung_up(request, looked())
+    return await unless_disconnected(request, compute())
 
 
 async def classify(request: Request) -> Response:
-    """What ``godeeper classify --json`` prints, for a photo that is sent; the photo is kept."""
+    """The record of ``godeeper classify --json`` for an uploaded photo, which is stored."""
     state = state_of(request)
     classifier_of(state)
     async with state.upload_reader.receive(request) as upload:
         photo = await state.backend.ingest(upload.read(), upload.name)
 
-    async def judged() -> Response:
+    async def compute() -> Response:
         found = await evidence_of(request, photo)
         judgement = classifier_of(state).judgement(photo.name, found.probabilities, found.strangeness)
         computed = state.backend.identity.record
         return json_response({"classifier": state.site.classifier, **computed, "photos": [judgement.record()]})
 
-    return await unless_hung_up(request, judged())
+    return await unless_disconnected(request, compute())
 
 
 async def values(request: Request) -> Response:
-    """The activations themselves: float32, little-endian, (C, H, W)."""
+    """The activations as bytes: float32, little-endian, (C, H, W)."""
     peek = await peek_of(request, await photo_of(request))
     numbers = np.ascontiguousarray(peek.activations[0], "<f4")
     headers = {"x-shape": ",".join(map(str, numbers.shape)), "content-length": str(numbers.nbytes)}
@@ -252,18 +252,18 @@ async def values(request: Request) -> Response:
 
 
 async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
-    """An array's bytes, a piece at a time as they are taken, without a copy of the whole."""
+    """An array's bytes in pieces, without a copy of the whole."""
     whole = numbers.reshape(-1).view(np.uint8).data
     for start in range(0, len(whole), PIECE):
         yield whole[start : start + PIECE]
 
 
 async def tensors(request: Request) -> Response:
-    """What can be looked at."""
+    """The tensors that match a pattern."""
     backend, pattern = state_of(request).backend, request.query_params.get("pattern", "**")
     network = backend.network
-    found = await backend.render(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
-    return json_response(found)
+    record = await backend.render(lambda: tensors_document(network.blueprint, network.tensors(pattern)))
+    return json_response(record)
 
 
 async def health(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The application: backend, routes, static files, and how errors are shown, behind the guard."""
+"""The application: backend, routes, static files, and error pages, behind the guard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..photos.preprocess import Preprocess
 from ..weights.registry import find
 from .compute.backend import Backend
 from .http.errors import status_of
-from .http.guard import API, USUAL, Guard, Rules
+from .http.guard import API, DEFAULT_RULES, Guard, Rules
 from .http.upload import MAX_BYTES, UploadReader
 from .pages import error_page, site_of
 from .routes import ROWS
@@ -36,10 +36,10 @@ STATIC = Path(__file__).parent / "static"
 
 
 class Static(StaticFiles):
-    """The package's own files: kept by browsers, but requested again, which costs nothing where they are unchanged."""
+    """The package's static files, which browsers cache but revalidate."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if "\0" in path:  # which earlier versions of Starlette hand on to the system
+        if "\0" in path:  # earlier versions of Starlette pass it on to the operating system
             raise HTTPException(HTTPStatus.NOT_FOUND)
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "no-cache"
@@ -51,17 +51,17 @@ def make_app(
     classifier: Classifier | None = None,
     *,
     classifier_name: str | None = None,
-    rules: Rules = USUAL,
+    rules: Rules = DEFAULT_RULES,
     upload_reader: UploadReader | None = None,
 ) -> Guard:
-    """The page over a backend.
+    """The page's application for a backend.
 
     Args:
         backend: the network and the photos.
-        classifier: whose verdicts to show, if any; its network is the backend's.
-        classifier_name: what to call it.
-        rules: who is let in.
-        upload_reader: limits of uploads, where they are not the usual ones.
+        classifier: the classifier whose verdicts are shown, if any; it has the backend's network.
+        classifier_name: its displayed name.
+        rules: the access rules.
+        upload_reader: reads uploads; with the default limits if None.
     """
     classes = classifier.head.classes if classifier else ()
     site = site_of(backend.network, classifier_name, tuple(classes), MAX_BYTES)
@@ -85,30 +85,30 @@ def make_backend(classifier: Classifier | None, weights: str = "bundled") -> Bac
     """The backend of a classifier, or of weights by name or file; raises ``GodeeperError``."""
     if classifier:
         return Backend(classifier.weights_file, classifier.preprocess, calibration=classifier.calibration)
-    found = find(weights)
-    return Backend(found, Preprocess.from_mapping(found.description.preprocessing))
+    file = find(weights)
+    return Backend(file, Preprocess.from_mapping(file.description.preprocessing))
 
 
 async def own_error(request: Request, error: Exception) -> Response:
-    """The input's fault."""
+    """The response to an error of the input."""
     return failure(
         request, status_of(error) if isinstance(error, GodeeperError) else HTTPStatus.BAD_REQUEST, str(error)
     )
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """No such path, or not with this method."""
+    """The response to an unknown path, or to a method that the path does not support."""
     status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else 400)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer = failure(request, status, f"{path_of(request)[:80]} takes no {request.method[:20]}")
-        answer.headers.update(getattr(error, "headers", None) or {})
-        return answer
+        response = failure(request, status, f"{path_of(request)[:80]} does not support {request.method[:20]}")
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
     return failure(request, status, f"there is nothing at {path_of(request)[:200]}")
 
 
 async def server_error(request: Request, _: Exception) -> Response:
-    """Godeeper's fault; the server's log has the details."""
-    return failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, "godeeper failed here; the terminal it runs in says more")
+    """The response to an error of godeeper itself; the server's log has the details."""
+    return failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, "godeeper failed; its terminal shows the details")
 
 
 def failure(request: Request, status: HTTPStatus, message: str) -> Response:
@@ -120,13 +120,13 @@ def failure(request: Request, status: HTTPStatus, message: str) -> Response:
 
 
 def wants_record(request: Request) -> bool:
-    """Whether who asks wants JSON: a program, or the interface; but a form without a script wants a page."""
+    """Whether the client wants JSON: a program, or a script of the page; a form without scripts wants a page."""
     accepted = request.headers.get("accept", "")
     wants_page = "text/html" in accepted and "application/json" not in accepted
     return not wants_page and (path_of(request).startswith(API) or "application/json" in accepted)
 
 
 def path_of(request: Request) -> str:
-    """The path that was asked for, without what the page is mounted under."""
-    path: str = request.scope["asked_path"]
+    """The requested path, without the path that the page is mounted at."""
+    path: str = request.scope["own_path"]
     return path

@@ -1,7 +1,6 @@
-"""The network's map as the page's index: cards of links, each box with room for what its filters see.
+"""The network's map as SVG: a card for each part, with a link and room for a thumbnail in each box.
 
-``diagram`` says where everything stands; this says it as SVG that style and script can
-move, without any style of its own.
+``diagram`` computes the layout.  The SVG has no style of its own, so that style sheets and scripts can move the cards.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ COST = " of cost"
 
 @dataclass(frozen=True)
 class ChartPart:
-    """A card as a page shows it: its ``title``, another name, how many boxes, and the drawing."""
+    """A card of the map: its ``title``, its name in another convention, and the drawing."""
 
     identity: str
     title: str
@@ -49,7 +48,7 @@ class ChartPart:
 
 @dataclass(frozen=True)
 class Chart:
-    """The map: parts in program order, the lines between them, and the legend; ``notes`` say what its pictures are."""
+    """The map: parts in program order, the lines between them, and the legend; ``notes`` explain the thumbnails."""
 
     parts: tuple[ChartPart, ...]
     links: str
@@ -58,7 +57,7 @@ class Chart:
 
 
 def layout(network: Blueprint) -> Diagram:
-    """The sheet of ``network``, with room for pictures."""
+    """The diagram of ``network``, with room for thumbnails."""
     return diagram(network, STYLE, NOTES)
 
 
@@ -66,9 +65,9 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
     """The map of one photo.
 
     Args:
-        sheet: what ``layout`` answers.
+        sheet: the result of ``layout``.
         photo: the photo's id.
-        ready: addresses whose picture can be had now; the others' are left to the script.
+        ready: addresses whose thumbnails are ready; a script loads the others later.
         linked: addresses that have a page.
     """
     parts = tuple(
@@ -94,17 +93,17 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
 
 
 def sheet_size(sheet: Diagram) -> tuple[float, float]:
-    """(width, height) without the heading, which the page has in words."""
+    """(width, height) without the heading, which the page has as text."""
     return sheet.width, sheet.height - sheet.head
 
 
 def card_id(title: str) -> str:
-    """``card-mixed_4``; what CSS could not read is written otherwise."""
+    """``card-mixed_4``; characters that a CSS identifier cannot have become ``-``."""
     return "card-" + "".join(letter if letter.isalnum() or letter == "_" else "-" for letter in title)
 
 
 def other_title(card: Card) -> str:
-    """The module's name in the next convention, if the card tells one."""
+    """The module's name in the next convention, if the card has one."""
     return next((text.text for text in card.texts if text.anchor == "end" and not text.text.startswith("sees ")), "")
 
 
@@ -122,12 +121,12 @@ def draw_part(card: Card, photo: str, ready: Collection[str], linked: Collection
 
 
 def header_class(text: Text) -> str:
-    """What a line of a card is, besides its role."""
+    """The CSS classes of a text on a card."""
     return f"{text_class(text)} cost" if text.text.endswith(COST) else text_class(text)
 
 
 def draw_box(box: OperationBox, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
-    """A site: a link to its page, its facts in the title, and its picture if that can be had."""
+    """A site: a link to its page, with its facts in the title, and its thumbnail."""
     address = box.site.address
     kind = (
         f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
@@ -136,15 +135,15 @@ def draw_box(box: OperationBox, photo: str, ready: Collection[str], linked: Coll
     inside = f"<title>{chr(10).join(map(escape, facts(box)))}</title>{shape}{box_texts(box)}{image(box, photo, ready)}"
     if address not in linked:
         return f'<g class="box {kind}">{inside}</g>'
-    said = escape(f"{address}: {operation(box)}, {box.site.shape[0]} filters of {times(box.site.shape[1:])}")
+    label = escape(f"{address}: {operation(box)}, {box.site.shape[0]} filters of {times(box.site.shape[1:])}")
     return (
         f'<a class="box {kind}" href="{escape(at(f"/photo/{photo}/tensor/{quote(address)}"))}" data-address="{escape(address)}" '
-        f'aria-label="{said}">{inside}</a>'
+        f'aria-label="{label}">{inside}</a>'
     )
 
 
 def box_texts(box: OperationBox) -> str:
-    """What is written in a box; a convolution's share and its name take turns."""
+    """The texts in a box; a convolution shows either its share of the cost or its name."""
     if box.share is None:
         return "".join(draw_text(text) for text in box.texts)
     *others, share = box.texts
@@ -153,11 +152,11 @@ def box_texts(box: OperationBox) -> str:
 
 
 def image(box: OperationBox, photo: str, ready: Collection[str]) -> str:
-    """Room for the picture, and its address; the script asks for it once it is there."""
+    """Room for a thumbnail and its URL, which a script loads once it is ready."""
     if not box.picture:
         return ""
     f, (rows, columns) = box.picture, box.tiles
     source = escape(at(f"/photo/{photo}/thumbnail/{quote(box.site.address)}.png?rows={rows}&columns={columns}"))
     place = f'x="{number(f.x)}" y="{number(f.y)}" width="{number(f.width)}" height="{number(f.height)}"'
-    held = f' href="{source}"' if box.site.address in ready else ""
-    return f'<rect class="hole" {place}/><image {place} data-href="{source}"{held}/>'
+    loaded = f' href="{source}"' if box.site.address in ready else ""
+    return f'<rect class="hole" {place}/><image {place} data-href="{source}"{loaded}/>'

@@ -1,8 +1,7 @@
 """The page's modules as one script, for the HTML file that works without a server.
 
-A file opened from a disk cannot import others, so they stand one after the other in one module:
-imports are dropped, and what is exported is simply there.  No two of them may use a name twice,
-which a test in the browser would show.
+An HTML file opened from a disk cannot import modules, so they are joined into one: imports and the keyword ``export`` are
+removed.  So no two modules may define the same name at the top level; a browser test would fail.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ STYLE = "app.css"
 
 
 def script() -> str:
-    """What the offline page runs."""
+    """The script of the offline page."""
     joined = "\n".join((STATIC / name).read_text("utf-8") for name in MODULES)
     return re.sub(r"^export ", "", re.sub(r"^import .*\n", "", joined, flags=re.MULTILINE), flags=re.MULTILINE)
 
 
 def style() -> str:
-    """The style that is not computed."""
+    """The static style sheet."""
     return (STATIC / STYLE).read_text("utf-8")

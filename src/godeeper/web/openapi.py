@@ -11,7 +11,7 @@ from ..network import BLOG_TENSORS
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..version import __version__
-from .api import MOST_TILES
+from .api import MAX_TILES
 from .http.upload import LONGEST_TAB
 from .pages import SORTS
 from .schemas import SCHEMAS, TEXT, WHOLE, Schema, named
@@ -27,7 +27,7 @@ MEDIA = {
     "jpeg": "image/jpeg",
     "numbers": "application/octet-stream",
 }
-"""What a route gives if it is no record -> its media type."""
+"""The media types of responses that are no JSON records."""
 
 PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
     "photo": (
@@ -36,32 +36,32 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
         ["demo"],
     ),
     "address": (
-        "a tensor by any of its names, perhaps with channels; slashes as they are",
+        "a tensor by any of its names, optionally with channels; slashes are not encoded",
         {"type": "string", "minLength": 1},
         [BLOG_TENSORS[0], "conv[3,7:12]"],
     ),
     "n": ("a filter's number within its tensor, or a class's", WHOLE, [0]),
-    "scale": ("what dark and bright mean", {"type": "string", "enum": list(SCALES)}, ["shared"]),
+    "scale": ("the scale: what dark and bright mean", {"type": "string", "enum": list(SCALES)}, ["shared"]),
     "colour": ("the colour map", {"type": "string", "enum": list(COLOURS)}, ["grey"]),
     "sort": ("the order of the filters", {"type": "string", "enum": [name for name, _ in SORTS]}, ["number"]),
-    "rows": ("rows of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [2]),
-    "columns": ("columns of tiles", {"type": "integer", "minimum": 1, "maximum": MOST_TILES}, [4]),
+    "rows": ("rows of tiles", {"type": "integer", "minimum": 1, "maximum": MAX_TILES}, [2]),
+    "columns": ("columns of tiles", {"type": "integer", "minimum": 1, "maximum": MAX_TILES}, [4]),
     "filter": ("the filter that is shown first", WHOLE, [0]),
     "pattern": (
-        "an address or a pattern; all if it is not given",
+        "an address or a pattern; by default all tensors",
         {"type": "string", "minLength": 1},
         ["mixed_*/join"],
     ),
     "tab": (
-        "a token that the browser's tab made up: its newer photo supersedes its older one",
+        "a random name of the browser's tab: its newer photo supersedes its older one",
         {"type": "string", "maxLength": LONGEST_TAB},
         ["tab"],
     ),
     "class": ("a class by its name or number", TEXT, ["0"]),
-    "module": ("one of the classifier's modules, for its evidence alone", TEXT, ["mixed/join"]),
-    "over": ("a class whose evidence is taken off", TEXT, ["0"]),
+    "module": ("one of the classifier's modules, to show its evidence alone", TEXT, ["mixed/join"]),
+    "over": ("a class whose evidence is subtracted", TEXT, ["0"]),
 }
-"""Name -> what it means, what it can be, examples."""
+"""Name -> meaning, schema, examples."""
 
 FORM: Mapping[str, Schema] = {
     "photo": {"type": "string", "contentMediaType": "application/octet-stream", "description": "the photo's file"},
@@ -74,7 +74,7 @@ FOUND, MOVED = HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT
 
 
 def describe(rows: Iterable[RouteRow]) -> dict[str, Any]:
-    """The description of all ``rows``."""
+    """The OpenAPI description of ``rows``."""
     paths: dict[str, dict[str, Any]] = {}
     for row in rows:
         paths.setdefault(plain(row.path), {})[row.method.lower()] = operation(row)
@@ -97,28 +97,28 @@ def plain(path: str) -> str:
 
 def operation(row: RouteRow) -> dict[str, Any]:
     """One row of the table."""
-    inside = re.findall(r"{(\w+)", row.path)
+    in_path = re.findall(r"{(\w+)", row.path)
     described: dict[str, Any] = {
         "summary": row.summary,
         "operationId": f"{row.handler.__module__.rpartition('.')[2]}_{row.handler.__name__}",
         "parameters": [
-            *(parameter(name, "path") for name in inside),
-            *(parameter(name, "query", needed=name == "address") for name in row.query),
+            *(parameter(name, "path") for name in in_path),
+            *(parameter(name, "query", required=name == "address") for name in row.query),
         ],
-        "responses": {str(status.value): answer for status, answer in answers(row, inside).items()},
+        "responses": {str(status.value): response for status, response in responses(row, in_path).items()},
     }
     if row.form:
         described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form(row.form)}}}
     return described
 
 
-def parameter(name: str, place: str, *, needed: bool = True) -> dict[str, Any]:
-    """One parameter in a path or a query."""
+def parameter(name: str, location: str, *, required: bool = True) -> dict[str, Any]:
+    """One parameter; ``location`` is ``path`` or ``query``."""
     meaning, schema, examples = PARAMETERS[name]
     return {
         "name": name,
-        "in": place,
-        "required": needed,
+        "in": location,
+        "required": required,
         "description": meaning,
         "schema": schema,
         "examples": {str(value): {"value": value} for value in examples},
@@ -130,42 +130,42 @@ def form(fields: Iterable[str]) -> Schema:
     return {"type": "object", "properties": {name: FORM[name] for name in fields}, "required": ["photo"]}
 
 
-def answers(row: RouteRow, inside: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
-    """Status -> what is answered."""
-    found = {status: {"description": status.phrase, "content": failure(row)} for status in failures(row, inside)}
+def responses(row: RouteRow, in_path: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
+    """The responses by status."""
+    failed = {status: {"description": status.phrase, "content": failure(row)} for status in failures(row, in_path)}
     if row.gives in MEDIA:
         content: dict[str, Any] = {MEDIA[row.gives]: {}}
     else:
         content = {"application/json": {"schema": named(row.gives)}}
     good = {row.status: {"description": row.summary, "content": content}}
-    if row.gives == "page" and "address" in inside:
+    if row.gives == "page" and "address" in in_path:
         good[MOVED] = {"description": "the same page under the tensor's own name"}
     if row.status == HTTPStatus.CREATED:
         good[FOUND] = {"description": "the photo's page, for browsers that ask for HTML"}
-    return good | found
+    return good | failed
 
 
-def failures(row: RouteRow, inside: list[str]) -> list[HTTPStatus]:
-    """The statuses of requests that are not answered."""
-    found = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
-    if inside or row.needs_classifier:
-        found.append(HTTPStatus.NOT_FOUND)
-    if row.query or "address" in inside:
-        found.append(HTTPStatus.UNPROCESSABLE_ENTITY)
+def failures(row: RouteRow, in_path: list[str]) -> list[HTTPStatus]:
+    """The statuses of requests that fail."""
+    statuses = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
+    if in_path or row.needs_classifier:
+        statuses.append(HTTPStatus.NOT_FOUND)
+    if row.query or "address" in in_path:
+        statuses.append(HTTPStatus.UNPROCESSABLE_ENTITY)
     if "pattern" in row.query or "address" in row.form:
-        found.append(HTTPStatus.NOT_FOUND)
+        statuses.append(HTTPStatus.NOT_FOUND)
     if row.form:
-        found += [
+        statuses += [
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.REQUEST_TIMEOUT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
         ]
-    return found
+    return statuses
 
 
 def failure(row: RouteRow) -> dict[str, Any]:
-    """What says why: a record for programs, a page for people."""
+    """The content of an error: a record for programs, and a page for browsers."""
     content: dict[str, Any] = {"application/json": {"schema": named("Error")}}
     return content if row.path.startswith("/api/") else content | {MEDIA["page"]: {}}

@@ -1,7 +1,7 @@
-"""The pages: what each template is given, as frozen records, and the answers made of them.
+"""The data of each template, as frozen records, and rendering.
 
-Every template gets ``site`` (a ``SiteFacts``) and ``page`` (the record of that page).  A template makes up no fact and no
-legend: what it prints is in these records.
+Every template gets ``site`` (a ``SiteFacts``) and ``page`` (the record of that page).  All facts and legends on a page come
+from these records.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 
 SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
-"""What filters can be sorted by (``explain.filters.ORDERS``), and what that means."""
+"""The orders of filters (``peek.statistics.ORDERS``), and their meanings."""
 
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What every page knows.  ``classes``: of the classifier that is served, empty where there is none."""
+    """The data of all pages.  ``classes``: of the served classifier, empty if there is none."""
 
     version: str
     network: str
@@ -56,7 +56,7 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class EmptyPage:
-    """``empty.html``: no photo yet.  ``demo``: where the demonstration photo's map is."""
+    """``empty.html``: the first page.  ``demo``: the URL of the demonstration photo's map."""
 
     demo: str
 
@@ -65,8 +65,8 @@ class EmptyPage:
 class MapPage:
     """``map.html``: the network with room for thumbnails.
 
-    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` answers it.  ``chart``: the network drawn, as links.
-    ``progress``: the event stream that says which thumbnails are ready; ``ready``: whether all are already.
+    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` returns it.  ``chart``: the network drawn, as links.
+    ``progress``: the URL of the progress stream; ``ready``: whether all thumbnails are ready already.
     """
 
     photo: PhotoRecord
@@ -77,7 +77,7 @@ class MapPage:
 
 @dataclass(frozen=True)
 class TensorPage:
-    """``tensor.html``: the mosaic.  ``record``: as ``GET /api/photos/{photo}/tensors/{address}`` answers it."""
+    """``tensor.html``: the mosaic.  ``record``: as ``GET /api/photos/{photo}/tensors/{address}`` returns it."""
 
     photo: PhotoRecord
     record: TensorRecord
@@ -85,7 +85,7 @@ class TensorPage:
     scale: str
     colour: str
     sort: str
-    query: str  # the chosen scale and colour as a query, empty where they are the usual ones
+    query: str  # the chosen scale and colour as a query, empty for the defaults
     order: tuple[int, ...]  # positions of the tiles in the chosen order
 
 
@@ -94,7 +94,7 @@ class FilterPage:
     """``filter.html``: one filter.  ``number``: within the whole tensor; ``filter``: its row of ``record["filters"]``.
 
     ``place``: (row, column) of its strongest cell; ``box``: (left, top, right, bottom) of that cell's receptive field
-    in the network's input, which may reach over its border.
+    in the network's input; it may extend beyond the input.
     """
 
     photo: PhotoRecord
@@ -116,10 +116,10 @@ class FilterPage:
 
 @dataclass(frozen=True)
 class VerdictPage:
-    """``verdict.html``: what the classifier says, and why.
+    """``verdict.html``: the verdict and its evidence.
 
-    ``verdict``: as ``GET /api/photos/{photo}/verdict`` answers it.  ``chosen``: the number of the class that is explained;
-    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` answers it; ``module``: the one that is shown alone.
+    ``verdict``: as ``GET /api/photos/{photo}/verdict`` returns it.  ``chosen``: the number of the class that is explained;
+    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` returns it; ``module``: the one that is shown alone.
     """
 
     photo: PhotoRecord
@@ -139,11 +139,11 @@ class ReportPage:
 
 @dataclass(frozen=True)
 class Assets:
-    """All that the offline page needs, as text: ``numbers`` base64 of float32, little-endian, (C, H, W)."""
+    """The files of the offline page, as text.  ``numbers``: base64 of float32, little-endian, (C, H, W)."""
 
     style: str
     script: str
-    levels: str  # data: addresses
+    levels: str  # data: URLs
     photo: str
     numbers: str
     start: int | None  # the filter that is shown first
@@ -165,7 +165,7 @@ class OfflinePage:
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """``error.html``: what was wrong, in one line."""
+    """``error.html``: an error in one line."""
 
     status: int
     title: str
@@ -189,18 +189,18 @@ def templates() -> Environment:
 
 
 def shown(value: object) -> object:
-    """A value as a page shows it: names of classes and files can do nothing but say something."""
+    """A value as text, with control characters in names of classes and files escaped."""
     return escaped(value) if type(value) is str else value  # Markup is a string, and godeeper's own
 
 
-@pass_context  # or Jinja would compute it once for all requests, from what is constant in a template
+@pass_context  # with the context, Jinja does not evaluate it once at compile time, for constant paths
 def mounted(_: Context, path: str) -> str:
-    """The filter ``at``: a path of the page as a browser must ask for it."""
+    """The filter ``at``: the URL path of one of the page's own paths."""
     return at(path)
 
 
 def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], most_upload_bytes: int) -> SiteFacts:
-    """What every page knows of this server."""
+    """The data of all pages of a server."""
     return SiteFacts(
         version=__version__,
         network=display_name(network.blueprint.name),
@@ -216,12 +216,12 @@ def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], 
 
 
 URL_SIGNS = "%:/?#[]@!$&'()*+,;=-._~"
-"""What stays as it is in a query that is passed on."""
+"""Characters that are not encoded in a query that is passed on."""
 
 
 def render(template: str, site: SiteFacts, page: object, status: int = 200) -> Response:
-    """A page."""
-    body = filled(template, site, page).encode("utf-8", "replace")  # a folder's name may hold what no encoding has
+    """A page as a response."""
+    body = filled(template, site, page).encode("utf-8", "replace")  # a folder's name may have undecodable bytes
     return HTMLResponse(body, status)
 
 
@@ -231,18 +231,18 @@ def filled(template: str, site: SiteFacts, page: object) -> str:
 
 
 def error_page(site: SiteFacts, status: int, message: str) -> Response:
-    """The page for a request that is not answered."""
+    """The page for a request that failed."""
     return render("error.html", site, ErrorPage(status, HTTPStatus(status).phrase, message), status)
 
 
 def redirect(path: str, request: Request) -> Response:
-    """To the same page under its own name, with the query as it was."""
+    """Redirect to the same page under the tensor's own name, with the query unchanged."""
     given: bytes = request.scope["query_string"]  # which need not be UTF-8
     query = f"?{quote(given, safe=URL_SIGNS)}" if given else ""
     return RedirectResponse(f"{path}{query}", HTTPStatus.TEMPORARY_REDIRECT)
 
 
 def query_of(**chosen: str | None) -> str:
-    """``?scale=…`` of what is chosen, or nothing."""
+    """``?scale=…`` with the chosen values, or an empty text."""
     given = {name: value for name, value in chosen.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""

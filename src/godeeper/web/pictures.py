@@ -1,4 +1,4 @@
-"""Small pictures without a frame: a tensor's levels, one filter's map, thumbnails, the photo.  Native pixels throughout."""
+"""Pictures for the page, at native pixels and without a frame: mosaics, maps of one filter, thumbnails, the photo."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .compute.photo_store import StoredPhoto
 
 EVIDENCE_SIDE = 900
-QUICK = 1  # of zlib's levels: the way is short, so time counts more than size
+FAST = 1  # zlib's level: on a fast connection time counts more than size
 
 
 def levels(peek: Peek, scale: str, colour: str | None) -> bytes:
@@ -58,18 +58,18 @@ def painted(pixels: NDArray[np.uint8], scale: str, colour: str | None) -> bytes:
     """(H, W) levels in colour."""
     image = Image.fromarray(pixels)
     image.putpalette(table(colour or default_colour(scale)).tobytes())
-    return png(image, compress_type=zlib.Z_RLE)  # runs are what maps are made of: quicker, and smaller
+    return png(image, compress_type=zlib.Z_RLE)  # maps have long runs: this is faster, and smaller
 
 
 def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> bytes:
-    """An image as a PNG, quickly."""
+    """An image as a PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=QUICK, compress_type=compress_type)
+    image.save(buffer, "PNG", compress_level=FAST, compress_type=compress_type)
     return buffer.getvalue()
 
 
 def thumbnail(peek: Peek, photo: StoredPhoto, tiles: tuple[int, int]) -> bytes:
-    """A few filters in ``tiles`` rows and columns, as a PNG; the photo itself for the photo's steps."""
+    """A few filters in ``tiles`` rows and columns as a PNG; the photo itself for its own steps."""
     if peek.tensor.site.kind in PHOTO_KINDS:
         return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
     return grey_png(pixels_of(peek.activations[0], tiles)[0])
@@ -85,13 +85,13 @@ def arranged(peek: Peek, by: str) -> Peek:
 
 
 def framed(peek: Peek, scale: str, colour: str | None, sort: str) -> bytes:
-    """What is on the screen as ``godeeper peek`` draws it, with legend and provenance; numbered where it is sorted."""
+    """The mosaic as ``godeeper peek`` draws it, with legend and provenance; filters are numbered if they are sorted."""
     shown = arranged(peek, sort)
     return framed_png(shown, View(scale=scale, colour=colour, numbers=shown is not peek))
 
 
 def photo_patch(photo: StoredPhoto, preprocess: Preprocess, box: Box) -> bytes:
-    """The photo cut out at an area of the network's input; raises ``OptionError`` where nothing of it is there."""
+    """The photo cut out at an area of the network's input; raises ``OptionError`` if the area is outside of it."""
     return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
 
 

@@ -1,4 +1,4 @@
-"""What the pages know of a tensor and its filters, as JSON: the record of ``peek --json``, and what a screen needs more."""
+"""The JSON record of a tensor: the record of ``peek --json``, and what the page shows besides."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, 
 
 
 def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
-    """Of each filter what a peek's record does not say: strength, selectivity (None where undefined), strongest cell."""
+    """The facts of each filter that a peek's record lacks: strength, selectivity (None if undefined), strongest cell."""
     values = peek.activations[0]
     selective = selectivities(values) if peek.is_rectified else np.full(len(values), np.nan)
-    places = np.stack(np.unravel_index(values.reshape(len(values), -1).argmax(axis=1), values.shape[1:]), axis=1)
-    for strength, chosen, place in zip(strengths(values).tolist(), selective.tolist(), places.tolist(), strict=True):
-        yield {"strength": strength, "selectivity": None if math.isnan(chosen) else chosen, "strongest": place}
+    cells = np.stack(np.unravel_index(values.reshape(len(values), -1).argmax(axis=1), values.shape[1:]), axis=1)
+    for strength, selectivity, cell in zip(strengths(values).tolist(), selective.tolist(), cells.tolist(), strict=True):
+        yield {"strength": strength, "selectivity": None if math.isnan(selectivity) else selectivity, "strongest": cell}
 
 
 def around(network: Network, tensor: Tensor) -> NeighboursRecord:
-    """Addresses of what a tensor is computed from, of what is computed from it, and of its branch, itself included."""
+    """Addresses of the tensors that a tensor reads, that read it, and of its branch, itself included."""
     found = neighbours(network.blueprint, tensor.site)
     return {
         "before": viewable(network, found.before),
@@ -93,18 +93,18 @@ def link(photo: StoredPhoto, address: str) -> TensorLinkRecord:
 
 
 def viewable(network: Network, members: Iterable[Site]) -> list[str]:
-    """The addresses of those sites where there is something to see."""
+    """The addresses of those sites that the page can show."""
     tensors = [Tensor(site, stages(site)[0]) for site in members if site.kind not in WHOLE_PHOTO]
     return [tensor.address for tensor in tensors if network.shows(tensor)]
 
 
 def quoted(address: str) -> str:
-    """An address as a part of a path."""
+    """An address, percent-encoded for a path."""
     return quote(address, safe="/")
 
 
 def urls(photo: StoredPhoto, tensor: Tensor) -> dict[str, str]:
-    """Where everything about a tensor is; ``{n}`` stands for a filter's number."""
+    """The URLs of a tensor; ``{n}`` stands for a filter's number."""
     address, base, api = quoted(tensor.address), at(f"/photo/{photo.id}"), at(f"/api/photos/{photo.id}")
     query = f"address={quote(tensor.address, safe='')}"
     return {

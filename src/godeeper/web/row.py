@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from .state import while_wanted
+from .state import cancelled_on_disconnect
 
 if TYPE_CHECKING:
     from .state import Handler
@@ -37,5 +37,7 @@ class RouteRow:
         """The row as a route of Starlette."""
         handles_disconnect = self.method != "GET" or self.gives == "events"
         return Route(
-            self.path, self.handler if handles_disconnect else while_wanted(self.handler), methods=[self.method]
+            self.path,
+            self.handler if handles_disconnect else cancelled_on_disconnect(self.handler),
+            methods=[self.method],
         )

@@ -1,4 +1,4 @@
-"""What the answers to requests have in common: the state that requests come to, and reading their parts."""
+"""Helpers of all handlers: the application's state, the parts of a request, and responses."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Awaitable[Response]]
 
-GONE = 499  # what nobody reads: the client hung up
+CLIENT_CLOSED = 499  # nobody reads this response: the client disconnected
 
 
 @dataclass(frozen=True)
 class AppState:
-    """Everything a request may need."""
+    """What the handlers share."""
 
     backend: Backend
     upload_reader: UploadReader
@@ -42,18 +42,18 @@ class AppState:
 
 
 def state_of(request: Request) -> AppState:
-    """The state of the application that was asked."""
+    """The state of the application that got the request."""
     state: AppState = request.app.state.page
     return state
 
 
 async def photo_of(request: Request) -> StoredPhoto:
-    """The photo that the path names."""
+    """The photo in the path."""
     return await state_of(request).backend.photo(request.path_params["photo"])
 
 
 async def peek_of(request: Request, photo: StoredPhoto, address: str | None = None) -> Peek:
-    """What the tensor that the path names, or ``address``, says of the photo."""
+    """A peek at the tensor of ``address``, by default the address in the path."""
     backend = state_of(request).backend
     tensor = await backend.tensor(request.path_params["address"] if address is None else address)
     return await backend.peek(photo, tensor)
@@ -75,60 +75,60 @@ def check_filter(tensor: Tensor, number: int) -> None:
         )
 
 
-def integer_in_query(request: Request, name: str, usual: int, most: int, *, least: int = 1) -> int:
-    """A number in the query from ``least`` to ``most``; raises ``OptionError``."""
-    text = request.query_params.get(name, str(usual))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
-        raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {least} to {most}")
+def integer_in_query(request: Request, name: str, default: int, highest: int, *, lowest: int = 1) -> int:
+    """A number in the query from ``lowest`` to ``highest``; raises ``OptionError``."""
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest):
+        raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {lowest} to {highest}")
     return int(text)
 
 
 def filter_in_query(request: Request, peek: Peek) -> int | None:
-    """The position of the filter that the query names; None if it names none."""
+    """The position of the filter in the query; None if there is none."""
     if "filter" not in request.query_params:
         return None
-    number = integer_in_query(request, "filter", 0, max(peek.tensor.filters), least=0)
+    number = integer_in_query(request, "filter", 0, max(peek.tensor.filters), lowest=0)
     if number not in peek.tensor.filters:
         raise not_found(f"{peek.address} has no filter {number}")
     return peek.tensor.filters.index(number)
 
 
 def classifier_of(state: AppState) -> Classifier:
-    """The classifier that is served; raises ``RequestError`` where there is none."""
+    """The served classifier; raises ``RequestError`` if there is none."""
     if state.classifier is None:
         raise not_found("no classifier is served: start godeeper serve with a FILE.godeeper")
     return state.classifier
 
 
 def attachment(name: str) -> str:
-    """A header that gives a download its name."""
+    """The ``Content-Disposition`` of a download called ``name``."""
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def while_wanted(handler: Handler) -> Handler:
-    """The handler, given up as soon as the client hangs up."""
+def cancelled_on_disconnect(handler: Handler) -> Handler:
+    """The handler, cancelled as soon as the client disconnects."""
 
-    async def answer(request: Request) -> Response:
-        return await unless_hung_up(request, handler(request))
+    async def respond(request: Request) -> Response:
+        return await unless_disconnected(request, handler(request))
 
-    return answer
+    return respond
 
 
-async def unless_hung_up(request: Request, work: Awaitable[Response]) -> Response:
-    """What ``work`` answers; it is given up as soon as the client hangs up.  The request's body has been read."""
+async def unless_disconnected(request: Request, work: Awaitable[Response]) -> Response:
+    """The response of ``work``, which is cancelled if the client disconnects.  The request's body was read before."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(hung_up(request))
+    gone = asyncio.ensure_future(disconnected(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else Response(status_code=GONE)
+        return await task if task.done() else Response(status_code=CLIENT_CLOSED)
     finally:
-        for each in (task, gone):
-            each.cancel()
+        for pending in (task, gone):
+            pending.cancel()
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def hung_up(request: Request) -> None:
-    """Ends when the client does; its body, which nobody wants, is not kept."""
+async def disconnected(request: Request) -> None:
+    """Wait until the client disconnects; the rest of its body is not kept."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -136,7 +136,7 @@ async def hung_up(request: Request) -> None:
 def json_response(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A document as JSON."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    body = text.encode("utf-8", "backslashreplace")  # a folder's name may hold what no encoding has
+    body = text.encode("utf-8", "backslashreplace")  # a folder's name may have undecodable bytes
     return Response(body, status, media_type="application/json")
 
 

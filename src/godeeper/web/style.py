@@ -1,6 +1,6 @@
-"""The style that is computed: colours, colour bars, and where the map's cards stand.
+"""The computed style sheet: colours, colour bars, and the positions of the map's cards.
 
-Everything else about looks is in ``static/app.css``, which takes its colours from here.  The page's
+All other style is in ``static/app.css``, which takes its colours from here.  The page's
 Content-Security-Policy allows no style in the HTML, so this is served as a file of its own.
 """
 
@@ -15,11 +15,11 @@ from .chart import card_id, sheet_size
 
 WIDE = 760  # the narrowest window, in pixels, that shows the map as a sheet; app.css says the same
 
-PHONE = 1.15  # how much a card may be enlarged where cards stand under each other
+PHONE = 1.15  # how much a card may be enlarged if cards are stacked, on a phone
 
 
 def style_sheet(diagram: Diagram) -> str:
-    """All of it as CSS, for the pages of one network."""
+    """The style sheet for the pages of one network."""
     return "\n".join([palettes(), *shades(), *ramps(), *letters(), places(diagram)])
 
 
@@ -34,7 +34,7 @@ def palettes() -> str:
 
 
 def shades() -> list[str]:
-    """What boxes of each share of the cost look like, once costs are wanted."""
+    """The fill of boxes by their share of the cost, if costs are switched on."""
     return [
         f".costs .s{k}>rect,rect.s{k}{{fill:var(--s{k})}}.costs .s{k}>text{{fill:var(--s{k}-ink)}}"
         for k in range(len(LIGHT.shades))
@@ -50,12 +50,12 @@ def ramps() -> list[str]:
 
 
 def letters() -> list[str]:
-    """The sizes of letters in drawings."""
+    """The font sizes in drawings."""
     return [f"svg .{role}{{font-size:{size:g}px}}" for role, size in SIZES.items()]
 
 
 def places(diagram: Diagram) -> str:
-    """Where each card stands on the sheet."""
+    """The position of each card on the sheet."""
     width, height = map(number, sheet_size(diagram))
     cards = "".join(
         f"#{card_id(placed.card.title)}{place(placed.x, placed.y - diagram.head, placed.card.width)}"

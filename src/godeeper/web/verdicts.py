@@ -1,4 +1,4 @@
-"""What a classifier says of a photo that is kept, and the evidence for it, as JSON."""
+"""The verdict on a stored photo, and the evidence for it, as JSON records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def evidence_of(request: Request, photo: StoredPhoto) -> Evidence:
-    """The evidence for all classes, from the photo's look."""
+    """The evidence for all classes, from the photo's forward pass."""
     state = state_of(request)
     classifier, backend = classifier_of(state), state.backend
     blueprint = backend.network.blueprint
@@ -36,7 +36,7 @@ async def evidence_of(request: Request, photo: StoredPhoto) -> Evidence:
 
 
 def class_of(found: Evidence, text: str) -> int:
-    """A class's number, from its name or its number; raises ``UnknownName``."""
+    """The number of a class given by name or number; raises ``UnknownName``."""
     if text in found.classes:
         return found.classes.index(text)
     if text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < len(found.classes):
@@ -45,7 +45,7 @@ def class_of(found: Evidence, text: str) -> int:
 
 
 def module_in_query(request: Request, found: Evidence) -> str | None:
-    """The module whose evidence alone is wanted, if the query names one; raises ``UnknownName``."""
+    """The module in the query, to show its evidence alone; None if there is none.  Raises ``UnknownName``."""
     module = request.query_params.get("module")
     addresses = [part.address for part in found.parts]
     if module is not None and module not in addresses:
@@ -54,14 +54,14 @@ def module_in_query(request: Request, found: Evidence) -> str | None:
 
 
 def numbered(found: Evidence, number: int) -> int:
-    """``number``, if a class has it; raises ``RequestError``."""
+    """``number``, if it is a class's; raises ``RequestError`` otherwise."""
     if number >= len(found.classes):
         raise not_found(f"no class {number}: there are {len(found.classes)}, from 0 to {len(found.classes) - 1}")
     return number
 
 
 def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> VerdictRecord:
-    """The record of ``classify --json``, and how it comes about."""
+    """The record of ``classify --json``, with the threshold and the evidence of each class."""
     classifier = classifier_of(state)
     head = classifier.head
     judgement = classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness)
@@ -91,7 +91,7 @@ def class_record(photo: StoredPhoto, found: Evidence, number: int) -> ClassRecor
 
 
 def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> EvidenceRecord:
-    """One class's evidence: grids, the constant, the total that is the logit, and the picture's legend."""
+    """The evidence for one class: grids, the constant, their sum (the logit), and the picture's legend."""
     question, size = Question(number, against), overlay_size(found)
     limit = colour_limit(found, question, size)
     logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))
@@ -110,7 +110,7 @@ def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: i
 
 
 def evidence_urls(photo: StoredPhoto, number: int, against: int | None = None) -> dict[str, str]:
-    """Where a class's evidence is."""
+    """The URLs of the evidence for a class."""
     query = "" if against is None else f"?over={against}"
     return {
         "page": at(f"/photo/{photo.id}/verdict?class={number}"),

@@ -1,4 +1,4 @@
-"""Answers for people: the pages, filled in."""
+"""Handlers of the HTML pages."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
 
 
 async def empty(request: Request) -> Response:
-    """No photo yet."""
+    """The first page, without a photo."""
     return render("empty.html", state_of(request).site, EmptyPage(at("/photo/demo")))
 
 
 async def network_map(request: Request) -> Response:
-    """The network as the index of everything."""
+    """The network's map."""
     state, photo = state_of(request), await photo_of(request)
     ready = state.backend.ready(photo)
     page = MapPage(
@@ -75,14 +75,14 @@ async def network_map(request: Request) -> Response:
 
 
 async def drawing_style(request: Request) -> Response:
-    """The style that follows from the network's drawing and the palettes."""
+    """The style sheet computed from the network's diagram and the palettes."""
     text = style_sheet(layout(state_of(request).backend.network.blueprint)) + article_style()
     return Response(text, media_type="text/css", headers={"cache-control": "no-cache"})
 
 
 @lru_cache(maxsize=4)
 def layout(blueprint: Blueprint) -> Diagram:
-    """The sheet of a network, with room for thumbnails."""
+    """The diagram of a network, with room for thumbnails."""
     return lay_out_chart(blueprint)
 
 
@@ -94,18 +94,18 @@ def linked(network: Network) -> frozenset[str]:
 async def tensor(request: Request) -> Response:
     """All filters of one tensor."""
     state, photo = state_of(request), await photo_of(request)
-    wanted = await state.backend.tensor(request.path_params["address"])
-    if wanted.address != request.path_params["address"]:
-        return redirect(urls(photo, wanted)["page"], request)
-    scale, colour, sort = shown_as(request, "signed" if wanted.stage in ("conv", "batchnorm") else "shared")
-    peek = await state.backend.peek(photo, wanted)
+    tensor = await state.backend.tensor(request.path_params["address"])
+    if tensor.address != request.path_params["address"]:
+        return redirect(urls(photo, tensor)["page"], request)
+    scale, colour, sort = shown_as(request, "signed" if tensor.stage in ("conv", "batchnorm") else "shared")
+    peek = await state.backend.peek(photo, tensor)
     record, places = await state.backend.render(
         lambda: (record_of(state, photo, peek, scale), order(peek.activations[0], sort))
     )
     page = TensorPage(
         photo=photo.record(),
         record=record,
-        stages=stages_of(photo, wanted),
+        stages=stages_of(photo, tensor),
         scale=scale,
         colour=colour,
         sort=sort,
@@ -118,19 +118,19 @@ async def tensor(request: Request) -> Response:
 async def filter_page(request: Request) -> Response:
     """One filter of a tensor."""
     state, photo = state_of(request), await photo_of(request)
-    wanted = await state.backend.tensor(request.path_params["address"])
+    tensor = await state.backend.tensor(request.path_params["address"])
     number: int = request.path_params["n"]
-    if wanted.address != request.path_params["address"]:
-        return redirect(f"{urls(photo, wanted)['page']}/filter/{number}", request)
+    if tensor.address != request.path_params["address"]:
+        return redirect(f"{urls(photo, tensor)['page']}/filter/{number}", request)
     scale, colour, _ = shown_as(request, "filter")  # alone on its page, a filter need not compare with others
-    peek = await state.backend.peek(photo, wanted)
+    peek = await state.backend.peek(photo, tensor)
     position = filter_of(request, peek)
     record = await state.backend.render(lambda: record_of(state, photo, peek, scale))
     row, column = record["filters"][position]["strongest"]
     top, left, bottom, right = peek.tensor.field.box(row, column)
-    weights, site = state.backend.network.weights, wanted.site
+    weights, site = state.backend.network.weights, tensor.site
     colours = kernels(weights, site) if has_kernels(weights.network, site) else None
-    links, query = urls(photo, wanted), query_of(**chosen(request))
+    links, query = urls(photo, tensor), query_of(**chosen(request))
     numbers = sorted(peek.tensor.filters)
     rank = numbers.index(number)
     page = FilterPage(
@@ -154,7 +154,7 @@ async def filter_page(request: Request) -> Response:
 
 
 async def verdict(request: Request) -> Response:
-    """What the classifier says of a photo, and where that comes from."""
+    """The verdict on a photo, and its evidence."""
     state, photo = state_of(request), await photo_of(request)
     found = await evidence_of(request, photo)
     text = request.query_params.get("class")
@@ -176,7 +176,7 @@ async def report(request: Request) -> Response:
 
 
 def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
-    """A report as a page; the record comes out of a file, so that anything may be in it."""
+    """A report as a page; the record is read from a file, so it may be damaged."""
     if not record:
         raise not_found("this classifier's file holds no report")
     try:
@@ -197,15 +197,15 @@ async def offline(request: Request) -> Response:
     order(peek.activations[0], sort)
     start = filter_in_query(request, peek)
     page = await state.backend.render(lambda: offline_page(state, photo, peek, (scale, colour, sort), start))
-    answer = render("offline.html", state.site, page)
-    answer.headers["content-disposition"] = attachment(file_name(peek, ".html"))
-    return answer
+    response = render("offline.html", state.site, page)
+    response.headers["content-disposition"] = attachment(file_name(peek, ".html"))
+    return response
 
 
 def offline_page(
     state: AppState, photo: StoredPhoto, peek: Peek, chosen: tuple[str, str, str], start: int | None
 ) -> OfflinePage:
-    """All that a tensor's page needs, in one record; ``chosen``: scale, colour and order."""
+    """The data of a tensor's offline page; ``chosen``: scale, colour and order."""
     scale, colour, sort = chosen
     assets = Assets(
         style=offline_style() + style_sheet(layout(state.backend.network.blueprint)),
@@ -219,7 +219,7 @@ def offline_page(
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Bytes as an address of their own."""
+    """Bytes as a ``data:`` URL."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
@@ -230,18 +230,18 @@ def record_of(state: AppState, photo: StoredPhoto, peek: Peek, scale: str) -> Te
 
 def stages_of(photo: StoredPhoto, tensor: Tensor) -> tuple[tuple[str, str, str], ...]:
     """The stages of a tensor's site: name, address, page."""
-    found = [Tensor(tensor.site, stage) for stage in stages(tensor.site)]
-    return tuple((each.stage or "", each.address, urls(photo, each)["page"]) for each in found)
+    tensors = [Tensor(tensor.site, stage) for stage in stages(tensor.site)]
+    return tuple((each.stage or "", each.address, urls(photo, each)["page"]) for each in tensors)
 
 
-def shown_as(request: Request, usual: str = "shared") -> tuple[str, str, str]:
-    """(scale, colour, sort) of the query, or the ``usual`` scale; raises ``UnknownName`` for a colour that is none."""
-    scale = request.query_params.get("scale", usual)
+def shown_as(request: Request, default_scale: str = "shared") -> tuple[str, str, str]:
+    """(scale, colour, sort) of the query, with ``default_scale``; raises ``UnknownName`` for an unknown colour."""
+    scale = request.query_params.get("scale", default_scale)
     colour = request.query_params.get("colour") or default_colour(scale)
     table(colour)
     return scale, colour, request.query_params.get("sort", "number")
 
 
 def chosen(request: Request) -> dict[str, str | None]:
-    """What the query chose, for links that keep the choice."""
+    """Scale and colour of the query, for links that keep them."""
     return {name: request.query_params.get(name) for name in ("scale", "colour")}

@@ -1,4 +1,4 @@
-"""One server on loopback for all tests of the page, with a classifier made by hand."""
+"""One server on loopback for all tests of the page, with a classifier with fixed random coefficients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from godeeper.training.head import Head
 from godeeper.web.application import make_app
 from godeeper.web.compute.backend import Backend
 from godeeper.web.http.connections import Limits
-from godeeper.web.http.guard import USUAL, Rules
+from godeeper.web.http.guard import DEFAULT_RULES, Rules
 from godeeper.web.http.server import Server, open_socket
 from godeeper.weights.registry import find
 
@@ -33,7 +33,7 @@ class Served:
 
 
 def handmade() -> Classifier:
-    """A classifier of three classes over two modules, its coefficients drawn with a fixed seed."""
+    """A classifier of three classes over two modules, its coefficients random with a fixed seed."""
     weights = find("bundled")
     random = np.random.default_rng(5)
     features = 256 + 2048
@@ -56,7 +56,7 @@ def serving(
     backend: Backend,
     classifier: Classifier | None = None,
     limits: Limits | None = None,
-    rules: Rules = USUAL,
+    rules: Rules = DEFAULT_RULES,
     **more: Any,
 ) -> Iterator[Served]:
     """A server that ends with the block."""

@@ -1,7 +1,7 @@
-"""The photos that are kept, in memory alone: what the network needs of each, and what the page shows.
+"""The stored photos, in memory only: the network's input and a picture to display of each.
 
-A photo is called by the first half of its SHA-256, so the same photo dropped again has the same address,
-and whoever has not the photo cannot guess it.  The longest unused go first.
+A photo's id is the first half of its SHA-256.  So the same photo has the same URLs when it is uploaded again, and nobody
+without the photo can guess them.  The least recently used photos are evicted first.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ QUALITY = 90
 MAX_PHOTOS = 64
 MAX_BYTES = 256 << 20
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
-"""Steps of the photo as large as the photo itself, which is not kept."""
+"""Steps of the photo as large as the photo itself, which is not stored."""
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """One photo: its facts, the network's input before scaling, and a picture to show.
+    """One photo: its facts, the network's input before scaling, and a picture to display.
 
     ``size`` and ``used``: (width, height), and (left, top, right, bottom) of the part that the network sees, in the
     upright photo's pixels.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG of at most
@@ -61,17 +61,17 @@ class StoredPhoto:
 
     @cached_property
     def photo(self) -> Photo:
-        """The photo as a peek's record wants it: its facts, with the network's input for an image."""
+        """The photo for a peek's provenance: its facts, with the network's input as the image."""
         return Photo(self.name, self.sha256, self.input_image, self.notes)
 
     @property
     def input_image(self) -> Image.Image:
-        """The square that the network sees."""
+        """The network's input as a picture."""
         return Image.fromarray(np.rint(self.resized[0]).clip(0, 255).astype(np.uint8))
 
     @property
     def display_image(self) -> Image.Image:
-        """The picture that is shown."""
+        """The displayed picture."""
         return Image.open(io.BytesIO(self.display)).convert("RGB")
 
     def record(self) -> PhotoRecord:
@@ -90,12 +90,12 @@ class StoredPhoto:
 
 
 def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> StoredPhoto:
-    """Decode a file's bytes and keep what is needed of it; raises ``PhotoError``."""
+    """Decode a file and compute what is stored of it; raises ``PhotoError``."""
     photo = decode(data, name=name)
-    shown = photo.image.copy()
-    shown.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    displayed = photo.image.copy()
+    displayed.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=QUALITY)
+    displayed.save(buffer, "JPEG", quality=QUALITY)
     return StoredPhoto(
         id=photo_id or photo.sha256[:ID_DIGITS],
         name=name,
@@ -105,12 +105,12 @@ def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None 
         used=preprocess.box(photo.size),
         resized=preprocess.resized(photo),
         display=buffer.getvalue(),
-        display_size=shown.size,
+        display_size=displayed.size,
     )
 
 
 def demo_bytes() -> bytes:
-    """The file of the demonstration photo, which is in the package."""
+    """The file of the demonstration photo, which ships with the package."""
     return files("godeeper.web").joinpath("demo.jpg").read_bytes()
 
 

@@ -1,7 +1,8 @@
-"""Connections: how many there may be, how long each may keep us waiting, and who goes when there are too many.
+"""Limits on connections: their number, slow requests, slow readers, and unread bytes.
 
-A newcomer is always let in while somebody is idle or sends a body: of the client that has most, the longest idle connection
-is closed, or else the one that sends most slowly.  A reader that takes nothing, or next to nothing, of what is sent is hung up on; what waits to be read is bounded.
+If there are too many, a new connection replaces one of the client that has most: the one idle longest, or else the one that
+sends a body most slowly.  A client that reads the response too slowly is disconnected, and so are the clients with most
+unread bytes if all together hold too many.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .hosts import Network, is_in
 
 MEBIBYTE = 1 << 20
-SENT_AHEAD = 256 << 10  # bytes that the system may hold of an answer: what is taken beyond shows that the client reads
-SPARE_FILES = 128  # that the rest of the program may open
+SENT_AHEAD = (
+    256 << 10
+)  # bytes of a response that the system may buffer; reading beyond them shows that the client reads
+SPARE_FILES = 128  # files that the rest of the program may open
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What connections may cost.  ``proxies``: clients that stand for many, who may have all connections."""
+    """Limits on connections.  ``proxies``: clients that stand for many others, and may have all connections."""
 
     head: float = 20.0  # seconds for the head of a request
-    stall: float = 20.0  # seconds in which a reader may take nothing
-    rate: float = 4096.0  # bytes a second that a reader takes on average, once ``stall`` is over
+    stall: float = 20.0  # seconds without the client reading anything
+    rate: float = 4096.0  # bytes a second that a client must read on average, after ``stall``
     most: int = 512
     most_of_one: int = 256
     most_unread_bytes: int = 256 * MEBIBYTE
@@ -36,7 +39,7 @@ class Limits:
 
     @property
     def most_connections(self) -> int:
-        """``most``, or what the system lets a process open."""
+        """``most``, or fewer if the system lets a process open fewer files."""
         try:
             import resource
         except ImportError:  # not on Windows
@@ -46,15 +49,15 @@ class Limits:
 
 
 class Connection(H11Protocol):
-    """uvicorn's, which also hangs up on who does not finish the head of a request, and on who does not read."""
+    """uvicorn's protocol with a timeout for the head of a request (slow-loris), and one for clients that do not read."""
 
-    crowd: ClassVar[ConnectionLimiter]
-    waiting: asyncio.TimerHandle | None = None
-    unread = 0  # bytes at the last look
-    taken = 0.0  # bytes that the client took since it began to be slow
+    limiter: ClassVar[ConnectionLimiter]
+    timeout: asyncio.TimerHandle | None = None
+    unread = 0  # bytes at the last check
+    taken = 0.0  # bytes that the client has read since it became slow
     slow_since: float | None = None
     idle_since = 0.0
-    began = 0.0  # when the head of the last request was whole
+    began = 0.0  # when the head of the last request was complete
     came = 0  # bytes since then
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -64,25 +67,25 @@ class Connection(H11Protocol):
         own: socket.socket | None = transport.get_extra_info("socket")
         if own is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_AHEAD)
-        self.wait()
-        self.crowd.enter(self)
+        self.start_timeout()
+        self.limiter.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Wait on while the head of a request is not whole; each head has its own time."""
+        """Restart the timeout for the head of each request, and stop it when the head is complete."""
         earlier = self.cycle
         super().data_received(data)
         if self.cycle is not earlier:
             self.began, self.came = self.loop.time(), 0
         self.came += len(data)
         if self.conn.their_state is not h11.IDLE:
-            self.stop_waiting()
-        elif self.waiting is None:
-            self.wait()
+            self.stop_timeout()
+        elif self.timeout is None:
+            self.start_timeout()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; in the middle of a response, or after it, there is only hanging up."""
+        """Refuse a request that is not HTTP; if a response has begun, close the connection instead."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # what the application sends now would come after the refusal
+            self.cycle.disconnected = True  # so that the application sends nothing after the refusal
             self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
@@ -94,36 +97,36 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_waiting()
-        self.crowd.leave(self)
+        self.stop_timeout()
+        self.limiter.remove(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         super().pause_writing()
-        self.crowd.bound_unread()
+        self.limiter.limit_unread()
 
     def resume_writing(self) -> None:
-        """The client has taken what was written."""
+        """The client has read the buffered bytes."""
         self.taken += self.unread
         super().resume_writing()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked on it, and nothing on its way."""
+        """Whether there is no request, and no response left to send."""
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.get_write_buffer_size()
 
     @property
     def is_sending(self) -> bool:
-        """Whether the body of a request is on its way."""
+        """Whether the client is sending the body of a request."""
         return bool(self.conn.their_state is h11.SEND_BODY)
 
-    def pace(self, now: float) -> float:
-        """Bytes a second of the request that is on its way."""
+    def upload_rate(self, now: float) -> float:
+        """Bytes a second of the current request."""
         return self.came / max(now - self.began, 1.0)
 
-    def look(self, now: float, limits: Limits) -> None:
-        """Hang up on a client that has been too slow to read for too long."""
+    def check(self, now: float, limits: Limits) -> None:
+        """Disconnect a client that has read too slowly for too long."""
         unread = self.transport.get_write_buffer_size()
         if not unread:
             self.slow_since, self.taken, self.unread = None, 0.0, 0
@@ -135,15 +138,15 @@ class Connection(H11Protocol):
         if self.taken < limits.rate * (now - self.slow_since - limits.stall):
             self.transport.abort()
 
-    def wait(self) -> None:
-        """Hang up in a while."""
-        self.waiting = self.loop.call_later(self.crowd.limits.head, self.transport.abort)
+    def start_timeout(self) -> None:
+        """Disconnect the client unless the head of a request is complete in time."""
+        self.timeout = self.loop.call_later(self.limiter.limits.head, self.transport.abort)
 
-    def stop_waiting(self) -> None:
-        """Stay."""
-        if self.waiting:
-            self.waiting.cancel()
-            self.waiting = None
+    def stop_timeout(self) -> None:
+        """Cancel the timeout."""
+        if self.timeout:
+            self.timeout.cancel()
+            self.timeout = None
 
 
 class ConnectionLimiter:
@@ -154,49 +157,49 @@ class ConnectionLimiter:
         self.members: dict[Connection, None] = {}
 
     def protocol(self) -> type[Connection]:
-        """The class of its connections, as uvicorn wants it."""
-        return type("Member", (Connection,), {"crowd": self})
+        """The class of the connections, for uvicorn."""
+        return type("Member", (Connection,), {"limiter": self})
 
-    def enter(self, newcomer: Connection) -> None:
-        """Take a connection in; another goes where there are too many, or itself where all are busy."""
+    def add(self, newcomer: Connection) -> None:
+        """Add a connection; if there are too many, close another one, or the new one if all are busy."""
         counts = Counter(member.address for member in self.members)
-        is_one = not is_in(newcomer.address, self.limits.proxies)
+        is_single_client = not is_in(newcomer.address, self.limits.proxies)
         greedy = None
-        if is_one and counts[newcomer.address] >= min(self.limits.most_of_one, self.most):
+        if is_single_client and counts[newcomer.address] >= min(self.limits.most_of_one, self.most):
             greedy = newcomer.address
         elif len(self.members) >= self.most:
             [(greedy, _)] = counts.most_common(1)
         if greedy is not None:
             idle = [member for member in self.members if member.address == greedy and member.is_idle]
             leaving = min(idle, key=lambda member: member.idle_since, default=None) or self.slowest(greedy) or newcomer
-            self.leave(leaving)
+            self.remove(leaving)
             leaving.transport.abort()
             if leaving is newcomer:
                 return
         self.members[newcomer] = None
 
     def slowest(self, address: str) -> Connection | None:
-        """Of a client's requests on their way the slowest, None where there is none."""
+        """The connection of a client that sends its request most slowly; None if none sends."""
         sending = [member for member in self.members if member.address == address and member.is_sending]
         now = asyncio.get_running_loop().time() if sending else 0.0
-        return min(sending, key=lambda member: member.pace(now), default=None)
+        return min(sending, key=lambda member: member.upload_rate(now), default=None)
 
-    def leave(self, member: Connection) -> None:
-        """Forget a connection."""
+    def remove(self, member: Connection) -> None:
+        """Remove a connection."""
         self.members.pop(member, None)
 
-    def look(self, now: float) -> None:
-        """See to those that do not read; called about once a second."""
+    def check(self, now: float) -> None:
+        """Disconnect clients that do not read; called about once a second."""
         for member in tuple(self.members):
-            member.look(now, self.limits)
-        self.bound_unread()
+            member.check(now, self.limits)
+        self.limit_unread()
 
-    def bound_unread(self) -> None:
-        """Hang up on those that leave most unread until the rest fits."""
+    def limit_unread(self) -> None:
+        """Disconnect the clients with most unread bytes until the rest is within the limit."""
         sizes = {member: member.transport.get_write_buffer_size() for member in self.members}
         total = sum(sizes.values())
         while total > self.limits.most_unread_bytes:
             worst = max(sizes, key=lambda member: sizes[member])
             total -= sizes.pop(worst)
-            self.leave(worst)
+            self.remove(worst)
             worst.transport.abort()

@@ -1,4 +1,4 @@
-"""What the page answers with 4xx: errors that know their status, and the status of godeeper's other errors."""
+"""Errors with an HTTP status, and the status of godeeper's other errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...errors import GodeeperError, UnknownAddress
 
 
 class RequestError(GodeeperError):
-    """A request that is not answered, and the status that says why."""
+    """A request that cannot be served, with its HTTP status."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)
@@ -16,32 +16,33 @@ class RequestError(GodeeperError):
 
 
 class Superseded(GodeeperError):
-    """Work that nobody waits for any more: the same tab has turned to another photo."""
+    """A cancelled subscription: its tab now shows another photo, or the server ends."""
 
 
-class TooManyTabs(RequestError):
-    """A photo that came too slowly while others waited for the memory it held."""
+class TooManyUploads(RequestError):
+    """An upload that was dropped because it was the slowest while others waited for its memory."""
 
     def __init__(self) -> None:
         super().__init__(
-            HTTPStatus.REQUEST_TIMEOUT, "too many photos arrive at once, and this one was the slowest: send it again"
+            HTTPStatus.REQUEST_TIMEOUT,
+            "too many photos are uploaded at once, and this upload was the slowest: send it again",
         )
 
 
 def not_found(message: str) -> RequestError:
-    """There is no such thing here."""
+    """A 404 with a message."""
     return RequestError(HTTPStatus.NOT_FOUND, message)
 
 
 def not_kept(photo: str) -> RequestError:
-    """The photo is not, or no longer, in memory."""
+    """The error for a photo that is not, or no longer, in memory."""
     return not_found(
-        f"no photo {photo[:40]!r} here: photos are kept only in memory, and old ones are dropped when it fills; drop the photo again"
+        f"no photo {photo[:40]!r} here: photos are kept only in memory, and old ones are dropped when it fills; upload the photo again"
     )
 
 
 def status_of(error: GodeeperError) -> HTTPStatus:
-    """The status of an answer that is ``error``."""
+    """The HTTP status for ``error``."""
     if isinstance(error, RequestError):
         return error.status
     if isinstance(error, UnknownAddress):

@@ -1,7 +1,7 @@
-"""What a request asks, as the browser sent it: undone what a proxy, a mount or ``--root-path`` made of it.
+"""The request as the browser sent it, without the changes by a proxy, a mount or ``--root-path``.
 
-``X-Forwarded-Host``, ``-Proto``, ``-Prefix`` and ``-For`` are believed only from proxies that were named; anybody can send
-them.  Of several values the last counts: it is the one that our proxy wrote.
+``X-Forwarded-Host``, ``-Proto``, ``-Prefix`` and ``-For`` are trusted only from the named proxies, because any client can send
+them.  Of several values the last counts, which our proxy wrote.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ LONGEST_PREFIX = 200
 
 
 class ForgedHeader(Exception):
-    """Headers that no proxy or client should send."""
+    """Headers that no honest proxy or client sends."""
 
 
 @dataclass(frozen=True)
 class BrowserRequest:
-    """One request.  ``path`` is ours, without the ``root`` before it; None stands for a header that was not sent."""
+    """One request.  ``path`` is without the ``root`` before it; None stands for a missing header."""
 
     method: str
     path: str
@@ -65,16 +65,16 @@ class BrowserRequest:
 
     @property
     def is_prefetch(self) -> bool:
-        """Whether a browser asks before anybody wants to see the page."""
+        """Whether a browser prefetches the page."""
         return any("prefetch" in self.headers.get(name, "").lower() for name in ("sec-purpose", "purpose", "x-moz"))
 
     @property
     def wants_page(self) -> bool:
-        """Whether a browser would show the answer."""
+        """Whether the client accepts HTML."""
         return "text/html" in self.headers.get("accept", "")
 
     def inside(self, scope: Scope) -> Scope:
-        """The request as the application behind the guard gets it."""
+        """The scope for the application behind the guard."""
         client = (self.client, (scope.get("client") or ("", 0))[1])
         root = self.root_text(scope)
         return {
@@ -83,24 +83,24 @@ class BrowserRequest:
             "path": f"{root}{self.path}",
             "scheme": self.scheme,
             "client": client,
-            "asked_path": self.path,
+            "own_path": self.path,
         }
 
     def root_text(self, scope: Scope) -> str:
-        """The root as text: a mount's path may hold what is encoded in addresses."""
+        """The root, decoded: a mount's path may have characters that are encoded in URLs."""
         mount = str(scope.get("root_path", ""))
         return self.root.removesuffix(quote(mount)) + mount
 
 
-def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> BrowserRequest:
-    """The request of a scope; raises ``ForgedHeader``."""
+def browser_request(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> BrowserRequest:
+    """The request of an ASGI scope; raises ``ForgedHeader``."""
     headers = Headers(scope=scope)
     if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may see another end of the body
         raise ForgedHeader("Content-Length beside Transfer-Encoding: expected one of them")
     peer, server = (str((scope.get(side) or ("", 0))[0]) for side in ("client", "server"))
     is_forwarded = is_in(peer, proxies)
-    told = forwarded(headers) if is_forwarded else {}
-    prefix = told.get("prefix", root_path)
+    sent = forwarded(headers) if is_forwarded else {}
+    prefix = sent.get("prefix", root_path)
     mount = str(scope.get("root_path", ""))
     path = below(below(scope["path"], mount), prefix)
     hosts = headers.getlist("host")
@@ -110,8 +110,8 @@ def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> Browser
         root=prefix + quote(mount),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
-        host=told.get("host", hosts[0] if len(hosts) == 1 else None),
-        scheme=told.get("proto", str(scope.get("scheme", "http"))),
+        host=sent.get("host", hosts[0] if len(hosts) == 1 else None),
+        scheme=sent.get("proto", str(scope.get("scheme", "http"))),
         server=plain_host(server),
         client=sender(headers, proxies, peer) if is_forwarded else peer,
         is_forwarded=is_forwarded,
@@ -119,51 +119,51 @@ def asked(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> Browser
 
 
 def below(path: str, prefix: str) -> str:
-    """What of a path comes after a prefix; the whole where a proxy has taken the prefix off."""
+    """A path without a prefix; unchanged if a proxy has removed the prefix already."""
     return path[len(prefix) :] if path == prefix or path.startswith(f"{prefix}/") else path
 
 
 def forwarded(headers: Headers) -> dict[str, str]:
-    """What a proxy says of host, scheme and prefix; raises ``ForgedHeader``."""
+    """The host, scheme and prefix that a proxy sent, as far as it did; raises ``ForgedHeader``."""
     last = {name: values(headers, f"x-forwarded-{name}")[-1:] for name in ("host", "proto", "prefix")}
-    told = {name: found[0] for name, found in last.items() if found}
-    if told.get("proto", "http") not in ("http", "https"):
+    sent = {name: found[0] for name, found in last.items() if found}
+    if sent.get("proto", "http") not in ("http", "https"):
         raise ForgedHeader("X-Forwarded-Proto: expected http or https")
-    if "prefix" in told:
-        told["prefix"] = told["prefix"].rstrip("/")
-        if told["prefix"] and not is_prefix(told["prefix"]):
+    if "prefix" in sent:
+        sent["prefix"] = sent["prefix"].rstrip("/")
+        if sent["prefix"] and not is_prefix(sent["prefix"]):
             raise ForgedHeader("X-Forwarded-Prefix: expected a path like /godeeper")
-    return told
+    return sent
 
 
 def sender(headers: Headers, proxies: tuple[Network, ...], peer: str) -> str:
-    """Who sent a request through proxies: the last address that is no proxy's."""
+    """The client's address behind proxies: the last address that is not a proxy's."""
     chain = [place.strip("[]") for place in values(headers, "x-forwarded-for")]
     others = [address for address in chain if not is_in(address, proxies)]
     return others[-1][:80] if others else peer
 
 
 def values(headers: Headers, name: str) -> list[str]:
-    """The values of a header that may stand there several times, or hold several."""
+    """The values of a header that may be repeated, or have several values."""
     return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
 
 
 def only(headers: Headers, name: str) -> str | None:
-    """A header that stands there once; several are one that matches nothing."""
+    """The value of a header; several values are joined, and so match nothing."""
     found = headers.getlist(name)
     return ", ".join(found) if found else None
 
 
 def is_prefix(text: str) -> bool:
-    """Whether a text is a path that can stand before ours: no empty step, no step up, nothing to encode."""
+    """Whether a text is a valid path prefix: no empty segment, no ``..``, no character to encode."""
     return len(text) <= LONGEST_PREFIX and PREFIX.fullmatch(text) is not None
 
 
 def root_path(text: str) -> str:
-    """What ``--root-path`` names, without a slash at its end; raises ``OptionError``."""
+    """The path of ``--root-path``, without a final slash; raises ``OptionError``."""
     prefix = text.rstrip("/")
     if prefix and not is_prefix(prefix):
         raise OptionError(f"--root-path {text[:80]!r}: expected a path like /godeeper, of letters, digits and -._~")
     if prefix.split("/")[1:2] and prefix.split("/")[1] in OWN:
-        raise OptionError(f"--root-path {text!r}: the page's own paths begin like that; choose another")
+        raise OptionError(f"--root-path {text!r}: the page's own paths begin with it; choose another")
     return prefix

@@ -1,13 +1,13 @@
-"""Stands before everything: who may ask, and what browsers may do with the answers.
+"""ASGI middleware that controls access: checks host, origin and token, and sets the security headers.
 
-A page on the web can make a browser send requests to this machine.  So the ``Host`` must be ours (a foreign name that was
-made to point here is refused: DNS rebinding), what changes something must come from our own pages (cross-site posts are
-refused), another site may lead to our pages but neither frame them nor reach the interface, and pictures cannot be drawn
-into foreign pages.  Where others than this machine's users can come in, nothing is served without the token.
+Any web site can make a browser send requests to this machine.  So the ``Host`` must be one of ours (against DNS rebinding),
+requests that change something must come from our own pages (against cross-site request forgery), and another site may link
+to our pages, but neither frame them nor call ``/api/`` nor show our pictures.  If others than this machine's users can reach
+the server, nothing is served without the token.
 
-Browsers say with ``Sec-Fetch-*`` where a request comes from.  Old ones do not, nor any over plain HTTP to another machine:
-then ``Origin`` and ``Referer`` tell, where a page does not suppress them, and the token's cookie, which no other site's
-requests carry.  An old browser on loopback that sends none of these cannot be told from a program.
+Browsers send the origin of a request in ``Sec-Fetch-*``.  Old browsers do not, and none does over plain HTTP to another
+machine.  Then ``Origin`` and ``Referer`` count, which a page can suppress, and the token's cookie, which requests from other
+sites do not carry.  An old browser on loopback that sends none of these looks like a program.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-from .forwarded import BrowserRequest, ForgedHeader, asked
+from .forwarded import BrowserRequest, ForgedHeader, browser_request
 from .hosts import HostAndPort, Network, is_loopback, parse_place
 from .root import ROOT
-from .token import HOW, NEEDED, Token, knock
+from .token import HOW, NEEDED, Token, token_page
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,16 +43,16 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""On every answer that does not say otherwise: photos are kept in memory only, so no browser may put them on a disk."""
+"""Headers of all responses that do not set their own.  ``no-store``: browsers must not write photos to a disk, either."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Who is let in.
+    """The access rules.
 
-    ``port``: the one we listen on; None where another server does, and any is ours.  ``allowed``: hosts we go by beside
-    loopback and the address that a connection came in at; ``HostAndPort("*")`` is any.  ``token``: what to bring, None if
-    nothing.  ``proxies``: whose ``X-Forwarded-*`` to believe.  ``root_path``: what stands before our paths.
+    ``port``: the one we listen on; None if another server listens, and any port is accepted.  ``allowed``: hosts to accept
+    besides loopback and the address of the connection; ``HostAndPort("*")`` is any.  ``token``: required of requests, None
+    for no token.  ``proxies``: whose ``X-Forwarded-*`` headers are trusted.  ``root_path``: the prefix of our paths.
     ``frame_ancestors``: the origins that may show our pages in a frame.
     """
 
@@ -64,14 +64,14 @@ class Rules:
     frame_ancestors: tuple[str, ...] = ()
 
 
-USUAL = Rules()
+DEFAULT_RULES = Rules()
 """Loopback names on any port, no token."""
 
 
 class Guard:
-    """An application behind its door."""
+    """The middleware around an application."""
 
-    def __init__(self, app: ASGIApp, rules: Rules = USUAL) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules = DEFAULT_RULES) -> None:
         self.app, self.rules = app, rules
         self.token = Token(rules.token) if rules.token else None
         policy = POLICY.format(frames=" ".join(rules.frame_ancestors) or "'none'")
@@ -88,28 +88,28 @@ class Guard:
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
-            if message.get("more_body"):  # the server notices between two pieces that the client has hung up
+            if message.get("more_body"):  # lets the server notice between two pieces that the client has disconnected
                 await asyncio.sleep(0)
 
         if scope["type"] != "http":
-            await refuse("no web sockets here")(scope, receive, send_guarded)
+            await refuse("web sockets are not supported")(scope, receive, send_guarded)
             return
         try:
-            request = asked(scope, self.rules.proxies, self.rules.root_path)
+            request = browser_request(scope, self.rules.proxies, self.rules.root_path)
         except ForgedHeader as error:
             refusal = refuse(str(error), HTTPStatus.BAD_REQUEST)
-            refusal.headers["connection"] = "close"  # nothing more is read from who sends such headers
+            refusal.headers["connection"] = "close"  # read nothing more from a client with such headers
             await refusal(scope, receive, send_guarded)
             return
         mounted = ROOT.set(request.root)
         try:
-            answer = self.answer(request) or self.app
-            await answer(request.inside(scope), receive, send_guarded)
+            responder = self.response(request) or self.app
+            await responder(request.inside(scope), receive, send_guarded)
         finally:
             ROOT.reset(mounted)
 
-    def answer(self, request: BrowserRequest) -> Response | None:
-        """The answer of the guard itself; None where a request is let in."""
+    def response(self, request: BrowserRequest) -> Response | None:
+        """The guard's own response; None if the request may pass."""
         refusal = self.refusal(request)
         if refusal:
             return refuse(refusal)
@@ -120,19 +120,19 @@ class Guard:
             return self.token.welcome(
                 request.path, request.query, is_https=request.scheme == "https", from_elsewhere=elsewhere
             )
-        return None if self.token.is_brought(request.headers) else unknown(request)
+        return None if self.token.is_carried(request.headers) else unauthorized(request)
 
     def refusal(self, request: BrowserRequest) -> str | None:
-        """Why a request is not let in, whoever sends it; None if it is."""
+        """Why a request is refused, with or without the token; None if it is not."""
         place = parse_place(request.host) if request.host is not None else None
-        if place is None or not self.knows(place, request):
+        if place is None or not self.is_our_host(place, request):
             got = (request.host or "none")[:80]
             return (
                 f"host {got!r} is not this server's: use an address it listens on, or name the host with --allow-host"
             )
-        if not self.is_own(request, place) and not self.may_come(request):
-            came = f" ({request.origin[:80]!r})" if request.origin else ""
-            return f"a request from another site{came} is not let in here: only the page's own are"
+        if not self.is_own(request, place) and not self.may_navigate(request):
+            origin = f" ({request.origin[:80]!r})" if request.origin else ""
+            return f"requests from another site{origin} are refused: only those of the page itself are accepted"
         return None
 
     def is_own(self, request: BrowserRequest, place: HostAndPort) -> bool:
@@ -143,26 +143,26 @@ class Guard:
         if origin == "null" and site == "same-origin":  # a form on our own page, which sends no referrer
             return True
         if origin is not None and not same_origin(origin, place):
-            return site == "same-origin" and self.is_our_name(origin)  # a proxy that hands on another Host
+            return site == "same-origin" and self.is_our_name(origin)  # a proxy that passes on another Host
         is_api = request.path.startswith(API)
         return site is not None or not is_api or request.referer is None or same_origin(request.referer, place)
 
-    def may_come(self, request: BrowserRequest) -> bool:
-        """Whether another site may lead here: to a page, in a window of its own or in a frame that we allow."""
+    def may_navigate(self, request: BrowserRequest) -> bool:
+        """Whether another site may link here: to a page, at the top level or in a frame that the rules allow."""
         if request.method not in SAFE or request.path.startswith(API) or request.origin not in (None, "null"):
             return False
         frames = ("iframe", "frame") if self.rules.frame_ancestors else ()
         return request.mode == "navigate" and request.dest in ("document", *frames) and not request.is_prefetch
 
-    def knows(self, place: HostAndPort, request: BrowserRequest) -> bool:
-        """Whether we go by that host and port."""
+    def is_our_host(self, place: HostAndPort, request: BrowserRequest) -> bool:
+        """Whether we accept requests to that host and port."""
         ours = is_loopback(place.host) or place.host == request.server
         if ours and (request.is_forwarded or self.rules.port in (None, place.port or 80)):
             return True
         return any(known.host in (place.host, "*") and known.port in (None, place.port) for known in self.rules.allowed)
 
     def is_our_name(self, origin: str) -> bool:
-        """Whether an origin's host is one that only we can have, whatever its port."""
+        """Whether only we can have an origin's host, whatever its port."""
         place = parse_place(origin.partition("://")[2])
         return place is not None and (
             is_loopback(place.host) or any(place.host == known.host for known in self.rules.allowed)
@@ -170,25 +170,25 @@ class Guard:
 
 
 def same_origin(origin: str, place: HostAndPort) -> bool:
-    """Whether an ``Origin``, or the beginning of a ``Referer``, means the host that was asked."""
+    """Whether an ``Origin``, or the start of a ``Referer``, is the requested host."""
     scheme, _, rest = origin.partition("://")
-    came = parse_place(rest.partition("/")[0])
+    origin_place = parse_place(rest.partition("/")[0])
     default = {"http": 80, "https": 443}.get(scheme)
     return (
-        came is not None
+        origin_place is not None
         and default is not None
-        and (came.host, came.port or default) == (place.host, place.port or default)
+        and (origin_place.host, origin_place.port or default) == (place.host, place.port or default)
     )
 
 
-def unknown(request: BrowserRequest) -> Response:
-    """The answer to who does not bring the token."""
-    answer = knock() if request.wants_page else refuse(f"{NEEDED}: {HOW}", HTTPStatus.UNAUTHORIZED)
-    answer.headers["www-authenticate"] = 'Bearer realm="godeeper"'
-    return answer
+def unauthorized(request: BrowserRequest) -> Response:
+    """The response to a request without the token."""
+    response = token_page() if request.wants_page else refuse(f"{NEEDED}: {HOW}", HTTPStatus.UNAUTHORIZED)
+    response.headers["www-authenticate"] = 'Bearer realm="godeeper"'
+    return response
 
 
 def refuse(message: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> Response:
-    """The answer to who is not let in."""
+    """The response to a refused request."""
     body = json.dumps({"error": message, "status": status.value}, ensure_ascii=False)
     return Response(f"{body}\n".encode("utf-8", "replace"), status, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Hosts, ports and networks as text, and what they mean."""
+"""Parsing hosts, ports, origins and networks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 from ...errors import OptionError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (the addresses that stand for all of a machine's)
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (these mean all addresses of a machine)
 
 
 @dataclass(frozen=True)
 class HostAndPort:
-    """A host, and a port; None stands for any."""
+    """A host and a port; None is any port."""
 
     host: str
     port: int | None = None
 
 
 def parse_place(text: str) -> HostAndPort | None:
-    """``name``, ``name:port``, ``[::1]:port`` taken apart; None if it is none of these."""
+    """Parse ``name``, ``name:port`` or ``[::1]:port``; None if it is none of these."""
     try:
         parts = urlsplit(f"//{text}")
         if parts.path or parts.query or parts.fragment or parts.username is not None or not parts.hostname:
@@ -34,7 +34,7 @@ def parse_place(text: str) -> HostAndPort | None:
 
 
 def plain_host(host: str) -> str:
-    """One spelling of a host: no dot at its end; of an address no zone, and IPv4 also where it came as IPv6."""
+    """A host in its normal form: lower case, no final dot; an address without zone, and IPv4-mapped IPv6 as IPv4."""
     name = host.lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
@@ -45,7 +45,7 @@ def plain_host(host: str) -> str:
 
 
 def allowed_place(text: str) -> HostAndPort:
-    """What ``--allow-host`` names; raises ``OptionError``."""
+    """The host of ``--allow-host``; raises ``OptionError``."""
     place = parse_place(text)
     if place is None:
         raise OptionError(f"--allow-host {text!r}: expected a name, or NAME:PORT")
@@ -53,7 +53,7 @@ def allowed_place(text: str) -> HostAndPort:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address always means this very machine."""
+    """Whether a host name or address is loopback."""
     try:
         return host == "localhost" or ipaddress.ip_address(plain_host(host.strip("[]"))).is_loopback
     except ValueError:
@@ -61,7 +61,7 @@ def is_loopback(host: str) -> bool:
 
 
 def network(text: str) -> Network:
-    """The address, or the addresses, that ``--proxy`` names; raises ``OptionError``."""
+    """The network of ``--proxy``, perhaps of a single address; raises ``OptionError``."""
     try:
         return ipaddress.ip_network(text.strip("[]"))
     except ValueError:
@@ -71,30 +71,30 @@ def network(text: str) -> Network:
 
 
 def is_in(host: str, networks: tuple[Network, ...]) -> bool:
-    """Whether an address is in one of some networks."""
+    """Whether an address is in one of the networks."""
     try:
         address = ipaddress.ip_address(plain_host(host))
     except ValueError:
         return False
-    return any(address in each for each in networks)
+    return any(address in network for network in networks)
 
 
 def machine_names() -> tuple[str, ...]:
-    """What this machine calls itself; nobody else can make a browser believe that such a name is theirs."""
+    """The host names of this machine, which no other site can use as its own."""
     name = plain_host(socket.gethostname())
     return (name, f"{name}.local") if name and "." not in name else (name,)
 
 
 def outward_address(host: str) -> str:
-    """The address to print for a server on ``host``: of all addresses, the one that others reach this machine by."""
+    """The address to print for a server on ``host``; for all addresses, the one that others can reach."""
     if host not in EVERYWHERE:
         return host
     family, far = (socket.AF_INET, "192.0.2.1") if host == EVERYWHERE[0] else (socket.AF_INET6, "2001:db8::1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((far, 9))  # sends nothing: the system only chooses the way
+            probe.connect((far, 9))  # sends nothing: the system only chooses a route
             return str(probe.getsockname()[0])
-    except OSError:  # no way out
+    except OSError:  # no route
         return "127.0.0.1" if family == socket.AF_INET else "::1"
 
 
@@ -103,5 +103,5 @@ def frame_ancestor(text: str) -> str:
     scheme, _, rest = text.rstrip("/").partition("://")
     place = parse_place(rest)
     if scheme not in ("http", "https") or place is None or not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", rest):
-        raise OptionError(f"--frame {text[:80]!r}: expected an origin: scheme, host and port of the page around")
+        raise OptionError(f"--frame {text[:80]!r}: expected an origin: scheme, host and port of the framing page")
     return f"{scheme}://{rest}"

@@ -1,6 +1,6 @@
-"""Where the page is mounted: the path that stands before each of its own in links, redirects and records.
+"""The path that the page is mounted at: the prefix of its paths in links, redirects and records.
 
-The guard sets it for each request: a proxy, ``--root-path`` or another application may have mounted the page anywhere.
+The guard sets it for each request, because a proxy, ``--root-path`` or another application may mount the page anywhere.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 ROOT: ContextVar[str] = ContextVar("root", default="")
-"""Without a slash at its end, percent-encoded; empty where the page has a server of its own."""
+"""Percent-encoded, without a final slash; empty if the page is not mounted under a path."""
 
 
 def at(path: str) -> str:
-    """A path of the page as a browser must ask for it."""
+    """The URL path of one of the page's own paths."""
     return f"{ROOT.get()}{path}"

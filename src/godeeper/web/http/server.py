@@ -1,4 +1,4 @@
-"""The server: a socket, uvicorn on it, and how it ends."""
+"""The server: a listening socket, uvicorn on it, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .connections import ConnectionLimiter, Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-GRACE = 1  # seconds for answers under way when the server ends
+GRACE = 1  # seconds for responses in progress when the server ends
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -35,40 +35,39 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which looks after its connections, and drops the work in hand when it ends, so that open streams end too."""
+    """uvicorn's server with connection limits; at shutdown it calls ``on_stop`` first, so that open streams end, too."""
 
-    def __init__(self, app: ASGIApp, limits: Limits | None = None, ending: Callable[[], None] | None = None) -> None:
-        """``ending`` is called first when the server ends."""
-        self.crowd, self.ending = ConnectionLimiter(limits or Limits()), ending
-        super().__init__(configured(app, self.crowd))
+    def __init__(self, app: ASGIApp, limits: Limits | None = None, on_stop: Callable[[], None] | None = None) -> None:
+        self.limiter, self.on_stop = ConnectionLimiter(limits or Limits()), on_stop
+        super().__init__(configuration(app, self.limiter))
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
         if counter % 10 == 0:
-            self.crowd.look(asyncio.get_running_loop().time())
+            self.limiter.check(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.ending:
-            self.ending()
+        if self.on_stop:
+            self.on_stop()
         await super().shutdown(sockets)
 
 
-def run(app: ASGIApp, listening: socket.socket, ending: Callable[[], None], limits: Limits | None = None) -> None:
-    """Serve until Ctrl-C, which it raises again as ``KeyboardInterrupt``; then ``ending`` is called first."""
-    Server(app, limits, ending).run(sockets=[listening])
+def run(app: ASGIApp, listening: socket.socket, on_stop: Callable[[], None], limits: Limits | None = None) -> None:
+    """Serve until Ctrl-C, which is raised again as ``KeyboardInterrupt``; ``on_stop`` is called before."""
+    Server(app, limits, on_stop).run(sockets=[listening])
 
 
-def configured(app: ASGIApp, crowd: ConnectionLimiter) -> uvicorn.Config:
-    """How uvicorn serves the page."""
+def configuration(app: ASGIApp, limiter: ConnectionLimiter) -> uvicorn.Config:
+    """Uvicorn's configuration."""
     return uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         ws="none",
-        http=crowd.protocol(),
+        http=limiter.protocol(),
         server_header=False,
-        proxy_headers=False,  # the guard knows whom to believe
+        proxy_headers=False,  # the guard handles X-Forwarded-*
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )

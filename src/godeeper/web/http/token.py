@@ -1,9 +1,9 @@
-"""The token that lets somebody in, and its way from the printed address into a cookie.
+"""The access token, and how it moves from the printed URL into a cookie.
 
-The printed address carries it (``?token=…``).  The first visit puts a cookie in its place and leads on to the same
-address without it, so that it stays neither in the address bar nor in a bookmark.  Programs send
+The printed URL has the token (``?token=…``).  The first visit sets a cookie and redirects to the same URL without the
+token, so that it stays neither in the address bar nor in a bookmark.  Programs send
 ``Authorization: Bearer TOKEN``.  The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``:
-over plain HTTP to another machine browsers do not say which site a request comes from, and this cookie does.
+over plain HTTP to another machine, browsers do not send the site that a request comes from, and this cookie stands in.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 FIELD = "token"
-GUESSABLE = 16  # characters; a shorter token can be found by trying
+GUESSABLE = 16  # characters; a shorter token can be guessed
 
 
 def token_of(text: str, *, is_loopback: bool, has_proxy: bool) -> str | None:
-    """What ``--token`` means: a token, or None where nobody needs one; raises ``OptionError``.
+    """The token of ``--token``, None if none is required; raises ``OptionError``.
 
-    ``auto`` makes one up where somebody else than this machine's users can reach the page.
+    ``auto`` makes a random one if others than this machine's users can reach the page.
     """
     if text == "auto":
         return None if is_loopback and not has_proxy else secrets.token_urlsafe(24)
@@ -45,15 +45,15 @@ def token_of(text: str, *, is_loopback: bool, has_proxy: bool) -> str | None:
 
 
 class Token:
-    """One token: who brings it, and the cookie that stands for it."""
+    """One token, and its cookie."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         digest = hashlib.sha256(b"godeeper " + text.encode()).hexdigest()
         self.cookie, self.value = f"godeeper-{digest[:8]}", digest[8:]
 
-    def is_brought(self, headers: Headers) -> bool:
-        """Whether a request carries it, as a cookie or in ``Authorization``."""
+    def is_carried(self, headers: Headers) -> bool:
+        """Whether a request has the token, as a cookie or in ``Authorization``."""
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and same(credentials.strip(), self.text):
             return True
@@ -61,44 +61,46 @@ class Token:
         return any(name == self.cookie and same(value, self.value) for name, _, value in crumbs)
 
     def is_in(self, query: str) -> bool:
-        """Whether an address carries it."""
+        """Whether a query has the token."""
         found = [unquote_plus(part.partition("=")[2]) for part in query.split("&") if is_token(part)]
         return len(found) == 1 and same(found[0], self.text)
 
     def welcome(self, path: str, query: str, *, is_https: bool, from_elsewhere: bool) -> Response:
-        """Set the cookie and lead on to the same page without the token.
+        """Set the cookie and redirect to the same page without the token.
 
-        After a link on another site (``from_elsewhere``) a browser would not send the cookie with a redirect, so a page
-        of our own leads on.
+        After a link on another site (``from_elsewhere``) a browser would not send the cookie with an HTTP redirect, so the
+        response is a page that redirects.
         """
         rest = "&".join(part for part in query.split("&") if part and not is_token(part))
         where = at(quote(f"/{path.lstrip('/')}")) + (f"?{rest}" if rest else "")
-        answer: Response = RedirectResponse(where, HTTPStatus.SEE_OTHER)
+        response: Response = RedirectResponse(where, HTTPStatus.SEE_OTHER)
         if from_elsewhere:
             there = html.escape(where)
-            answer = HTMLResponse(
-                f'{HEAD}<meta http-equiv="refresh" content="0; url={there}"><p><a href="{there}">Go on to the page</a></p>'
+            response = HTMLResponse(
+                f'{HEAD}<meta http-equiv="refresh" content="0; url={there}"><p><a href="{there}">Continue to the page</a></p>'
             )
-        answer.set_cookie(self.cookie, self.value, path=at("/"), secure=is_https, httponly=True, samesite="strict")
-        return answer
+        response.set_cookie(self.cookie, self.value, path=at("/"), secure=is_https, httponly=True, samesite="strict")
+        return response
 
 
 HEAD = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>godeeper</title>'
-NEEDED = "this server needs the token that is in the address it printed"
+NEEDED = "this server requires the token from the address that it printed"
 HOW = "open the printed address, or send Authorization: Bearer TOKEN"
 
 
-def knock() -> Response:
-    """For people without the token; a link from another site brings no cookie, a click here does."""
-    body = f'{HEAD}<p>{NEEDED.capitalize()}: {HOW}.</p><p><a href="">If this browser has done so, go on</a></p>'
+def token_page() -> Response:
+    """The page for a browser without the token.  A link from another site carries no cookie, but a click here does."""
+    body = (
+        f'{HEAD}<p>{NEEDED.capitalize()}: {HOW}.</p><p><a href="">If this browser has already done so, continue</a></p>'
+    )
     return HTMLResponse(body, HTTPStatus.UNAUTHORIZED)
 
 
 def is_token(part: str) -> bool:
-    """Whether a part of a query is the token's."""
+    """Whether a part of a query is the token parameter."""
     return unquote_plus(part.partition("=")[0]) == FIELD
 
 
 def same(given: str, expected: str) -> bool:
-    """Equality that takes as long wherever two texts differ."""
+    """Whether two texts are equal, compared in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())

@@ -1,4 +1,4 @@
-"""Photos that come in: a form's parts, read into memory alone, counted and timed while they arrive."""
+"""Uploads: forms with one photo, read into memory only, with limits on size, speed and memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from .errors import RequestError, TooManyTabs
+from .errors import RequestError, TooManyUploads
 from .upload_memory import MEBIBYTE, Reservation, UploadMemory
 
 MAX_BYTES = 64 * MEBIBYTE
@@ -22,7 +22,7 @@ MAX_FIELDS = 64
 MAX_FIELD_BYTES = 4096
 LONGEST_NAME = 120
 LONGEST_TAB = 64
-MAX_DIGITS = 18  # of a length: Python refuses to convert thousands
+MAX_DIGITS = 18  # of a Content-Length: Python refuses to convert thousands of digits
 FIELD = "photo"
 
 
@@ -39,9 +39,9 @@ class Upload:
         self.file.file.seek(0)
         return self.file.file.read()
 
-    def field(self, name: str, usual: str = "") -> str:
-        """The last value of a field, or the usual one."""
-        return self.fields.get(name, [usual])[-1] or usual
+    def field(self, name: str, default: str = "") -> str:
+        """The last value of a field, or ``default``."""
+        return self.fields.get(name, [default])[-1] or default
 
 
 class FormParser(MultiPartParser):
@@ -68,50 +68,52 @@ class FormParser(MultiPartParser):
 
 @dataclass(frozen=True)
 class UploadTimer:
-    """How slowly a photo may arrive.
+    """The least speed of an upload.
 
-    ``rate`` bytes a second on average, once ``grace`` seconds are over, and never ``idle`` seconds without a byte: 8 MB at
-    1 Mbit/s take a minute and are taken, 100 bytes a second are not.
+    ``rate`` bytes a second on average, after the first ``grace`` seconds, and never ``idle`` seconds without a byte.  So
+    8 MB at 1 Mbit/s, which take a minute, are accepted, and 100 bytes a second are not.
     """
 
     grace: float = 10.0
     rate: float = 8192.0
     idle: float = 20.0
 
-    def deadline(self, began: float, last: float, received: int) -> float:
-        """When the next bytes must be there, from when the first and the last ones were."""
-        return min(last + self.idle, began + self.grace + received / self.rate)
+    def deadline(self, start: float, last: float, received: int) -> float:
+        """When the next bytes must arrive, from the times of the start and of the last bytes."""
+        return min(last + self.idle, start + self.grace + received / self.rate)
 
 
 class UploadReader:
-    """Takes photos in, any number side by side: bounded are the memory they hold, and how slow each may be."""
+    """Reads uploads, any number at once, with limits on their memory and on the speed of each."""
 
     def __init__(
-        self, pace: UploadTimer | None = None, most_bytes: int = MAX_BYTES, room: UploadMemory | None = None
+        self, timer: UploadTimer | None = None, most_bytes: int = MAX_BYTES, memory: UploadMemory | None = None
     ) -> None:
-        self.pace, self.most_bytes = pace or UploadTimer(), most_bytes
-        self.room = room or UploadMemory()
+        self.timer, self.most_bytes = timer or UploadTimer(), most_bytes
+        self.memory = memory or UploadMemory()
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)  # a client must not write to the terminal
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncGenerator[Upload]:
-        """The form of a request, whose memory counts until the block ends; raises ``RequestError`` for what is wrong with it."""
-        check_announced(request, self.most_bytes)
-        with self.room.guest(request.client.host if request.client else "") as guest:
+        """The form of a request, whose memory is reserved until the block ends; raises ``RequestError`` if it cannot be read."""
+        check_headers(request, self.most_bytes)
+        with self.memory.reserve(request.client.host if request.client else "") as reservation:
             try:
-                form = await self.parse(request, guest)
+                form = await self.parse(request, reservation)
             except ClientDisconnect:
-                raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended before the photo was there") from None
-            guest.is_arriving = False
+                raise RequestError(
+                    HTTPStatus.BAD_REQUEST, "the connection was closed before the whole photo had arrived"
+                ) from None
+            reservation.is_arriving = False
             try:
                 yield upload_of(form)
             finally:
                 await form.close()  # which frees the photo's bytes, even while the form is still referenced
 
-    async def parse(self, request: Request, guest: Reservation) -> FormData:
+    async def parse(self, request: Request, reservation: Reservation) -> FormData:
         """Read the form of a request; raises ``RequestError`` if it is damaged or over a limit."""
         try:
-            return await FormParser(request.headers, self.body(request, guest)).parse()
+            return await FormParser(request.headers, self.body(request, reservation)).parse()
         except (MultiPartException, FormParserError, ValueError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")[:200] or "it is damaged"
             raise RequestError(
@@ -119,37 +121,41 @@ class UploadReader:
                 f"cannot read the form ({reason}): expected multipart/form-data with one file called {FIELD!r}",
             ) from None
 
-    async def body(self, request: Request, guest: Reservation) -> AsyncGenerator[bytes]:
-        """The request's body, piece by piece, as long as it is neither too long nor too slow; waiting for room is no delay."""
+    async def body(self, request: Request, reservation: Reservation) -> AsyncGenerator[bytes]:
+        """The body in pieces; raises ``RequestError`` if it is too long or too slow.  Waiting for memory does not count."""
         clock, stream = asyncio.get_running_loop().time, request.stream()
-        began = last = clock()
-        while (chunk := await self.next_piece(stream, guest, self.pace.deadline(began, last, guest.held))) is not None:
-            if guest.held + len(chunk) > self.most_bytes:
+        start = last = clock()
+        while (
+            chunk := await self.next_piece(stream, reservation, self.timer.deadline(start, last, reservation.held))
+        ) is not None:
+            if reservation.held + len(chunk) > self.most_bytes:
                 raise too_large(self.most_bytes)
             last = clock()
-            await self.room.take(guest, len(chunk))
-            began, last = began + clock() - last, clock()
+            await self.memory.take(reservation, len(chunk))
+            start, last = start + clock() - last, clock()
             yield chunk
 
-    async def next_piece(self, stream: AsyncGenerator[bytes], guest: Reservation, deadline: float) -> bytes | None:
-        """The next bytes of a body, None at its end; raises ``RequestError`` where they do not come in time."""
+    async def next_piece(
+        self, stream: AsyncGenerator[bytes], reservation: Reservation, deadline: float
+    ) -> bytes | None:
+        """The next bytes of a body, None at its end; raises ``RequestError`` if they do not arrive in time."""
         try:
-            async with asyncio.timeout_at(deadline) as guest.limit:
+            async with asyncio.timeout_at(deadline) as reservation.limit:
                 return await anext(stream, None)
         except TimeoutError:
-            if guest.is_dropped:
-                raise TooManyTabs from None
+            if reservation.is_dropped:
+                raise TooManyUploads from None
             raise RequestError(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"the photo came too slowly: expected {self.pace.rate / 1024:g} KiB a second, "
-                f"and no pause of {self.pace.idle:g} seconds",
+                f"the photo arrived too slowly: expected at least {self.timer.rate / 1024:g} KiB a second, "
+                f"without a pause of {self.timer.idle:g} seconds",
             ) from None
         finally:
-            guest.limit = None
+            reservation.limit = None
 
 
-def check_announced(request: Request, most: int) -> None:
-    """Raise where the headers already say that this is no form, or too large a one."""
+def check_headers(request: Request, max_bytes: int) -> None:
+    """Raise ``RequestError`` if the headers announce no form, or too large a form."""
     content = request.headers.get("content-type", "")
     if content.partition(";")[0].strip().lower() != "multipart/form-data":
         raise RequestError(
@@ -159,18 +165,19 @@ def check_announced(request: Request, most: int) -> None:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise RequestError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"got a body encoded with {encoding[:40]!r}: expected it as it is"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"got a body with Content-Encoding {encoding[:40]!r}: expected one without",
         )
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > most):
-        raise too_large(most)
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdecimal() and (len(length) > MAX_DIGITS or int(length) > max_bytes):
+        raise too_large(max_bytes)
 
 
-def too_large(most: int) -> RequestError:
-    """The answer to more than is taken in."""
+def too_large(max_bytes: int) -> RequestError:
+    """The error for a photo over the limit."""
     return RequestError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the photo is larger than {most // MEBIBYTE} MiB: scale it down first, the network sees 299 x 299 pixels",
+        f"the photo is larger than {max_bytes // MEBIBYTE} MiB: scale it down first, the network sees 299 x 299 pixels",
     )
 
 
@@ -188,7 +195,7 @@ def upload_of(form: FormData) -> Upload:
 
 
 def shown_name(name: str | None) -> str:
-    """A file's name as text to show: its last part, without control characters, not too long."""
+    """A file's name for display: its last part, without control characters, shortened."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     clean = "".join(character for character in last if character.isprintable()).strip()
     if not clean.strip("."):
@@ -197,7 +204,7 @@ def shown_name(name: str | None) -> str:
 
 
 def tab_of(text: str | None) -> str | None:
-    """The browser's tab as the client calls it; raises ``RequestError`` where that is too long."""
+    """The name of the browser's tab, None if it has none; raises ``RequestError`` if it is too long."""
     if text and len(text) > LONGEST_TAB:
         raise RequestError(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"tab of {len(text)} characters: expected at most {LONGEST_TAB}"

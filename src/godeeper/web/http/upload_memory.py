@@ -1,8 +1,8 @@
-"""The memory that photos on their way in share, so that a slow one costs only what it has sent.
+"""The memory that uploads share, so that a slow upload reserves only the bytes it has sent.
 
-Any number may arrive side by side; together they hold at most ``most_bytes``.  A part of that is kept for one of those that
-find no room, so one always gets to its end and makes room for others.  Where none is freed for a while, the client that
-holds most loses its slowest.
+Any number may arrive at once; together they hold at most ``max_bytes``.  A part of that is set aside for one of the uploads
+that must wait, so that one can always finish and free its memory.  If no memory is freed for a while, the slowest upload of
+the client that holds most is dropped.
 """
 
 from __future__ import annotations
@@ -12,86 +12,86 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import TooManyTabs
+from .errors import TooManyUploads
 
 MEBIBYTE = 1 << 20
-MOST_BYTES = 256 * MEBIBYTE
-STALL = 5.0  # seconds without room before the slowest goes
+MAX_BYTES = 256 * MEBIBYTE
+STALL = 5.0  # seconds without free memory before the slowest upload is dropped
 
 
 class Reservation:
-    """One photo on its way in."""
+    """The memory of one upload."""
 
     def __init__(self, client: str) -> None:
-        self.client, self.held, self.began = client, 0, asyncio.get_running_loop().time()
+        self.client, self.held, self.start = client, 0, asyncio.get_running_loop().time()
         self.is_arriving, self.is_dropped = True, False
-        self.limit: asyncio.Timeout | None = None  # of its wait for the client
+        self.limit: asyncio.Timeout | None = None  # of waiting for the client's next bytes
 
     def drop(self) -> None:
-        """Give it up, whatever it waits for."""
+        """Drop the upload, and end its wait."""
         self.is_dropped = True
         if self.limit is not None:
             self.limit.reschedule(asyncio.get_running_loop().time())
 
 
 class UploadMemory:
-    """What all guests hold, and who waits for more."""
+    """The reservations of all uploads."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES, kept_bytes: int = MOST_BYTES // 4, stall: float = STALL) -> None:
-        """``kept_bytes``: for one that finds no room; as much as the largest photo."""
-        self.most_bytes, self.kept_bytes, self.stall = most_bytes, kept_bytes, stall
-        self.guests: list[Reservation] = []
-        self.favourite: Reservation | None = None
+    def __init__(self, max_bytes: int = MAX_BYTES, spare_bytes: int = MAX_BYTES // 4, stall: float = STALL) -> None:
+        """``spare_bytes``: set aside for one waiting upload; as much as the largest photo."""
+        self.max_bytes, self.spare_bytes, self.stall = max_bytes, spare_bytes, stall
+        self.uploads: list[Reservation] = []
+        self.preferred: Reservation | None = None
         self.changed = asyncio.Event()
 
     @property
     def held(self) -> int:
-        return sum(guest.held for guest in self.guests)
+        return sum(upload.held for upload in self.uploads)
 
     @contextmanager
-    def guest(self, client: str) -> Iterator[Reservation]:
-        """A guest, who leaves with the block."""
-        guest = Reservation(client)
-        self.guests.append(guest)
+    def reserve(self, client: str) -> Iterator[Reservation]:
+        """A reservation, which ends with the block."""
+        upload = Reservation(client)
+        self.uploads.append(upload)
         try:
-            yield guest
+            yield upload
         finally:
-            self.guests.remove(guest)
-            if self.favourite is guest:
-                self.favourite = None
+            self.uploads.remove(upload)
+            if self.preferred is upload:
+                self.preferred = None
             self.changed.set()
             self.changed = asyncio.Event()
 
-    async def take(self, guest: Reservation, count: int) -> None:
-        """Let a guest hold ``count`` bytes more, once there is room; raises ``TooManyTabs`` where it is given up."""
-        while not self.has_room(guest, count):
-            if self.favourite is None:
-                self.favourite = guest
+    async def take(self, upload: Reservation, count: int) -> None:
+        """Reserve ``count`` more bytes, once they are free; raises ``TooManyUploads`` if the upload is dropped."""
+        while not self.has_room(upload, count):
+            if self.preferred is None:
+                self.preferred = upload
                 continue
             try:
                 async with asyncio.timeout(self.stall):
                     await self.changed.wait()
             except TimeoutError:
                 self.drop_slowest()
-            if guest.is_dropped:
-                raise TooManyTabs
-        guest.held += count
+            if upload.is_dropped:
+                raise TooManyUploads
+        upload.held += count
 
-    def has_room(self, guest: Reservation, count: int) -> bool:
-        """Whether a guest may hold more now."""
-        return self.held + count <= self.most_bytes - (0 if guest is self.favourite else self.kept_bytes)
+    def has_room(self, upload: Reservation, count: int) -> bool:
+        """Whether an upload may reserve ``count`` more bytes now."""
+        return self.held + count <= self.max_bytes - (0 if upload is self.preferred else self.spare_bytes)
 
     def drop_slowest(self) -> None:
-        """Give up the slowest of the client that holds most."""
-        arriving = [guest for guest in self.guests if guest.is_arriving and not guest.is_dropped]
+        """Drop the slowest upload of the client that holds most."""
+        arriving = [upload for upload in self.uploads if upload.is_arriving and not upload.is_dropped]
         if not arriving:
             return
         held = Counter[str]()
-        for guest in arriving:
-            held[guest.client] += guest.held
+        for upload in arriving:
+            held[upload.client] += upload.held
         [(greedy, _)] = held.most_common(1)
         now = asyncio.get_running_loop().time()
-        mine = [guest for guest in arriving if guest.client == greedy]
-        min(mine, key=lambda guest: guest.held / max(now - guest.began, 1e-3)).drop()
+        of_client = [upload for upload in arriving if upload.client == greedy]
+        min(of_client, key=lambda upload: upload.held / max(now - upload.start, 1e-3)).drop()
         self.changed.set()
         self.changed = asyncio.Event()

@@ -1,22 +1,22 @@
-// The server away: asking again until it is back, and what it refuses told apart from that.
+// Requests that are repeated until the server responds.  A request that the server refuses is not repeated.
 
 const PAUSES = [1000, 2000, 4000, 8000]; // milliseconds; the last one from then on
-export const AWAY = "The server does not answer. Trying again.";
+export const AWAY = "The server does not respond. Trying again.";
 
-/** What the server refuses: asking again would not help. */
+/** A request that the server refuses, so that repeating it would not help. */
 export class Refusal extends Error {}
 
 export const pause = (turn) => new Promise((done) => { setTimeout(done, PAUSES[Math.min(turn, PAUSES.length - 1)]); });
 
-/** @returns {Promise<Response>} a good one; throws Refusal with the server's words, another error where there is no server. */
+/** @returns {Promise<Response>} a successful response; throws Refusal with the server's message, and another error if the server does not respond. */
 export async function ask(url) {
-  const answer = await fetch(url, { headers: { Accept: "application/json, */*" } });
-  if (answer.ok) return answer;
-  if (answer.status >= 500) throw new TypeError(`status ${answer.status}`);
-  throw new Refusal((await answer.json().catch(() => null))?.error ?? `The server answered ${answer.status}.`);
+  const response = await fetch(url, { headers: { Accept: "application/json, */*" } });
+  if (response.ok) return response;
+  if (response.status >= 500) throw new TypeError(`status ${response.status}`);
+  throw new Refusal((await response.json().catch(() => null))?.error ?? `The server returned status ${response.status}.`);
 }
 
-/** Attempts until it works, with pauses; onAway is called whenever it did not.  Throws only a Refusal. */
+/** Calls `attempt` until it succeeds, with pauses; calls `onAway` after each failure.  Throws only a Refusal. */
 export async function untilThere(attempt, onAway = () => {}) {
   for (let turn = 0; ; turn += 1) {
     try {
@@ -29,7 +29,7 @@ export async function untilThere(attempt, onAway = () => {}) {
   }
 }
 
-/** Pictures that could not be loaded are loaded when the server is back. */
+/** Loads pictures that failed to load once the server responds again. */
 export function keepPictures() {
   document.addEventListener("error", ({ target }) => { if (target.matches?.("img, image")) reload(target); }, true);
   for (const image of document.images) if (image.complete && !image.naturalWidth) reload(image);
@@ -45,6 +45,6 @@ async function reload(image) {
   try {
     await untilThere(() => ask(url));
     if (image.getAttribute(name) === url) image.setAttribute(name, url);
-  } catch { /* it is not there any more */ }
+  } catch { /* the server no longer has it */ }
   reloading.delete(image);
 }

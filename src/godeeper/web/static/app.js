@@ -1,7 +1,7 @@
-// What every page has: light or dark, copying names, the keyboard's shortcuts, taking in photos, the search.
+// The parts of every page: light or dark, copying names, uploads, the search.
 import { keepPictures } from "./again.js";
 import { openCamera } from "./camera.js";
-import { chooseFile, takePhotos, tell } from "./drop.js";
+import { chooseFile, acceptPhotos, showProblem } from "./drop.js";
 import { wireSearch } from "./search.js";
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -12,12 +12,12 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard; // over plain HTTP to another machine browsers have none
+  button.hidden = !navigator.clipboard; // browsers have none over plain HTTP to another machine
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
-      tell("This browser does not let the page copy. Select the name and copy it.");
+      showProblem("The browser does not allow copying here. Select the name and copy it.");
       return;
     }
     button.classList.add("done");
@@ -26,7 +26,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 keepPictures();
-takePhotos();
+acceptPhotos();
 for (const button of document.querySelectorAll("[data-choose]")) button.addEventListener("click", chooseFile);
 
 const camera = document.getElementById("open-camera");

@@ -1,9 +1,9 @@
-// Where the page is mounted: this module is in its folder "static", whatever stands before that.
+// The path that the page is mounted at: the parent of the folder "static", which holds this module.
 
 const root = new URL("..", import.meta.url).pathname;
 
-/** A path of the page as the server must be asked for it. */
+/** The URL path of one of the page's own paths. */
 export const at = (path) => root + path.replace(/^\//, "");
 
-/** The path that is shown, as the page itself calls it. */
+/** The current path, without the mount point. */
 export const here = () => (location.pathname.startsWith(root) ? location.pathname.slice(root.length - 1) : location.pathname);

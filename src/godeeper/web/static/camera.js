@@ -1,4 +1,4 @@
-// A photo from the camera, in a dialog; the camera is on only while the dialog is open.
+// A photo from the camera, taken in a dialog; the camera is on only while the dialog is open.
 import { sendPhoto } from "./drop.js";
 
 const dialog = document.getElementById("camera");
@@ -18,7 +18,7 @@ dialog.addEventListener("close", () => {
   video.srcObject = null;
 });
 
-/** Shows what the camera sees. */
+/** Opens the dialog and shows the camera's picture. */
 export async function openCamera() {
   const problem = dialog.querySelector(".problem");
   problem.hidden = true;

@@ -1,4 +1,4 @@
-// Taking in a photo: dropped, pasted or chosen, on every page; progress and errors in place.
+// Uploading a photo, dropped, pasted or chosen on any page, with progress and errors.
 import { at, here } from "./base.js";
 import { tabToken } from "./tab.js";
 
@@ -8,9 +8,9 @@ const problem = document.getElementById("problem");
 const input = document.getElementById("file");
 let sending = null;
 
-/** Listens for photos all over the window. */
-export function takePhotos() {
-  let depth = 0; // dragenter and dragleave come for every element on the way
+/** Accepts photos dropped or pasted anywhere in the window. */
+export function acceptPhotos() {
+  let depth = 0; // dragenter and dragleave fire for every element that the pointer crosses
   const isFile = (event) => event.dataTransfer?.types.includes("Files");
   const show = (shown) => { overlay.hidden = !shown; };
   addEventListener("dragenter", (event) => { if (isFile(event)) { depth += 1; show(true); } });
@@ -35,25 +35,25 @@ export function takePhotos() {
   problem.querySelector("button").addEventListener("click", () => { problem.hidden = true; });
 }
 
-/** Opens the browser's own dialog. */
+/** Opens the browser's file dialog. */
 export function chooseFile() {
   input.click();
 }
 
-/** Says what went wrong, where the reader is. */
-export function tell(message) {
+/** Shows what went wrong. */
+export function showProblem(message) {
   problem.querySelector("p").textContent = message;
   problem.hidden = false;
 }
 
-/** Where the reader is now, with another photo. */
+/** The URL of the current page for another photo. */
 function samePlace(url) {
   const [, inside] = here().match(/^\/photo\/[^/]+(.*)/) ?? [];
   return inside === undefined ? url : url + inside + location.search + location.hash;
 }
 
 /**
- * Sends a photo and shows it in place of the one before; an upload still under way is given up.
+ * Uploads a photo and opens the current page for it; an upload in progress is cancelled.
  * @param {Blob} file
  * @param {string} name
  */
@@ -63,21 +63,21 @@ export function sendPhoto(file, name = file.name || "pasted photo") {
   const form = new FormData();
   form.append("tab", tabToken());
   form.append("photo", file, name);
-  const request = new XMLHttpRequest(); // fetch cannot tell how far an upload is
+  const request = new XMLHttpRequest(); // fetch does not report upload progress
   sending = request;
   const bar = panel.querySelector("progress");
-  panel.querySelector("p").textContent = `Sending ${name}`;
+  panel.querySelector("p").textContent = `Uploading ${name}`;
   bar.value = 0;
   panel.hidden = false;
   request.upload.addEventListener("progress", (event) => { if (event.lengthComputable) bar.value = event.loaded / event.total; });
-  request.upload.addEventListener("load", () => { panel.querySelector("p").textContent = `Reading ${name}`; bar.removeAttribute("value"); });
+  request.upload.addEventListener("load", () => { panel.querySelector("p").textContent = `Decoding ${name}`; bar.removeAttribute("value"); });
   request.addEventListener("loadend", () => { if (sending === request) { sending = null; panel.hidden = request.status !== 201; } });
   request.addEventListener("load", () => {
-    const answer = request.response;
-    if (request.status === 201) location.assign(samePlace(answer.url));
-    else tell(answer?.error ?? `The server answered ${request.status}.`);
+    const record = request.response;
+    if (request.status === 201) location.assign(samePlace(record.url));
+    else showProblem(record?.error ?? `The server returned status ${request.status}.`);
   });
-  request.addEventListener("error", () => tell("The photo could not be sent: the server does not answer."));
+  request.addEventListener("error", () => showProblem("The photo could not be sent: the server does not respond."));
   request.responseType = "json";
   request.open("POST", at("/api/photos"));
   request.setRequestHeader("Accept", "application/json");

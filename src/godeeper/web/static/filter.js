@@ -1,8 +1,8 @@
-// One filter, or the verdict: how much of a picture covers the photo, and the keys that lead on.
+// One filter, or the verdict: the slider between photo and map, and keyboard navigation.
 
 import { ask, Refusal } from "./again.js";
 import { at } from "./base.js";
-import { tell } from "./drop.js";
+import { showProblem } from "./drop.js";
 
 const overlay = document.querySelector(".scene .map");
 const slider = document.getElementById("opacity");
@@ -12,7 +12,7 @@ const cover = () => overlay.setAttribute("opacity", slider.value);
 slider.addEventListener("input", cover);
 cover();
 
-// A page that comes back as the browser kept it: the controls say what the picture shows.
+// A page restored from the browser's cache: the controls must match the picture.
 addEventListener("pageshow", () => {
   controls?.reset();
   cover();
@@ -24,16 +24,16 @@ controls?.addEventListener("change", async ({ target }) => {
   if (target === scale && (scale.value === "signed") !== diverging) colour.value = scale.value === "signed" ? "blue-orange" : "grey";
   const query = new URLSearchParams(new FormData(controls));
   try {
-    await ask(at("/api/health")); // without the server, leaving would lose the page
+    await ask(at("/api/health")); // if the server does not respond, stay on this page
     location.replace(`?${query}`);
   } catch (error) {
     controls.reset();
-    tell(error instanceof Refusal ? error.message : "The server does not answer: the picture is as it was. Choose again.");
+    showProblem(error instanceof Refusal ? error.message : "The server does not respond, so the picture did not change. Choose again.");
   }
 });
 
 addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const way = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]", Escape: "a[data-up]" }[event.key];
-  if (way) document.querySelector(way)?.click();
+  const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]", Escape: "a[data-up]" }[event.key];
+  if (link) document.querySelector(link)?.click();
 });

@@ -1,16 +1,16 @@
-// The legend under a mosaic: its ends, its words, its colours.
+// The legend under a mosaic: its ends, its text, its colours.
 export function showLegend({ ends, legend }, colour) {
   document.querySelector(".ends.low").textContent = ends[0];
   document.querySelector(".ends.high").textContent = ends[1];
   document.querySelector(".ramp").className = `ramp ramp-${colour}`;
-  sayInLegend(legend);
+  setLegendText(legend);
 }
 
-export function sayInLegend(text) {
+export function setLegendText(text) {
   document.querySelector(".words").textContent = text;
 }
 
-/** The colour that suits a scale: a diverging scale has diverging colours, another has none. */
+/** The colour that suits a scale: diverging colours for a signed scale, and no others for it. */
 export function suitedColour(scale, colour) {
   const diverging = colour.startsWith("blue-");
   if ((scale === "signed") === diverging) return colour;

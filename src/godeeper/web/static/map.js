@@ -1,4 +1,4 @@
-// The map: its pictures come in as the look goes on; the keyboard walks from box to box.
+// The map: thumbnails appear as the forward pass goes on, and arrow keys move from box to box.
 import { follow } from "./progress.js";
 import { View } from "./view.js";
 
@@ -33,11 +33,11 @@ function arrange() {
   else if (wide.matches) view.all();
 }
 
-/** Shows the part that a link names. */
+/** Shows the part of the network that a link names. */
 function goTo(hash) {
   const part = document.getElementById(hash.slice(1));
   if (!sheet.contains(part) || !view || !wide.matches) return;
-  scrollTo(0, 0); // the browser has gone there its own way
+  scrollTo(0, 0); // undo the browser's own scrolling
   view.show(part);
   for (const link of document.querySelectorAll(".index a")) link.toggleAttribute("aria-current", link.hash === hash);
 }

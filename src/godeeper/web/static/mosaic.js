@@ -1,6 +1,6 @@
-// The mosaic's page: what is under the pointer or the keyboard, sorting, scale, colour and zoom, all of it in the address.
+// The mosaic: the cell under the pointer or the keyboard focus, sorting, scale, colour and zoom, all of it in the URL.
 import { ask, AWAY, untilThere } from "./again.js";
-import { sayInLegend, showLegend, suitedColour } from "./legend.js";
+import { setLegendText, showLegend, suitedColour } from "./legend.js";
 import { number, order, percent, rows } from "./numbers.js";
 import { drawField, fieldBox } from "./photo.js";
 import { LARGEST_ZOOM, place, Tiles } from "./tiles.js";
@@ -17,7 +17,7 @@ const crossed = new Set(record.filters.flatMap((facts, place) => (remarkOn(facts
 const tiles = new Tiles(root, { tile: record.tile, columns: record.columns, count: record.filters.length, crossed });
 const offline = "levels" in root.dataset;
 let values = null; // float32 (C, H, W), row after row
-let spot = null; // {filter, row, column}; here and below a filter is its place in the tensor, which a slice numbers otherwise
+let spot = null; // {filter, row, column}; here and below `filter` is a position in the tensor, which differs from the filter's number in a slice
 
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
@@ -28,15 +28,15 @@ function aim(filter) {
   cursor.hidden = false;
   cursor.href = offline ? "#mosaic" : filterUrl(facts.filter);
   const remark = remarkOn(facts);
-  cursor.setAttribute("aria-label", `Filter ${facts.filter}, greatest ${number(facts.maximum)}, active ${percent(facts.active)}${remark && `, ${remark}`}`);
+  cursor.setAttribute("aria-label", `Filter ${facts.filter}, maximum ${number(facts.maximum)}, active ${percent(facts.active)}${remark && `, ${remark}`}`);
 }
 
 function remarkOn({ filter }) {
-  if (record.dead.includes(filter)) return "silent all over this photo";
-  return record.constant.includes(filter) ? "the same value all over" : "";
+  if (record.dead.includes(filter)) return "zero everywhere in this photo";
+  return record.constant.includes(filter) ? "the same value everywhere in this photo" : "";
 }
 
-/** Shows what a cell is: over its tile, in words, and on the photo. */
+/** Selects a cell: marks it on its tile, shows its facts, and draws its receptive field on the photo. */
 function point(next) {
   spot = next;
   const facts = record.filters[next.filter];
@@ -45,15 +45,15 @@ function point(next) {
   const [left, top, across, down] = tiles.frame(next.filter);
   place(cellMark, [left + (next.column * across) / width, top + (next.row * down) / height, across / width, down / height]);
   cellMark.hidden = false;
-  readout.classList.add("told");
+  readout.classList.add("filled");
   readout.querySelector("b").textContent = `Filter ${facts.filter}`;
   readout.querySelector(".which span").textContent = remarkOn(facts);
-  const said = { value: number(valueAt(next), 7), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
-  for (const [name, text] of Object.entries(said)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
+  const texts = { value: number(valueAt(next), 7), cell: `${next.row}, ${next.column}`, active: percent(facts.active), maximum: number(facts.maximum) };
+  for (const [name, text] of Object.entries(texts)) readout.querySelector(`[data-fact=${name}]`).textContent = text;
   drawField(scene, fieldBox(record, next.row, next.column));
 }
 
-/** The filter's own page, on the scale and in the colour that the address asks for, if it does. */
+/** The URL of the filter's page, with the scale and colour of the current URL, if any. */
 function filterUrl(filter) {
   const chosen = new URLSearchParams(location.search);
   const kept = new URLSearchParams(["scale", "colour"].flatMap((name) => (chosen.has(name) ? [[name, chosen.get(name)]] : [])));
@@ -76,7 +76,7 @@ root.addEventListener("pointermove", (event) => {
   const found = tiles.at(event.clientX - left, event.clientY - top);
   if (found) point(found);
 });
-/** A finger has no hovering: its first touch points, its second opens. */
+/** Touch has no hovering: the first touch selects a filter, the second opens it. */
 let isFresh = false;
 root.addEventListener("pointerdown", (event) => {
   if (event.pointerType === "mouse") return;
@@ -97,7 +97,7 @@ cursor.addEventListener("keydown", (event) => {
   if (event.shiftKey) point({ ...spot, row: clamp(spot.row + step[0], height), column: clamp(spot.column + step[1], width) });
   else point(strongest(tiles.order[clamp(tiles.places.get(spot.filter) + step[0] * tiles.across + step[1], tiles.count)]));
   cursor.scrollIntoView({ block: "nearest" });
-  document.getElementById("said").textContent = `${cursor.getAttribute("aria-label")}; row ${spot.row}, column ${spot.column}: ${number(valueAt(spot))}`;
+  document.getElementById("spoken").textContent = `${cursor.getAttribute("aria-label")}; row ${spot.row}, column ${spot.column}: ${number(valueAt(spot))}`;
 });
 const clamp = (position, count) => Math.min(count - 1, Math.max(0, position));
 
@@ -124,7 +124,7 @@ function arrange(zoom, isChosen = false) {
   else aim(tiles.order[0]);
 }
 
-/** Keeps the address telling what is on the screen, and the exports too. */
+/** Updates the URL and the export links to the current view. */
 function remember(changes) {
   if (offline) return;
   const address = new URL(location.href);
@@ -137,8 +137,8 @@ function remember(changes) {
   }
 }
 
-/** Fetches the picture for the scale and colour wanted; the last wish wins. */
-let wish = 0;
+/** Fetches the picture for the chosen scale and colour; only the latest request is shown. */
+let latest = 0;
 let shown = state(); // scale and colour of the picture that is painted, and its record
 let shownRecord = record;
 async function fetchPicture() {
@@ -148,18 +148,18 @@ async function fetchPicture() {
   try {
     await picture.decode();
   } catch (error) {
-    if (!offline) await ask(picture.src); // says what the server refuses
+    if (!offline) await ask(picture.src); // throws the server's message if it refuses
     throw error;
   }
   return picture;
 }
 async function paint() {
-  const mine = (wish += 1);
-  const wanted = [state(), record];
+  const mine = (latest += 1);
+  const requested = [state(), record];
   const picture = await fetchPicture();
-  if (mine !== wish && tiles.picture) return; // a later choice is shown; one that failed leaves this picture
+  if (mine !== latest && tiles.picture) return; // a later choice is shown; one that failed leaves this picture
   tiles.show(picture);
-  [shown, shownRecord] = wanted;
+  [shown, shownRecord] = requested;
 }
 
 controls.addEventListener("submit", (event) => event.preventDefault());
@@ -171,39 +171,39 @@ controls.addEventListener("change", async (event) => {
   if (spot) point(spot);
 });
 
-/** Shows the scale and colour that were chosen; where that fails, the controls go back to what the picture shows. */
+/** Shows the chosen scale and colour; if that fails, the controls return to those of the current picture. */
 async function repaint(name) {
-  const mine = (wish += 1);
+  const mine = (latest += 1);
   try {
     const { scale, colour } = controls.elements;
     if (name === "scale") colour.value = suitedColour(scale.value, colour.value);
     if (record.scale !== scale.value) await rescale(scale.value); // whichever control changed last
-    if (mine !== wish) return false;
+    if (mine !== latest) return false;
     const picture = await fetchPicture();
-    if (mine !== wish) return false;
-    tiles.columns = record.columns; // the blog's pictures have rows of their own
+    if (mine !== latest) return false;
+    tiles.columns = record.columns; // the `blog` scale has its own number of rows
     tiles.show(picture);
     [shown, shownRecord] = [state(), record];
     showLegend(record, colour.value);
     return true;
   } catch (error) {
-    if (mine !== wish) return false;
+    if (mine !== latest) return false;
     record = shownRecord;
     controls.elements.scale.value = shown.scale;
     controls.elements.colour.value = shown.colour;
-    sayInLegend(error instanceof TypeError || error.name === "EncodingError" ? "The server does not answer: the picture is as it was. Choose again." : error.message);
+    setLegendText(error instanceof TypeError || error.name === "EncodingError" ? "The server does not respond, so the picture did not change. Choose again." : error.message);
     return false;
   }
 }
 
-/** The legend that the server gives for another scale, and the colours that suit it. */
+/** Fetches the record for another scale, with its legend. */
 async function rescale(scale) {
-  const told = await (await ask(`${record.urls.record}?${new URLSearchParams({ scale })}`)).json();
-  if (scale !== controls.elements.scale.value) return; // a later choice has its own answer
-  record = told;
+  const fetched = await (await ask(`${record.urls.record}?${new URLSearchParams({ scale })}`)).json();
+  if (scale !== controls.elements.scale.value) return; // a later choice has its own record
+  record = fetched;
 }
 
-/** The numbers themselves, so that what is said of a cell is exact. */
+/** Loads the activations, so that the values shown for a cell are exact. */
 async function load() {
   const held = document.getElementById("values");
   if (held) values = new Float32Array(Uint8Array.from(atob(held.textContent), (letter) => letter.charCodeAt(0)).buffer);
@@ -211,29 +211,29 @@ async function load() {
   if (spot) point(spot);
 }
 
-/** The table is made when it is opened. */
+/** The table is built when it is opened. */
 document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
   const body = target.querySelector("tbody");
   if (!target.open || body.rows.length) return;
   body.append(...rows(record.filters, (filter) => (offline ? null : filterUrl(filter))));
 });
 
-const asked = Number(new URLSearchParams(location.search).get("zoom"));
-arrange(Number.isInteger(asked) && asked >= 1 && asked <= LARGEST_ZOOM ? asked : tiles.usualZoom());
+const zoomInUrl = Number(new URLSearchParams(location.search).get("zoom"));
+arrange(Number.isInteger(zoomInUrl) && zoomInUrl >= 1 && zoomInUrl <= LARGEST_ZOOM ? zoomInUrl : tiles.usualZoom());
 remember({});
 let room = root.clientWidth;
 new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
-/** The picture and the numbers, as soon as the server gives them. */
+/** Loads the picture and the activations, again until the server responds. */
 async function begin() {
   let away = false;
   try {
-    await Promise.all([paint, load].map((step) => untilThere(step, () => { away = true; sayInLegend(AWAY); })));
-    if (away) sayInLegend(record.legend);
+    await Promise.all([paint, load].map((step) => untilThere(step, () => { away = true; setLegendText(AWAY); })));
+    if (away) setLegendText(record.legend);
     return true;
   } catch (refusal) {
-    sayInLegend(refusal.message);
+    setLegendText(refusal.message);
     return false;
   }
 }

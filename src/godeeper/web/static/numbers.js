@@ -1,14 +1,14 @@
-// The facts of filters: as text, in order, and as rows of a table.
+// The statistics of filters: as text, sorted, and as rows of a table.
 export const number = (value, digits = 4) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "–");
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** The places of filters by "number", or by a fact, the greatest first. */
+/** The positions of the filters, sorted by "number", or by a statistic in descending order. */
 export function order(filters, by) {
   const places = filters.map((_, place) => place);
   return by === "number" ? places : places.sort((a, b) => (filters[b][by] ?? -1) - (filters[a][by] ?? -1) || a - b);
 }
 
-/** A table's row for each filter; `address` gives the page of a filter, or null. */
+/** A table's row for each filter; `address` returns the URL of a filter's page, or null. */
 export function rows(filters, address) {
   return filters.map((facts) => {
     const row = document.createElement("tr");

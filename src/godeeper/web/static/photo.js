@@ -1,7 +1,7 @@
-// Receptive fields on the photo: which part of it one cell of a tensor depends on.
+// Receptive fields on the photo: the part that one cell of a tensor depends on.
 
 /**
- * The part of the photo that a cell sees, in the photo's pixels, cut off where the photo ends.
+ * The receptive field of a cell, in pixels of the photo, clipped to the photo.
  * @param {object} record of the tensor: field, input_size, used
  * @returns {number[]} left, top, right, bottom
  */

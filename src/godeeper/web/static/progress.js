@@ -1,14 +1,14 @@
-// How far a look is, as the server tells it; what is there already is told at once.
+// The progress of a forward pass, from the server's event stream; parts already in memory come at once.
 import { ask, AWAY, pause, untilThere } from "./again.js";
 import { tabToken } from "./tab.js";
 
 /**
  * @param {HTMLElement} panel with the address in data-address, a progress, a status line and a button
- * @param {(sites: string[]) => void} onSites called with what has become visible
+ * @param {(sites: string[]) => void} onSites called with the sites that can now be shown
  */
 export function follow(panel, onSites) {
   const [bar, line, button] = ["progress", "[role=status]", "button"].map((what) => panel.querySelector(what));
-  const show = setTimeout(() => { panel.hidden = false; }, 150); // what is quick needs no bar
+  const show = setTimeout(() => { panel.hidden = false; }, 150); // a quick pass needs no bar
   let source = null;
   let isOver = false;
   const end = (message) => {
@@ -23,11 +23,11 @@ export function follow(panel, onSites) {
     if (isOver) return;
     source?.close();
     source = new EventSource(`${panel.dataset.address}?tab=${tabToken()}`);
-    line.textContent = "Waiting for its turn";
+    line.textContent = "Waiting in the queue";
     bar.removeAttribute("value");
     source.addEventListener("waiting", (event) => {
       const { before } = JSON.parse(event.data);
-      line.textContent = before === 1 ? "One look is computed first" : `${before} looks are computed first`;
+      line.textContent = before === 1 ? "One other photo is computed first" : `${before} other photos are computed first`;
     });
     source.addEventListener("progress", (event) => {
       const { part, done, of, sites } = JSON.parse(event.data);
@@ -36,10 +36,10 @@ export function follow(panel, onSites) {
       onSites(sites);
     });
     source.addEventListener("done", () => end());
-    source.addEventListener("error", (event) => (event.data ? end(JSON.parse(event.data).error) : goOn(event.target)));
+    source.addEventListener("error", (event) => (event.data ? end(JSON.parse(event.data).error) : resume(event.target)));
   };
-  /** Goes on once the server is back; it may have forgotten the photo. */
-  const goOn = async (lost) => {
+  /** Continues once the server responds again; it may no longer have the photo. */
+  const resume = async (lost) => {
     lost.close();
     if (isOver || lost !== source) return;
     line.textContent = AWAY;
@@ -52,7 +52,7 @@ export function follow(panel, onSites) {
       end(refusal.message);
     }
   };
-  button.addEventListener("click", () => end("Stopped. Reload the page to go on."));
+  button.addEventListener("click", () => end("Stopped. Reload the page to continue."));
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", ({ persisted }) => { if (persisted) open(); });
   open();

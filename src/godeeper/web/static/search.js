@@ -1,8 +1,8 @@
-// The search by any of a tensor's four names: a list that the arrow keys walk through.
+// The search by any of a tensor's four names: a list to choose from with the arrow keys.
 
 import { at } from "./base.js";
 
-const MOST = 40;
+const MAX_RESULTS = 40;
 
 /** @param {HTMLInputElement} input @param {HTMLUListElement} list @param {string} photo */
 export function wireSearch(input, list, photo) {
@@ -10,11 +10,11 @@ export function wireSearch(input, list, photo) {
   let chosen = -1;
 
   const load = async () => {
-    tensors ??= fetch(at("/api/tensors")).then((answer) => answer.json()).then((record) => record.tensors.map(entry));
+    tensors ??= fetch(at("/api/tensors")).then((response) => response.json()).then((record) => record.tensors.map(entry));
     try {
       return await tensors;
     } catch (error) {
-      tensors = null; // the next letter asks again
+      tensors = null; // the next letter tries again
       throw error;
     }
   };
@@ -31,21 +31,21 @@ export function wireSearch(input, list, photo) {
     else input.removeAttribute("aria-activedescendant");
     item?.scrollIntoView({ block: "nearest" });
   };
-  const tell = (found) => document.dispatchEvent(new CustomEvent("found", { detail: found.map(({ address }) => address) }));
-  const close = () => { tell([]); list.hidden = true; input.setAttribute("aria-expanded", "false"); choose(-1); };
+  const notify = (found) => document.dispatchEvent(new CustomEvent("found", { detail: found.map(({ address }) => address) }));
+  const close = () => { notify([]); list.hidden = true; input.setAttribute("aria-expanded", "false"); choose(-1); };
   const show = async () => {
-    const wanted = input.value.trim().toLowerCase();
-    if (!wanted) return close();
+    const query = input.value.trim().toLowerCase();
+    if (!query) return close();
     let found = [];
     try {
-      found = rank(await load(), wanted).slice(0, MOST);
-      list.replaceChildren(...(found.length ? found.map(item) : [none(`No tensor is called “${input.value}” in any convention.`)]));
+      found = rank(await load(), query).slice(0, MAX_RESULTS);
+      list.replaceChildren(...(found.length ? found.map(item) : [none(`No tensor has a name with “${input.value}”.`)]));
     } catch {
-      list.replaceChildren(none("The server does not answer. Type on to ask again."));
+      list.replaceChildren(none("The server does not respond. Keep typing to try again."));
     }
-    if (input.value.trim().toLowerCase() !== wanted) return undefined; // a later letter has its own answer
+    if (input.value.trim().toLowerCase() !== query) return undefined; // a later letter has its own results
     list.hidden = false;
-    tell(found);
+    notify(found);
     input.setAttribute("aria-expanded", "true");
     choose(found.length ? 0 : -1);
     return undefined;
@@ -81,14 +81,14 @@ export function wireSearch(input, list, photo) {
   });
 }
 
-/** The very name comes first, then names that begin with what is wanted, then those that contain it. */
-function rank(tensors, wanted) {
+/** Sorts the tensors: the exact name first, then names that begin with the query, then names that contain it. */
+function rank(tensors, query) {
   const place = ({ text }) => {
     const names = text.split("\n");
-    if (names.includes(wanted) || names.includes(`${wanted}/join`)) return 0;
-    return names.some((name) => name.startsWith(wanted)) ? 1 : 2;
+    if (names.includes(query) || names.includes(`${query}/join`)) return 0;
+    return names.some((name) => name.startsWith(query)) ? 1 : 2;
   };
-  return tensors.filter((tensor) => tensor.text.includes(wanted)).sort((a, b) => place(a) - place(b));
+  return tensors.filter((tensor) => tensor.text.includes(query)).sort((a, b) => place(a) - place(b));
 }
 
 function none(textContent) {

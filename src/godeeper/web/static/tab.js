@@ -1,13 +1,13 @@
-// A name for this tab, made up here: a newer photo of the same tab supersedes its older work.
+// A random name for this browser tab: when the tab opens another photo, the server cancels the work for the earlier one.
 
 let token = null;
 
-/** @returns {string} 32 hex digits, the same as long as the tab lives. */
+/** @returns {string} 32 hex digits, the same for the lifetime of the tab. */
 export function tabToken() {
-  try { token ??= sessionStorage.getItem("tab"); } catch { /* storage is blocked: the name lives as long as the page */ }
+  try { token ??= sessionStorage.getItem("tab"); } catch { /* storage is blocked: the name is kept for this page only */ }
   if (token) return token;
-  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  token = made;
-  try { sessionStorage.setItem("tab", made); } catch { /* as above */ }
-  return made;
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  token = random;
+  try { sessionStorage.setItem("tab", random); } catch { /* as above */ }
+  return random;
 }

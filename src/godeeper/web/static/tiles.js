@@ -1,27 +1,27 @@
-// All filters as tiles at native pixels times a whole number, cut from one picture and painted in bands.
+// All filters as tiles, at native pixels times an integer, cut from one picture and painted in bands.
 
 const GUTTER = 2;
-const MARGIN = 800; // bands this near the window, in pixels, are painted before they are seen
+const MARGIN = 800; // pixels: bands this close to the window are painted in advance
 const CROSS = "#8f4a43";
-const LEAST_TILE = 24; // pixels: the smallest tile that a pointer finds
+const LEAST_TILE = 24; // pixels: the smallest tile that is easy to point at
 export const LARGEST_ZOOM = 24;
 
-/** The tiles of one tensor on a page: where each stands, and what is painted there. */
+/** The tiles of one tensor on a page: their positions, and the painted bands. */
 export class Tiles {
   /**
-   * @param {HTMLElement} root what the bands are put into
+   * @param {HTMLElement} root the element that holds the bands
    * @param {{tile: number[], columns: number, count: number, crossed: Set<number>}} grid of the picture they are cut from
    */
   constructor(root, grid) {
     Object.assign(this, { root, ...grid });
     this.order = Array.from({ length: this.count }, (_, k) => k);
     this.bands = [];
-    this.seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) isIntersecting ? this.paint(target) : this.forget(target);
+    this.observer = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) isIntersecting ? this.paint(target) : this.release(target);
     }, { rootMargin: `${MARGIN}px` });
   }
 
-  /** The zoom that shows all tiles on little more than one screen, without making any too small. */
+  /** The zoom that fits all tiles into about one screen, unless they would be too small. */
   usualZoom() {
     const room = innerHeight * 1.1;
     const least = Math.ceil(LEAST_TILE / this.tile[1]);
@@ -35,24 +35,24 @@ export class Tiles {
     return Math.ceil(this.count / across) * (this.tile[0] * zoom + GUTTER);
   }
 
-  /** Lays the tiles out again: order and zoom decide, and the room there is. */
+  /** Lays the tiles out for an order, a zoom and the width of the root. */
   arrange(zoom, order = this.order) {
     const ratio = devicePixelRatio || 1;
     this.order = order;
     this.zoom = zoom;
     this.places = new Map(order.map((filter, position) => [filter, position]));
-    this.pixel = Math.max(1, Math.round(zoom * ratio)); // device pixels a value: whole, so that all are alike
+    this.pixel = Math.max(1, Math.round(zoom * ratio)); // device pixels a value: an integer, so that all are equally large
     this.ratio = ratio;
     this.size = this.tile.map((cells) => (cells * this.pixel) / ratio);
     this.across = Math.max(1, Math.min(this.count, Math.floor((this.root.clientWidth + GUTTER) / (this.size[1] + GUTTER))));
     this.rows = Math.ceil(this.count / this.across);
-    for (const band of this.bands) { this.seen.unobserve(band); band.remove(); }
+    for (const band of this.bands) { this.observer.unobserve(band); band.remove(); }
     const rowsEach = Math.max(1, Math.floor(1024 / (this.size[0] + GUTTER)));
     this.bands = [];
     for (let first = 0; first < this.rows; first += rowsEach) this.bands.push(this.band(first, Math.min(rowsEach, this.rows - first)));
     this.root.prepend(...this.bands);
     this.refresh();
-    for (const band of this.bands) this.seen.observe(band);
+    for (const band of this.bands) this.observer.observe(band);
   }
 
   /** A canvas for some rows, not yet painted. */
@@ -71,7 +71,7 @@ export class Tiles {
     this.refresh();
   }
 
-  /** Paints what is near the window at once, so that nothing flickers. */
+  /** Paints the bands near the window at once, to avoid flicker. */
   refresh() {
     for (const band of this.bands) {
       const { top, bottom } = band.getBoundingClientRect();
@@ -102,8 +102,8 @@ export class Tiles {
     });
   }
 
-  /** Gives a band's memory back while nobody can see it. */
-  forget(band) {
+  /** Frees the memory of a band that is out of sight. */
+  release(band) {
     band.width = band.height = 0;
   }
 
@@ -126,7 +126,7 @@ export class Tiles {
   }
 }
 
-/** Two thin lines over a tile that says nothing. */
+/** Two thin lines over a tile with the same value everywhere. */
 function cross(pen, left, top, width, height) {
   pen.beginPath();
   pen.moveTo(left, top);

@@ -1,12 +1,12 @@
-// Moving and enlarging the map: wheel, pinch, drag, buttons and keys change one transform.
+// Panning and zooming the map: wheel, pinch, drag, buttons and keys change one transform.
 
 const SMALLEST_SHARE = 0.6; // of the zoom that shows everything
 const LARGEST = 4;
 const STEP = 1.25;
 const NUDGE = 80;
-const FAR = 0.62; // below this, small letters would be dust
-const NEAR = 1.8; // above this, pictures show their pixels
-const SLIP = 5; // pixels that a click may move
+const FAR = 0.62; // below this zoom, small text is hidden
+const NEAR = 1.8; // above this zoom, thumbnails show their pixels
+const SLIP = 5; // pixels that the pointer may move during a click
 
 /** One transform of ``sheet`` within ``desk``. */
 export class View {
@@ -19,7 +19,7 @@ export class View {
     this.listen();
   }
 
-  /** Everything in sight. */
+  /** Shows the whole map. */
   all() {
     const { width, height } = this.desk.getBoundingClientRect();
     const scale = Math.min((width - 24) / this.sheet.offsetWidth, (height - 32) / this.sheet.offsetHeight);
@@ -34,14 +34,14 @@ export class View {
     this.desk.classList.toggle("near", scale > NEAR);
   }
 
-  /** Enlarges by ``factor`` around a point of the desk. */
+  /** Zooms by ``factor`` around a point of the desk. */
   zoom(factor, x = this.desk.clientWidth / 2, y = this.desk.clientHeight / 2) {
     const scale = Math.min(LARGEST, Math.max(this.whole * SMALLEST_SHARE, this.scale * factor));
     const ratio = scale / this.scale;
     this.set(x - (x - this.x) * ratio, y - (y - this.y) * ratio, scale);
   }
 
-  /** Brings one part to the middle, as large as fits. */
+  /** Centres one part, as large as fits. */
   show(part, most = 1.5) {
     const { offsetWidth: width, offsetHeight: height } = this.desk;
     const box = { left: parseFloat(getComputedStyle(part).left), top: parseFloat(getComputedStyle(part).top), width: part.clientWidth, height: part.clientHeight };
@@ -49,14 +49,14 @@ export class View {
     this.glide(() => this.set(width / 2 - (box.left + box.width / 2) * scale, height / 2 - (box.top + box.height / 2) * scale, scale));
   }
 
-  /** Makes a change as a movement that the eye can follow. */
+  /** Animates a change. */
   glide(change) {
     this.desk.classList.add("gliding");
     change();
     setTimeout(() => this.desk.classList.remove("gliding"), 400);
   }
 
-  /** Moves just so far that ``element`` is in sight. */
+  /** Pans just far enough to bring ``element`` into view. */
   reveal(element) {
     const inner = element.getBoundingClientRect();
     const outer = this.desk.getBoundingClientRect();
@@ -74,7 +74,7 @@ export class View {
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) desk.addEventListener(end, (event) => this.up(event));
     desk.addEventListener("click", (event) => { if (this.dragged) event.preventDefault(); }, true);
     desk.addEventListener("dragstart", (event) => event.preventDefault());
-    desk.addEventListener("scroll", () => { desk.scrollTop = desk.scrollLeft = 0; }); // the browser brings focus into sight its own way
+    desk.addEventListener("scroll", () => { desk.scrollTop = desk.scrollLeft = 0; }); // undo the browser's own scrolling to the focus
     new ResizeObserver(() => { if (this.scale === this.whole) this.all(); }).observe(desk);
   }
 
@@ -108,7 +108,7 @@ export class View {
     this.pointers.set(event.pointerId, event);
   }
 
-  /** From here on it is a drag, and no click. */
+  /** From here on it is a drag, not a click. */
   grab(event) {
     this.dragged = true;
     this.desk.setPointerCapture(event.pointerId);
@@ -127,10 +127,10 @@ export class View {
     this.pointers.delete(event.pointerId);
     if (this.pointers.size) return;
     this.desk.classList.remove("moving");
-    setTimeout(() => { this.dragged = false; }); // the click that ends a drag comes first
+    setTimeout(() => { this.dragged = false; }); // the click event that ends a drag fires first
   }
 
-  /** What a key does; answers whether it did something. */
+  /** Handles a key; returns whether it had an effect. */
   key(key) {
     const moves = { ArrowLeft: [NUDGE, 0], ArrowRight: [-NUDGE, 0], ArrowUp: [0, NUDGE], ArrowDown: [0, -NUDGE] };
     if (moves[key]) this.set(this.x + moves[key][0], this.y + moves[key][1], this.scale);

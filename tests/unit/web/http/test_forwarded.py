@@ -30,7 +30,7 @@ PROXY = "10.1.2.3"
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
     """An application that says what it was asked."""
     seen = {
-        "path": scope["asked_path"],
+        "path": scope["own_path"],
         "root": scope["root_path"],
         "scheme": scope["scheme"],
         "client": scope["client"][0],

@@ -18,7 +18,7 @@ from tests.unit.web.http.test_upload import FORM, picture, received, request_hea
 
 from godeeper.web.compute.backend import Backend
 from godeeper.web.http.connections import ConnectionLimiter, Limits
-from godeeper.web.http.errors import TooManyTabs
+from godeeper.web.http.errors import TooManyUploads
 from godeeper.web.http.upload import UploadReader, UploadTimer
 from godeeper.web.http.upload_memory import UploadMemory
 
@@ -101,21 +101,21 @@ def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
     assert pace.deadline(0, 10.5, 1050) < 11
 
 
-def guests(room: UploadMemory, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
+def uploaded(memory: UploadMemory, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
     """Photos that arrive side by side, piece by piece, and are worked on for a moment: which of them were taken."""
     most = 0
 
     async def one(size: int, client: str) -> bool:
         nonlocal most
-        with room.guest(client) as guest:
+        with memory.reserve(client) as reservation:
             try:
                 for _ in range(size // piece):
-                    await room.take(guest, piece)
-                    most = max(most, room.held)
+                    await memory.take(reservation, piece)
+                    most = max(most, memory.held)
                     await asyncio.sleep(0)
-            except TooManyTabs:
+            except TooManyUploads:
                 return False
-            guest.is_arriving = False
+            reservation.is_arriving = False
             await asyncio.sleep(0.01)
             return True
 
@@ -123,40 +123,40 @@ def guests(room: UploadMemory, sizes: list[int], clients: list[str], piece: int 
         return await asyncio.gather(*(one(size, client) for size, client in zip(sizes, clients, strict=True)))
 
     taken = asyncio.run(every())
-    assert most <= room.most_bytes
-    assert room.held == 0
-    assert room.favourite is None
+    assert most <= memory.max_bytes
+    assert memory.held == 0
+    assert memory.preferred is None
     return taken
 
 
 def test_the_memory_is_bounded_and_all_get_through() -> None:
     """Forty times a quarter of the memory, at the same time: each is taken, one after the other where it must be."""
-    assert guests(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
+    assert uploaded(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
 
 
 def test_who_stalls_gives_way() -> None:
     """One that holds much and sends nothing is given up once others wait; who waits is taken."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
-        room = UploadMemory(400, 100, 0.1)
+        memory = UploadMemory(400, 100, 0.1)
 
         async def stuck() -> None:
-            with room.guest("greedy") as guest:
-                await room.take(guest, 300)
-                async with asyncio.timeout(60) as guest.limit:
+            with memory.reserve("greedy") as reservation:
+                await memory.take(reservation, 300)
+                async with asyncio.timeout(60) as reservation.limit:
                     await asyncio.sleep(60)
 
         async def one() -> bool:
-            with room.guest("other") as guest:
+            with memory.reserve("other") as reservation:
                 for _ in range(10):
-                    await room.take(guest, 10)
+                    await memory.take(reservation, 10)
                 return True
 
         held = asyncio.create_task(stuck())
         await asyncio.sleep(0.01)
-        favourite = room.guest("slow favourite")
-        with favourite as guest:
-            await room.take(guest, 50)
+        preferred = memory.reserve("slow")
+        with preferred as reservation:
+            await memory.take(reservation, 50)
             others = tuple(await asyncio.gather(one(), one()))
         return isinstance((await asyncio.gather(held, return_exceptions=True))[0], TimeoutError), others
 
@@ -245,18 +245,18 @@ def test_one_client_cannot_take_all() -> None:
     crowd = ConnectionLimiter(Limits(most=10, most_of_one=5, proxies=(network("10.0.0.1"),)))
     mine = [member("a", n) for n in range(6)]
     for each in mine:
-        crowd.enter(each)
+        crowd.add(each)
     assert [bool(each.gone) for each in mine] == [True, False, False, False, False, False]
     proxied = [member("10.0.0.1", n) for n in range(7)]
     for each in proxied:
-        crowd.enter(each)
+        crowd.add(each)
     assert len(crowd.members) == 10
     assert [bool(each.gone) for each in proxied].count(True) == 1
     busy = ConnectionLimiter(Limits(most=2, most_of_one=2))
     for _ in range(2):
-        busy.enter(member("a", 0, idle=False))
+        busy.add(member("a", 0, idle=False))
     late = member("a", 1)
-    busy.enter(late)
+    busy.add(late)
     assert late.gone
     assert late not in busy.members
 

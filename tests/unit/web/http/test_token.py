@@ -97,7 +97,7 @@ def test_without_it_people_get_a_page() -> None:
     """It says what to do, and its link to itself brings the cookie that a link on another site does not."""
     page = answer(GUARD, "/photo/demo", {"accept": "text/html"})
     assert page.status == 401
-    assert "the address it printed" in page.text
+    assert "the address that it printed" in page.text
     assert '<a href="">' in page.text
 
 
