@@ -1,4 +1,4 @@
-"""The server away, storage blocked: the page says so, shows nothing that is not so, and goes on without a reload."""
+"""No server, or blocked storage: the page says so, shows nothing false, and continues without a reload."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_scale_that_cannot_be_had_goes_back(lost: str, page: Page) -> None:
 
 
 def test_the_search_recovers(page: Page) -> None:
-    """A search that could not ask says so, and the next letter asks again."""
+    """A failed search says so, and the next letter tries again."""
     page.goto(DEMO)
     page.route("**/api/tensors", lambda route: route.abort())
     page.locator("#search").fill("mixed_1")
@@ -88,7 +88,7 @@ def test_a_map_resumes(page: Page) -> None:
 
 
 def test_a_photo_that_is_gone_is_said(page: Page) -> None:
-    """Where the server has forgotten the photo meanwhile, the map says so and stops asking."""
+    """If the server no longer has the photo, the map says so and stops trying."""
     gone = "no photo: drop it again"
     page.route(STREAM, lambda route: route.abort())
     page.route(
@@ -101,7 +101,7 @@ def test_a_photo_that_is_gone_is_said(page: Page) -> None:
 
 
 def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
-    """A page that comes back from the back/forward cache goes on with its look, and shows costs as its switch says."""
+    """A page that comes back from the back/forward cache continues its forward pass, and shows costs as its switch is set."""
     page.goto(DEMO)
     page.route(STREAM, lambda _: None)  # no byte ever comes
     drop(page, photo(7003))
@@ -167,7 +167,7 @@ def test_a_filter_that_comes_back_agrees(page: Page) -> None:
 
 
 def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
-    """What a proxy says of a server that is away is not shown as what the server said."""
+    """A proxy's error for an absent server is not shown as the server's message."""
     open_mosaic(page)
     page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))
     page.get_by_label("Scale").select_option("signed")
@@ -192,7 +192,7 @@ def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
 
 
 def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
-    """A server that is there and refuses, as one with a new token does, is not told to be away."""
+    """A server that refuses a request, such as one with a new token, is not reported as absent."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.fulfill(status=401, json={"error": "the token is wanted"}))
     page.get_by_label("Scale").select_option("signed")
@@ -202,7 +202,7 @@ def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
 
 @pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: () => Promise.reject(new Error('denied')) }"])
 def test_names_where_nothing_can_be_copied(clipboard: str, page: Page) -> None:
-    """Without a clipboard, as over plain HTTP to another machine, no button promises one; a denied one is said."""
+    """Without a clipboard, as over plain HTTP to another machine, there is no copy button; a denied copy is reported."""
     page.add_init_script(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }});")
     open_mosaic(page)
     button = page.locator("[data-copy]").first

@@ -39,7 +39,7 @@ def test_a_newcomer_reaches_a_filter_in_three_clicks(page: Page) -> None:
 
 
 def test_a_dropped_photo_becomes_a_map(page: Page) -> None:
-    """Progress is told, and then every box has its picture."""
+    """Progress is shown, and then every box has its thumbnail."""
     page.goto("/")
     drop(page, photo(1), "stripes.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
@@ -161,7 +161,7 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
 
 
 def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
-    """Where the least value is zero it paints as the shared scale does, though its picture has other rows."""
+    """If the minimum is zero, it paints like the shared scale, although its picture has another number of rows."""
     open_mosaic(page, f"{CONV}?zoom=4")
     page.mouse.move(0, 0)
     before = page.locator("#mosaic").screenshot()
@@ -216,7 +216,7 @@ def test_scale_and_order_are_in_the_address(page: Page) -> None:
 
 
 def test_sorting_by_strength_puts_the_strongest_first(page: Page) -> None:
-    """The first tile is the filter with the greatest value of all."""
+    """The first tile is the filter with the maximum of all values."""
     open_mosaic(page, f"{CONV}?sort=strength")
     filters = page.request.get("/api/photos/demo/tensors/mixed/tower_2/conv").json()["filters"]
     strongest = max(filters, key=lambda facts: facts["maximum"])["filter"]
@@ -241,7 +241,7 @@ def test_two_thousand_filters_are_all_there(page: Page) -> None:
 
 
 def test_a_photo_that_is_not_kept_is_explained(page: Page) -> None:
-    """A link whose photo has gone says what to do."""
+    """A link to a photo that is no longer stored says what to do."""
     page.goto(f"/photo/{'0' * 32}")
     assert "memory" in page.locator("h1").inner_text()
     assert page.get_by_role("link", name="Start again", exact=True).is_visible()
@@ -300,8 +300,8 @@ def test_an_upload_can_be_given_up(page: Page) -> None:
     assert page.url.endswith("/")
 
 
-def test_a_server_that_is_gone_is_told_of(page: Page) -> None:
-    """The page says that nothing answers."""
+def test_an_absent_server_is_reported(page: Page) -> None:
+    """The page says that the server does not respond."""
     page.goto("/")
     page.route("**/api/photos", lambda route: route.abort())
     drop(page, photo(9))

@@ -37,7 +37,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def pixels(answer: Answer) -> Image.Image:
-    """A picture that was answered."""
+    """The picture of a response."""
     assert answer.status == 200
     image = Image.open(io.BytesIO(answer.body))
     image.load()
@@ -63,7 +63,7 @@ def close(got: Any, expected: Any) -> None:
 def test_peek_is_the_command_lines(
     client: Client, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """POST /api/peek answers what ``godeeper peek --json`` prints, the pictures as links that work."""
+    """POST /api/peek returns the record of ``godeeper peek --json``, with working links as pictures."""
     addresses = ["mixed/tower_2/conv:0", "mixed_10/join"]
     expected = printed(capsys, "peek", str(chelsea), *addresses, "--out", str(tmp_path), "--scale", "filter")
     fields = [("address", None, each.encode()) for each in addresses]
@@ -77,7 +77,7 @@ def test_peek_is_the_command_lines(
         assert pixels(client.get(link)).text["godeeper:scale"] == "filter"  # type: ignore[attr-defined]  # of a PNG
 
 
-def test_peek_looks_at_the_blogs_three_if_not_told(client: Client, chelsea: Path) -> None:
+def test_peek_shows_the_three_tensors_of_the_blog_by_default(client: Client, chelsea: Path) -> None:
     """Without an address it is the default of the command."""
     got = client.send([("photo", "chelsea.jpg", chelsea.read_bytes())], "/api/peek").json
     assert [tensor["address"] for tensor in got["tensors"]] == [
@@ -97,7 +97,7 @@ def test_peek_says_what_it_cannot_show(address: str, status: int, client: Client
 
 
 def test_tensors_are_the_command_lines(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    """GET /api/tensors answers what ``godeeper tensors --json`` prints."""
+    """GET /api/tensors returns what ``godeeper tensors --json`` prints."""
     assert client.get("/api/tensors").json == printed(capsys, "tensors")
     assert client.get("/api/tensors?pattern=mixed_4/**").json == printed(capsys, "tensors", "mixed_4/**")
 
@@ -105,7 +105,7 @@ def test_tensors_are_the_command_lines(client: Client, capsys: pytest.CaptureFix
 def test_classify_is_the_command_lines(
     served: Served, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """POST /api/classify answers what ``godeeper classify --json`` prints, the classifier by its name alone."""
+    """POST /api/classify returns the record of ``godeeper classify --json``, with the classifier's file name only."""
     assert served.classifier
     path = tmp_path / "pets.godeeper"
     served.classifier.save(path)
@@ -173,7 +173,7 @@ def test_a_record_says_what_the_screen_shows(client: Client, net: Network, chels
 
 
 def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network, chelsea: Path) -> None:
-    """Strength is the greatest value, where it stands is said, selectivity is from 0 to 1 or not defined."""
+    """Strength is the maximum, found at ``strongest``; selectivity is from 0 to 1, or undefined."""
     filters = client.get(f"{DATA}/tensors/conv").json["filters"]
     values = net.peek(chelsea, "conv").activations[0]
     for row in filters:
@@ -233,7 +233,7 @@ def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytes
 
 
 def test_the_export_is_sorted_and_numbered(client: Client) -> None:
-    """A sorted mosaic is a peek at the channels in that order, and says so."""
+    """A sorted mosaic is a peek at the channels in that order, and its provenance has it."""
     image = pixels(client.get(f"{PHOTO}/picture.png?address=mixed/tower_2/conv&sort=strength&scale=filter"))
     record = client.get(f"{DATA}/tensors/mixed/tower_2/conv").json
     strongest = max(record["filters"], key=lambda row: row["strength"])["filter"]
@@ -305,12 +305,12 @@ WRONG = {
     "/static/": 404,
     "//evil.example/": 404,
 }
-"""A path -> its status: whatever is asked, it is never the server's own fault."""
+"""A path -> its status: never a server error."""
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_odd_paths_are_never_our_fault(path: str, client: Client) -> None:
-    """Paths out of the tree, NUL, encoded slashes, letters of all kinds: said in one line, with a 4xx."""
+def test_odd_paths_are_client_errors(path: str, client: Client) -> None:
+    """Paths out of the tree, NUL, encoded slashes, letters of all kinds: an error of one line, with a 4xx."""
     answer = client.get(path, {"Accept": "application/json"})
     assert answer.status == WRONG[path]
     if answer.status >= 400:
@@ -319,7 +319,7 @@ def test_odd_paths_are_never_our_fault(path: str, client: Client) -> None:
 
 
 def test_methods_that_are_none(client: Client) -> None:
-    """A path asked with another method says so."""
+    """An unsupported method gets a 405."""
     assert client.get("/api/peek").status == 405
     assert client.get("/api/health", method="DELETE").status == 405
     assert client.get("/api/health", method="HEAD").body == b""
@@ -343,14 +343,14 @@ def test_progress_is_a_stream_of_events(client: Client) -> None:
 
 
 def noise(seed: int) -> bytes:
-    """The file of a photo that nobody has."""
+    """The file of a random photo."""
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (60, 60, 3), np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def fresh_photo(client: Client, seed: int) -> str:
-    """The id of a photo nobody has looked at."""
+    """The id of a new photo, without a forward pass."""
     name: str = client.send([("photo", "noise.png", noise(seed))]).json["photo"]
     return name
 
@@ -364,8 +364,8 @@ def idle(served: Served) -> None:
     raise AssertionError("work goes on")
 
 
-def test_hanging_up_on_the_stream_ends_the_work(served: Served) -> None:
-    """The connection is closed after the first step: the look stays unfinished, and the next one is served."""
+def test_closing_the_stream_ends_the_work(served: Served) -> None:
+    """The connection is closed after the first step: the forward pass stays incomplete, and the next request is served."""
     photo = fresh_photo(served.client, 1)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(
@@ -378,7 +378,7 @@ def test_hanging_up_on_the_stream_ends_the_work(served: Served) -> None:
     assert served.client.get(f"{DATA}/tensors/conv").status == 200
 
 
-def test_hanging_up_on_a_record_ends_the_work(served: Served) -> None:
+def test_closing_a_record_ends_the_work(served: Served) -> None:
     """A request for the last tensor, closed at once, does not compute the network to its end."""
     photo = fresh_photo(served.client, 2)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
@@ -391,8 +391,8 @@ def test_hanging_up_on_a_record_ends_the_work(served: Served) -> None:
     assert served.backend.passes.done(photo) < len(served.backend.segments)
 
 
-def test_hanging_up_after_sending_ends_the_work(served: Served) -> None:
-    """A photo sent to be peeked at, the connection closed before the answer: the network is not computed to its end."""
+def test_closing_after_an_upload_ends_the_work(served: Served) -> None:
+    """An uploaded photo whose client disconnects before the response: the forward pass is not completed."""
     body = form([("photo", "noise.png", noise(5)), ("address", None, b"pool_3")])
     head = (
         f"POST /api/peek HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
@@ -414,7 +414,7 @@ def test_names_that_no_encoding_has_are_answered() -> None:
 
 
 def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) -> None:
-    """The first stream says why it ends."""
+    """The first stream ends with the reason."""
     first, second = (fresh_photo(served.client, seed) for seed in (3, 4))
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(
@@ -433,7 +433,7 @@ def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) ->
 def test_a_long_record_is_made_beside_the_event_loop(
     client: Client, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record of many tensors takes a second: meanwhile others are served."""
+    """Records are made in the render pool, so that others are served meanwhile."""
     makers: set[str] = set()
     record = Peek.record
 

@@ -53,7 +53,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
     assert (caplog.records, capfd.readouterr().err) == ([], "")
 
 
-def test_two_ways_to_tell_a_length_end_the_connection(served: Served) -> None:
+def test_two_lengths_end_the_connection(served: Served) -> None:
     """What comes after a request with a length and chunks is not taken for another request: a proxy may see it otherwise."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -65,7 +65,7 @@ def test_two_ways_to_tell_a_length_end_the_connection(served: Served) -> None:
 
 
 def test_a_client_that_goes_away_is_noticed_between_two_pieces() -> None:
-    """While a response is sent in pieces, the server gets its turn: it learns that nobody reads, and writes no warnings."""
+    """While a response is sent in pieces, the event loop runs: the server notices the disconnected client, and logs no warnings."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

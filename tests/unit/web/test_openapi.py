@@ -51,7 +51,7 @@ def operations() -> list[str]:
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("name", operations())
 def test_nothing_breaks_it(name: str, mode: GenerationMode, served: Served) -> None:
-    """Asked as the description says, or otherwise, it answers as the description says, and never with its own fault."""
+    """Valid and invalid requests get responses as described, and never a server error."""
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{served.port}/api/openapi.json")
     [result] = schema.include(operation_id=name).get_all_operations()
     operation = result.ok()  # type: ignore[union-attr]  # a description that cannot be read raises here
@@ -75,7 +75,7 @@ def test_nothing_breaks_it(name: str, mode: GenerationMode, served: Served) -> N
 
 
 def records(served: Served, photo: bytes) -> dict[str, Any]:
-    """A real answer for each record there is."""
+    """A real response for each record."""
     client = served.client
     file = ("photo", "cat.jpg", photo)
     data = "/api/photos/demo"
@@ -94,7 +94,7 @@ def records(served: Served, photo: bytes) -> dict[str, Any]:
 
 
 def test_records_are_as_described(served: Served, chelsea: Path) -> None:
-    """Real answers fit their schemas, field by field."""
+    """Real responses match their schemas, field by field."""
     found = records(served, chelsea.read_bytes())
     assert set(found) == set(SCHEMAS)
     for name, record in found.items():

@@ -30,7 +30,7 @@ PAGES = [
     f"{PHOTO}/tensor/pool_3",
     f"{PHOTO}/tensor/ResizeBilinear",
     f"{PHOTO}/tensor/conv/filter/0",
-    f"{PHOTO}/tensor/conv/filter/1",  # silent all over the photo
+    f"{PHOTO}/tensor/conv/filter/1",  # zero everywhere in the photo
     f"{PHOTO}/tensor/mixed_10/join/filter/2047?scale=filter",
     f"{PHOTO}/tensor/pool_3/filter/7",
     f"{PHOTO}/verdict",
@@ -77,7 +77,7 @@ def test_pages_keep_to_the_policy(path: str, client: Client) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_what_a_page_refers_to_is_there(path: str, client: Client) -> None:
-    """Every picture, file and link of a page answers; of many that are alike, a few are tried."""
+    """Every picture, file and link of a page exists; of many similar ones, a few are tried."""
     links = [link for link in Page(client.get(path).text).links if link.startswith("/")]
     kinds: dict[str, list[str]] = {}
     for link in links:
@@ -123,7 +123,7 @@ def test_the_map_links_to_every_site(client: Client) -> None:
 
 
 def test_errors_are_pages_for_people_and_records_for_programs(client: Client) -> None:
-    """What is wrong is said in one line, in HTML or JSON."""
+    """An error is one line, in HTML or JSON."""
     page = client.get(f"{PHOTO}/tensor/mixd/conv")
     assert page.status == 404
     assert page.headers["content-type"].startswith("text/html")
@@ -164,7 +164,7 @@ def test_the_offline_page_needs_no_server(client: Client) -> None:
 
 
 def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
-    """Its pages say that none is served; everything else is there."""
+    """Its pages are 404; everything else works."""
     with serving(Backend(net.weights, net.preprocess)) as plain:
         for path in (f"{PHOTO}/verdict", "/report", "/api/photos/demo/verdict", "/api/photos/demo/evidence/0"):
             assert plain.client.get(path).status == 404
@@ -194,8 +194,8 @@ def test_a_classifier_without_a_report_says_so(client: Client) -> None:
     assert client.get("/report").status == 404
 
 
-def test_files_are_asked_for_anew_but_not_sent_twice(client: Client) -> None:
-    """A browser that has a file is told that it is unchanged."""
+def test_files_are_revalidated_but_not_sent_again(client: Client) -> None:
+    """A browser that has the current file gets a 304."""
     first = client.get("/static/app.js")
     assert first.headers["content-type"].startswith("text/javascript")
     again = client.get("/static/app.js", {"If-None-Match": first.headers["etag"]})

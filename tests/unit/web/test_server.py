@@ -1,4 +1,4 @@
-"""``godeeper serve`` as a process: what it says, how it ends."""
+"""``godeeper serve`` as a process: its output, and how it ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
-    """One line with the address, which answers; Ctrl-C ends it with 0, though a stream is open."""
+    """It prints one line with a working address, and Ctrl-C ends it with 0, even with an open stream."""
     with started() as process:
         found = re.fullmatch(r"godeeper is at http://127\.0\.0\.1:(\d+)/  \(Ctrl-C ends it\)\n", first_line(process))
         assert found
@@ -77,7 +77,7 @@ def machine_address() -> str | None:
 
 
 def test_a_foreign_address_wants_the_token() -> None:
-    """Listening beyond loopback is said in one line, and lets in whoever brings the printed token, at any of our names."""
+    """Beyond loopback it prints one warning, and accepts requests with the printed token, at any of our names."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
         printed = urlsplit(first_line(process).split()[3])
         assert printed.port
@@ -144,13 +144,13 @@ WRONG = {
     "--root-path a/b": "--root-path 'a/b': expected a path like /godeeper",
     "--root-path /a/../b": "--root-path '/a/../b': expected",
     "--root-path //evil.example": "expected a path",
-    "--root-path /photo/x": "the page's own paths begin like that",
+    "--root-path /photo/x": "the page's own paths begin with it",
     "--proxy nginx": "--proxy 'nginx': expected the address",
     "--frame *": "--frame '*': expected an origin",
     "--host 0.0.0.0 --token none": "--token none: expected a loopback --host",
     "nothing.godeeper": "nothing.godeeper",
     "--weights nothing": "unknown weights 'nothing'",
-    "x.godeeper --weights bundled": "leave one of them out",
+    "x.godeeper --weights bundled": "leave out one of the two",
 }
 
 

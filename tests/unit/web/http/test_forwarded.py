@@ -28,7 +28,7 @@ PROXY = "10.1.2.3"
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that says what it was asked."""
+    """An application that returns its scope."""
     seen = {
         "path": scope["own_path"],
         "root": scope["root_path"],
@@ -49,7 +49,7 @@ def seen(headers: Pairs | dict[str, str] = (), target: str = "/a", client: str =
 
 
 def test_a_named_proxy_is_believed() -> None:
-    """Scheme, prefix, host and client are those it tells of."""
+    """Scheme, prefix, host and client are those of the proxy's headers."""
     assert seen({"host": "inside:1", **HEADERS}) == {
         "path": "/a", "root": "/lab/page", "scheme": "https", "client": "203.0.113.5", "link": "/lab/page/x"
     }  # fmt: skip

@@ -134,7 +134,7 @@ def test_a_doubled_header_matches_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["sec-purpose", "purpose", "x-moz"])
 def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
-    """A prefetch of another site's is a navigation that nobody sees."""
+    """A prefetch by another site is a navigation without a visible page, and refused."""
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert not refused(link)
     assert refused({**link, name: "prefetch;prerender"})
@@ -145,7 +145,7 @@ def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
     "referer", ["http://evil.example/page", "https://127.0.0.1:8299.evil.example/", "about:blank", ""]
 )
 def test_browsers_without_fetch_headers(referer: str) -> None:
-    """Where only a referrer tells where a request comes from, another site's does not reach the interface."""
+    """If only ``Referer`` has the origin of a request, another site's does not reach the interface."""
     assert refused({"referer": referer}, path="/api/tensors")
     assert not refused({"referer": referer}, path="/photo/demo")
     assert refused({"origin": "http://evil.example"}, path="/photo/demo")
@@ -154,7 +154,7 @@ def test_browsers_without_fetch_headers(referer: str) -> None:
 
 
 def test_frames_that_the_user_allows() -> None:
-    """A notebook's page may show ours in a frame, and its policy says so; the interface stays shut."""
+    """A notebook's page may show ours in a frame, as the policy allows; the interface stays closed to it."""
     guard = Guard(inside, Rules(8299, frame_ancestors=("http://localhost:8888",)))
     frame = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
     assert not refused(frame, guard=guard)
@@ -166,7 +166,7 @@ def test_frames_that_the_user_allows() -> None:
 
 
 def test_rebinding_is_refused_by_the_server(client: Client) -> None:
-    """A request that reached us under a foreign name is answered with 403, and says why."""
+    """A request to a foreign host name gets a 403 with the reason."""
     refusal = client.get("/api/health", {"Host": "evil.example"})
     assert refusal.status == 403
     assert "--allow-host" in refusal.json["error"]

@@ -1,4 +1,4 @@
-"""Slow and greedy clients hold nobody up, and slow honest ones are let finish.  Times are scaled down."""
+"""Slow and greedy clients do not block others, and slow honest ones can finish.  Times are scaled down."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
 
 
 def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> None:
-    """Send ``size`` bytes at a time; who is hung up on stops."""
+    """Send ``size`` bytes at a time; stops if the connection is closed."""
     with contextlib.suppress(OSError):
         for start in range(0, len(data), size):
             connection.sendall(data[start : start + size])
@@ -61,7 +61,7 @@ def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> 
 
 
 def test_slow_bodies_hold_nobody_up(served: Served) -> None:
-    """Twenty uploads at a few bytes a second, on the usual limits: the next one is taken at once."""
+    """Twenty uploads at a few bytes a second, on the usual limits: the next one is accepted at once."""
     with ExitStack() as stack:
         for _ in range(20):
             slow = stack.enter_context(connect(served))
@@ -83,7 +83,7 @@ def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
 
 @pytest.mark.parametrize(("size", "pause"), [(100, 0.1), (5000, 0.9)], ids=["trickle", "pause"])
 def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> None:
-    """A few bytes at a time, or nothing for a while, is a 408 that says what is expected."""
+    """A few bytes at a time, or nothing for a while, is a 408 with the expected speed."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, "Content-Length: 60000"))
         threading.Thread(target=trickle, args=(connection, PHOTO[:4000] * 10, size, pause), daemon=True).start()
@@ -135,7 +135,7 @@ def test_the_memory_is_bounded_and_all_get_through() -> None:
 
 
 def test_who_stalls_gives_way() -> None:
-    """One that holds much and sends nothing is given up once others wait; who waits is taken."""
+    """An upload that holds much and sends nothing is dropped once others wait, and they are accepted."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
         memory = UploadMemory(400, 100, 0.1)
@@ -164,7 +164,7 @@ def test_who_stalls_gives_way() -> None:
 
 
 def until_closed(connection: socket.socket, patience: float = 10) -> int:
-    """How many bytes come until the other side hangs up."""
+    """The number of bytes received until the server closes the connection."""
     total, end = 0, time.monotonic() + patience
     connection.settimeout(patience)
     with contextlib.suppress(ConnectionError):
@@ -180,7 +180,7 @@ def ask_for(connection: socket.socket, served: Served, path: str = LARGE, more: 
 
 
 def test_who_does_not_read_is_hung_up_on(hasty: Served) -> None:
-    """An answer that nobody takes is dropped, and does not hold up others."""
+    """A response that the client does not read is dropped, and does not block others."""
     with connect(hasty, read_buffer=4096) as connection:
         ask_for(connection, hasty, "/photo/demo/page.html?address=conv_2")
         time.sleep(2.5)
@@ -204,7 +204,7 @@ def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
 
 
 def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
-    """Of many that read nothing, those with most unread are hung up on at once."""
+    """Of many clients that read nothing, those with most unread bytes are disconnected at once."""
     limits = Limits(most_unread_bytes=1 << 20)
     with serving(Backend(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
         page = "/photo/demo/page.html?address=conv_2"
@@ -262,7 +262,7 @@ def test_one_client_cannot_take_all() -> None:
 
 
 def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
-    """What the server says to some bytes, until it hangs up or has answered."""
+    """The server's response to some bytes, until it is complete or the connection is closed."""
     with connect(served) as connection:
         connection.settimeout(wait)
         heard = b""
@@ -276,7 +276,7 @@ def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
 
 
 def test_permission_to_go_on_is_given(hasty: Served) -> None:
-    """Expect: 100-continue is answered before the body; who is refused hears so instead."""
+    """``Expect: 100-continue`` gets its response before the body; a refused request gets the error instead."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO)}\r\nExpect: 100-continue"))
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
@@ -332,7 +332,7 @@ def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
 
 
 def test_slow_bodies_take_no_place(hasty: Served) -> None:
-    """As many slow uploads as a client may have connections: the slowest of them makes room for whoever comes."""
+    """As many slow uploads as a client may have connections: the slowest of them is closed for the next connection."""
     head = request_head(hasty.port, "Content-Length: 60000")
     with ExitStack() as stack:
         for _ in range(40):  # thirty are allowed

@@ -42,7 +42,7 @@ def guarded(net: Network) -> Iterator[Served]:
              "/api/openapi.json", "/static/../app.js", "//", "/?token=", "/?token=wrong", f"/?token={QUOTED}&token=wrong"]
 )  # fmt: skip
 def test_nothing_is_served_without_it(path: str, guarded: Served) -> None:
-    """Pages, pictures, files and the interface alike, and no answer says what is there."""
+    """Pages, pictures, files and the interface alike, and no response reveals what exists."""
     refusal = guarded.client.get(path)
     assert refusal.status == 401
     assert refusal.headers["www-authenticate"].startswith("Bearer")
@@ -94,7 +94,7 @@ def test_a_link_on_another_site_is_followed_by_a_page() -> None:
 
 
 def test_without_it_people_get_a_page() -> None:
-    """It says what to do, and its link to itself brings the cookie that a link on another site does not."""
+    """It explains what to do, and its link to itself carries the cookie that a link on another site does not."""
     page = answer(GUARD, "/photo/demo", {"accept": "text/html"})
     assert page.status == 401
     assert "the address that it printed" in page.text
@@ -102,7 +102,7 @@ def test_without_it_people_get_a_page() -> None:
 
 
 def test_under_https_the_cookie_is_secure() -> None:
-    """As a proxy that was named says; one that was not is not believed."""
+    """``Secure`` follows a named proxy's headers; those of others are not trusted."""
     headers = {"x-forwarded-proto": "https"}
     trusting = Guard(inside, Rules(8299, token=SECRET, proxies=(network("127.0.0.1"),)))
     assert "Secure" in answer(trusting, f"/?token={QUOTED}", headers).headers["set-cookie"]
@@ -118,7 +118,7 @@ def test_the_token_does_not_open_the_door_to_other_sites() -> None:
 
 
 def test_when_it_is_made_up() -> None:
-    """On loopback nobody needs one; elsewhere it is long and random; what cannot be in an address is refused."""
+    """On loopback none is required; elsewhere it is long and random; characters that a URL cannot have are refused."""
     assert token_of("auto", is_loopback=True, has_proxy=False) is None
     made = {token_of("auto", is_loopback=False, has_proxy=False) for _ in range(4)}
     made |= {token_of("auto", is_loopback=True, has_proxy=True)}

@@ -1,4 +1,4 @@
-"""Photos that come in: good ones are taken, all others get one clear line, and the server lives on."""
+"""Uploads: good photos are stored, all others get an error of one line, and the server goes on."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ GOOD = {
     "transparent": (picture("PNG", "RGBA"), ""),
     "one pixel": (b"P6 1 1 255\n\xff\0\0", ""),
 }
-"""Name -> a file that is a photo, and what is said of it."""
+"""Name -> a file that is a photo, and a part of its notes."""
 
 BAD = {
     "empty": (b"", "the file is empty"),
@@ -76,12 +76,12 @@ BAD = {
     "huge header": (huge_header(), "megapixels"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
-"""Name -> a file that is none, and a part of the one line that is answered."""
+"""Name -> a file that is no photo, and a part of the error message."""
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_photos_are_taken(kind: str, client: Client) -> None:
-    """Whatever Pillow reads is a photo; what was done to it is said."""
+def test_photos_are_stored(kind: str, client: Client) -> None:
+    """Every format is stored, with notes on how it was converted."""
     data, note = GOOD[kind]
     answer = client.send([("photo", "cat.jpg", data)])
     assert answer.status == 201
@@ -100,8 +100,8 @@ def refusal(answer: Answer, status: int) -> str:
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_no_photo_is_said(kind: str, client: Client) -> None:
-    """One line, 422, and the server answers on."""
+def test_other_files_are_refused(kind: str, client: Client) -> None:
+    """The response is 422 with one line, and the server goes on."""
     data, message = BAD[kind]
     assert message in refusal(client.send([("photo", "cat.jpg", data)]), 422)
     assert client.get("/api/health").status == 200
@@ -138,12 +138,12 @@ FORMS: dict[str, tuple[str, bytes, int, str]] = {
     ),
     "many headers": (FORM, f"--{BOUNDARY}\r\n{'X: 1' * 50_000}\r\n".encode(), 400, "cannot read the form"),
 }
-"""Name -> content type, body, status, a part of the line that is answered."""
+"""Name -> content type, body, status, a part of the error message."""
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_broken_forms_are_said(kind: str, client: Client) -> None:
-    """Whatever is wrong with a form is one line with a 4xx, and the server answers on."""
+def test_broken_forms_are_refused(kind: str, client: Client) -> None:
+    """A broken form gets a 4xx with one line, and the server goes on."""
     content, body, status, message = FORMS[kind]
     headers = {"Content-Type": content} if content else {}
     assert message in refusal(client.ask("POST", "/api/photos", body, headers), status)
@@ -151,7 +151,7 @@ def test_broken_forms_are_said(kind: str, client: Client) -> None:
 
 
 def test_too_large_is_refused_before_it_is_read(client: Client) -> None:
-    """An announced length beyond the limit is answered at once."""
+    """An announced length beyond the limit is refused at once."""
     answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": str(200 * 10**6)})
     assert "64 MiB" in refusal(answer, 413)
 
@@ -177,7 +177,7 @@ def request_head(port: int, more: str) -> bytes:
 
 
 def received(connection: socket.socket) -> bytes:
-    """All that comes until the other side is done, or hangs up."""
+    """The bytes received until the response is complete, or the connection is closed."""
     answer = b""
     try:
         while piece := connection.recv(65536):
@@ -190,7 +190,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def test_a_slow_body_times_out(net: Network) -> None:
-    """Who does not send on is told so, and does not keep others out."""
+    """A client that stops sending gets a 408, and does not block others."""
     backend = Backend(net.weights, net.preprocess)
     with (
         serving(backend, upload_reader=UploadReader(UploadTimer(idle=0.3))) as slow,
@@ -237,7 +237,7 @@ def test_no_photo_is_written_to_the_disk(client: Client, monkeypatch: pytest.Mon
 
 
 def test_browsers_without_a_script_are_sent_on(client: Client, chelsea: Path) -> None:
-    """A form that asks for HTML is answered with the photo's page, or with a page that says what is wrong."""
+    """A form that accepts HTML is redirected to the photo's page, or gets an error page."""
     accept = {"Accept": "text/html,application/xhtml+xml"}
     sent = client.send([("photo", "cat.jpg", chelsea.read_bytes())], headers=accept)
     assert (sent.status, sent.headers["location"][:7]) == (303, "/photo/")
@@ -267,7 +267,7 @@ def test_names_are_text_to_show(given: str | None, expected: str) -> None:
 
 
 def test_many_uploads_at_once(client: Client, chelsea: Path) -> None:
-    """Sixteen at the same time are all taken."""
+    """Sixteen uploads at the same time are all stored."""
     data = chelsea.read_bytes()
     answers: list[int] = []
     threads = [
