@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 PICTURES = ROOT / "docs" / "pictures"
 HELP_WIDTH = "100"
+SHAPE = re.compile(r"\([\w ]+,[\w, …]*\)")
+"""The shape of an array in a docstring: ``(classes,)``, ``(B, C, H, W)``."""
 KERAS_COUNTS = (
     ("TF 2, Keras 3", "", ("", "_11", "_93")),
     ("Keras 2.2 and older", "keras2.2:", ("_1", "_12", "_94")),
@@ -100,14 +103,19 @@ def python_page() -> str:
 
 
 def section(name: str, value: Any) -> str:
-    """A function, or a class with its public members."""
+    """A function, or a class with its public members; exits where no docstring of theirs has an example."""
+    members = {
+        member: inspect.getattr_static(value, member)
+        for member in (vars(value) if inspect.isclass(value) else ())
+        if not member.startswith("_") and is_documented(inspect.getattr_static(value, member))
+    }
     parts = [entry("##", name, value)]
-    if inspect.isclass(value):
-        parts += [
-            entry("###", f"{value.__name__}.{member}", inspect.getattr_static(value, member))
-            for member in vars(value)
-            if not member.startswith("_") and is_documented(inspect.getattr_static(value, member))
-        ]
+    texts = [inspect.getdoc(each) or "" for each in (value, *members.values())]
+    if ">>>" not in "".join(texts):
+        sys.exit(f"{name} is public and shows no example: add one to its docstring")
+    if inspect.isfunction(value) and inspect.signature(value).parameters and "Raises:" not in texts[0]:
+        sys.exit(f"{name} is public and does not say what it raises: add it to its docstring")
+    parts += [entry("###", f"{value.__name__}.{member}", each) for member, each in members.items()]
     return "\n".join(parts)
 
 
@@ -117,13 +125,22 @@ def is_documented(member: Any) -> bool:
 
 
 def entry(heading: str, name: str, value: Any) -> str:
-    """A heading, the signature, the docstring; exits where there is no docstring."""
+    """A heading, the signature, the docstring; exits where there is none, or an array of no stated shape."""
     said = inspect.getdoc(value)
     if not said or (inspect.isclass(value) and (value.__doc__ or "").startswith(f"{value.__name__}(")):
         sys.exit(f"{name} is public and has no docstring: write one")
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+    if returns_array(value) and not SHAPE.search(said):
+        sys.exit(f"{name} is public and returns an array of no stated shape: write it, as (B, C, H, W)")
     signature = "" if isinstance(value, property) else signature_text(function)
     return f"{heading} `{name}`\n\n```text\n{name}{signature}\n\n{said}\n```\n"
+
+
+def returns_array(value: Any) -> bool:
+    """Whether the annotation of a function, method or property names an array."""
+    function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+    returned = str(getattr(function, "__annotations__", {}).get("return", ""))
+    return returned.startswith(("NDArray", "Floats", "Doubles"))
 
 
 def signature_text(value: Any) -> str:

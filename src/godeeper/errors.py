@@ -31,7 +31,15 @@ LONGEST_QUOTE = 80  # characters of an input that a message repeats
 
 
 class GodeeperError(Exception):
-    """Base of all errors that are the input's fault, not godeeper's."""
+    """Base of all errors that are the input's fault, not godeeper's: catch this one to catch them all.
+
+    >>> import godeeper
+    >>> try:
+    ...     godeeper.load("inception_v33")
+    ... except godeeper.GodeeperError as error:
+    ...     print(error)
+    unknown architecture 'inception_v33': expected one of googlenet, inception_v3, inception_v4; did you mean inception_v3?
+    """
 
 
 class UnknownName(GodeeperError):

@@ -66,6 +66,22 @@ def retrain(
     Raises:
         OptionError: the folder cannot be used, or has photos of fewer than two classes.
         UnknownAddress, UnknownName, WeightsError: there is no such tensor, engine, precision or weights.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from godeeper import retrain
+    >>> random = np.random.default_rng(0)
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     for label, top in (("dark", 50), ("bright", 250)):
+    ...         (Path(name) / label).mkdir()
+    ...         for number in range(8):
+    ...             noise = Image.fromarray(random.integers(0, top, (6, 6, 3), np.uint8))
+    ...             noise.resize((64, 64)).save(Path(name) / label / f"{number}.png")
+    ...     classifier = retrain(name, features="conv")
+    >>> classifier.classes_.tolist()
+    ['bright', 'dark']
     """
     check_arguments(folder, weights, features, seed, engine, precision)
     if not isinstance(folder, Source):

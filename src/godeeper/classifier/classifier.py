@@ -93,6 +93,14 @@ class Classifier:
     same to read: a ``Report`` with its charts right after training, a ``KeptReport`` in a classifier that was loaded.  ``certificate``: of the last check against an export.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+
+    >>> import numpy as np
+    >>> from godeeper import PhotoClassifier
+    >>> dark, bright = (np.random.default_rng(0).integers(0, top, (8, 64, 64, 3), np.uint8) for top in (50, 250))
+    >>> model = PhotoClassifier("conv").fit([*dark, *bright], ["dark"] * 8 + ["bright"] * 8)
+    >>> classifier = model.classifier_
+    >>> classifier.classes_.tolist(), classifier.predict_proba(bright[:2]).shape
+    (['bright', 'dark'], (2, 2))
     """
 
     head: Head

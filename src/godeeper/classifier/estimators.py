@@ -116,6 +116,12 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         classes_: (classes,), the labels, sorted.
         classifier_: the ``Classifier``, which can be saved, exported and explained; its classes are the labels as text.
         selection_: which modules and strength were chosen.
+
+    >>> import numpy as np
+    >>> from godeeper import PhotoClassifier
+    >>> dark, bright = (np.random.default_rng(0).integers(0, top, (8, 64, 64, 3), np.uint8) for top in (50, 250))
+    >>> PhotoClassifier("conv").fit([*dark, *bright], ["dark"] * 8 + ["bright"] * 8).predict([dark[0]]).tolist()
+    ['dark']
     """
 
     def __init__(

@@ -62,6 +62,14 @@ class Evidence:
     classifier's own head says of the same values, before its ``temperature``.  ``probabilities``: (classes,),
     calibrated: of logits divided by ``temperature`` and ``strangeness``, which is 1, or more for a photo unlike
     those that the head learned from.  ``verdict`` is None for none of the classes: no probability reaches the ``threshold``.
+
+    >>> import numpy as np
+    >>> from godeeper import PhotoClassifier, evidence
+    >>> dark, bright = (np.random.default_rng(0).integers(0, top, (8, 64, 64, 3), np.uint8) for top in (50, 250))
+    >>> model = PhotoClassifier("conv").fit([*dark, *bright], ["dark"] * 8 + ["bright"] * 8)
+    >>> found = evidence(model.classifier_, bright[0])
+    >>> found.verdict, found.over_photo("bright", (64, 64)).shape
+    ('bright', (64, 64))
     """
 
     classes: tuple[str, ...]
@@ -241,6 +249,13 @@ def evidence(classifier: Classifier, photo: Any) -> Evidence:
     Raises:
         PhotoError: the photo cannot be decoded.
         ClassifierError: the weights that the classifier was trained with are not installed.
+
+    >>> import numpy as np
+    >>> from godeeper import PhotoClassifier, evidence
+    >>> dark, bright = (np.random.default_rng(0).integers(0, top, (8, 64, 64, 3), np.uint8) for top in (50, 250))
+    >>> model = PhotoClassifier("conv").fit([*dark, *bright], ["dark"] * 8 + ["bright"] * 8)
+    >>> evidence(model.classifier_, bright[0]).verdict
+    'bright'
     """
     decoded = decode(photo)
     network = classifier.network

@@ -41,6 +41,11 @@ class Peek:
     ``activations``: (1, C, H, W) float32, only the channels that the address names.  ``origin``: the photo, weights
     and preprocessing.  ``macs``: multiply-adds to compute the tensor and its ancestors; ``macs_share``: the same as a
     share of the network's convolutions.  ``remark``: a warning about similar names, if there is one.
+
+    >>> import godeeper
+    >>> peek = godeeper.load().peek("examples/chelsea.jpg", "mixed/tower_2/conv[3,7]")
+    >>> peek.shape, peek.mosaic(rows=1).pixels.shape
+    ((1, 2, 35, 35), (35, 70))
     """
 
     tensor: Tensor

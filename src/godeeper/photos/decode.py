@@ -53,6 +53,11 @@ class Photo:
 
     ``sha256`` is of the file's bytes, or of the pixels where there was no file.  ``notes`` say what
     had to be put right.  ``jpeg``: the file's bytes, where it is a JPEG of grey or red, green and blue.
+
+    >>> from godeeper import decode
+    >>> photo = decode("examples/chelsea.jpg")
+    >>> photo.name, photo.size, photo.pixels.shape
+    ('chelsea.jpg', (451, 300), (300, 451, 3))
     """
 
     name: str

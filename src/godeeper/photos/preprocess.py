@@ -34,6 +34,10 @@ class Preprocess:
     central square.  ``filter``: ``antialias`` is Pillow's bilinear, which averages when it shrinks;
     ``tf2015`` is that of the 2015 graph, which also decoded JPEGs with libjpeg's fast inverse cosine transform.  Then (x - ``subtract``) / ``divide``, x from 0 to 255; each is
     one number, or one for red, green and blue.
+
+    >>> from godeeper import Preprocess, decode
+    >>> Preprocess(fit="crop")(decode("examples/chelsea.jpg")).shape
+    (1, 3, 299, 299)
     """
 
     size: int = 299
@@ -98,11 +102,11 @@ class Preprocess:
         return left, top, left + side, top + side
 
     def centred(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``Sub``: the mean grey taken off."""
+        """(1, size, size, 3): ``values`` minus the mean grey, the 2015 graph's ``Sub``."""
         return values - shades(self.subtract)
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``Mul``: about -1 to 1."""
+        """(1, size, size, 3): ``values`` divided, about -1 to 1; the 2015 graph's ``Mul``."""
         return values / shades(self.divide)
 
 
