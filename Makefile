@@ -1,9 +1,9 @@
-# make demo                a first look: three pictures of what the network sees in a photo
-# make test                everything that must hold: lint, types, tests, comparisons with Keras, TensorFlow and PyTorch
+# make demo                a first look: three pictures of the network's activations for a photo
+# make test                all checks: lint, types, tests, comparisons with Keras, TensorFlow and PyTorch
 # make test-peers          the comparisons that also need torchvision, timm and pytorch-fid, in their own environment
-# make bench               side by side with the scripts one would otherwise write
+# make bench               time and memory beside scripts that do the same with other libraries
 # make bench-retrain       training: time, memory, planted faults found, accuracy beside the blog's algorithm
-# make docs                the generated pages and pictures again
+# make docs                regenerate the generated pages and pictures
 # make screenshots         the pictures of the web page in docs/; needs Chromium (apt-get install chromium)
 # make lint, fix, weights, clean
 PYTHON ?= python3
@@ -55,7 +55,7 @@ weights: $(VENV)/core
 clean:
 	rm -rf $(VENV) $(PEERS) bench/.venv-peers bench/results demo
 
-# Each stamp is made once its packages are installed, and again when what they depend on changes.
+# A stamp is made after its packages are installed, and again when pyproject.toml changes.
 $(VENV)/core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -71,7 +71,7 @@ $(VENV)/bench: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-# torchvision and timm come without what they ask for: that would be a PyTorch built for GPUs.
+# torchvision and timm are installed without their dependencies, which would pull in a PyTorch built for GPUs.
 $(PEERS)/ready: pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
