@@ -14,6 +14,8 @@ from godeeper.training.ood import OodModel
 
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")
+EARLY = ("mixed/join", "mixed_1/join")
+"""Early modules, which are soon computed and exported."""
 
 
 def classifier(

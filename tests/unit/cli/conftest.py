@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.classifier.handmade import classifier
+from tests.unit.classifier.handmade import EARLY, classifier
 
 from godeeper.cli.main import main
 
@@ -30,7 +30,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(scope="module")
 def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier's file."""
+    """A classifier's file; its features are those of ``EARLY``."""
     path = tmp_path_factory.mktemp("made") / "cars.godeeper"
-    classifier().save(path)
+    classifier(EARLY).save(path)
     return path

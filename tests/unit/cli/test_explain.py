@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from tests.unit.classifier.handmade import ADDRESSES, CLASSES, classifier
+from tests.unit.classifier.handmade import CLASSES, EARLY, classifier
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -28,7 +28,7 @@ def test_json(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     assert record["probabilities"] == pytest.approx(judged["probabilities"], abs=1e-6)
     found = record["evidence"]
     assert (found["class"], found["over"]) == (judged["verdict"], None)
-    assert [each["address"] for each in found["modules"]] == list(ADDRESSES)
+    assert [each["address"] for each in found["modules"]] == list(EARLY)
     assert sum(each["evidence"] for each in found["modules"]) + found["constant"] == pytest.approx(found["total"])
     assert [len(found["filters"][side]) for side in ("for", "against")] == [3, 3]
     with Image.open(record["png"]) as image:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
-from tests.unit.classifier.handmade import CLASSES, classifier, familiarity
+from tests.unit.classifier.handmade import CLASSES, EARLY, classifier, familiarity
 
 from godeeper.classifier.classifier import Classifier
 from godeeper.cli.main import main
@@ -26,8 +26,8 @@ from godeeper.photos.preprocess import Preprocess
 
 @pytest.fixture(scope="module")
 def made() -> Classifier:
-    """A classifier with a head of random numbers."""
-    return classifier(threshold=0.3)
+    """A classifier with a head of random numbers, whose features are of early modules."""
+    return classifier(EARLY, threshold=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) ->
     """A classifier that is less sure of strange photos is so in every format."""
     if target != "onnx":
         pytest.importorskip(target)
-    doubting = classifier(familiarity=familiarity())
-    assert doubting.predict_proba(photos).max() < classifier().predict_proba(photos).max()
+    doubting = classifier(EARLY, familiarity=familiarity(EARLY))
+    assert doubting.predict_proba(photos).max() < classifier(EARLY).predict_proba(photos).max()
     certificate = export(
         doubting, tmp_path / f"cars.{ {'onnx': 'onnx', 'openvino': 'xml', 'torch': 'pt2'}[target] }", target, photos
     )
@@ -196,7 +196,7 @@ def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, e
     for package in {engine, target} & {"openvino", "torch"}:
         pytest.importorskip(package)
     calibration = load(precision=precision).calibration
-    original = replace(classifier(("mixed/join",)), calibration=calibration, engine=engine)
+    original = replace(classifier(("conv_2",)), calibration=calibration, engine=engine)
     out = tmp_path / f"cars.{ENDINGS[target]}"
     if precision == "int8" and "torch" in (engine, target):
         with pytest.raises(OptionError, match="fp32"):
