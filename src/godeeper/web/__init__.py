@@ -1,4 +1,7 @@
-"""The web page to explore a network: ``godeeper serve``, and an ASGI application to mount in another."""
+"""The web page to explore a network: ``godeeper serve``, and an ASGI application to mount in another.
+
+Sixteen files, because each is one noun and short: a split into more folders would separate handlers from their records.
+"""
 
 from __future__ import annotations
 
