@@ -19,10 +19,11 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from godeeper.engine.quantization import SHIPPED, read
+from godeeper.engine.quantization import read
 from godeeper.features.calibrate import calibrate
 from godeeper.network import load
 from godeeper.photos.decode import decode
+from godeeper.weights.registry import BUNDLED_RANGES
 
 CHELSEA = Path(__file__).parents[1] / "examples" / "chelsea.jpg"
 PICTURES = (
@@ -42,10 +43,12 @@ def main() -> int:
     network = load("inception_v3", weights="bundled", engine="onnxruntime")
     made = calibrate(network.weights, network.preprocess, photos())
     if not options.check:
-        made.save(SHIPPED)
-    kept = read(SHIPPED)
+        made.save(BUNDLED_RANGES)
+    kept = read(BUNDLED_RANGES)
     apart = [address for address, high in made.maxima.items() if abs(kept.maxima[address] / high - 1) > TOLERANCE]
-    print(f"{SHIPPED}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} ends differ from this run's")
+    print(
+        f"{BUNDLED_RANGES}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} ends differ from this run's"
+    )
     return 1 if apart or kept.photos != made.photos else 0
 
 

@@ -47,15 +47,15 @@ def main() -> None:
 
 def write_graph(weights: WeightsFile, path: Path) -> None:
     """The graph of the one tensor and its ancestors, as godeeper's own engine builds it."""
-    tensor = resolve_one(weights.network, ADDRESS)
+    tensor = resolve_one(weights.blueprint, ADDRESS)
     with weights.parameters() as numbers:
-        path.write_bytes(build(plan(weights.network, [key_of(tensor)]), numbers))
+        path.write_bytes(build(plan(weights.blueprint, [key_of(tensor)]), numbers))
 
 
 def write_numbers(weights: WeightsFile, path: Path) -> None:
     """Every convolution's numbers, in order of creation, under names that ``peers/convert.py`` knows."""
     arrays: dict[str, np.ndarray] = {}
-    convs = [site for site in sites(weights.network) if site.kind == "conv"]
+    convs = [site for site in sites(weights.blueprint) if site.kind == "conv"]
     with weights.parameters() as numbers:
         for n, site in enumerate(convs):
             scope = f"{site.names.tf2015}/batchnorm"

@@ -1,8 +1,8 @@
-"""Built graphs on disk, and other things that can be made again, named by what they were made from.
+"""A cache on disk for built graphs and activations, keyed by a hash of all inputs.
 
-The folder is safe to delete at any time, and to share: entries are written whole or not at all,
-end with a SHA-256 of their content, and are rebuilt, not believed, when that does not fit.  The hash has the form of an
-ONNX model's ``metadata_props``, so that a graph's entry is an ONNX file and can be opened where it lies.
+The folder can be deleted at any time and shared by several processes.  Entries are written atomically and end with a SHA-256
+of their content; an entry whose hash does not match is ignored and built again.  The hash is stored as an entry of the
+ONNX model's ``metadata_props``, so a cached graph is a valid ONNX file and can be opened without copying.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 from .errors import OptionError, OutputError, quoted
 from .files import write_atomically
 
-MOST_BYTES = 2 * 10**9  # an hour of looks and trainings of all kinds left 0.8 GB
+MOST_BYTES = 2 * 10**9  # an hour of peeks and trainings of all kinds left 0.8 GB
 SIZE_VARIABLE = "GODEEPER_CACHE_SIZE"
 SHARES = {"graphs": 4, "trunks": 1, "features": 3}  # eighths
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto: 74 bytes, of which key "sha256", value 64 bytes
 SEAL_BYTES = len(SEAL) + 64
 READ_AT_ONCE = 1 << 20
-ABANDONED = 3600.0  # seconds after which nobody writes a temporary file any more
+ABANDONED = 3600.0  # seconds after which a temporary file counts as abandoned
 
 
 def cache_folder() -> Path:
-    """Where godeeper keeps what it can make again: ``GODEEPER_CACHE``, or the platform's cache folder."""
+    """The cache folder: ``GODEEPER_CACHE``, or the platform's cache folder."""
     chosen = os.environ.get("GODEEPER_CACHE")
     if chosen:
         return Path(chosen)
@@ -40,10 +40,10 @@ def cache_folder() -> Path:
 
 
 def most_bytes(kind: str | None = None) -> int:
-    """How much the cache may hold, or one kind of ``SHARES`` in it: ``GODEEPER_CACHE_SIZE``, or 2 GB.
+    """The size limit of the cache, or of one kind of entries (``SHARES``): ``GODEEPER_CACHE_SIZE``, or 2 GB.
 
     Raises:
-        OptionError: the variable holds no size.
+        OptionError: the variable does not hold a size.
     """
     chosen = os.environ.get(SIZE_VARIABLE)
     whole = size_of(chosen, f"{SIZE_VARIABLE}=") if chosen else MOST_BYTES
@@ -51,7 +51,7 @@ def most_bytes(kind: str | None = None) -> int:
 
 
 def size_of(text: str, place: str = "size ") -> int:
-    """A size in bytes; ``place`` says in an error where it stands.
+    """Parses a size into bytes; ``place`` names the source of ``text`` in the error message.
 
     >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
     [500000000, 1500000000, 0]
@@ -63,15 +63,15 @@ def size_of(text: str, place: str = "size ") -> int:
 
 
 def graph_cache() -> DiskCache:
-    """Where built graphs are kept."""
+    """The cache of built graphs."""
     return DiskCache(cache_folder() / "graphs", most_bytes("graphs"))
 
 
 @dataclass(frozen=True)
 class DiskCache:
-    """Serialised graphs under ``folder``, the longest unused removed once there are more than ``most_bytes``.
+    """Entries under ``folder``; the least recently used are removed once they exceed ``most_bytes``.
 
-    ``ending``: of the files' names.  ``durable``: whether an entry outlives a power cut, for which its writer waits.
+    ``ending``: the extension of the files.  ``durable``: flush each entry to disk before ``store`` returns.
     """
 
     folder: Path
@@ -80,7 +80,7 @@ class DiskCache:
     durable: bool = True
 
     def load(self, key: str) -> bytes | None:
-        """What is stored under ``key``; None if there is nothing, or it is damaged."""
+        """The payload stored under ``key``; None if there is none, or it is damaged."""
         path = self.path(key)
         try:
             with path.open("rb") as file:
@@ -94,7 +94,7 @@ class DiskCache:
         return payload
 
     def find(self, key: str) -> Path | None:
-        """The file of what ``load`` would answer, which is read, but not kept in memory."""
+        """The file of the entry that ``load`` would return; it is verified, but not kept in memory."""
         path, digest = self.path(key), hashlib.sha256()
         try:
             with path.open("rb") as file:
@@ -110,7 +110,7 @@ class DiskCache:
         return path
 
     def store(self, key: str, payload: bytes) -> None:
-        """Keep ``payload``.  A cache that cannot be written is no reason to fail: the work is only done again."""
+        """Store ``payload``.  A cache that cannot be written is not an error: the payload is computed again next time."""
         with suppress(OutputError, OSError):
             write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()
@@ -123,7 +123,7 @@ class DiskCache:
         return [status.st_size for status, _ in self.entries()]
 
     def entries(self) -> list[tuple[os.stat_result, Path]]:
-        """What is stored, the last used first; what another process removes meanwhile is not."""
+        """All entries, the most recently used first, without those that another process removes meanwhile."""
         found = []
         for path in self.folder.glob(f"*.{self.ending}"):
             with suppress(FileNotFoundError):
@@ -131,7 +131,7 @@ class DiskCache:
         return sorted(found, key=lambda entry: -entry[0].st_mtime)
 
     def trim(self) -> None:
-        """Remove the longest unused entries until the rest fits."""
+        """Remove the least recently used entries until the rest fits."""
         total = 0
         for status, path in self.entries():
             total += status.st_size
@@ -144,11 +144,11 @@ class DiskCache:
 
 
 def seal(digest: Any) -> bytes:
-    """The end of an entry whose content has that SHA-256."""
+    """The last bytes of an entry whose content has that SHA-256."""
     return SEAL + str(digest.hexdigest()).encode()
 
 
 def touch(path: Path) -> None:
-    """Say that an entry was used."""
-    with suppress(OSError):  # a cache we may read but not touch only ages faster
+    """Mark an entry as used."""
+    with suppress(OSError):  # in a read-only cache, entries only age faster
         os.utime(path)

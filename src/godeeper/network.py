@@ -13,9 +13,8 @@ import numpy as np
 from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.networks import BLUEPRINTS
-from .blueprint.sites import PHOTO_KINDS
 from .engine.engines import Engine, batch_engine_for, engine_named
-from .engine.plan import NETWORK_INPUT, is_photo_step, key_of, output, plan
+from .engine.plan import NETWORK_INPUT, key_of, output, plan
 from .engine.prefix_cache import PrefixCache
 from .errors import OptionError, UnknownName, WeightsError
 from .peek.peek import Peek, Peeks, make_peek
@@ -79,9 +78,9 @@ def load(
     if architecture is not None and architecture not in BLUEPRINTS:
         raise UnknownName("architecture", architecture, BLUEPRINTS)
     file = find(weights)
-    if architecture not in (None, file.network.name):
+    if architecture not in (None, file.blueprint.name):
         raise WeightsError(
-            f"weights {file.name!r} are for {file.network.name}, not for {architecture}: give weights of that network"
+            f"weights {file.name!r} are for {file.blueprint.name}, not for {architecture}: give weights of that network"
         )
     chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
     preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
@@ -110,7 +109,7 @@ class Network:
         self.engine = engine
         self.auto = auto
         self.weights = engine.weights
-        self.blueprint = engine.weights.network
+        self.blueprint = engine.weights.blueprint
         self.preprocess = preprocess
         self.prefix_cache = PrefixCache(engine, prefixes)
 
@@ -216,7 +215,7 @@ class Network:
         """One forward pass for tensors that are resolved already; it resumes from what an earlier one computed."""
         steps = PhotoSteps(self.preprocess, "decode", photo)
         keys = list(dict.fromkeys(map(key_of, tensors)))
-        values = {key: steps.value(PHOTO_KINDS[key[0]]) for key in keys if is_photo_step(key)}
+        values = {key_of(each): steps.value(each.site.kind) for each in tensors if each.site.is_photo_step}
         if wanted := [key for key in keys if key not in values]:
             values = self.prefix_cache.run(wanted, to_planes(steps.value("multiply"))) | values
         provenance = self.provenance(photo)
@@ -255,9 +254,9 @@ class Network:
         from .blueprint.parts import parts
 
         (_, photo), (stem, first), *others = parts(self.blueprint).items()
-        titled = {stem: (photo[NETWORK_INPUT[0]], *first), **dict(others)}
+        titled = {stem: (photo[NETWORK_INPUT.site], *first), **dict(others)}
         return {
-            title: [tensor for site in part if self.shows(tensor := Tensor(site, output(site)[1]))]
+            title: [tensor for site in part if self.shows(tensor := Tensor(site, output(site).stage))]
             for title, part in titled.items()
         }
 

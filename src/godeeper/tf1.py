@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .blueprint.address import Tensor, resolve_one
-from .blueprint.sites import PHOTO_KINDS
-from .engine.plan import NETWORK_INPUT, Key, is_photo_step, key_of, plan
+from .blueprint.sites import sites
+from .engine.plan import NETWORK_INPUT, Key, key_of, plan
 from .errors import FeedError
 from .photos.input_steps import PhotoSteps
 from .photos.preprocess import Preprocess, to_pixels, to_planes
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def run(engine: Engine, preprocess: Preprocess, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
     """Computes tensors from others; see ``Network.run``."""
-    blueprint = engine.weights.network
+    blueprint = engine.weights.blueprint
     texts = [fetches] if isinstance(fetches, str) else fetches
     tensors = [resolve_one(blueprint, text) for text in texts]
     steps, inner = split_feeds(engine, preprocess, feeds)
@@ -43,10 +43,10 @@ def split_feeds(
     steps = None
     inner: dict[Key, Floats] = {}
     for text, value in feeds.items():
-        tensor = resolve_one(engine.weights.network, text)
+        tensor = resolve_one(engine.weights.blueprint, text)
         if tensor.channels is not None:
             raise FeedError(f"{text!r}: only a whole tensor can be fed, not some of its channels")
-        if tensor.site.kind not in PHOTO_KINDS:
+        if not tensor.site.is_photo_step:
             inner[key_of(tensor)] = as_planes(tensor, value)
         elif steps is None:
             steps = PhotoSteps(preprocess, tensor.site.kind, value)
@@ -59,17 +59,18 @@ def compute(
     engine: Engine, keys: Sequence[Key], inner: Mapping[Key, Floats], steps: PhotoSteps | None
 ) -> dict[Key, Any]:
     """The values of ``keys``: the photo's own steps (B, H, W, C), all others (B, C, H, W) or (B, C)."""
-    photo_keys = [key for key in keys if is_photo_step(key)]
+    all_sites = sites(engine.weights.blueprint)
+    photo_keys = [key for key in keys if all_sites[key.site].is_photo_step]
     if photo_keys and steps is None:
         raise FeedError("the photo's own steps can be fetched only where a photo is fed")
-    values: dict[Key, Any] = {key: steps.value(PHOTO_KINDS[key[0]]) for key in photo_keys if steps}
+    values: dict[Key, Any] = {key: steps.value(all_sites[key.site].kind) for key in photo_keys if steps}
     wanted = [key for key in keys if key not in values]
     if wanted or inner:
         feeds = dict(inner)
         if steps is not None:
             feeds[NETWORK_INPUT] = to_planes(steps.value("multiply"))
         check_batches(feeds)
-        values = feeds | engine.run(plan(engine.weights.network, wanted, tuple(feeds)), feeds) | values
+        values = feeds | engine.run(plan(engine.weights.blueprint, wanted, tuple(feeds)), feeds) | values
     return {key: values[key] for key in keys}
 
 
@@ -99,7 +100,7 @@ def check_batches(feeds: Mapping[Key, Floats]) -> None:
 
 def fetched(tensor: Tensor, value: Any) -> Any:
     """A computed value as ``run`` returns it: channels last, and only the channels that the address names."""
-    if is_photo_step(key_of(tensor)):
+    if tensor.site.is_photo_step:
         return value if tensor.channels is None else value[..., list(tensor.channels)]
     value = value if tensor.channels is None else value[:, list(tensor.channels)]
     return to_pixels(value) if value.ndim == 4 else value

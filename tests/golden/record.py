@@ -29,7 +29,7 @@ PACKAGES = {"torchvision": ("torch", "torchvision"), "keras": ("keras", "tensorf
 def computed(weights: WeightsFile) -> dict[Key, Any]:
     """Every tensor as the framework of that dialect computes it."""
     x = random_input()
-    dialect = weights.network.dialect
+    dialect = weights.blueprint.dialect
     if dialect == "keras":
         return keras_peer.activations(weights, x)
     if dialect == "torchvision":
@@ -38,7 +38,7 @@ def computed(weights: WeightsFile) -> dict[Key, Any]:
 
         model = inception(weights=None, aux_logits=False, init_weights=False).eval()
         model.load_state_dict(to_torch(weights).state_dict(), strict=True)
-        return torch_peers.activations(model, weights.network, x, ("relu",))
+        return torch_peers.activations(model, weights.blueprint, x, ("relu",))
     with weights.parameters() as numbers:
         return graph2015.activations({name: numbers.values(name) for name in weights.expected}, x)
 
@@ -47,9 +47,9 @@ def record(dialect: str) -> Path:
     """Write one dialect's golden file: ``addresses`` (N,), ``summaries`` (N, 20) and ``made_by``."""
     with tempfile.TemporaryDirectory() as folder:
         weights = random_weights(Path(folder), dialect)
-        every = sites(weights.network)
+        every = sites(weights.blueprint)
         values = {
-            Tensor(every[key[0]], key[1]).name: value for key, value in sorted(computed(weights).items(), key=str)
+            Tensor(every[key.site], key.stage).name: value for key, value in sorted(computed(weights).items(), key=str)
         }
     default = {name: value for name, value in values.items() if not name.endswith(("/Conv2D", "/batchnorm"))}
     path = FOLDER / f"{dialect}.npz"

@@ -24,7 +24,7 @@ def test_every_tensor_is_as_recorded(dialect: str, tmp_path: Path) -> None:
     with np.load(FOLDER / f"{dialect}.npz") as recorded:
         addresses, expected = [str(name) for name in recorded["addresses"]], recorded["summaries"]
     weights = random_weights(tmp_path, dialect)
-    keys = [key_of(resolve_one(weights.network, address)) for address in addresses]
+    keys = [key_of(resolve_one(weights.blueprint, address)) for address in addresses]
     values = ours(weights, keys, random_input(), tmp_path)
     computed = np.stack([summary(address, values[key]) for address, key in zip(addresses, keys, strict=True)])
     greatest = np.abs(expected).max(axis=1, keepdims=True)

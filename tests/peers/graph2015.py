@@ -16,11 +16,11 @@ from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.ops import Conv, Pool
 from godeeper.blueprint.sites import Site, sites
+from godeeper.engine.plan import Key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from godeeper.engine.plan import Key
 
 NETWORK = in_dialect(INCEPTION_V3, "2015")
 PRODUCER = 8  # the last version that BatchNormWithGlobalNormalization is allowed in
@@ -190,9 +190,9 @@ def fetched(site: Site) -> dict[str, Key]:
     """The names of a site's tensors in this graph, each with our key."""
     if site.kind == "conv":
         return {
-            f"{site.address}/Conv2D": (site.index, "conv"),
-            f"{site.address}/batchnorm": (site.index, "batchnorm"),
-            site.address: (site.index, "relu"),
+            f"{site.address}/Conv2D": Key(site.index, "conv"),
+            f"{site.address}/batchnorm": Key(site.index, "batchnorm"),
+            site.address: Key(site.index, "relu"),
         }
     wanted = site.kind in ("pool", "concat", "average", "reshape", "dense", "softmax") and site.names.tf2015
-    return {site.address: (site.index, None)} if wanted else {}
+    return {site.address: Key(site.index)} if wanted else {}

@@ -8,13 +8,13 @@ import pytest
 
 from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.sites import sites
+from godeeper.engine.plan import Key
 from godeeper.weights.file import Parameters, WeightsFile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from godeeper.engine.plan import Key
 
 PARTS = ("beta", "moving_mean", "moving_variance")
 
@@ -28,21 +28,21 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     with weights.parameters() as numbers:
         fill(layers, weights, numbers)
     outputs = {}
-    for site in sites(weights.network):
+    for site in sites(weights.blueprint):
         for stage in stages(site):
             name = Tensor(site, stage).names.keras
             if name in layers and site.kind != "multiply":
                 outputs[f"{site.index} {stage}"] = layers[name].output
     values = keras.Model(model.input, outputs).predict(x.transpose(0, 2, 3, 1), verbose=0)
     seen = {key_of(text): planes(value) for text, value in values.items()}
-    pooled = next(site.index for site in sites(weights.network) if site.kind == "average")
-    seen[pooled, None] = seen[pooled, None][:, :, None, None]  # Keras pools and reshapes in one
+    pooled = next(site.index for site in sites(weights.blueprint) if site.kind == "average")
+    seen[Key(pooled)] = seen[Key(pooled)][:, :, None, None]  # Keras pools and reshapes in one
     return seen
 
 
 def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameters) -> None:
     """Put our numbers into Keras's layers."""
-    for site in sites(weights.network):
+    for site in sites(weights.blueprint):
         if site.kind == "conv":
             scope = f"{site.address}/batchnorm"
             layers[Tensor(site, "conv").names.keras].set_weights([numbers.kernel(site).transpose(2, 3, 1, 0)])

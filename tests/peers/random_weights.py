@@ -70,7 +70,7 @@ def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
 def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
     """What godeeper's default engine computes."""
     runner = OnnxRuntimeEngine(weights, DiskCache(cache))
-    return runner.run(plan(weights.network, keys), {NETWORK_INPUT: x})
+    return runner.run(plan(weights.blueprint, keys), {NETWORK_INPUT: x})
 
 
 def relative_error(got: Floats, expected: Floats) -> float:

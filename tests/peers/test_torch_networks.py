@@ -12,10 +12,10 @@ from tests.peers.torch_peers import import_torchvision
 from godeeper.blueprint.address import stages
 from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.networks import BLUEPRINTS
-from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.blueprint.sites import sites
 from godeeper.disk_cache import DiskCache
 from godeeper.engine.onnxruntime import OnnxRuntimeEngine
-from godeeper.engine.plan import NETWORK_INPUT, plan
+from godeeper.engine.plan import NETWORK_INPUT, Key, plan
 from godeeper.weights.file import Description, expected_tensors, write
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -53,7 +53,7 @@ def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp
     expected = expected_tensors(network, with_classifier=True)
     tensors = {name: random_tensor(name, shape) for name, shape in expected.items()}
     weights = write(tmp_path / "random.safetensors", tensors, description)
-    keys = [(site.index, stage) for site in sites(network)[len(PHOTO_KINDS) :] for stage in stages(site)]
+    keys = [Key(site.index, stage) for site in sites(network) if not site.is_photo_step for stage in stages(site)]
     x = np.random.default_rng(0).uniform(-1, 1, (2, 3, network.input_size, network.input_size)).astype(np.float32)
     ours = OnnxRuntimeEngine(weights, DiskCache(tmp_path)).run(plan(network, keys), {NETWORK_INPUT: x})
     runner = TorchEngine(weights, device="cpu")

@@ -37,7 +37,7 @@ def model(weights: WeightsFile) -> Any:
 def test_every_tensor_is_torchvision_s(weights: WeightsFile, model: Any, tmp_path: Path) -> None:
     """94 convolutions at three stages, 13 pools, 15 joins, features and logits agree to a relative error of 1e-4."""
     x = random_input(2)
-    theirs = activations(model, weights.network, x, ("conv", "batchnorm", "relu"))
+    theirs = activations(model, weights.blueprint, x, ("conv", "batchnorm", "relu"))
     computed = ours(weights, list(theirs), x, tmp_path)
     errors = {key: relative_error(computed[key], value) for key, value in theirs.items()}
     assert len(errors) == 3 * 94 + 13 + 15 + 2

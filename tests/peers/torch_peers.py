@@ -14,13 +14,13 @@ import pytest
 
 from godeeper.blueprint.address import Stage
 from godeeper.blueprint.sites import Site, sites
+from godeeper.engine.plan import Key
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from godeeper.blueprint.ops import Blueprint
-    from godeeper.engine.plan import Key
 
 MISSING_OPERATORS = ("nms", "qnms")
 
@@ -57,17 +57,15 @@ def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: 
         if site.kind == "conv":
             for stage in stages:
                 module = model.get_submodule(f"{name}{endings[stage]}")
-                handles.append(module.register_forward_hook(keep_output(seen, (site.index, stage))))
+                handles.append(module.register_forward_hook(keep_output(seen, Key(site.index, stage))))
             source = every[site.inputs[0]]
             if source.kind == "pool":
-                handles.append(
-                    model.get_submodule(name).register_forward_pre_hook(keep_input(seen, (source.index, None)))
-                )
+                handles.append(model.get_submodule(name).register_forward_pre_hook(keep_input(seen, Key(source.index))))
         elif site.kind == "concat" and site.place.branch is None:
-            handles.append(model.get_submodule(name).register_forward_hook(keep_output(seen, (site.index, None))))
+            handles.append(model.get_submodule(name).register_forward_hook(keep_output(seen, Key(site.index))))
         elif site.kind == "dense":
-            handles.append(model.register_forward_hook(keep_output(seen, (site.index, None))))
-            handles.append(model.fc.register_forward_pre_hook(keep_input(seen, (site.inputs[0], None))))
+            handles.append(model.register_forward_hook(keep_output(seen, Key(site.index))))
+            handles.append(model.fc.register_forward_pre_hook(keep_input(seen, Key(site.inputs[0]))))
     try:
         with torch.no_grad():
             model(torch.from_numpy(x))
@@ -100,11 +98,11 @@ def keep_input(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any], None]:
 
 def cut_join(seen: dict[Key, Any], every: tuple[Site, ...], join: Site) -> None:
     """Add the pools and inner joins of which ``join`` is made, as parts of it."""
-    if (join.index, None) not in seen:
+    if Key(join.index) not in seen:
         return
     first = 0
     for source in (every[index] for index in join.inputs):
         end = first + source.shape[0]
         if source.kind in ("pool", "concat"):
-            seen[source.index, None] = seen[join.index, None][:, first:end]
+            seen[Key(source.index)] = seen[Key(join.index)][:, first:end]
         first = end

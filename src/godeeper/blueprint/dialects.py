@@ -1,9 +1,9 @@
-"""What differs between releases of the same network, as edits of the blueprint.
+"""Dialects: the differences between releases of a network, as edits of the blueprint.
 
-A dialect changes data: how an average pool treats the border, what the pool of ``mixed_10``
-does, how many classes there are, whether an auxiliary head was trained.  Scaling of the input
-belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not here.  The releases of
-GoogLeNet and Inception v4 stand with their blueprints.
+A dialect sets how an average pool treats the border, the kind of the pool in ``mixed_10``, the number
+of classes, and whether there is an auxiliary classifier.  Input scaling is part of the weights'
+preprocessing (``godeeper.photos.preprocess``).  The dialects of GoogLeNet and Inception v4 are in the
+modules of their blueprints.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from functools import partial
 from ..errors import UnknownName
 from . import googlenet, inception_v4
 from .inception_v3 import AUXILIARY
-from .ops import Blueprint, Operation, Pool, edit_network
+from .ops import Blueprint, Operation, Pool, edit_blueprint
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One release's differences from Inception v3 as written.
+    """The differences of one release from the Inception v3 blueprint.
 
-    ``average_counts_border``: zeros of the padding are counted by average pools.
-    ``last_pool_is_max``: the pool of the last module takes the maximum.
-    ``stored_gamma``: batch normalisation has a scale of its own.
+    ``average_counts_border``: average pools include the zeros of the padding.
+    ``last_pool_is_max``: the pool of the last module is a max pool.
+    ``stored_gamma``: batch normalisation has a scale (gamma).
     """
 
     name: str
@@ -46,33 +46,25 @@ DIALECTS = {
 }
 
 
-def dialect_named(name: str) -> Dialect:
-    """The dialect of Inception v3 of that name; raises ``UnknownName`` listing those there are."""
-    try:
-        return DIALECTS[name]
-    except KeyError:
-        raise UnknownName("dialect", name, DIALECTS) from None
-
-
 def known_dialects(family: str) -> tuple[str, ...]:
-    """The releases of a family of networks."""
+    """The names of the dialects of a family of networks."""
     return tuple(EDITS[family])
 
 
-def in_dialect(network: Blueprint, name: str) -> Blueprint:
-    """``network`` as the release called ``name`` computes it; raises ``UnknownName`` listing those there are."""
-    edits = EDITS[network.family]
+def in_dialect(blueprint: Blueprint, name: str) -> Blueprint:
+    """``blueprint`` in the dialect ``name``; raises ``UnknownName`` with the known ones."""
+    edits = EDITS[blueprint.family]
     if name not in edits:
         raise UnknownName("dialect", name, edits)
-    return replace(edits[name](network), dialect=name)
+    return replace(edits[name](blueprint), dialect=name)
 
 
-def edit_inception_v3(network: Blueprint, dialect: Dialect) -> Blueprint:
-    """Inception v3 as ``dialect`` has it."""
-    edited = edit_averages(network, lambda pool: replace(pool, counts_border=dialect.average_counts_border))
+def edit_inception_v3(blueprint: Blueprint, dialect: Dialect) -> Blueprint:
+    """Inception v3 in ``dialect``."""
+    edited = edit_averages(blueprint, lambda pool: replace(pool, counts_border=dialect.average_counts_border))
     if dialect.last_pool_is_max:
         last = replace(edited, modules=edited.modules[-1:])
-        edited = replace(edited, modules=edited.modules[:-1] + edit_network(last, maximum).modules)
+        edited = replace(edited, modules=edited.modules[:-1] + edit_blueprint(last, maximum).modules)
     return replace(
         edited,
         classes=dialect.classes,
@@ -82,13 +74,13 @@ def edit_inception_v3(network: Blueprint, dialect: Dialect) -> Blueprint:
     )
 
 
-def edit_averages(network: Blueprint, edit: Callable[[Pool], Pool]) -> Blueprint:
-    """``network`` with every average pool replaced by ``edit(pool)``."""
-    return edit_network(network, lambda op: edit(op) if isinstance(op, Pool) and op.reduce == "average" else op)
+def edit_averages(blueprint: Blueprint, edit: Callable[[Pool], Pool]) -> Blueprint:
+    """``blueprint`` with every average pool replaced by ``edit(pool)``."""
+    return edit_blueprint(blueprint, lambda op: edit(op) if isinstance(op, Pool) and op.reduce == "average" else op)
 
 
 def maximum(op: Operation) -> Operation:
-    """An average pool as one that takes the maximum; anything else as it is."""
+    """A pool as a max pool; any other operation unchanged."""
     return replace(op, reduce="max") if isinstance(op, Pool) else op
 
 
@@ -97,4 +89,4 @@ EDITS: dict[str, Mapping[str, Callable[[Blueprint], Blueprint]]] = {
     "inception_v4": inception_v4.DIALECTS,
     "googlenet": googlenet.DIALECTS,
 }
-"""Family -> release -> the edit that makes it of the blueprint as written."""
+"""Family -> dialect -> the edit of the blueprint that gives it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .ops import Blueprint, Conv, Module, Norm, Operation, Pool, branch, edit_network, module
+from .ops import Blueprint, Conv, Module, Norm, Operation, Pool, branch, edit_blueprint, module
 
 
 def naive(ones: int, threes: int, fives: int) -> Module:
@@ -78,7 +78,7 @@ GOOGLENET = Blueprint(
 )
 
 
-def in_torchvision(network: Blueprint) -> Blueprint:
+def in_torchvision(blueprint: Blueprint) -> Blueprint:
     """Batch normalisation throughout, none across channels; 3x3 where the paper has 5x5; a last pool of 2x2."""
 
     def edit(op: Operation) -> Operation | None:
@@ -88,13 +88,13 @@ def in_torchvision(network: Blueprint) -> Blueprint:
             return op
         return replace(op, kernel=(3, 3) if op.kernel == (5, 5) else op.kernel, normalise=True)
 
-    edited = edit_network(network, edit)
+    edited = edit_blueprint(blueprint, edit)
     last = max(at for at, part in enumerate(edited.modules) if isinstance(part, Pool))
     row = (*edited.modules[:last], replace(SHRINK, kernel=(2, 2)), *edited.modules[last + 1 :])
     return replace(edited, modules=row, stored_gamma=True)
 
 
-def in_inception5h(network: Blueprint) -> Blueprint:
+def in_inception5h(blueprint: Blueprint) -> Blueprint:
     """Two rows differ from the paper's; TensorFlow's padding; 1008 classes; a wider normalisation."""
 
     def edit(op: Operation) -> Operation:
@@ -102,7 +102,7 @@ def in_inception5h(network: Blueprint) -> Blueprint:
             return Norm(size=11, alpha=11e-4, beta=0.5, bias=2.0)
         return replace(op, padding="SAME") if op.padding in ("HALF", "CEIL") else op
 
-    edited = edit_network(network, edit)
+    edited = edit_blueprint(blueprint, edit)
     rows = {3: reduced(192, 96, 204, 16, 48, 64), 9: reduced(256, 160, 320, 48, 128, 128)}  # 4a, 5a
     row = tuple(rows.get(at, part) for at, part in enumerate(edited.modules))
     return replace(edited, modules=row, classes=1008)

@@ -109,14 +109,14 @@ AUXILIARY = branch(
 """The side classifier that slim's training graph hangs on ``Mixed_6h``."""
 
 
-def in_slim(network: Blueprint) -> Blueprint:
+def in_slim(blueprint: Blueprint) -> Blueprint:
     """With the side classifier, and a class for the background."""
-    return replace(network, auxiliary=AUXILIARY, auxiliary_after=(14,))
+    return replace(blueprint, auxiliary=AUXILIARY, auxiliary_after=(14,))
 
 
-def in_timm(network: Blueprint) -> Blueprint:
+def in_timm(blueprint: Blueprint) -> Blueprint:
     """Without both; batch normalisation with a scale of its own."""
-    return replace(network, classes=1000, stored_gamma=True)
+    return replace(blueprint, classes=1000, stored_gamma=True)
 
 
 DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {"slim": in_slim, "timm": in_timm}

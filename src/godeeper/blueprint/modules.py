@@ -1,7 +1,7 @@
-"""The Inception module by itself: every family of it, for use in anyone's own network.
+"""Single Inception modules, all families, for use in other networks.
 
-Each function gives a ``Module``; ``module_sites`` gives its operations with their names, shapes, cost and
-receptive fields for any input, and ``godeeper.blueprint.cost`` sums them up.
+Each function returns a ``Module``; ``module_sites`` returns its operations with their names, shapes, cost and
+receptive fields for any input, and ``godeeper.blueprint.cost`` computes their total cost.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FAMILIES: dict[str, Callable[..., Module]] = {
     "shrink17": shrink17,
     "grid8": grid8,
 }
-"""Name -> the function that makes such a module: two of arXiv:1409.4842, five of arXiv:1512.00567."""
+"""Name -> the function that creates such a module: two from arXiv:1409.4842, five from arXiv:1512.00567."""
 
 
 def normalised(module: Module) -> Module:
-    """``module`` with batch normalisation in place of biases, as everyone has trained them since."""
+    """``module`` with batch normalisation instead of biases, as in all later releases."""
     return edit_module(module, normalise)
 
 
 def normalise(op: Operation) -> Operation:
-    """A convolution with batch normalisation; anything else as it is."""
+    """A convolution with batch normalisation; any other operation unchanged."""
     return replace(op, normalise=True) if isinstance(op, Conv) else op

@@ -1,4 +1,4 @@
-"""Every network there is a blueprint of, by name."""
+"""All blueprints by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLUEPRINTS = {network.name: network for network in (GOOGLENET, INCEPTION_V3, INC
 
 
 def blueprint_named(name: str) -> Blueprint:
-    """The blueprint of that name; raises ``UnknownName`` listing those there are."""
+    """The blueprint of that name; raises ``UnknownName`` with the known ones."""
     try:
         return BLUEPRINTS[name]
     except KeyError:

@@ -1,7 +1,7 @@
-"""The seven kinds of thing a blueprint is made of.
+"""The data types of a blueprint: operations, branches, modules.
 
-A blueprint is a network's architecture as frozen data.  It holds no weights and knows no
-framework; everything else (names, shapes, cost, receptive fields, graphs) is derived from it.
+A blueprint is a network's architecture as frozen data, without weights or a framework; everything
+else (names, shapes, cost, receptive fields, graphs) is derived from it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Padding = Literal["SAME", "VALID", "HALF", "CEIL"]
-"""What lies beyond the border.
+"""Padding at the border.
 
-VALID  nothing: the window stays inside.
-SAME   as TensorFlow: zeros until there are ceil(cells / stride) windows, the odd one at the end.
-HALF   as Caffe and PyTorch write it: half a window of zeros on every side, whatever the stride.
-CEIL   as Caffe's pools: nothing at the start, and the last window may reach over the end.
+VALID  none: windows stay inside.
+SAME   as in TensorFlow: zeros for ceil(cells / stride) windows, an odd one at the end.
+HALF   as in Caffe and PyTorch: half a window of zeros on each side, whatever the stride.
+CEIL   as in Caffe's pools: none at the start, and the last window may extend beyond the end.
 """
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution, then batch normalisation or (``normalise`` False) a bias, then ReLU."""
+    """A convolution, then batch normalisation or (with ``normalise`` False) a bias, then ReLU."""
 
     filters: int
     kernel: tuple[int, int]  # height, width
@@ -33,7 +33,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool.  ``counts_border``: an average pool divides by the whole window, padding included."""
+    """A pool.  ``counts_border``: an average pool divides by the whole window, including padding."""
 
     reduce: Literal["max", "average"]
     kernel: tuple[int, int] = (3, 3)
@@ -46,7 +46,7 @@ class Pool:
 class Norm:
     """Local response normalisation over ``size`` neighbouring channels, without parameters.
 
-    x / (``bias`` + ``alpha`` / size * (sum of their squares)) ** ``beta``, as Caffe and ONNX write it
+    x / (``bias`` + ``alpha`` / size * (sum of their squares)) ** ``beta``, as in Caffe and ONNX
     (TensorFlow does not divide ``alpha``).  Source: Krizhevsky et al., NIPS 2012, section 3.3.
     """
 
@@ -58,7 +58,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Fork:
-    """Convolutions side by side inside a branch, concatenated."""
+    """Parallel convolutions inside a branch, concatenated."""
 
     convs: tuple[Conv, ...]
 
@@ -69,7 +69,7 @@ Step = Operation | Fork
 
 @dataclass(frozen=True)
 class Branch:
-    """One path through a module.  ``label`` tells it from its neighbours; rules of naming use it."""
+    """One path through a module.  ``label`` distinguishes it from the others; naming rules use it."""
 
     label: str
     steps: tuple[Step, ...]
@@ -86,11 +86,10 @@ class Module:
 class Blueprint:
     """A stem, a row of modules (and pools between them), a linear classifier over the global average.
 
-    ``family`` says whose conventions name its sites and whose dialects it has.  ``stored_gamma``:
-    batch normalisation has a scale of its own.  ``auxiliary``: the side classifier, less its last
-    layer, that hangs on each of the modules ``auxiliary_after``; counted in parameters, never run.
-    ``scope`` may stand before any name, and ``aliases`` are further names of tensors -> ours, as the file that the
-    weights are from has them.
+    ``family``: selects the naming conventions and dialects.  ``stored_gamma``: batch normalisation has a scale (gamma).
+    ``auxiliary``: the auxiliary classifier, without its last layer, on each of the modules ``auxiliary_after``; counted in
+    parameters, never run.  ``scope``: an optional prefix of all names, and ``aliases``: further tensor names -> ours, both
+    from the original file of the weights.
     """
 
     name: str
@@ -108,7 +107,7 @@ class Blueprint:
 
 
 def branch(label: str, *steps: Step) -> Branch:
-    """A branch of these steps: how tables of architecture are written."""
+    """A branch of these steps; makes tables of architecture short."""
     return Branch(label, steps)
 
 
@@ -118,13 +117,13 @@ def module(*branches: Branch) -> Module:
 
 
 def borders(op: Conv | Pool, grid: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((above, below), (left, right)): the cells that ``op`` takes from beyond the border of ``grid``."""
+    """((above, below), (left, right)): the padding of ``op`` on ``grid``, in cells."""
     height, width = (border(op, cells, kernel) for cells, kernel in zip(grid, op.kernel, strict=True))
     return height, width
 
 
 def border(op: Conv | Pool, cells: int, kernel: int) -> tuple[int, int]:
-    """(before, after) along one axis of ``cells`` cells."""
+    """(before, after): the padding along one axis of ``cells`` cells."""
     if op.padding == "VALID":
         return 0, 0
     if op.padding == "HALF":
@@ -136,24 +135,24 @@ def border(op: Conv | Pool, cells: int, kernel: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
-def edit_network(network: Blueprint, edit: Callable[[Operation], Operation | None]) -> Blueprint:
-    """``network`` with every operation replaced by ``edit(operation)``; None takes it out."""
-    row = (edit_module(part, edit) if isinstance(part, Module) else edit(part) for part in network.modules)
+def edit_blueprint(blueprint: Blueprint, edit: Callable[[Operation], Operation | None]) -> Blueprint:
+    """``blueprint`` with each operation replaced by ``edit(operation)``; None removes it."""
+    row = (edit_module(part, edit) if isinstance(part, Module) else edit(part) for part in blueprint.modules)
     return replace(
-        network,
-        stem=tuple(kept for op in network.stem if (kept := edit(op))),
+        blueprint,
+        stem=tuple(kept for op in blueprint.stem if (kept := edit(op))),
         modules=tuple(part for part in row if isinstance(part, Module | Pool)),
-        auxiliary=network.auxiliary and edit_branch(network.auxiliary, edit),
+        auxiliary=blueprint.auxiliary and edit_branch(blueprint.auxiliary, edit),
     )
 
 
 def edit_module(module: Module, edit: Callable[[Operation], Operation | None]) -> Module:
-    """``module`` with every operation replaced by ``edit(operation)``."""
+    """``module`` with each operation replaced by ``edit(operation)``."""
     return Module(tuple(edit_branch(branch, edit) for branch in module.branches))
 
 
 def edit_branch(branch: Branch, edit: Callable[[Operation], Operation | None]) -> Branch:
-    """``branch`` with every operation replaced by ``edit(operation)``."""
+    """``branch`` with each operation replaced by ``edit(operation)``."""
     return Branch(branch.label, tuple(kept for step in branch.steps if (kept := edit_step(step, edit))))
 
 

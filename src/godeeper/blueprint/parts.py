@@ -1,4 +1,4 @@
-"""The parts of a network: the photo's own steps, the stem, each module, the classifier."""
+"""The parts of a network: the photo's steps, the stem, each module, the classifier."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from itertools import groupby
 from ..errors import AddressError, OptionError, nearest, quoted
 from .address import resolve_one
 from .ops import Blueprint
-from .sites import PHOTO_KINDS, Site, sites
+from .sites import Site, sites
 
 CLASSIFIER_KINDS = ("average", "reshape", "dense", "softmax")
 
 
-def parts(network: Blueprint) -> dict[str, tuple[Site, ...]]:
-    """Title -> sites of each card, in program order; every site is in one.  A pool between modules has its own."""
-    every = sites(network)
+def parts(blueprint: Blueprint) -> dict[str, tuple[Site, ...]]:
+    """Title -> sites of each part, in program order; each site is in one part.  A pool between modules is a part of its own."""
+    all_sites = sites(blueprint)
     named: dict[str, tuple[Site, ...]] = {}
-    for key, group in groupby(every, key=part_of):
+    for key, group in groupby(all_sites, key=part_of):
         members = tuple(group)
         title = key if isinstance(key, str) else module_title(members[-1])
         named[title if title not in named else members[-1].address] = members
@@ -25,10 +25,10 @@ def parts(network: Blueprint) -> dict[str, tuple[Site, ...]]:
 
 
 def part_of(site: Site) -> int | str:
-    """What belongs on one card: a module by its number, and three parts by name."""
+    """The part of a site: a module's number, ``photo``, ``stem`` or ``classifier``."""
     if site.place.module is not None:
         return site.place.module
-    if site.kind in PHOTO_KINDS:
+    if site.is_photo_step:
         return "photo"
     return "classifier" if site.kind in CLASSIFIER_KINDS else "stem"
 
@@ -38,20 +38,22 @@ def module_title(join: Site) -> str:
     return join.address.rpartition("/")[0] or join.address
 
 
-def find_part(network: Blueprint, name: str) -> tuple[Site, ...]:
-    """The sites of the part called ``name`` in any convention, which may stand before a colon."""
-    every = parts(network)
-    known = {title: title for title in every}
-    for title, members in every.items():
+def find_part(blueprint: Blueprint, name: str) -> tuple[Site, ...]:
+    """The sites of the part called ``name``, in any convention, which may be given before a colon."""
+    all_parts = parts(blueprint)
+    known = {title: title for title in all_parts}
+    for title, members in all_parts.items():
         if members[-1].place.module is not None:
             for spelling in members[-1].names.as_dict().values():
                 if spelling:
                     known.setdefault(spelling, title)
     if name not in known:
         with suppress(AddressError):
-            site = resolve_one(network, name).site
+            site = resolve_one(blueprint, name).site
             if site.place.module is not None and site.place.branch is None:
-                return next(members for members in every.values() if site in members)
-        offers = nearest(name, known) or list(every)
-        raise OptionError(f"no module is called {quoted(name)}; nearest: {', '.join(offers)}; all: {', '.join(every)}")
-    return every[known[name]]
+                return next(members for members in all_parts.values() if site in members)
+        offers = nearest(name, known) or list(all_parts)
+        raise OptionError(
+            f"no module is called {quoted(name)}; nearest: {', '.join(offers)}; all: {', '.join(all_parts)}"
+        )
+    return all_parts[known[name]]

@@ -1,4 +1,4 @@
-"""Tensors as JSON: what ``godeeper tensors --json`` prints and the web page's interface answers."""
+"""Tensors as JSON, for ``godeeper tensors --json`` and the HTTP API."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .ops import Blueprint
 from .remarks import remark
 
 
-def document(network: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:
-    """Several tensors of one network."""
-    return {"network": network.name, "tensors": [record(network, tensor) for tensor in tensors]}
+def document(blueprint: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:
+    """The JSON document of several tensors of one network."""
+    return {"network": blueprint.name, "tensors": [record(blueprint, tensor) for tensor in tensors]}
 
 
-def record(network: Blueprint, tensor: Tensor) -> dict[str, Any]:
-    """A tensor as JSON; ``macs`` are those of the tensor and all its ancestors, ``remark`` what its names can be mistaken for."""
+def record(blueprint: Blueprint, tensor: Tensor) -> dict[str, Any]:
+    """A tensor as JSON; ``macs`` includes all its ancestors, ``remark`` names similar names of other tensors."""
     return {
         "address": tensor.address,
         "names": tensor.names.as_dict(),
-        "remark": remark(network, tensor),
+        "remark": remark(blueprint, tensor),
         "kind": tensor.site.kind,
         "stage": tensor.stage,
         "shape": [side or None for side in tensor.shape],
-        "macs": tensor_macs(network, [tensor.site.index]),
-        "macs_share": macs_share(network, [tensor.site.index]),
+        "macs": tensor_macs(blueprint, [tensor.site.index]),
+        "macs_share": macs_share(blueprint, [tensor.site.index]),
         "receptive_field": list(tensor.field.size),
     }

@@ -27,7 +27,7 @@ Labels = dict[str, list[str]]
 """A name, or the module's part of it -> the conventions that have it."""
 
 
-def remark(network: Blueprint, tensor: Tensor) -> str | None:
+def remark(blueprint: Blueprint, tensor: Tensor) -> str | None:
     """What the tensor's names can be mistaken for; None for nothing.
 
     >>> from godeeper.blueprint.address import resolve_one
@@ -35,10 +35,10 @@ def remark(network: Blueprint, tensor: Tensor) -> str | None:
     >>> remark(INCEPTION_V3, resolve_one(INCEPTION_V3, "mixed_9/tower_2/conv"))
     'Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7'
     """
-    return "; ".join(remarks_by_place(network).get(place_of(tensor.site), ())) or None
+    return "; ".join(remarks_by_place(blueprint).get(place_of(tensor.site), ())) or None
 
 
-def remarks_on(network: Blueprint, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
+def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
     """What to say about names as they were typed: that an older release, or another convention, means another tensor.
 
     A name with its convention before a colon and a pattern mean what they say.  ``likeness``: whether to include
@@ -46,18 +46,18 @@ def remarks_on(network: Blueprint, texts: Iterable[str], *, likeness: bool = Tru
     """
     found: dict[str, None] = {}
     for reference in parse_all(texts):
-        convention, name = split_convention(network, reference.name)
+        convention, name = split_convention(blueprint, reference.name)
         if convention is None and not reference.is_pattern:
-            found.update(dict.fromkeys(counted_otherwise(network, reference)))
-            found.update(dict.fromkeys(mistaken(network, reference, name) if likeness else ()))
+            found.update(dict.fromkeys(counted_otherwise(blueprint, reference)))
+            found.update(dict.fromkeys(mistaken(blueprint, reference, name) if likeness else ()))
     return list(found)
 
 
-def counted_otherwise(network: Blueprint, reference: Reference) -> Iterator[str]:
+def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[str]:
     """That an older release calls another tensor so."""
-    tensor = Tensor(*look_up(network, reference))
-    for convention in ASKED_FOR.get(network.family, ()):
-        for pair in meanings(network, convention.name).get(reference.name, ()):
+    tensor = Tensor(*look_up(blueprint, reference))
+    for convention in ASKED_FOR.get(blueprint.family, ()):
+        for pair in meanings(blueprint, convention.name).get(reference.name, ()):
             other = Tensor(*pair)
             if other.name != tensor.name:
                 yield (
@@ -66,20 +66,20 @@ def counted_otherwise(network: Blueprint, reference: Reference) -> Iterator[str]
                 )
 
 
-def mistaken(network: Blueprint, reference: Reference, name: str) -> Iterator[str]:
+def mistaken(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
     """That the name looks like another module's or pool's; names of the convention that we print need no such remark."""
-    site, _ = look_up(network, reference)
+    site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
-    for said in remarks_by_place(network).get(place_of(site), ()):
+    for said in remarks_by_place(blueprint).get(place_of(site), ()):
         if said.startswith(f"{scope_of(name)} (") and scope_of(name) != usual:
             yield said
 
 
 @lru_cache(maxsize=8)
-def remarks_by_place(network: Blueprint) -> dict[Place, tuple[str, ...]]:
+def remarks_by_place(blueprint: Blueprint) -> dict[Place, tuple[str, ...]]:
     """The remarks on each place."""
     table: dict[Place, dict[Key, Labels]] = {}
-    for site in sites(network):
+    for site in sites(blueprint):
         for convention, label, key in alike(site):
             table.setdefault(place_of(site), {}).setdefault(key, {}).setdefault(label, []).append(convention)
     return {place: tuple(sentences(place, table)) for place in table}

@@ -1,8 +1,8 @@
-"""The one walk over a network: every site in program order, with its shape, cost and receptive field.
+"""The sites of a network: all its operations in program order, with shape, cost and receptive field.
 
 A site is one operation at its place: a convolution (with batch normalisation and ReLU), a pool, a
-concatenation, or a step between the photo and the network.  All that godeeper says of a network
-(names, tables, diagrams, graphs, the mapping of weights) is derived from this walk.
+concatenation, or a step between the photo and the network.  Names, tables, diagrams, graphs and the
+mapping of weights are all derived from this one walk over the blueprint.
 
 Receptive fields follow Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
 Networks" (Distill, 2019), height and width apart, because a 1x7 widens only one of them.
@@ -29,18 +29,18 @@ Kind = Literal[
 ]  # fmt: skip
 
 PHOTO_KINDS: tuple[Kind, ...] = ("jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply")
-"""What happens between the photo's bytes and the network's input, in order."""
+"""The steps from the photo's bytes to the network's input, in order."""
 
 MODULE_FAMILY = "module"
-"""Whose conventions name the sites of a module by itself."""
+"""The family whose conventions name the sites of a single module."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """What one cell of a tensor sees of the network's input, in pixels of that input.
+    """The receptive field of a tensor's cells, in pixels of the network's input.
 
-    ``size``: (height, width) of the receptive field.  ``jump``: distance of neighbouring cells' centres.
-    ``padding``: (height, width) by which the field of cell (0, 0) reaches over the border.
+    ``size``: (height, width) of one cell's field.  ``jump``: distance between the centres of neighbouring cells.
+    ``padding``: (height, width) by which the field of cell (0, 0) extends beyond the border.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -54,17 +54,17 @@ class Field:
         return y, x
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of what cell (row, column) sees; it may reach over the border."""
+        """(top, left, bottom, right) of the field of cell (row, column); it may extend beyond the border."""
         top, left = (cell * self.jump - padding for cell, padding in zip((row, column), self.padding, strict=True))
         return top, left, top + self.size[0], left + self.size[1]
 
 
 @dataclass(frozen=True)
 class Site:
-    """One operation of a network at its place.
+    """One operation of a network.
 
-    ``shape`` is (C, H, W) for one photo; a photo of unknown size has H = W = 0.  ``inputs`` are
-    indices of sites.  ``macs`` are the multiply-adds of this operation alone.
+    ``shape``: (C, H, W) for one photo; a photo of unknown size has H = W = 0.  ``inputs``: indices of sites.
+    ``macs``: multiply-adds of this operation alone.
     """
 
     index: int
@@ -80,25 +80,30 @@ class Site:
 
     @property
     def address(self) -> str:
-        """The first name there is; the photo's own steps have that of the 2015 graph in every network."""
+        """The first name; the photo's steps have their name in the 2015 graph in all networks."""
         return self.names.first or PHOTO_NAMES.get(self.kind, "")
+
+    @property
+    def is_photo_step(self) -> bool:
+        """Whether this is a step between the photo's bytes and the network's input, which the engines do not compute."""
+        return self.kind in PHOTO_KINDS
 
 
 @lru_cache(maxsize=8)
-def sites(network: Blueprint, size: int | None = None) -> tuple[Site, ...]:
-    """Every site of ``network`` in program order, for square photos of ``size`` pixels."""
-    size = network.input_size if size is None else size
-    walk = walk_network(network, size)
+def sites(blueprint: Blueprint, size: int | None = None) -> tuple[Site, ...]:
+    """The sites of ``blueprint`` in program order, for an input of ``size`` x ``size`` pixels."""
+    size = blueprint.input_size if size is None else size
+    walk = walk_network(blueprint, size)
     if not walk.fits:
-        smallest = next(pixels for pixels in count(max(size, 0) + 1) if walk_network(network, pixels).fits)
+        smallest = next(pixels for pixels in count(max(size, 0) + 1) if walk_network(blueprint, pixels).fits)
         raise OptionError(f"input size {size} is too small: expected at least {smallest} pixels")
-    return named(walk.sites, network.family)
+    return named(walk.sites, blueprint.family)
 
 
 def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...]:
-    """Every site of one module by itself, for an input of ``shape`` (C, H, W), which is the first site.
+    """The sites of a single module, for an input of ``shape`` (C, H, W), which is the first site.
 
-    Sites are called by branch (``3x3/conv_1``, ``join``); receptive fields are counted in cells of the input.
+    Sites are named by branch (``3x3/conv_1``, ``join``); receptive fields are in cells of the input.
 
     >>> from godeeper.blueprint.googlenet import reduced
     >>> [site.shape for site in module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))][-1]
@@ -107,57 +112,59 @@ def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...
     walk = Walk()
     walk.module(module, walk.add("input", [], shape, Field(), Place()), 0)
     if not walk.fits:
-        raise OptionError(f"an input of {shape[1]}x{shape[2]} cells is too small: a branch of the module has none left")
+        raise OptionError(
+            f"an input of {shape[1]}x{shape[2]} cells is too small: a branch of the module has no cells left"
+        )
     return named(walk.sites, MODULE_FAMILY)
 
 
-def walk_network(network: Blueprint, size: int) -> Walk:
-    """The walk over all of ``network``."""
+def walk_network(blueprint: Blueprint, size: int) -> Walk:
+    """Walk over all of ``blueprint``."""
     walk = Walk()
     x = walk.photo(size)
-    for position, op in enumerate(network.stem):
+    for position, op in enumerate(blueprint.stem):
         x = walk.window(op, x, Place(step=position))
     number = 0
-    for position, part in enumerate(network.modules, start=len(network.stem)):
+    for position, part in enumerate(blueprint.modules, start=len(blueprint.stem)):
         if isinstance(part, Module):
             x = walk.module(part, x, number)
             number += 1
         else:
             x = walk.window(part, x, Place(step=position))
-    walk.classifier(x, network.classes)
+    walk.classifier(x, blueprint.classes)
     return walk
 
 
-def named(every: Sequence[Site], family: str) -> tuple[Site, ...]:
-    """The sites with the names their family's conventions give them."""
+def named(all_sites: Sequence[Site], family: str) -> tuple[Site, ...]:
+    """The sites with their names in the conventions of ``family``."""
     conventions = family_conventions(family)
     convention_names = [convention.name for convention in conventions]
-    spelled = name_places(conventions, placed(every))
+    spelled = name_places(conventions, placed(all_sites))
     return tuple(
         replace(
             site,
             names=Names(tuple((c, next(iter(s), None)) for c, s in zip(convention_names, spellings, strict=True))),
             family=family,
         )
-        for site, spellings in zip(every, spelled, strict=True)
+        for site, spellings in zip(all_sites, spelled, strict=True)
     )
 
 
-def placed(every: Iterable[Site]) -> list[NamedPlace]:
-    """What the names of the sites depend on."""
-    return [NamedPlace(site.place, site.kind, site.op, site.shape[1]) for site in every]
+def placed(all_sites: Iterable[Site]) -> list[NamedPlace]:
+    """The properties of the sites that names depend on."""
+    return [NamedPlace(site.place, site.kind, site.op, site.shape[1]) for site in all_sites]
 
 
 class Walk:
-    """Collects sites, after those it starts from; each method adds one kind and answers its index."""
+    """Collects sites, after those it starts from; each method adds one kind of site and returns its index."""
 
     def __init__(self, start: Iterable[Site] = ()) -> None:
         self.sites = list(start)
 
     @property
     def fits(self) -> bool:
-        """Whether every grid has a cell left; the photo's own size is not known before it is resized."""
-        return all(min(site.shape[1:]) > 0 for site in self.sites if site.kind not in PHOTO_KINDS)
+        """Whether all grids have at least one cell; the photo's size is unknown before it is resized."""
+        return all(min(site.shape[1:]) > 0 for site in self.sites if not site.is_photo_step)
 
     def add(
         self,
@@ -180,7 +187,7 @@ class Walk:
         return last
 
     def module(self, module: Module, source: int, number: int) -> int:
-        """All branches of a module, and their join."""
+        """All branches of a module, and their concatenation."""
         ends = []
         towers = 0
         for path, branch in enumerate(module.branches):
@@ -218,7 +225,7 @@ class Walk:
         return self.add("conv", [source], (op.filters, height, width), field, place, op, macs)
 
     def join(self, ends: Sequence[int], place: Place) -> int:
-        """A concatenation along the channels; it sees what the branch that sees most does."""
+        """A concatenation along the channels; its receptive field is that of the branch with the largest."""
         joined = [self.sites[end] for end in ends]
         channels = sum(site.shape[0] for site in joined)
         size = max(s.field.size[0] for s in joined), max(s.field.size[1] for s in joined)
@@ -227,7 +234,7 @@ class Walk:
         return self.add("concat", ends, (channels, *joined[0].shape[1:]), field, place)
 
     def classifier(self, source: int, classes: int) -> None:
-        """Global average, reshape, fully connected layer, softmax."""
+        """Global average pool, flatten, fully connected layer, softmax."""
         (channels, *grid), seen = self.sites[source].shape, self.sites[source].field
         size = add_each(seen.size, ((cells - 1) * seen.jump for cells in grid))
         field = Field(size, seen.jump, seen.padding)
@@ -238,18 +245,18 @@ class Walk:
 
 
 def add_each(pair: tuple[int, int], more: Iterable[int]) -> tuple[int, int]:
-    """The sum of two pairs, part by part."""
+    """The element-wise sum of two pairs."""
     first, second = more
     return pair[0] + first, pair[1] + second
 
 
-def ancestors(every: Sequence[Site], wanted: Iterable[int]) -> list[int]:
-    """The ``wanted`` sites and all that they are computed from: indices in program order."""
-    found: set[int] = set()
+def ancestors(all_sites: Sequence[Site], wanted: Iterable[int]) -> list[int]:
+    """The indices of the ``wanted`` sites and all sites that they depend on, in program order."""
+    visited: set[int] = set()
     waiting = list(wanted)
     while waiting:
         index = waiting.pop()
-        if index not in found:
-            found.add(index)
-            waiting.extend(every[index].inputs)
-    return sorted(found)
+        if index not in visited:
+            visited.add(index)
+            waiting.extend(all_sites[index].inputs)
+    return sorted(visited)

@@ -1,4 +1,4 @@
-"""What lies around a site: its neighbours, the origin of a join's filters, and where a network is one tensor wide."""
+"""The topology of a network: a site's neighbours, the origin of a concatenation's filters, and single-tensor cuts."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from .ops import Blueprint
 from .sites import PHOTO_KINDS, Site, sites
 
 PREFIXES = 4
-"""Into how many parts of about equal cost the trunks divide a network."""
+"""The number of parts of about equal cost into which ``prefix_ends`` divides a network."""
 
 
 @lru_cache(maxsize=8)
-def single_tensor_sites(network: Blueprint) -> tuple[Site, ...]:
-    """Every site after the photo's own steps that all later sites follow from, in program order.
+def single_tensor_sites(blueprint: Blueprint) -> tuple[Site, ...]:
+    """The sites from which all later ones are computed, without the photo's steps, in program order.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in single_tensor_sites(INCEPTION_V3)][6:9]
     ['pool_1', 'mixed/join', 'mixed_1/join']
     """
-    found: list[Site] = []
-    reached = len(sites(network))  # how far back anything later reaches
-    for site in reversed(sites(network)):
-        if site.index <= reached and site.kind not in PHOTO_KINDS:
-            found.append(site)
-        reached = min([reached, *site.inputs])
-    return tuple(reversed(found))
+    cuts: list[Site] = []
+    earliest = len(sites(blueprint))  # the first site that a later one reads
+    for site in reversed(sites(blueprint)):
+        if site.index <= earliest and not site.is_photo_step:
+            cuts.append(site)
+        earliest = min([earliest, *site.inputs])
+    return tuple(reversed(cuts))
 
 
 @lru_cache(maxsize=8)
-def prefix_ends(network: Blueprint) -> tuple[Site, ...]:
-    """The cuts that divide the network into parts of about equal cost: of those equally near, the smallest tensor.
+def prefix_ends(blueprint: Blueprint) -> tuple[Site, ...]:
+    """The cuts that divide the network into parts of about equal cost; between equally good ones, the smallest tensor.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in prefix_ends(INCEPTION_V3)]
     ['pool_1', 'mixed_3/join', 'mixed_6/join']
     """
-    every = sites(network)
-    total = sum(site.macs for site in every)
-    spent = {cut: sum(site.macs for site in every[: cut.index + 1]) / total for cut in single_tensor_sites(network)}
+    all_sites = sites(blueprint)
+    total = sum(site.macs for site in all_sites)
+    spent = {
+        cut: sum(site.macs for site in all_sites[: cut.index + 1]) / total for cut in single_tensor_sites(blueprint)
+    }
     shares = [part / PREFIXES for part in range(1, PREFIXES)]
     return tuple(min(spent, key=lambda cut: (abs(spent[cut] - share), math.prod(cut.shape))) for share in shares)
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What stands around a site.
+    """The neighbours of a site.
 
-    ``before``: what it is computed from.  ``after``: what is computed from it.  ``branch``: the sites on the same path
-    through the same module, in order, the site itself among them; for those of the stem, all of the stem.
+    ``before``: its inputs.  ``after``: the sites that read it.  ``branch``: the sites on the same path through the same
+    module, in order, including the site itself; for a site of the stem, all of the stem.
     """
 
     before: tuple[Site, ...]
@@ -58,23 +60,23 @@ class Neighbours:
     branch: tuple[Site, ...]
 
 
-def neighbours(network: Blueprint, site: Site) -> Neighbours:
+def neighbours(blueprint: Blueprint, site: Site) -> Neighbours:
     """The sites around ``site``."""
-    every = sites(network)
+    all_sites = sites(blueprint)
     place = site.place.module, site.place.path
     return Neighbours(
-        before=tuple(every[source] for source in site.inputs),
-        after=tuple(other for other in every if site.index in other.inputs),
+        before=tuple(all_sites[source] for source in site.inputs),
+        after=tuple(other for other in all_sites if site.index in other.inputs),
         branch=tuple(
             other
-            for other in every
+            for other in all_sites
             if (other.place.module, other.place.path) == place and is_before_the_head(other) == is_before_the_head(site)
         ),
     )
 
 
-def origin(network: Blueprint, site: Site, number: int) -> tuple[Site, int]:
-    """Which site a filter of a join comes from, and its number there; any other site's filters are its own.
+def origin(blueprint: Blueprint, site: Site, number: int) -> tuple[Site, int]:
+    """(Site, number) of the filter that a concatenation's filter copies; filters of other sites are their own origin.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -84,7 +86,7 @@ def origin(network: Blueprint, site: Site, number: int) -> tuple[Site, int]:
     """
     while site.kind == "concat":
         for source in site.inputs:
-            joined = sites(network)[source]
+            joined = sites(blueprint)[source]
             if number < joined.shape[0]:
                 break
             number -= joined.shape[0]
@@ -93,5 +95,5 @@ def origin(network: Blueprint, site: Site, number: int) -> tuple[Site, int]:
 
 
 def is_before_the_head(site: Site) -> bool:
-    """Whether a site belongs to stem or modules, neither to the photo's steps nor to the classifier."""
+    """Whether a site belongs to the stem or a module, not to the photo's steps or the classifier."""
     return site.kind not in (*PHOTO_KINDS, "average", "reshape", "dense", "softmax")

@@ -315,7 +315,7 @@ def check_features(classifier: Classifier) -> None:
     file = classifier.weights_file
     if classifier.calibration is not None:
         classifier.calibration.check(file)
-    blueprint, size = file.network, file.description.preprocessing.get("size")
+    blueprint, size = file.blueprint, file.description.preprocessing.get("size")
     if classifier.preprocess.size != size:
         raise ClassifierError(
             f"it resizes photos to {classifier.preprocess.size} pixels, expected {size} as its weights do: "

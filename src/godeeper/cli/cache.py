@@ -1,4 +1,4 @@
-"""``godeeper cache``: what is kept to be quick the next time, and how to keep less of it."""
+"""``godeeper cache``: show, trim and clear the cache."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ EXAMPLE = """\
 
 
 def add_to(verbs: Verbs) -> None:
-    actions = add_group(verbs, "cache", "show and trim what is kept to be quick the next time", EXAMPLE)
-    add_command(actions, "show", "say what is kept and how large it is", "  godeeper cache show\n", run_show)
+    actions = add_group(verbs, "cache", "show, trim or clear the cache", EXAMPLE)
+    add_command(actions, "show", "show what the cache holds, and its size", "  godeeper cache show\n", run_show)
     trim = add_command(
         actions,
         "trim",
-        "remove the longest unused, what is made again soonest first",
+        "remove the least recently used entries, the cheapest to compute again first",
         "  godeeper cache trim --to 500MB\n",
         run_trim,
     )
-    trim.add_argument("--to", default="1GB", metavar="SIZE", help="what may stay, such as 500MB (default: 1GB)")
-    add_command(actions, "clear", "remove all of it; weights are not touched", "  godeeper cache clear\n", run_clear)
+    trim.add_argument("--to", default="1GB", metavar="SIZE", help="size to keep, such as 500MB (default: 1GB)")
+    add_command(actions, "clear", "remove everything; weights are not touched", "  godeeper cache clear\n", run_clear)
 
 
 @dataclass(frozen=True)
 class CacheSection:
-    """One kind of thing in the cache."""
+    """One kind of entries in the cache."""
 
     name: str
     entries: int
@@ -69,7 +69,7 @@ def run_clear(options: argparse.Namespace) -> int:
 
 
 def parts() -> list[CacheSection]:
-    """What is in the cache now."""
+    """The sections of the cache as they are now."""
     from ..disk_cache import cache_folder, graph_cache
     from ..engine.prefix_cache import prefix_store
     from ..features.store import ResultStore, leftovers, size, store_path
@@ -88,7 +88,7 @@ def parts() -> list[CacheSection]:
 
 
 def shrink(most_bytes: int) -> None:
-    """Trunks go first, then graphs: they are made again in moments and seconds, the features of as many bytes in minutes."""
+    """Trims prefixes first, then graphs, then features: per byte they take milliseconds, seconds and minutes to compute again."""
     from dataclasses import replace
 
     from ..disk_cache import DiskCache, cache_folder
@@ -106,7 +106,7 @@ def shrink(most_bytes: int) -> None:
 
 
 def report(found: list[CacheSection], options: argparse.Namespace) -> None:
-    """The parts as JSON or as a table."""
+    """Prints the sections as JSON or as a table."""
     if options.json:
         print_json(record(found))
         return
@@ -121,7 +121,7 @@ def report(found: list[CacheSection], options: argparse.Namespace) -> None:
     limit = f"{document['most_bytes'] / 1e6:.0f} MB"
     say(f"cache: {document['folder']}")
     say(
-        f"  {document['bytes'] / 1e6:.0f} MB of at most {limit} (GODEEPER_CACHE_SIZE); the longest unused is removed first"
+        f"  {document['bytes'] / 1e6:.0f} MB of at most {limit} (GODEEPER_CACHE_SIZE); the least recently used entries are removed first"
     )
     say(f"added weights: {weights['path']}")
     say(f"  {weights['entries']} files, {weights['bytes'] / 1e6:.0f} MB; never removed")
@@ -129,7 +129,7 @@ def report(found: list[CacheSection], options: argparse.Namespace) -> None:
 
 
 def record(found: list[CacheSection]) -> dict[str, Any]:
-    """The parts as JSON."""
+    """The sections as JSON."""
     from ..disk_cache import cache_folder, most_bytes
     from ..features.store import size
     from ..weights.registry import ENDING, weights_folder

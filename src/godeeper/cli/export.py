@@ -1,4 +1,4 @@
-"""``godeeper export``: a classifier for other programs, checked before it is written."""
+"""``godeeper export``: export a classifier to another format, after checking that both predict the same."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ EXAMPLE = """\
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "export", "write a classifier for other programs, if it agrees there", EXAMPLE, run)
+    parser = add_command(verbs, "export", "export a classifier to ONNX, OpenVINO or PyTorch", EXAMPLE, run)
     parser.add_argument("classifier", type=Path, metavar="FILE.godeeper", help="the classifier")
     parser.add_argument("--to", required=True, metavar="T", help="onnx, openvino or torch")
-    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file: .onnx, .xml or .pt2")
+    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="output file: .onnx, .xml or .pt2")
     parser.add_argument(
         "--photos",
         nargs="+",
         metavar="PHOTO",
-        help="photos or folders that both must agree on (default: the test set of its training)",
+        help="photos or folders on which both must agree (default: the test set of the training)",
     )
     add_force(parser)
     parser.add_argument(
         "--engine",
         default="auto",
         metavar="E",
-        help="what computes the classifier that the export is compared with: auto (default; for int8 the engine the export is for), "
+        help="engine for the classifier that the export is compared with: auto (default; for int8, the engine of the export), "
         "onnxruntime, openvino or torch",
     )
 
@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def agreeing(certificate: Certificate) -> str:
-    """On how many photos the verdict was the same."""
-    every = certificate.agreeing == certificate.photos
-    return f"all {certificate.photos}" if every else f"{certificate.agreeing} of {certificate.photos}"
+    """The number of photos on which both predict the same."""
+    if certificate.agreeing == certificate.photos:
+        return f"all {certificate.photos}"
+    return f"{certificate.agreeing} of {certificate.photos}"

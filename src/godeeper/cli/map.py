@@ -1,4 +1,4 @@
-"""``godeeper map``: the network as a picture, SVG or HTML."""
+"""``godeeper map``: draw the network as SVG or HTML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = """\
   godeeper map --out network.svg                       the whole network on one sheet, to print
   godeeper map --out network.html                      with a search, and one column on a phone
   godeeper map --module mixed_7 --out module.svg       one module, by any of its names
-  godeeper map --photo photo.jpg --out photo.html      what the filters see, in every box
+  godeeper map --photo photo.jpg --out photo.html      with the filters' responses to a photo
 """
 
 ENDINGS = (".svg", ".html")
@@ -31,11 +31,13 @@ SHEET_ROWS, MODULE_ROWS = 2, 4  # rows of tiles in a box's picture
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "map", "draw the network as a picture", EXAMPLE, run)
-    parser.add_argument("--network", default="inception_v3", metavar="N", help="which one (default: inception_v3)")
+    parser.add_argument("--network", default="inception_v3", metavar="N", help="the network (default: inception_v3)")
     parser.add_argument("--module", metavar="M", help="only this module; also: photo, stem, classifier")
-    parser.add_argument("--photo", metavar="PHOTO", help="show what the filters make of this photo")
+    parser.add_argument("--photo", metavar="PHOTO", help="show the filters' responses to this photo")
     parser.add_argument(
-        "--weights", metavar="W", help="installed weights, or a file: whose dialect to draw (with --photo: bundled)"
+        "--weights",
+        metavar="W",
+        help="installed weights, or a file: the dialect to draw (default with --photo: bundled)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture: FILE.svg or FILE.html")
     add_force(parser)
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def blueprint_of(options: argparse.Namespace) -> Blueprint:
-    """The network to draw, in the dialect of the weights if some are named."""
+    """The blueprint to draw, in the dialect of the weights if they are given."""
     from ..blueprint.networks import BLUEPRINTS
     from ..weights.registry import find
 
@@ -75,10 +77,10 @@ def blueprint_of(options: argparse.Namespace) -> Blueprint:
     if options.weights is None and not options.photo:
         return BLUEPRINTS[options.network]
     weights = find(options.weights or "bundled")
-    blueprint = weights.network
+    blueprint = weights.blueprint
     if blueprint.name != options.network:
         raise WeightsError(
-            f"weights {weights.name!r} are of {blueprint.name}, not of {options.network}: name other weights, or --network {blueprint.name}"
+            f"weights {weights.name!r} are for {blueprint.name}, not for {options.network}: use other weights, or --network {blueprint.name}"
         )
     return blueprint
 
@@ -93,7 +95,7 @@ def draw(blueprint: Blueprint, module: str | None, style: Style, notes: tuple[st
 
 
 def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
-    """The diagram with room for pictures, the pictures, and where they come from."""
+    """The diagram with space for pictures, the pictures, and their provenance."""
     from ..diagram.card import Style
     from ..network import load
     from ..peek.thumbnails import NOTES, thumbnails
@@ -119,12 +121,12 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
 
 
 def shortened(name: str, most: int = 24) -> str:
-    """A name that fits into the legend."""
+    """``name``, cut to fit into the legend."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def report(options: argparse.Namespace, drawn: Diagram, size: int) -> None:
-    """What was written: a line, or JSON."""
+    """Prints the result as a line, or as JSON."""
     boxes = sum(len(placed.card.boxes) for placed in drawn.cards)
     if options.json:
         print_json(

@@ -1,4 +1,4 @@
-"""``godeeper tensors``: every address, its names, shape, cost and receptive field."""
+"""``godeeper tensors``: list tensors with their names, shape, cost and receptive field."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ MOST_REMARKS = 3
 EXAMPLE = """\
   godeeper tensors                  the whole network
   godeeper tensors 'mixed_4/**'     one module
-  godeeper tensors activation_11    what is this called elsewhere?
+  godeeper tensors activation_11    one tensor's names in all conventions
   godeeper tensors 'mixed4?' --network googlenet
 """
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(
-        verbs, "tensors", "list what can be looked at: names, shape, cost, receptive field", EXAMPLE, run
-    )
+    parser = add_command(verbs, "tensors", "list tensors: names, shape, cost, receptive field", EXAMPLE, run)
     parser.add_argument(
         "pattern", metavar="PATTERN", nargs="?", default=EVERYTHING, help="an address or a pattern (default: all)"
     )
@@ -54,19 +52,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
-    """What names can be mistaken for, on standard error; one general line where they are many."""
-    found = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
-    remarks = list(dict.fromkeys([*typed, *found]))
+    """Prints notes on ambiguous names to standard error; one general line if there are many."""
+    listed = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
+    remarks = list(dict.fromkeys([*typed, *listed]))
     if len(remarks) > MOST_REMARKS:
         remarks = [
-            "two conventions may call two modules alike, Mixed_7b and mixed_7: the columns of a row are one tensor's names"
+            "two conventions may use similar names for different modules, such as Mixed_7b and mixed_7: each row lists the names of one tensor"
         ]
     for text in remarks:
         complain(f"note: {text}")
 
 
 def row(record: dict[str, Any]) -> list[str]:
-    """A record as a line of the table."""
+    """A record as a row of the table."""
     return [
         *(name or "-" for name in record["names"].values()),
         record["kind"],

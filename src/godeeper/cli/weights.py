@@ -1,4 +1,4 @@
-"""``godeeper weights``: what numbers are installed, where they are from, whether they are whole; and adding more."""
+"""``godeeper weights``: list, show, verify and add weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLE = """\
   godeeper weights add imagenet-torchvision
   godeeper weights add classify_image_graph_def.pb --name imagenet-2015
   godeeper weights show bundled
-  godeeper weights verify            all that are installed
+  godeeper weights verify            all installed weights
 """
 
 
@@ -38,13 +38,13 @@ def add_to(verbs: Verbs) -> None:
     actions = add_group(verbs, "weights", "list, show, add and verify weights", EXAMPLE)
     add_command(actions, "list", "list the installed weights", "  godeeper weights list\n", run_list)
     show = add_command(
-        actions, "show", "say what weights are and where they are from", "  godeeper weights show bundled\n", run_show
+        actions, "show", "show the description and source of weights", "  godeeper weights show bundled\n", run_show
     )
     show.add_argument("name", metavar="NAME", help="installed weights, or a file")
     add = add_command(actions, "add", "install weights from a file or an official release", ADD_EXAMPLE, run_add)
     add.add_argument("what", metavar="FILE_OR_NAME", help="a weights file of any known format, or an official release")
-    add.add_argument("--name", metavar="N", help="what to call them (default: the release's or the file's name)")
-    add.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
+    add.add_argument("--name", metavar="N", help="name for the weights (default: the release's or the file's name)")
+    add.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one per line")
     add.add_argument(
         "--scaling",
         metavar="S",
@@ -52,11 +52,13 @@ def add_to(verbs: Verbs) -> None:
         "(default: as the dialect does)",
     )
     add.add_argument(
-        "--which", metavar="PART", help="which copy to take where a file holds several: its prefix, or ema (averages)"
+        "--which",
+        metavar="PART",
+        help="which copy to use if the file holds several: its prefix, or ema (moving averages)",
     )
-    add.add_argument("--replace", action="store_true", help="put them in the place of those that have the name")
+    add.add_argument("--replace", action="store_true", help="replace installed weights of the same name")
     verify = add_command(
-        actions, "verify", "read weights whole and check them", "  godeeper weights verify bundled\n", run_verify
+        actions, "verify", "read all tensors and check them", "  godeeper weights verify bundled\n", run_verify
     )
     verify.add_argument("name", metavar="NAME", nargs="?", help="installed weights, or a file (default: all installed)")
 
@@ -69,7 +71,7 @@ def run_list(options: argparse.Namespace) -> int:
     for path in installed_paths().values():
         try:
             records.append(record(read(path)))
-        except WeightsError as error:  # one damaged file does not hide the others
+        except WeightsError as error:  # list the others even if one file is damaged
             errors.append(str(error))
     available = official({each["name"] for each in records})
     if options.json:
@@ -148,7 +150,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def labels_line(labels: Sequence[str]) -> str:
-    """The first labels, and how many there are."""
+    """The first few labels, and the number of all."""
     if not labels:
         return "none: these weights have no classifier"
     first = ", ".join(labels[:FEW_LABELS])
@@ -169,12 +171,12 @@ def run_verify(options: argparse.Namespace) -> int:
         if result["error"]:
             complain(f"godeeper: {result['error']}")
         elif not options.json:
-            say(f"{result['name']}: {result['tensors']} tensors, whole and as described (SHA-256 {result['sha256']})")
+            say(f"{result['name']}: {result['tensors']} tensors, complete and unchanged (SHA-256 {result['sha256']})")
     return 1 if any(result["error"] for result in results) else 0
 
 
 def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> dict[str, Any]:
-    """``check``, also of a file whose header cannot be read."""
+    """``check`` that also reports a file whose header cannot be read."""
     try:
         return check(read(path))
     except GodeeperError as error:
@@ -182,7 +184,7 @@ def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> di
 
 
 def check(file: WeightsFile) -> dict[str, Any]:
-    """The result of reading a weights file whole."""
+    """The result of reading all of a weights file, as JSON."""
     result = {
         "name": file.name,
         "path": str(file.path),
@@ -198,19 +200,19 @@ def check(file: WeightsFile) -> dict[str, Any]:
 
 
 def record(file: WeightsFile) -> dict[str, Any]:
-    """What a weights file says of itself, as JSON."""
-    said = file.description
+    """The description of a weights file, as JSON."""
+    description = file.description
     return {
-        "name": said.name,
-        "architecture": said.architecture,
-        "dialect": said.dialect,
-        "preprocessing": dict(said.preprocessing),
-        "classes": len(said.labels),
-        "precision": "8 bits" if said.quantised else "float32",
-        "source": said.source,
-        "licence": said.licence,
-        "notes": said.notes,
-        "sha256": said.sha256,
+        "name": description.name,
+        "architecture": description.architecture,
+        "dialect": description.dialect,
+        "preprocessing": dict(description.preprocessing),
+        "classes": len(description.labels),
+        "precision": "8 bits" if description.quantised else "float32",
+        "source": description.source,
+        "licence": description.licence,
+        "notes": description.notes,
+        "sha256": description.sha256,
         "bytes": file.path.stat().st_size,
         "path": str(file.path),
     }

@@ -1,7 +1,7 @@
-"""One part of a network as boxes on a card: the photo's steps, the stem, a module, the classifier.
+"""Lays out one part of a network as boxes on a card: the photo's steps, the stem, a module or the classifier.
 
-A card is layout as data, in units that are pixels at natural size: branches side by side, steps
-under each other, a bar where they are concatenated.  It knows nothing of colours or file formats.
+A card is layout as data, in pixels at natural size: branches side by side, steps below each other,
+and a bar where branches are concatenated.  Colours and file formats are elsewhere.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
 
 MARGIN = 10  # between a card's frame and its boxes
-STUB = 14  # how far the edges reach out of the frame, above and below
+STUB = 14  # length of the edges outside the frame, above and below
 HEADER = 46
 GAP = 32  # between two rows of boxes: an edge with its label and arrowhead
-TURN = 20  # how far below its source an edge turns sideways
+TURN = 20  # distance below its source at which an edge turns sideways
 FOOTER = 22
-INSIDE = 272  # the least room for boxes side by side
+INSIDE = 272  # minimum width for boxes side by side
 NARROWEST, WIDEST = 60, 184  # a column
 WIDEST_BOX = 120
 BETWEEN = 6  # two boxes side by side
@@ -30,12 +30,12 @@ BAR = 20  # height of a concatenation
 PADDING = 4  # in a box, above and below
 UNPICTURED = frozenset({*PHOTO_KINDS, "reshape", "dense", "softmax"})
 TILE = 14  # side of one filter's tile in a picture
-PHOTO_TILES = 4  # tiles that the photo itself takes, each way
+PHOTO_TILES = 4  # side of the photo's own picture, in tiles
 
 
 @dataclass(frozen=True)
 class Style:
-    """How much a box says: its name too (``names``), and ``picture_rows`` rows of tiles; ``inside`` is a card's least room."""
+    """The content of boxes: ``names``: their names too; ``picture_rows``: rows of tiles; ``inside``: minimum width of a card's inside."""
 
     names: bool = False
     picture_rows: int = 0
@@ -65,10 +65,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class OperationBox:
-    """A site's place on its card.  ``share``: of the network's convolutions, None for what is no convolution.
+    """A site's box on its card.  ``share``: of the cost of the network's convolutions, None for other operations.
 
-    ``picture`` is where a picture of the site's filters may stand, and ``tiles`` how many rows and columns
-    of them it holds.
+    ``picture``: the frame for a picture of the site's filters; ``tiles``: its rows and columns of tiles.
     """
 
     site: Site
@@ -89,7 +88,7 @@ class OperationBox:
 
 @dataclass(frozen=True)
 class Edge:
-    """A line of right angles from one site to another, by index, or, at a card's border, the part of it there."""
+    """A line with right angles from one site to another, by index; the target is None at a card's border."""
 
     source: int
     target: int | None
@@ -98,7 +97,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Card:
-    """A part of a network, drawn from (0, 0).  ``entry`` and ``exit`` are where edges cross its upper and lower border."""
+    """A part of a network, with its origin at (0, 0).  ``entry`` and ``exit``: where edges cross its upper and lower border."""
 
     title: str
     width: float
@@ -111,16 +110,18 @@ class Card:
     exit: Point | None
 
 
-def make_card(title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> Card:
-    """The card of ``members``, neighbours in program order; ``total`` are the multiply-adds that shares are of."""
-    return CardBuilder(title, members, every, total, style).card()
+def make_card(title: str, members: Sequence[Site], all_sites: Sequence[Site], total: int, style: Style) -> Card:
+    """The card of ``members``, consecutive in program order; ``total``: the multiply-adds to which shares refer."""
+    return CardBuilder(title, members, all_sites, total, style).card()
 
 
 class CardBuilder:
-    """Places boxes first, then what joins them."""
+    """Places the boxes first, then the edges."""
 
-    def __init__(self, title: str, members: Sequence[Site], every: Sequence[Site], total: int, style: Style) -> None:
-        self.title, self.members, self.every, self.total, self.style = title, members, every, total, style
+    def __init__(
+        self, title: str, members: Sequence[Site], all_sites: Sequence[Site], total: int, style: Style
+    ) -> None:
+        self.title, self.members, self.every, self.total, self.style = title, members, all_sites, total, style
         self.own = {site.index for site in members}
         self.lanes = lanes(members)
         count = sum(width for _, width in self.lanes.values())
@@ -128,7 +129,7 @@ class CardBuilder:
         self.width = self.column * count + 2 * MARGIN
         self.middle = self.width / 2
         self.is_fed = members[0].index > 0
-        self.is_fed_on = members[-1].index < len(every) - 1
+        self.is_fed_on = members[-1].index < len(all_sites) - 1
         self.boxes: dict[int, OperationBox] = {}
 
     def card(self) -> Card:
@@ -151,7 +152,7 @@ class CardBuilder:
         )
 
     def place_boxes(self) -> None:
-        """Rows from the top: a box stands one row below the lowest of its inputs on this card."""
+        """Place the boxes in rows from the top: each one row below its lowest input on this card."""
         rows: dict[int, list[Site]] = {}
         row_of: dict[int, int] = {}
         for site in self.members:
@@ -169,7 +170,7 @@ class CardBuilder:
         return self.style.names and len(self.lanes) > 1
 
     def box(self, site: Site, top: float) -> OperationBox:
-        """The box of ``site``, its upper border at ``top``, what is in it in the middle."""
+        """The box of ``site``, with its upper border at ``top`` and its content centred."""
         left, width = self.span(site)
         rows, columns = self.tiles(site, width)
         lines = box_lines(site, site.macs / self.total, site.address.rpartition("/")[2] if self.style.names else None)
@@ -189,12 +190,12 @@ class CardBuilder:
         )
 
     def least_written(self, site: Site) -> float:
-        """Height of the text in a box: a pool's box is as high as a convolution's."""
+        """The minimum height of the text in a box, so that a pool's box is as high as a convolution's."""
         named: Lines = [("", "small")] if self.style.names else []
         return lines_height([("", "kernel"), ("", "small"), *named] if site.kind in ("conv", "pool") else [])
 
     def span(self, site: Site) -> tuple[float, float]:
-        """(left, width) of a site's box: a column, or all that it concatenates."""
+        """(left, width) of a site's box: one column, or for a concatenation the columns of all its inputs."""
         first, count = self.lanes.get(site.place.path, (0, self.columns))
         left = MARGIN + first * self.column
         if site.kind == "concat":
@@ -209,7 +210,7 @@ class CardBuilder:
         return sum(width for _, width in self.lanes.values())
 
     def tiles(self, site: Site, width: float) -> tuple[int, int]:
-        """(rows, columns) of tiles in a site's picture; none where no picture is wanted."""
+        """(rows, columns) of tiles in a site's picture; (0, 0) for no picture."""
         rows = self.style.picture_rows
         if rows and site.kind == "resize":
             return PHOTO_TILES, PHOTO_TILES
@@ -224,7 +225,7 @@ class CardBuilder:
         return site.address.removeprefix(f"{self.title}/")
 
     def inner_edges(self) -> list[Edge]:
-        """An edge for each input of each site; those from outside begin at the card's upper border."""
+        """An edge for each input of each site; those from outside start at the card's upper border."""
         edges = []
         for box in self.boxes.values():
             for source in box.site.inputs:
@@ -241,7 +242,7 @@ class CardBuilder:
         return edges
 
     def header(self) -> list[Text]:
-        """The card's name and cost on the left, its other name and field on the right; edges run between."""
+        """The card's name and cost on the left, its other name and receptive field on the right; edges run between."""
         last = self.members[-1]
         cost = sum(site.macs for site in self.members if site.kind == "conv")
         other = other_name(last, self.title) if last.place.module is not None else None
@@ -251,12 +252,12 @@ class CardBuilder:
             texts.append(Text(left, second, f"{percent(cost / self.total)} of cost", "small", "start"))
         if other:
             texts.append(Text(right, first, other, "small", "end"))
-        if last.kind not in PHOTO_KINDS:
+        if not last.is_photo_step:
             texts.append(Text(right, second, f"sees {times(last.field.size)}", "small", "end"))
         return texts
 
     def labels(self) -> list[Text]:
-        """What flows along the edges, once below each source, and the branches' names where they are wanted."""
+        """The shapes of tensors, once below each source, and the names of the branches if they are shown."""
         texts = [Text(box.middle, box.bottom + 14, shape_text(box.site), "small") for box in self.boxes.values()]
         if not self.is_fed:
             return texts
@@ -271,13 +272,13 @@ class CardBuilder:
 
 
 def other_name(join: Site, title: str) -> str | None:
-    """What a module is called in the next convention: ``Mixed_5b`` of ``Mixed_5b/concat``."""
+    """A module's name in the next convention: ``Mixed_5b`` of ``Mixed_5b/concat``."""
     names = [name.rpartition("/")[0] or name for name in join.names.as_dict().values() if name]
     return next((name for name in names if name != title), None)
 
 
 def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:
-    """(first column, columns) of each branch: as many columns as its widest fork has arms."""
+    """(first column, columns) of each branch: as many columns as its widest fork has."""
     widths: dict[int | None, int] = {}
     for site in members:
         if site.place.path is not None or site.place.module is None:

@@ -1,4 +1,4 @@
-"""What is written on diagrams: in boxes, along edges, and how wide that is."""
+"""The text in diagrams: in boxes and along edges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..blueprint.sites import Site
 Role = Literal["heading", "title", "kernel", "small", "note"]
 
 SIZES: dict[Role, float] = {"heading": 24, "title": 14, "kernel": 13, "small": 11.5, "note": 12}
-"""Height of letters in each role."""
+"""Font size of each role."""
 
 LEADING = 1.5  # between lines
 
@@ -29,13 +29,13 @@ TERMS = {
     "reshape": "flatten",
     "dense": "fully connected",
 }
-"""What is written in the boxes of sites without a window; the others bear their kind."""
+"""Kind -> label of sites without a window; kinds that are not listed are their own label."""
 
 Lines = list[tuple[str, Role]]
 
 
 def box_lines(site: Site, share: float, name: str | None) -> Lines:
-    """What is written in a site's box: window and share, its ``name`` between them if there is one."""
+    """The lines in a site's box: window, ``name`` if given, and share of the cost."""
     if isinstance(site.op, Conv):
         named: Lines = [(name, "small")] if name else []
         return [(window(site.op), "kernel"), *named, (percent(share), "small")]
@@ -45,12 +45,12 @@ def box_lines(site: Site, share: float, name: str | None) -> Lines:
 
 
 def window(op: Conv | Pool) -> str:
-    """``1×7``, height by width; ``3×3 /2`` where the stride is 2."""
+    """``1×7``, height by width; ``3×3 /2`` for stride 2."""
     return times(op.kernel) + (f" /{op.stride}" if op.stride > 1 else "")
 
 
 def shape_text(site: Site) -> str:
-    """What a site puts out as an edge's label, channels last: ``35×35×64``."""
+    """The shape of a site's output as an edge's label, channels last: ``35×35×64``."""
     channels, height, width = site.shape
     if site.kind == "jpeg":
         return "bytes"
@@ -58,7 +58,7 @@ def shape_text(site: Site) -> str:
 
 
 def times(numbers: Sequence[int | str]) -> str:
-    """Numbers with a multiplication sign between them."""
+    """Numbers joined by multiplication signs."""
     return "×".join(map(str, numbers))
 
 
@@ -68,14 +68,5 @@ def percent(share: float) -> str:
 
 
 def lines_height(lines: Lines) -> float:
-    """Height of lines under each other."""
+    """The total height of the lines."""
     return sum(SIZES[role] + LEADING for _, role in lines)
-
-
-NARROW, WIDE = frozenset(" .,:;'|/ijltfrI()-"), frozenset("mwMW%@<")
-
-
-def text_width(text: str, role: Role) -> float:
-    """How wide a text is at most, in the fonts it may be drawn with: an estimate, letter by letter."""
-    ems = sum(0.36 if letter in NARROW else 0.92 if letter in WIDE else 0.6 for letter in text)
-    return ems * SIZES[role]

@@ -1,4 +1,4 @@
-"""What shades, shapes and labels mean, laid out as a card of its own."""
+"""The legend of shades, shapes and labels, laid out as a card."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE = 17
 
 @dataclass(frozen=True)
 class Swatch:
-    """A sample: ``shade`` by number, or the shape of what has no shade (``pool``, ``concat``)."""
+    """A sample: the number of a shade, or a kind without a shade (``pool``, ``concat``)."""
 
     frame: Frame
     shade: int | str
@@ -32,7 +32,7 @@ class Legend:
 
 
 def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
-    """The legend of a network of ``total`` multiply-adds; ``notes`` are further lines, on pictures perhaps."""
+    """The legend for a network of ``total`` multiply-adds; ``notes`` are further lines, such as on pictures."""
     width, height = SWATCH
     texts: list[Text] = []
 
@@ -57,7 +57,7 @@ def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
     for line in (
         "1×7: height × width of the window; /2: stride 2",
         "35×35×64: height × width × channels of a tensor",
-        "sees 47×47: the field of one cell, in pixels of the input",
+        "sees 47×47: one cell's receptive field, in pixels of the input",
         *notes,
     ):
         write(line, MARGIN, y)

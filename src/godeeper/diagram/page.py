@@ -1,7 +1,7 @@
-"""A diagram as one HTML page: the sheet where there is room, one column of cards on a phone.
+"""Renders a diagram as one HTML page: a sheet on wide screens, one column of cards on a phone.
 
-Each card is an SVG of its own and stands in the page once; style alone moves it.  A few lines of script
-add a search and a zoom; without them everything else is there.
+Each card is an SVG that is in the page once and positioned by CSS alone.  A few lines of script
+add search and zoom; everything else works without them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ zoom=Math.min(4,Math.max(1,zoom*Number(button.value)));sheet.style.setProperty('
 
 
 def page(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "") -> str:
-    """The diagram as one HTML file; ``provenance`` is what its description ends with."""
+    """The diagram as one HTML file; ``provenance`` is appended to its description."""
     cards = "\n".join(draw_part(placed, diagram, pictures or {}) for placed in diagram.cards)
     kind = "one" if len(diagram.cards) == 1 else "many"
     size = f"--w:{number(diagram.width)};--h:{number(diagram.height - diagram.head)}"
@@ -78,13 +78,13 @@ def page(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "
 
 
 def body_colours(palette: Palette) -> str:
-    """The rules for what is outside the drawings."""
+    """The CSS rules for the page around the drawings."""
     p = palette
     return f"body,.tools{{background:{p.paper};color:{p.ink}}}.summary,output{{color:{p.faint}}}input,button{{border-color:{p.edge}}}"
 
 
 def draw_part(placed: PlacedCard, diagram: Diagram, pictures: Pictures) -> str:
-    """One card as an SVG that style can move."""
+    """One card as an SVG that CSS can position."""
     card: Card = placed.card
     return part(
         "part", card.title, (placed.x, placed.y - diagram.head, card.width, card.height), draw_card(card, pictures)
@@ -92,23 +92,21 @@ def draw_part(placed: PlacedCard, diagram: Diagram, pictures: Pictures) -> str:
 
 
 def legend_part(diagram: Diagram) -> str:
-    """The legend alike."""
+    """The legend as an SVG that CSS can position."""
     x, y = diagram.legend_at
     legend = diagram.legend
     return part("part legend", "legend", (x, y - diagram.head, legend.width, legend.height), draw_legend(legend))
 
 
 def draw_sheet_links(diagram: Diagram) -> str:
-    """The lines between cards, which only the sheet shows."""
+    """The links between cards, which are only visible on the sheet."""
     height = diagram.height - diagram.head
     drawing = f'<g transform="translate(0 {number(-diagram.head)})">{draw_links(diagram)}</g>'
     return part("links", "", (0, 0, diagram.width, height), drawing)
 
 
 def part(kind: str, label: str, place: tuple[float, float, float, float], drawing: str) -> str:
-    """An SVG within the page: ``place`` is (x, y, width, height) on the sheet."""
+    """An SVG in the page; ``place`` is (x, y, width, height) on the sheet."""
     x, y, width, height = map(number, place)
-    said = f'role="group" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-    return (
-        f'<svg class="{kind}" {said} style="--x:{x};--y:{y};--u:{width}" viewBox="0 0 {width} {height}">{drawing}</svg>'
-    )
+    accessibility = f'role="group" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return f'<svg class="{kind}" {accessibility} style="--x:{x};--y:{y};--u:{width}" viewBox="0 0 {width} {height}">{drawing}</svg>'

@@ -1,7 +1,7 @@
-"""The colours of drawings, light and dark, and the shades that stand for cost.
+"""The colours of diagrams, light and dark, and the shades for cost.
 
-A shade never carries meaning alone: the number stands in the box.  Every ink reaches a contrast of
-4.5 : 1 on what it is written on (WCAG 2.2, success criterion 1.4.3), which a test computes.
+Shades repeat the number in the box and never carry meaning alone.  All text has a contrast of at least
+4.5 : 1 to its background (WCAG 2.2, success criterion 1.4.3), which a test computes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 STEPS = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
-"""Where one shade ends and the next begins, as shares of the network's convolutions; each doubles the last."""
+"""The boundaries between shades, as shares of the network's convolutions; each is twice the previous one."""
 
 
 @dataclass(frozen=True)
 class Palette:
-    """One set of colours.  ``shades``: (fill, ink) from the cheapest to the dearest."""
+    """One set of colours.  ``shades``: (fill, ink) from the cheapest to the most expensive."""
 
     paper: str
     card: str
@@ -70,7 +70,7 @@ DARK = Palette(
 
 
 def custom_properties(palette: Palette) -> str:
-    """A palette as CSS custom properties: ``--paper``, …; ``--s0`` and ``--s0-ink`` for the first shade, and so on."""
+    """A palette as CSS custom properties: ``--paper``, …; ``--s0`` and ``--s0-ink`` for the first shade, etc."""
     names = ("paper", "card", "rule", "ink", "faint", "edge", "bar", "accent")
     plain = "".join(f"--{name}:{getattr(palette, name)};" for name in names)
     return plain + "".join(f"--s{k}:{fill};--s{k}-ink:{ink};" for k, (fill, ink) in enumerate(palette.shades))

@@ -1,8 +1,8 @@
-"""A network as a picture, before anything is drawn: cards, and the lines that join them.
+"""Lays out a network as a diagram: cards, and the links between them.
 
 ``diagram`` lays out a whole network on a sheet for a screen or an A3 print: the photo's steps and the
-stem in the first column, then the modules, a row for each size of grid, then the classifier.
-``module_diagram`` lays out one card alone.  All of it is derived from ``sites``.
+stem in the first column, then the modules, one row per grid size, then the classifier.
+``module_diagram`` lays out a single card.  Everything is derived from ``sites``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .legend import Legend, make_legend
 
 BORDER = 32
 HEAD = 84  # the sheet's heading
-GUTTER = 36  # between cards; the lines that join them run in its middle
+GUTTER = 36  # between cards; links run in its middle
 ROW_GUTTER = 22
 MODULE_BORDER = 6
 MODULE_HEAD = 58
@@ -30,14 +30,14 @@ SPELLED = {"googlenet": "GoogLeNet"}
 
 @dataclass(frozen=True)
 class PlacedCard:
-    """A card and where its upper left corner is."""
+    """A card and the position of its upper left corner."""
 
     card: Card
     x: float
     y: float
 
     def point(self, point: Point) -> Point:
-        """A point of the card on the sheet."""
+        """A point of the card in the sheet's coordinates."""
         return self.x + point[0], self.y + point[1]
 
 
@@ -57,11 +57,11 @@ class Diagram:
     legend_at: Point
 
 
-def diagram(network: Blueprint, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
-    """The whole of ``network`` on one sheet."""
+def diagram(blueprint: Blueprint, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+    """The whole of ``blueprint`` on one sheet."""
     style = style or Style()
-    total, every = conv_macs(network), sites(network)
-    cards = [make_card(title, members, every, total, style) for title, members in parts(network).items()]
+    total, all_sites = conv_macs(blueprint), sites(blueprint)
+    cards = [make_card(title, members, all_sites, total, style) for title, members in parts(blueprint).items()]
     legend = make_legend(total, notes)
     before = [card for card in cards if is_before_modules(card)]
     placed = column(before, BORDER, HEAD)
@@ -74,9 +74,9 @@ def diagram(network: Blueprint, style: Style | None = None, notes: tuple[str, ..
     bottom = max(each.y + each.card.height for each in placed)
     legend_x = ends[0] + GUTTER  # the first row is the shortest
     return Diagram(
-        network=network.name,
-        title=display_name(network.name),
-        summary=summary(network),
+        network=blueprint.name,
+        title=display_name(blueprint.name),
+        summary=summary(blueprint),
         width=max([*ends, legend_x + legend.width]) + BORDER,
         height=bottom + BORDER - 10,
         head=HEAD,
@@ -87,19 +87,19 @@ def diagram(network: Blueprint, style: Style | None = None, notes: tuple[str, ..
     )
 
 
-def module_diagram(network: Blueprint, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
-    """One module, or another part, by any of its names; raises ``OptionError`` listing the nearest."""
+def module_diagram(blueprint: Blueprint, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
+    """One module, or another part, by any of its names; raises ``OptionError`` with similar names."""
     style = style or Style(names=True)
-    members = find_part(network, name)
-    total, every = conv_macs(network), sites(network)
-    title = next(title for title, part in parts(network).items() if part == members)
-    card = make_card(title, members, every, total, style)
+    members = find_part(blueprint, name)
+    total, all_sites = conv_macs(blueprint), sites(blueprint)
+    title = next(title for title, part in parts(blueprint).items() if part == members)
+    card = make_card(title, members, all_sites, total, style)
     legend = make_legend(total, notes)
     width = max(card.width, legend.width)
     return Diagram(
-        network=network.name,
-        title=f"{display_name(network.name)}: {title}",
-        summary=module_summary(members, every),
+        network=blueprint.name,
+        title=f"{display_name(blueprint.name)}: {title}",
+        summary=module_summary(members, all_sites),
         width=width + 2 * MODULE_BORDER,
         height=MODULE_HEAD + card.height + legend.height + MODULE_BORDER,
         head=MODULE_HEAD,
@@ -117,7 +117,7 @@ def is_before_modules(card: Card) -> bool:
 
 
 def rows(cards: Sequence[Card]) -> list[list[Card]]:
-    """Cards of modules in rows of equal grids; what is left joins the last row."""
+    """The cards in rows of equal grid size; cards without a grid join the last row."""
     grouped: list[list[Card]] = []
     for grid, group in groupby(cards, key=grid_of):
         if grid is None and grouped:
@@ -128,13 +128,13 @@ def rows(cards: Sequence[Card]) -> list[list[Card]]:
 
 
 def grid_of(card: Card) -> tuple[int, int] | None:
-    """(H, W) of what a module, or a pool between modules, puts out."""
+    """(H, W) of the output of a module, or of a pool between modules; None for the classifier."""
     last = card.boxes[-1].site
     return None if last.kind in CLASSIFIER_KINDS else last.shape[1:]
 
 
 def column(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]:
-    """Cards under each other."""
+    """The cards placed below each other."""
     placed = []
     for card in cards:
         placed.append(PlacedCard(card, left, top))
@@ -143,7 +143,7 @@ def column(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]:
 
 
 def list_row(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]:
-    """Cards beside each other."""
+    """The cards placed side by side."""
     placed = []
     for card in cards:
         placed.append(PlacedCard(card, left, top))
@@ -152,7 +152,7 @@ def list_row(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]
 
 
 def link(first: PlacedCard, second: PlacedCard) -> Edge:
-    """The line from one card to the next: straight down, up the gutter to the right, or back to the next row."""
+    """The link from one card to the next: straight down, through the gutter to the right, or back to the next row."""
     source, target = first.card.boxes[-1].site.index, second.card.boxes[0].site.index
     start, end = first.point(first.card.exit or (0, 0)), second.point(second.card.entry or (0, 0))
     if start[0] == end[0] and start[1] <= end[1]:
@@ -165,27 +165,27 @@ def link(first: PlacedCard, second: PlacedCard) -> Edge:
 
 
 def display_name(name: str) -> str:
-    """``inception_v3`` as a heading."""
+    """A network's name for display: ``Inception v3`` for ``inception_v3``."""
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
-def summary(network: Blueprint) -> str:
-    """The network in one line of numbers."""
-    every = sites(network)
-    convolutions, pools = (sum(site.kind in kinds for site in every) for kinds in (("conv",), ("pool", "average")))
-    modules = len({site.place.module for site in every} - {None})
+def summary(blueprint: Blueprint) -> str:
+    """One line of facts about the network."""
+    all_sites = sites(blueprint)
+    convolutions, pools = (sum(site.kind in kinds for site in all_sites) for kinds in (("conv",), ("pool", "average")))
+    modules = len({site.place.module for site in all_sites} - {None})
     return (
         f"{convolutions} convolutions, {pools} pools, {modules} modules"
-        f"\u00a0· input {network.input_size}×{network.input_size}×3"
-        f"\u00a0· {conv_macs(network) / 1e9:.3f} G multiply-adds in convolutions"
+        f"\u00a0· input {blueprint.input_size}×{blueprint.input_size}×3"
+        f"\u00a0· {conv_macs(blueprint) / 1e9:.3f} G multiply-adds in convolutions"
     )
 
 
-def module_summary(members: Sequence[Site], every: Sequence[Site]) -> str:
-    """A part in one line of numbers."""
+def module_summary(members: Sequence[Site], all_sites: Sequence[Site]) -> str:
+    """One line of facts about a part."""
     macs = sum(site.macs for site in members if site.kind == "conv")
-    total = sum(site.macs for site in every if site.kind == "conv")
-    ends = every[max(members[0].index - 1, 0)], members[-1]
+    total = sum(site.macs for site in all_sites if site.kind == "conv")
+    ends = all_sites[max(members[0].index - 1, 0)], members[-1]
     grids = list(dict.fromkeys(times(site.shape[1:]) for site in ends if site.shape[1]))
     facts = [f"{len(members)} sites", f"grid {' to '.join(grids)}"]
     if macs:

@@ -1,4 +1,4 @@
-"""A diagram as SVG: text stays text, colours follow the reader's light or dark, every box can be linked to."""
+"""Renders a diagram as SVG: text stays text, colours follow the light or dark theme, and each box can be linked to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PILL = 11
 
 @dataclass(frozen=True)
 class Picture:
-    """A small picture of a site's filters: a ``data:`` address, and a line that says what brightness means."""
+    """A small picture of a site's filters: a ``data:`` URI, and a note on the scale of its brightness."""
 
     uri: str
     note: str
@@ -33,7 +33,7 @@ Pictures = Mapping[int, Picture]
 
 
 def svg(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "") -> str:
-    """The diagram as one SVG file; ``provenance`` is what its description ends with."""
+    """The diagram as one SVG file; ``provenance`` is appended to its description."""
     width, height = number(diagram.width), number(diagram.height)
     cards = "".join(
         f'<g transform="translate({number(placed.x)} {number(placed.y)})">{draw_card(placed.card, pictures or {})}</g>\n'
@@ -55,13 +55,13 @@ def svg(diagram: Diagram, pictures: Pictures | None = None, provenance: str = ""
 
 
 def description(diagram: Diagram) -> str:
-    """The picture in words."""
+    """A description of the picture in words."""
     names = ", ".join(placed.card.title for placed in diagram.cards)
-    return f"{diagram.summary}. Drawn from the photo to the classifier: {names}. Each box is one site and names it in its title."
+    return f"{diagram.summary}. Drawn from the photo to the classifier: {names}. Each box is one site; its title lists the site's names."
 
 
 def style_sheet() -> str:
-    """Fonts, and both sets of colours."""
+    """The CSS: fonts, and both palettes."""
     sizes = "".join(f".{role}{{font-size:{size:g}px}}" for role, size in SIZES.items())
     return (
         f"svg{{max-width:100%;height:auto}}text{{font-family:{FONTS};text-anchor:middle}}"
@@ -74,7 +74,7 @@ def style_sheet() -> str:
 
 
 def colours(palette: Palette) -> str:
-    """The rules that one palette gives."""
+    """The CSS rules of one palette."""
     p = palette
     shades = "".join(
         f".s{number} rect,rect.s{number}{{fill:{fill};stroke:{p.edge}}}.s{number} text{{fill:{ink}}}"
@@ -117,14 +117,14 @@ def draw_card(card: Card, pictures: Pictures) -> str:
 
 
 def text_class(text: Text) -> str:
-    """Labels on edges keep the line off their letters."""
+    """The CSS class of a text; labels on edges get a halo."""
     if text.role != "small":
         return ""
     return "halo" if text.anchor == "middle" else "faint"
 
 
 def draw_box(box: OperationBox, picture: Picture | None) -> str:
-    """A site: a link to itself, with all its names and numbers in the title."""
+    """A site's box: a link to itself, with all names and numbers in the title."""
     address = escape(box.site.address)
     kind = f"s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
     image = ""
@@ -138,19 +138,19 @@ def draw_box(box: OperationBox, picture: Picture | None) -> str:
 
 
 def facts(box: OperationBox) -> list[str]:
-    """What a box's title says, a line each."""
+    """The lines of a box's title."""
     site = box.site
     names = [f"{convention}: {name}" for convention, name in site.names.as_dict().items() if name]
     shape = "unknown until decoded" if not site.shape[1] else times((*site.shape[1:], site.shape[0]))
-    lines = [site.address, *names, operation(box), f"puts out (height × width × channels): {shape}"]
+    lines = [site.address, *names, operation(box), f"output (height × width × channels): {shape}"]
     if site.macs:
         share = f", {box.share:.2%} of all convolutions" if box.share is not None else ""
         lines.append(f"{site.macs:,} multiply-adds{share}")
-    return [*lines, f"one cell sees {times(site.field.size)} pixels of the input"]
+    return [*lines, f"receptive field: {times(site.field.size)} pixels of the input"]
 
 
 def operation(box: OperationBox) -> str:
-    """What a site does, in words."""
+    """The operation of a site, in words."""
     op = box.site.op
     if isinstance(op, Conv):
         return f"convolution {times(op.kernel)}, stride {op.stride}, {op.filters} filters, then batch normalisation and ReLU"

@@ -35,13 +35,13 @@ ONLY_FP32 = ("torch",)
 
 
 class Engine(Protocol):
-    """Carries out plans with one set of weights."""
+    """Runs plans with one set of weights."""
 
     weights: WeightsFile
     calibration: QuantizationRanges | None
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """Every fetched value by its key, (B, C, H, W) or (B, C) float32; of a pooled plan, its mean (B, C)."""
+        """All fetched values by their key: (B, C, H, W) or (B, C) float32; for a pooled plan, their spatial means (B, C)."""
 
     def identity(self) -> Identity:
         """Engine, device and precision, which outputs and caches record."""
@@ -60,15 +60,15 @@ def engine_named(
 
     Args:
         name: one of ``ENGINES``.
-        weights: what it computes with.
-        precision: ``fp32``, or ``int8``.
-        calibration: of int8, or its file; the one that comes with the weights if not given.
+        weights: the weights to compute with.
+        precision: ``fp32`` or ``int8``.
+        calibration: the quantization ranges for int8, or their file; those that come with the weights, if not given.
 
     Raises:
-        UnknownName: no such engine, or precision.
+        UnknownName: no such engine or precision.
         MissingExtra: the engine is not installed.
-        WeightsError: there is no calibration for these weights.
-        OptionError: the engine does not compute in that precision.
+        WeightsError: there are no quantization ranges for these weights.
+        OptionError: the engine does not support that precision.
     """
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)

@@ -1,7 +1,7 @@
-"""Engines after a ``fork``: a child process has the memory of its parent, and none of its threads.
+"""Makes engines safe after a ``fork``: a child process has its parent's memory, but none of its threads.
 
-A session whose threads are gone may hang when it computes, and always when it is destroyed, since it waits for them.  So a child
-never destroys what it inherited: ``outlive`` sees to that, and the engines open sessions of their own there.
+A session without its threads may hang when it computes, and always hangs when it is destroyed, since it waits for them.
+So a child never destroys inherited sessions (``outlive``), and its engines open their own.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from weakref import WeakSet
 from ..errors import OptionError
 
 THREADED: WeakSet[Any] = WeakSet()
-"""What has threads of its own, as long as it is in use."""
+"""The objects in use that own threads."""
 
 
 def outlive(threaded: object) -> None:
-    """Have ``threaded``, which has threads of its own, never destroyed in a child of this process."""
+    """Never destroy ``threaded``, an object with threads, in a child of this process."""
     THREADED.add(threaded)
     in_each_child(keep_inherited)
 
 
 def keep_inherited() -> None:
-    """A reference that is never given back to each of ``THREADED``; a list would be emptied when the child ends."""
+    """Leak a reference to each of ``THREADED``; a list of them would be freed when the child ends."""
     for each in list(THREADED):
         keep(each)
 
@@ -38,7 +38,7 @@ def keep(inherited: object) -> None:
 
 @cache
 def in_each_child(work: Callable[[], None]) -> None:
-    """Do ``work`` first in every process that is forked from now on; nothing where there is no ``fork``."""
+    """Run ``work`` at the start of each process that is forked from now on; does nothing on platforms without ``fork``."""
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=work)
 
@@ -46,6 +46,6 @@ def in_each_child(work: Callable[[], None]) -> None:
 def unusable(engine: str) -> OptionError:
     """The error for an engine that cannot be used in a forked process."""
     return OptionError(
-        f"engine {engine} was in use when this process was forked, and cannot compute here: start processes with "
+        f"engine {engine} was in use when this process was forked, and does not work here: start processes with "
         "multiprocessing.get_context('spawn'), or use engine onnxruntime"
     )

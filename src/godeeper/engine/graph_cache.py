@@ -1,4 +1,4 @@
-"""The ONNX graph of a plan, from the cache or built again: what engines that read ONNX share."""
+"""Caches the ONNX graphs of plans for the engines that read ONNX."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GRAPH_RECIPE = 3  # goes up when the same plan, weights and calibration give another graph
+GRAPH_RECIPE = 3  # increases when the same plan, weights and calibration give another graph
 
 
 @dataclass(frozen=True)
 class GraphCache:
-    """Graphs of one set of weights; with a calibration, in 8 bits."""
+    """The graphs of one set of weights; with quantization ranges, in int8."""
 
     weights: WeightsFile
     calibration: QuantizationRanges | None = None
     cache: DiskCache = field(default_factory=graph_cache)
 
     def graph(self, plan: Plan) -> bytes:
-        """The serialised graph of ``plan``, from the cache or built again."""
+        """The serialised graph of ``plan``, from the cache or built now."""
         key = self.key(plan)
         graph = self.cache.load(key)
         if graph is None:
-            from .onnx_graph import build  # imports onnx, which only a first look needs
+            from .onnx_graph import build  # imports onnx, which is only needed to build
 
-            with self.weights.parameters() as numbers:
-                numbers.check()
-                graph = build(plan, numbers, self.calibration.maxima if self.calibration else None)
+            with self.weights.parameters() as parameters:
+                parameters.check()
+                graph = build(plan, parameters, self.calibration.maxima if self.calibration else None)
             self.cache.store(key, graph)
         return graph
 
     def find(self, plan: Plan) -> Path | bytes:
-        """The file of ``graph``'s answer, built if need be; the answer itself where no file can be kept."""
-        found = self.cache.find(self.key(plan))
-        if found is not None:
-            return found
+        """The file of the graph of ``plan``, built if necessary; the graph itself if the cache cannot be written."""
+        path = self.cache.find(self.key(plan))
+        if path is not None:
+            return path
         graph = self.graph(plan)
         return self.cache.find(self.key(plan)) or graph
 
@@ -57,16 +57,16 @@ class GraphCache:
         return self.cache.path(self.key(plan)).exists()
 
     def key(self, plan: Plan, *compiled_by: str) -> str:
-        """Names a graph by all that determines it; the weights' hash covers their dialect.
+        """The cache key of a graph: a hash of everything that determines it; the weights' hash covers their dialect.
 
-        ``compiled_by``: what determines the form that an engine has compiled it to.
+        ``compiled_by``: what determines the compiled form, for an engine that caches that.
         """
-        every = sites(plan.network)
+        all_sites = sites(plan.blueprint)
         parts = [
             __version__,
             GRAPH_RECIPE,
             self.weights.sha256,
-            [name(every, key) for key in plan.fed],
+            [name(all_sites, key) for key in plan.fed],
             result_names(plan),
             self.calibration.sha256 if self.calibration else None,
             *compiled_by,
@@ -74,7 +74,7 @@ class GraphCache:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
-def graph_key_name(plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Feeds under the names of the graph's inputs, only those it has."""
-    every = sites(plan.network)
-    return {name(every, key): value for key, value in feeds.items() if key in plan.fed}
+def graph_inputs(plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The feeds by the names of the graph's inputs, without those it does not have."""
+    all_sites = sites(plan.blueprint)
+    return {name(all_sites, key): value for key, value in feeds.items() if key in plan.fed}

@@ -1,7 +1,7 @@
-"""Who computed a value: the engine, its precision, and for 8 bits the calibration.
+"""The identity of an engine: its name, precision and, for int8, quantization ranges.
 
-Engines agree to about 1e-5 in single precision, and less in 8 bits; so what is stored of one is never taken for
-another's, and outputs say which it was.
+Engines agree to about 1e-5 in single precision, and less in int8.  So cached values are never shared between
+engines, and outputs record which engine computed them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PRECISIONS = ("fp32", "int8")
 
 @dataclass(frozen=True)
 class Identity:
-    """``calibration``: the SHA-256 of the record that 8 bits were chosen by, or none."""
+    """``calibration``: the SHA-256 of the quantization ranges; empty for fp32."""
 
     engine: str
     calibration: str = ""
@@ -27,7 +27,7 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """What tells this from all others."""
+        """A string that differs for all identities, for cache keys."""
         return f"{self} {self.calibration}".rstrip()
 
     @property

@@ -12,7 +12,7 @@ from ..disk_cache import DiskCache, graph_cache
 from ..lru import LruCache
 from ..weights.file import WeightsFile
 from .forks import outlive
-from .graph_cache import GraphCache, graph_key_name
+from .graph_cache import GraphCache, graph_inputs
 from .identity import Identity
 from .plan import Key, Plan, result_names
 from .quantization import QuantizationRanges
@@ -32,17 +32,17 @@ class Session:
     def __init__(
         self, graph: Path | bytes, fetched: Sequence[str], threads: int = 0, *, many_photos: bool = False
     ) -> None:
-        """``graph``: its file, which takes less memory than its bytes; raises ``FileNotFoundError`` where that is gone.
+        """``graph``: its file, which takes less memory, or its bytes; raises ``FileNotFoundError`` if the file is gone.
 
-        ``threads``: 0 lets ONNX Runtime take one a core.  ``many_photos``: what makes runs faster is done first.
+        ``threads``: 0 means one per core.  ``many_photos``: optimise for throughput, at the cost of start-up time and memory.
         """
         onnxruntime = imported()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL_ONLY
-        options.enable_cpu_mem_arena = many_photos  # if there is only this run, it would only raise the peak
-        if not many_photos:  # and numbers in blocks, as the processor takes them, would be a copy of all of them
+        options.enable_cpu_mem_arena = many_photos  # for a single run, the arena would only raise peak memory
+        if not many_photos:  # the full level would copy all weights into blocked layouts
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would busy-wait
         options.intra_op_num_threads = threads
         self.fetched = list(fetched)
         try:
@@ -58,9 +58,9 @@ class Session:
 
 
 def imported() -> Any:
-    """The package onnxruntime, its telemetry off: at its import it would write an identifier into the user's cache folder.
+    """Imports onnxruntime with telemetry off: its import would write an identifier into the user's cache folder.
 
-    A user who sets one of its variables is not overruled.
+    Environment variables that the user has set are respected.
     """
     for name in TELEMETRY_OFF:
         os.environ.setdefault(name, "1")
@@ -76,7 +76,7 @@ OPEN_SESSIONS = 4
 
 
 class OnnxRuntimeEngine:
-    """Runs plans with one set of weights; with a calibration, in 8 bits."""
+    """Runs plans with one set of weights; with quantization ranges, in int8."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class OnnxRuntimeEngine:
         calibration: QuantizationRanges | None = None,
         open_sessions: int = OPEN_SESSIONS,
     ) -> None:
-        """``open_sessions``: how many plans stay ready to run, each with its numbers in memory."""
+        """``open_sessions``: the number of sessions kept open, each with its weights in memory."""
         self.weights = weights
         self.calibration = calibration
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
@@ -96,23 +96,21 @@ class OnnxRuntimeEngine:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, opens sessions of its own."""
-        made = partial(
+        restore = partial(
             OnnxRuntimeEngine,
             self.weights,
             self.graphs.cache,
             calibration=self.calibration,
             open_sessions=self.open_sessions,
         )
-        return made, ()
+        return restore, ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        """All fetched values by their key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
-        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # means are wanted of whole folders
-        return dict(
-            zip(plan.fetched, self.session(plan, many_photos=many).run(graph_key_name(plan, feeds)), strict=True)
-        )
+        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # pooled plans are for whole folders
+        return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(graph_inputs(plan, feeds)), strict=True))
 
     def identity(self) -> Identity:
         """Engine and precision, which outputs and caches record."""
@@ -123,12 +121,12 @@ class OnnxRuntimeEngine:
         return plan in self.sessions or self.graphs.is_built(plan)
 
     def close(self) -> None:
-        """Let go of the open sessions; the next run opens its own."""
+        """Close all sessions; the next run opens its own."""
         self.sessions.clear()
 
     def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
-        """The session for ``plan``, opened at most once while it is in use."""
-        self.leave_inherited()
+        """The session of ``plan``, opened if necessary; the least recently used ones are closed."""
+        self.drop_inherited()
         session = self.sessions.get(plan)
         if session is None:
             session = self.open(plan, many_photos=many_photos)
@@ -136,13 +134,13 @@ class OnnxRuntimeEngine:
             self.sessions.evict()
         return session
 
-    def leave_inherited(self) -> None:
-        """In a forked process, begin with no session; see ``forks``."""
+    def drop_inherited(self) -> None:
+        """In a forked process, start without sessions; see ``forks``."""
         if self.process != os.getpid():
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan, *, many_photos: bool) -> Session:
-        """A session for ``plan``; where another process clears the cache meanwhile, without a file."""
+        """Open a session of ``plan``; from memory, if another process clears the cache meanwhile."""
         try:
             return Session(self.graphs.find(plan), result_names(plan), many_photos=many_photos)
         except FileNotFoundError:

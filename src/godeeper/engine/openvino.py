@@ -1,7 +1,7 @@
-"""The OpenVINO engine: the same graphs, compiled for this processor and kept compiled.
+"""The OpenVINO engine: the same graphs, compiled for this processor and cached in compiled form.
 
-Of one photo the answer is wanted soon, of a folder's many: pooled plans run several pieces of a batch at once, each on
-cores of its own.  Single precision means single precision, also where the processor would rather compute in 16 bits.
+Single photos are optimised for latency and folders for throughput: pooled plans run several parts of a batch at once, each
+on its own cores.  fp32 means single precision, even on processors that would default to 16 bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..errors import MissingExtra
 from ..lru import LruCache
 from ..weights.file import WeightsFile
 from .forks import outlive, unusable
-from .graph_cache import GraphCache, graph_key_name
+from .graph_cache import GraphCache, graph_inputs
 from .identity import Identity
 from .plan import Key, Plan, result_names
 from .quantization import QuantizationRanges
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 OPEN_MODELS = 4
-LARGEST_PIECE = 8  # photos that one request takes
+LARGEST_PIECE = 8  # photos per request
 TELEMETRY = "openvino_telemetry"
 ONE, MANY = "LATENCY", "THROUGHPUT"
 
@@ -51,7 +51,7 @@ class OpenVinoEngine:
         self.openvino = imported()
         self.core = usable_core()
         self.models = LruCache[Plan, Any](max_entries=OPEN_MODELS)
-        self.turn = Lock()  # a model's requests serve one caller at a time
+        self.lock = Lock()  # an AsyncInferQueue serves one caller at a time
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, or one in another process, loads models of its own."""
@@ -62,13 +62,13 @@ class OpenVinoEngine:
         if not plan.fetched:
             return {}
         usable_core()
-        given = {name: np.ascontiguousarray(value, np.float32) for name, value in graph_key_name(plan, feeds).items()}
-        with self.turn:
-            return dict(zip(plan.fetched, self.answers(self.model(plan), given, result_names(plan)), strict=True))
+        inputs = {name: np.ascontiguousarray(value, np.float32) for name, value in graph_inputs(plan, feeds).items()}
+        with self.lock:
+            return dict(zip(plan.fetched, self.infer(self.model(plan), inputs, result_names(plan)), strict=True))
 
-    def answers(self, queue: Any, given: Mapping[str, Floats], results: list[str]) -> list[Floats]:
-        """The results for a batch, in order; its pieces are computed side by side."""
-        photos = len(next(iter(given.values())))
+    def infer(self, queue: Any, inputs: Mapping[str, Floats], results: list[str]) -> list[Floats]:
+        """The results for a batch, in order; its parts are computed in parallel."""
+        photos = len(next(iter(inputs.values())))
         size = min(LARGEST_PIECE, -(-photos // len(queue)))
         pieces: dict[int, list[Floats]] = {}
 
@@ -78,7 +78,7 @@ class OpenVinoEngine:
         queue.set_callback(keep)
         for start in range(0, photos, size):
             queue.start_async(
-                {name: value[start : start + size] for name, value in given.items()}, start, share_inputs=True
+                {name: value[start : start + size] for name, value in inputs.items()}, start, share_inputs=True
             )
         queue.wait_all()
         ordered = [pieces[start] for start in sorted(pieces)]
@@ -93,11 +93,11 @@ class OpenVinoEngine:
         return plan in self.models or self.graphs.cache.path(self.compiled_key(plan)).exists()
 
     def close(self) -> None:
-        """Let go of the compiled models; the next run loads its own."""
+        """Drop all compiled models; the next run loads its own."""
         self.models.clear()
 
     def model(self, plan: Plan) -> Any:
-        """The requests of the compiled model for ``plan``, loaded at most once while it is in use."""
+        """The request queue of the compiled model of ``plan``, loaded if necessary; the least recently used ones are dropped."""
         queue = self.models.get(plan)
         if queue is None:
             compiled = self.compiled(plan)
@@ -110,35 +110,35 @@ class OpenVinoEngine:
         return queue
 
     def compiled(self, plan: Plan) -> Any:
-        """The compiled model, from the cache or made from the graph."""
+        """The compiled model, from the cache or compiled from the graph."""
         settings, key = settings_for(plan), self.compiled_key(plan)
         stored = self.graphs.cache.load(key)
         if stored is not None:
             try:
                 return self.core.import_model(io.BytesIO(stored), "CPU", settings)
-            except RuntimeError:  # not for this processor after all: then as if there were none
+            except RuntimeError:  # compiled for another processor: compile again
                 pass
         compiled = self.core.compile_model(self.core.read_model(self.graphs.graph(plan)), "CPU", settings)
         self.graphs.cache.store(key, bytes(compiled.export_model().getvalue()))
         return compiled
 
     def compiled_key(self, plan: Plan) -> str:
-        """What the compiled model is stored under."""
-        return self.graphs.key(plan, *self.made_for(), *settings_for(plan).values())
+        """The cache key of the compiled model."""
+        return self.graphs.key(plan, *self.platform(), *settings_for(plan).values())
 
-    def made_for(self) -> tuple[str, ...]:
-        """What a compiled model depends on, apart from the graph."""
+    def platform(self) -> tuple[str, ...]:
+        """The version and processor that a compiled model depends on."""
         properties = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES", "RANGE_FOR_STREAMS")
         return self.openvino.get_version(), *(str(self.core.get_property("CPU", each)) for each in properties)
 
 
 def settings_for(plan: Plan) -> dict[str, str]:
-    """How a plan is to be computed, in OpenVINO's words."""
+    """OpenVINO's compile settings for a plan."""
     return {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
 
 
 def usable_core() -> Any:
-    """The core; raises ``OptionError`` in a process that was forked after it was made."""
+    """The shared core; raises ``OptionError`` in a process that was forked after the core was created."""
     core, process = shared_core()
     if process != os.getpid():
         raise unusable("openvino")
@@ -147,24 +147,24 @@ def usable_core() -> Any:
 
 @cache
 def shared_core() -> tuple[Any, int]:
-    """The core, and the process it was made in.  All engines share it.
+    """The core that all engines share, and the process that created it.
 
-    A core installs an alternate signal stack for the calling thread.  Destroying two cores in the order of their
-    creation leaves the thread with a stack that is freed, and Ctrl-C then ends in a segmentation fault.
+    A core installs an alternate signal stack (sigaltstack) for the calling thread.  Destroying two cores in creation order
+    leaves the thread with a dangling one, and SIGINT then segfaults.
     """
     return imported().Core(), os.getpid()
 
 
 def imported() -> Any:
-    """The package openvino, its telemetry off: at its import it would write an identifier into the user's folder, and
-    look for a host to send it to.  Its own modules do without ``openvino_telemetry`` where that is not installed.
+    """Imports openvino with telemetry off: its import would write an identifier into the user's folder and look up a host to
+    send it to.  Its own modules work without ``openvino_telemetry``.
 
     Raises:
         MissingExtra: it is not installed.
     """
     absent = TELEMETRY not in sys.modules
     if absent:
-        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # as Python notes a module that cannot be imported
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # Python's marker of a module that cannot be imported
     try:
         return import_module("openvino")
     except ImportError:

@@ -1,33 +1,39 @@
-"""Which operations a run needs: from what is fed to what is fetched, and nothing else."""
+"""Plans a run: the minimal list of operations that computes the fetched tensors from the fed ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..blueprint.address import Stage, Tensor, stages
 from ..blueprint.ops import Blueprint
 from ..blueprint.sites import PHOTO_KINDS, Site, sites
 from ..errors import FeedError
 
-Key = tuple[int, Stage | None]
-"""A whole tensor within one network: its site's index and its stage."""
 
-NETWORK_INPUT: Key = (PHOTO_KINDS.index("multiply"), None)
-"""What the network itself starts from; the steps before it, from the photo's bytes on, are ``photos``'s."""
+class Key(NamedTuple):
+    """A whole tensor of a network: the index of its site, and its stage (None where the site has no stages)."""
+
+    site: int
+    stage: Stage | None = None
+
+
+NETWORK_INPUT = Key(PHOTO_KINDS.index("multiply"))
+"""The input of the network itself, the same in all networks; ``godeeper.photos`` computes it and the steps before it."""
 
 POOLED = "/mean"
-"""What a graph adds to the address of a tensor for the name of its spatial mean."""
+"""Suffix of a tensor's address: the name of its spatial mean in a graph."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run as data: values ``fed``, ``steps`` computed in this order, values ``fetched``.
+    """One run as data: the values ``fed``, the ``steps`` in order, the values ``fetched``.
 
-    ``pooled``: of what is fetched only the spatial means come out, (B, C) each.
+    ``pooled``: the run returns only the spatial means of the fetched values, (B, C) each.
     """
 
-    network: Blueprint
+    blueprint: Blueprint
     fed: tuple[Key, ...]
     steps: tuple[Key, ...]
     fetched: tuple[Key, ...]
@@ -35,25 +41,25 @@ class Plan:
 
 
 def plan(
-    network: Blueprint, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
+    blueprint: Blueprint, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
 ) -> Plan:
-    """The shortest run that gives ``fetched``, or with ``pooled`` their spatial means, out of ``fed``.
+    """The shortest run that computes ``fetched``, or with ``pooled`` their spatial means, from ``fed``.
 
-    What is fed is never computed, nor fetched from the graph.  Raises ``FeedError`` where something needed can come from nothing
-    that is fed, and where something fed changes nothing that is fetched.
+    Values that are fed are neither computed nor fetched from the graph.  Raises ``FeedError`` if a needed value cannot be
+    computed from those fed, and if a fed value is not needed.
     """
-    every = sites(network)
+    all_sites = sites(blueprint)
     visited: dict[Key, None] = {}
 
     def visit(key: Key) -> None:
         if key in visited:
             return
         if key not in fed:
-            if key == NETWORK_INPUT or every[key[0]].kind in PHOTO_KINDS:
+            if key == NETWORK_INPUT or all_sites[key.site].is_photo_step:
                 raise FeedError(
-                    f"cannot compute {listed(every, fetched)} from {listed(every, fed)} alone: feed the photo too (DecodeJpeg/contents)"
+                    f"cannot compute {listed(all_sites, fetched)} from {listed(all_sites, fed)} alone: feed the photo too (DecodeJpeg/contents)"
                 )
-            for source in sources(every, key, fed):
+            for source in sources(all_sites, key, fed):
                 visit(source)
         visited[key] = None
 
@@ -62,58 +68,54 @@ def plan(
     idle = [key for key in fed if key not in visited]
     if idle:
         raise FeedError(
-            f"feeding {listed(every, idle)} changes nothing that is fetched: leave it out, or fetch what follows from it"
+            f"feeding {listed(all_sites, idle)} does not affect any fetched value: leave it out, or fetch a tensor that depends on it"
         )
     steps = tuple(key for key in visited if key not in fed)
-    return Plan(network, tuple(fed), steps, tuple(key for key in fetched if key not in fed), pooled)
+    return Plan(blueprint, tuple(fed), steps, tuple(key for key in fetched if key not in fed), pooled)
 
 
-def sources(every: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
-    """What ``key`` is computed from.
+def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
+    """The inputs of ``key``.
 
-    A convolution's ``batchnorm`` (or ``bias``) is one folded operation on the site's input, and ``conv`` a side
-    branch of its own, so that looking at it changes no other value; only a fed ``conv`` is normalised as it is.
+    A convolution's ``batchnorm`` (or ``bias``) is one folded operation on the site's input, and ``conv`` a separate side
+    branch, so that fetching it changes no other value; only a ``conv`` that is fed is normalised itself.
     """
     index, stage = key
+    raw = Key(index, "conv")
     if stage == "relu":
-        return [(index, stages(every[index])[1])]
-    if stage in ("batchnorm", "bias") and (index, "conv") in fed:
-        return [(index, "conv")]
-    return [output(every[source]) for source in every[index].inputs]
+        return [Key(index, stages(all_sites[index])[1])]
+    if stage in ("batchnorm", "bias") and raw in fed:
+        return [raw]
+    return [output(all_sites[source]) for source in all_sites[index].inputs]
 
 
 def output(site: Site) -> Key:
-    """What the sites after ``site`` take from it."""
-    return site.index, "relu" if site.kind == "conv" else None
+    """The output of ``site`` that later sites read."""
+    return Key(site.index, "relu" if site.kind == "conv" else None)
 
 
 def key_of(tensor: Tensor) -> Key:
-    """The whole tensor that ``tensor`` is, or is a part of."""
-    return tensor.site.index, tensor.stage
+    """The key of ``tensor``, without its channels."""
+    return Key(tensor.site.index, tensor.stage)
 
 
-def name(every: Sequence[Site], key: Key) -> str:
-    """The address of ``key``: what its value is called in a graph."""
-    return Tensor(every[key[0]], key[1]).name
+def name(all_sites: Sequence[Site], key: Key) -> str:
+    """The address of ``key``, which is also the name of its value in a graph."""
+    return Tensor(all_sites[key.site], key.stage).name
 
 
 def is_flat(site: Site) -> bool:
-    """Whether the values of ``site`` are (B, C), without a grid."""
+    """Whether the values of ``site`` are (B, C), without spatial axes."""
     return site.kind in ("reshape", "dense", "softmax")
 
 
 def result_names(plan: Plan) -> list[str]:
-    """What the values that come out of a plan's graph are called, in order."""
-    every = sites(plan.network)
-    return [name(every, key) + POOLED * (plan.pooled and not is_flat(every[key[0]])) for key in plan.fetched]
+    """The names of the outputs of a plan's graph, in order."""
+    all_sites = sites(plan.blueprint)
+    return [name(all_sites, key) + POOLED * (plan.pooled and not is_flat(all_sites[key.site])) for key in plan.fetched]
 
 
-def listed(every: Sequence[Site], keys: Sequence[Key]) -> str:
-    """The names of ``keys`` in a sentence."""
-    names = ["the photo" if key == NETWORK_INPUT else name(every, key) for key in keys]
+def listed(all_sites: Sequence[Site], keys: Sequence[Key]) -> str:
+    """The names of ``keys``, joined for a message."""
+    names = ["the photo" if key == NETWORK_INPUT else name(all_sites, key) for key in keys]
     return " and ".join(names) or "nothing"
-
-
-def is_photo_step(key: Key) -> bool:
-    """Whether ``key`` is a step between the photo's bytes and the network's input."""
-    return key[0] < len(PHOTO_KINDS)

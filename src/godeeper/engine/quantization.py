@@ -1,7 +1,7 @@
-"""A calibration: how far 8 bits reach in each tensor of a network, found on photos and kept as JSON.
+"""Int8 quantization ranges: the range of each tensor of a network, computed from photos (``calibrate``) and stored as JSON.
 
-It belongs to one set of weights.  Values above ``high`` are cut, those below are rounded to one of 256; all start from
-zero, since what is rounded comes out of a ReLU or a pool of such.  ``ranges`` finds the numbers; this is the record.
+They belong to one set of weights.  Values above ``high`` are clipped, those below are rounded to one of 256 levels.  All
+ranges start from zero, since the quantized tensors are outputs of a ReLU or a pool after one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 from ..errors import OptionError, WeightsError, quoted
 from ..files import write_atomically
 from ..weights.file import WeightsFile
+from ..weights.registry import BUNDLED_RANGES
 
 FORMAT = 1
-LEAST, GREATEST = 1e-20, 1e20  # of what 8 bits may reach; single precision ends beyond
-SHIPPED = Path(__file__).parents[1] / "weights" / "bundled" / "inception_v3.int8.json"
+LEAST, GREATEST = 1e-20, 1e20  # limits of ``high``, within single precision
 
 
 @dataclass(frozen=True)
 class QuantizationRanges:
-    """``ranges``: address -> (low, high).  ``method``: how they were chosen.  ``photos``: SHA-256 of their pixels."""
+    """``ranges``: address -> (low, high).  ``method``: how they were computed.  ``photos``: SHA-256 of each photo's pixels."""
 
     weights_sha256: str
     ranges: Mapping[str, tuple[float, float]]
@@ -35,12 +35,12 @@ class QuantizationRanges:
 
     @property
     def maxima(self) -> dict[str, float]:
-        """Address -> the greatest value that is not cut."""
+        """Address -> the greatest value that is not clipped."""
         return {address: high for address, (_, high) in self.ranges.items()}
 
     @cached_property
     def sha256(self) -> str:
-        """Of all that decides what is computed."""
+        """Hash of everything that affects the computed values."""
         parts = [self.format, self.weights_sha256, sorted(self.maxima.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -54,16 +54,16 @@ class QuantizationRanges:
         write_atomically(Path(path), (json.dumps(self.record, indent=1) + "\n").encode())
 
     def check(self, weights: WeightsFile) -> None:
-        """Raise ``WeightsError`` where it was made for other weights."""
+        """Raise ``WeightsError`` if the ranges are for other weights."""
         if self.weights_sha256 != weights.sha256:
             raise WeightsError(
-                f"a calibration for weights with SHA-256 {self.weights_sha256[:16]}…, and {weights.name!r} have "
+                f"this calibration is for weights with SHA-256 {self.weights_sha256[:16]}…, but {weights.name!r} have "
                 f"{weights.sha256[:16]}…: calibrate these weights on photos of your own"
             )
 
 
 def from_record(record: Any) -> QuantizationRanges:
-    """The calibration that JSON holds; raises ``WeightsError``."""
+    """The ranges in a JSON record; raises ``WeightsError``."""
     try:
         if record["format"] != FORMAT:
             raise WeightsError(
@@ -83,29 +83,31 @@ def from_record(record: Any) -> QuantizationRanges:
 
 
 def read(path: str | Path) -> QuantizationRanges:
-    """The calibration in a file; raises ``WeightsError``."""
+    """The ranges in a JSON file; raises ``WeightsError``."""
     try:
         record = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a calibration ({error}); expected JSON that calibrate wrote") from None
+        raise WeightsError(
+            f"{path}: not a calibration ({error}); expected JSON written by QuantizationRanges.save"
+        ) from None
     return from_record(record)
 
 
 def shipped(weights: WeightsFile) -> QuantizationRanges | None:
-    """The calibration that comes with godeeper for these weights, if there is one."""
-    found = read(SHIPPED)
-    return found if found.weights_sha256 == weights.sha256 else None
+    """The bundled ranges for these weights, if there are any."""
+    bundled = read(BUNDLED_RANGES)
+    return bundled if bundled.weights_sha256 == weights.sha256 else None
 
 
 def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path | None = None) -> QuantizationRanges:
-    """The calibration to compute with: the one given, or else the shipped one; raises ``WeightsError``."""
+    """The ranges to compute with: those given, or the bundled ones; raises ``WeightsError``."""
     if not isinstance(given, (str, Path, QuantizationRanges, type(None))):
-        raise OptionError(f"calibration={quoted(given)}: expected a Calibration, its file, or None")
-    found = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
-    if found is None:
+        raise OptionError(f"calibration={quoted(given)}: expected QuantizationRanges, their file, or None")
+    calibration = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
+    if calibration is None:
         raise WeightsError(
-            f"weights {weights.name!r} come without a calibration, which int8 needs: make one with calibrate(photos) of "
-            "what godeeper.load answers, or use fp32"
+            f"weights {weights.name!r} have no calibration, which int8 needs: make one with godeeper.load(…).calibrate(photos), "
+            "or use fp32"
         )
-    found.check(weights)
-    return found
+    calibration.check(weights)
+    return calibration

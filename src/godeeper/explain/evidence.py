@@ -275,7 +275,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
         activations: each of the head's addresses -> (1, C, H, W), or (1, C) where there is no grid.
     """
     head, weights = classifier.head, classifier.weights_file
-    blueprint = weights.network
+    blueprint = weights.blueprint
     planes = {
         address: activations[address].reshape(*activations[address].shape[1:2], *grid_of(activations[address]))
         for address in head.addresses

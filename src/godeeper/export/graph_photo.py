@@ -1,11 +1,11 @@
-"""From a photo's pixels to the network's input, as ONNX: what ``photos.preprocess`` does, in a graph.
+"""Preprocessing as ONNX nodes: ``photos.preprocess`` from a photo's pixels to the network's input.
 
-Pillow's antialiased resize is rebuilt to the last bit.  Along each side it is a product with a matrix of weights
-that are whole multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``), rounded to whole levels after the
-width and again after the height.  ONNX's own ``Resize`` is a level off here and there.
+Pillow's antialiased resize is reproduced bit for bit.  Along each axis it is a product with a matrix of weights
+that are multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``), rounded to whole levels after the
+width and again after the height.  ONNX's own ``Resize`` differs by one level in some pixels.
 
-From Pillow 13 on, the height comes first where it shrinks by more than twice as many cells as the width does;
-which of the two the graph does is that of the Pillow it was made with.
+From Pillow 13 on, the height is resized first if it shrinks by more than twice as many cells as the width;
+the graph follows the Pillow version that it was exported with.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from onnx import TensorProto, helper, numpy_helper
 from ..photos.preprocess import Preprocess, shades
 
 PRECISION = 22  # bits after the point of Pillow's weights
-HALF = 11  # weights are multiplied in two parts of so many bits, whose sums single precision holds exactly
+HALF = 11  # bits of each of two parts of the weights; their sums are exact in single precision
 HEIGHT_FIRST_SINCE = 13  # Pillow's version
-BLOCK = 23  # results of one product; each needs only its own part of the side
+BLOCK = 23  # results per product, each from its own part of the input
 
 
 class Nodes:
-    """Nodes of a graph under construction, named under ``scope``; each method answers the name of a value."""
+    """Collects nodes of a graph, named under ``scope``; each method returns the name of a value."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -35,13 +35,13 @@ class Nodes:
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """One operation with one result."""
+        """Add an operation with one result."""
         name = output or f"{self.scope}/{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
     def constant(self, values: Any, type: Any = np.int64) -> str:
-        """Numbers in the graph."""
+        """Add a constant."""
         array = np.asarray(values, type)
         name = f"{self.scope}/constant_{len(self.constants)}"
         self.constants[name] = numpy_helper.from_array(array, name)
@@ -51,7 +51,7 @@ class Nodes:
         return self.add("Cast", value, to=type)
 
     def size(self, value: str, axis: int) -> str:
-        """(1,) int64: how long ``value`` is along ``axis``."""
+        """(1,) int64: the size of ``value`` along ``axis``."""
         return self.add("Gather", self.add("Shape", value), self.constant([axis]))
 
     def sliced(self, value: str, start: str, end: str, axis: int) -> str:
@@ -76,7 +76,7 @@ def photo_nodes(photo: str, output: str, preprocess: Preprocess) -> Nodes:
 
 
 def pillow_version() -> int:
-    """Its first number."""
+    """Pillow's major version."""
     return int(PIL.__version__.partition(".")[0])
 
 
@@ -88,7 +88,7 @@ def both_sides(nodes: Nodes, planes: str, size: int, along: Callable[[Nodes, str
 
 
 def tall_first(nodes: Nodes, planes: str, size: int) -> str:
-    """(3, H, W) as (3, size, size): the photo is laid on its side for the time, where the height comes first."""
+    """(3, H, W) as (3, size, size): the photo is transposed for the resize if the height comes first."""
     shrinks = [nodes.add("Sub", nodes.size(planes, axis), nodes.constant([size])) for axis in (1, 2)]
     twice = nodes.add("Mul", shrinks[1], nodes.constant([2]))
     tall = nodes.add("Greater", shrinks[0], nodes.add("Max", twice, nodes.constant([0])))
@@ -97,7 +97,7 @@ def tall_first(nodes: Nodes, planes: str, size: int) -> str:
 
 
 def turned_if(nodes: Nodes, condition: str, planes: str) -> str:
-    """``planes`` with the last two axes exchanged where ``condition`` holds."""
+    """``planes`` with the last two axes swapped if ``condition`` holds."""
     turned, as_is = f"{nodes.scope}/turned", f"{nodes.scope}/as_is"
     steps = {
         "then_branch": helper.make_node("Transpose", [planes], [turned], name=turned, perm=[0, 2, 1]),
@@ -111,7 +111,7 @@ def turned_if(nodes: Nodes, condition: str, planes: str) -> str:
 
 
 def colours(value: Any) -> Any:
-    """One number, or one a colour, against (3, H, W)."""
+    """One number, or one per channel, broadcastable to (3, H, W)."""
     array = shades(value)
     return array[:, None, None] if array.ndim else array
 
@@ -144,7 +144,7 @@ def along_antialias(nodes: Nodes, planes: str, size: int) -> str:
 
 
 def rounded(nodes: Nodes, high: str, low: str) -> str:
-    """The two parts of a sum together, as whole levels: (high · 2**11 + low + 2**21) // 2**22."""
+    """The two parts of a sum combined, as whole levels: (high · 2**11 + low + 2**21) // 2**22."""
     whole = nodes.add("Add", nodes.add("Mul", high, nodes.constant(2**HALF, np.int32)), low)
     lifted = nodes.add("Add", whole, nodes.constant(2 ** (PRECISION - 1), np.int32))
     return nodes.cast(nodes.add("Div", lifted, nodes.constant(2**PRECISION, np.int32)), TensorProto.FLOAT)
@@ -153,8 +153,8 @@ def rounded(nodes: Nodes, high: str, low: str) -> str:
 def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
     """Pillow's weights in multiples of 2**-22, as two (N, size) float32: ``high`` · 2**11 + ``low``.
 
-    A triangle over 2 · N / size cells, or over 2 where the photo is enlarged.  All is kept whole until the one
-    division: weights are counted in steps of 1 / (2 · max(N, size)).
+    A triangle over 2 · N / size cells, or over 2 if the photo is enlarged.  All values are integers until the single
+    division: weights are in steps of 1 / (2 · max(N, size)).
     """
     count = nodes.add("Squeeze", cells, nodes.constant([0]))
     cell = nodes.add("Range", nodes.constant(0), count, nodes.constant(1))
@@ -177,12 +177,12 @@ def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
 
 
 def support(nodes: Nodes, cells: str, size: int) -> str:
-    """(1,) int64: how far the triangle reaches to each side, in steps of 1 / (2 · size) cells."""
+    """(1,) int64: the half-width of the triangle, in steps of 1 / (2 · size) cells."""
     return nodes.add("Mul", nodes.add("Max", cells, nodes.constant([size])), nodes.constant([2]))
 
 
 def reach(nodes: Nodes, cells: str, size: int, outputs: Sequence[int]) -> tuple[str, str]:
-    """(1,) int64 each: the first cell that ``outputs`` see, and the one after the last."""
+    """(1,) int64 each: the first input cell of ``outputs``, and the one after the last."""
     wide = support(nodes, cells, size)
     step = nodes.constant([2 * size])
     first = nodes.add("Sub", nodes.add("Mul", cells, nodes.constant([2 * outputs[0] + 1])), wide)

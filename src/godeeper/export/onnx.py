@@ -1,6 +1,6 @@
-"""A classifier as one ONNX graph: a photo's pixels in, probabilities out, everything between inside.
+"""Exports a classifier as one ONNX graph, from a photo's pixels to probabilities, including preprocessing.
 
-``photo`` is (H, W, 3) uint8, upright sRGB, of any size; ``probabilities`` is (classes,) float32.
+Input ``photo``: (H, W, 3) uint8, upright sRGB, of any size; output ``probabilities``: (classes,) float32.
 """
 
 from __future__ import annotations
@@ -28,32 +28,34 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
 
 PHOTO, PROBABILITIES = "photo", "probabilities"
-FLAT = ("reshape", "dense", "softmax")  # sites without a grid
+FLAT = ("reshape", "dense", "softmax")  # sites without spatial axes
 
 
-def made(classifier: Classifier) -> Export:
+def make_export(classifier: Classifier) -> Export:
     """The classifier as one ONNX file."""
     model = to_onnx(classifier)
     return Export(
         predict=runner(model.SerializeToString()),
-        files=lambda said: {".onnx": described(model, said)},
+        files=lambda metadata: {".onnx": with_metadata(model, metadata)},
         packages=("onnx", "onnxruntime", "pillow", "numpy"),
     )
 
 
 def to_onnx(classifier: Classifier) -> onnx.ModelProto:
-    """The whole of ``classifier`` as an ONNX model (opset 17); ``described`` adds what it says of itself."""
+    """``classifier`` as an ONNX model (opset 17), without metadata (``with_metadata``)."""
     file = classifier.weights_file
-    every = sites(file.network)
-    keys = {address: key_of(resolve_one(file.network, address)) for address in classifier.head.addresses}
-    steps = plan(file.network, list(dict.fromkeys(keys.values())))
-    with file.parameters() as numbers:
-        numbers.check()
+    all_sites = sites(file.blueprint)
+    keys = {address: key_of(resolve_one(file.blueprint, address)) for address in classifier.head.addresses}
+    steps = plan(file.blueprint, list(dict.fromkeys(keys.values())))
+    with file.parameters() as parameters:
+        parameters.check()
         model = onnx.load_model_from_string(
-            build(steps, numbers, classifier.calibration.maxima if classifier.calibration else None)
+            build(steps, parameters, classifier.calibration.maxima if classifier.calibration else None)
         )
-    before = photo_nodes(PHOTO, name(every, NETWORK_INPUT), classifier.preprocess)
-    after = head_nodes(classifier, {name(every, key): every[key[0]].kind not in FLAT for key in keys.values()})
+    before = photo_nodes(PHOTO, name(all_sites, NETWORK_INPUT), classifier.preprocess)
+    after = head_nodes(
+        classifier, {name(all_sites, key): all_sites[key.site].kind not in FLAT for key in keys.values()}
+    )
     graph = helper.make_graph(
         [*before.nodes, *model.graph.node, *after.nodes],
         "classifier",
@@ -66,7 +68,7 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
 
 
 def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes:
-    """From the network's activations, and whether each has a grid, to probabilities."""
+    """The nodes from the network's activations to probabilities.  ``activations``: name -> whether it has spatial axes."""
     head = classifier.head
     nodes = Nodes("head")
     means = [
@@ -76,8 +78,8 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
     features = nodes.add("Concat", *means, axis=1)  # (1, features)
     centred = nodes.add("Sub", features, nodes.constant(head.mean, np.float32))
     standard = nodes.add("Div", centred, nodes.constant(head.scale, np.float32))
-    speaks = nodes.add("MatMul", standard, nodes.constant(head.coefficients.T, np.float32))
-    logits = nodes.add("Add", speaks, nodes.constant(head.intercepts, np.float32))
+    scores = nodes.add("MatMul", standard, nodes.constant(head.coefficients.T, np.float32))
+    logits = nodes.add("Add", scores, nodes.constant(head.intercepts, np.float32))
     calibrated = nodes.add("Div", logits, nodes.constant(head.temperature, np.float32))
     if head.familiarity:
         calibrated = nodes.add("Div", calibrated, strangeness(nodes, standard, head.familiarity))
@@ -87,7 +89,7 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
 
 
 def strangeness(nodes: Nodes, standard: str, familiarity: OodModel) -> str:
-    """(1, 1): how many times the temperature is higher, from standardised features."""
+    """(1, 1): the factor by which the temperature is raised, from standardised features."""
     directions = nodes.constant(familiarity.directions.T, np.float32)
     within = nodes.add("ReduceSumSquare", nodes.add("MatMul", standard, directions), axes=[1])
     whole = nodes.add("ReduceSumSquare", standard, axes=[1])
@@ -96,19 +98,19 @@ def strangeness(nodes: Nodes, standard: str, familiarity: OodModel) -> str:
     return nodes.add("Pow", distance, nodes.constant(POWER, np.float32))
 
 
-def described(model: onnx.ModelProto, said: Mapping[str, Any]) -> bytes:
-    """The file's bytes, with ``said`` in its metadata, each entry as JSON."""
-    helper.set_model_props(model, {key: json.dumps(value, ensure_ascii=False) for key, value in said.items()})
+def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> bytes:
+    """The serialised model with ``metadata``, each entry as JSON."""
+    helper.set_model_props(model, {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()})
     payload: bytes = model.SerializeToString()
     return payload
 
 
 def runner(payload: bytes) -> Predict:
-    """What a graph says of a photo's pixels (H, W, 3) uint8: (classes,) float32."""
+    """A function from a photo's pixels (H, W, 3) uint8 to the graph's probabilities (classes,) float32."""
     session = Session(payload, [PROBABILITIES], many_photos=True)
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        answer: NDArray[Any] = session.session.run([PROBABILITIES], {PHOTO: pixels})[0]
-        return answer
+        probabilities: NDArray[Any] = session.session.run([PROBABILITIES], {PHOTO: pixels})[0]
+        return probabilities
 
     return predict

@@ -1,6 +1,6 @@
-"""A classifier for OpenVINO: the ONNX graph converted, in single precision, with what it says of itself inside.
+"""Exports a classifier to OpenVINO: the ONNX graph, converted in single precision, with metadata.
 
-The certificate is for computing in single precision; a file cannot ask for that, whoever compiles it must.
+The certificate is for computing in single precision.  A file cannot request that; the program that compiles it must.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
     from ..classifier.classifier import Classifier
 
-PRECISION = "INFERENCE_PRECISION_HINT"  # some processors would compute in 16 bits if not told
+PRECISION = "INFERENCE_PRECISION_HINT"  # some processors default to 16 bits
 
 
-def made(classifier: Classifier) -> Export:
+def make_export(classifier: Classifier) -> Export:
     """The classifier as OpenVINO's two files; raises ``MissingExtra``."""
     openvino = imported()
     model = openvino.convert_model(io.BytesIO(to_onnx(classifier).SerializeToString()))
     return Export(
         predict=runner(openvino, model),
-        files=lambda said: saved(openvino, model, said),
+        files=lambda metadata: serialised(openvino, model, metadata),
         packages=("openvino", "onnx", "pillow", "numpy"),
         tolerance=LOOSE if classifier.calibration else TOLERANCE,
     )
 
 
 def runner(openvino: Any, model: Any) -> Predict:
-    """What the model says of a photo's pixels, on the CPU."""
+    """A function from a photo's pixels to the model's probabilities, on the CPU."""
     compiled = openvino.Core().compile_model(model, "CPU", {PRECISION: "f32"})
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        answer: NDArray[Any] = compiled([pixels])[PROBABILITIES]
-        return answer
+        probabilities: NDArray[Any] = compiled([pixels])[PROBABILITIES]
+        return probabilities
 
     return predict
 
 
-def saved(openvino: Any, model: Any, said: Mapping[str, Any]) -> dict[str, bytes]:
-    """Ending -> content."""
-    for key, value in said.items():
+def serialised(openvino: Any, model: Any, metadata: Mapping[str, Any]) -> dict[str, bytes]:
+    """Extension -> content of the files."""
+    for key, value in metadata.items():
         model.set_rt_info(json.dumps(value, ensure_ascii=False), ["godeeper", key])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"

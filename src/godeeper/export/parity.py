@@ -1,7 +1,7 @@
-"""Parity: an export says what the classifier says, or it is not written.
+"""Parity check: an export is only written if it predicts the same as the classifier.
 
-Every photo of the test set is scored by both.  The certificate says how many they were, how many verdicts
-agreed, how far apart the probabilities were, and which versions were compared.
+Both predict all photos of the test set.  The certificate records the number of photos and of equal verdicts, the
+largest difference of probabilities, and the versions of all packages.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
-"""What an export says of a photo: its pixels (H, W, 3) uint8 -> (classes,) probabilities."""
+"""Pixels of a photo (H, W, 3) uint8 -> the export's probabilities (classes,)."""
 
 Progress = Callable[[int, int], None]
 
 TOLERANCE = 1e-3
-"""How far apart probabilities may be; the verdicts must be the same."""
+"""The maximum difference of probabilities; verdicts must be equal."""
 
 LOOSE = 1e-2
-"""The same for 8 bits in a program that resizes photos a little differently: a pixel that is one level off can move a value by a whole
-step of the 256.  A verdict may differ only where the probabilities agree within this, and is counted."""
+"""The tolerance for int8 in a program whose resize differs slightly: one pixel level can change a value by a whole
+quantization step.  Verdicts may differ if the probabilities are within it; they are counted."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """An export that is made and not yet written.
+    """An export in memory, not written yet.
 
-    ``files``: from what it is to say of itself to ending -> content, the main file last.  ``packages``: those
-    whose versions matter to the comparison.  ``tolerance``: ``TOLERANCE`` or ``LOOSE``.
+    ``files``: maps the metadata to {extension: content}, the main file last.  ``packages``: the packages whose
+    versions the certificate records.  ``tolerance``: ``TOLERANCE`` or ``LOOSE``.
     """
 
     predict: Predict
@@ -54,10 +54,11 @@ class Export:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a comparison found.
+    """The result of a comparison.
 
-    ``photos``: how many were scored.  ``agreeing``: of how many the verdict was the same.  ``difference``: the
-    largest between two probabilities.  ``engine``: what computed the classifier's, and its precision.  ``classifier_sha256``: of the classifier's file, its certificate left out.
+    ``photos``: the number of photos.  ``agreeing``: photos with equal verdicts.  ``difference``: the largest difference
+    between two probabilities.  ``engine``: engine and precision of the classifier.  ``classifier_sha256``: hash of the
+    classifier's file without its certificate.
     """
 
     target: str
@@ -87,20 +88,22 @@ def certify(
 
     Args:
         classifier: the original.
-        export: what is to agree with it.
+        export: the export to check.
         photos: paths, or whatever else can be decoded.
         target: the export's kind.
-        report: told how many are done, and of how many.
-        skip: told the error of each photo that cannot be decoded, which is then left out; if not given, the error is raised.
+        report: called with the number of photos done, and of all photos.
+        skip: called with the error of each photo that cannot be decoded, which is then skipped; if not given, the error is raised.
 
     Raises:
-        ParityError: a verdict differs, or a probability by more than the export's tolerance.
-        OptionError: there is no photo.
+        ParityError: a verdict differs, or a probability differs by more than the export's tolerance.
+        OptionError: there are no photos.
         PhotoError: a photo cannot be decoded, or none can.
     """
     waiting = list(photos)
     if not waiting:
-        raise OptionError("no photos to check the export with: name some with --photos, best those of the test set")
+        raise OptionError(
+            "no photos to check the export with: give some with --photos, preferably those of the test set"
+        )
     apart, agreeing = [], 0
     for done, source in enumerate(waiting, 1):
         photo = decoded(source, skip)
@@ -115,7 +118,7 @@ def certify(
             report(done, len(waiting))
     if not apart:
         raise PhotoError(
-            f"none of the {len(waiting)} photos to check the export with can be read; name others with --photos"
+            f"none of the {len(waiting)} photos to check the export with can be read; give others with --photos"
         )
     return Certificate(
         target=target,
@@ -135,7 +138,7 @@ def certify(
 
 
 def decoded(source: Any, skip: Callable[[str], None] | None) -> Photo | None:
-    """A photo, or None where it cannot be decoded and ``skip`` has been told."""
+    """The decoded photo, or None if it cannot be decoded and ``skip`` was called."""
     try:
         return decode(source)
     except PhotoError as error:
@@ -154,23 +157,23 @@ def both(classifier: Classifier, export: Export, photo: Photo) -> tuple[NDArray[
 def disagreement(
     classifier: Classifier, photo: Photo, target: str, ours: NDArray[Any], theirs: NDArray[Any], tolerance: float
 ) -> ParityError:
-    """The error for a photo of which the two say different things."""
+    """The error for a photo with different predictions."""
     return ParityError(
-        f"the {target} export is not written: of {photo.name} it says {classifier.verdict_of(theirs)!r}, the classifier "
-        f"{classifier.verdict_of(ours)!r}, and probabilities differ by {difference(ours, theirs):.2g}; expected the same verdict and at "
+        f"the {target} export is not written: for {photo.name} it predicts {classifier.verdict_of(theirs)!r}, the classifier "
+        f"{classifier.verdict_of(ours)!r}, and probabilities differ by {difference(ours, theirs):.2g}; expected equal verdicts and at "
         f"most {tolerance:g}, computed by {classifier.network.batch_engine.identity()}; try another --engine"
     )
 
 
 def difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    """The largest difference; infinite where shapes differ or something is no number."""
+    """The largest difference; infinite if shapes differ or a value is not finite."""
     if ours.shape != theirs.shape or not np.isfinite(theirs).all():
         return float("inf")
     return float(np.abs(ours - theirs).max())
 
 
 def fingerprint(classifier: Classifier) -> str:
-    """SHA-256 of the classifier's file, without its certificate and its report."""
+    """SHA-256 of the classifier's file without its certificate and report."""
     from dataclasses import replace
 
     return hashlib.sha256(packed(replace(classifier, certificate=None, report_record=None))).hexdigest()

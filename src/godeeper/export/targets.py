@@ -1,4 +1,4 @@
-"""``export``: a classifier for another program, written once it has been checked."""
+"""``export``: writes a classifier in another format, after a parity check."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
-"""Kind -> what runs it: in 8 bits engines differ, so that the classifier is computed by the same one."""
+"""Target -> its engine: int8 results differ between engines, so the classifier is computed with the same one."""
 
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-"""Kind -> ending of its file; each is made by the file of that name beside this one."""
+"""Target -> file extension; the module of that name in this package creates it."""
 
 
 def export(
@@ -35,65 +35,65 @@ def export(
     inputs: Iterable[str | Path] = (),
     skip: Callable[[str], None] | None = None,
 ) -> Certificate:
-    """Write ``classifier`` for another program, if it says the same there.
+    """Export ``classifier`` to another format, if both predict the same.
 
     Args:
         classifier: what to export.
-        path: the file; OpenVINO's numbers go beside it, under ``.bin``.  What the export is, its certificate
-            included, is inside, and beside it under ``.json``.
+        path: the output file; OpenVINO's weights go into a ``.bin`` beside it.  Metadata and certificate are stored in the
+            file, and beside it as ``.json``.
         to: ``onnx``, ``openvino`` or ``torch``.
-        photos: what to score with both, best the whole test set.
-        report: told how many photos are done, and of how many.
-        force: replace files that godeeper did not write, too.
-        inputs: files that are never written over.
-        skip: told the error of each photo that cannot be read, which is then left out; if not given, the error is raised.
+        photos: the photos to compare on, preferably the whole test set.
+        report: called with the number of photos done, and of all photos.
+        force: also replace files that godeeper did not write.
+        inputs: files that are never overwritten.
+        skip: called with the error of each photo that cannot be read, which is then skipped; if not given, the error is raised.
 
-    The classifier's ``engine`` computes what the export is compared with; ``auto`` is the default engine, and for 8 bits what the
-    export is for.
+    The classifier's ``engine`` computes the reference; ``auto`` is the default engine, and for int8 the engine of the
+    export.
 
     Raises:
-        ParityError: the export does not say what the classifier says; nothing is written.
-        OptionError: there is no photo to compare them with, ``path`` has another ending, or torch is to compute in 8 bits.
+        ParityError: the predictions differ; nothing is written.
+        OptionError: there are no photos to compare on, ``path`` has another extension, or a torch export of an int8 classifier is requested.
         PhotoError: a photo cannot be read, or none can.
         MissingExtra: the target needs a package that is not installed.
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     if to not in TARGETS:
         raise UnknownName("target", to, TARGETS)
     path = Path(path)
     if path.suffix != TARGETS[to]:
-        raise OptionError(f"{path}: a file for {to} is called *{TARGETS[to]}; give it that ending")
-    classifier = computed_for(classifier, to)
+        raise OptionError(f"{path}: expected the extension {TARGETS[to]} for {to}")
+    classifier = with_engine_for(classifier, to)
     with Outputs(force=force, inputs=inputs) as outputs:
         outputs.claim(*output_paths(path, to))
-        made: Export = import_module(f".{to}", __package__).made(classifier)
-        certificate = certify(classifier, made, photos, to, report, skip)
-        said = description(classifier, certificate)
-        for ending, payload in made.files(said).items():
-            outputs.add(path.with_suffix(ending), payload)
-        outputs.add(path.with_name(f"{path.name}.json"), json_bytes(said))
+        result: Export = import_module(f".{to}", __package__).make_export(classifier)
+        certificate = certify(classifier, result, photos, to, report, skip)
+        metadata = description(classifier, certificate)
+        for extension, payload in result.files(metadata).items():
+            outputs.add(path.with_suffix(extension), payload)
+        outputs.add(path.with_name(f"{path.name}.json"), json_bytes(metadata))
     return certificate
 
 
 def output_paths(path: Path, to: str) -> list[Path]:
-    """All files that an export to ``path`` consists of."""
-    numbers = [path.with_suffix(".bin")] if to == "openvino" else []
-    return [*numbers, path, path.with_name(f"{path.name}.json")]
+    """All files of an export to ``path``."""
+    weights = [path.with_suffix(".bin")] if to == "openvino" else []
+    return [*weights, path, path.with_name(f"{path.name}.json")]
 
 
-def computed_for(classifier: Classifier, to: str) -> Classifier:
-    """The classifier with the engine that an export of that kind is compared with."""
+def with_engine_for(classifier: Classifier, to: str) -> Classifier:
+    """The classifier with the engine that computes the reference for an export to ``to``."""
     if classifier.calibration is None:
         return classifier
     if to not in ENGINES:
         raise OptionError(
-            f"this classifier computes in int8, and {to} exports in fp32 only: export it to {' or '.join(ENGINES)}"
+            f"this classifier is int8, and {to} exports are fp32 only: export it to {' or '.join(ENGINES)}"
         )
     return replace(classifier, engine=ENGINES[to]) if classifier.engine == "auto" else classifier
 
 
 def description(classifier: Classifier, certificate: Certificate) -> dict[str, Any]:
-    """What an export says of itself."""
+    """The metadata of an export."""
     head = classifier.head
     return {
         "godeeper": __version__,
@@ -108,5 +108,5 @@ def description(classifier: Classifier, certificate: Certificate) -> dict[str, A
 
 
 def json_bytes(document: Any) -> bytes:
-    """For people and programs."""
+    """A document as indented JSON."""
     return json_text(document, indent=2).encode() + b"\n"

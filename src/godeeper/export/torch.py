@@ -1,6 +1,6 @@
-"""A classifier as a ``torch.export`` program: a photo's pixels in, probabilities out, everything between inside.
+"""Exports a classifier as a ``torch.export`` program, from a photo's pixels to probabilities, including preprocessing.
 
-It takes (H, W, 3) uint8 of any size and answers (classes,) float32.  Importing this file imports torch.
+Input: (H, W, 3) uint8 of any size; output: (classes,) float32.  Importing this module imports torch.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
@@ -62,17 +62,19 @@ class TorchClassifier(nn.Module):
         return torch.softmax(logits / (self.temperature * self.strangeness(standard)), 1)[0]
 
     def strangeness(self, standard: torch.Tensor) -> torch.Tensor:
-        """(1, 1): how many times the temperature is higher, from standardised features."""
+        """(1, 1): the factor by which the temperature is raised, from standardised features."""
         within = (standard @ self.directions.T).square().sum(1, keepdim=True)
         distance = self.reach * standard.square().sum(1, keepdim=True) - within
         return distance.clamp(min=1) ** POWER
 
 
-def made(classifier: Classifier) -> Export:
+def make_export(classifier: Classifier) -> Export:
     """The classifier as one ``.pt2`` file."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch"))  # else a folder beside other users'
+    os.environ.setdefault(
+        "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch")
+    )  # the default is a folder shared with other users
     file = classifier.weights_file
-    network = to_torch(file, end=last(file.network, classifier.head.addresses))
+    network = to_torch(file, end=last(file.blueprint, classifier.head.addresses))
     module = TorchClassifier(classifier, network).eval()
     sides = {0: torch.export.Dim("height", min=1, max=LONGEST), 1: torch.export.Dim("width", min=1, max=LONGEST)}
     example = torch.zeros((640, 480, 3), dtype=torch.uint8)
@@ -80,35 +82,35 @@ def made(classifier: Classifier) -> Export:
         program = torch.export.export(module, (example,), dynamic_shapes=(sides,), strict=False)
     return Export(
         predict=runner(program.module()),
-        files=lambda said: {".pt2": saved(program, said)},
+        files=lambda metadata: {".pt2": serialised(program, metadata)},
         packages=("torch", "pillow", "numpy"),
     )
 
 
 def last(blueprint: Blueprint, addresses: tuple[str, ...]) -> str:
-    """Where the network may end, all of ``addresses`` computed: outside the modules, or at a module's join."""
+    """The first possible end of the network after ``addresses``: outside the modules, or a module's concatenation."""
     needed = max(resolve_one(blueprint, address).site.index for address in addresses)
     return next(site.address for site in sites(blueprint) if site.index >= needed and stands_alone(site))
 
 
 def stands_alone(site: Site) -> bool:
-    """Whether ``site`` is outside the modules, or is a module's own join."""
+    """Whether ``site`` is outside the modules, or is a module's final concatenation."""
     return site.place.module is None or site.place.branch is None
 
 
 def runner(module: Any) -> Predict:
-    """What the program says of a photo's pixels."""
+    """A function from a photo's pixels to the program's probabilities."""
 
     def predict(pixels: NDArray[np.uint8]) -> NDArray[Any]:
         with torch.no_grad():
-            answer: NDArray[Any] = module(torch.from_numpy(pixels.copy())).numpy()
-        return answer
+            probabilities: NDArray[Any] = module(torch.from_numpy(pixels.copy())).numpy()
+        return probabilities
 
     return predict
 
 
-def saved(program: Any, said: Mapping[str, Any]) -> bytes:
-    """The file's bytes, with ``said`` in an extra file of its own, ``godeeper.json``."""
+def serialised(program: Any, metadata: Mapping[str, Any]) -> bytes:
+    """The serialised program, with ``metadata`` in the extra file ``godeeper.json``."""
     buffer = io.BytesIO()
-    torch.export.save(program, buffer, extra_files={"godeeper.json": json.dumps(said, ensure_ascii=False)})
+    torch.export.save(program, buffer, extra_files={"godeeper.json": json.dumps(metadata, ensure_ascii=False)})
     return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""From a photo's pixels to the network's input, in torch: what ``photos.preprocess`` does, exportable.
+"""Preprocessing in torch, for export: ``photos.preprocess`` from a photo's pixels to the network's input.
 
-The same as ``graph_photo``, which says why: torch's own antialiased resize of whole levels is one off, too, in
-about 1 of 300 values, and more than that where Pillow takes the height first.
+Same method and reason as ``graph_photo``: torch's own antialiased resize differs by one level in about 1 of
+300 values, and in more of them where Pillow resizes the height first.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
@@ -54,7 +54,7 @@ def both_sides(planes: torch.Tensor, size: int, along: Callable[[torch.Tensor, i
 
 
 def tall_first(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, H, W) as (3, size, size): the height first where Pillow does so."""
+    """(3, H, W) as (3, size, size): resizes the height first if Pillow does so."""
     height, width = planes.shape[1:]
     tall = height - size > torch.sym_max(2 * (width - size), 0)
     return torch.cond(

@@ -70,15 +70,15 @@ def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any
         raise OptionError("no photos to calibrate with: give some dozens that are like those to come")
     maxima, histograms = measure(weights, decoded)
     best = {address: best_end(histograms[address], top) for address, top in maxima.items()}
-    ranges = {address: (0.0, high) for address, high in shared(weights.network, best).items()}
+    ranges = {address: (0.0, high) for address, high in shared(weights.blueprint, best).items()}
     return QuantizationRanges(weights.sha256, ranges, METHOD, tuple(info.pixels_sha256 for info, _ in decoded))
 
 
 def measure(weights: WeightsFile, decoded: Sequence[Decoded]) -> tuple[dict[str, float], Histograms]:
     """The maximum of each tensor over some photos, and (BINS,) counts of its values from 0 to that maximum."""
-    all_sites = sites(weights.network)
-    keys = {name(all_sites, key): key for key in rounded_keys(weights.network)}
-    forward = Forward(OnnxRuntimeEngine(weights), plan(weights.network, list(keys.values())))
+    all_sites = sites(weights.blueprint)
+    keys = {name(all_sites, key): key for key in rounded_keys(weights.blueprint)}
+    forward = Forward(OnnxRuntimeEngine(weights), plan(weights.blueprint, list(keys.values())))
     batches: list[InputBatch] = list(input_batches(decoded, AT_ONCE))
     with closing(pipelined(forward, batches)) as computed:
         maxima = merged(computed, ReduceToMaxima(keys), Maxima()).values

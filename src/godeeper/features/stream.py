@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..blueprint.address import resolve_one
-from ..blueprint.sites import PHOTO_KINDS
 from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
 from ..errors import AddressError, ChannelError, quoted
 from .pipeline import ComputedBatch, Decode, Decoded, Forward, compute_batches, entries_of
@@ -165,7 +164,7 @@ def whole_tensor(network: FeatureNetwork, address: str) -> Tensor:
         raise ChannelError(
             f"{quoted(address)} names some channels: features are of whole tensors, name {tensor.name!r}"
         )
-    if tensor.site.kind in PHOTO_KINDS:
+    if tensor.site.is_photo_step:
         raise AddressError(
             f"{quoted(address)} is the photo itself: features are of the network's tensors, such as 'mixed/join'"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..blueprint.ops import Conv
-from ..blueprint.sites import PHOTO_KINDS, Site, sites
+from ..blueprint.sites import Site, sites
 from ..errors import AddressError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Kernels:
 
 def has_kernels(network: Blueprint, site: Site) -> bool:
     """Whether ``site`` is a convolution of the photo itself, so that its kernels can be shown in colour."""
-    return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].kind in PHOTO_KINDS
+    return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].is_photo_step
 
 
 def kernels(weights: WeightsFile, site: Site) -> Kernels:
@@ -62,7 +62,7 @@ def kernels(weights: WeightsFile, site: Site) -> Kernels:
     Raises:
         AddressError: ``site`` reads something else than red, green and blue.
     """
-    if not has_kernels(weights.network, site):
+    if not has_kernels(weights.blueprint, site):
         raise AddressError(
             f"the kernels of {site.address} have no colours: expected a convolution of the photo itself, such as 'conv'"
         )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..blueprint.address import Tensor
 from ..blueprint.cost import macs_share, tensor_macs
 from ..blueprint.remarks import remark
-from ..blueprint.sites import PHOTO_KINDS
 from ..photos.preprocess import to_planes
 from ..provenance import Provenance
 from ..version import __version__
@@ -254,7 +253,7 @@ def planes_of(tensor: Tensor, values: NDArray[Any]) -> NDArray[np.float32]:
     """Computed values as (1, C, H, W) float32."""
     import numpy as np
 
-    if tensor.site.kind in PHOTO_KINDS:
+    if tensor.site.is_photo_step:
         array = np.asarray(values, np.float32)
         return to_planes(array if array.ndim == 4 else array[None])
     planes: NDArray[np.float32] = values.reshape(1, *tensor.site.shape)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..blueprint.sites import PHOTO_KINDS
 from ..diagram.card import OperationBox
 from ..diagram.svg import Picture
 from .mosaic import lay_out, shared, to_bytes
@@ -46,7 +45,7 @@ def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int
 def thumbnail(peek: Peek, tiles: tuple[int, int]) -> Picture:
     """The picture of one peek, in ``tiles`` rows and columns."""
     values = peek.activations[0]
-    if peek.tensor.site.kind in PHOTO_KINDS:
+    if peek.tensor.site.is_photo_step:
         pixels = values.transpose(1, 2, 0).clip(0, 255).astype(np.uint8)
         side = PHOTO_SIDE, PHOTO_SIDE
         return Picture(jpeg_uri(Image.fromarray(pixels).resize(side, Image.Resampling.LANCZOS)), "picture: the photo")

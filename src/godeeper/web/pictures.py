@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ..blueprint.sites import PHOTO_KINDS
 from ..explain.evidence import Evidence
 from ..explain.picture import Question, colour_limit, overlay
 from ..peek.colour import default_colour, table
@@ -70,7 +69,7 @@ def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> byt
 
 def thumbnail(peek: Peek, photo: StoredPhoto, tiles: tuple[int, int]) -> bytes:
     """A few filters in ``tiles`` rows and columns as a PNG; the photo itself for its own steps."""
-    if peek.tensor.site.kind in PHOTO_KINDS:
+    if peek.tensor.site.is_photo_step:
         return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
     return grey_png(pixels_of(peek.activations[0], tiles)[0])
 
@@ -97,7 +96,7 @@ def photo_patch(photo: StoredPhoto, preprocess: Preprocess, box: Box) -> bytes:
 
 def kernel(weights: WeightsFile, tensor: Tensor, number: int) -> bytes:
     """A kernel of the first convolution in colour, (height, width); raises ``RequestError`` for other layers."""
-    if not has_kernels(weights.network, tensor.site):
+    if not has_kernels(weights.blueprint, tensor.site):
         raise not_found(f"the kernels of {tensor.name} have no colours: only those of the first convolution do")
     return png(kernels(weights, tensor.site).picture(number))
 

@@ -129,7 +129,7 @@ async def filter_page(request: Request) -> Response:
     row, column = record["filters"][position]["strongest"]
     top, left, bottom, right = peek.tensor.field.box(row, column)
     weights, site = state.backend.network.weights, tensor.site
-    colours = kernels(weights, site) if has_kernels(weights.network, site) else None
+    colours = kernels(weights, site) if has_kernels(weights.blueprint, site) else None
     links, query = urls(photo, tensor), query_of(**chosen(request))
     numbers = sorted(peek.tensor.filters)
     rank = numbers.index(number)

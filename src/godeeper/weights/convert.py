@@ -1,7 +1,7 @@
-"""Foreign weights made ours: which tensor is which, in which dialect, and whether all of it fits.
+"""Converts foreign weights into godeeper's: maps tensor names, decides the dialect, checks that everything fits.
 
-Names come from ``conventions``.  A file is taken whole or not at all: what is missing, unknown, of
-another shape or not a number is an error that names the tensors.
+Names come from ``layouts``.  A file is converted completely or not at all: missing or unknown tensors, wrong shapes and
+values that are not finite raise an error that names the tensors.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ..blueprint.dialects import DIALECTS, in_dialect
 from ..errors import WeightsError
 from ..escaping import escaped
+from .candidates import abbreviated
 from .file import BATCHNORM_EPSILON, Description, expected_tensors
 from .formats.foreign import FLOATS, ForeignWeights
 from .labels import labels_for
 from .layouts import AXES, NORM_PARTS, Layout, ReleaseLayout, Slot
-from .select import FOLDED, few, select
+from .select import FOLDED, select
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,19 +32,19 @@ PREPROCESSING = {
     "slim": {"size": 299, "fit": "squash", "filter": "antialias", "subtract": 127.5, "divide": 127.5},
     "keras": {"size": 299, "fit": "squash", "filter": "antialias", "subtract": 127.5, "divide": 127.5},
 }
-"""What each release's own code does to a photo first.
+"""The preprocessing in each release's own code.
 
-torchvision normalises with ImageNet's mean and deviation, and its network's ``transform_input`` undoes that:
-what enters the first convolution is x / 127.5 - 1, x from 0 to 255.
+torchvision normalises with ImageNet's mean and standard deviation, and its network's ``transform_input`` undoes that:
+the input of the first convolution is x / 127.5 - 1, x from 0 to 255.
 """
 
 SOFTMAX = ("softmax", "log_softmax")
-"""Activations of which godeeper's own softmax is the result, or the exponential of it."""
+"""Final activations that are equivalent to godeeper's softmax: equal to it, or its logarithm."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Foreign weights in our names and layouts, with what to say of them."""
+    """Weights in our names and layouts, their description, and notes on the conversion."""
 
     tensors: Mapping[str, Floats] = field(repr=False)
     description: Description
@@ -55,46 +56,49 @@ def convert(
     name: str,
     *,
     source: str,
-    licence: str = "unknown: ask where the file is from",
+    licence: str = "unknown: ask the source of the file",
     preprocessing: Mapping[str, Any] | None = None,
     labels: tuple[str, ...] = (),
     which: str | None = None,
     bgr: bool = False,
-    said: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Converted:
-    """Foreign weights as ours, checked whole.
+    """Convert and check foreign weights.
 
     Args:
-        foreign: what a reader of ``formats`` answered.
-        name: what to call them.
-        source: where the file is from.
-        licence: under which licence they are.
-        preprocessing: fields that differ from the dialect's own.
-        labels: one a class; the dialect's own, if not given.
-        which: the part of the file to take, by its prefix or as ``ema``, where there are several.
-        bgr: the network was trained on blue, green, red; ours reads red, green, blue, so its first kernels are turned.
-        said: what else to keep of how this was decided.
+        foreign: the result of a reader of ``formats``.
+        name: the name of the converted weights.
+        source: the origin of the file.
+        licence: the licence of the weights.
+        preprocessing: fields that differ from the dialect's.
+        labels: one per class; the dialect's, if not given.
+        which: the copy to use if the file holds several: its prefix, or ``ema``.
+        bgr: the network was trained on BGR input; its first kernels are reordered, as godeeper's input is RGB.
+        notes: further notes for the description.
 
     Raises:
-        WeightsError: there are several networks in it and ``which`` does not say which; it is another network, or tensors are missing, unknown, of another shape, or not finite.
+        WeightsError: the file holds several networks and ``which`` names none of them, or another network; or tensors are
+            missing, unknown, of another shape, or not finite.
     """
     import numpy as np
 
     selected = select(foreign, which)
-    bare, network, convention = selected.foreign, selected.network, selected.convention
-    slots = convention.slots(network, bare.tensors)
-    bare, about_folding = unfolded(bare, slots)
-    bare, about_output = two_classes(bare, slots)
+    bare, blueprint, convention = selected.foreign, selected.blueprint, selected.convention
+    slots = convention.slots(blueprint, bare.tensors)
+    bare, about_folding = unfold(bare, slots)
+    bare, about_output = split_logistic(bare, slots)
     classes = count_classes(bare, slots)
     dialect, why = decide_dialect(convention, classes, bare, slots)
     own = bare.labels if classes == DIALECTS[dialect].classes else ()
-    named, about_labels = labels_for(dialect, classes, labels or own, logistic=bool(about_output), partial=not labels)
-    network = replace(in_dialect(network, dialect), classes=classes or DIALECTS[dialect].classes)
-    expected = expected_tensors(network, with_classifier=bool(classes))
-    theirs = {slot.name: (found, slot.layout) for found, slot in slots.items() if found in bare.tensors}
-    dropped = [found for found in bare.tensors if convention.dropped.search(found)]
+    all_labels, about_labels = labels_for(
+        dialect, classes, labels or own, logistic=bool(about_output), partial=not labels
+    )
+    blueprint = replace(in_dialect(blueprint, dialect), classes=classes or DIALECTS[dialect].classes)
+    expected = expected_tensors(blueprint, with_classifier=bool(classes))
+    theirs = {slot.name: (their_name, slot.layout) for their_name, slot in slots.items() if their_name in bare.tensors}
+    dropped = [their_name for their_name in bare.tensors if convention.dropped.search(their_name)]
     check_names(bare, slots, theirs, expected, dropped)
-    tensors = {ours: fitted(bare, *theirs[ours], shape) for ours, shape in expected.items()}
+    tensors = {ours: to_our_layout(bare, *theirs[ours], shape) for ours, shape in expected.items()}
     check_values(bare, {theirs[ours][0]: values for ours, values in tensors.items()})
     if bgr:
         first = next(name for name in expected if name.endswith("/conv2d_params"))
@@ -111,16 +115,16 @@ def convert(
                 dropped_note(dropped),
                 *type_notes(bare, theirs, expected),
                 about_labels,
-                *said,
+                *notes,
             ),
         )
     )
     description = Description(
         name=name,
-        architecture=network.name,
+        architecture=blueprint.name,
         dialect=dialect,
         preprocessing={**PREPROCESSING[dialect], **(preprocessing or {})},
-        labels=named,
+        labels=all_labels,
         source=source,
         licence=licence,
         notes="; ".join(reasons),
@@ -132,76 +136,76 @@ def convert(
 
 
 def count_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> int:
-    """How many classes the file's classifier tells apart; 0 where it has none."""
-    found = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
-    return foreign.tensors[found[0]].size if found else 0
+    """The number of outputs of the file's classifier; 0 if it has none."""
+    biases = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
+    return foreign.tensors[biases[0]].size if biases else 0
 
 
-def unfolded(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """Normalisations that were folded into kernels, as ones that only add: gamma 1, mean 0, variance 1 - epsilon.
+def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
+    """Replaces batch normalisations that were folded into kernels by ones that only add: gamma 1, mean 0, variance 1 - epsilon.
 
-    Their scale is 1 to the last bit of single precision, so nothing is lost.
+    Their scale is exactly 1 in single precision, so nothing is lost.
     """
     import numpy as np
 
-    scopes = {slot.name: found for found, slot in slots.items()}
+    scopes = {slot.name: their_name for their_name, slot in slots.items()}
     tensors, types = dict(foreign.tensors), dict(foreign.types)
     for kernel in foreign.folded:
         bias, kind = tensors.pop(f"{kernel}{FOLDED}"), types.pop(f"{kernel}{FOLDED}")
         site = slots[kernel].name.removesuffix("/conv2d_params") if kernel in slots else ""
         parts = {part: scopes.get(f"{site}/batchnorm/{part}") for part in NORM_PARTS}
-        if any(found in tensors for found in parts.values()):
+        if any(their_name in tensors for their_name in parts.values()):
             continue
-        stands = {"gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1 - BATCHNORM_EPSILON}
-        for part, found in parts.items():
-            if found is not None:
-                tensors[found] = bias if part == "beta" else np.full(bias.shape, stands[part], np.float32)
-                types[found] = kind if part == "beta" else "float32"
+        neutral = {"gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1 - BATCHNORM_EPSILON}
+        for part, their_name in parts.items():
+            if their_name is not None:
+                tensors[their_name] = bias if part == "beta" else np.full(bias.shape, neutral[part], np.float32)
+                types[their_name] = kind if part == "beta" else "float32"
     count = len(foreign.folded)
-    note = f"{count} normalisations are folded into their kernels: biases stand for them" if count else ""
+    note = f"{count} batch normalisations are folded into their kernels and stored as biases" if count else ""
     return replace(foreign, tensors=tensors, types=types), note
 
 
-def two_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """A classifier of one output, the logistic of class 1, as one of two: softmax over (0, z) is (1 - p, p)."""
+def split_logistic(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
+    """Converts a classifier with one logistic output into one with two classes: softmax over (0, z) is (1 - p, p)."""
     import numpy as np
 
-    found = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
-    biases = foreign.tensors.get(found["softmax/biases"])
-    matrix = foreign.tensors.get(found["softmax/weights"])
+    names = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
+    biases = foreign.tensors.get(names["softmax/biases"])
+    matrix = foreign.tensors.get(names["softmax/weights"])
     last = foreign.activation.lower()
     if biases is None or matrix is None:
         return foreign, ""
     if biases.shape != (1,):
         if last == "sigmoid":
             raise WeightsError(
-                f"{foreign.path}: {biases.size} outputs that end in a sigmoid say yes or no to each class for itself; "
-                "expected a softmax, or one output; --which network takes the network without them"
+                f"{foreign.path}: {biases.size} outputs with a sigmoid each: a multi-label classifier; "
+                "expected a softmax, or one output; --which network uses the network without the classifier"
             )
         if last not in ("", *SOFTMAX):
             raise WeightsError(
-                f"{foreign.path}: {biases.size} outputs that end in {escaped(last)} are no probabilities of classes; "
-                "expected a softmax; --which network takes the network without them"
+                f"{foreign.path}: {biases.size} outputs with activation {escaped(last)} are not class probabilities; "
+                "expected a softmax; --which network uses the network without the classifier"
             )
         return foreign, ""
     if last not in ("", "sigmoid"):
         raise WeightsError(
-            f"{foreign.path}: one output that ends in {escaped(last)} is no classifier; expected a sigmoid, or two or more classes"
+            f"{foreign.path}: one output with activation {escaped(last)} is not a classifier; expected a sigmoid, or two or more classes"
         )
-    axis = 0 if slots[found["softmax/weights"]].layout == "classes first" else matrix.ndim - 1
+    axis = 0 if slots[names["softmax/weights"]].layout == "classes first" else matrix.ndim - 1
     tensors = {
         **foreign.tensors,
-        found["softmax/weights"]: np.concatenate([np.zeros_like(matrix), matrix], axis),
-        found["softmax/biases"]: np.concatenate([np.zeros_like(biases), biases]),
+        names["softmax/weights"]: np.concatenate([np.zeros_like(matrix), matrix], axis),
+        names["softmax/biases"]: np.concatenate([np.zeros_like(biases), biases]),
     }
-    sure = "one output with a sigmoid" if last else "one output, taken for a sigmoid's"
-    return replace(foreign, tensors=tensors), f"{sure}: p is the probability of the second class, 1 - p of the first"
+    output = "one output with a sigmoid" if last else "one output, assumed to be a sigmoid's"
+    return replace(foreign, tensors=tensors), f"{output}: p is the probability of the second class, 1 - p of the first"
 
 
 def decide_dialect(
     convention: ReleaseLayout, classes: int, foreign: ForeignWeights, slots: Mapping[str, Slot]
 ) -> tuple[str, tuple[str, ...]]:
-    """The dialect, and the evidence for it."""
+    """The dialect, and the reasons for it."""
     gammas = [name for name, slot in slots.items() if slot.name.endswith("/gamma") and name in foreign.tensors]
     gamma = f"gamma {'stored' if gammas else 'not stored'}"
     outputs = f"{classes} outputs" if classes else "no classifier"
@@ -209,7 +213,7 @@ def decide_dialect(
         if classes == DIALECTS["2015"].classes:
             return "2015", (
                 "torchvision names",
-                f"fc has {outputs}: the 2015 graph's classes, as pytorch-fid ports them",
+                f"fc has {outputs}: the 2015 graph's classes, as in pytorch-fid",
                 gamma,
             )
         return "torchvision", ("torchvision names, which timm shares", outputs, gamma)
@@ -220,7 +224,7 @@ def decide_dialect(
 
 
 def last_pool(foreign: ForeignWeights) -> tuple[str, ...]:
-    """The graph's own word on the pool of its last module, which must be the maximum."""
+    """A note on the pool of the graph's last module; raises if it is not a max pool."""
     operation = foreign.operations.get("mixed_10/tower_2/pool")
     if operation not in (None, "MaxPool"):
         raise WeightsError(
@@ -236,13 +240,15 @@ def check_names(
     expected: Mapping[str, tuple[int, ...]],
     dropped: Iterable[str],
 ) -> None:
-    """Raise where tensors are missing, or there are some that nothing is known of."""
-    wanted = {slot.name: found for found, slot in slots.items()}
-    missing = [wanted.get(ours, ours) for ours in expected if ours not in theirs]
-    used = {found for ours, (found, _) in theirs.items() if ours in expected}
+    """Raise ``WeightsError`` if tensors are missing or unknown."""
+    their_names = {slot.name: name for name, slot in slots.items()}
+    missing = [their_names.get(ours, ours) for ours in expected if ours not in theirs]
+    used = {name for ours, (name, _) in theirs.items() if ours in expected}
     unknown = sorted(set(foreign.tensors) - used - set(dropped))
     parts = [
-        f"{len(names)} {what} ({few(names)})" for what, names in (("missing", missing), ("unknown", unknown)) if names
+        f"{len(names)} {what} ({abbreviated(names)})"
+        for what, names in (("missing", missing), ("unknown", unknown))
+        if names
     ]
     if parts:
         raise WeightsError(
@@ -250,13 +256,13 @@ def check_names(
         )
 
 
-def fitted(foreign: ForeignWeights, found: str, layout: Layout, expected: tuple[int, ...]) -> Floats:
-    """One tensor as float32 in our layout, of the shape that the blueprint asks for."""
+def to_our_layout(foreign: ForeignWeights, name: str, layout: Layout, expected: tuple[int, ...]) -> Floats:
+    """One tensor as float32 in our layout; raises ``WeightsError`` if it has another shape than the blueprint's."""
     import numpy as np
 
-    stored, kind = foreign.tensors[found], foreign.types[found]
+    stored, kind = foreign.tensors[name], foreign.types[name]
     if kind not in FLOATS and not kind.endswith(" quantised"):
-        raise WeightsError(f"{foreign.path}: {found} is stored as {kind}, expected one of {', '.join(FLOATS)}")
+        raise WeightsError(f"{foreign.path}: {name} is stored as {kind}, expected one of {', '.join(FLOATS)}")
     values = stored
     if layout == "1x1 HWIO" and stored.ndim == 4 and stored.shape[:2] == (1, 1):
         values = stored[0, 0]
@@ -267,14 +273,16 @@ def fitted(foreign: ForeignWeights, found: str, layout: Layout, expected: tuple[
         should = their_shape(expected, layout)
         hint = "; it looks transposed" if sorted(stored.shape) == sorted(should) else ""
         raise WeightsError(
-            f"{foreign.path}: {found} has shape {stored.shape}, expected {should}{hint}; these weights do not fit"
+            f"{foreign.path}: {name} has shape {stored.shape}, expected {should}{hint}; these weights do not fit"
         )
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is refused by name
+    with np.errstate(
+        over="ignore"
+    ):  # float64 beyond float32's range becomes infinite, which check_values refuses by name
         return np.ascontiguousarray(values, np.float32)
 
 
 def their_shape(expected: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    """The shape that we expect, in the file's layout."""
+    """The expected shape, in the file's layout."""
     if layout == "1x1 HWIO":
         return (1, 1, *expected)
     axes = AXES.get(layout, tuple(range(len(expected))))
@@ -282,13 +290,13 @@ def their_shape(expected: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
 
 
 def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None:
-    """Raise where numbers are not finite, or a variance is below zero."""
+    """Raise ``WeightsError`` if values are not finite, or a variance is negative."""
     import numpy as np
 
     broken = [name for name, values in tensors.items() if not np.isfinite(values).all()]
     if broken:
         raise WeightsError(
-            f"{foreign.path}: {len(broken)} tensors hold NaN or infinity ({few(broken)}); download or save the file again"
+            f"{foreign.path}: {len(broken)} tensors hold NaN or infinity ({abbreviated(broken)}); download or save the file again"
         )
     negative = [
         name
@@ -297,14 +305,14 @@ def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None
     ]
     if negative:
         raise WeightsError(
-            f"{foreign.path}: {len(negative)} variances are below zero ({few(negative)}); download or save the file again"
+            f"{foreign.path}: {len(negative)} variances are negative ({abbreviated(negative)}); download or save the file again"
         )
 
 
 def type_notes(
     foreign: ForeignWeights, theirs: Mapping[str, tuple[str, Layout]], expected: Mapping[str, tuple[int, ...]]
 ) -> Iterator[str]:
-    """What was done to numbers that are not stored as float32."""
+    """Notes on the conversion of tensors that are not stored as float32."""
     verbs = {"float16": "widened", "bfloat16": "widened", "float64": "rounded"}
     kinds = [foreign.types[theirs[ours][0]] for ours in expected]
     for kind in dict.fromkeys(kinds):
@@ -313,6 +321,6 @@ def type_notes(
 
 
 def dropped_note(dropped: list[str]) -> str:
-    """What was left out on purpose."""
+    """A note on tensors that were dropped on purpose."""
     side = [name for name in dropped if "AuxLogits" in name]
-    return f"the auxiliary head ({len(side)} tensors of AuxLogits) is for training only: dropped" if side else ""
+    return f"the auxiliary head ({len(side)} tensors of AuxLogits) is only used in training: dropped" if side else ""

@@ -1,7 +1,7 @@
-"""Fetching official files: resumable, checked before anything is made of them, over https alone.
+"""Downloads official releases: resumable, verified before use, over https only.
 
-What has come of a download that was cut lies in ``NAME.part`` and is continued the next time.
-Proxies are taken from the environment, as urllib does.
+An interrupted download stays in ``NAME.part`` and is resumed the next time.
+Proxies are read from the environment, as urllib does.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BLOCK = 1 << 18
 HTTPS: tuple[str, ...] = ("https",)
 
 Report = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes in all; 0 where the server does not say."""
+"""Called with the bytes received and the total; the total is 0 if the server does not send it."""
 
 
 def quiet(_done: int, _total: int) -> None:
-    """A report that says nothing."""
+    """A report that prints nothing."""
 
 
 class SameSchemes(urllib.request.HTTPRedirectHandler):
@@ -47,14 +47,14 @@ class SameSchemes(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class Downloader:
-    """Fetches releases into ``folder``.  ``schemes`` are the kinds of address that are followed."""
+    """Downloads releases into ``folder``.  ``schemes``: the URL schemes that are allowed."""
 
     folder: Path
     schemes: tuple[str, ...] = HTTPS
     timeout: float = TIMEOUT
 
     def fetch(self, release: Release, report: Report = quiet) -> tuple[Path, Digests]:
-        """The release's file, whole and checked; raises ``DownloadError`` or ``OutputError``."""
+        """The release's file, complete and verified; raises ``DownloadError`` or ``OutputError``."""
         path = self.folder / "downloads" / release.file_name
         if not path.exists():
             self.complete(release, path, report)
@@ -67,7 +67,7 @@ class Downloader:
         return path, got
 
     def complete(self, release: Release, path: Path, report: Report) -> None:
-        """Download into ``path``.part, from where it stopped, and rename it when all is there."""
+        """Download into ``path``.part, resuming a partial file, and rename it once it is complete."""
         check_scheme(release.address, self.schemes)
         part = path.with_name(f"{path.name}.part")
         try:
@@ -78,7 +78,7 @@ class Downloader:
         response, start = self.open(release, start)
         with response:
             if response.headers.get_content_type() == "text/html":
-                raise DownloadError(f"{release.address} answers with a web page, not a file; {by_hand(release)}")
+                raise DownloadError(f"{release.address} returned a web page instead of a file; {by_hand(release)}")
             rest = int(response.headers.get("Content-Length") or 0)
             total = start + rest if rest else 0
             self.check_space(part, rest)
@@ -88,7 +88,7 @@ class Downloader:
         part.replace(path)
 
     def open(self, release: Release, start: int) -> tuple[http.client.HTTPResponse, int]:
-        """The server's answer, and from which byte on it is: a server that cannot resume starts over."""
+        """The server's response, and the offset at which it starts: 0 if the server cannot resume."""
         opener = urllib.request.build_opener(SameSchemes(self.schemes))
         headers = {"User-Agent": f"godeeper/{__version__}", "Accept-Encoding": "identity"}
         if start:
@@ -100,7 +100,7 @@ class Downloader:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
                 return self.open(release, 0)
             raise DownloadError(
-                f"{release.address} answers {error.code} ({error.reason}); {by_hand(release)}"
+                f"{release.address} returned {error.code} ({error.reason}); {by_hand(release)}"
             ) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             reason = getattr(error, "reason", error)
@@ -111,16 +111,16 @@ class Downloader:
         return response, start if response.status == http.HTTPStatus.PARTIAL_CONTENT and resumed else 0
 
     def check_space(self, part: Path, wanted: int) -> None:
-        """Raise ``OutputError`` where the disk has no room for the rest."""
+        """Raise ``OutputError`` if the disk has no space for the rest."""
         free = shutil.disk_usage(part.parent).free
         if wanted > free:
             raise OutputError(
-                f"cannot write {part}: {wanted / 1e6:.0f} MB to come, {free / 1e6:.0f} MB free; free some space and run it again"
+                f"cannot write {part}: {wanted / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free; free some space and try again"
             )
 
 
 def copy(response: Any, part: Path, start: int, total: int, report: Report, release: Release) -> int:
-    """Write what comes behind the first ``start`` bytes; answers how many are there then."""
+    """Append the response after the first ``start`` bytes of ``part``; returns the number of bytes in it then."""
     done = start
     try:
         with part.open("r+b" if start else "wb") as file:
@@ -135,7 +135,7 @@ def copy(response: Any, part: Path, start: int, total: int, report: Report, rele
 
 
 def receive(response: Any, release: Release, done: int, total: int) -> bytes:
-    """The next bytes from the server; none at the end."""
+    """The next block from the server; empty at the end."""
     try:
         block: bytes = response.read(BLOCK)
     except (OSError, http.client.HTTPException):
@@ -144,23 +144,23 @@ def receive(response: Any, release: Release, done: int, total: int) -> bytes:
 
 
 def cut(release: Release, done: int, total: int) -> DownloadError:
-    """The error for a download that ended too early."""
+    """The error for an interrupted download."""
     of = f" of {total / 1e6:.1f}" if total else ""
     return DownloadError(
-        f"{release.file_name}: the download was cut after {done / 1e6:.1f}{of} MB; "
-        f"run the same command again to go on from there: godeeper weights add {release.name}"
+        f"{release.file_name}: the download was interrupted after {done / 1e6:.1f}{of} MB; "
+        f"run the same command again to resume it: godeeper weights add {release.name}"
     )
 
 
 def check_scheme(address: str, schemes: tuple[str, ...]) -> None:
-    """Raise where an address would be fetched without encryption."""
+    """Raise for an address whose scheme is not allowed."""
     if urlsplit(address).scheme not in schemes:
-        raise DownloadError(f"{address} is not an {' or '.join(schemes)} address: not fetched")
+        raise DownloadError(f"{address} is not an {' or '.join(schemes)} address: not downloaded")
 
 
 def by_hand(release: Release) -> str:
-    """How to install a release without this computer's network."""
+    """Instructions for installing a release without a network connection."""
     return (
-        f"fetch {release.address} with another computer, bring the file here, "
+        f"download {release.address} on another computer, copy the file here, "
         f"and run: godeeper weights add {release.file_name} --name {release.name}"
     )

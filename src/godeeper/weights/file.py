@@ -1,9 +1,9 @@
-"""A weights file: safetensors whose metadata says what the numbers are and where they are from.
+"""Weights files: safetensors with a description of the weights in the metadata.
 
-Tensors carry the addresses of their sites and the words of the 2015 graph
-(``mixed/tower_2/conv/conv2d_params``, ``…/batchnorm/beta``, or ``…/bias``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a
-minimum of its own (value = q · scale + minimum, computed in double precision, kept in single).
-The only metadata key, ``godeeper``, holds JSON: one ``Description``.  No pickle is ever read.
+Tensors are named by the address of their site and the names of the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
+``…/batchnorm/beta``, or ``…/bias``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a minimum
+(value = q · scale + minimum, computed in double precision, kept in single).
+The only metadata key, ``godeeper``, holds a ``Description`` as JSON.  No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ BATCHNORM_EPSILON = 0.001
 
 @dataclass(frozen=True)
 class Description:
-    """What a weights file says of itself.
+    """The metadata of a weights file.
 
     ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` (on the
-    0 … 255 scale, one number or one a colour).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one a class, or none
-    where the file has no classifier.  ``sha256``: of everything else in the file.  ``scope``: what the file that these
-    weights are from writes before its names.  ``aliases``: its further names of tensors -> ours.
+    0 … 255 scale, one number or one per channel).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one per class,
+    empty if the file has no classifier.  ``sha256``: of everything else in the file.  ``scope``: the prefix of the tensor
+    names in the original file.  ``aliases``: further tensor names in the original file -> ours.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Description:
     aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON; fields that came later are left out where they are empty, so that older files keep their hashes."""
+        """As JSON; fields added later are left out if they are empty, so that the hashes of older files stay the same."""
         return {name: value for name, value in asdict(self).items() if value or name not in ("scope", "aliases")}
 
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """What follows one convolution as a line: y = x · ``scale`` + ``shift``, each (C,) float32."""
+    """Batch normalisation, or a bias, as an affine map: y = x · ``scale`` + ``shift``, each (C,) float32."""
 
     scale: Floats
     shift: Floats
@@ -73,13 +73,13 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """An opened weights file.  Its header has been read; its numbers are read when asked for."""
+    """An opened weights file.  Its header has been read; its parameters are read on demand."""
 
     path: Path
     description: Description
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process, perhaps on another machine, the file may lie elsewhere."""
+        """Pickles path and description: on another machine, the file may be elsewhere (``reopened``)."""
         from .registry import reopened
 
         return reopened, (self.path, self.description)
@@ -93,29 +93,29 @@ class WeightsFile:
         return self.description.sha256
 
     @cached_property
-    def network(self) -> Blueprint:
-        """The blueprint, in the dialect these weights were made in, with as many classes as they have labels."""
-        network = in_dialect(BLUEPRINTS[self.description.architecture], self.description.dialect)
+    def blueprint(self) -> Blueprint:
+        """The blueprint in the dialect of these weights, with one class per label."""
+        blueprint = in_dialect(BLUEPRINTS[self.description.architecture], self.description.dialect)
         return replace(
-            network,
-            classes=len(self.description.labels) or network.classes,
+            blueprint,
+            classes=len(self.description.labels) or blueprint.classes,
             scope=self.description.scope,
             aliases=tuple(self.description.aliases.items()),
         )
 
     @cached_property
     def expected(self) -> dict[str, tuple[int, ...]]:
-        """Name -> shape of every tensor the blueprint asks for, the classifier's only if there are labels."""
-        return expected_tensors(self.network, with_classifier=bool(self.description.labels))
+        """Name -> shape of all tensors the blueprint needs, including the classifier's if there are labels."""
+        return expected_tensors(self.blueprint, with_classifier=bool(self.description.labels))
 
     def verify(self) -> None:
-        """Read everything; raise ``WeightsError`` where content, names, shapes or values are wrong."""
-        with self.parameters() as numbers:
-            numbers.check()
+        """Read all tensors; raise ``WeightsError`` if content, names, shapes or values are wrong."""
+        with self.parameters() as parameters:
+            parameters.check()
 
     @contextmanager
     def parameters(self) -> Iterator[Parameters]:
-        """The file's tensors, open while the block runs."""
+        """Opens the file's tensors for the duration of the block."""
         with open_safetensors(self.path) as handle:
             yield Parameters(self, handle)
 
@@ -132,7 +132,7 @@ class Parameters:
         return self.values(f"{site.address}/conv2d_params")
 
     def batchnorm(self, site: Site) -> BatchNorm:
-        """The line that batch normalisation (arXiv:1502.03167) or a bias draws after ``site``'s convolution."""
+        """The batch normalisation (arXiv:1502.03167) or bias after ``site``'s convolution, as an affine map."""
         import numpy as np
 
         if f"{site.address}/bias" in self.file.expected:
@@ -154,7 +154,7 @@ class Parameters:
         return self.values("softmax/weights"), self.values("softmax/biases")
 
     def values(self, name: str) -> Floats:
-        """One tensor as float32; ``check`` has seen it before."""
+        """One tensor as float32; call ``check`` first for a file that is not trusted."""
         import numpy as np
 
         stored = self.stored(name)
@@ -164,12 +164,12 @@ class Parameters:
         return stored
 
     def stored(self, name: str) -> NDArray[Any]:
-        """One tensor as it is in the file, uint8 or float32."""
+        """One tensor as stored in the file, uint8 or float32."""
         tensor: NDArray[Any] = self.handle.get_tensor(name)
         return tensor
 
     def check(self) -> None:
-        """Raise ``WeightsError`` unless the file holds just what the blueprint asks for, finite, and unchanged."""
+        """Raise ``WeightsError`` unless the file holds exactly the blueprint's tensors, finite and unchanged."""
         names = set(self.handle.keys())
         self.check_names(names)
         tensors: dict[str, NDArray[Any]] = {name: self.stored(name) for name in names}
@@ -183,24 +183,24 @@ class Parameters:
             )
 
     def check_names(self, names: set[str]) -> None:
-        """Raise where tensors are missing, or there are some that the blueprint does not know."""
+        """Raise ``WeightsError`` if tensors are missing, or not in the blueprint."""
         expected = set(self.file.expected)
-        odd = (("missing", sorted(expected - names)), ("unknown", sorted(names - expected)))
-        parts = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in odd if names]
+        misfits = (("missing", sorted(expected - names)), ("unknown", sorted(names - expected)))
+        parts = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in misfits if names]
         if parts:
-            raise self.misfit(f"its tensors are not those of {self.file.network.name}: {'; '.join(parts)}")
+            raise self.misfit(f"its tensors are not those of {self.file.blueprint.name}: {'; '.join(parts)}")
 
     def check_tensor(self, name: str, tensor: NDArray[Any]) -> None:
-        """Raise where one tensor has another shape or type than expected, or holds what is no number."""
+        """Raise ``WeightsError`` if a tensor has an unexpected shape or type, or values that are not finite."""
         import numpy as np
 
         expected = self.file.expected[name]
         if tensor.shape != expected:
-            raise self.misfit(f"{name} has shape {tensor.shape}, expected {expected} for {self.file.network.name}")
+            raise self.misfit(f"{name} has shape {tensor.shape}, expected {expected} for {self.file.blueprint.name}")
         if tensor.dtype not in (np.uint8, np.float32):
             raise self.misfit(f"{name} is {tensor.dtype}, expected float32 or uint8")
         if tensor.dtype == np.uint8 and name not in self.file.description.quantised:
-            raise self.misfit(f"{name} is of 8 bits, but its scale and minimum are not given")
+            raise self.misfit(f"{name} is uint8, but its scale and minimum are missing")
         ends = self.file.description.quantised[name] if tensor.dtype == np.uint8 else tensor
         if not np.isfinite(ends).all():
             raise self.misfit(f"{name} holds NaN or infinity; download the file again")
@@ -210,7 +210,7 @@ class Parameters:
 
 
 def read(path: Path) -> WeightsFile:
-    """Open a weights file and check its header; raises ``WeightsError``."""
+    """Open a weights file and check its metadata; raises ``WeightsError``."""
     with open_safetensors(path) as handle:
         text = (handle.metadata() or {}).get("godeeper")
     if text is None:
@@ -239,20 +239,32 @@ def read(path: Path) -> WeightsFile:
     return WeightsFile(path, description)
 
 
-def check_description(said: Description) -> None:
-    """Raise ``TypeError`` or ``ValueError`` where a field is of another type than it should be."""
-    texts = (said.name, said.architecture, said.dialect, said.source, said.licence, said.notes, said.sha256, said.scope)
-    if not all(isinstance(value, str) for value in (*texts, *said.labels, *said.aliases, *said.aliases.values())):
-        raise TypeError("a field that should be text is not")
-    ends = [end for pair in said.quantised.values() for end in pair]
+def check_description(description: Description) -> None:
+    """Raise ``TypeError`` or ``ValueError`` if a field has the wrong type."""
+    texts = (
+        description.name,
+        description.architecture,
+        description.dialect,
+        description.source,
+        description.licence,
+        description.notes,
+        description.sha256,
+        description.scope,
+    )
+    if not all(
+        isinstance(value, str)
+        for value in (*texts, *description.labels, *description.aliases, *description.aliases.values())
+    ):
+        raise TypeError("a field should be text, but is not")
+    ends = [end for pair in description.quantised.values() for end in pair]
     if not all(isinstance(end, int | float) for end in ends):
-        raise TypeError("a scale or minimum is no number")
-    if not isinstance(said.preprocessing, dict):
-        raise TypeError("the preprocessing is no table")
+        raise TypeError("a scale or minimum is not a number")
+    if not isinstance(description.preprocessing, dict):
+        raise TypeError("the preprocessing is not an object")
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
-    """Write a weights file with the SHA-256 of its content filled in; the same content gives the same bytes."""
+    """Write a weights file, with the SHA-256 of its content in the description; equal content gives equal bytes."""
     from safetensors.numpy import save
 
     described = replace(description, sha256=content_sha256(tensors, description))
@@ -262,7 +274,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Descript
 
 
 def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description) -> str:
-    """SHA-256 over the description (its own hash left out) and every tensor's name, type, shape and bytes."""
+    """SHA-256 over the description (without its hash) and the name, type, shape and bytes of each tensor."""
     digest = hashlib.sha256(json.dumps(replace(description, sha256="").as_dict(), sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -271,30 +283,30 @@ def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description
     return digest.hexdigest()
 
 
-def expected_tensors(network: Blueprint, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor that ``network`` computes with."""
-    every = sites(network)
-    normalisation = ["beta", "moving_mean", "moving_variance", *(["gamma"] if network.stored_gamma else [])]
+def expected_tensors(blueprint: Blueprint, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of all parameters of ``blueprint``."""
+    all_sites = sites(blueprint)
+    normalisation = ["beta", "moving_mean", "moving_variance", *(["gamma"] if blueprint.stored_gamma else [])]
     shapes: dict[str, tuple[int, ...]] = {}
-    for site in every:
+    for site in all_sites:
         if isinstance(site.op, Conv):
             filters, kernel = site.op.filters, site.op.kernel
             parts = [f"batchnorm/{part}" for part in normalisation] if site.op.normalise else ["bias"]
-            shapes[f"{site.address}/conv2d_params"] = filters, every[site.inputs[0]].shape[0], *kernel
+            shapes[f"{site.address}/conv2d_params"] = filters, all_sites[site.inputs[0]].shape[0], *kernel
             shapes |= {f"{site.address}/{part}": (filters,) for part in parts}
         elif site.kind == "dense" and with_classifier:
-            shapes["softmax/weights"] = (every[site.inputs[0]].shape[0], network.classes)
-            shapes["softmax/biases"] = (network.classes,)
+            shapes["softmax/weights"] = (all_sites[site.inputs[0]].shape[0], blueprint.classes)
+            shapes["softmax/biases"] = (blueprint.classes,)
     return shapes
 
 
 @contextmanager
 def open_safetensors(path: Path) -> Iterator[Any]:
-    """A safetensors handle; whatever is wrong with the file is a ``WeightsError``."""
+    """Opens a safetensors file; any error in the file raises ``WeightsError``."""
     from safetensors import SafetensorError, safe_open
 
     try:
-        open_regular(path).close()  # safe_open would wait for a named pipe's writer
+        open_regular(path).close()  # safe_open would block on a named pipe
         with safe_open(path, framework="numpy") as handle:
             yield handle
     except GodeeperError:
@@ -306,11 +318,11 @@ def open_safetensors(path: Path) -> Iterator[Any]:
         raise WeightsError(f"no weights file {path}: give the name of installed weights or a path") from None
     except (SafetensorError, OSError) as error:
         check_format(path)
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); download it again") from None
+        raise WeightsError(f"{path}: not a complete safetensors file ({error}); download it again") from None
 
 
 def check_format(path: Path) -> None:
-    """Raise ``WeightsError`` for a file in a format of others, with what to do; imported late, as few files need it."""
+    """Raise ``WeightsError`` with advice for a file in a foreign format; imported late, as it is rarely needed."""
     from .formats import check_added
     from .formats.unsupported import check_path
 

@@ -1,6 +1,6 @@
-"""Adding weights: from a file of any known format, or an official release by name, to an installed name.
+"""Installs weights from a file of any known format, or from an official release.
 
-Nothing is written under the new name before all of it has been read, recognised and checked.
+The weights are read, recognised and checked completely before anything is written.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMON_STEMS = ("model", "pytorch_model", "weights", "model.weights")
 
 @dataclass(frozen=True)
 class Added:
-    """Weights that were installed, and what was found out about them on the way."""
+    """Installed weights, and notes on how they were recognised and converted."""
 
     file: WeightsFile
     notes: tuple[str, ...]
@@ -41,11 +41,10 @@ class Added:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says about a file that cannot be told from it.
+    """Options of ``godeeper weights add``: what a file itself does not tell.
 
-    ``labels``: a text file, one class a line.  ``scaling``: one of ``SCALINGS``.  ``which``: the part of
-    the file to take, where it holds several copies.  ``replace``: put the
-    weights in the place of those that have the name.
+    ``labels``: a text file, one class per line.  ``scaling``: one of ``SCALINGS``.  ``which``: the copy to use, if the file
+    holds several.  ``replace``: replace installed weights of the same name.
     """
 
     name: str | None = None
@@ -60,13 +59,13 @@ def add(what: str | Path, options: Options = Options(), report: Report = quiet) 
 
     Args:
         what: the name of an official release, or the path of a file.
-        options: what to call them, and what to say of them.
-        report: told of the progress of a download.
+        options: their name, labels and scaling.
+        report: called with the progress of a download.
 
     Raises:
-        DownloadError: the release cannot be fetched, or is not what was published.
-        WeightsError: the file is damaged, or does not fit.
-        OutputError: there is no room, or no right, to write.
+        DownloadError: the release cannot be downloaded, or is not the published file.
+        WeightsError: the file is damaged, or does not fit the network.
+        OutputError: the file cannot be written, or the disk is full.
     """
     folder = weights_folder()
     release = OFFICIAL.get(str(what))
@@ -85,13 +84,13 @@ def add(what: str | Path, options: Options = Options(), report: Report = quiet) 
 
 
 def add_file(path: Path, options: Options) -> Added:
-    """Install a file that the user has; an official one is recognised by its fingerprint."""
+    """Install a local file; an official release is recognised by its SHA-256 or MD5."""
     if not is_there(path) and path.name == str(path) and not path.suffix:
         raise UnknownName("weights", str(path), [*OFFICIAL, "the path of a file"])
-    ours = own_file(path)
-    if ours is not None:
-        return add_own(ours, options)
-    foreign_check(path)
+    own = own_file(path)
+    if own is not None:
+        return add_own(own, options)
+    check_readable(path)
     got = digests(path)
     release = recognise(got)
     name = free_name(options.name or (release.name if release else name_of(path)), options)
@@ -102,14 +101,14 @@ def add_file(path: Path, options: Options) -> Added:
 
 
 def install(path: Path, name: str, release: Release | None, got: Digests, options: Options) -> Added:
-    """Read, adopt and write."""
+    """Read, convert and write."""
     foreign = read_foreign(path)
     preprocessing: Mapping[str, Any] = release.preprocessing if release else {}
     scaling = scaling_named(options.scaling) if options.scaling else None
     if scaling:
         preprocessing = scaling.preprocessing
     labels, about_labels = chosen_labels(path, foreign, options)
-    adopted = convert(
+    converted = convert(
         foreign,
         name,
         source=f"{release.address if release else path.name}, SHA-256 {got.sha256}",
@@ -117,34 +116,34 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
         labels=labels,
         which=options.which,
         bgr=bool(scaling and scaling.bgr),
-        said=tuple(filter(None, (about_labels, scaling.summary if scaling else ""))),
+        notes=tuple(filter(None, (about_labels, scaling.summary if scaling else ""))),
         **({"licence": release.licence} if release else {}),
     )
     recognised = f"this is the official release {release.name}" if release else ""
-    file = write_checked(name, adopted.tensors, adopted.description)
-    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *adopted.reasons))))
+    file = write_installed(name, converted.tensors, converted.description)
+    return Added(file, tuple(filter(None, (f"read as {foreign.format}", recognised, *converted.reasons))))
 
 
 def chosen_labels(path: Path, foreign: ForeignWeights, options: Options) -> tuple[tuple[str, ...], str]:
-    """The user's labels, or those that lie beside a retrained graph; and a note on these."""
+    """The user's labels, or those beside a retrained graph; and a note on their source."""
     if options.labels:
         return read_labels(options.labels), ""
     beside = labels_beside(path) if any(is_retrained(head.weights) for head in foreign.heads) else None
-    return (read_labels(beside), f"the labels are those of {beside.name}, beside the graph") if beside else ((), "")
+    return (read_labels(beside), f"labels from {beside.name}, beside the graph") if beside else ((), "")
 
 
 def is_retrained(weights: str) -> bool:
-    """Whether a graph's classifier is not the one that it was released with."""
+    """Whether a graph has another classifier than the one it was released with."""
     return not weights.endswith("softmax/weights")
 
 
-def write_checked(name: str, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
-    """Write under the weights folder; the old file of that name stays until the new one is whole."""
+def write_installed(name: str, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
+    """Write into the weights folder; an old file of the same name is replaced only once the new one is complete."""
     return write(weights_folder() / f"{name}{ENDING}", tensors, description)
 
 
 def own_file(path: Path) -> WeightsFile | None:
-    """The file, if godeeper wrote it."""
+    """The opened file, if godeeper wrote it; None otherwise."""
     if path.suffix != ENDING or not is_file(path):
         return None
     from safetensors import SafetensorError, safe_open
@@ -153,7 +152,7 @@ def own_file(path: Path) -> WeightsFile | None:
         with safe_open(path, framework="numpy") as handle:
             return read(path) if "godeeper" in (handle.metadata() or {}) else None
     except (SafetensorError, OSError):
-        return None  # the reader of foreign files says what is wrong with it
+        return None  # the reader of foreign files reports what is wrong
 
 
 def add_own(file: WeightsFile, options: Options) -> Added:
@@ -161,55 +160,55 @@ def add_own(file: WeightsFile, options: Options) -> Added:
     name = free_name(options.name or file.name, options)
     if options.labels or options.scaling or options.which:
         raise OptionError(
-            f"{file.path}: a godeeper weights file has labels and scaling of its own; leave these options out"
+            f"{file.path}: a godeeper weights file contains its labels and scaling; leave out --labels, --scaling and --which"
         )
     file.verify()
-    with file.parameters() as numbers:
-        tensors = {tensor: numbers.stored(tensor) for tensor in file.expected}
-    return Added(write_checked(name, tensors, replace(file.description, name=name)), ("a godeeper weights file",))
+    with file.parameters() as parameters:
+        tensors = {tensor: parameters.stored(tensor) for tensor in file.expected}
+    return Added(write_installed(name, tensors, replace(file.description, name=name)), ("a godeeper weights file",))
 
 
 def check_options(options: Options) -> None:
-    """Raise for an option with a value that it cannot take."""
+    """Raise for an invalid option."""
     if options.scaling:
         scaling_named(options.scaling)
 
 
 def check_needs(release: Release) -> None:
-    """Raise before a download whose file could not be read here."""
+    """Raise before a download if the package that reads its file is missing."""
     if release.needs == "h5py":
         from .formats.keras_h5 import check_h5py
 
         check_h5py(Path(release.file_name))
 
 
-def foreign_check(path: Path) -> None:
-    """Raise for what is no file to read, before it is read for its fingerprint."""
+def check_readable(path: Path) -> None:
+    """Raise for a path that is not a readable file, before the file is hashed."""
     from .formats import first_bytes
 
     first_bytes(path)
 
 
 def free_name(name: str, options: Options) -> str:
-    """``name``, if it can be given to weights."""
+    """``name``, if it is valid and not in use; raises ``OptionError``."""
     if not NAME.fullmatch(name):
         raise OptionError(
-            f"{name!r} is no name for weights: expected letters, digits, dots, dashes and underscores; use --name"
+            f"{name!r} is not a valid name for weights: expected letters, digits, dots, dashes and underscores; use --name"
         )
     if name in INSTALLED:
-        raise OptionError(f"{name!r} is the name of weights that ship with godeeper; choose another with --name")
-    taken = {known.casefold() for known in installed_paths()}
-    if name.casefold() in taken and not options.replace:
-        raise OptionError(f"weights {name!r} are installed already; choose another with --name, or say --replace")
+        raise OptionError(f"{name!r} is the name of the bundled weights; choose another with --name")
+    used = {known.casefold() for known in installed_paths()}
+    if name.casefold() in used and not options.replace:
+        raise OptionError(f"weights {name!r} are already installed; choose another name with --name, or use --replace")
     place = weights_folder() / f"{name}{ENDING}"
     if os.path.lexists(place) and not ours(place):
         raise OptionError(
-            f"{place} exists and godeeper did not write it; move it elsewhere, or choose another with --name"
+            f"{place} exists and was not written by godeeper; move it elsewhere, or choose another name with --name"
         )
     return name
 
 
 def name_of(path: Path) -> str:
-    """A name for weights out of their file's."""
+    """A name for weights, made from the name of their file."""
     stem = path.resolve().parent.name if path.stem in COMMON_STEMS else path.stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "weights"

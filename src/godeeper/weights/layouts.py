@@ -1,7 +1,6 @@
-"""What each release calls its tensors, derived from the blueprint: names in a foreign file -> ours.
+"""The tensor names of each release, derived from the blueprint: name in a foreign file -> our name.
 
-Four conventions, one function each.  Only what a name means is decided here; whether a file's tensors
-fit is ``adopt``'s business.
+Four releases, one function each.  This module only maps names; ``convert`` checks whether a file's tensors fit.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from ..blueprint.sites import Site, sites
 Layout = Literal["OIHW", "HWIO", "vector", "features first", "classes first", "1x1 HWIO"]
 
 AXES: dict[Layout, tuple[int, ...]] = {"OIHW": (0, 1, 2, 3), "HWIO": (3, 2, 0, 1), "classes first": (1, 0)}
-"""How a layout's axes are put in our order; a layout not listed has it already."""
+"""Layout -> the permutation of its axes into our order; layouts that need none are not listed."""
 
 NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One of our tensors, and how the file lays it out."""
+    """One of our tensors, and its layout in the file."""
 
     name: str
     layout: Layout = "vector"
@@ -33,10 +32,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class ReleaseLayout:
-    """How one release names tensors.
+    """The tensor names of one release.
 
-    ``slots``: names in the file -> ours, for a network and the names that are there.  ``dropped``: names known
-    and not needed.
+    ``slots``: maps a blueprint and the names in a file to {name in the file: our tensor}.  ``dropped``: known names that are
+    not needed.
     """
 
     name: str
@@ -44,61 +43,61 @@ class ReleaseLayout:
     dropped: re.Pattern[str] = field(default=re.compile(r"(?!)"))
 
 
-def torchvision_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
+def torchvision_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
     """``Mixed_5b.branch_pool.conv.weight``: torchvision, timm, pytorch-fid."""
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     slots = {"fc.weight": Slot("softmax/weights", "classes first"), "fc.bias": Slot("softmax/biases")}
-    for site in convolutions(network):
+    for site in convolutions(blueprint):
         slots[f"{site.names.torchvision}.conv.weight"] = Slot(kernel_of(site), "OIHW")
         slots |= {f"{site.names.torchvision}.bn.{part}": Slot(norm_of(site, ours)) for part, ours in parts.items()}
     return slots
 
 
-def tf2015_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
-    """``mixed/tower_2/conv/conv2d_params``: ours are the 2015 graph's."""
+def tf2015_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
+    """``mixed/tower_2/conv/conv2d_params``: our names are those of the 2015 graph."""
     slots = {"softmax/weights": Slot("softmax/weights", "features first"), "softmax/biases": Slot("softmax/biases")}
-    for site in convolutions(network):
+    for site in convolutions(blueprint):
         slots[kernel_of(site)] = Slot(kernel_of(site), "HWIO")
         slots |= {norm_of(site, part): Slot(norm_of(site, part)) for part in NORM_PARTS}
     return slots
 
 
-def slim_slots(network: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
+def slim_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
     """``InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/weights``."""
     logits = "InceptionV3/Logits/Conv2d_1c_1x1"
     slots = {f"{logits}/weights": Slot("softmax/weights", "1x1 HWIO"), f"{logits}/biases": Slot("softmax/biases")}
-    for site in convolutions(network):
+    for site in convolutions(blueprint):
         scope = f"InceptionV3/{site.names.slim}"
         slots[f"{scope}/weights"] = Slot(kernel_of(site), "HWIO")
         slots |= {f"{scope}/BatchNorm/{part}": Slot(norm_of(site, part)) for part in NORM_PARTS}
     return slots
 
 
-def keras_slots(network: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
-    """``conv2d_7/kernel``: the seventh layer of its kind, from whatever number the file counts."""
+def keras_slots(blueprint: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
+    """``conv2d_7/kernel``: layers are matched by their order, whatever number the file starts from."""
     layers = {name.rpartition("/")[0] for name in names}
-    convs = in_order("conv2d", layers) or default_layers("conv2d", network)
-    norms = in_order("batch_normalization", layers) or default_layers("batch_normalization", network)
+    convs = in_order("conv2d", layers) or default_layers("conv2d", blueprint)
+    norms = in_order("batch_normalization", layers) or default_layers("batch_normalization", blueprint)
     heads = sorted(layers & {"predictions"}) or in_order("dense", layers) or ["predictions"]
     slots = {
         f"{heads[0]}/kernel": Slot("softmax/weights", "features first"),
         f"{heads[0]}/bias": Slot("softmax/biases"),
     }
-    for site, conv, norm in zip(convolutions(network), convs, norms, strict=False):
+    for site, conv, norm in zip(convolutions(blueprint), convs, norms, strict=False):
         slots[f"{conv}/kernel"] = Slot(kernel_of(site), "HWIO")
         slots |= {f"{norm}/{part}": Slot(norm_of(site, part)) for part in NORM_PARTS if part != "gamma"}
     return slots
 
 
 def in_order(kind: str, layers: Iterable[str]) -> list[str]:
-    """The layers of a kind in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
+    """The layers of a kind, in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
     matches = (re.fullmatch(rf"{kind}(?:_([0-9]{{1,9}}))?", layer) for layer in layers)
     return [match[0] for match in sorted((m for m in matches if m), key=lambda match: int(match[1] or 0))]
 
 
-def default_layers(kind: str, network: Blueprint) -> list[str]:
-    """What the layers of a kind would be called: for messages about a file that has none."""
-    return [numbered(kind, number) for number, _ in enumerate(convolutions(network))]
+def default_layers(kind: str, blueprint: Blueprint) -> list[str]:
+    """Default names of the layers of a kind, for error messages about a file that has none."""
+    return [numbered(kind, number) for number, _ in enumerate(convolutions(blueprint))]
 
 
 CONVENTIONS = (
@@ -111,16 +110,16 @@ CONVENTIONS = (
 )
 
 
-def convolutions(network: Blueprint) -> Iterator[Site]:
+def convolutions(blueprint: Blueprint) -> Iterator[Site]:
     """Every convolution, in order of creation."""
-    return (site for site in sites(network) if isinstance(site.op, Conv))
+    return (site for site in sites(blueprint) if isinstance(site.op, Conv))
 
 
 def kernel_of(site: Site) -> str:
-    """Our name of a convolution's kernel."""
+    """Our name for the kernel of a convolution."""
     return f"{site.names.tf2015}/conv2d_params"
 
 
 def norm_of(site: Site, part: str) -> str:
-    """Our name of one part of its batch normalisation."""
+    """Our name for one parameter of its batch normalisation."""
     return f"{site.names.tf2015}/batchnorm/{part}"

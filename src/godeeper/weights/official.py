@@ -1,8 +1,8 @@
-"""The official releases of Inception v3's weights: where they are, and what is published to check them by.
+"""The official releases of Inception v3 weights: their addresses and published checksums.
 
-Every hash here is one that the project itself publishes, and ``published`` says where; none was
-computed by us.  Where a project publishes none, or only a part, the SHA-256 of the first download is
-pinned in ``pins.json`` beside the weights, and every later one must be the same.
+Every checksum here is published by the project itself, at the place that ``published`` names; none was
+computed by us.  If a project publishes no checksum, or only part of one, the SHA-256 of the first download is
+pinned in ``pins.json`` beside the weights, and later downloads must match it.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ SCALINGS: dict[str, dict[str, Any]] = {
         "divide": [255 * deviation for deviation in IMAGENET_DEVIATION],
     },
 }
-"""What is done to x from 0 to 255: x / 255; nothing; ImageNet's mean colour taken off, as Caffe and Keras's ``caffe`` do;
-x / 127.5 - 1; (x - 128) / 128; each colour by ImageNet's mean and deviation."""
+"""Scalings of a pixel x from 0 to 255: x / 255; x; x minus ImageNet's mean colour, as in Caffe and Keras's ``caffe``;
+x / 127.5 - 1; (x - 128) / 128; each channel by ImageNet's mean and standard deviation."""
 
 BGR = "bgr-"
-"""Before a scaling: the network was trained on blue, green, red.  ``caffe`` is always so."""
+"""Prefix of a scaling: the network was trained on BGR input.  ``caffe`` implies it."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How photos were scaled in training; ``bgr``: with the colours in the order of Caffe and OpenCV."""
+    """How photos were scaled in training; ``bgr``: with the channels in BGR order, as in Caffe and OpenCV."""
 
     preprocessing: Mapping[str, Any]
     bgr: bool
 
     @property
     def summary(self) -> str:
-        order = ", blue first: the first kernels were turned to red first" if self.bgr else ""
+        order = ", BGR input: the first kernels were reordered to RGB" if self.bgr else ""
         subtract, divide = (shade_text(self.preprocessing[name]) for name in ("subtract", "divide"))
-        return f"scaling as said: (x - {subtract}) / {divide}{order}"
+        return f"scaling as given: (x - {subtract}) / {divide}{order}"
 
 
 def scaling_named(text: str) -> Scaling:
     """A row of ``SCALINGS``, perhaps after ``bgr-``, or numbers: ``127.5/127.5``, ``123,117,104/1`` (red, green, blue).
 
     Raises:
-        UnknownName: it is none of these.
+        UnknownName: it is neither.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:
         return Scaling(SCALINGS[name], bgr)
     shades = [shade_of(part) for part in name.split("/")]
     if len(shades) != 2 or None in shades or 0.0 in numbers_of(shades[1]):
-        known = [*SCALINGS, f"{BGR}unit (blue first)", "SUBTRACT/DIVIDE, such as 127.5/127.5 or 123,117,104/1"]
+        known = [*SCALINGS, f"{BGR}unit (BGR input)", "SUBTRACT/DIVIDE, such as 127.5/127.5 or 123,117,104/1"]
         raise UnknownName("scaling", text[:80], known)
     return Scaling({"subtract": shades[0], "divide": shades[1]}, bgr)
 
@@ -96,9 +96,9 @@ def numbers_of(shade: float | list[float] | None) -> list[float]:
 class Release:
     """One official file.
 
-    ``sha256``: published hexadecimal digits, all 64 or the first 8.  ``md5``: published.  ``published``: where.
-    ``size``: as the project states it, for people; none where it does not.  ``preprocessing``: what differs
-    from the dialect's.  ``needs``: a Python package without which the file cannot be read.
+    ``sha256``: the published hexadecimal digits, all 64 or the first 8.  ``md5``: the published MD5.  ``published``: where both
+    are published.  ``size``: as the project states it, for display; empty if it does not.  ``preprocessing``: fields that
+    differ from the dialect's.  ``needs``: the Python package that reads the file.
     """
 
     name: str
@@ -114,12 +114,12 @@ class Release:
 
     @property
     def file_name(self) -> str:
-        """What the file is called at its address."""
+        """The file name in the address."""
         return self.address.rpartition("/")[2]
 
     @property
     def check(self) -> str:
-        """What the file is checked by, in a few words."""
+        """The published checksum that verifies the file, for display."""
         if self.sha256:
             return "SHA-256" if len(self.sha256) == 64 else f"first {len(self.sha256)} digits of SHA-256"
         return "MD5" if self.md5 else "none published, pinned on first use"
@@ -196,7 +196,7 @@ OFFICIAL = {
 
 @dataclass(frozen=True)
 class Digests:
-    """A file's fingerprints and size."""
+    """A file's checksums and size."""
 
     sha256: str
     md5: str
@@ -204,7 +204,7 @@ class Digests:
 
 
 def digests(path: Path) -> Digests:
-    """Read a file once for both of its fingerprints."""
+    """Compute both checksums of a file in one pass."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0
     with open_regular(path) as file:
@@ -216,35 +216,35 @@ def digests(path: Path) -> Digests:
 
 
 def is_published(release: Release, got: Digests) -> bool:
-    """Whether a file is the release, by what is published of it; False where nothing is."""
+    """Whether a file matches the release's published checksum; False if none is published."""
     if release.sha256:
         return got.sha256.startswith(release.sha256)
     return bool(release.md5) and got.md5 == release.md5
 
 
 def recognise(got: Digests) -> Release | None:
-    """The official release that a file is, by its fingerprint alone."""
+    """The official release with these checksums, if there is one."""
     return next((release for release in OFFICIAL.values() if is_published(release, got)), None)
 
 
 def check(release: Release, got: Digests, folder: Path) -> None:
-    """Raise ``DownloadError`` where a file is not the published one, or not the one that was pinned."""
+    """Raise ``DownloadError`` if a file matches neither the published checksum nor the pinned one."""
     if (release.sha256 or release.md5) and not is_published(release, got):
         wrong, expected = (got.sha256, release.sha256) if release.sha256 else (got.md5, release.md5)
         raise DownloadError(
             f"{release.file_name}: {release.check} {wrong[: len(expected)]}, expected {expected} "
-            f"({release.published}); it is not what was published: download it again from {release.address}"
+            f"({release.published}); it is not the published file: download it again from {release.address}"
         )
     pinned = pins(folder).get(release.name, {}).get("sha256", got.sha256)
     if pinned != got.sha256:
         raise DownloadError(
             f"{release.file_name}: SHA-256 {got.sha256[:16]}…, the first download had {pinned[:16]}…; "
-            f"if the new one is to be trusted, remove {release.name!r} from {folder / 'pins.json'} and add it again"
+            f"if you trust the new one, remove {release.name!r} from {folder / 'pins.json'} and add it again"
         )
 
 
 def pin(release: Release, got: Digests, folder: Path) -> bool:
-    """Remember a first download's SHA-256; whether it is new, and all that vouches for the file from now on."""
+    """Pin the SHA-256 of a first download; returns whether it was pinned now."""
     known = pins(folder)
     if release.name in known or len(release.sha256) == 64:
         return False
@@ -254,7 +254,7 @@ def pin(release: Release, got: Digests, folder: Path) -> bool:
 
 
 def pins(folder: Path) -> dict[str, dict[str, Any]]:
-    """What was pinned; a file that cannot be read is an error, never taken for an empty one."""
+    """The pinned checksums; a pin file that cannot be read raises ``DownloadError`` rather than counting as empty."""
     path = folder / "pins.json"
     try:
         known: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
@@ -263,5 +263,5 @@ def pins(folder: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DownloadError(f"{path}: cannot read it ({error}); mend or remove it") from None
+        raise DownloadError(f"{path}: cannot read it ({error}); repair or remove it") from None
     return known

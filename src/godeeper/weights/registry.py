@@ -1,4 +1,4 @@
-"""Weights by name: what is installed, and where."""
+"""Finds installed weights by name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from .file import Description, WeightsFile, read
 
 BUNDLED = Path(__file__).parent / "bundled" / "inception_v3.safetensors"
 
+BUNDLED_RANGES = BUNDLED.with_name("inception_v3.int8.json")
+"""The quantization ranges of the bundled weights, as ``engine.quantization`` reads them."""
+
 INSTALLED = {"bundled": BUNDLED}
-"""What ships with godeeper; what people add lies in ``weights_folder()``."""
+"""The bundled weights; added weights are in ``weights_folder()``."""
 
 ENDING = ".safetensors"
 
 
 def weights_folder() -> Path:
-    """Where added weights are kept: ``weights`` under ``GODEEPER_CACHE``, or under the platform's data folder."""
+    """The folder of added weights: ``weights`` under ``GODEEPER_CACHE``, or under the platform's data folder."""
     chosen = os.environ.get("GODEEPER_CACHE")
     if chosen:
         return Path(chosen) / "weights"
@@ -28,22 +31,16 @@ def weights_folder() -> Path:
 
 
 def installed_paths() -> dict[str, Path]:
-    """Name -> file of all installed weights, those that ship first."""
+    """Name -> file of all installed weights, the bundled ones first."""
     added = {path.stem: path for path in sorted(weights_folder().glob(f"*{ENDING}")) if not path.name.startswith(".")}
     return {**INSTALLED, **{name: path for name, path in added.items() if name not in INSTALLED}}
 
 
-def installed() -> list[WeightsFile]:
-    """Every weights file that can be named, opened."""
-    return [read(path) for path in installed_paths().values()]
-
-
 def find(name: str | Path) -> WeightsFile:
-    """The weights of that name, or in that file; raises ``UnknownName`` or ``WeightsError``.
+    """The weights with that name, or in that file; raises ``UnknownName`` or ``WeightsError``.
 
-    What looks like a path (a ``.safetensors`` ending, a folder in it, or another ending of a file that is there) is taken
-    as one.
-    Nothing falls back to other weights.
+    ``name`` is a path if it ends in ``.safetensors``, contains a folder, or has another extension and the file exists.
+    There is no fallback to other weights.
     """
     paths = installed_paths()
     if name in paths:
@@ -59,5 +56,5 @@ def find(name: str | Path) -> WeightsFile:
 
 
 def reopened(path: Path, description: Description) -> WeightsFile:
-    """What was pickled: the file where it lay or, where there is none now, the weights installed under its name."""
+    """Unpickles a ``WeightsFile``: the file at its old path or, if that is gone, the installed weights of the same name."""
     return WeightsFile(path if path.exists() else installed_paths().get(description.name, path), description)

@@ -1,4 +1,4 @@
-"""Networks that people have weights of and godeeper cannot read yet, told from what their tensors are called."""
+"""Recognises networks that godeeper does not support, by the names of their tensors."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KNOWN = (
     (r"denseblock1|conv2_block1_0_bn", "a DenseNet"),
     (r"encoder\.layers?\.0\.|blocks\.0\.attn\.", "a transformer"),
 )
-"""A name that only this network has -> what to say of it; the first that fits."""
+"""Pattern of a name that only this network has -> its description; the first match counts."""
 
 
 def known_network(names: Iterable[str]) -> str:
-    """The network that tensors of these names are of, or a whole sentence where it is one of ours; empty if unknown."""
+    """The network that has tensors of these names, with advice if godeeper has its blueprint; empty if unknown."""
     listed = [name for name in names if len(name) < LONGEST]
     for pattern, what in KNOWN:
         found = next((name for name in listed if re.search(pattern, name)), None)

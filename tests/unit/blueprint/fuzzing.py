@@ -100,9 +100,9 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[Blueprint, str]]:
         yield network, address(draw, network)
 
 
-def address(draw: Random, network: Blueprint) -> str:
+def address(draw: Random, blueprint: Blueprint) -> str:
     """One address; most are nearly right."""
-    text = draw.choice(known(network))
+    text = draw.choice(known(blueprint))
     if draw.random() < 0.2:
         text = draw.choice(["keras:", "keras2.2:", "slim:", "bvlc:", "timm:", "odd:"]) + text
     for _ in range(draw.randrange(4)):
@@ -139,15 +139,15 @@ def channels(draw: Random) -> str:
 
 
 @lru_cache(maxsize=8)
-def known(network: Blueprint) -> tuple[str, ...]:
+def known(blueprint: Blueprint) -> tuple[str, ...]:
     """All names of a network."""
-    return tuple(meanings(network))
+    return tuple(meanings(blueprint))
 
 
-def check(network: Blueprint, text: str) -> bool:
+def check(blueprint: Blueprint, text: str) -> bool:
     """Resolve ``text``; raises where anything but tensors or one short line comes of it.  Returns whether it has a meaning."""
     try:
-        tensors = resolve(network, text)
+        tensors = resolve(blueprint, text)
     except AddressError as error:
         message = str(error)
         assert len(message) <= LONGEST_MESSAGE, (text[:200], len(message))
@@ -155,7 +155,7 @@ def check(network: Blueprint, text: str) -> bool:
         return False
     assert tensors, text
     assert all(0 < tensor.shape[0] <= tensor.site.shape[0] for tensor in tensors), text
-    assert all(resolve(network, tensor.address) == (tensor,) for tensor in tensors[:1]), text
+    assert all(resolve(blueprint, tensor.address) == (tensor,) for tensor in tensors[:1]), text
     return True
 
 
@@ -166,7 +166,7 @@ def without_suggestions() -> Iterator[None]:
         yield
 
 
-def count_lines(network: Blueprint, text: str) -> int:
+def count_lines(blueprint: Blueprint, text: str) -> int:
     """How many lines of godeeper's code run while ``text`` is resolved."""
     count = 0
 
@@ -181,16 +181,16 @@ def count_lines(network: Blueprint, text: str) -> int:
     sys.settrace(trace)
     try:
         with contextlib.suppress(AddressError):
-            resolve(network, text)
+            resolve(blueprint, text)
     finally:
         sys.settrace(before)
     return count
 
 
-def most_lines(network: Blueprint) -> int:
+def most_lines(blueprint: Blueprint) -> int:
     """How many lines of code an address may take, whatever it is."""
     for convention in (None, "keras", "slim"):
         with contextlib.suppress(KeyError):
-            pattern_names(network, convention)  # tables are made once
-    characters = sum(len(name) for name in known(network))
+            pattern_names(blueprint, convention)  # tables are made once
+    characters = sum(len(name) for name in known(blueprint))
     return LINES_A_CHARACTER * characters + LINES_BESIDES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from godeeper.blueprint.address import resolve_one
-from godeeper.blueprint.cost import conv_macs, conv_weights, macs_share, parameters, tensor_macs
+from godeeper.blueprint.cost import conv_macs, kernel_size, macs_share, parameters, tensor_macs
 from godeeper.blueprint.dialects import DIALECTS, in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3 as NETWORK
 from godeeper.blueprint.ops import Conv, Pool
@@ -35,7 +35,8 @@ def test_parameters(dialect: str, statistics: bool, head: bool, expected: int) -
 def test_filters_and_weights() -> None:
     """17,216 filters with 21,751,136 weights."""
     assert sum(site.shape[0] for site in sites(NETWORK) if site.kind == "conv") == 17_216
-    assert conv_weights(NETWORK) == 21_751_136
+    all_sites = sites(NETWORK)
+    assert sum(kernel_size(site, all_sites) for site in all_sites) == 21_751_136
 
 
 def test_multiply_adds() -> None:

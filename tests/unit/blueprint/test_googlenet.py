@@ -14,7 +14,7 @@ from godeeper.blueprint.address import Tensor, meanings, resolve, resolve_one
 from godeeper.blueprint.dialects import in_dialect, known_dialects
 from godeeper.blueprint.googlenet import GOOGLENET
 from godeeper.blueprint.ops import Conv, Norm, Pool
-from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.blueprint.sites import sites
 from godeeper.errors import AmbiguousAddress, OptionError, UnknownAddress, UnknownName
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "googlenet_torchvision_shapes.json"
@@ -78,7 +78,11 @@ def test_table_1(label: str, shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("dialect", known_dialects("googlenet"))
 def test_depth(dialect: str) -> None:
     """The network is 22 layers deep, counting only layers with parameters."""
-    assert cost.depth(in_dialect(GOOGLENET, dialect)) == 22
+    longest: list[int] = []
+    for site in sites(in_dialect(GOOGLENET, dialect)):
+        before = max((longest[source] for source in site.inputs), default=0)
+        longest.append(before + (site.kind in ("conv", "dense")))
+    assert longest[-1] == 22
 
 
 def test_modules() -> None:
@@ -179,7 +183,7 @@ def test_patterns() -> None:
 
 def test_photo_steps() -> None:
     """The steps from the photo to the network go by the 2015 graph's names, as in every network."""
-    steps = [Tensor(site).name for site in sites(GOOGLENET) if site.kind in PHOTO_KINDS]
+    steps = [Tensor(site).name for site in sites(GOOGLENET) if site.is_photo_step]
     assert steps == ["DecodeJpeg/contents", "DecodeJpeg", "Cast", "ExpandDims", "ResizeBilinear", "Sub", "data"]
     assert resolve_one(GOOGLENET, "Mul:0") == resolve_one(GOOGLENET, "data")
 
@@ -212,8 +216,8 @@ def test_counted_parameters() -> None:
 
 def blueprint_shapes(size: int) -> dict[str, list[int]]:
     """Name in torchvision -> [C, H, W], by the blueprint."""
-    every = sites(in_dialect(GOOGLENET, "torchvision"), size)
-    inner = [site for site in every if site.kind in ("conv", "pool", "concat", "average")]
+    all_sites = sites(in_dialect(GOOGLENET, "torchvision"), size)
+    inner = [site for site in all_sites if site.kind in ("conv", "pool", "concat", "average")]
     return {str(site.names.torchvision): list(site.shape) for site in inner}
 
 

@@ -77,8 +77,8 @@ def test_auxiliary() -> None:
 
 def test_shapes() -> None:
     """Every shape is that which timm's network gives (recorded in golden)."""
-    every = sites(in_dialect(INCEPTION_V4, "timm"))
-    inner = [site for site in every if site.kind in ("conv", "pool", "concat") and site.names.timm]
+    all_sites = sites(in_dialect(INCEPTION_V4, "timm"))
+    inner = [site for site in all_sites if site.kind in ("conv", "pool", "concat") and site.names.timm]
     assert {str(site.names.timm): list(site.shape) for site in inner} == json.loads(GOLDEN.read_text())
 
 

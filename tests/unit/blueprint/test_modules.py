@@ -32,8 +32,8 @@ def test_every_family() -> None:
 def test_output(family: str) -> None:
     """A module puts out the channels of all its branches, on the grid it leaves."""
     made, given, expected = MADE[family]
-    every = module_sites(made, given)
-    assert (every[0].shape, every[-1].shape) == (given, expected)
+    all_sites = module_sites(made, given)
+    assert (all_sites[0].shape, all_sites[-1].shape) == (given, expected)
 
 
 @pytest.mark.parametrize("family", MADE)
@@ -46,15 +46,15 @@ def test_names(family: str) -> None:
 
 def test_naive_branches() -> None:
     """The naive module is one convolution of each size and a pool, whose channels all come out again."""
-    every = module_sites(naive(64, 128, 32), (192, 28, 28))
-    assert [site.address for site in every] == ["input", "1x1/conv", "3x3/conv", "5x5/conv", "pool/pool", "join"]
-    assert every[-2].shape == (192, 28, 28)
+    all_sites = module_sites(naive(64, 128, 32), (192, 28, 28))
+    assert [site.address for site in all_sites] == ["input", "1x1/conv", "3x3/conv", "5x5/conv", "pool/pool", "join"]
+    assert all_sites[-2].shape == (192, 28, 28)
 
 
 def test_reduced_branches() -> None:
     """The reduced module puts a 1x1 before 3x3 and 5x5, and after the pool."""
-    every = module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))
-    assert [site.address for site in every] == [
+    all_sites = module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))
+    assert [site.address for site in all_sites] == [
         "input", "1x1/conv", "3x3/conv", "3x3/conv_1", "5x5/conv", "5x5/conv_1", "pool/pool", "pool/conv", "join",
     ]  # fmt: skip
 
@@ -107,6 +107,6 @@ def test_as_in_the_network() -> None:
 def test_own_module() -> None:
     """Anyone's own module has sites too, and receptive fields counted in cells of its input."""
     own = module(branch("wide", Conv(8, (1, 9))), branch("wide", Pool("average"), Conv(8, (9, 1))))
-    every = module_sites(own, (3, 20, 20))
-    assert [site.address for site in every] == ["input", "wide/conv", "wide/pool", "wide/conv_1", "join"]
-    assert [site.field.size for site in every] == [(1, 1), (1, 9), (3, 3), (11, 3), (11, 9)]
+    all_sites = module_sites(own, (3, 20, 20))
+    assert [site.address for site in all_sites] == ["input", "wide/conv", "wide/pool", "wide/conv_1", "join"]
+    assert [site.field.size for site in all_sites] == [(1, 1), (1, 9), (3, 3), (11, 3), (11, 9)]

@@ -33,11 +33,11 @@ MEANT = [
 
 
 @pytest.mark.parametrize(
-    ("network", "name", "expected"), MEANT, ids=lambda value: value if isinstance(value, str) else ""
+    ("blueprint", "name", "expected"), MEANT, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_remarks(network: Blueprint, name: str, expected: str | None) -> None:
+def test_remarks(blueprint: Blueprint, name: str, expected: str | None) -> None:
     """A remark names the tensor in another convention, and what it is not."""
-    assert remark(network, resolve_one(network, name)) == expected
+    assert remark(blueprint, resolve_one(blueprint, name)) == expected
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
@@ -54,22 +54,22 @@ def test_remarks_are_true(name: str) -> None:
                     assert where(network, other) != where(network, own)
 
 
-def where(network: Blueprint, label: str) -> object:
+def where(blueprint: Blueprint, label: str) -> object:
     """The module, or the site outside of modules, that ``Mixed_7b (slim, torchvision)`` means."""
     name, _, conventions = label.partition(" (")
     prefix = f"{conventions.partition(',')[0].rstrip(')')}:" if conventions else ""
-    found = [text for text in (f"{prefix}{name}", f"{prefix}{name}/join") if is_known(network, text)]
-    return where_of(found[0], network)
+    found = [text for text in (f"{prefix}{name}", f"{prefix}{name}/join") if is_known(blueprint, text)]
+    return where_of(found[0], blueprint)
 
 
-def where_of(name: str, network: Blueprint) -> object:
-    site = resolve_one(network, name).site
+def where_of(name: str, blueprint: Blueprint) -> object:
+    site = resolve_one(blueprint, name).site
     return site.address if site.place.module is None else site.place.module
 
 
-def is_known(network: Blueprint, name: str) -> bool:
+def is_known(blueprint: Blueprint, name: str) -> bool:
     try:
-        resolve(network, name)
+        resolve(blueprint, name)
     except UnknownAddress:
         return False
     return True

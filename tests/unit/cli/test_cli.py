@@ -149,7 +149,7 @@ def test_peek_with_bad_weights(run: Run, chelsea: Path, tmp_path: Path) -> None:
 
     path = tmp_path / "bad.safetensors"
     path.write_bytes(BUNDLED.read_bytes()[:1_000_000])
-    failed(run("peek", chelsea, "conv", "--weights", path, "--out", tmp_path), "not a whole safetensors file")
+    failed(run("peek", chelsea, "conv", "--weights", path, "--out", tmp_path), "not a complete safetensors file")
     file = find("bundled")
     with file.parameters() as numbers:
         tensors = {name: numbers.values(name) for name in file.expected}
@@ -164,7 +164,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no argument": (["peek"], "required: PHOTO"),
     "unknown command": (["peak"], "did you mean peek?"),
     "unknown tensor": (["peek", "PHOTO", "mixed/tower_2/cnov"], "nearest: mixed/tower_2/conv"),
-    "pattern": (["peek", "PHOTO", "nothing_*"], "no name fits"),
+    "pattern": (["peek", "PHOTO", "nothing_*"], "no name matches"),
     "channel": (["peek", "PHOTO", "conv[32]"], "channels 0 to 31"),
     "scale": (["peek", "PHOTO", "--scale", "log"], "expected one of shared"),
     "colour": (["peek", "PHOTO", "--colour", "jet"], "expected one of grey"),

@@ -132,7 +132,7 @@ def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.Cap
     from godeeper.weights.registry import find, weights_folder
 
     bundled = find("bundled")
-    network = replace(bundled.network, classes=1)
+    network = replace(bundled.blueprint, classes=1)
     tensors = {
         name: np.ones(shape, np.float32) for name, shape in expected_tensors(network, with_classifier=True).items()
     }

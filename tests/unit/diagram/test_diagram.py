@@ -19,7 +19,7 @@ from godeeper.blueprint.ops import Blueprint
 from godeeper.blueprint.parts import find_part, parts
 from godeeper.blueprint.sites import sites
 from godeeper.diagram.card import Card, Edge, Frame, Point, Style, Text
-from godeeper.diagram.labels import text_width
+from godeeper.diagram.labels import SIZES, Role
 from godeeper.diagram.page import page
 from godeeper.diagram.palette import DARK, LIGHT, STEPS, Palette, shade_of
 from godeeper.diagram.sheet import Diagram, diagram, module_diagram
@@ -64,6 +64,15 @@ def overlap(first: Frame, second: Frame) -> bool:
         and first.y < second.y + second.height
         and second.y < first.y + first.height
     )
+
+
+NARROW, WIDE = frozenset(" .,:;'|/ijltfrI()-"), frozenset("mwMW%@<")
+
+
+def text_width(text: str, role: Role) -> float:
+    """An upper bound on the width of a text in any of the fonts, estimated letter by letter."""
+    ems = sum(0.36 if letter in NARROW else 0.92 if letter in WIDE else 0.6 for letter in text)
+    return ems * SIZES[role]
 
 
 def extent(text: Text) -> tuple[float, float]:
@@ -194,9 +203,9 @@ def test_pools_say_what_they_are() -> None:
     }
 
 
-def pool_lines(network: Blueprint) -> dict[str, list[str]]:
+def pool_lines(blueprint: Blueprint) -> dict[str, list[str]]:
     """Address -> what is written in the box, for every pool."""
-    cards = [placed.card for placed in diagram(network).cards]
+    cards = [placed.card for placed in diagram(blueprint).cards]
     boxes = [box for card in cards for box in card.boxes if box.site.kind == "pool"]
     return {box.site.address: [text.text for text in box.texts] for box in boxes}
 

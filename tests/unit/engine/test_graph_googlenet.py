@@ -48,9 +48,9 @@ def random_tensors(dialect: str, seed: int = 0) -> Arrays:
 
 def computed(file: WeightsFile, names: list[str], image: NDArray[np.float32], folder: Path) -> Arrays:
     """Address -> value of several tensors for an input (B, C, H, W)."""
-    tensors = resolve(file.network, names)
-    data = key_of(resolve_one(file.network, "data"))
-    made = plan(file.network, [key_of(tensor) for tensor in tensors], [data])
+    tensors = resolve(file.blueprint, names)
+    data = key_of(resolve_one(file.blueprint, "data"))
+    made = plan(file.blueprint, [key_of(tensor) for tensor in tensors], [data])
     values = OnnxRuntimeEngine(file, DiskCache(folder / "graphs")).run(made, {data: image})
     return {tensor.name: values[key_of(tensor)] for tensor in tensors}
 
@@ -132,9 +132,9 @@ def test_torchvision(image: NDArray[np.float32], tmp_path: Path) -> None:
     network = torchvision_googlenet(torch)
     file = weights_file(tmp_path, "torchvision", taken_over(network))
     seen = hooked(torch, network, image)
-    tensors = [site.address for site in sites(file.network) if site.names.torchvision in seen]
+    tensors = [site.address for site in sites(file.blueprint) if site.names.torchvision in seen]
     ours = computed(file, tensors, image, tmp_path)
-    names = {site.address: str(site.names.torchvision) for site in sites(file.network)}
+    names = {site.address: str(site.names.torchvision) for site in sites(file.blueprint)}
     assert len(ours) == len(seen) == 57 + 13 + 9 + 1
     for address, value in ours.items():
         theirs = seen[names[address]]

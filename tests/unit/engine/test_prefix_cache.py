@@ -41,8 +41,8 @@ class Watched:
         return self.inner.run(plan, feeds)
 
     def ends(self, plan: Plan) -> tuple[list[str], list[str]]:
-        every = sites(plan.network)
-        return [name(every, key) for key in plan.fed], [name(every, key) for key in plan.fetched]
+        all_sites = sites(plan.blueprint)
+        return [name(all_sites, key) for key in plan.fed], [name(all_sites, key) for key in plan.fetched]
 
     def identity(self) -> Identity:
         return self.inner.identity()
@@ -71,10 +71,10 @@ def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...]
 def test_everything_follows_from_a_cut(architecture: str) -> None:
     """No site after a cut reads what is before it; in every network there are cuts and three trunks among them."""
     network = BLUEPRINTS[architecture]
-    every = sites(network)
+    all_sites = sites(network)
     for cut in single_tensor_sites(network):
-        assert all(source >= cut.index for site in every[cut.index + 1 :] for source in site.inputs)
-    joins = [site for site in every if site.kind == "concat" and site.place.step is None]
+        assert all(source >= cut.index for site in all_sites[cut.index + 1 :] for source in site.inputs)
+    joins = [site for site in all_sites if site.kind == "concat" and site.place.step is None]
     assert set(joins) <= set(single_tensor_sites(network))
     assert len(set(prefix_ends(network)) & set(single_tensor_sites(network))) == 3
 

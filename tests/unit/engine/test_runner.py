@@ -12,7 +12,7 @@ from onnxruntime import GraphOptimizationLevel
 
 from godeeper.blueprint.address import resolve_one
 from godeeper.disk_cache import SEAL_BYTES, DiskCache, cache_folder
-from godeeper.engine.graph_cache import graph_key_name
+from godeeper.engine.graph_cache import graph_inputs
 from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.errors import WeightsError
@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> DiskCache:
 
 def small_plan() -> Plan:
     weights = find("bundled")
-    return plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))])
+    return plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))])
 
 
 def run(cache: DiskCache) -> np.ndarray:
@@ -41,14 +41,14 @@ def run(cache: DiskCache) -> np.ndarray:
 def test_numbers_are_laid_out_anew_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
     """For one photo they stay as they are; values are the same but for rounding."""
     weights = find("bundled")
-    steps = plan(weights.network, [key_of(resolve_one(weights.network, ADDRESS))], pooled=pooled)
+    steps = plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))], pooled=pooled)
     engine = OnnxRuntimeEngine(weights, cache)
     (value,) = engine.run(steps, {NETWORK_INPUT: np.repeat(PHOTO, photos, axis=0)}).values()
     (session,) = engine.sessions.values()
     level = session.session.get_session_options().graph_optimization_level
     assert level == (GraphOptimizationLevel.ORT_ENABLE_ALL if many else GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
     other = OnnxRuntimeEngine(weights, cache).session(steps, many_photos=not many)
-    (expected,) = other.run(graph_key_name(steps, {NETWORK_INPUT: PHOTO}))
+    (expected,) = other.run(graph_inputs(steps, {NETWORK_INPUT: PHOTO}))
     np.testing.assert_allclose(value[:1], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_another_plan_or_weights_is_another_entry() -> None:
     weights = find("bundled")
     runner = OnnxRuntimeEngine(weights)
     plans = [
-        plan(weights.network, [key_of(resolve_one(weights.network, name))])
+        plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, name))])
         for name in ("conv", "conv_1", "conv/Conv2D")
     ]
     assert len({runner.graphs.key(each) for each in plans}) == 3

@@ -17,7 +17,7 @@ from godeeper.blueprint.address import Tensor, stages
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3, grid8, grid17, grid35, shrink17, shrink35
 from godeeper.blueprint.ops import Conv, Module, Pool, branch, module
-from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.blueprint.sites import sites
 from godeeper.engine.plan import NETWORK_INPUT, Key, plan
 from godeeper.errors import AddressError, OptionError, UnknownAddress, WeightsError
 
@@ -70,8 +70,8 @@ def x() -> Any:
 
 def default_keys(net: Network) -> list[Key]:
     """Every tensor at every stage, up to the features."""
-    inner = [site for site in sites(net.blueprint)[len(PHOTO_KINDS) :] if site.kind not in ("dense", "softmax")]
-    return [(site.index, stage) for site in inner for stage in stages(site)]
+    inner = [site for site in sites(net.blueprint) if not site.is_photo_step and site.kind not in ("dense", "softmax")]
+    return [Key(site.index, stage) for site in inner for stage in stages(site)]
 
 
 def names(net: Network, keys: list[Key]) -> list[str]:

@@ -96,7 +96,7 @@ def test_the_file_says_what_it_is(made: Classifier, tmp_path: Path, chelsea: Pat
 
 def disagreeing(classifier: Classifier, shift: float) -> Export:
     """An export whose probabilities are all shifted."""
-    export = onnx.made(classifier)
+    export = onnx.make_export(classifier)
     return replace(export, predict=lambda pixels: export.predict(pixels) + np.float32(shift))
 
 
@@ -225,7 +225,7 @@ def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
     pytest.importorskip("openvino")
     original = replace(classifier(), calibration=load(precision="int8").calibration, engine="openvino")
     with pytest.raises(ParityError, match=r"computed by openvino int8; try another --engine"):
-        certify(original, replace(onnx.made(original), tolerance=1e-7), photos, "onnx")
+        certify(original, replace(onnx.make_export(original), tolerance=1e-7), photos, "onnx")
 
 
 def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chelsea: Path) -> None:

@@ -16,7 +16,7 @@ from godeeper.blueprint.inception_v3 import INCEPTION_V3
 from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.blueprint.ops import Blueprint as Blueprint
 from godeeper.blueprint.ops import Conv, Pool, borders
-from godeeper.blueprint.sites import PHOTO_KINDS, Site, sites
+from godeeper.blueprint.sites import Site, sites
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.errors import OptionError
 from godeeper.network import Network
@@ -127,7 +127,7 @@ def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
 def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
     """The first and last pixel of the input that cells ``first`` to ``last`` depend on, along one axis, step by step."""
     site = every[index]
-    if site.kind in PHOTO_KINDS:
+    if site.is_photo_step:
         return first, last
     if not isinstance(site.op, Conv | Pool):
         ends = [seen_by(every, source, axis, first, last) for source in site.inputs]

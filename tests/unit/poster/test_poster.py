@@ -69,7 +69,7 @@ def test_every_tensor_is_its_mosaic(poster: Poster, picture: np.ndarray, net: Ne
 def test_every_site_is_there_once(poster: Poster, net: Network) -> None:
     """From the network's input on, every site that there is something to see in, in program order."""
     expected = [
-        site.address for site in sites(net.blueprint)[NETWORK_INPUT[0] :] if site.kind not in ("dense", "softmax")
+        site.address for site in sites(net.blueprint)[NETWORK_INPUT.site :] if site.kind not in ("dense", "softmax")
     ]
     assert [tensor["address"] for tensor in poster.record["tensors"]] == expected
     for tensor in poster.record["tensors"]:
@@ -110,7 +110,7 @@ def network_parts(name: str) -> Any:
 
     every = parts(BLUEPRINTS[name])
     return {
-        title: [Tensor(site, output(site)[1]) for site in part] for title, part in every.items() if title != "photo"
+        title: [Tensor(site, output(site).stage) for site in part] for title, part in every.items() if title != "photo"
     }
 
 

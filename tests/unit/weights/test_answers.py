@@ -57,10 +57,10 @@ def test_equal_labels_are_told_apart(of_classes: Any, tmp_path: Path) -> None:
     [
         (b"cat\ndog\n", "2 labels for 3 classes"),
         (b"a\nb\nc\nd\n", "4 labels for 3 classes"),
-        (b"\n\n", "no labels in it"),
-        (b"", "no labels in it"),
+        (b"\n\n", "contains no labels"),
+        (b"", "contains no labels"),
         (b"caf\xe9\n", "cannot read the labels"),
-        (b"a\0b\nc\n", "no labels in it"),
+        (b"a\0b\nc\n", "contains no labels"),
         (b'{"0": "cat"}\n', "looks like JSON"),
     ],
 )
@@ -125,7 +125,7 @@ def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Pat
     head = GraphHead("softmax/weights", "softmax/biases", "Softmax", {})
     graph = ForeignWeights(tmp_path / "graph.pb", "graph", theirs, dict.fromkeys(theirs, "float32"), heads=(head,))
     assert len(convert(graph, "mine", source="test").description.labels) == 3
-    with pytest.raises(WeightsError, match="3 outputs that end in a sigmoid"):
+    with pytest.raises(WeightsError, match="3 outputs with a sigmoid each"):
         convert(replace(graph, heads=(replace(head, activation="Sigmoid"),)), "mine", source="test")
 
 
@@ -147,7 +147,7 @@ def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
     said = added.file.description
     preprocess = Preprocess.from_mapping(json.loads(json.dumps(dict(said.preprocessing))))
     assert (preprocess.subtract, preprocess.divide) == SAID[text]
-    assert "scaling as said: (x - " in said.notes
+    assert "scaling as given: (x - " in said.notes
 
 
 @pytest.mark.parametrize("text", ["", "x", "1/0", "1/2/3", "1,2/3", "nan/1", "1/inf", "bgr-", "1e9/1", "1,2,3/1,0,1"])

@@ -72,7 +72,7 @@ def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(subprocess, "Popen", Noted)
     monkeypatch.setattr(child, "time_limit", lambda _: 1)
     path = stand("while True: pass")
-    assert "not a whole HDF5 file (reading it did not end within 1 s)" in said_of(path)
+    assert "not a complete HDF5 file (reading it took more than 1 s)" in said_of(path)
     assert is_gone(started[0].pid)
 
 
@@ -80,7 +80,7 @@ def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPa
 def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
     """The signal is named."""
     path = stand("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    assert "not a whole HDF5 file (reading it ended with SIGSEGV)" in said_of(path)
+    assert "not a complete HDF5 file (reading it failed with SIGSEGV)" in said_of(path)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_not_whole_is_refused(stand: Stand, sent: bytes) -> None:
 
 def test_an_exit_code_is_told(stand: Stand) -> None:
     """A child that ends with an error of its own is one line."""
-    assert "reading it ended with exit code 3" in said_of(stand("raise SystemExit(3)"))
+    assert "reading it failed with exit code 3" in said_of(stand("raise SystemExit(3)"))
 
 
 def test_large_files_get_more_time(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_modules_of_the_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / name).write_text("open('sprung', 'w')")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.h5").write_bytes(HDF5 + bytes(500))
-    assert "not a whole HDF5 file" in said_of(Path("x.h5"))
+    assert "not a complete HDF5 file" in said_of(Path("x.h5"))
     assert not (tmp_path / "sprung").exists()
 
 

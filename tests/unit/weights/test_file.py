@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from godeeper.errors import UnknownName, WeightsError
 from godeeper.weights.file import Description, WeightsFile, expected_tensors, read, write
-from godeeper.weights.registry import BUNDLED, find, installed
+from godeeper.weights.registry import BUNDLED, find, installed_paths
 
 BUNDLED_SHA256 = "4594c32db7487089512ad42aa79738267bae4d59c3a6e3416c497d3a458166a7"
 
@@ -88,7 +88,7 @@ def put(name: str, value: NDArray[Any]) -> Callable[[Tensors], None]:
     return lambda tensors: tensors.update({name: value})
 
 
-NAMES = list(expected_tensors(find("bundled").network, with_classifier=False))
+NAMES = list(expected_tensors(find("bundled").blueprint, with_classifier=False))
 KERNEL = "mixed/conv/conv2d_params"
 BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
     "missing": (drop(KERNEL), {}, f"1 missing .{KERNEL}"),
@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
     ),
     "nan": (put(KERNEL, np.full((64, 192, 1, 1), np.nan, np.float32)), {}, "NaN"),
     "infinite": (put(KERNEL, np.full((64, 192, 1, 1), np.inf, np.float32)), {}, "infinity"),
-    "no scale": (lambda _: None, {"quantised": {}}, "scale and minimum are not given"),
+    "no scale": (lambda _: None, {"quantised": {}}, "scale and minimum are missing"),
     "scale nan": (lambda _: None, {"quantised": {name: (float("nan"), 0.0) for name in NAMES}}, "NaN"),
     "half": (put(KERNEL, np.zeros((64, 192, 1, 1), np.float16)), {}, "float16, expected float32 or uint8"),
     "other network": (lambda _: None, {"architecture": "resnet50"}, "architecture 'resnet50'"),
@@ -124,7 +124,7 @@ def test_truncated(length: int, tmp_path: Path) -> None:
     """A file that was cut anywhere is refused when it is opened."""
     path = tmp_path / "cut.safetensors"
     path.write_bytes(BUNDLED.read_bytes()[:length])
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         read(path)
 
 
@@ -168,7 +168,7 @@ def test_expected_tensors_of_a_whole_classifier() -> None:
 
 def test_registry() -> None:
     """The bundled weights are installed; nothing falls back to them."""
-    assert [file.name for file in installed()] == ["bundled"]
+    assert list(installed_paths()) == ["bundled"]
     with pytest.raises(UnknownName, match="expected one of bundled"):
         find("imagenet")
 

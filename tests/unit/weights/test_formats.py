@@ -36,9 +36,9 @@ def test_a_web_page_is_named_as_such(tmp_path: Path, page: bytes, name: str) -> 
     [
         (b"", "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a Git LFS pointer"),
-        (b"GIF89a", "no weights in a known format"),
-        (b"\x1f\x8b not gzip", "not a whole tar archive"),
-        (b"PK\x03\x04 not a zip", "not a whole zip archive"),
+        (b"GIF89a", "not weights in a known format"),
+        (b"\x1f\x8b not gzip", "not a complete tar archive"),
+        (b"PK\x03\x04 not a zip", "not a complete zip archive"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -68,7 +68,7 @@ def test_a_cut_graph_is_refused(graph_file: Callable[..., Path], share: float) -
     path = graph_file({"a": np.ones(50, np.float32), "b": np.ones(50, np.float32)})
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(WeightsError, match="not a whole TensorFlow graph"):
+    with pytest.raises(WeightsError, match="not a complete TensorFlow graph"):
         read_foreign(path)
 
 
@@ -108,7 +108,7 @@ def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
         info.size = 100_000
         archive.addfile(info, io.BytesIO(np.random.default_rng(0).bytes(info.size)))
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(WeightsError, match="not a whole tar archive"):
+    with pytest.raises(WeightsError, match="not a complete tar archive"):
         read_foreign(path)
 
 
@@ -142,8 +142,8 @@ def graph_of_2015(tf: Any) -> Any:
     graph = tf.compat.v1.GraphDef()
     graph.versions.producer = 8  # the last that has BatchNormWithGlobalNormalization
     random = np.random.default_rng(2015)
-    every = sites(in_dialect(INCEPTION_V3, "2015"))
-    names = {site.index: str(site.names.tf2015) for site in every}
+    all_sites = sites(in_dialect(INCEPTION_V3, "2015"))
+    names = {site.index: str(site.names.tf2015) for site in all_sites}
 
     def op(kind: str, name: str, *inputs: str, **attributes: Any) -> None:
         node = graph.node.add(name=name, op=kind)
@@ -168,7 +168,7 @@ def graph_of_2015(tf: Any) -> Any:
 
     def conv(site: Site, spec: Conv) -> None:
         name = names[site.index]
-        shape = (*spec.kernel, every[site.inputs[0]].shape[0], spec.filters)
+        shape = (*spec.kernel, all_sites[site.inputs[0]].shape[0], spec.filters)
         scale = (3 / np.prod(shape[:3])) ** 0.5
         kernel = uniform(f"{name}/conv2d_params", -scale, scale, *shape)
         strides = [1, spec.stride, spec.stride, 1]
@@ -187,7 +187,7 @@ def graph_of_2015(tf: Any) -> Any:
 
     def ends(site: Site) -> list[str]:
         """The inputs of a join; that of a fork has no node of its own, so its parts stand for it."""
-        parts = [[names[i]] if every[i].names.tf2015 else ends(every[i]) for i in site.inputs]
+        parts = [[names[i]] if all_sites[i].names.tf2015 else ends(all_sites[i]) for i in site.inputs]
         return [part for each in parts for part in each]
 
     op("Placeholder", "DecodeJpeg/contents", dtype=tf.string)
@@ -203,7 +203,7 @@ def graph_of_2015(tf: Any) -> Any:
     )
     op("Sub", "Sub", "ResizeBilinear", const("Sub/y", np.float32(128)), T=tf.float32)
     op("Mul", "Mul", "Sub", const("Mul/y", np.float32(0.0078125)), T=tf.float32)
-    for site in every:
+    for site in all_sites:
         name = names[site.index]
         if isinstance(site.op, Conv):
             conv(site, site.op)

@@ -44,11 +44,11 @@ CASES = {
         mangled.torch_zip(b"\x80\x02})" + b"\x85" * DEEP + b"K\x01s."),
         "nested more",
     ),
-    "nested JSON": ("x.safetensors", nested_json(), "not a whole safetensors file"),
+    "nested JSON": ("x.safetensors", nested_json(), "not a complete safetensors file"),
     "sides of infinite length": (
         "x.safetensors",
         mangled.json_file({"a": {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 8]}}),
-        "not a whole safetensors file",
+        "not a complete safetensors file",
     ),
     "tensors on each other": ("x.safetensors", overlapping(), "overlap"),
     "a manifest of nested JSON": ("model.json", b'{"a":' + b"[" * DEEP, "cannot read the manifest"),

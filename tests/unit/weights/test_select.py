@@ -118,7 +118,7 @@ def test_averages_beside_the_weights_are_said_and_can_be_chosen(
     whole = network | under("fc.", dense)
     path = torch_file(under("net.", whole) | under(prefix, whole, 0.25))
     plain, average = add(path), add(path, Options(name="average", which="ema"))
-    assert any("took net, the weights themselves" in note for note in plain.notes)
+    assert any("used net, the weights themselves" in note for note in plain.notes)
     assert any("moving averages" in note for note in average.notes)
     np.testing.assert_array_equal(
         numbers(average)["softmax/biases"], numbers(plain)["softmax/biases"] + np.float32(0.25)
@@ -137,7 +137,7 @@ def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any,
     path = torch_file(under("student.", whole) | under("teacher.", whole, 1))
     with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\)"):
         add(path)
-    with pytest.raises(WeightsError, match="nothing in it is called 'tutor'"):
+    with pytest.raises(WeightsError, match="contains no network called 'tutor'"):
         add(path, Options(which="tutor"))
     taken = add(path, Options(which="teacher"))
     np.testing.assert_array_equal(numbers(taken)["softmax/biases"], dense["bias"] + 1)
@@ -159,7 +159,7 @@ def test_a_prefix_is_part_of_addresses(network: Any, dense: Any, torch_file: Wri
     """The file's own names of tensors are addresses, also in patterns."""
     from godeeper.blueprint.address import resolve, resolve_one
 
-    blueprint = add(torch_file(under("net.", network | under("fc.", dense)))).file.network
+    blueprint = add(torch_file(under("net.", network | under("fc.", dense)))).file.blueprint
     own = resolve_one(blueprint, "net.Mixed_2c.branch1x1")
     assert own.address == resolve_one(blueprint, "Mixed_2c.branch1x1").address
     assert resolve(blueprint, "net.Mixed_*") == resolve(blueprint, "Mixed_*")

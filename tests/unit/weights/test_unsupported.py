@@ -48,11 +48,11 @@ FILES = [
     ("inception_v3.ckpt", bytes([0, 0, 9]) + bytes(600) + TABLE_END, "TensorFlow checkpoint", "freeze"),
     ("model.ckpt.data-00000-of-00001", np.ones(99, "<f4").tobytes(), "TensorFlow checkpoint", "freeze"),
     ("model.ckpt.meta", field(1, META_INFO) + field(2, GRAPH) + field(3, b"\x0asave"), "without its weights", "freeze"),
-    ("checkpoint", b'model_checkpoint_path: "model.ckpt-99"\n', "text that names", "freeze"),
-    ("q1.pb", eight_bits("conv_eightbit_quantized_conv", "QuantizedConv2D"), "8 bits", "before it was quantised"),
-    ("q2.pb", eight_bits("conv_eightbit_reshape", "Reshape"), "8 bits", "before it was quantised"),
-    ("q3.pb", eight_bits("kernel", "Const", dtype=b"\x30\x0c"), "8 bits", "before it was quantised"),
-    ("q4.pb", eight_bits("kernel", "Dequantize"), "8 bits", "before it was quantised"),
+    ("checkpoint", b'model_checkpoint_path: "model.ckpt-99"\n', "text file that names", "freeze"),
+    ("q1.pb", eight_bits("conv_eightbit_quantized_conv", "QuantizedConv2D"), "8 bits", "before quantisation"),
+    ("q2.pb", eight_bits("conv_eightbit_reshape", "Reshape"), "8 bits", "before quantisation"),
+    ("q3.pb", eight_bits("kernel", "Const", dtype=b"\x30\x0c"), "8 bits", "before quantisation"),
+    ("q4.pb", eight_bits("kernel", "Dequantize"), "8 bits", "before quantisation"),
     ("graph.pbtxt", b'node {\n  name: "input"\n  op: "Placeholder"\n', "as text", "frozen graph"),
     ("model.tflite", b"\x1c\0\0\0TFL3" + bytes(99), "TensorFlow Lite", "converted from"),
     ("Inceptionv3.mlmodel", number(1, 1) + field(2, b"\x0a\x01a") + field(403, bytes(99)), "Core ML", "converted from"),
@@ -155,7 +155,7 @@ def test_other_hdf5_is_named(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["measurements"] = np.zeros(3)
-    with pytest.raises(WeightsError, match=r"HDF5 file without Keras layers; expected one that model\.save"):
+    with pytest.raises(WeightsError, match=r"HDF5 file without Keras layers; expected one written by model\.save"):
         add(tmp_path / "data.h5")
 
 
@@ -163,7 +163,7 @@ def test_a_check_sum_is_no_version(tmp_path: Path) -> None:
     """The fingerprint.pb of a SavedModel begins with a check sum, and is not taken for ONNX."""
     path = tmp_path / "fingerprint.pb"
     path.write_bytes(number(1, 1 << 60) + number(2, 7) + field(6, b"\x08\x02") + field(7, b"314159"))
-    with pytest.raises(WeightsError, match="no weights in a known format"):
+    with pytest.raises(WeightsError, match="not weights in a known format"):
         add(path)
 
 

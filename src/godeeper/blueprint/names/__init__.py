@@ -1,8 +1,8 @@
-"""What a name is made of: the record of a site's names, the place they depend on, and a convention.
+"""Data types for names: the names of a site, the place they depend on, and a naming convention.
 
-Each network brings its own conventions (``names_inception_v3``, ``names_googlenet``, …); the table of
-them is in ``conventions``.  Names never follow the dialect: a place keeps its name when another
-release computes something else there.
+Each network has its own conventions (``names.inception_v3``, ``names.googlenet``, …); ``conventions``
+has the table of them.  Names do not depend on the dialect: a site keeps its name if another release
+computes something else there.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 from ..ops import Branch, Conv, Operation, Pool
 
 Stage = Literal["conv", "bias", "batchnorm", "relu"]
-"""Where in a convolution one looks: raw, with its bias or normalised, or after the ReLU."""
+"""A stage of a convolution: raw, with its bias or normalised, or after the ReLU."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """A site's name in each of its network's conventions, None where a convention has none.
+    """A site's name in each convention of its network, None if a convention has none.
 
     Conventions are attributes: ``names.tf2015``, ``names.bvlc``.
     """
@@ -34,19 +34,19 @@ class Names:
 
     def as_dict(self) -> dict[str, str | None]:
         """Convention -> name, in the network's order."""
-        return dict(self.__dict__.get("by_convention", ()))  # not there yet while a copy is being made
+        return dict(self.__dict__.get("by_convention", ()))  # missing while a copy is being created
 
     @property
     def first(self) -> str | None:
-        """The name in the first convention that has one: the one that is printed."""
+        """The name in the first convention that has one; this one is printed."""
         return next((name for _, name in self.by_convention if name), None)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an operation stands; None where it stands outside of such a thing.
+    """The position of an operation; a field is None if it does not apply.
 
-    ``path`` counts the branches of a module, ``tower`` those among them of more than one step.
+    ``path``: the index of the branch in its module; ``tower``: its index among the branches with more than one step.
     """
 
     module: int | None = None
@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True)
 class NamedPlace:
-    """What a name can depend on: the place, the operation there, and the size of its grid."""
+    """What a name depends on: the place, the operation there, and the size of its grid."""
 
     place: Place
     kind: str
@@ -68,11 +68,11 @@ class NamedPlace:
 
 
 Spelled = str | tuple[str, ...] | None
-"""A name; or all its spellings, the printed one first; or none."""
+"""A name, or all its spellings with the printed one first, or None."""
 
 
 def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
-    """For conventions that can only name what comes out in the end."""
+    """The stages of conventions that only name the output."""
     return (name,) if stage == "relu" else ()
 
 
@@ -80,9 +80,8 @@ def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
 class NamingConvention:
     """One way to name the sites of a network.
 
-    ``rule`` names the stem and the modules, given in program order.  ``fixed`` names what stands outside
-    of them, by kind.  ``staged`` spells a convolution's name at one of its stages, the printed one first.
-    ``scopes`` may be written before any name.
+    ``rule`` names the sites of the stem and the modules, in program order.  ``fixed`` names the others, by kind.
+    ``staged`` returns a convolution's names at a stage, the printed one first.  ``scopes``: optional prefixes of all names.
     """
 
     name: str
@@ -93,7 +92,7 @@ class NamingConvention:
 
 
 def with_endings(endings: Mapping[Stage, tuple[str, ...]]) -> Callable[[str, Stage], tuple[str, ...]]:
-    """Stages spelled by what is appended to the name."""
+    """Stages named by a suffix."""
     return lambda name, stage: tuple(name + ending for ending in endings.get(stage, ()))
 
 
@@ -103,5 +102,5 @@ def window(op: Conv | Pool) -> str:
 
 
 def numbered(name: str, number: int | None) -> str:
-    """TensorFlow's way to tell repeats apart: ``conv``, ``conv_1``, ``conv_2``."""
+    """TensorFlow's numbering of repeated names: ``conv``, ``conv_1``, ``conv_2``."""
     return f"{name}_{number}" if number else name

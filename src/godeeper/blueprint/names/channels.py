@@ -1,4 +1,4 @@
-"""Channel slices: ``3,7:12`` as numbers, and numbers as text again."""
+"""Parses and formats channel slices such as ``3,7:12``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from ...errors import ChannelError, quoted
 
 Range = tuple[int, int | None]
-"""First channel, and the end, which is excluded; None is the tensor's last."""
+"""First channel and end (exclusive); None is the end of the tensor."""
 
 MOST_DIGITS = 9
 
 
 def parse_ranges(text: str, address: str) -> tuple[Range, ...]:
-    """``3,7:12`` as ranges, ends excluded as in Python; ``address`` is what messages name."""
+    """``3,7:12`` as ranges with exclusive ends, as in Python; ``address`` is for messages."""
     return tuple(parse_range(part.strip(), text, address) for part in text.split(","))
 
 
@@ -30,14 +30,14 @@ def parse_range(part: str, text: str, address: str) -> Range:
 
 
 def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) -> tuple[int, ...]:
-    """The channel numbers in the order given, of a tensor called ``name`` with ``count`` channels."""
+    """The channel numbers, in the order given, of a tensor ``name`` with ``count`` channels."""
     closed = [(first, count if end is None else end) for first, end in ranges]
     for first, end in closed:
         if not first < end <= count:
             got = f"{first}:{end}" if end != first + 1 else str(first)
             wrong = "is empty" if end <= first < count else "is out of range"
             raise ChannelError(f"{quoted(address)}: channel {got} {wrong}: {name} has channels 0 to {count - 1}")
-    if sum(end - first for first, end in closed) > count:  # before the numbers are listed
+    if sum(end - first for first, end in closed) > count:  # checked before the numbers are enumerated
         raise ChannelError(f"{quoted(address)} names a channel twice")
     chosen = tuple(number for first, end in closed for number in range(first, end))
     if len(set(chosen)) < len(chosen):
@@ -46,7 +46,7 @@ def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) ->
 
 
 def format_channels(channels: Sequence[int]) -> str:
-    """Channel numbers as a slice, runs written as ranges: the inverse of parsing."""
+    """Channel numbers as a slice, with runs as ranges: the inverse of parsing."""
     parts: list[str] = []
     start = 0
     for end in range(1, len(channels) + 1):

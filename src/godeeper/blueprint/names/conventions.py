@@ -1,7 +1,7 @@
-"""Which conventions name the sites of which family of networks, and how all names are made at once.
+"""The naming conventions of each family of networks, and the function that applies them.
 
-A network says by its ``family`` which row of the table applies.  The first convention that has a
-name for a site gives the address that godeeper prints.
+A blueprint's ``family`` selects the row of the table.  The first convention that has a name for a site
+gives the address that godeeper prints.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from . import (
 )
 
 OUTSIDE = Place()
-"""Where the photo's own steps and the classifier stand: outside of stem and modules."""
+"""The place of the photo's steps and the classifier: outside the stem and the modules."""
 
 
 def blueprint_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``3x3/conv_1``, ``join``: the branch's own label, and what is done there."""
+    """``3x3/conv_1``, ``join``: the branch's label and the kind of operation."""
     seen: Counter[str] = Counter()
     for placed in places:
         branch = placed.place.branch
@@ -51,29 +51,29 @@ CONVENTIONS: dict[str, tuple[NamingConvention, ...]] = {
 
 
 ASKED_FOR: dict[str, tuple[NamingConvention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
-"""Conventions that are taken only with their name before a colon: ``keras2.2:activation_12``."""
+"""Conventions that apply only with their name before a colon: ``keras2.2:activation_12``."""
 
 
 def family_conventions(family: str) -> tuple[NamingConvention, ...]:
-    """The conventions of a family, the one that is printed first."""
+    """The conventions of a family, the printed one first."""
     return CONVENTIONS[family]
 
 
 def prefixes(family: str) -> dict[str, NamingConvention]:
-    """What may stand before a colon and a name of that family, and the convention that is meant."""
+    """Prefix before a colon -> convention, for a family."""
     return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
 
 
 def name_places(
     conventions: Sequence[NamingConvention], places: Sequence[NamedPlace]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """For each of ``places``, all of a network in program order: its spellings in each convention."""
+    """For each of ``places`` (all of a network, in program order): its spellings in each convention."""
     columns = [spell_places(convention, places) for convention in conventions]
     return list(zip(*columns, strict=True))
 
 
 def spell_places(convention: NamingConvention, places: Sequence[NamedPlace]) -> Iterator[tuple[str, ...]]:
-    """The spellings of every place in one convention, the printed one first; none is ()."""
+    """The spellings of each place in one convention, the printed one first; () if there is none."""
     ruled = iter(convention.rule([placed for placed in places if placed.place != OUTSIDE]))
     for placed in places:
         spelled = convention.fixed.get(placed.kind) if placed.place == OUTSIDE else next(ruled)

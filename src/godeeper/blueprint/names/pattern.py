@@ -1,4 +1,4 @@
-"""Patterns over tensor names: ``*`` and ``?`` stay within a scope, ``**`` crosses scopes.
+"""Matches patterns against tensor names: ``*`` and ``?`` stay within a scope, ``**`` crosses scopes.
 
 A pattern is matched as a nondeterministic finite automaton whose set of states is one integer, a bit
 for each place in the pattern (Baeza-Yates and Gonnet, "A New Approach to Text Searching", 1992).  Each
@@ -19,8 +19,8 @@ WILDCARDS = "*?"
 class Pattern:
     """A compiled pattern; bit i of each mask is the i-th place of the pattern.
 
-    ``advance``: character -> places that it passes; ``anything``: those that a character passes which is not listed.
-    ``within`` and ``across``: places that hold ``*`` and ``**``.  ``length``: how many places there are.
+    ``advance``: character -> places that it matches; ``anything``: the places that any other character matches.
+    ``within`` and ``across``: places with ``*`` and ``**``.  ``length``: the number of places.
     """
 
     advance: Mapping[str, int]
@@ -30,14 +30,14 @@ class Pattern:
     length: int
 
     def fits(self, name: str) -> bool:
-        """Whether the whole of ``name`` fits."""
+        """Whether the pattern matches all of ``name``."""
         states = 0
         for states in self.states(name):  # noqa: B007 (the last one counts)
             pass
         return bool(states >> self.length & 1)
 
     def states(self, name: str) -> Iterator[int]:
-        """The set of places reached before the first character and after each one, until there are none."""
+        """The set of states before the first character and after each one, until it is empty."""
         states = self.skip_stars(1)
         yield states
         for character in name:
@@ -49,17 +49,17 @@ class Pattern:
                 return
 
     def skip_stars(self, states: int) -> int:
-        """``states``, and the places behind stars, which may stand for nothing; no two stars are neighbours."""
+        """``states`` with the places after stars, which may match nothing; no two stars are adjacent."""
         return states | (states & (self.within | self.across)) << 1
 
 
 def is_pattern(text: str) -> bool:
-    """Whether there is a wildcard in ``text``."""
+    """Whether ``text`` contains a wildcard."""
     return any(character in text for character in WILDCARDS)
 
 
 def compile_pattern(text: str) -> Pattern:
-    """The pattern that ``text`` spells; a run of more than two stars is ``**``."""
+    """Compile ``text``; a run of more than two stars is ``**``."""
     places = re.findall(r"\*{2,}|.", text, re.DOTALL)
     masks: dict[str, int] = {}
     for number, place in enumerate(places):

@@ -1,4 +1,4 @@
-"""The torch engine: the same plans, on CUDA where there is one."""
+"""The PyTorch engine: runs the same plans, on CUDA if available."""
 
 # mypy: disable-error-code="import-not-found,no-any-return"
 
@@ -26,44 +26,44 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """Runs plans with one set of weights: only the operations of the plan, each value dropped after its last use."""
+    """Runs plans with one set of weights: only the plan's operations; each value is freed after its last use."""
 
     def __init__(self, weights: WeightsFile, device: str | None = None) -> None:
-        """``device``: as torch calls it; the first CUDA device if there is one, else the CPU."""
+        """``device``: a torch device name; the first CUDA device if there is one, otherwise the CPU."""
         self.weights = weights
         self.calibration: QuantizationRanges | None = None  # fp32 only
         in_each_child(compute_alone)
         self.process = os.getpid()
-        self.asked = device
+        self.requested_device = device
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, or one in another process, loads its own module, on a device of that machine."""
-        return TorchEngine, (self.weights, self.asked)
+        """A copy, or one in another process, loads its own module, on a device of its machine."""
+        return TorchEngine, (self.weights, self.requested_device)
 
     @cached_property
     def module(self) -> TorchNetwork:
-        """All operations these weights have numbers for, loaded when first needed."""
-        end = site_of_kind(self.weights.network, "softmax" if self.weights.description.labels else "reshape")
+        """All operations for which the weights have parameters, loaded on first use."""
+        end = site_of_kind(self.weights.blueprint, "softmax" if self.weights.description.labels else "reshape")
         module = to_torch(self.weights, end=end).to(self.device)
-        if self.device.type == "cpu":  # two thirds of the time
+        if self.device.type == "cpu":  # takes two thirds of the time
             module = module.to(memory_format=torch.channels_last)
         return module
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
         """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
-        if self.device.type == "cuda" and self.process != os.getpid():  # CUDA itself cannot be used there
+        if self.device.type == "cuda" and self.process != os.getpid():  # CUDA does not work in a forked process
             raise unusable("torch")
         self.check_classifier(plan)
-        module = self.module  # loaded out of inference mode, in which parameters would lose their gradients
-        remaining = last_uses(plan)
+        module = self.module  # loaded outside inference mode, in which parameters would lose their gradients
+        dropped_after = last_uses(plan)
         full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.inference_mode(), full_precision:
             values = {key: self.to_device(feeds[key]) for key in plan.fed}
             for number, key in enumerate(plan.steps):
                 values[key] = compute(module, plan, key, values)
-                for idle in remaining.get(number, ()):
-                    del values[idle]
+                for unused in dropped_after.get(number, ()):
+                    del values[unused]
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
 
     def identity(self) -> Identity:
@@ -71,53 +71,55 @@ class TorchEngine:
         return Identity(f"torch-{self.device.type}")
 
     def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)
-        """Always: no plan needs anything of its own."""
+        """Always True: plans need no preparation."""
         return True
 
     def close(self) -> None:
-        """Let go of the module; the next run loads it again."""
+        """Drop the module; the next run loads it again."""
         self.__dict__.pop("module", None)
 
     def to_device(self, value: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.array(value, np.float32)).to(self.device)
 
     def check_classifier(self, plan: Plan) -> None:
-        """Raise where a plan needs a classifier and the weights have none."""
-        every = sites(plan.network)
+        """Raise ``WeightsError`` if the plan needs a classifier and the weights have none."""
+        all_sites = sites(plan.blueprint)
         if not self.weights.description.labels and any(
-            every[index].kind in ("dense", "softmax") for index, _ in plan.steps
+            all_sites[index].kind in ("dense", "softmax") for index, _ in plan.steps
         ):
-            with self.weights.parameters() as numbers:
-                numbers.dense()
+            with self.weights.parameters() as parameters:
+                parameters.dense()
 
 
 def compute_alone() -> None:
-    """In a forked process, compute on one thread: OpenMP would wait for threads that the fork has not copied."""
+    """In a forked process, compute on one thread: OpenMP would wait for threads that the fork did not copy."""
     torch.set_num_threads(1)
 
 
 def result(plan: Plan, value: torch.Tensor) -> torch.Tensor:
-    """A computed value as it comes out of ``plan``."""
+    """The output of ``plan`` for a computed value: the value, or its spatial mean."""
     return value.mean((2, 3)) if plan.pooled and value.ndim == 4 else value
 
 
 def last_uses(plan: Plan) -> dict[int, list[Key]]:
-    """Number of a step -> the values that nothing needs after it."""
-    every = sites(plan.network)
+    """Index of a step -> the values that are not needed after it."""
+    all_sites = sites(plan.blueprint)
     last: dict[Key, int] = {}
     for number, key in enumerate(plan.steps):
-        last |= dict.fromkeys(sources(every, key, plan.fed), number)
-    idle: dict[int, list[Key]] = {}
+        last |= dict.fromkeys(sources(all_sites, key, plan.fed), number)
+    unused: dict[int, list[Key]] = {}
     for key, number in last.items():
         if key not in plan.fetched:
-            idle.setdefault(number, []).append(key)
-    return idle
+            unused.setdefault(number, []).append(key)
+    return unused
 
 
 def compute(module: TorchNetwork, plan: Plan, key: Key, values: Mapping[Key, torch.Tensor]) -> torch.Tensor:
     """One step of a plan."""
     index, stage = key
-    inputs = [values[source] for source in sources(sites(plan.network), key, plan.fed)]
-    if stage in ("batchnorm", "bias") and (index, "conv") not in plan.fed:  # to a plan, one with its convolution
-        inputs = [module.operation((index, "conv"))(*inputs)]
+    inputs = [values[source] for source in sources(sites(plan.blueprint), key, plan.fed)]
+    if (
+        stage in ("batchnorm", "bias") and Key(index, "conv") not in plan.fed
+    ):  # a plan folds them into their convolution
+        inputs = [module.operation(Key(index, "conv"))(*inputs)]
     return module.operation(key)(*inputs)

@@ -1,9 +1,9 @@
 """Inception networks as plain ``torch.nn`` modules, built from the blueprint.
 
-Every operation is a submodule of its own: nothing is functional and nothing works in place, so that each can
-be hooked, replaced and exported.  Submodules are called as torchvision calls them, so that state dicts are
-exchanged with torchvision, timm and pytorch-fid as they are; what is functional there (pools, joins) has a
-name here too.  ``at`` finds any of them by any address.
+Each operation is a separate submodule, none is functional or works in place, so that each can be hooked, replaced and
+exported.  Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and
+pytorch-fid unchanged; operations that are functional there (pools, joins) have names here too.  ``at`` finds a
+submodule by any address.
 
 Importing this file imports torch; importing godeeper does not.
 """
@@ -23,13 +23,13 @@ from ...blueprint.address import Tensor, parse, resolve, resolve_one, stages
 from ...blueprint.names import Place, numbered
 from ...blueprint.names.inception_v3 import torchvision_ending
 from ...blueprint.ops import Blueprint, Branch, Conv, Fork, Module, Norm, Pool, Step
-from ...blueprint.sites import PHOTO_KINDS, Site, sites
+from ...blueprint.sites import Site, sites
 from ...errors import AddressError, OptionError, quoted
-from ..plan import Key, key_of
+from ..plan import NETWORK_INPUT, Key, key_of
 from .operations import ConvUnit, Join, attach, module_of, nn, operation, pool, torch
 
 STAGE_OPERATIONS = {"conv": "conv", "batchnorm": "bn", "bias": "bias", "relu": "relu"}
-"""Which operation of a ``ConvUnit`` gives which stage."""
+"""Stage -> the submodule of a ``ConvUnit`` that computes it."""
 
 AUXILIARY = "AuxLogits"
 
@@ -38,11 +38,11 @@ class InceptionModule(nn.Module):
     """One Inception module, usable in any network (arXiv:1409.4842, arXiv:1512.00567).
 
     Args:
-        in_channels: channels of its input.
-        blueprint: its branches, such as ``godeeper.blueprint.inception_v3.grid35(32)``.
-        conv_paths: names of its convolutions in program order; torchvision's for Inception v3, if not given.
+        in_channels: channels of the input.
+        blueprint: the branches, such as ``godeeper.blueprint.inception_v3.grid35(32)``.
+        conv_paths: names of the convolutions in program order; torchvision's for Inception v3, if not given.
 
-    ``out_channels`` is what it makes of them.  (B, in_channels, H, W) -> (B, out_channels, H', W').
+    ``out_channels``: channels of the output.  (B, in_channels, H, W) -> (B, out_channels, H', W').
 
     >>> from godeeper.blueprint.inception_v3 import grid35
     >>> InceptionModule(192, grid35(32)).out_channels
@@ -63,7 +63,7 @@ class InceptionModule(nn.Module):
         self.attach("join", Join())
 
     def add_branch(self, branch: Branch, given: Iterator[str] | None) -> tuple[tuple[tuple[str, ...], ...], int]:
-        """Attach a branch; answers the names of each of its steps, and how many channels come out."""
+        """Attach a branch; returns the names of each of its steps, and the number of output channels."""
         route: list[tuple[str, ...]] = []
         channels = self.in_channels
         for position, step in enumerate(branch.steps):
@@ -85,10 +85,10 @@ class InceptionModule(nn.Module):
         return tuple(route), channels
 
     def attach(self, path: str, operation: nn.Module) -> str:
-        """Make ``operation`` the submodule at ``path``; answers the path."""
+        """Make ``operation`` the submodule at ``path``; returns the path."""
         if path in self.paths:
             raise OptionError(
-                f"two operations of an Inception module are called {path}: give its branches other labels"
+                f"two operations of an Inception module are called {path}: give its branches different labels"
             )
         attach(self, path, operation)
         self.paths.append(path)
@@ -110,7 +110,7 @@ class InceptionModule(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The side classifier of training: to be loaded, and to be called on the module's output that feeds it."""
+    """The auxiliary classifier of training: load it, and call it on the output of the module that feeds it."""
 
     def __init__(self, in_channels: int, blueprint: Branch, classes: int) -> None:
         super().__init__()
@@ -133,18 +133,18 @@ class AuxiliaryHead(nn.Module):
 
 
 class TorchNetwork(nn.Module):
-    """A whole network; its parameters are torch's random ones until they are loaded.
+    """A whole network; its parameters are random until weights are loaded.
 
     Args:
         blueprint: the network, in its dialect.
-        end: the address of what it answers: anything outside the modules' inside, the logits if not given.
-        auxiliary: have the side classifier too (``AuxLogits``).  ``forward`` never runs it.
+        end: the address of its output, which must not be inside a module; the logits if not given.
+        auxiliary: include the auxiliary classifier (``AuxLogits``).  ``forward`` never runs it.
 
-    Takes (B, 3, H, W) float32, scaled as the weights' preprocessing says.
+    Input: (B, 3, H, W) float32, preprocessed as the weights' description states.
 
     Raises:
-        UnknownAddress, AddressError: nothing is called ``end``, or it lies inside a module.
-        OptionError: this dialect has no side classifier.
+        UnknownAddress, AddressError: there is no tensor ``end``, or it is inside a module.
+        OptionError: this dialect has no auxiliary classifier.
     """
 
     def __init__(self, blueprint: Blueprint, *, end: str | None = None, auxiliary: bool = False) -> None:
@@ -153,7 +153,7 @@ class TorchNetwork(nn.Module):
         self.paths: dict[Key, str] = {}
         trunk = trunk_sites(blueprint, end)
         self.end = trunk[-1].address
-        for before, site in pairwise([sites(blueprint)[len(PHOTO_KINDS) - 1], *trunk]):
+        for before, site in pairwise([sites(blueprint)[NETWORK_INPUT.site], *trunk]):
             self.add_site(site, before.shape[0])
         self.order = tuple(name_of(site) for site in trunk)
         if auxiliary:
@@ -170,15 +170,15 @@ class TorchNetwork(nn.Module):
             module = InceptionModule(in_channels, modules[site.place.module or 0], conv_paths)
             attach(self, name, module)
             for other, path in zip(inner, module.paths, strict=True):
-                self.note(other, f"{name}.{path}")
+                self.register(other, f"{name}.{path}")
         else:
             attach(self, name, operation(site, in_channels))
-            self.note(site, name)
+            self.register(site, name)
 
-    def note(self, site: Site, path: str) -> None:
-        """Remember where the operations of ``site`` are."""
+    def register(self, site: Site, path: str) -> None:
+        """Record the paths of the operations of ``site``."""
         for stage in stages(site):
-            self.paths[site.index, stage] = f"{path}.{STAGE_OPERATIONS[stage]}" if stage else path
+            self.paths[Key(site.index, stage)] = f"{path}.{STAGE_OPERATIONS[stage]}" if stage else path
 
     def add_auxiliary(self) -> None:
         network = self.blueprint
@@ -199,18 +199,20 @@ class TorchNetwork(nn.Module):
         """The submodule whose output is the tensor of that address, in any convention and at any stage.
 
         Raises:
-            UnknownAddress, AmbiguousAddress: the address is not of one tensor.
-            AddressError: the tensor is not computed by this module, or is only a part of one.
+            UnknownAddress, AmbiguousAddress: the address does not name one tensor.
+            AddressError: this module does not compute the tensor, or the address names only some channels.
         """
         tensor = resolve_one(self.blueprint, address)
         if tensor.channels is not None:
-            raise AddressError(f"{quoted(address)} is a part of a tensor: expected a whole one, leave out the channels")
+            raise AddressError(
+                f"{quoted(address)} names some channels of a tensor: expected a whole one, leave out the channels"
+            )
         return self.operation(key_of(tensor))
 
     def operation(self, key: Key) -> nn.Module:
         """The submodule that computes ``key``."""
         if key not in self.paths:
-            name = Tensor(sites(self.blueprint)[key[0]], key[1]).name
+            name = Tensor(sites(self.blueprint)[key.site], key.stage).name
             raise AddressError(f"{name} is not computed by this module, which goes from its input to {self.end}")
         return self.get_submodule(self.paths[key])
 
@@ -230,8 +232,8 @@ class Captured(Mapping[str, torch.Tensor]):
         return value if tensor.channels is None else value[:, list(tensor.channels)]
 
     def __iter__(self) -> Iterator[str]:
-        every = sites(self.blueprint)
-        return (Tensor(every[index], stage).address for index, stage in self.values_by_key)
+        all_sites = sites(self.blueprint)
+        return (Tensor(all_sites[index], stage).address for index, stage in self.values_by_key)
 
     def __len__(self) -> int:
         return len(self.values_by_key)
@@ -239,21 +241,21 @@ class Captured(Mapping[str, torch.Tensor]):
 
 @contextmanager
 def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Captured]:
-    """Keep tensors while the block runs ``module``; patterns are welcome.
+    """Capture tensors while the block runs ``module``; addresses may be patterns.
 
-    What is kept is what was computed last, with its gradient's history.  The hooks are gone after the block,
-    also after an exception; the tensors stay.
+    The values are those of the last run, with their autograd history.  The hooks are removed after the block,
+    also after an exception; the tensors remain.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> net = TorchNetwork(INCEPTION_V3)
     >>> with capture(net, ["mixed/tower_2/conv"]) as seen, torch.no_grad():
-    ...     answer = net(torch.zeros(1, 3, 299, 299))
+    ...     logits = net(torch.zeros(1, 3, 299, 299))
     >>> seen["Mixed_5b.branch_pool"].shape
     torch.Size([1, 32, 35, 35])
     """
     captured = Captured(module.blueprint)
     operations = {key: module.operation(key) for key in captured_keys(module, addresses)}
-    handles = [found.register_forward_hook(partial(keep, captured, key)) for key, found in operations.items()]
+    handles = [submodule.register_forward_hook(partial(keep, captured, key)) for key, submodule in operations.items()]
     try:
         yield captured
     finally:
@@ -262,31 +264,31 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
 
 
 def captured_keys(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Key]:
-    """The tensors to capture; a pattern means those the module computes, a plain name must be one of them."""
+    """The tensors to capture; a pattern selects those that the module computes, a plain name must be one of them."""
     for text in [addresses] if isinstance(addresses, str) else addresses:
         keys = map(key_of, resolve(module.blueprint, text))
         yield from (key for key in keys if key in module.paths or not parse(text).is_pattern)
 
 
 def keep(captured: Captured, key: Key, module: nn.Module, inputs: Any, value: torch.Tensor) -> None:  # noqa: ARG001 (a hook's signature)
-    """The hook that ``capture`` sets."""
+    """The hook that ``capture`` registers."""
     captured.values_by_key[key] = value
 
 
-def trunk_sites(network: Blueprint, end: str | None) -> list[Site]:
-    """What stands outside the modules, and each module's own join, from the input to ``end``."""
-    every = sites(network)[len(PHOTO_KINDS) :]
-    tensor = resolve_one(network, end or next(site.address for site in every if site.kind == "dense"))
-    trunk = [site for site in every if site.place.module is None or site.place.branch is None]
+def trunk_sites(blueprint: Blueprint, end: str | None) -> list[Site]:
+    """The sites outside the modules, and each module's final concatenation, from the input to ``end``."""
+    all_sites = [site for site in sites(blueprint) if not site.is_photo_step]
+    tensor = resolve_one(blueprint, end or next(site.address for site in all_sites if site.kind == "dense"))
+    trunk = [site for site in all_sites if site.place.module is None or site.place.branch is None]
     if tensor.site not in trunk or tensor.stage not in (None, "relu") or tensor.channels is not None:
         raise AddressError(
-            f"a module cannot end at {tensor.address}: expected a whole tensor of the stem, a module's join or the classifier's (mixed_4/join)"
+            f"the network cannot end at {tensor.address}: expected a whole tensor of the stem, a module's join or the classifier's (mixed_4/join)"
         )
     return trunk[: trunk.index(tensor.site) + 1]
 
 
 def name_of(site: Site) -> str:
-    """The submodule's path: torchvision's or timm's name, or where they have none the address."""
+    """The path of a site's submodule: torchvision's or timm's name, or the address if they have none."""
     names = site.names.as_dict()
     return names.get("torchvision") or names.get("timm") or site.address
 

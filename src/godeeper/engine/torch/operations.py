@@ -1,4 +1,4 @@
-"""Single operations of a blueprint as ``torch.nn`` modules: each a module of its own, none working in place."""
+"""The operations of a blueprint as ``torch.nn`` modules; none works in place."""
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
 # Types are checked where torch is not installed, too: its classes are Any there.
@@ -10,7 +10,7 @@ from ...blueprint.sites import Site
 from ...errors import MissingExtra, OptionError
 from ...weights.file import BATCHNORM_EPSILON
 
-try:  # the names are given on to the files beside this one, which need this guard too
+try:  # the other files of this package import torch from here, so they share this guard
     import torch as torch
     from torch import nn as nn
 except ImportError:
@@ -18,7 +18,7 @@ except ImportError:
 
 
 class ConvUnit(nn.Module):
-    """Convolution, batch normalisation or a bias, ReLU; its output is a new tensor, never a changed one."""
+    """Convolution, batch normalisation or a bias, and ReLU; its output is a new tensor."""
 
     def __init__(self, in_channels: int, op: Conv) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ConvUnit(nn.Module):
 
 
 class Bias(nn.Module):
-    """One number added to each channel."""
+    """A bias per channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class Bias(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's border, which depends on the size of its input: the odd zero is at the end."""
+    """A convolution with TensorFlow's SAME padding, which depends on the input size: an odd zero is at the end."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return super().forward(same_border(input, self.kernel_size, self.stride, 0.0))
 
 
 class SameMaxPool(nn.MaxPool2d):
-    """A maximum pool with TensorFlow's border, which never wins."""
+    """A max pool with TensorFlow's SAME padding, of -infinity."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         kernel, stride = self.kernel_size, (self.stride, self.stride)
@@ -61,7 +61,7 @@ class SameMaxPool(nn.MaxPool2d):
 
 
 def same_border(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int], value: float) -> torch.Tensor:
-    """``x`` with TensorFlow's border around it."""
+    """``x`` with TensorFlow's SAME padding."""
     missing = [max((-(-c // s) - 1) * s + k - c, 0) for c, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
     above, left = (cells // 2 for cells in missing)
     return nn.functional.pad(x, (left, missing[1] - left, above, missing[0] - above), value=value)
@@ -75,7 +75,7 @@ class Join(nn.Module):
 
 
 def pool(op: Pool) -> nn.Module:
-    """A pool as the blueprint has it, the border included."""
+    """The module of a pool, including its padding."""
     shifted = op.padding == "SAME" and op.stride > 1
     if op.reduce == "max":
         kind = SameMaxPool if shifted else nn.MaxPool2d
@@ -86,7 +86,7 @@ def pool(op: Pool) -> nn.Module:
 
 
 def border(op: Conv | Pool) -> tuple[int, int]:
-    """Padding on both sides, as height and width; what depends on the input's size is not in it."""
+    """Symmetric padding, (height, width), without padding that depends on the input size."""
     if op.padding in ("VALID", "CEIL") or (op.padding == "SAME" and op.stride > 1):
         return 0, 0
     height, width = (kernel // 2 for kernel in op.kernel)
@@ -96,7 +96,7 @@ def border(op: Conv | Pool) -> tuple[int, int]:
 
 
 def module_of(op: Operation, in_channels: int) -> nn.Module:
-    """The module that does what ``op`` does."""
+    """The module of ``op``."""
     if isinstance(op, Conv):
         return ConvUnit(in_channels, op)
     if isinstance(op, Pool):
@@ -105,7 +105,7 @@ def module_of(op: Operation, in_channels: int) -> nn.Module:
 
 
 def operation(site: Site, in_channels: int) -> nn.Module:
-    """The module that does what ``site`` does."""
+    """The module of ``site``."""
     if site.op is not None:
         return module_of(site.op, in_channels)
     if site.kind == "dense":
@@ -120,7 +120,7 @@ def operation(site: Site, in_channels: int) -> nn.Module:
 
 
 def attach(parent: nn.Module, path: str, operation: nn.Module) -> None:
-    """Make ``operation`` the submodule of ``parent`` at ``path``, with empty ones on the way."""
+    """Make ``operation`` the submodule of ``parent`` at ``path``, creating empty parent modules as needed."""
     *containers, name = path.split(".")
     for container in containers:
         if container not in parent._modules:

@@ -1,4 +1,4 @@
-"""Weights into torch networks: from a weights file, or from another project's state dict, always strictly."""
+"""Loads weights into torch networks, strictly: from a weights file, or from another project's state dict."""
 
 # mypy: disable-error-code="import-not-found"
 
@@ -23,66 +23,68 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEFT_OUT = {"googlenet": ("aux1.", "aux2.")}
-"""Architecture -> what of its state dicts is not built."""
+"""Architecture -> prefixes in its state dicts that the network does not have."""
 
-COUNTER = "num_batches_tracked"  # of no use in evaluation, and absent from older files
+COUNTER = "num_batches_tracked"  # unused in evaluation, and missing in older files
 
 
 def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
-    """The network with these weights in it, in evaluation mode on the CPU.
+    """The network with these weights, in evaluation mode on the CPU.
 
     Args:
         weights: an opened weights file.
-        end: the address of what it answers; the logits if not given, or ``pool_3/_reshape`` where the weights
+        end: the address of its output; the logits if not given, or ``pool_3/_reshape`` if the weights
             have no classifier.
 
     Raises:
-        WeightsError: the weights are damaged, or have no classifier and ``end`` lies behind it.
-        AddressError: a module cannot end there.
+        WeightsError: the weights are damaged, or have no classifier and ``end`` needs one.
+        AddressError: the network cannot end there.
     """
     default = "dense" if weights.description.labels else "reshape"
-    module = TorchNetwork(weights.network, end=end or site_of_kind(weights.network, default))
-    with weights.parameters() as numbers:
-        numbers.check()
-        state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in stored(module, numbers).items()}
+    module = TorchNetwork(weights.blueprint, end=end or site_of_kind(weights.blueprint, default))
+    with weights.parameters() as parameters:
+        parameters.check()
+        state = {
+            name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in stored(module, parameters).items()
+        }
     module.load_state_dict(state, strict=True)
     return module
 
 
-def site_of_kind(network: Blueprint, kind: str) -> str:
-    """The address of the one operation of that kind."""
-    return next(site.address for site in sites(network) if site.kind == kind)
+def site_of_kind(blueprint: Blueprint, kind: str) -> str:
+    """The address of the only operation of that kind."""
+    return next(site.address for site in sites(blueprint) if site.kind == kind)
 
 
-def stored(module: TorchNetwork, numbers: Parameters) -> dict[str, NDArray[np.float32]]:
-    """The numbers of a weights file under the names of the module's parameters."""
-    every = sites(module.blueprint)
+def stored(module: TorchNetwork, parameters: Parameters) -> dict[str, NDArray[np.float32]]:
+    """The parameters of a weights file by the names of the module's parameters."""
+    all_sites = sites(module.blueprint)
     state: dict[str, NDArray[np.float32]] = {}
     for (index, stage), path in module.paths.items():
-        site = every[index]
+        site = all_sites[index]
         if stage == "conv":
-            state[f"{path}.weight"] = numbers.kernel(site)
+            state[f"{path}.weight"] = parameters.kernel(site)
         elif stage == "batchnorm":
             state |= {
-                f"{path}.{part}": value for part, value in batchnorm(numbers, f"{site.address}/batchnorm").items()
+                f"{path}.{part}": value for part, value in batchnorm(parameters, f"{site.address}/batchnorm").items()
             }
         elif stage == "bias":
-            state[f"{path}.bias"] = numbers.values(f"{site.address}/bias")
+            state[f"{path}.bias"] = parameters.values(f"{site.address}/bias")
         elif site.kind == "dense":
-            matrix, biases = numbers.dense()
+            matrix, biases = parameters.dense()
             state |= {f"{path}.weight": matrix.T, f"{path}.bias": biases}
     return state
 
 
-def batchnorm(numbers: Parameters, scope: str) -> dict[str, NDArray[np.float32]]:
-    """The four vectors (C,) of one batch normalisation; a gamma that is not stored is one."""
-    beta = numbers.values(f"{scope}/beta")
+def batchnorm(parameters: Parameters, scope: str) -> dict[str, NDArray[np.float32]]:
+    """The four vectors (C,) of one batch normalisation; gamma is 1 if it is not stored."""
+    beta = parameters.values(f"{scope}/beta")
     gamma = f"{scope}/gamma"
     return {
-        "weight": numbers.values(gamma) if gamma in numbers.file.expected else np.ones_like(beta),
+        "weight": parameters.values(gamma) if gamma in parameters.file.expected else np.ones_like(beta),
         "bias": beta,
-        "running_mean": numbers.values(f"{scope}/moving_mean"),
-        "running_var": numbers.values(f"{scope}/moving_variance"),
+        "running_mean": parameters.values(f"{scope}/moving_mean"),
+        "running_var": parameters.values(f"{scope}/moving_variance"),
     }
 
 
@@ -91,13 +93,13 @@ def from_state_dict(
 ) -> TorchNetwork:
     """A network with the parameters of torchvision's, timm's (``torchvision``) or pytorch-fid's (``2015``).
 
-    The number of classes is the state's own; without ``fc.*`` the network ends at ``pool_3/_reshape``, and with
-    ``AuxLogits.*`` it has the side classifier.
+    The number of classes is that of the state dict; without ``fc.*`` the network ends at ``pool_3/_reshape``, and with
+    ``AuxLogits.*`` it has the auxiliary classifier.
 
     Args:
-        state: what ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)`` answers.
-        dialect: how that release computes.
-        architecture: ``inception_v3``, or ``googlenet`` (whose side classifiers, ``aux1.*`` and ``aux2.*``, are left out).
+        state: the result of ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)``.
+        dialect: the release's dialect.
+        architecture: ``inception_v3``, or ``googlenet`` (without its auxiliary classifiers, ``aux1.*`` and ``aux2.*``).
 
     Raises:
         UnknownName: no such dialect.
@@ -121,16 +123,16 @@ def from_state_dict(
 
 
 def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
-    """Raise where ``state`` is no mapping from names to tensors, such as a checkpoint that holds one."""
+    """Raise ``WeightsError`` unless ``state`` maps names to tensors; a checkpoint that contains a state dict does not."""
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             raise WeightsError(
-                f"a state dict holds {name!r}, which is a {type(value).__name__}: expected tensors; of a checkpoint, give the state dict in it"
+                f"{name!r} in the state dict is a {type(value).__name__}: expected a tensor; if this is a checkpoint, pass the state dict in it"
             )
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], network: str) -> None:
-    """Raise where ``state`` does not fit, naming the first few parameters that do not."""
+    """Raise ``WeightsError`` if ``state`` does not fit, with the first few parameters that do not."""
     faults = {
         "missing": [name for name in expected if name not in state and not name.endswith(COUNTER)],
         "unknown": [name for name in state if name not in expected],

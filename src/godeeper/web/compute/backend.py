@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ...blueprint.address import Tensor
-from ...blueprint.sites import PHOTO_KINDS, sites
+from ...blueprint.sites import sites
 from ...engine.onnxruntime import OnnxRuntimeEngine
-from ...engine.plan import Key, is_photo_step, key_of, output, plan
+from ...engine.plan import Key, key_of, output, plan
 from ...network import Network
 from ...peek.peek import Peek, make_peek
 from .addresses import resolve_all_viewable, resolve_viewable
@@ -105,10 +105,10 @@ class Backend:
     async def values(self, photo: StoredPhoto, tensor: Tensor) -> NDArray[np.float32]:
         """All values of a tensor: (1, C, H, W) or (1, C); (1, H, W, 3) for the photo's own steps."""
         key = key_of(tensor)
-        if is_photo_step(key):
-            value: NDArray[np.float32] = photo_steps(self.network, photo).value(PHOTO_KINDS[key[0]])
+        if tensor.site.is_photo_step:
+            value: NDArray[np.float32] = photo_steps(self.network, photo).value(tensor.site.kind)
             return value
-        forward = await self.scheduler.forward_pass(photo, self.segment_of[key[0]] + 1)
+        forward = await self.scheduler.forward_pass(photo, self.segment_of[key.site] + 1)
         if key not in forward.values:  # a convolution's raw or normalised value
             steps = plan(self.network.blueprint, [key], self.inputs_of(tensor))
             await self.scheduler.add_value(forward, key, self.network.engine, steps)
@@ -126,7 +126,7 @@ class Backend:
 
     def ready(self, photo: StoredPhoto) -> frozenset[str]:
         """The addresses whose values are in memory: the photo's own steps, and the segments computed so far."""
-        own = (tensor for tensor in self.network.tensors() if tensor.site.kind in PHOTO_KINDS)
+        own = (tensor for tensor in self.network.tensors() if tensor.site.is_photo_step)
         computed = (tensor for segment in self.segments[: self.passes.done(photo.id)] for tensor in segment.tensors)
         return frozenset(tensor.address for tensor in (*own, *computed))
 

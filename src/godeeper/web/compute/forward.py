@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...blueprint.address import Tensor, stages
 from ...blueprint.parts import parts
-from ...blueprint.sites import PHOTO_KINDS, Site, sites
+from ...blueprint.sites import Site, sites
 from ...engine.engines import Engine
 from ...engine.plan import Key, Plan, output, plan
 from ...network import Network
@@ -39,7 +39,7 @@ def segments(network: Network) -> tuple[Segment, ...]:
     return tuple(
         segment(network, part, members)
         for part, members in parts(network.blueprint).items()
-        if members[0].kind not in PHOTO_KINDS
+        if not members[0].is_photo_step
     )
 
 

@@ -1,6 +1,6 @@
-"""Foreign weights: which format a file is in, told from its content, and the reader for it.
+"""Readers of foreign weights: recognises a file's format by its content and calls the reader for it.
 
-One file a format.  Each reader answers a ``ForeignWeights``: names and numbers, nothing run.
+One module per format.  Each reader returns a ``ForeignWeights``: names and values; no code from the file is run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ZIP = b"PK\x03\x04"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 PICKLE, GRAPH, JSON = b"\x80", b"\x0a", b"{"
-"""How files of the formats begin."""
+"""The first bytes of each format."""
 
 WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def read_foreign(path: Path) -> ForeignWeights:
 
 
 def read_format(path: Path) -> ForeignWeights:
-    """Read a file by the reader of its format."""
+    """Read a file with the reader of its format."""
     start = first_bytes(path)
     if start.startswith(ZIP):
         return read_zip(path)
@@ -62,7 +62,7 @@ def read_format(path: Path) -> ForeignWeights:
 
 
 def read_zip(path: Path) -> ForeignWeights:
-    """A zip archive: PyTorch's or Keras's."""
+    """Read a zip archive: PyTorch's or Keras's."""
     from . import keras_zip, torch_zip
 
     try:
@@ -79,11 +79,11 @@ def read_zip(path: Path) -> ForeignWeights:
 
 
 def read_plain(path: Path, start: bytes) -> ForeignWeights:
-    """Formats without a mark of their own, and what is no weights file at all."""
+    """Read a format without a magic number; raises ``WeightsError`` for anything else."""
     text = start.removeprefix(b"\xef\xbb\xbf")
     if WEB_PAGE.match(text):
         raise WeightsError(
-            f"{path}: a web page, not weights: what was saved is a server's message; {EXPECTED}; download it again"
+            f"{path}: a web page, not weights: the server returned a message instead of the file; {EXPECTED}; download it again"
         )
     if text.lstrip(b" ")[:1] == JSON:
         from . import tfjs
@@ -98,20 +98,22 @@ def read_plain(path: Path, start: bytes) -> ForeignWeights:
 
         return frozen_graph.read(path)
     if text.startswith(b"version ") and b"git-lfs" in text[:64]:
-        raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; fetch them with: git lfs pull")
-    raise WeightsError(f"{path}: no weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
+        raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; download them with: git lfs pull")
+    raise WeightsError(f"{path}: not weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
 
 
 def check_added(path: Path) -> None:
-    """Raise for a file in a format of others that godeeper reads: it must be added before it is used."""
+    """Raise for a file in a foreign format that godeeper reads: it must be added first."""
     with suppress(OSError), open_regular(path) as file:
         start = file.read(16)
-        if start[8:9] != JSON and start.startswith((ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)):  # else cut safetensors
-            raise WeightsError(f"{path}: a file that godeeper did not write; add it first: godeeper weights add {path}")
+        if start[8:9] != JSON and start.startswith(
+            (ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)
+        ):  # otherwise a truncated safetensors file
+            raise WeightsError(f"{path}: not written by godeeper; add it first: godeeper weights add {path}")
 
 
 def first_bytes(path: Path) -> bytes:
-    """The beginning of the file; every reason why not is a ``WeightsError``."""
+    """The beginning of the file; raises ``WeightsError`` if it cannot be read or its format is not supported."""
     try:
         with open_regular(path) as file:
             start = file.read(512)
@@ -120,7 +122,7 @@ def first_bytes(path: Path) -> bytes:
         check_folder(path)
         raise WeightsError(f"{path}: is a folder; {EXPECTED}") from None
     except OSError as error:
-        raise WeightsError(f"{path}: cannot read it ({error.strerror}); {EXPECTED}") from None
+        raise WeightsError(f"{path}: cannot read the file ({error.strerror}); {EXPECTED}") from None
     if not start:
         raise WeightsError(f"{path}: the file is empty; {EXPECTED}")
     return start

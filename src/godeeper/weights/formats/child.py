@@ -1,7 +1,7 @@
-"""Reading a file in a child process: for HDF5, whose library can loop without end or crash on a damaged file.
+"""Reads a file in a child process: for HDF5, whose library can loop forever or crash on a damaged file.
 
-The child writes to its standard output one line of JSON, then the bytes of every tensor.  Nothing else comes from it, no
-pickle and no temporary file.  The parent ends it when its time is over, and on Ctrl-C.
+The child writes one line of JSON and then the bytes of each tensor to its standard output: no pickle, no temporary file.
+The parent kills it after a time limit, and on Ctrl-C.
 
     python -m godeeper.weights.formats.child keras_h5 FILE
 """
@@ -24,30 +24,30 @@ from .foreign import MOST_BYTES, TYPES, ForeignWeights, array_of, damaged
 
 Reader = Literal["keras_h5", "keras_zip"]
 READERS: tuple[Reader, ...] = ("keras_h5", "keras_zip")
-"""The modules here whose ``read_here`` a child calls."""
+"""The modules whose ``read_here`` a child may call."""
 
 MOST_MEMORY = 4 * MOST_BYTES
 LEAST_SECONDS = 30
 SECONDS_PER_MIB = 1
-"""An InceptionV3 file of 92 MiB gets two minutes; it takes two seconds on two busy cores."""
+"""An InceptionV3 file of 92 MiB gets two minutes; reading it takes two seconds on two busy cores."""
 
 
 def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
-    """What ``reader`` reads from a file; raises ``WeightsError`` as it does, and where it does not end or crashes."""
+    """Reads a file with ``reader``; raises ``WeightsError`` as the reader does, and if it crashes or exceeds the time limit."""
     seconds = time_limit(path)
     try:
         code, data = output_of(command(reader, path, seconds), seconds)
     except subprocess.TimeoutExpired:
-        raise damaged(path, "HDF5 file", f"reading it did not end within {seconds} s") from None
+        raise damaged(path, "HDF5 file", f"reading it took more than {seconds} s") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot start a process to read it ({error.strerror}); free some memory") from None
     if code:
-        raise damaged(path, "HDF5 file", f"reading it ended with {ending(code)}")
+        raise damaged(path, "HDF5 file", f"reading it failed with {ending(code)}")
     return received(path, data)
 
 
 def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
-    """(Exit code, standard output) of a child, which is gone when this returns or raises, also on Ctrl-C."""
+    """(Exit code, standard output) of a child process, which has ended when this returns or raises, also on Ctrl-C."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and plain arguments
         command,
         stdin=subprocess.DEVNULL,
@@ -57,30 +57,30 @@ def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
     ) as child:
         try:
             data, _ = child.communicate(timeout=seconds)
-        finally:  # subprocess.run waits a quarter of a second only
+        finally:  # subprocess.run would wait only a quarter of a second
             child.kill()
             child.wait()
     return child.returncode, data
 
 
 def command(reader: Reader, path: Path, seconds: int) -> list[str]:
-    """The child's command line; with -P, modules are not taken from the current folder."""
+    """The child's command line; with -P, modules are not imported from the current folder."""
     return [sys.executable, "-P", "-m", __name__, reader, str(path), str(seconds)]
 
 
 def time_limit(path: Path) -> int:
-    """Seconds that a file of this size may take."""
+    """The time limit for a file of this size, in seconds."""
     return LEAST_SECONDS + SECONDS_PER_MIB * (path.stat().st_size >> 20)
 
 
 def environment() -> dict[str, str]:
-    """The child finds modules where this process does."""
+    """The environment of the child, which imports modules from the same places as this process."""
     places = [*filter(None, sys.path), str(Path(__file__).parents[3])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def ending(code: int) -> str:
-    """How a process ended, in words."""
+    """The name of the signal that ended a process, or its exit code."""
     try:
         return signal.Signals(-code).name
     except ValueError:
@@ -88,7 +88,7 @@ def ending(code: int) -> str:
 
 
 def received(path: Path, data: bytes) -> ForeignWeights:
-    """What the child sent."""
+    """Parses the output of the child."""
     line, _, _ = data.partition(b"\n")
     try:
         header = json.loads(line)
@@ -106,12 +106,12 @@ def received(path: Path, data: bytes) -> ForeignWeights:
 
 
 def stored_as(kind: str) -> str:
-    """The type in which the child sends a tensor; what is no number is sent as zeros of one byte."""
+    """The type in which the child sends a tensor; unknown types are sent as zeros of one byte."""
     return kind if kind in TYPES else "int8"
 
 
 def main(reader: str, path: str, seconds: str) -> None:
-    """The child: read, and send."""
+    """The entry point of the child: read and send."""
     restrain(int(seconds))
     output = sys.stdout.buffer
     try:
@@ -124,18 +124,18 @@ def main(reader: str, path: str, seconds: str) -> None:
 
 
 def restrain(seconds: int) -> None:
-    """End this process after its time even if its parent is gone; bound its memory; no core file.  Not on Windows."""
+    """End this process after its time limit even without its parent; limit its memory; no core file.  Not on Windows."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with suppress(ValueError, OSError):  # macOS counts what it only maps
+        with suppress(ValueError, OSError):  # macOS counts memory that is only mapped
             resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         signal.alarm(seconds)
 
 
 def send(foreign: ForeignWeights, output: BinaryIO) -> None:
-    """Write the header and the numbers."""
+    """Write the header and the tensors."""
     import numpy as np
 
     listed: list[Any] = [[name, foreign.types[name], values.shape] for name, values in foreign.tensors.items()]

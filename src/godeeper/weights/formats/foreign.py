@@ -1,7 +1,7 @@
-"""What every reader of a foreign format answers: plain numbers by name, and what else the file told.
+"""``ForeignWeights``, the result of every reader of a foreign format, and checks that the readers share.
 
-A reader gives the tensors as they are stored, in the file's own names and layouts; which of ours
-they are is decided in ``adopt``.  Readers never run anything that a file says.
+A reader returns the tensors as they are stored, with the file's own names and layouts; ``convert`` maps them
+to ours.  Readers never run code from a file.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BYTES = 2 << 30
-"""No Inception network's weights are larger; what claims to be is refused before it fills the memory."""
+"""No Inception network has larger weights; files that claim to be larger are refused before they fill the memory."""
 
 TYPES = {
     "float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2",
     "int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "i1", "uint16": "<u2", "uint8": "u1", "bool": "?",
 }  # fmt: skip
-"""Type -> how numpy reads its bytes; bfloat16, which numpy lacks, is widened at once."""
+"""Type -> numpy's type code; bfloat16, which numpy lacks, is read as uint16 and widened to float32."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 
@@ -38,12 +38,12 @@ BROKEN_ZIP = (
     zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, struct.error, zlib.error,
     lzma.LZMAError,
 )  # fmt: skip
-"""What reading a damaged zip archive raises."""
+"""The exceptions that reading a damaged zip archive raises."""
 
 
 @dataclass(frozen=True)
 class GraphHead:
-    """A classifier in a graph: its constants, what it ends in, and what the graph calls its tensors -> our names."""
+    """A classifier in a graph: its constants, its final activation, and the graph's tensor names -> ours."""
 
     weights: str
     biases: str
@@ -53,14 +53,13 @@ class GraphHead:
 
 @dataclass(frozen=True)
 class ForeignWeights:
-    """A foreign weights file, read.
+    """The content of a foreign weights file.
 
-    ``tensors``: the file's own names -> numbers in the file's own layout.  ``types``: names -> the type they
-    are stored in.  ``operations``: nodes of a graph -> the operation there, where the file has a graph.
-    ``heads``: the classifiers of a graph, told from how its nodes hang together.  ``folded``: kernels -> the
-    constants added to what they give, where normalisations were folded.  ``activation``: what a classifier of Keras
-    ends in, where the file says so.
-    ``labels``: one a class, where the file brings them.  ``notes``: what had to be put right.
+    ``tensors``: the file's own names -> values in the file's own layout.  ``types``: names -> stored type.
+    ``operations``: node name -> operation, if the file has a graph.  ``heads``: the classifiers of a graph, found by its
+    connections.  ``folded``: kernel -> the bias added after it, for batch normalisations that were folded.
+    ``activation``: the final activation of a Keras classifier, if the file states it.
+    ``labels``: one per class, if the file contains them.  ``notes``: corrections that were necessary.
     """
 
     path: Path
@@ -76,10 +75,10 @@ class ForeignWeights:
 
 
 def check_packing(archive: zipfile.ZipFile) -> None:
-    """Raise for a zip archive that unpacks to more than weights can be, or is packed as no framework packs it."""
+    """Raise for a zip archive that unpacks to more than ``MOST_BYTES``, or uses an unusual compression."""
     members = archive.infolist()
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise ValueError("members are packed in another way than stored or deflated")
+        raise ValueError("members are neither stored nor deflated")
     if sum(member.file_size for member in members) > MOST_BYTES:
         raise WeightsError(
             f"{archive.filename}: unpacks to more than {MOST_BYTES >> 30} GiB; expected weights of one network"
@@ -87,19 +86,19 @@ def check_packing(archive: zipfile.ZipFile) -> None:
 
 
 def read_whole(path: Path) -> bytes:
-    """The bytes of a file that is no larger than weights can be."""
+    """The bytes of a file of at most ``MOST_BYTES``."""
     try:
         with open_regular(path) as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise WeightsError(f"{path}: cannot read it ({error.strerror}); expected a weights file") from None
+        raise WeightsError(f"{path}: cannot read the file ({error.strerror}); expected a weights file") from None
     if len(data) > MOST_BYTES:
         raise WeightsError(f"{path}: larger than {MOST_BYTES >> 30} GiB; expected weights of one network")
     return data
 
 
 def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArray[Any]:
-    """Bytes as an array of ``shape``; bfloat16 becomes float32 exactly."""
+    """Bytes as an array of ``shape``; bfloat16 is widened to float32, exactly."""
     import numpy as np
 
     if kind not in TYPES:
@@ -114,13 +113,13 @@ def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArra
 
 
 def widen_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
-    """bfloat16 is the upper half of float32: put zeros below."""
+    """bfloat16 as float32: it is the upper half of the bits, the lower half is zero."""
     import numpy as np
 
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def damaged(path: Path, what: str, reason: object) -> WeightsError:
-    """The error for a file that is cut short or broken."""
+    """The error for a truncated or damaged file."""
     text = str(reason).partition("\n")[0] or type(reason).__name__
-    return WeightsError(f"{path}: not a whole {what} ({text}); download it again")
+    return WeightsError(f"{path}: not a complete {what} ({text}); download it again")

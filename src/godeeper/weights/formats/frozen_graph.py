@@ -1,9 +1,8 @@
-"""TensorFlow's frozen graphs (``.pb``), read without TensorFlow: names, operations and constants.
+"""Reads TensorFlow's frozen graphs (``.pb``) without TensorFlow: names, operations and constants.
 
-A frozen graph is a protocol buffer: fields of a number and a value, nested.  The few fields wanted
-are named in ``FIELDS`` below; the rest is skipped.  Sources: the wire format in the protocol buffers
-documentation; field numbers in tensorflow/core/framework (graph, node_def, attr_value, tensor,
-tensor_shape, types).
+A frozen graph is a protocol buffer: nested fields of a number and a value.  The constants below name the few
+fields that are needed; the rest is skipped.  Sources: the wire format in the protocol buffers documentation;
+field numbers in tensorflow/core/framework (graph, node_def, attr_value, tensor, tensor_shape, types).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ ENTRY_KEY, ENTRY_VALUE = 1, 2
 VALUE_FLOAT, VALUE_BOOL, VALUE_TENSOR = 4, 5, 8
 TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT, TENSOR_FLOATS = 1, 2, 4, 5
 SHAPE_SIDE, SIDE_LENGTH = 2, 1
-"""The fields that are read, by message."""
+"""The numbers of the fields that are read, by message."""
 
 TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 14: "bfloat16", 19: "float16"}
 
@@ -56,12 +55,12 @@ BROKEN_TAR = (
     tarfile.TarError, OSError, EOFError, ValueError, OverflowError, KeyError, RecursionError, struct.error, zlib.error,
     lzma.LZMAError,
 )  # fmt: skip
-"""What reading a damaged tar archive raises."""
+"""The exceptions that reading a damaged tar archive raises."""
 
 
 @dataclass
 class Node:
-    """One operation of the graph, as far as weights are concerned."""
+    """One operation of the graph."""
 
     name: str = ""
     operation: str = ""
@@ -70,7 +69,7 @@ class Node:
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read a ``.pb``, and its labels where the release's two text files lie beside it."""
+    """Read a ``.pb``, and its labels if the release's two text files are beside it."""
     beside = {
         name: read_whole(path.with_name(name))
         for name in (CLASSES_MEMBER, NAMES_MEMBER)
@@ -80,7 +79,7 @@ def read(path: Path) -> ForeignWeights:
 
 
 def read_archive(path: Path) -> ForeignWeights:
-    """Read the one graph, and the labels, out of a release's ``.tgz``; nothing is unpacked to disk."""
+    """Read the graph and the labels from a release's ``.tgz``, in memory."""
     members: dict[str, bytes] = {}
     listing: list[str] = []
     try:
@@ -105,7 +104,7 @@ def read_archive(path: Path) -> ForeignWeights:
 
 
 def unpacked(path: Path) -> bytes:
-    """The tar archive under its compression, at most as large as a release can be."""
+    """The decompressed tar archive, of at most ``MOST_ARCHIVE_BYTES``."""
     packed = io.BytesIO(read_whole(path))
     start = packed.getvalue()[:2]
     openers: dict[bytes, Callable[[io.BytesIO], Any]] = {b"BZ": bz2.BZ2File, b"\x1f\x8b": open_gzip}
@@ -124,7 +123,7 @@ def open_gzip(packed: io.BytesIO) -> gzip.GzipFile:
 
 
 def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> ForeignWeights:
-    """What is in a graph, as far as weights are concerned."""
+    """The weights in a serialised graph."""
     try:
         return read_graph(path, memoryview(data), labels)
     except (ValueError, IndexError, OverflowError, struct.error) as error:
@@ -132,10 +131,10 @@ def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign
 
 
 def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> ForeignWeights:
-    """The constants of a graph; small and whole-number ones, which are settings and not weights, are left out."""
+    """The constants of a graph, without single numbers and integers, which are settings rather than weights."""
     nodes = list(read_nodes(data))
     if not any(node.operation for node in nodes):
-        raise WeightsError(f"{path}: no TensorFlow graph in it; expected a frozen graph such as {GRAPH_MEMBER}")
+        raise WeightsError(f"{path}: contains no TensorFlow graph; expected a frozen graph such as {GRAPH_MEMBER}")
     constants = {node.name: read_constant(path, node) for node in nodes if node.operation == "Const"}
     types = {name: constant[0] for name, constant in constants.items() if constant}
     tensors = {name: constant[1] for name, constant in constants.items() if constant}
@@ -156,7 +155,7 @@ def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> Foreign
 
 
 def read_nodes(graph: memoryview) -> Iterator[Node]:
-    """Every node of a graph."""
+    """The nodes of a graph."""
     for number, value in fields(graph):
         if number == GRAPH_NODE and isinstance(value, memoryview):
             yield read_node(value)
@@ -181,7 +180,7 @@ def read_node(message: memoryview) -> Node:
 
 
 def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
-    """(Type, values) of a constant; None for a setting: a single number, whole numbers, or text."""
+    """(Type, values) of a constant; None for a setting: a single number, integers, or text."""
     import numpy as np
 
     message = view(dict(fields(node.attributes.get("value", memoryview(b"")))).get(VALUE_TENSOR))
@@ -197,7 +196,9 @@ def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
         return None
     label = f"{path}: {node.name}"
     if math.prod(shape) > MOST_BYTES >> 2:
-        raise WeightsError(f"{label} has shape {shape}, more than weights can hold; the file is damaged, get it anew")
+        raise WeightsError(
+            f"{label} has shape {shape}, which is larger than any weights; the file is damaged, download it again"
+        )
     if not floats:
         return kind, array_of(view(found.get(TENSOR_CONTENT)), kind, shape, label)
     values = np.frombuffer(b"".join(floats), "<f4")
@@ -215,7 +216,7 @@ def read_shape(message: memoryview) -> tuple[int, ...]:
 
 
 def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any]]) -> tuple[str, ...]:
-    """Check the epsilon of every normalisation; where one does not use its gamma, put 1 for it and say so."""
+    """Check the epsilon of all batch normalisations; replace gammas that are not used by 1, and return a note."""
     import numpy as np
 
     unused = 0
@@ -228,20 +229,20 @@ def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any
         ]
         if not abs(epsilon - EPSILON) <= 1e-6:  # also NaN
             raise WeightsError(
-                f"{path}: {node.name} normalises with epsilon {epsilon:g}, expected {EPSILON:g}; another network"
+                f"{path}: {node.name} normalises with epsilon {epsilon:g}, expected {EPSILON:g}; these are weights of another network"
             )
         scales = whole(values.get("scale_after_normalization", {}).get(VALUE_BOOL))
         gamma = node.inputs[-1] if node.inputs else ""
         if not scales and gamma in tensors:
             tensors[gamma] = np.ones_like(tensors[gamma])
             unused += 1
-    return (f"{unused} stored gammas are not used by this graph: 1 stands for them",) if unused else ()
+    return (f"{unused} stored gammas are not used by this graph: replaced by 1",) if unused else ()
 
 
 def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The names of the classes in the graph's own order, from the two text files of the release.
+    """The class labels in the graph's own order, from the two text files of the release.
 
-    One file says which class is which synset, the other what a synset is called; both are needed.
+    One file maps classes to synsets, the other synsets to names; both are needed.
     """
     if CLASSES_MEMBER not in files or NAMES_MEMBER not in files:
         return ()
@@ -260,7 +261,7 @@ def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """(Number, value) of each field of a message: a varint as int, all else as bytes."""
+    """(Number, value) of each field of a message: a varint as int, everything else as bytes."""
     position = 0
     while position < len(message):
         key, position = varint(message, position)
@@ -279,12 +280,12 @@ def fields(message: memoryview) -> Iterator[Field]:
 
 
 def view(value: int | memoryview | None) -> memoryview:
-    """A field's bytes; none where the field is missing."""
+    """A field's bytes; empty if the field is missing."""
     return value if isinstance(value, memoryview) else memoryview(b"")
 
 
 def whole(value: int | memoryview | None) -> int:
-    """A field's number; 0 where the field is missing."""
+    """A field's integer; 0 if the field is missing."""
     return value if isinstance(value, int) else 0
 
 

@@ -1,7 +1,7 @@
-"""How a graph's constants hang together: its classifiers, and normalisations that were folded into kernels.
+"""Finds the classifiers of a TensorFlow graph, and batch normalisations that were folded into kernels.
 
-TensorFlow's retrain.py lets people choose what the classifier's nodes are called, and its versions differ; so the
-classifier is told from the operations.  Source: tensorflow/examples/image_retraining/retrain.py,
+In TensorFlow's retrain.py the names of the classifier's nodes can be chosen and differ between versions, so the
+classifier is found by its operations.  Source: tensorflow/examples/image_retraining/retrain.py,
 tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .frozen_graph import Node
 
 THROUGH = ("Identity", "PlaceholderWithDefault", "CheckNumerics", "StopGradient", "Enter")
-"""Operations whose result is their first input."""
+"""Operations that return their first input."""
 
 ADDING = ("Add", "AddV2", "BiasAdd")
 ENDS = ("Softmax", "Sigmoid")
@@ -27,7 +27,7 @@ MOST_READERS = 64
 
 
 class Links:
-    """The nodes of a graph by name, and by what they read."""
+    """The nodes of a graph by name, and by their inputs."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = {node.name: node for node in nodes}
@@ -37,7 +37,7 @@ class Links:
                 self.readers[name].append(node)
 
     def source(self, name: str) -> str:
-        """Where a value is from, back through operations that hand it on."""
+        """The node that computes a value, looking back through operations that pass it on."""
         for _ in range(MOST_STEPS):
             node = self.nodes.get(name)
             if node is None or node.operation not in THROUGH or not node.inputs:
@@ -46,15 +46,15 @@ class Links:
         return name
 
     def behind(self, name: str, operations: Collection[str]) -> Node | None:
-        """The one node of these operations that reads ``name``, perhaps through others that hand it on."""
+        """The only node with one of these operations that reads ``name``, perhaps through nodes that pass it on."""
         for _ in range(MOST_STEPS):
             if len(self.readers.get(name, ())) > MOST_READERS:
                 return None
-            found = [node for node in self.readers[name] if node.operation in operations]
-            handing = [node for node in self.readers[name] if node.operation in THROUGH]
-            if found or len(handing) != 1:
-                return found[0] if len(found) == 1 else None
-            name = handing[0].name
+            matches = [node for node in self.readers[name] if node.operation in operations]
+            passing = [node for node in self.readers[name] if node.operation in THROUGH]
+            if matches or len(passing) != 1:
+                return matches[0] if len(matches) == 1 else None
+            name = passing[0].name
         return None
 
 
@@ -76,13 +76,13 @@ def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
 
 
 def reads_features(links: Links, name: str) -> bool:
-    """Whether a value is the network's features: its last pool, or a place where they are fed."""
+    """Whether a value is the network's features: the output of its last pool, or a placeholder for it."""
     node = links.nodes.get(name)
     return name.endswith(FEATURES) or node is None or node.operation == "Placeholder"
 
 
 def handed_on(links: Links, name: str) -> Iterator[str]:
-    """The nodes through which a value goes unchanged, the features themselves left out."""
+    """The nodes that pass a value on unchanged, without the features themselves."""
     for _ in range(MOST_STEPS):
         node = links.nodes.get(name)
         if node is None or node.name.endswith(FEATURES):
@@ -94,7 +94,7 @@ def handed_on(links: Links, name: str) -> Iterator[str]:
 
 
 def folded(links: Links, constants: Mapping[str, object]) -> dict[str, str]:
-    """Kernels -> the constants added to what they give, for convolutions without a normalisation."""
+    """Kernel -> the bias added after it, for convolutions without batch normalisation."""
     pairs: dict[str, str] = {}
     for node in list(links.nodes.values()):
         if node.operation != "Conv2D" or len(node.inputs) != 2:

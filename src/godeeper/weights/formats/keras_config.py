@@ -1,6 +1,6 @@
-"""What a Keras model ends in, from its configuration: JSON that is read as data, and never built.
+"""Finds the final activation of a Keras model in its configuration: JSON that is read as data; no model is built.
 
-The configuration lies in the attribute ``model_config`` of an HDF5 file, or in ``config.json`` of a ``.keras`` archive.
+The configuration is the attribute ``model_config`` of an HDF5 file, or in ``config.json`` of a ``.keras`` archive.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 MODELS = ("Sequential", "Functional", "Model")
 PASSING = ("Dropout", "Flatten", "Reshape", "Activation")
-"""Layers that compute nothing, or only the activation that they name."""
+"""Layers that pass their input on, or only apply their own activation."""
 
 
 def last_activation(config: bytes | str) -> str:
-    """The last activation of a model, such as ``softmax``; empty where it is linear or cannot be told."""
+    """The final activation of a model, such as ``softmax``; empty if it is linear or unknown."""
     try:
         return activation_of(json.loads(config)) if config else ""
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
@@ -22,7 +22,7 @@ def last_activation(config: bytes | str) -> str:
 
 
 def activation_of(layer: dict[str, Any]) -> str:
-    """The activation that a layer ends in, of a model that of its last layer that has one."""
+    """The activation of a layer; for a model, that of its last layer with one."""
     if layer["class_name"] in MODELS:
         return next((name for each in backwards(layer["config"]) if (name := activation_of(each)) != PASSED), "")
     if layer["class_name"] == "Softmax":
@@ -34,11 +34,11 @@ def activation_of(layer: dict[str, Any]) -> str:
 
 
 PASSED = "passed on"
-"""In the place of an activation: the layer before decides."""
+"""Stands for an activation: the layer before decides."""
 
 
 def backwards(config: Any) -> list[dict[str, Any]]:
-    """The layers of a model, from its output back as long as each reads one other; Keras 1 had a plain list."""
+    """The layers of a model from its output backwards, as long as each has one input; Keras 1 stored a plain list."""
     layers: list[dict[str, Any]] = config if isinstance(config, list) else config["layers"]
     if isinstance(config, list) or "output_layers" not in config:
         return layers[::-1]
@@ -52,7 +52,7 @@ def backwards(config: Any) -> list[dict[str, Any]]:
 
 
 def sources_in(nodes: Any) -> set[str]:
-    """The layers that nodes read: ``["name", 0, 0, …]``, in Keras 3 within a ``keras_history``."""
+    """The names of the input layers of nodes: ``["name", 0, 0, …]``, in Keras 3 within a ``keras_history``."""
     if isinstance(nodes, dict):
         return set[str]().union(*map(sources_in, nodes.values()))
     if not isinstance(nodes, list):
@@ -63,7 +63,7 @@ def sources_in(nodes: Any) -> set[str]:
 
 
 def name_of(activation: Any) -> str:
-    """An activation's name, also where Keras 3 writes it as an object."""
+    """An activation's name, also if it is stored as an object, as in Keras 3."""
     if isinstance(activation, dict):
         inner = activation["config"]
         activation = inner if isinstance(inner, str) else activation["class_name"]

@@ -1,7 +1,7 @@
-"""Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py, in a child process.
+"""Reads Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py; runs in a child process.
 
-Layers are called by their own names, ``conv2d_7/kernel``, whatever the file's folders are called.
-Numbers in those names only tell the order of creation: one file counts from 1, the next from 95.
+Tensors are named by their layers' own names, ``conv2d_7/kernel``, whatever the groups of the file are called.
+The numbers in those names only give the order of creation: one file starts from 1, the next from 95.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VARIABLES = {
     ("dense", 2): ("kernel", "bias"),
     ("predictions", 2): ("kernel", "bias"),
 }
-"""(Kind of layer, how many variables) -> what Keras 3, which only numbers them, calls each.
+"""(Kind of layer, number of variables) -> names of the variables, which Keras 3 only numbers.
 
 The order is that of ``Layer.save_own_variables``: trainable variables first, each in order of creation.
 """
@@ -45,12 +45,12 @@ def read(path: Path) -> ForeignWeights:
 
 
 def read_here(path: Path) -> ForeignWeights:
-    """Read it in this process."""
+    """Read a file in this process."""
     return read_open(path, path, FORMAT)
 
 
 def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | str = b"") -> ForeignWeights:
-    """Read HDF5 out of ``file``; ``path`` is for messages; ``config`` is the model's, where it lies elsewhere."""
+    """Read HDF5 from ``file``; ``path`` is for messages; ``config`` is the model's, if it is stored elsewhere."""
     import numpy as np
 
     h5py = import_h5py(path)
@@ -77,21 +77,21 @@ def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | s
         raise damaged(path, "HDF5 file", error) from None
     if not tensors:
         raise WeightsError(
-            f"{path}: an HDF5 file without Keras layers; expected one that model.save_weights or model.save wrote"
+            f"{path}: an HDF5 file without Keras layers; expected one written by model.save_weights or model.save"
         )
     return ForeignWeights(path, format, tensors, types, activation=activation)
 
 
 def check_inside(data: Any, name: str) -> None:
-    """Raise for what is no array in this file: a group, nothing, or numbers that lie in another file."""
+    """Raise unless ``data`` is an array stored in this file, and not a group, or stored in another file."""
     if not hasattr(data, "nbytes") or data.shape is None:
-        raise ValueError(f"{name[:80]} is no array")
+        raise ValueError(f"{name[:80]} is not an array")
     if data.external or data.is_virtual:
-        raise ValueError(f"{name[:80]} lies in another file")
+        raise ValueError(f"{name[:80]} is stored in another file")
 
 
 def at(group: Any, name: str) -> Any:
-    """A member of a group by its path; links are not followed, as they may lead to other files."""
+    """A member of a group by its path; links are refused, as they may point to other files."""
     for piece in filter(None, name.split("/")):
         link = group.get(piece, getlink=True)
         if type(link).__name__ != "HardLink":
@@ -101,7 +101,7 @@ def at(group: Any, name: str) -> Any:
 
 
 def attribute(group: Any, name: str, default: Any = None) -> Any:
-    """An attribute, if it is no larger than texts are: h5py reserves whatever size a damaged file claims."""
+    """An attribute of at most ``MOST_TEXT`` bytes: h5py would allocate whatever size a damaged file claims."""
     if default is not None and name not in group.attrs:
         return default
     held = group.attrs.get_id(name)
@@ -111,7 +111,7 @@ def attribute(group: Any, name: str, default: Any = None) -> Any:
 
 
 def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """(Name, data) of every variable."""
+    """(Name, data) of all variables."""
     group = root.get("model_weights", root)
     if "layer_names" in group.attrs:
         yield from variables_of_keras2(group)
@@ -120,7 +120,7 @@ def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
-    """A group a layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
+    """One group per layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
     for layer in attribute(group, "layer_names"):
         held = at(group, decode(layer))
         for variable in attribute(held, "weight_names"):
@@ -141,7 +141,7 @@ def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
             continue
         if not layer:
             raise WeightsError(
-                f"{root.filename}: a Keras file that does not name its layers; load it in Keras and write it again with model.save"
+                f"{root.filename}: a Keras file without layer names; load it in Keras and save it again with model.save"
             )
         names = VARIABLES.get((kind_of(layer), len(members)), tuple(f"variable_{member}" for member in members))
         for name, member in zip(names, members, strict=True):
@@ -160,7 +160,7 @@ def kind_of(layer: str) -> str:
 
 
 def type_of(dtype: Any) -> str:
-    """The type by godeeper's name for it; else as numpy calls it, which is refused later."""
+    """Our name for a type; otherwise numpy's, which is refused later."""
     import numpy as np
 
     names = {np.dtype(code): name for name, code in TYPES.items() if name != "bfloat16"}
@@ -168,18 +168,18 @@ def type_of(dtype: Any) -> str:
 
 
 def decode(value: Any) -> str:
-    """Text that older files keep as bytes."""
+    """Text, which older files store as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def check_h5py(path: Path) -> None:
-    """Raise where h5py is not installed, without loading it."""
+    """Raise if h5py is not installed, without importing it."""
     if find_spec("h5py") is None:
         raise no_h5py(path)
 
 
 def import_h5py(path: Path) -> Any:
-    """h5py, or what to do where it cannot be loaded."""
+    """Imports h5py; raises ``WeightsError`` if it is not installed."""
     try:
         return import_module("h5py")
     except ImportError:
@@ -187,5 +187,5 @@ def import_h5py(path: Path) -> Any:
 
 
 def no_h5py(path: Path) -> WeightsError:
-    """The error for a file that only h5py reads."""
+    """The error for a missing h5py."""
     return WeightsError(f"{path}: reading Keras files needs h5py, which is not installed: {install_line('keras')}")

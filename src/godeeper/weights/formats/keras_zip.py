@@ -1,6 +1,6 @@
-"""Keras 3's ``.keras`` files: a zip archive with the weights as HDF5 in it.  Needs h5py, in a child process.
+"""Reads Keras 3's ``.keras`` files: a zip archive with the weights as HDF5.  Needs h5py; runs in a child process.
 
-The archive's ``config.json`` could name code to run.  Only the last activation is read from it, as text.
+The archive's ``config.json`` could name code to run.  Only the final activation is read from it, as text.
 """
 
 from __future__ import annotations

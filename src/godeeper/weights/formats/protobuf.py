@@ -1,4 +1,4 @@
-"""Protocol buffers from a file, field by field, without reading what is in the fields.
+"""Reads protocol buffers from a file field by field, without reading the content of the fields.
 
 Source: the wire format in the protocol buffers documentation.
 """
@@ -14,7 +14,7 @@ VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
 
 class ProtobufField(NamedTuple):
-    """A field: its number and kind, its value where that is a whole number, and where its bytes lie in the file."""
+    """A field: its number and wire type, its value if that is an integer, and the position of its bytes in the file."""
 
     number: int
     kind: int
@@ -24,7 +24,7 @@ class ProtobufField(NamedTuple):
 
 
 def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[ProtobufField]:
-    """The fields of a message, at most ``most``; stops where the bytes are no field."""
+    """The fields of a message, at most ``most``; stops at bytes that are not a field."""
     end = start + length
     for _ in range(most):
         if start >= end:
@@ -53,7 +53,7 @@ def content(file: BinaryIO, part: ProtobufField, most: int = 512) -> bytes:
 
 
 def varint(message: memoryview, position: int) -> tuple[int, int]:
-    """A whole number of seven bits a byte, and where it ends."""
+    """An integer stored as seven bits per byte, and the position after it."""
     value = shift = 0
     while shift < 70:
         byte = message[position]
@@ -62,4 +62,4 @@ def varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 128:
             return value, position
         shift += 7
-    raise ValueError("a number without an end")
+    raise ValueError("an integer without an end")

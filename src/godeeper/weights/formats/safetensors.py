@@ -1,7 +1,7 @@
-"""Safetensors files of others: timm's, torchvision's names, also in half precision.
+"""Reads foreign safetensors files: timm's and others with torchvision's names, also in half precision.
 
-The format is a length, a JSON header and the bytes; it is read here because numpy, through which the
-safetensors package would answer, has no bfloat16.  Source: the format's description in the README of
+The format is a length, a JSON header and the bytes.  It is parsed here because the safetensors package returns
+numpy arrays, and numpy has no bfloat16.  Source: the format's description in the README of
 huggingface/safetensors.
 """
 
@@ -24,11 +24,11 @@ TYPES = {
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read the file whole."""
+    """Read all tensors of a file."""
     data = memoryview(read_whole(path))
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MOST_HEADER_BYTES, len(data) - 8):
-        raise damaged(path, "safetensors file", f"its header of {length} bytes is not there")
+        raise damaged(path, "safetensors file", f"its header of {length} bytes is missing")
     content = data[8 + length :]
     try:
         header = json.loads(bytes(data[8 : 8 + length]))
@@ -42,7 +42,7 @@ def read(path: Path) -> ForeignWeights:
 
 
 def check_apart(entries: dict[str, dict[str, Any]]) -> None:
-    """Raise where two tensors share bytes, which the format forbids."""
+    """Raise if two tensors share bytes, which the format forbids."""
     places = sorted((*entry["data_offsets"], name) for name, entry in entries.items())
     for (_, end, name), (start, _, following) in pairwise(places):
         if start < end:
@@ -50,8 +50,8 @@ def check_apart(entries: dict[str, dict[str, Any]]) -> None:
 
 
 def tensor(content: memoryview, entry: dict[str, Any], kind: str, label: str) -> Any:
-    """One tensor by its header entry."""
+    """One tensor, from its entry in the header."""
     start, end = entry["data_offsets"]
     if not 0 <= start <= end <= len(content):
-        raise ValueError(f"{label.rpartition(': ')[2]} lies beyond the end")
+        raise ValueError(f"{label.rpartition(': ')[2]} reaches beyond the end of the file")
     return array_of(content[start:end], kind, tuple(int(side) for side in entry["shape"]), label)

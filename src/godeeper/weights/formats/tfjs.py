@@ -1,6 +1,6 @@
-"""TensorFlow.js models: ``model.json`` and the shards of bytes beside it, also quantised.
+"""Reads TensorFlow.js models: ``model.json`` and the binary shards beside it, also quantised.
 
-The manifest says name, shape, type and, where numbers were quantised, how to undo it:
+The manifest lists name, shape, type and, for quantised tensors, how to restore them:
 value = stored · scale + min.  Source: tfjs-core/src/io/types.ts, io_utils.ts.
 """
 
@@ -24,7 +24,7 @@ MOST_SHARDS = 1000
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read the manifest and every shard it names."""
+    """Read the manifest and all shards that it lists."""
     tensors: dict[str, NDArray[Any]] = {}
     types: dict[str, str] = {}
     try:
@@ -42,7 +42,7 @@ def read(path: Path) -> ForeignWeights:
                 start = end
             if start != len(data):
                 raise WeightsError(
-                    f"{path}: its shards hold {len(data)} bytes, its manifest says {start}; download all files again"
+                    f"{path}: its shards contain {len(data)} bytes, its manifest lists {start}; download all files again"
                 )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, FORMAT, f"cannot read the manifest: {error!r}") from None
@@ -50,15 +50,15 @@ def read(path: Path) -> ForeignWeights:
 
 
 def check_once(names: Sequence[str]) -> None:
-    """Raise where a shard is named twice, or more are named than any model has."""
+    """Raise if a shard is listed twice, or there are more than ``MOST_SHARDS``."""
     if len(set(names)) != len(names) or len(names) > MOST_SHARDS:
         raise ValueError(f"{len(names)} shards, {len(set(names))} of them different")
 
 
 def read_shard(path: Path, name: str) -> bytes:
-    """The bytes of one shard, which must lie beside the manifest."""
+    """The bytes of one shard, which must be in the manifest's folder."""
     if Path(name).name != name or name in ("", ".", ".."):
-        raise WeightsError(f"{path}: names a shard {name!r} outside of its own folder; expected plain file names")
+        raise WeightsError(f"{path}: lists a shard {name!r} outside of its own folder; expected plain file names")
     shard = path.with_name(name)
     try:
         with open_regular(shard) as file:
@@ -73,13 +73,13 @@ def read_shard(path: Path, name: str) -> bytes:
 
 
 def stored_type(entry: Mapping[str, Any]) -> str:
-    """The type of the bytes."""
+    """The stored type of a tensor."""
     kind: str = entry.get("quantization", {}).get("dtype", entry["dtype"])
     return kind
 
 
 def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) -> NDArray[Any]:
-    """One tensor, dequantised in double precision and kept in single."""
+    """One tensor, dequantised in double precision and stored in single."""
     import numpy as np
 
     stored = array_of(data, kind, tuple(entry["shape"]), label)
@@ -87,5 +87,5 @@ def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) ->
     if "scale" not in quantisation:
         return stored
     scale, least = float(quantisation["scale"]), float(quantisation.get("min", 0.0))
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name later
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by name later
         return (stored * scale + least).astype(np.float32)

@@ -1,10 +1,10 @@
-"""PyTorch's ``.pth`` and ``.pt`` files, read without PyTorch and without running what they say.
+"""Reads PyTorch's ``.pth`` and ``.pt`` files without PyTorch, and without running their code.
 
-Such a file is a pickle that describes tensors, and the tensors' bytes: in a zip archive since
-PyTorch 1.6, one after the other before.  A pickle is a small program; here it may name ordered
-dictionaries, tensors and storage types.  Whatever else it names is refused before it is looked up;
-and what stands for those names here cannot be changed, as a pickle may try to (its BUILD).
-Source: torch/serialization.py, the layout of both forms.
+Such a file is a pickle that describes tensors, followed by the bytes of the tensors: in a zip archive since
+PyTorch 1.6, as one stream before.  A pickle is a small program; here it may only name ordered dictionaries,
+tensors and storage types.  Any other name is refused before it is looked up, and the stand-ins for
+allowed names are immutable, so a pickle cannot change them (BUILD).
+Source: torch/serialization.py, the layout of both formats.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ MOST_AXES = 8
 MOST_STEPS = 1_000_000
 MOST_NESTED = 500
 CHANGING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
-"""Steps of a pickle that change the value below what they take."""
+"""Opcodes of a pickle that change the value below their arguments on the stack."""
 
 TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
-"""Keys under which training scripts keep what is not weights: it is left unread."""
+"""Keys under which training scripts store other things than weights; they are skipped."""
 
 DEEPEST = 8
-"""No script nests dictionaries deeper than this before its tensors come."""
+"""No training script nests its tensors in more dictionaries than this."""
 
 BROKEN_PICKLE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
@@ -49,13 +49,13 @@ BROKEN_PICKLE = (
 
 
 class StorageType(NamedTuple):
-    """The type of a storage's numbers: what ``torch.FloatStorage`` stands for."""
+    """The element type of a storage: stands in for ``torch.FloatStorage`` and the like."""
 
     kind: str
 
 
 class Storage(NamedTuple):
-    """A run of numbers elsewhere in the file."""
+    """A reference to an array elsewhere in the file."""
 
     key: str
     kind: str
@@ -63,7 +63,7 @@ class Storage(NamedTuple):
 
 
 class TensorView(NamedTuple):
-    """A tensor as the pickle describes it: a window on a storage, in elements."""
+    """A tensor as the pickle describes it: a strided view of a storage, in elements."""
 
     storage: Storage
     offset: int
@@ -79,14 +79,14 @@ class RebuildTensor:
     def __call__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> TensorView:
         whole = (offset, *shape, *strides)
         if not isinstance(storage, Storage) or not all(isinstance(n, int) and 0 <= n <= MOST_BYTES for n in whole):
-            raise ValueError("a tensor that is no window on a storage")
+            raise ValueError("a tensor that is not a view of a storage")
         if len(shape) != len(strides) or len(shape) > MOST_AXES:
             raise ValueError("a tensor whose shape and strides disagree")
         return TensorView(storage, offset, tuple(shape), tuple(strides))
 
 
 class RebuildParameter:
-    """Stands in for ``torch._utils._rebuild_parameter``: a parameter is its tensor."""
+    """Stands in for ``torch._utils._rebuild_parameter``: returns the parameter's tensor."""
 
     __slots__ = ()
 
@@ -95,7 +95,7 @@ class RebuildParameter:
 
 
 class Opaque:
-    """Stands in for a settings object that is not read: a namespace, a path, a number of numpy's."""
+    """Stands in for a settings object that is not read: a namespace, a path, a numpy scalar."""
 
     __slots__ = ()
 
@@ -119,7 +119,7 @@ SETTINGS = (
     ("pytorch_lightning.utilities.parsing", "AttributeDict"), ("lightning_fabric.utilities.data", "AttributeDict"),
     ("lightning.fabric.utilities.data", "AttributeDict"), ("lightning.pytorch.utilities.parsing", "AttributeDict"),
 )  # fmt: skip
-"""What training scripts keep beside a state dict; nothing of it is looked up, made or read."""
+"""Names that training scripts store beside a state dict; none of them is looked up, created or read."""
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
@@ -136,11 +136,11 @@ ALLOWED: dict[tuple[str, str], Any] = {
         }.items()
     },
 }  # fmt: skip
-"""All that a weights file needs to name, and what stands for it here; none of it comes from PyTorch."""
+"""The names that a weights file may use -> their stand-ins here; none of them is PyTorch's."""
 
 
 class TensorsOnly(pickle.Unpickler):
-    """An unpickler that can make dictionaries, plain values and descriptions of tensors, and nothing else."""
+    """An unpickler restricted to dictionaries, plain values and descriptions of tensors."""
 
     def __init__(self, file: Any, path: Path) -> None:
         super().__init__(file)
@@ -176,13 +176,13 @@ def is_torch_zip(names: Iterable[str]) -> bool:
 
 
 def read_zip(path: Path) -> ForeignWeights:
-    """Read the zip form."""
+    """Read the zip format."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if any("/code/" in name for name in names):
                 raise WeightsError(
-                    f"{path}: a TorchScript archive, which carries code; expected a state dict: save model.state_dict()"
+                    f"{path}: a TorchScript archive, which contains code; expected a state dict: save model.state_dict()"
                 )
             check_packing(archive)
             (index,) = [name for name in names if name.endswith("data.pkl")]
@@ -199,7 +199,7 @@ def read_zip(path: Path) -> ForeignWeights:
 
 
 def read_legacy(path: Path) -> ForeignWeights:
-    """Read the form before PyTorch 1.6: four pickles, then each storage with its length."""
+    """Read the format before PyTorch 1.6: four pickles, then each storage with its length."""
     file = io.BytesIO(read_whole(path))
     if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
         raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
@@ -221,7 +221,7 @@ def read_legacy(path: Path) -> ForeignWeights:
 
 
 def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
-    """The next pickle of ``file``, if it holds nothing but plain values and tensors; and the storages it names."""
+    """The next pickle of ``file``, if it contains only plain values and tensors, and the storages that it references."""
     unpickler = TensorsOnly(file, path)
     try:
         check_steps(file)
@@ -233,20 +233,20 @@ def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
 
 
 def check_steps(file: io.BytesIO) -> None:
-    """Refuse a pickle with more steps than weights take, nested too deeply, or that numbers its memory from far above.
+    """Refuse a pickle with too many opcodes, too deep nesting, or a memo index that is too large.
 
-    Python makes room for all numbers below one; and computes the hash of a nested tuple without a check of its stack.
+    Python allocates the memo up to its largest index, and hashes a nested tuple recursively without checking its stack.
     """
     start = file.tell()
     stack: list[int | None] = []  # how deeply each value is nested; None for a mark
     memory: dict[int, int] = {}
     for done, (step, argument, _) in enumerate(pickletools.genops(file)):
         if done > MOST_STEPS:
-            raise ValueError(f"more than {MOST_STEPS} steps")
+            raise ValueError(f"more than {MOST_STEPS} opcodes")
         if step.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             number = len(memory) if step.name == "MEMOIZE" else int(argument or 0)
             if number > done:
-                raise ValueError(f"it remembers something as number {number} in its step {done}")
+                raise ValueError(f"memo index {number} at opcode {done}")
             memory[number] = (stack[-1] if stack else 0) or 0
         elif step.name in ("GET", "BINGET", "LONG_BINGET"):
             stack.append(memory.get(int(argument or 0), 0))
@@ -258,7 +258,7 @@ def check_steps(file: io.BytesIO) -> None:
 
 
 def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
-    """Take what a step takes off the stack, put on what it leaves, and return how deeply that is nested."""
+    """Apply an opcode to the stack of nesting depths; returns the depth of its result."""
     before = list(step.stack_before)
     taken: list[int] = []
     if pickletools.markobject in before:
@@ -277,7 +277,7 @@ def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
 
 
 def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str, ...]]:
-    """Every tensor by its keys, joined with dots, through nested dictionaries; and what was left unread."""
+    """All tensors by their keys, joined with dots through nested dictionaries, and a note on skipped keys."""
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
     views: dict[str, TensorView] = {}
@@ -285,7 +285,7 @@ def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str,
     waiting: list[tuple[str, Any, tuple[int, ...]]] = [("", content, ())]
     while waiting:
         prefix, mapping, above = waiting.pop()
-        for key, value in dict.items(mapping):  # not mapping.items, which a pickle may set
+        for key, value in dict.items(mapping):  # mapping.items could be set by the pickle
             name = f"{prefix}{key}" if isinstance(key, str | int) else ""
             if isinstance(value, TensorView) and name:
                 if name in views:
@@ -300,11 +300,11 @@ def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str,
                 left.append(str(key)[:80])
     if not views:
         raise WeightsError(f"{path}: a PyTorch file without tensors; expected a state dict: save model.state_dict()")
-    return without_wrapper(views), (f"left unread: {', '.join(left)}",) if left else ()
+    return without_wrapper(views), (f"skipped: {', '.join(left)}",) if left else ()
 
 
 def without_wrapper(views: dict[str, TensorView]) -> dict[str, TensorView]:
-    """Names without ``state_dict.`` before them, where all have it."""
+    """Removes the prefix ``state_dict.`` if all names have it."""
     first = next(iter(views)).partition(".")[0]
     wrapped = all(name.startswith(f"{first}.") for name in views) and re.search("state_dict", first)
     return {name[len(first) + 1 :]: view for name, view in views.items()} if wrapped else views
@@ -319,13 +319,13 @@ def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Forei
         )
     try:
         tensors = {name: tensor_of(path, name, view, read(view.storage)) for name, view in views.items()}
-    except ValueError as error:  # sides that numpy cannot have
+    except ValueError as error:  # a shape that numpy refuses
         raise damaged(path, "PyTorch file", error) from None
     return ForeignWeights(path, FORMAT, tensors, {name: view.storage.kind for name, view in views.items()}, notes=notes)
 
 
 def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[Any]:
-    """The numbers under a window, copied; a window that reaches beyond its storage is refused."""
+    """A copy of the values of a view; a view that reaches beyond its storage is refused."""
     import numpy as np
 
     kind = view.storage.kind
@@ -334,14 +334,14 @@ def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[A
         return np.zeros(view.shape, flat.dtype)
     last = view.offset + sum((side - 1) * stride for side, stride in zip(view.shape, view.strides, strict=True))
     if math.prod(view.shape) > len(flat) or last >= len(flat):
-        raise damaged(path, "PyTorch file", f"{name} reaches beyond the {len(flat)} numbers that are there")
+        raise damaged(path, "PyTorch file", f"{name} reaches beyond the {len(flat)} stored values")
     strides = tuple(stride * flat.itemsize for stride in view.strides)
     window = np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False).copy()
     return widen_bfloat16(window) if kind == "bfloat16" else window
 
 
 def size_of(kind: str) -> int:
-    """Bytes of one number."""
+    """Bytes per element."""
     import numpy as np
 
     return np.dtype(TYPES[kind]).itemsize

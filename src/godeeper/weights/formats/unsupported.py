@@ -1,7 +1,7 @@
-"""Weights in formats that godeeper does not read: told from their content by one table, with what to do.
+"""Recognises weights in formats that godeeper does not read, by their content, with advice; one table.
 
-Nothing is unpickled or run, and of a large file only a few bytes are read: its beginning, its end, and the
-heads of its fields where it is a protocol buffer.  Field numbers: tensorflow/core/protobuf (saved_model, meta_graph),
+Nothing is unpickled or run.  Only a few bytes of a large file are read: its beginning, its end, and the
+field headers of a protocol buffer.  Field numbers: tensorflow/core/protobuf (saved_model, meta_graph),
 tensorflow/core/framework (graph, node_def), onnx/onnx.proto, caffe.proto, Core ML's Model.proto.
 """
 
@@ -25,7 +25,7 @@ BEGINNING = 512
 MOST_NAMES = 10_000
 MOST_VERSIONS = 100
 TABLE_END = bytes.fromhex("57fb808b247547db")
-"""How LevelDB's tables end, which TensorFlow's checkpoints are."""
+"""The last bytes of LevelDB's tables, the format of TensorFlow's checkpoints."""
 
 TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
 OPERATION = re.compile(rb"[A-Za-z][A-Za-z0-9_.>]*")
@@ -35,7 +35,7 @@ QUANTISED_TYPE = re.compile(rb"\x0a\x05dtype\x12\x02\x30[\x0b-\x0d\x0f\x10]")
 
 @dataclass(frozen=True)
 class FileProbe:
-    """What is looked at: an open file, or the names in a folder or archive."""
+    """The input of the tests: an open file, or the file names in a folder or archive."""
 
     path: Path
     file: BinaryIO | None = field(default=None, repr=False)
@@ -55,7 +55,7 @@ class FileProbe:
 
     @cached_property
     def parts(self) -> tuple[ProtobufField, ...]:
-        """The fields, if the file can be a protocol buffer of one of the formats here."""
+        """The fields, if the file may be a protocol buffer of one of the formats here."""
         possible = self.file is not None and self.start[:1] in (b"\x08", b"\x0a", b"\x12", b"\xa2")
         return tuple(protobuf_fields(self.file, 0, self.size)) if self.file and possible else ()
 
@@ -78,7 +78,7 @@ Test = Callable[[FileProbe], bool]
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """A format: how it is told, what it is, and what to do."""
+    """A format: how to recognise it, its name, and advice."""
 
     test: Test
     what: str
@@ -86,13 +86,13 @@ class UnsupportedFormat:
 
 
 def starts(pattern: bytes) -> Test:
-    """The beginning of the file fits the pattern."""
+    """The beginning of the file matches the pattern."""
     compiled = re.compile(pattern, re.DOTALL)
     return lambda look: compiled.match(look.start) is not None
 
 
 def holds(pattern: str) -> Test:
-    """The folder or archive has a file whose path fits the pattern."""
+    """The folder or archive has a file whose path matches the pattern."""
     compiled = re.compile(rf"(?:^|/){pattern}$")
     return lambda look: any(compiled.search(name) for name in look.names)
 
@@ -140,7 +140,7 @@ def is_caffe(look: FileProbe) -> bool:
 
 
 def is_meta_graph(look: FileProbe) -> bool:
-    """A MetaGraphDef: facts, then one graph, whose first field is a node."""
+    """A MetaGraphDef: metadata, then one graph, whose first field is a node."""
     if begins_with_version(look) or begins_with_node(look):
         return False
     graphs = [part for part in look.parts if part[:2] == (2, BYTES)]
@@ -153,7 +153,7 @@ def is_quantised(look: FileProbe) -> bool:
 
 
 def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
-    """A node whose name, operation or type of constant tells of 8 bits."""
+    """A node whose name, operation or constant type is one of 8-bit quantisation."""
     for part in look.inside(node):
         if part.number == 1 and b"_eightbit" in look.head(part):
             return True
@@ -165,12 +165,12 @@ def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
 
 
 def is_checkpoint_data(look: FileProbe) -> bool:
-    """The numbers of a checkpoint have no mark of their own: only their name tells."""
+    """A checkpoint's data file, which has no magic number and is recognised by its name."""
     return look.file is not None and re.search(r"\.data-\d{5}-of-\d{5}$", look.path.name) is not None
 
 
 def is_pickle(look: FileProbe) -> bool:
-    """A pickle without the number that torch.save writes first."""
+    """A pickle without the magic number that torch.save writes first."""
     return re.match(rb"\x80[\x02-\x05]", look.start) is not None and TORCH_MAGIC not in look.start[:64]
 
 
@@ -186,25 +186,25 @@ ROWS = (
     UnsupportedFormat(is_onnx, "an ONNX model: reading ONNX weights is not supported yet", CONVERTED),
     UnsupportedFormat(starts(rb".{4}ORTM"), "a model in ONNX Runtime's own format", CONVERTED),
     UnsupportedFormat(starts(rb".{4}TFL3"), "a TensorFlow Lite model", CONVERTED),
-    UnsupportedFormat(starts(rb"model_checkpoint_path:"), "a text that names a TensorFlow checkpoint, without weights", FREEZE),
+    UnsupportedFormat(starts(rb"model_checkpoint_path:"), "a text file that names a TensorFlow checkpoint, without weights", FREEZE),
     UnsupportedFormat(either(holds(r"[^/]*\.(ckpt|index|data-\d{5}-of-\d{5})"), is_checkpoint_data, lambda look: look.end == TABLE_END),
-        "a TensorFlow checkpoint: its weights lie in several files, or without their graph", FREEZE),
+        "a TensorFlow checkpoint: its weights are in several files, or without their graph", FREEZE),
     UnsupportedFormat(is_meta_graph, "the graph of a TensorFlow checkpoint (.meta) without its weights", FREEZE),
-    UnsupportedFormat(is_quantised, "a TensorFlow graph quantised to 8 bits", "use the graph as it was before it was quantised"),
+    UnsupportedFormat(is_quantised, "a TensorFlow graph quantised to 8 bits", "use the graph from before quantisation"),
     UnsupportedFormat(starts(rb"\s*(node|library|versions)\s*\{"), "a TensorFlow graph as text", "expected a frozen graph in binary form: write it with as_text=False"),
     UnsupportedFormat(either(is_caffe, holds(r"[^/]*\.caffemodel")), "a Caffe model", CONVERT),
     UnsupportedFormat(starts(rb'\s*name:\s*"[^"\n]*"\s+(layers?|input|input_dim|input_shape|force_backward|state)\b'),
         "a description of a Caffe network, without weights", f"take its .caffemodel and {CONVERT}"),
-    UnsupportedFormat(starts(rb"\x12\x01\0\0\0\0\0\0"), "parameters of MXNet", CONVERT),
-    UnsupportedFormat(starts(rb"GGUF|gg(jt|ml|mf|la)|tjgg|lmgg"), "a GGUF or GGML file, as language models come in", "expected weights of an Inception network"),
+    UnsupportedFormat(starts(rb"\x12\x01\0\0\0\0\0\0"), "MXNet parameters", CONVERT),
+    UnsupportedFormat(starts(rb"GGUF|gg(jt|ml|mf|la)|tjgg|lmgg"), "a GGUF or GGML file, a format of language models", "expected weights of an Inception network"),
     UnsupportedFormat(starts(rb"\s*<\?xml[^>]*>\s*<net\b"), "the description of an OpenVINO model", CONVERTED),
-    UnsupportedFormat(either(starts(rb"\x93NUMPY"), holds(r"[^/]*\.npy")), "arrays of NumPy", ARRAYS),
+    UnsupportedFormat(either(starts(rb"\x93NUMPY"), holds(r"[^/]*\.npy")), "NumPy arrays", ARRAYS),
     UnsupportedFormat(starts(rb"MATLAB \d"), "a MATLAB file", ARRAYS),
     UnsupportedFormat(either(is_pickle, starts(rb"[}\]]q\x00|\(?[dl]p\d|\(lp|c[a-z_][\w.]*\n\w+\n")),
         "a Python pickle that torch.save did not write; opening it could run code, which was not run",
         "expected tensors only: where it was made, save them with torch.save(model.state_dict()), or as .safetensors"),
 )  # fmt: skip
-"""The first row whose test passes tells; formats that godeeper reads pass none."""
+"""The first row whose test passes names the format; formats that godeeper reads pass none."""
 
 
 def check(look: FileProbe) -> None:
@@ -215,19 +215,19 @@ def check(look: FileProbe) -> None:
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
-    """The same for a folder's or an archive's files."""
+    """Raise ``WeightsError`` for the files of an unsupported format in a folder or archive."""
     check(FileProbe(path, names=tuple(islice(names, MOST_NAMES))))
 
 
 def check_folder(path: Path) -> None:
-    """The same for a folder, by its files and those in ``Data``, where Core ML packages have theirs."""
+    """Raise ``WeightsError`` for a folder of an unsupported format; ``Data`` is where Core ML packages store their files."""
     with suppress(OSError):
         inside = [entry for folder in (path, path / "Data", path / "Data/com.apple.CoreML") for entry in listed(folder)]
         check_names(path, inside)
 
 
 def listed(folder: Path) -> list[str]:
-    """Some names in a folder; none where there is no such folder."""
+    """At most ``MOST_NAMES`` names in a folder; empty if there is no such folder."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -235,7 +235,7 @@ def listed(folder: Path) -> list[str]:
 
 
 def check_path(path: Path) -> None:
-    """The same for whatever is at ``path``; what cannot be read is left to others."""
+    """Raise ``WeightsError`` for a file or folder of an unsupported format; unreadable paths are ignored here."""
     try:
         with open_regular(path) as file:
             check(FileProbe(path, file))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from godeeper.blueprint.address import Tensor, stages
-from godeeper.blueprint.sites import PHOTO_KINDS, sites
+from godeeper.blueprint.sites import sites
 from godeeper.engine.onnxruntime import OPEN_SESSIONS, OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, key_of
 from godeeper.photos.decode import decode
@@ -32,7 +32,7 @@ def forward(net: Network, chelsea: Path) -> ForwardPass:
 
 def test_a_pass_holds_all_viewable_tensors(net: Network, forward: ForwardPass) -> None:
     """It holds every site after the photo's own steps that can be viewed, at its default stage."""
-    expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if site.kind not in PHOTO_KINDS]
+    expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if not site.is_photo_step]
     assert set(forward.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
 
 

@@ -1,0 +1,205 @@
+"""Finds the copies of a network in a foreign file, and chooses one.
+
+Wrappers (DataParallel, Lightning, custom classes) put a prefix before all names, and training scripts store moving
+averages beside the network.  A candidate is one prefix under which enough names of one release's layout are present.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..blueprint.inception_v3 import INCEPTION_V3
+from ..blueprint.networks import BLUEPRINTS
+from ..blueprint.ops import Blueprint
+from ..errors import WeightsError
+from ..escaping import escaped
+from .formats.foreign import ForeignWeights
+from .layouts import CONVENTIONS, ReleaseLayout
+from .unsupported import NOT_YET, known_network
+
+WHOLE = "network"
+"""The label of a candidate without a prefix; ``--which network`` also ignores layers beside it."""
+
+AVERAGED = re.compile(r"(?:^|_)(?:ema|swa|shadow|averaged?)(?:_|$)", re.IGNORECASE)
+"""A word in a prefix that marks moving averages of the weights (EMA, SWA)."""
+
+LEAST_KNOWN = 1 / 6
+"""The share of a release's names that a file must have; a graph with folded normalisations has a fifth."""
+
+LONGEST_NAME = 512
+
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One copy of a network in a file: the prefix of its names, and those that are recognised."""
+
+    blueprint: Blueprint
+    convention: ReleaseLayout
+    prefix: str
+    names: frozenset[str] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """The value of ``--which`` that selects it."""
+        return self.prefix.rstrip("./") or WHOLE
+
+    @property
+    def averaged(self) -> bool:
+        return any(AVERAGED.search(word) for word in re.split(r"[./]", self.prefix))
+
+
+@dataclass(frozen=True)
+class CandidateHead:
+    """The names of a classifier's tensors in the file; ``biases`` is empty if it has none."""
+
+    weights: str
+    biases: str
+
+
+def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
+    """The copies of a network in the file, the most complete first; no two share a tensor."""
+    blueprints = [blueprint for blueprint in BLUEPRINTS.values() if blueprint.family == INCEPTION_V3.family]
+    found = [
+        candidate
+        for blueprint in blueprints
+        for convention in CONVENTIONS
+        for candidate in known_under(foreign, blueprint, convention)
+    ]
+    found.sort(key=lambda candidate: (-len(candidate.names), len(candidate.prefix)))
+    apart: list[Candidate] = []
+    for candidate in found:
+        if all(candidate.names.isdisjoint(other.names) for other in apart):
+            apart.append(candidate)
+    return apart
+
+
+def known_under(foreign: ForeignWeights, blueprint: Blueprint, convention: ReleaseLayout) -> Iterator[Candidate]:
+    """The prefixes under which enough names of one release are present."""
+    known: dict[str, set[str]] = defaultdict(set)
+    slots = frozenset(convention.slots(blueprint, ()))
+    for name in foreign.tensors:
+        for prefix in prefixes(name):
+            if convention.name == "keras" or name[len(prefix) :] in slots:
+                known[prefix].add(name)
+    for prefix, names in known.items():
+        if convention.name == "keras":
+            bare = {name[len(prefix) :] for name in names}
+            if not any(re.match(r"conv2d(_\d+)?/", name) for name in bare):
+                continue
+            slots = frozenset(convention.slots(blueprint, bare))
+            names = {name for name in names if name[len(prefix) :] in slots}
+        if len(names) >= len(slots) * LEAST_KNOWN:
+            yield Candidate(blueprint, convention, prefix, frozenset(names))
+
+
+def prefixes(name: str) -> Iterator[str]:
+    """The empty prefix, and all prefixes of a name that end at a dot or slash."""
+    yield ""
+    if len(name) <= LONGEST_NAME:
+        yield from (name[: match.end()] for match in re.finditer(r"[./]", name))
+
+
+def choose(
+    foreign: ForeignWeights, candidates: Sequence[Candidate], which: str | None
+) -> tuple[Candidate, list[Candidate], tuple[str, ...]]:
+    """(The chosen candidate, the others, notes on the choice)."""
+    if not candidates:
+        raise another_network(foreign)
+    distinct = without_doubles(foreign, candidates)
+    plain = [candidate for candidate in distinct if not candidate.averaged]
+    wanted = [candidate for candidate in candidates if is_called(candidate, which)] if which else plain or distinct
+    listed = ", ".join(candidate.label for candidate in candidates)
+    if not wanted:
+        raise WeightsError(
+            f"{foreign.path}: contains no network called {which!r}; expected --which to be one of: {listed}"
+        )
+    if len(wanted) > 1:
+        raise WeightsError(
+            f"{foreign.path}: contains {len(wanted)} networks ({', '.join(candidate.label for candidate in wanted)}); "
+            f"choose one with --which, for example --which {wanted[0].label}"
+        )
+    others = [candidate for candidate in candidates if candidate is not wanted[0]]
+    return wanted[0], others, choice_notes(wanted[0], [candidate for candidate in others if candidate in distinct])
+
+
+def without_doubles(foreign: ForeignWeights, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without those that equal an earlier one: one module under two names."""
+    import numpy as np
+
+    def equal(a: Candidate, b: Candidate) -> bool:
+        in_a = {name[len(a.prefix) :]: name for name in a.names}
+        return {name[len(b.prefix) :] for name in b.names} == set(in_a) and all(
+            np.array_equal(foreign.tensors[name], foreign.tensors[in_a[name[len(b.prefix) :]]]) for name in b.names
+        )
+
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        if candidate.averaged or not any(equal(earlier, candidate) for earlier in kept):
+            kept.append(candidate)
+    return kept
+
+
+def is_called(candidate: Candidate, which: str) -> bool:
+    """Whether ``which`` is the candidate's label, a word of it, or ``ema`` for a moving average."""
+    words = {candidate.label.casefold(), *re.split(r"[./]", candidate.label.casefold())}
+    return which.casefold().rstrip("./") in words or (which.casefold() == "ema" and candidate.averaged)
+
+
+def choice_notes(candidate: Candidate, others: Sequence[Candidate]) -> tuple[str, ...]:
+    """A note on which copy was chosen, and how to choose another."""
+    if not others:
+        return (f"{candidate.label}: moving averages of the weights",) if candidate.averaged else ()
+    kind = "moving averages of the weights" if candidate.averaged else "the weights themselves"
+    rest = ", ".join(f"{other.label}{' (moving averages)' if other.averaged else ''}" for other in others)
+    return (f"{1 + len(others)} copies: used {candidate.label}, {kind}; ignored {rest} (choose with --which)",)
+
+
+def belongs(candidate: Candidate, bare: str) -> bool:
+    """Whether a name belongs to the network: known, or inside one of its modules; ``heads`` finds its classifier."""
+    if candidate.convention.dropped.search(bare):
+        return True
+    return bool(re.match(own_names(candidate.convention.name), bare)) and not is_head_name(candidate, bare)
+
+
+def own_names(convention: str) -> str:
+    """The pattern with which the names of a network's layers begin, in one release."""
+    return {
+        "torchvision": r"(Conv2d_\w+|Mixed_\w+)\.",
+        "tf2015": r"(conv|mixed)(_\d+)?/",
+        "slim": r"InceptionV3/",
+        "keras": r"(conv2d|batch_normalization)(_\d+)?/",
+    }[convention]
+
+
+def is_head_name(candidate: Candidate, bare: str) -> bool:
+    """Whether this is the release's own name of the classifier."""
+    names = {
+        "torchvision": r"fc\.(weight|bias)",
+        "tf2015": r"softmax/(weights|biases)",
+        "slim": r"InceptionV3/Logits/Conv2d_1c_1x1/(weights|biases)",
+        "keras": r"predictions/(kernel|bias)",
+    }
+    return bool(re.fullmatch(names[candidate.convention.name], bare))
+
+
+def another_network(foreign: ForeignWeights) -> WeightsError:
+    """The error for a file without a supported network; names the network if it is recognised."""
+    known = known_network(foreign.tensors)
+    if NOT_YET in known:
+        return WeightsError(f"{foreign.path}: {known}")
+    name = f" ({known})" if known else ""
+    return WeightsError(
+        f"{foreign.path}: weights of another network{name}: its {len(foreign.tensors)} tensors are named {abbreviated(foreign.tensors)}; "
+        f"expected {INCEPTION_V3.name} with the names of the 2015 graph, slim, torchvision or Keras"
+    )
+
+
+def abbreviated(names: Iterable[str]) -> str:
+    """The first few names, with an ellipsis if there are more."""
+    listed = list(map(escaped, names))
+    return ", ".join(listed[:MOST_NAMED]) + (", …" if len(listed) > MOST_NAMED else "")
