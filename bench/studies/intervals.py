@@ -40,6 +40,7 @@ from godeeper.training.folds import assign_folds, held_out_folds
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.metrics import DEPENDENCE, effective_count, wilson
 from godeeper.training.selection import ComponentsByModule, join, select
+from godeeper.training.targets import Targets
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -155,7 +156,7 @@ def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
     """What a classifier of these photos predicts: modules and strength are chosen; no temperature, which changes no class."""
     bases = ComponentsByModule(features, 0)
-    chosen = select(features, labels, groups, 0, bases)
+    chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)
     coefficients, intercepts = fit_logistic(join(kept), labels, chosen.strength, classes)
 

@@ -26,6 +26,7 @@ from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import Checkup, examine
 from godeeper.training.head import held_out_logits, select
 from godeeper.training.int8_check import MOST_LOST, Comparison, compare_held_out
+from godeeper.training.targets import Targets
 
 Features = dict[str, NDArray[np.float32]]
 Ints = NDArray[np.int64]
@@ -50,13 +51,13 @@ class Folder:
         """All features beside those of fp32, on some photos."""
         exact = part(self.exact, rows)
         labels = np.unique(self.labels[rows], return_inverse=True)[1].astype(np.int64)
-        groups = self.groups[rows]
-        selection = select(exact, labels, groups, seed)
-        sure = held_out_logits(exact, labels, groups, selection, seed)
+        targets = Targets(labels, self.groups[rows], seed)
+        selection = select(exact, targets)
+        sure = held_out_logits(exact, targets, selection)
         found = {}
         for name, features in self.others.items():
             rounded = part(features, rows)
-            less = held_out_logits(rounded, labels, groups, selection, seed)
+            less = held_out_logits(rounded, targets, selection)
             tested = ~np.isnan(sure + less).any(axis=1)
             found[name] = compare_held_out(exact, rounded, sure[tested], less[tested], labels[tested])
         return found

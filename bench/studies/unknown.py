@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 
 from godeeper.features.table import TableRows
 from godeeper.parallel import parallel_map
-from godeeper.training.folds import assign_folds, held_out_folds
-from godeeper.training.head import ConfidenceFit, calibrate, cloud_of, fit, fit_chosen
+from godeeper.training.folds import held_out_folds
+from godeeper.training.head import ConfidenceFit, fit, fit_chosen, fit_confidence, points_of
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.metrics import softmax
-from godeeper.training.ood import TrainingCloud, fit_ellipsoid, strangeness
+from godeeper.training.ood import TrainingPoints, fit_ellipsoid, strangeness
 from godeeper.training.selection import ComponentsByModule, Selection, select
+from godeeper.training.targets import Targets
 from godeeper.training.unknown_classes import auroc
 from godeeper.training.unknown_classes import left_out as classes_left_out
 
@@ -117,12 +118,12 @@ def feature_scores(
 class Crowd:
     """Photos in the bases of a head: by their coordinates, and by their squared lengths in all directions."""
 
-    cloud: TrainingCloud
+    points: TrainingPoints
     labels: Ints
 
     def part(self, rows: NDArray[np.bool_]) -> Crowd:
         """Some of the photos."""
-        return Crowd(self.cloud.part(rows), self.labels[rows])
+        return Crowd(self.points.part(rows), self.labels[rows])
 
 
 def left_out(
@@ -133,33 +134,34 @@ def left_out(
     seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
     labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
     bases = ComponentsByModule(TableRows(photos.features, seen), seed).of(selection.chosen)
-    known = Crowd(cloud_of(bases), labels)
+    known = Crowd(points_of(bases), labels)
     standard = [
         (photos.features[name][unseen] - basis.mean) / basis.scale
         for name, basis in zip(selection.chosen, bases, strict=True)
     ]
     coordinates = np.concatenate([rows @ basis.components.T for rows, basis in zip(standard, bases, strict=True)], 1)
     lengths = np.sum([np.square(rows).sum(1) for rows in standard], axis=0)
-    strange = Crowd(TrainingCloud(coordinates, lengths, known.cloud.width), np.full(len(unseen), -1))
-    folds = assign_folds(labels, photos.groups[seen], seed)
-    doubts = calibrate(known.cloud, labels, folds, selection.strength)
-    assert doubts is not None
+    strange = Crowd(TrainingPoints(coordinates, lengths, known.points.width), np.full(len(unseen), -1))
+    targets = Targets(labels, photos.groups[seen], seed)
+    folds = targets.folds
+    confidence = fit_confidence(known.points, targets, selection.strength)
+    assert confidence is not None
 
     def judge(fold: int) -> tuple[Doubles, Doubles]:
         kept, held = known.part(folds != fold), known.part(folds == fold)
-        return score(kept, held, selection.strength, doubts), score(kept, strange, selection.strength, doubts)
+        return score(kept, held, selection.strength, confidence), score(kept, strange, selection.strength, confidence)
 
     return parallel_map(judge, held_out_folds(folds))
 
 
-def score(seen: Crowd, asked: Crowd, strength: float, doubts: ConfidenceFit) -> Doubles:
+def score(seen: Crowd, asked: Crowd, strength: float, confidence: ConfidenceFit) -> Doubles:
     """(scores, M) by a model of the photos ``seen``."""
-    rows, others = seen.cloud.coordinates.astype(np.float64), asked.cloud.coordinates.astype(np.float64)
-    coefficients, intercepts = fit_logistic(seen.cloud.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
-    logits = (others @ coefficients.T + intercepts) / doubts.temperature
-    far = strangeness(fit_ellipsoid(seen.cloud).distances(asked.cloud) / doubts.edge)[:, None]
+    rows, others = seen.points.coordinates.astype(np.float64), asked.points.coordinates.astype(np.float64)
+    coefficients, intercepts = fit_logistic(seen.points.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
+    logits = (others @ coefficients.T + intercepts) / confidence.temperature
+    far = strangeness(fit_ellipsoid(seen.points).distances(asked.points) / confidence.radius)[:, None]
     features = feature_scores(
-        rows, seen.cloud.lengths, seen.labels, others, asked.cloud.lengths, (coefficients, intercepts)
+        rows, seen.points.lengths, seen.labels, others, asked.points.lengths, (coefficients, intercepts)
     )
     return np.concatenate([[softmax(logits).max(1), softmax(logits / far).max(1)], features])
 
@@ -174,17 +176,17 @@ def separated(found: list[tuple[Doubles, Doubles]], number: int) -> tuple[float,
 def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
     """The rate as it was measured before: scaling, reduction, temperature, edge and threshold had seen the class."""
     labels = photos.labels.astype(np.int64)
-    cloud = cloud_of(ComponentsByModule(photos.features, seed).of(selection.chosen))
-    doubts = calibrate(cloud, labels, assign_folds(labels, photos.groups, seed), selection.strength)
-    assert doubts is not None
+    points = points_of(ComponentsByModule(photos.features, seed).of(selection.chosen))
+    confidence = fit_confidence(points, Targets(labels, photos.groups, seed), selection.strength)
+    assert confidence is not None
     rates = []
     for stranger in strangers:
         out = labels == stranger
-        kept, others = cloud.part(~out), cloud.part(out)
+        kept, others = points.part(~out), points.part(out)
         coefficients, intercepts = fit_logistic(kept.coordinates, labels[~out], selection.strength, len(photos.classes))
-        far = strangeness(fit_ellipsoid(kept).distances(others) / doubts.edge)[:, None]
-        likely = softmax((others.coordinates @ coefficients.T + intercepts) / (doubts.temperature * far))
-        rates.append((likely.max(1) >= doubts.threshold).mean())
+        far = strangeness(fit_ellipsoid(kept).distances(others) / confidence.radius)[:, None]
+        likely = softmax((others.coordinates @ coefficients.T + intercepts) / (confidence.temperature * far))
+        rates.append((likely.max(1) >= confidence.threshold).mean())
     return float(np.mean(rates))
 
 
@@ -194,14 +196,14 @@ def retrained(
     """The rates of classes left out of everything together; of the choice of modules and strength, too, without ``selection``."""
     out = np.isin(photos.labels, strangers)
     labels = np.unique(photos.labels[~out], return_inverse=True)[1].astype(np.int64)
-    features, groups = TableRows(photos.features, np.flatnonzero(~out)), photos.groups[~out]
+    features, targets = TableRows(photos.features, np.flatnonzero(~out)), Targets(labels, photos.groups[~out], seed)
     bases = ComponentsByModule(features, seed)
-    chosen = selection or select(features, labels, groups, seed, bases)
+    chosen = selection or select(features, targets, bases)
     names = photos.classes[: len(photos.classes) - len(strangers)]
-    head, doubts = fit_chosen(labels, groups, names, seed, chosen, bases)
-    assert doubts is not None
+    head, confidence = fit_chosen(targets, names, chosen, bases)
+    assert confidence is not None
     unseen = [TableRows(photos.features, np.flatnonzero(photos.labels == one)) for one in strangers]
-    return [float((head.probabilities(some).max(1) >= doubts.threshold).mean()) for some in unseen]
+    return [float((head.probabilities(some).max(1) >= confidence.threshold).mean()) for some in unseen]
 
 
 def main() -> None:
@@ -229,7 +231,7 @@ def compare(folder: Path, most: int, seed: int) -> tuple[list[list[str]], list[s
     """The rows of a folder: one for each score, and one that says what is left out of which step."""
     photos = retrain_py.read(folder)
     labels = photos.labels.astype(np.int64)
-    _, selection = fit(photos.features, labels, photos.groups, photos.classes, seed)
+    _, selection = fit(photos.features, Targets(labels, photos.groups, seed), photos.classes)
     trainings = classes_left_out(len(photos.classes), most)
     strangers = sorted(one for some in trainings for one in some)
     found = [left_out(photos, selection, one, seed) for one in strangers]

@@ -84,7 +84,7 @@ def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
     held_out = hold_out(photos.checkup)
     with tempfile.TemporaryDirectory() as name, ResultStore(Path(name, "store.sqlite")) as store:
         data = Dataset(photos.checkup, photos.features, None, seed, store)
-        how = training.train_many if held_out.by == TEST_SET else training.train_few
+        how = training.with_test_set if held_out.by == TEST_SET else training.with_cross_validation
         seconds, trained = timed(lambda: how(data, held_out))
         unknown, _ = timed(lambda: measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by]))
         rest, _ = timed(lambda: account(data, trained))
@@ -93,11 +93,10 @@ def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
 
 def account(data: Dataset, trained: Any) -> None:
     """What the report computes from features: the learning curve and the suspected mislabels."""
-    selection, labels, groups = trained.selection, data.labels, data.groups
-    rows, every = trained.trained, np.arange(len(labels))
-    count_right(data.coordinates(rows, selection), labels[rows], groups[rows], selection.strength, data.seed)
-    likely = held_out_probabilities(data.coordinates(every, selection), labels, groups, selection.strength, data.seed)
-    suspected_mislabels(likely, labels)
+    selection, rows, all_rows = trained.selection, trained.trained, np.arange(len(data.labels))
+    count_right(data.coordinates(rows, selection), data.targets.of(rows), selection.strength)
+    likely = held_out_probabilities(data.coordinates(all_rows, selection), data.targets, selection.strength)
+    suspected_mislabels(likely, data.labels)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

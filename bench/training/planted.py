@@ -43,6 +43,7 @@ from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.split import assign
+from godeeper.training.targets import Targets
 
 Ints = NDArray[np.int64]
 
@@ -226,9 +227,10 @@ def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
     right, found = [], []
     for seed in range(seeds):
         labels, rows = swapped(photos.labels, FAULTY, seed)
-        selection = select(photos.features, labels, photos.groups, seed)
+        targets = Targets(labels, photos.groups, seed)
+        selection = select(photos.features, targets)
         coordinates = join(components_by_module(photos.features, selection.chosen, seed))
-        likely = held_out_probabilities(coordinates, labels, photos.groups, selection.strength, seed)
+        likely = held_out_probabilities(coordinates, targets, selection.strength)
         seen = ~np.isnan(likely).any(1)
         right.append(float((likely[seen].argmax(1) == photos.labels[seen]).mean()))
         suspects = {suspect.row for suspect in suspected_mislabels(likely, labels)}

@@ -34,6 +34,7 @@ from godeeper.features.store import ResultStore
 from godeeper.photos.doctor.checkup import examine
 from godeeper.training.head import fit
 from godeeper.training.metrics import wilson
+from godeeper.training.targets import Targets
 
 STEPS, RATE, BATCH, DEVIATION = 4000, 0.01, 100, 0.001
 POOL_3 = "mixed_10/join"  # whose spatial mean is pool_3
@@ -157,7 +158,7 @@ def softmax(logits: Floats) -> Floats:
 
 def godeeper_way(seen: Photos, unseen: Features, seed: int, chosen: list[str]) -> Ints:
     """Godeeper's predictions; the modules it used are put into ``chosen``."""
-    head, _ = fit(seen.features, seen.labels, seen.groups, seen.classes, seed)
+    head, _ = fit(seen.features, Targets(seen.labels, seen.groups, seed), seen.classes)
     chosen[:] = head.addresses
     answer: Ints = head.logits(unseen).argmax(axis=1)
     return answer

@@ -24,7 +24,7 @@ from .photos.doctor.checkup import examine
 from .photos.sources.source import Source, open_source
 from .report.make import make_report
 from .training.dataset import Dataset, require_classes
-from .training.int8_check import choose_precision
+from .training.int8_check import CheckSettings, choose_precision
 from .training.split import hold_out
 from .training.train import MODULES, train
 
@@ -46,10 +46,10 @@ def retrain(
     precision: str = "fp32",
     progress: Progress | None = None,
 ) -> Classifier:
-    """Train a classifier on a folder of class folders, and test it.
+    """Train a classifier on a folder of photos, and test it.
 
     Args:
-        folder: one folder of photos a class, nested folders being classes of their own; the same within ``train``, ``val`` and
+        folder: one folder of photos per class, nested folders being classes of their own; the same within ``train``, ``val`` and
             ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.sources.source``.
         weights: of the network that computes the features: the name of installed weights, or a file.
         features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
@@ -100,16 +100,8 @@ def retrain(
     addresses = wanted_addresses(network, features)
     with ResultStore() as store:
         with clock.step("precision"):
-            network, notes = choose_precision(
-                network,
-                engine,
-                precision,
-                folder,
-                addresses,
-                seed,
-                store,
-                step_of(progress, "comparing precisions"),
-            )
+            settings = CheckSettings(addresses, seed, store, step_of(progress, "comparing precisions"))
+            network, notes = choose_precision(network, engine, precision, folder, settings)
         observer = FeatureObserver(network, addresses, store) if several_classes(folder) else None
         with clock.step("doctor"):
             checkup = examine(folder, step_of(progress, "checking photos"), store, observer)

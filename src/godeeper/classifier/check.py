@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..training.head import Head
 
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
-DIRECTIONS = "directions"  # of the familiarity, where there is one
+DIRECTIONS = "directions"  # of the OOD model, where there is one
 
 TEMPERATURES = (1e-4, 1e4)  # a fit stays well within; single precision ends far beyond
 LARGEST_REACH = 1e30
@@ -77,9 +77,9 @@ def check_head(head: Head) -> None:
     classes, features = len(head.classes), head.mean.size
     shapes = {"mean": (features,), "scale": (features,), "coefficients": (classes, features), "intercepts": (classes,)}
     arrays: dict[str, NDArray[Any]] = {name: getattr(head, name) for name in NUMBERS}
-    if head.familiarity:
-        arrays[DIRECTIONS] = head.familiarity.directions
-        shapes[DIRECTIONS] = (len(head.familiarity.directions), features)
+    if head.ood_model:
+        arrays[DIRECTIONS] = head.ood_model.directions
+        shapes[DIRECTIONS] = (len(head.ood_model.directions), features)
     for name, expected in shapes.items():
         check_array(name, arrays[name], expected)
     if classes < 2:

@@ -29,6 +29,7 @@ from ..network import Network, load
 from ..photos.decode import decode
 from ..photos.doctor.fingerprint import pixel_hash
 from ..training.head import Selection, fit, select
+from ..training.targets import Targets
 from ..training.train import MODULES
 from ..version import __version__
 from .classifier import Classifier, listed
@@ -260,15 +261,18 @@ def fitted(
     names: tuple[str, ...],
 ) -> tuple[Any, Selection]:
     """A head, and what was chosen for it; what the estimator's parameters give is not chosen."""
-    seed, given = int(estimator.seed), None if estimator.features == "auto" else tuple(values)
+    targets, given = (
+        Targets(labels, groups, int(estimator.seed)),
+        None if estimator.features == "auto" else tuple(values),
+    )
     if given and estimator.strength is not None:
         selection = Selection({}, given, float(estimator.strength))
     else:
-        selection = select(values, labels, groups, seed)
+        selection = select(values, targets)
         selection = replace(
             selection, chosen=given or selection.chosen, strength=estimator.strength or selection.strength
         )
-    return fit(values, labels, groups, names, seed, selection)
+    return fit(values, targets, names, selection)
 
 
 def features_of(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> dict[str, Floats]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .classifier import Classifier
 
 FORMAT = 2
-READ = (1, 2)  # format 1 knows no familiarity
+READ = (1, 2)  # format 1 has no OOD model
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
 SAME_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal classifiers are equal files
 LARGEST = 1 << 28  # bytes of a file; 168 classes take about 20 MB
@@ -79,8 +79,8 @@ def packed(classifier: Classifier) -> bytes:
     from safetensors.numpy import save
 
     head = {name: np.ascontiguousarray(getattr(classifier.head, name)) for name in NUMBERS}
-    if classifier.head.familiarity:
-        head[DIRECTIONS] = np.ascontiguousarray(classifier.head.familiarity.directions)
+    if classifier.head.ood_model:
+        head[DIRECTIONS] = np.ascontiguousarray(classifier.head.ood_model.directions)
     members = {HEAD: save(head), DESCRIPTION: text(describe(classifier))}
     if classifier.report_record is not None:
         members[REPORT] = text(classifier.report_record)
@@ -106,7 +106,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "temperature": head.temperature,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,
-        "reach": head.familiarity.reach if head.familiarity else None,
+        "reach": head.ood_model.reach if head.ood_model else None,
         "certificate": classifier.certificate,
     }
 
@@ -210,7 +210,7 @@ def made(
         threshold=share(description["threshold"], "threshold"),
         false_accept_rate=share(description["false_accept_rate"], "false accept rate"),
         classes=names(description["classes"], "classes"),
-        familiarity=familiarity(description.get("reach"), arrays.get(DIRECTIONS)),
+        ood_model=ood_model(description.get("reach"), arrays.get(DIRECTIONS)),
     )
     check_head(head)
     weights = mapping(description["weights"], "weights")
@@ -231,8 +231,8 @@ def made(
     )
 
 
-def familiarity(reach: Any, directions: NDArray[Any] | None) -> OodModel | None:
-    """The familiarity, where there is one."""
+def ood_model(reach: Any, directions: NDArray[Any] | None) -> OodModel | None:
+    """The OOD model, where there is one."""
     if directions is None:
         return None
     return OodModel(directions, number(reach, "reach", 0.0, LARGEST_REACH))

@@ -1,4 +1,4 @@
-"""``godeeper retrain``: from a folder of photos to a classifier, and an account of how good it is."""
+"""``godeeper retrain``: trains a classifier on a folder of photos and reports how good it is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_to(verbs: Verbs) -> None:
         "folder",
         metavar="FOLDER",
         type=Path,
-        help="one folder of photos a class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+        help="a folder with one folder of photos per class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
     )
     parser.add_argument(
         "--out",
@@ -43,7 +43,7 @@ def add_to(verbs: Verbs) -> None:
         "--features",
         default="auto",
         metavar="ADDRESS,…",
-        help="tensors whose means are used (default: the best of the eleven modules)",
+        help="tensors whose mean activations are the features (default: the best of the eleven modules)",
     )
     parser.add_argument(
         "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
@@ -53,7 +53,7 @@ def add_to(verbs: Verbs) -> None:
         "--precision",
         default="fp32",
         metavar="P",
-        help="fp32 (default); int8, where it does as well on your photos; auto: int8 if it also pays",
+        help="fp32 (default); int8, if it does as well on a sample of your photos; auto: checks int8 only for large folders",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument(
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar a step, each wiped when the next begins."""
+    """A progress bar for each step, cleared when the next one begins."""
     from .progress import counter
 
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ def document(report: Report, path: Path) -> dict[str, Any]:
 
 
 def print_text(report: Report, path: Path, page: Path) -> None:
-    """What was trained, how good it is, and how sure one can be."""
+    """Print the classes, the features, the accuracy with its interval, and all notes."""
     from ..photos.doctor.checkup import counted
 
     say(f"{len(report.classes)} classes; photos: {counted(report.photos)}")
@@ -157,7 +157,7 @@ def scores(report: Report) -> Iterator[str]:
 
 
 def refusals(report: Report) -> Iterator[str]:
-    """The threshold of "none of these", and what passes it of unknown classes."""
+    """The threshold of "none of these", and the share of photos of unknown classes that pass it."""
     if report.threshold is None:
         return
     yield f"none of these: below a probability of {report.threshold:.1%}, which passes {report.kept:.0%} of held-out photos"

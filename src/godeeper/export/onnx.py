@@ -81,19 +81,19 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
     scores = nodes.add("MatMul", standard, nodes.constant(head.coefficients.T, np.float32))
     logits = nodes.add("Add", scores, nodes.constant(head.intercepts, np.float32))
     calibrated = nodes.add("Div", logits, nodes.constant(head.temperature, np.float32))
-    if head.familiarity:
-        calibrated = nodes.add("Div", calibrated, strangeness(nodes, standard, head.familiarity))
+    if head.ood_model:
+        calibrated = nodes.add("Div", calibrated, strangeness(nodes, standard, head.ood_model))
     likely = nodes.add("Softmax", calibrated, axis=1)
     nodes.add("Squeeze", likely, nodes.constant([0]), output=PROBABILITIES)
     return nodes
 
 
-def strangeness(nodes: Nodes, standard: str, familiarity: OodModel) -> str:
+def strangeness(nodes: Nodes, standard: str, ood_model: OodModel) -> str:
     """(1, 1): the factor by which the temperature is raised, from standardised features."""
-    directions = nodes.constant(familiarity.directions.T, np.float32)
+    directions = nodes.constant(ood_model.directions.T, np.float32)
     within = nodes.add("ReduceSumSquare", nodes.add("MatMul", standard, directions), axes=[1])
     whole = nodes.add("ReduceSumSquare", standard, axes=[1])
-    reached = nodes.add("Mul", whole, nodes.constant(familiarity.reach, np.float32))
+    reached = nodes.add("Mul", whole, nodes.constant(ood_model.reach, np.float32))
     distance = nodes.add("Max", nodes.add("Sub", reached, within), nodes.constant(1, np.float32))
     return nodes.add("Pow", distance, nodes.constant(POWER, np.float32))
 

@@ -45,9 +45,9 @@ class TorchClassifier(nn.Module):
         self.network = network
         self.addresses = head.addresses
         self.temperature = head.temperature
-        familiarity = head.familiarity or OodModel(np.zeros((1, head.mean.size), np.float32), 0.0)
-        self.reach = familiarity.reach
-        self.register_buffer("directions", torch.from_numpy(np.array(familiarity.directions, np.float32)))
+        ood_model = head.ood_model or OodModel(np.zeros((1, head.mean.size), np.float32), 0.0)
+        self.reach = ood_model.reach
+        self.register_buffer("directions", torch.from_numpy(np.array(ood_model.directions, np.float32)))
         for name in ("mean", "scale", "coefficients", "intercepts"):
             self.register_buffer(name, torch.from_numpy(np.array(getattr(head, name), np.float32)))
 

@@ -1,4 +1,4 @@
-"""Collects everything there is to say of a training into its report."""
+"""Builds the report of a training."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ from .report import CrossClassDuplicates, LabelError, Report
 
 
 def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
-    """Everything there is to say of the training."""
+    """The report of a training."""
     rows, head, selection = trained.trained, trained.head, trained.selection
-    each_counts = worth(data.groups[rows], cross_validated=True)
+    photo_worth = worth(data.groups[rows], cross_validated=True)
     curve = learning_curve(
-        data.remember_array(
+        data.cache_array(
             f"learning {selection}",
             rows,
-            lambda: count_right(
-                data.coordinates(rows, selection), data.labels[rows], data.groups[rows], selection.strength, data.seed
-            ),
+            lambda: count_right(data.coordinates(rows, selection), data.targets.of(rows), selection.strength),
         ),
-        each_counts,
+        photo_worth,
     )
     return Report(
         classifier=data.checkup.folder.resolve().stem
@@ -64,7 +62,7 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
         places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
         sets=trained.held_out.counts,
         curve=curve,
-        forecast=forecast(curve, 2 * len(rows), data.seed, each_counts),
+        forecast=forecast(curve, 2 * len(rows), data.seed, photo_worth),
         suspects=label_errors(data, trained),
         twins=cross_class_duplicates(data.checkup),
         notes=(*data.checkup.notes, *too_few_reasons(data.checkup), *background_remarks(data)),
@@ -75,43 +73,41 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
 
 
 def background_remarks(data: Dataset) -> tuple[str, ...]:
-    """A remark on the classes that may be known by their backgrounds alone."""
+    """A note on classes that their backgrounds alone give away."""
     edges = np.array([photo.edges for photo in data.photos], np.float32)
-    return remarks(background_biases(edges, data.labels, data.groups, data.checkup.classes, data.seed))
+    return remarks(background_biases(edges, data.targets, data.checkup.classes))
 
 
 def label_errors(data: Dataset, trained: Trained) -> tuple[LabelError, ...]:
-    """Photos that heads which have not seen them would file elsewhere, the surest first."""
-    every, selection = np.arange(len(data.labels)), trained.selection
-    likely = data.remember_array(
+    """Photos whose label contradicts an out-of-fold prediction, the most suspicious first."""
+    rows, selection = np.arange(len(data.labels)), trained.selection
+    probabilities = data.cache_array(
         f"held out {selection}",
-        every,
-        lambda: held_out_probabilities(
-            data.coordinates(every, selection), data.labels, data.groups, selection.strength, data.seed
-        ),
+        rows,
+        lambda: held_out_probabilities(data.coordinates(rows, selection), data.targets, selection.strength),
     )
-    found = suspected_mislabels(likely, data.labels)
+    suspected = suspected_mislabels(probabilities, data.labels)
     classes = data.checkup.classes
     return tuple(
         LabelError(data.photos[each.row].entry.name, classes[each.label], classes[each.suggested], each.probability)
-        for each in found
+        for each in suspected
     )
 
 
 def cross_class_duplicates(checkup: Checkup) -> tuple[CrossClassDuplicates, ...]:
-    """Pairs of photos that look alike and are filed under different classes."""
-    found = []
+    """Pairs of near-duplicates in different classes."""
+    pairs = []
     for group in checkup.alike:
         first = group[0]
         for other in group[1:]:
             if other.entry.label != first.entry.label:
                 paths = first.entry.name, other.entry.name
-                found.append(CrossClassDuplicates(paths, (first.entry.label, other.entry.label)))
-    return tuple(found)
+                pairs.append(CrossClassDuplicates(paths, (first.entry.label, other.entry.label)))
+    return tuple(pairs)
 
 
 def provenance(data: Dataset, network: Network) -> dict[str, str]:
-    """What one needs to do the same again."""
+    """What is needed to reproduce the training."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "pillow", "scikit-learn"))
     return {
         "godeeper": __version__,
@@ -126,7 +122,7 @@ def provenance(data: Dataset, network: Network) -> dict[str, str]:
 
 
 def peak_memory() -> float | None:
-    """The most memory this process has held, in MiB; None where the system does not say."""
+    """The peak memory of this process in MiB; None on systems that do not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -136,18 +132,18 @@ def peak_memory() -> float | None:
 
 
 def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
-    """Small JPEGs of photos, for the report's page; a photo that is gone meanwhile has none."""
-    found = {}
+    """Small JPEGs of photos, for the report's page; a photo that can no longer be read has none."""
+    pictures = {}
     for path in paths:
         try:
-            found[path] = thumbnail(path, side)
+            pictures[path] = thumbnail(path, side)
         except (OSError, ValueError, PhotoError):
             continue
-    return found
+    return pictures
 
 
 def thumbnail(path: str, side: int) -> bytes:
-    """A small JPEG of one photo; of a large JPEG only as much is decoded as that takes."""
+    """A small JPEG of one photo; a large JPEG is decoded at reduced size."""
     small = decode(path, least_side=2 * side).image.copy()
     small.thumbnail((side, side))
     buffer = io.BytesIO()

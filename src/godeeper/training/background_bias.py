@@ -1,7 +1,7 @@
-"""Classes whose photos are alike along their edges and unlike all others': one may learn the wall instead of the car.
+"""Background bias: classes that the background alone gives away, so that one may learn the wall instead of the car.
 
-Each photo is told by the colours along its edges alone, from the photos nearest in that; a class that is nearly
-always told right so is no proof of a fault, but accuracy then says nothing of photos taken elsewhere.
+A nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  A class that it nearly
+always recognises is no proof of a fault, but the accuracy then need not hold for photos taken elsewhere.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import numpy as np
 
 from ..photos.doctor.checkup import some
 from .folds import Ints
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = 5
-TOLD = 0.9  # of the class's photos, and of those taken for it
-LEAST = 10  # photos of a class, to say anything of it
+CLEAR = 0.9  # recall and precision from which a class is named
+LEAST = 10  # photos a class needs to be judged
 MOST = 2000  # photos compared with
 ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class BiasedClass:
-    """A class that the edges tell: ``right`` of its ``photos``, and ``wrong`` of the others taken for it."""
+    """A class that the edges give away: ``right`` of its ``photos`` are recognised, and ``wrong`` others are predicted as it."""
 
     label: str
     photos: int
@@ -35,53 +36,49 @@ class BiasedClass:
     wrong: int
 
 
-def remarks(found: Sequence[BiasedClass]) -> tuple[str, ...]:
-    """What people should know of these classes, in one line; none where there are none."""
-    if not found:
+def remarks(biased: Sequence[BiasedClass]) -> tuple[str, ...]:
+    """One line that names these classes; empty where there are none."""
+    if not biased:
         return ()
-    which = some(
-        [f"{one.label!r} ({one.right} of {one.photos}, and {one.wrong} others taken for it)" for one in found], 3
-    )
+    which = some([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)
     return (
         (
-            f"the colours along the edges of the photos alone give away class{'es' * (len(found) > 1)} {which}: "
+            f"the colours along the photos' edges alone give away class{'es' * (len(biased) > 1)} {which}: "
             "the classifier may have learned the background rather than the object; test it on photos taken elsewhere"
         ),
     )
 
 
-def background_biases(
-    edges: NDArray[np.float32], labels: Ints, groups: Ints, names: tuple[str, ...], seed: int
-) -> tuple[BiasedClass, ...]:
-    """The classes that edges alone tell.
+def background_biases(edges: NDArray[np.float32], targets: Targets, names: tuple[str, ...]) -> tuple[BiasedClass, ...]:
+    """The classes that the edges alone give away.
 
     Args:
         edges: (N, 6), see ``photos.doctor.fingerprint.edges``.
-        labels: (N,) the number of each photo's class among ``names``.
-        groups: (N,) near-duplicates share a number; a photo is not told by its own.
+        targets: of the photos; a photo is never compared with its near-duplicates.  The seed chooses the photos that are
+            compared with, where there are very many.
         names: of the classes.
-        seed: of which photos are compared with, where there are very many.
     """
-    told = compare_edges(edges, labels, groups, seed)
-    found = []
+    predicted, labels = predict_from_edges(edges, targets), targets.labels
+    biased = []
     for number, name in enumerate(names):
         of_class = labels == number
-        right, wrong = int((told[of_class] == number).sum()), int((told[~of_class] == number).sum())
+        right, wrong = int((predicted[of_class] == number).sum()), int((predicted[~of_class] == number).sum())
         photos = int(of_class.sum())
-        if photos >= LEAST and right >= TOLD * photos and right >= TOLD * (right + wrong):
-            found.append(BiasedClass(name, photos, right, wrong))
-    return tuple(found)
+        if photos >= LEAST and right >= CLEAR * photos and right >= CLEAR * (right + wrong):
+            biased.append(BiasedClass(name, photos, right, wrong))
+    return tuple(biased)
 
 
-def compare_edges(edges: NDArray[np.float32], labels: Ints, groups: Ints, seed: int) -> Ints:
-    """(N,) the class that most of the nearest photos have, every class counting the same."""
-    known = np.sort(np.random.default_rng(seed).permutation(len(labels))[:MOST])
+def predict_from_edges(edges: NDArray[np.float32], targets: Targets) -> Ints:
+    """(N,) the majority class of each photo's ``NEIGHBOURS`` nearest photos, with balanced class weights."""
+    labels, groups = targets.labels, targets.groups
+    known = np.sort(np.random.default_rng(targets.seed).permutation(len(labels))[:MOST])
     votes = np.eye(labels.max() + 1)[labels[known]] / np.bincount(labels)[labels[known], None]
-    told = np.empty(len(labels), np.int64)
+    predicted = np.empty(len(labels), np.int64)
     for start in range(0, len(labels), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        apart = np.square(edges[rows, None] - edges[None, known]).sum(2)  # (rows, known)
-        apart[groups[rows, None] == groups[None, known]] = np.inf
-        nearest = np.argpartition(apart, min(NEIGHBOURS, len(known) - 1), axis=1)[:, :NEIGHBOURS]
-        told[rows] = votes[nearest].sum(1).argmax(1)
-    return told
+        distances = np.square(edges[rows, None] - edges[None, known]).sum(2)  # (rows, known)
+        distances[groups[rows, None] == groups[None, known]] = np.inf
+        nearest = np.argpartition(distances, min(NEIGHBOURS, len(known) - 1), axis=1)[:, :NEIGHBOURS]
+        predicted[rows] = votes[nearest].sum(1).argmax(1)
+    return predicted

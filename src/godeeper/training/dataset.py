@@ -1,7 +1,7 @@
-"""The photos that a training is about, with their features, and what was computed of them before.
+"""The dataset of a training: the usable photos with their features, and a cache of results computed from them.
 
-Choices and held-out answers are kept in the feature store under a hash of all the numbers they follow from, so that a
-second run of the same photos computes none of them again.
+Selections and held-out predictions are cached in the result store under a hash of all their inputs, so that a second run
+on the same photos computes none of them again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..version import __version__
 from .folds import Ints
 from .head import Head, Selection, fit, select
 from .selection import ComponentsByModule, join
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,14 +37,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Usable photos in the order of the doctor's verdicts, with their features, address -> (N, C)."""
+    """The usable photos in the order of the checkup, with their features, address -> (N, C)."""
 
     checkup: Checkup
     features: Mapping[str, Floats] = field(repr=False)
     chosen: tuple[str, ...] | None  # modules that must be used; None: choose
     seed: int
-    store: ResultStore = field(repr=False)  # where choices are kept, too
-    kept: dict[bytes, ComponentsByModule] = field(default_factory=dict, repr=False)
+    store: ResultStore = field(repr=False)
+    cached: dict[bytes, ComponentsByModule] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Labels and groups of all photos."""
+        return Targets(self.labels, self.groups, self.seed)
 
     @cached_property
     def photos(self) -> tuple[UsablePhoto, ...]:
@@ -57,46 +63,46 @@ class Dataset:
 
     @cached_property
     def groups(self) -> Ints:
-        """(N,) near-duplicates share a number, and a photo's number does not depend on others being there."""
+        """(N,) near-duplicates share a number."""
         return np.array([photo.group for photo in self.photos], np.int64)
 
     def of(self, rows: Ints) -> Mapping[str, Floats]:
         """The features of some photos."""
         return TableRows(self.features, rows)
 
-    def bases(self, rows: Ints) -> ComponentsByModule:
-        """The bases of some photos; of those last asked for they are kept, since several steps begin with them."""
+    def components(self, rows: Ints) -> ComponentsByModule:
+        """The principal components over some photos; the last ones are cached, since several steps need them."""
         key = rows.tobytes()
-        if key not in self.kept:
-            self.kept.clear()
-            self.kept[key] = ComponentsByModule(self.of(rows), self.seed)
-        return self.kept[key]
+        if key not in self.cached:
+            self.cached.clear()
+            self.cached[key] = ComponentsByModule(self.of(rows), self.seed)
+        return self.cached[key]
 
     def coordinates(self, rows: Ints, selection: Selection) -> Floats:
-        """(N, k) of some photos in the bases of the modules chosen."""
-        return join(self.bases(rows).of(selection.chosen))
+        """(N, k): some photos in the principal components of the chosen modules."""
+        return join(self.components(rows).of(selection.chosen))
 
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
-        """A head trained on some photos alone: modules and strength are chosen on them, too."""
-        bases, labels, groups = self.bases(rows), self.labels[rows], self.groups[rows]
-        selection = self.select(bases, labels, groups, rows)
+        """A head trained on these photos alone; modules and strength are chosen on them, too."""
+        components, targets = self.components(rows), self.targets.of(rows)
+        selection = self.select(components, targets, rows)
         if self.chosen is not None:
             selection = replace(selection, chosen=self.chosen)
-        return fit(bases.features, labels, groups, self.checkup.classes, self.seed, selection, bases)
+        return fit(components.features, targets, self.checkup.classes, selection, components)
 
-    def select(self, bases: ComponentsByModule, labels: Ints, groups: Ints, rows: Ints) -> Selection:
-        """What modules and strength cross-validation chooses among some photos."""
-        chosen = self.remember(
+    def select(self, components: ComponentsByModule, targets: Targets, rows: Ints) -> Selection:
+        """Modules and strength, chosen by cross-validation among these photos."""
+        selection = self.cache(
             "selection",
             rows,
-            lambda: json.dumps(asdict(select(bases.features, labels, groups, self.seed, bases))).encode(),
+            lambda: json.dumps(asdict(select(components.features, targets, components))).encode(),
         )
-        fields = json.loads(chosen)
+        fields = json.loads(selection)
         scores = {address: (mean, error) for address, (mean, error) in fields["scores"].items()}
         return Selection(scores, tuple(fields["chosen"]), fields["strength"])
 
-    def remember(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
-        """What was computed of some photos; for the same numbers, what it was before."""
+    def cache(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
+        """A result computed from some photos, from the store where it was computed before."""
         key = hashlib.sha256(self.digest + f"{what}\n".encode() + rows.astype(np.int64).tobytes()).digest()
         known = self.store.get_blobs([key]).get(key)
         if known is None:
@@ -104,42 +110,42 @@ class Dataset:
             self.store.put_blobs({key: known})
         return known
 
-    def remember_array(self, what: str, rows: Ints, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def cache_array(self, what: str, rows: Ints, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The same for an array."""
-        answer: NDArray[Any] = np.load(io.BytesIO(self.remember(what, rows, lambda: array_bytes(compute()))))
-        return answer
+        values: NDArray[Any] = np.load(io.BytesIO(self.cache(what, rows, lambda: array_bytes(compute()))))
+        return values
 
     @cached_property
     def digest(self) -> bytes:
-        """Names all that follows from these photos by what it follows from: the numbers themselves, and who computes."""
+        """The cache key: a hash of all inputs and of the libraries' versions."""
         libraries = f"{__version__} {version('scikit-learn')} {version('numpy')}"
         digest = hashlib.sha256(f"{libraries} {self.seed} {self.chosen}".encode())
-        others: Mapping[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups}
+        arrays: Mapping[str, NDArray[Any]] = {"labels": self.labels, "groups": self.groups}
         for address in self.features:
             digest.update(f"\n{address} {len(self.labels)}\n".encode())
             for values in blocks(self.features, address):
                 digest.update(np.ascontiguousarray(values).data)
-        for name, numbers in others.items():
+        for name, numbers in arrays.items():
             digest.update(f"\n{name} {numbers.shape} {numbers.dtype}\n".encode())
             digest.update(numbers.tobytes())
         return digest.digest()
 
 
 def require_classes(checkup: Checkup) -> None:
-    """Raise unless photos of two classes are there."""
+    """Raise unless there are usable photos of two classes."""
     if checkup.flat:
         raise OptionError(f"{checkup.folder}: {checkup.flat}")
     if len(checkup.classes) < 2:
         found = f"only the class {checkup.classes[0]!r}" if checkup.classes else "no usable photo in a class's folder"
         raise OptionError(
-            f"{checkup.folder}: {found}{why_lost(checkup)}; expected two folders of photos or more, one a class; "
+            f"{checkup.folder}: {found}{why_lost(checkup)}; expected at least two folders of photos, one per class; "
             f"see: godeeper doctor {checkup.folder}"
         )
 
 
 def why_lost(checkup: Checkup) -> str:
-    """The reason for which most photos of classes without a usable one were left out; empty where there are none."""
-    reasons = Counter(one.reasons[0] for one in checkup.verdicts if one.entry.label not in checkup.classes)
+    """The commonest reason why photos of classes without a usable photo were left out; empty where there are none."""
+    reasons = Counter(each.reasons[0] for each in checkup.verdicts if each.entry.label not in checkup.classes)
     if not reasons:
         return ""
     [(reason, count)] = reasons.most_common(1)
@@ -151,7 +157,7 @@ def why_lost(checkup: Checkup) -> str:
 
 
 def array_bytes(values: NDArray[Any]) -> bytes:
-    """An array as numpy writes it to files."""
+    """An array in numpy's file format."""
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Which photos are held out together, so that near-duplicates never stand on both sides of a comparison."""
+"""Cross-validation folds that keep near-duplicates together (stratified group k-fold)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+BoolMask = NDArray[np.bool_]
 
 FOLDS = 5
 ALWAYS = -1  # the fold of photos that are never held out
@@ -14,14 +15,14 @@ ALWAYS = -1  # the fold of photos that are never held out
 def assign_folds(labels: Ints, groups: Ints, seed: int, count: int = FOLDS) -> Ints:
     """A fold from 0 to ``count - 1`` for each photo: groups stay whole, classes are spread evenly.
 
-    Whatever fold is held out, every class has photos left to learn from: a class that would lie in one
-    fold only (it has one group, perhaps) is never held out and has the fold ``ALWAYS``.
+    Whichever fold is held out, every class keeps photos to train on: a class that would lie in a single fold
+    (because it has only one group, for example) is never held out and gets the fold ``ALWAYS``.
 
     Args:
         labels: (N,) the class of each photo, from 0.
         groups: (N,) photos with the same number are near-duplicates.
-        seed: of the order in which groups of the same size are dealt.
-        count: of folds.
+        seed: of the random order of groups of the same size.
+        count: number of folds.
 
     Returns:
         (N,) int64.
@@ -42,5 +43,5 @@ def assign_folds(labels: Ints, groups: Ints, seed: int, count: int = FOLDS) -> I
 
 
 def held_out_folds(folds: Ints) -> list[int]:
-    """The folds that hold photos, least first."""
+    """The folds that hold photos, in ascending order."""
     return sorted(set(folds[folds != ALWAYS].tolist()))

@@ -1,6 +1,6 @@
-"""The head: a linear classifier on the pooled features of a few modules, its calibration and its doubts.
+"""The head: a linear classifier on the pooled features of a few modules, with calibration and OOD detection.
 
-Using a head needs numpy alone; fitting one imports scikit-learn.
+Using a head needs only numpy; fitting one imports scikit-learn.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 from ..errors import OptionError
 from ..features.table import TableRows
 from ..parallel import parallel_map
-from .folds import Ints, assign_folds, held_out_folds
+from .folds import Ints, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
 from .metrics import best_temperature, softmax
-from .ood import OodModel, TrainingCloud, fit_ellipsoid, held_out_distances, radius_of, strangeness
+from .ood import OodModel, TrainingPoints, fit_ellipsoid, held_out_distances, radius_of, strangeness
 from .pca import Floats, PrincipalComponents
 from .selection import ComponentsByModule, Selection, components_by_module, join, select
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,18 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["KEPT", "Head", "Selection", "fit", "fit_chosen", "held_out_logits", "nested_logits", "select"]
 
 KEPT = 0.95
-"""The share of known photos that the threshold lets pass."""
+"""The share of held-out photos that the threshold passes."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """Features of ``addresses``, side by side -> a probability for each of ``classes``.
+    """A linear classifier: features of ``addresses``, concatenated -> a probability for each of ``classes``.
 
     ``mean``, ``scale``: (features,), ``coefficients``: (classes, features), ``intercepts``: (classes,), float32.
-    ``temperature``: what logits are divided by before they become probabilities.  ``threshold``: a photo whose greatest
-    probability is below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share
-    of photos of a class left out of training that pass all the same, see ``unknown``; None where it was not measured.
-    ``familiarity``: by which photos unlike all others are told with less confidence; None in classifiers of format 1.
+    ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo whose greatest probability is
+    below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share of photos of a
+    class left out of training that pass the threshold, see ``unknown_classes``; None where it was not measured.
+    ``ood_model``: lowers the confidence for photos unlike the training photos; None in classifiers of format 1.
     """
 
     addresses: tuple[str, ...]
@@ -50,31 +51,31 @@ class Head:
     threshold: float | None
     false_accept_rate: float | None
     classes: tuple[str, ...]
-    familiarity: OodModel | None = field(default=None, repr=False)
+    ood_model: OodModel | None = field(default=None, repr=False)
 
     def logits(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
         return self.logits_of(self.standard(features))
 
     def calibrated(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, classes) float32, after the temperature, which is higher for photos unlike all others."""
+        """(N, classes) float32, after the temperature, which is higher for photos unlike the training photos."""
         return self.logits(features) / (np.float32(self.temperature) * self.strangeness(features))
 
     def strangeness(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, 1) float32, from 1: how many times higher the temperature is for each photo."""
-        if self.familiarity is None:
+        """(N, 1) float32, at least 1: the factor by which the temperature is raised for each photo."""
+        if self.ood_model is None:
             return np.ones((len(features[self.addresses[0]]), 1), np.float32)
-        return self.familiarity.strangeness(self.standard(features))
+        return self.ood_model.strangeness(self.standard(features))
 
     def probabilities(self, features: Mapping[str, Floats]) -> Floats:
         """(N, classes) float32, calibrated; rows sum to one."""
         return softmax(self.calibrated(features)).astype(np.float32)
 
     def standard(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, features): standardised, those of several modules side by side."""
+        """(N, features): the modules' features, concatenated and standardised."""
         joined = np.concatenate([features[address] for address in self.addresses], axis=1)
-        answer: Floats = (joined - self.mean) / self.scale
-        return answer
+        standard: Floats = (joined - self.mean) / self.scale
+        return standard
 
     def logits_of(self, standard: Floats) -> Floats:
         """(N, classes) float32 of standardised features."""
@@ -83,145 +84,140 @@ class Head:
 
 def fit(
     features: Mapping[str, Floats],
-    labels: Ints,
-    groups: Ints,
+    targets: Targets,
     classes: Sequence[str],
-    seed: int,
     selection: Selection | None = None,
-    bases: ComponentsByModule | None = None,
+    components: ComponentsByModule | None = None,
 ) -> tuple[Head, Selection]:
-    """Choose modules and strength, then fit a head to all photos given.
+    """Choose modules and strength, then fit a head on all photos.
 
     Args:
         features: address -> (N, C), the pooled activations of each module.
-        labels: (N,) the number of each photo's class among ``classes``.
-        groups: (N,) near-duplicates share a number.
-        classes: their names.
-        seed: of the folds and the reduction; the same seed gives the same head.
-        selection: what an earlier run chose, to choose nothing again.
-        bases: of ``features`` and ``seed``, where others need them too.
+        targets: of the photos; the same seed gives the same head.
+        classes: the names of the classes.
+        selection: an earlier choice of modules and strength, to be used again.
+        components: of ``features``, where the caller needs them too.
 
     Raises:
-        OptionError: fewer than two classes, or one without photos.
+        OptionError: there are fewer than two classes, or one has no photo.
     """
-    check(labels, classes)
-    bases = bases or ComponentsByModule(features, seed)
-    selection = selection or select(features, labels, groups, seed, bases)
-    head, _ = fit_chosen(labels, groups, classes, seed, selection, bases)
+    check(targets.labels, classes)
+    components = components or ComponentsByModule(features, targets.seed)
+    selection = selection or select(features, targets, components)
+    head, _ = fit_chosen(targets, classes, selection, components)
     return head, selection
 
 
 def fit_chosen(
-    labels: Ints, groups: Ints, classes: Sequence[str], seed: int, selection: Selection, bases: ComponentsByModule
+    targets: Targets, classes: Sequence[str], selection: Selection, components: ComponentsByModule
 ) -> tuple[Head, ConfidenceFit | None]:
-    """A head of modules already chosen, and what held-out photos say of its confidence."""
-    folds = assign_folds(labels, groups, seed)
-    chosen = bases.of(selection.chosen)
-    cloud, strength = cloud_of(chosen), selection.strength
-    doubts = calibrate(cloud, labels, folds, strength)
+    """A head on modules already chosen, with the fit of its confidence; None where no photo could be held out."""
+    pcas = components.of(selection.chosen)
+    points, strength = points_of(pcas), selection.strength
+    confidence = fit_confidence(points, targets, strength)
     [(coefficients, intercepts)] = parallel_map(
-        lambda some: fit_logistic(some.coordinates, labels, strength, len(classes)), [cloud]
+        lambda each: fit_logistic(each.coordinates, targets.labels, strength, len(classes)), [points]
     )
     head = Head(
         addresses=selection.chosen,
-        mean=np.concatenate([basis.mean for basis in chosen]),
-        scale=np.concatenate([basis.scale for basis in chosen]),
-        coefficients=unfold(coefficients, chosen),
+        mean=np.concatenate([pca.mean for pca in pcas]),
+        scale=np.concatenate([pca.scale for pca in pcas]),
+        coefficients=to_features(coefficients, pcas),
         intercepts=intercepts.astype(np.float32),
-        temperature=doubts.temperature if doubts else 1.0,
-        threshold=doubts.threshold if doubts else None,
+        temperature=confidence.temperature if confidence else 1.0,
+        threshold=confidence.threshold if confidence else None,
         false_accept_rate=None,
         classes=tuple(classes),
-        familiarity=ood_model_of(cloud, chosen, doubts.edge) if doubts and cloud.lengths.any() else None,
+        ood_model=fit_ood_model(points, pcas, confidence.radius) if confidence and points.lengths.any() else None,
     )
-    return head, doubts
+    return head, confidence
 
 
-def held_out_logits(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, selection: Selection, seed: int
-) -> NDArray[np.float64]:
-    """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could.
+def held_out_logits(features: Mapping[str, Floats], targets: Targets, selection: Selection) -> NDArray[np.float64]:
+    """(N, classes): out-of-fold logits, near-duplicates in the same fold; NaN for photos never held out.
 
-    Where these photos had a part in ``selection``, accuracy computed from this flatters: see ``nested_logits``.
+    If these photos took part in ``selection``, accuracy computed from them is too high: see ``nested_logits``.
     """
-    coordinates = join(components_by_module(features, selection.chosen, seed))
-    folds = assign_folds(labels, groups, seed)
-    found: NDArray[np.float64] = cross_validated_logits(coordinates, labels, folds, [selection.strength])[0]
-    return found
+    coordinates = join(components_by_module(features, selection.chosen, targets.seed))
+    logits: NDArray[np.float64] = cross_validated_logits(
+        coordinates, targets.labels, targets.folds, [selection.strength]
+    )[0]
+    return logits
 
 
 def nested_logits(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, classes: Sequence[str], seed: int
+    features: Mapping[str, Floats], targets: Targets, classes: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two (N, classes), before and after the temperature: what is said of photos that had no part in any choice.
+    """Two (N, classes): out-of-fold logits of nested cross-validation, before and after the temperature.
 
-    Modules, strength and temperature are chosen again without each fold, so that accuracy from this is honest where
-    there is no test set.  NaN where a photo could not be held out.
+    Modules, strength and temperature are chosen again without each fold, so that accuracy from these logits is unbiased
+    where there is no test set.  NaN for photos never held out.
     """
-    raw = np.full((len(labels), len(classes)), np.nan)
+    raw = np.full((len(targets), len(classes)), np.nan)
     calibrated = raw.copy()
-    folds = assign_folds(labels, groups, seed)
-    for fold in held_out_folds(folds):
-        out = folds == fold
-        seen = TableRows(features, np.flatnonzero(~out))
-        head, _ = fit(seen, labels[~out], groups[~out], classes, seed)
-        raw[out] = head.logits(TableRows(features, np.flatnonzero(out)))
-        calibrated[out] = head.calibrated(TableRows(features, np.flatnonzero(out)))
+    for fold in held_out_folds(targets.folds):
+        out = targets.folds == fold
+        training, tested = (TableRows(features, np.flatnonzero(rows)) for rows in (~out, out))
+        head, _ = fit(training, targets.of(~out), classes)
+        raw[out], calibrated[out] = head.logits(tested), head.calibrated(tested)
     return raw, calibrated
 
 
 def check(labels: Ints, classes: Sequence[str]) -> None:
     """Raise ``OptionError`` unless there are two classes and each has a photo."""
     if len(classes) < 2:
-        raise OptionError(f"{len(classes)} class to tell apart: expected at least two folders with photos; add another")
+        raise OptionError(f"{len(classes)} class: expected at least two folders with photos; add another")
     counts = np.bincount(labels, minlength=len(classes))
     if (counts == 0).any():
         empty = classes[int(counts.argmin())]
-        raise OptionError(f"class {empty!r} has no photo to learn from: expected at least one; add photos or remove it")
+        raise OptionError(f"class {empty!r} has no training photo: expected at least one; add photos or remove it")
 
 
 @dataclass(frozen=True)
 class ConfidenceFit:
-    """``edge``: see ``familiarity``.  ``threshold``: the greatest that lets the share ``KEPT`` of held-out photos pass.
+    """Temperature, OOD radius and threshold, all fitted on held-out photos.
 
-    ``sure``: (M,) the held-out photos' greatest probabilities, least first.
+    ``radius``: see ``ood``.  ``threshold``: the greatest that passes the share ``KEPT`` of the held-out photos.
+    ``confidences``: (M,) the greatest probability of each held-out photo, ascending.
     """
 
     temperature: float
-    edge: float
+    radius: float
     threshold: float
-    sure: NDArray[np.float64] = field(repr=False)
+    confidences: NDArray[np.float64] = field(repr=False)
 
 
-def calibrate(cloud: TrainingCloud, labels: Ints, folds: Ints, strength: float) -> ConfidenceFit | None:
-    """What held-out photos say of a head's confidence; None where there are none."""
+def fit_confidence(points: TrainingPoints, targets: Targets, strength: float) -> ConfidenceFit | None:
+    """Temperature, radius and threshold by cross-validation; None where no photo can be held out."""
+    labels, folds = targets.labels, targets.folds
     tested = folds >= 0
     if not tested.any():
         return None
-    logits = cross_validated_logits(cloud.coordinates, labels, folds, [strength])[0][tested]
+    logits = cross_validated_logits(points.coordinates, labels, folds, [strength])[0][tested]
     temperature = best_temperature(logits, labels[tested])
-    distances = held_out_distances(cloud, folds)[tested]
-    edge = radius_of(distances)
-    sure = np.sort(softmax(logits / (temperature * strangeness(distances / edge)[:, None])).max(1))
-    return ConfidenceFit(temperature, edge, float(sure[int((1 - KEPT) * len(sure))]), sure)
+    distances = held_out_distances(points, folds)[tested]
+    radius = radius_of(distances)
+    confidences = np.sort(softmax(logits / (temperature * strangeness(distances / radius)[:, None])).max(1))
+    return ConfidenceFit(temperature, radius, float(confidences[int((1 - KEPT) * len(confidences))]), confidences)
 
 
-def cloud_of(bases: Sequence[PrincipalComponents]) -> TrainingCloud:
-    """The photos of several modules' bases."""
-    lengths: Floats = np.sum([basis.lengths for basis in bases], axis=0)
-    return TrainingCloud(join(bases), lengths, sum(basis.components.shape[1] for basis in bases))
+def points_of(pcas: Sequence[PrincipalComponents]) -> TrainingPoints:
+    """The training photos in the components of several modules."""
+    lengths: Floats = np.sum([pca.lengths for pca in pcas], axis=0)
+    return TrainingPoints(join(pcas), lengths, sum(pca.components.shape[1] for pca in pcas))
 
 
-def ood_model_of(cloud: TrainingCloud, bases: Sequence[PrincipalComponents], edge: float) -> OodModel:
+def fit_ood_model(points: TrainingPoints, pcas: Sequence[PrincipalComponents], radius: float) -> OodModel:
     """The ellipsoid of all photos, for standardised features."""
-    [ellipsoid] = parallel_map(fit_ellipsoid, [cloud])
-    directions = unfold(ellipsoid.directions * np.sqrt(ellipsoid.excess / edge)[:, None], bases)
-    return OodModel(directions, ellipsoid.outside / edge)
+    [ellipsoid] = parallel_map(fit_ellipsoid, [points])
+    directions = to_features(ellipsoid.directions * np.sqrt(ellipsoid.excess / radius)[:, None], pcas)
+    return OodModel(directions, ellipsoid.outside / radius)
 
 
-def unfold(coefficients: NDArray[np.float64], bases: Sequence[PrincipalComponents]) -> Floats:
-    """(rows, features) for standardised features, of (rows, k) for coordinates."""
-    ends = np.cumsum([len(basis.components) for basis in bases])[:-1]
+def to_features(coefficients: NDArray[np.float64], pcas: Sequence[PrincipalComponents]) -> Floats:
+    """(rows, features) for standardised features, from (rows, k) for coordinates."""
+    ends = np.cumsum([len(pca.components) for pca in pcas])[:-1]
     parts = np.split(coefficients, ends, axis=1)
-    whole = [part @ basis.components for part, basis in zip(parts, bases, strict=True)]
-    return np.concatenate(whole, axis=1).astype(np.float32)
+    return np.concatenate([part @ pca.components for part, pca in zip(parts, pcas, strict=True)], axis=1).astype(
+        np.float32
+    )

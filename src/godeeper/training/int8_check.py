@@ -1,9 +1,9 @@
-"""Whether 8 bits will do: int8 beside fp32 on some of one's own photos, before a whole folder is computed in it.
+"""The int8 check: compares int8 with fp32 on a sample of the photos, before a whole folder is computed in int8.
 
-Two things are asked of int8: features that point where those of fp32 point, and heads that give the right class of
-photos they have not seen the same probability.  Both precisions see the same photos in the same folds.  How often they
-are right is counted and said, too, but not decided by: among a hundred photos a few always lie so near the border
-between two classes that any change turns them, to either side.
+int8 passes if its features have a high cosine similarity to those of fp32, and heads trained on both give the true class
+of held-out photos the same mean probability.  Both precisions are given the same photos in the same folds.  Accuracy is
+reported, but decides nothing: among a hundred photos a few always lie so near the border between two classes that any
+change moves them to the other side.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ..photos.sources.source import Source
 from .folds import Ints
 from .head import held_out_logits, select
 from .metrics import best_temperature, softmax
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
     Logits = NDArray[np.floating[Any]]
     Features = Mapping[str, Floats]
 
-ASKED = ("fp32", "int8", "auto")
+PRECISIONS = ("fp32", "int8", "auto")
 LEAST_COSINE = 0.995
-MOST_LOST = 0.005  # of the right class's probability: half a point
-SAMPLE = 96  # photos that both precisions see
-CALIBRATING = 32  # others, for weights that come without a calibration
-FEWEST = 512  # photos; fewer are done before the check has paid
+MOST_LOST = 0.005  # of the true class's mean probability: half a percentage point
+SAMPLE = 96  # photos compared
+CALIBRATING = 32  # further photos, for weights without shipped quantization ranges
+FEWEST = 512  # photos from which the check saves time
 NORMAL_95 = 1.96
 
 
@@ -53,10 +54,10 @@ NORMAL_95 = 1.96
 class Comparison:
     """int8 against fp32.
 
-    ``cosines``: address -> of the features, mean over the photos.  ``judged``: photos whose class both were asked for
-    by heads that had not seen them; ``probabilities``: of the right class, mean over those, in fp32 and in int8, and
-    ``error``, the standard error of their difference; ``right``: how many were right, in fp32 and in int8; ``lost``,
-    ``won``: how many only fp32, and only int8, was right about.
+    ``cosines``: address -> mean cosine similarity of the features.  ``judged``: how many photos were held out;
+    ``probabilities``: the mean probability of their true class, in fp32 and in int8; ``error``: the standard error of the
+    difference; ``right``: how many were classified correctly, in fp32 and in int8; ``lost``, ``won``: how many only by
+    fp32, and only by int8.
     """
 
     photos: int
@@ -70,190 +71,190 @@ class Comparison:
 
     @property
     def worst(self) -> tuple[str, float]:
-        """The module whose features turn the most, and their cosine."""
+        """The module with the smallest cosine similarity, and that."""
         return min(self.cosines.items(), key=lambda item: item[1])
 
     @property
     def loss(self) -> float:
-        """How much less probability int8 gives to the right class."""
+        """How much lower the true class's mean probability is in int8."""
         return self.probabilities[0] - self.probabilities[1]
 
     @property
     def passes(self) -> bool:
-        """Whether int8 will do."""
+        """Whether int8 passes the check."""
         return self.worst[1] >= LEAST_COSINE and self.loss <= MOST_LOST
 
     @property
     def interval(self) -> tuple[float, float]:
-        """What int8 adds to the accuracy, 95 %: Agresti and Min's adjusted interval for pairs (Stat. Med. 2005)."""
+        """95 % interval of accuracy in int8 minus in fp32: Agresti and Min's adjusted interval for pairs (Stat. Med. 2005)."""
         lost, won, pairs = self.lost + 0.5, self.won + 0.5, self.judged + 2
         middle = (won - lost) / pairs
         reach = NORMAL_95 * math.sqrt(won + lost - (won - lost) ** 2 / pairs) / pairs
         return middle - reach, middle + reach
 
     def __str__(self) -> str:
-        """In a sentence."""
+        """The comparison in a sentence."""
         address, cosine = self.worst
-        said = f"features of {self.photos} photos have a cosine of {cosine:.4f} or more to those of fp32 ({address})"
+        similarity = (
+            f"on {self.photos} photos, features have a cosine similarity to fp32 of at least {cosine:.4f} ({address})"
+        )
         if not self.judged:
-            return f"{said}; there are too few photos to compare what heads make of them"
-        sure, less = self.probabilities
+            return f"{similarity}; there are too few photos to compare classifiers"
+        exact, rounded = self.probabilities
         low, high = self.interval
         return (
-            f"{said}; held out, the right class of {self.judged} of them has a mean probability of {less:.2%}, with fp32 "
-            f"{sure:.2%} (standard error of the difference {100 * self.error:.2f} points); decided by these two: the cosine is "
-            f"to be at least {LEAST_COSINE}, the probability lower by at most {100 * MOST_LOST} points; not by how many are "
-            f"right, {self.right[1]} and {self.right[0]}, by which int8 adds between {low:+.1%} and {high:+.1%} to the accuracy (95 %)"
+            f"{similarity}; for {self.judged} held-out photos the true class has a mean probability of {rounded:.2%}, with fp32 "
+            f"{exact:.2%} (standard error of the difference: {100 * self.error:.2f} points); required: a cosine similarity of at least "
+            f"{LEAST_COSINE} and a probability at most {100 * MOST_LOST} points lower; not required, but for information: {self.right[1]} and "
+            f"{self.right[0]} are classified correctly, so int8 changes the accuracy by {low:+.1%} to {high:+.1%} (95 % interval)"
         )
 
 
-def choose_precision(
-    network: Network,
-    engine: str,
-    asked: str,
-    source: Source,
-    addresses: Sequence[str],
-    seed: int,
-    store: ResultStore,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Network, tuple[str, ...]]:
-    """The network to compute a folder's features with, and what is to be said about its precision.
+@dataclass(frozen=True)
+class CheckSettings:
+    """``addresses``: of the tensors whose features are compared.  ``seed``: of the folds.  ``store``: caches features and
+    findings.  ``progress``: called with the number of photos done, and of all photos in the sample.
+    """
 
-    Nothing is said of folders that cannot be trained on: the doctor will say why.
+    addresses: Sequence[str]
+    seed: int
+    store: ResultStore
+    progress: Callable[[int, int], None] | None = None
+
+
+def choose_precision(
+    network: Network, engine: str, requested: str, source: Source, settings: CheckSettings
+) -> tuple[Network, tuple[str, ...]]:
+    """The network that computes a folder's features, and notes on its precision.
+
+    There are no notes on folders that cannot be trained on: the doctor explains why.
 
     Args:
         network: in single precision.
-        engine: what is to compute, as it was asked for.
-        asked: ``fp32``; ``int8``, which is taken if it passes the comparison; or ``auto``, which asks that only of
-            folders large enough to gain by it.
-        source: the photos; a sample of them is looked at, as the doctor would, but never of a given test set.
-        addresses: the tensors whose features are wanted.
-        seed: of the folds.
-        store: where features and findings are kept.
-        progress: told how many photos of the sample are done, and of how many.
+        engine: the requested engine.
+        requested: ``fp32``; ``int8``, which is used if it passes the check; or ``auto``, which checks int8 only for
+            folders large enough to gain from it.
+        source: the photos; a sample of them is examined like the doctor does, without photos of a given test set.
+        settings: of the check.
 
     Raises:
-        UnknownName: no such precision.
+        UnknownName: there is no such precision.
         OptionError: the engine has no int8.
     """
-    if asked not in ASKED:
-        raise UnknownName("precision", asked, ASKED)
-    files = {} if asked == "fp32" else photo_files(entry for entry in source.entries if entry.split != TEST)
+    if requested not in PRECISIONS:
+        raise UnknownName("precision", requested, PRECISIONS)
+    files = {} if requested == "fp32" else photo_files(entry for entry in source.entries if entry.split != TEST)
     if len(files) < 2:
         return network, ()
     count = sum(map(len, files.values()))
-    if asked == "auto" and count < FEWEST:
-        return network, (f"precision: fp32, since {count} photos (by their names) are done before int8 is checked",)
-    calibration = shipped(network.weights)
-    entries = stratified_sample(files, SAMPLE if calibration else SAMPLE + CALIBRATING)
-    checkup = examine_entries(source.place, entries, progress, store, FeatureObserver(network, addresses, store))
+    if requested == "auto" and count < FEWEST:
+        return network, (f"precision: fp32; for {count} photos, the int8 check would take longer than it saves",)
+    ranges = shipped(network.weights)
+    entries = stratified_sample(files, SAMPLE if ranges else SAMPLE + CALIBRATING)
+    observer = FeatureObserver(network, settings.addresses, settings.store)
+    checkup = examine_entries(source.place, entries, settings.progress, settings.store, observer)
     if len({photo.entry.label for photo in checkup.usable[:SAMPLE]}) < 2:
-        return network, (f"precision: fp32, since int8 was to be checked on {len(entries)} photos that are of no use",)
-    calibration = calibration or calibrated(network, checkup.usable)
-    small = Network(
-        engine_named(engine, network.weights, "int8", calibration), network.preprocess, auto=engine == "auto"
-    )
-    found = compare(network, small, checkup, addresses, seed, store, progress)
-    if found.passes:
+        return network, (
+            f"precision: fp32; int8 could not be checked: too few of {len(entries)} sampled photos are usable",
+        )
+    ranges = ranges or calibrated(network, checkup.usable)
+    small = Network(engine_named(engine, network.weights, "int8", ranges), network.preprocess)
+    comparison = compare(network, small, checkup, settings)
+    if comparison.passes:
         network.close()
-        return small, (f"precision: int8: {found}",)
+        return small, (f"precision: int8: {comparison}",)
     small.close()
-    return network, (f"precision: fp32, since int8 is too far off here: {found}",)
+    return network, (f"precision: fp32; int8 differs too much here: {comparison}",)
 
 
 def calibrated(network: Network, usable: Sequence[UsablePhoto]) -> QuantizationRanges:
-    """A calibration on photos that are not compared, unless there are no others."""
+    """Quantization ranges from photos that are not compared, unless there are no others."""
     others = usable[SAMPLE:] or usable[:CALIBRATING]
     return network.calibrate(photo.entry.path for photo in others)
 
 
-def compare(
-    network: Network,
-    small: Network,
-    checkup: Checkup,
-    addresses: Sequence[str],
-    seed: int,
-    store: ResultStore,
-    progress: Callable[[int, int], None] | None = None,
-) -> Comparison:
-    """``small`` beside ``network`` on a sample of a folder."""
+def compare(network: Network, small: Network, checkup: Checkup, settings: CheckSettings) -> Comparison:
+    """Compare ``small`` (int8) with ``network`` (fp32) on a sample of a folder."""
     sample = checkup.usable[:SAMPLE]
     photos = [(photo.entry.path, photo.pixels_sha256) for photo in sample]
-    exact = extract(network, photos, addresses, store)  # stored while the sample was decoded
-    rounded = extract(small, photos, addresses, store, progress)
+    exact = extract(network, photos, settings.addresses, settings.store)  # stored while the sample was decoded
+    rounded = extract(small, photos, settings.addresses, settings.store, settings.progress)
     labels = np.unique([photo.entry.label for photo in sample], return_inverse=True)[1].astype(np.int64)
-    groups = np.array([photo.group for photo in sample], np.int64)
-    return compare_held_out(exact, rounded, *held_out(exact, rounded, labels, groups, seed))
+    targets = Targets(labels, np.array([photo.group for photo in sample], np.int64), settings.seed)
+    return compare_held_out(exact, rounded, *held_out(exact, rounded, targets))
 
 
-def held_out(exact: Features, rounded: Features, labels: Ints, groups: Ints, seed: int) -> tuple[Logits, Logits, Ints]:
-    """(M, classes) twice: what heads on fp32's features, and on int8's, say of photos that they have not seen; (M,) labels."""
-    selection = select(exact, labels, groups, seed)  # fp32 chooses for both: if that favours one, it is not int8
-    logits = [held_out_logits(features, labels, groups, selection, seed) for features in (exact, rounded)]
+def held_out(exact: Features, rounded: Features, targets: Targets) -> tuple[Logits, Logits, Ints]:
+    """(M, classes) twice: out-of-fold logits from fp32's features and from int8's; (M,) labels."""
+    selection = select(exact, targets)  # fp32 chooses for both: if that favours one, it is not int8
+    logits = [held_out_logits(features, targets, selection) for features in (exact, rounded)]
     tested = ~np.isnan(np.concatenate(logits, axis=1)).any(axis=1)
-    return logits[0][tested], logits[1][tested], labels[tested]
+    return logits[0][tested], logits[1][tested], targets.labels[tested]
 
 
-def compare_held_out(exact: Features, rounded: Features, sure: Logits, less: Logits, labels: Ints) -> Comparison:
-    """What features, and what logits (M, classes) of held-out photos of classes ``labels``, say of both precisions.
+def compare_held_out(
+    exact: Features, rounded: Features, exact_logits: Logits, rounded_logits: Logits, labels: Ints
+) -> Comparison:
+    """Compare features, and out-of-fold logits (M, classes) of photos with these ``labels``.
 
-    Logits become probabilities at the temperature that fits all of them together, so that neither is favoured.
+    One temperature is fitted on all logits together, so that neither precision is favoured.
     """
-    temperature = best_temperature(np.concatenate([sure, less]), np.tile(labels, 2))
+    temperature = best_temperature(np.concatenate([exact_logits, rounded_logits]), np.tile(labels, 2))
     rows = np.arange(len(labels))
-    one, other = (softmax(each / temperature)[rows, labels] for each in (sure, less))
-    right, still = (each.argmax(axis=1) == labels for each in (sure, less))
+    both = exact_logits, rounded_logits
+    fp32, int8 = (softmax(logits / temperature)[rows, labels] for logits in both)
+    right, right_int8 = (logits.argmax(axis=1) == labels for logits in both)
     judged = max(1, len(labels))
     return Comparison(
         photos=len(next(iter(exact.values()))),
         cosines={address: float(cosines(exact[address], rounded[address]).mean()) for address in exact},
         judged=len(labels),
-        probabilities=(float(one.sum()) / judged, float(other.sum()) / judged),
-        error=float(np.std(one - other, ddof=1)) / math.sqrt(judged) if len(labels) > 1 else 0.0,
-        right=(int(right.sum()), int(still.sum())),
-        lost=int((right & ~still).sum()),
-        won=int((still & ~right).sum()),
+        probabilities=(float(fp32.sum()) / judged, float(int8.sum()) / judged),
+        error=float(np.std(fp32 - int8, ddof=1)) / math.sqrt(judged) if len(labels) > 1 else 0.0,
+        right=(int(right.sum()), int(right_int8.sum())),
+        lost=int((right & ~right_int8).sum()),
+        won=int((right_int8 & ~right).sum()),
     )
 
 
 def cosines(exact: Floats, rounded: Floats) -> NDArray[np.float64]:
-    """(N,) of each photo's features (N, C); one where both are all zeros."""
-    one, other = exact.astype(np.float64), rounded.astype(np.float64)
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    found: NDArray[np.float64] = np.where(
-        lengths > 0, (one * other).sum(axis=1) / np.where(lengths > 0, lengths, 1), 1.0
+    """(N,) cosine similarity of each photo's features (N, C); one where both are all zeros."""
+    a, b = exact.astype(np.float64), rounded.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    similarity: NDArray[np.float64] = np.where(
+        lengths > 0, (a * b).sum(axis=1) / np.where(lengths > 0, lengths, 1), 1.0
     )
-    found[(lengths == 0) & (one.any(axis=1) | other.any(axis=1))] = 0.0
-    return found
+    similarity[(lengths == 0) & (a.any(axis=1) | b.any(axis=1))] = 0.0
+    return similarity
 
 
-BEGINNING = 1 << 16  # bytes; of files of one size, until there are enough
+BEGINNING = 1 << 16  # bytes hashed of files of the same size
 
 
 FEWEST_OF_A_CLASS = 4
-"""So that heads that have not seen one of them have seen others; rather fewer classes than fewer of each."""
+"""So that each fold leaves others of the class to train on; the sample takes fewer classes rather than fewer photos of each."""
 
 
 def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Class -> its files that are named like photos; where a class has none of those, all that anybody might see."""
+    """Class -> its files with a photo's extension; where a class has none, all files that are not hidden."""
     files: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.label and not entry.hidden:
             files.setdefault(entry.label, []).append(entry)
-    return {label: [each for each in some if each.named_photo] or some for label, some in files.items()}
+    return {label: [each for each in members if each.named_photo] or members for label, members in files.items()}
 
 
 def stratified_sample(files: Mapping[str, Sequence[Entry]], count: int) -> list[Entry]:
-    """At most ``count`` of the files of all classes: one of each class in turn, until there are enough.
+    """A stratified sample of at most ``count`` files: one of each class in turn, in hash order.
 
-    Where there are so many classes that a few of each would be too many, only some classes are drawn from.
+    Where there are too many classes for ``FEWEST_OF_A_CLASS`` files of each, only some classes are sampled.
     """
     labels = sorted(sorted(files, key=digest)[: max(2, count // FEWEST_OF_A_CLASS)])
     return list(islice(interleaved([hash_order(files[label]) for label in labels]), count))
 
 
 def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
-    """The first of each queue, the second of each, and so on until all are empty."""
+    """The first entry of each queue, the second of each, and so on until all are empty (round robin)."""
     while queues:
         heads = [(queue, next(queue, None)) for queue in queues]
         yield from (entry for _, entry in heads if entry)
@@ -261,7 +262,7 @@ def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
 
 
 def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """One class's files; no more of them are opened than are asked for, and those that are of one size with them."""
+    """One class's files in the order of a hash of their size, then of their first bytes; files are opened only where sizes tie."""
     sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
     for _, same in groupby(sized, key=lambda each: each[0]):
         tied = [entry for _, entry in same]
@@ -269,12 +270,12 @@ def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def digest(text: str) -> str:
-    """A hexadecimal number that follows from ``text``, as good as random."""
+    """The SHA-256 of ``text``, in hexadecimal."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def size(path: Path) -> int:
-    """Bytes of a file; none where there is nothing to read."""
+    """The size of a file in bytes; 0 where it cannot be read."""
     try:
         return path.stat().st_size
     except OSError:
@@ -282,9 +283,9 @@ def size(path: Path) -> int:
 
 
 def hash_of_start(path: Path) -> str:
-    """A hash of a file's first bytes; empty where there is nothing to read."""
+    """A hash of a file's first bytes; empty where it cannot be read."""
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             return ""
         with path.open("rb") as file:
             return hashlib.sha256(file.read(BEGINNING)).hexdigest()

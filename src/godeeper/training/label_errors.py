@@ -1,7 +1,7 @@
-"""Photos that may be in the wrong folder: what heads that have not seen a photo say of it, against its label.
+"""Out-of-fold probabilities, from which suspected label errors are found (photos that may be in the wrong folder).
 
-A head that learned from wrong labels is less sure of the right ones, and which of them it learned from depends on the
-folds; so each photo is judged by the heads of several deals, whose probabilities are averaged.
+A classifier trained on wrong labels is less certain of the right ones, and it depends on the folds which of them it was
+trained on.  So the probabilities are averaged over several random assignments of the folds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .folds import Ints, assign_folds
+from .folds import assign_folds
 from .logistic import cross_validate
 from .metrics import best_temperature, softmax
 from .pca import Floats
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 REPEATS = 4
 
 
-def held_out_probabilities(
-    coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int
-) -> NDArray[np.float64]:
-    """(N, classes): what heads that have not seen a photo, nor its near-duplicates, say of it; NaN where none could.
+def held_out_probabilities(coordinates: Floats, targets: Targets, strength: float) -> NDArray[np.float64]:
+    """(N, classes): calibrated out-of-fold probabilities, near-duplicates in the same fold; NaN for photos never held out.
 
-    Calibrated, and the mean over ``REPEATS`` deals of the folds.  ``coordinates``, (N, k), are of the chosen modules.
+    The mean over ``REPEATS`` assignments of the folds.  ``coordinates``, (N, k): of the chosen modules.
     """
-    likely = np.zeros((len(labels), int(labels.max()) + 1))
-    deals = [assign_folds(labels, groups, seed + deal) for deal in range(REPEATS)]
-    for (logits,) in cross_validate(coordinates, labels, deals, [strength]):
-        seen = ~np.isnan(logits).any(1)
-        logits[seen] = softmax(logits[seen] / best_temperature(logits[seen], labels[seen]))
-        likely += logits / REPEATS
-    return likely
+    labels = targets.labels
+    mean = np.zeros((len(labels), int(labels.max()) + 1))
+    repeats = [assign_folds(labels, targets.groups, targets.seed + repeat) for repeat in range(REPEATS)]
+    for (logits,) in cross_validate(coordinates, labels, repeats, [strength]):
+        tested = ~np.isnan(logits).any(1)
+        logits[tested] = softmax(logits[tested] / best_temperature(logits[tested], labels[tested]))
+        mean += logits / REPEATS
+    return mean

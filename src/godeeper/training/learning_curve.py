@@ -1,4 +1,4 @@
-"""How accuracy grows with the number of photos, and what more of them might bring, with its uncertainty."""
+"""The learning curve: accuracy against the number of training photos, and a forecast for more of them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..parallel import parallel_map
-from .folds import Ints, assign_folds, held_out_folds
+from .folds import Ints, held_out_folds
 from .logistic import fit_logistic
 from .metrics import Proportion, proportion
 from .pca import Floats
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 2000
-STEEPEST = 1.5  # exponent of the power law; errors have not been seen to fall faster
+STEEPEST = 1.5  # exponent of the power law; we have not seen errors fall faster
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The accuracy on held-out photos of heads trained on ``photos`` of them (the mean over folds)."""
+    """The accuracy on held-out photos of heads trained on ``photos`` photos (the mean over folds)."""
 
     photos: int
     accuracy: Proportion
@@ -36,7 +37,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What accuracy ``photos`` might bring: the middle of what is compatible with the curve, and 95 % of it."""
+    """The forecast accuracy for ``photos`` training photos: the median, and a 95 % interval."""
 
     photos: int
     value: float
@@ -49,38 +50,39 @@ class Forecast:
 
 
 def learning_curve(counts: Ints, worth: float = 1.0) -> tuple[CurvePoint, ...]:
-    """A point for each row of what ``count_right`` returns; ``worth``: see ``proportion``."""
+    """The points of the curve, from the rows of ``count_right``; ``worth``: see ``proportion``."""
     return tuple(CurvePoint(photos, proportion(hits, n, worth)) for photos, hits, n in counts.tolist())
 
 
-def count_right(coordinates: Floats, labels: Ints, groups: Ints, strength: float, seed: int) -> Ints:
-    """(shares, 3): photos trained on, those told right and those tested, for each of ``SHARES`` of the training photos.
+def count_right(coordinates: Floats, targets: Targets, strength: float) -> Ints:
+    """(shares, 3): photos trained on, classified correctly and tested, for each of ``SHARES`` of the training photos.
 
-    By cross-validation; no row where nothing can be held out.  ``coordinates``, (N, k), of the chosen modules, and
-    ``strength`` are those chosen with all of them, which flatters every point a little.
+    By cross-validation; no rows where nothing can be held out.  ``coordinates``, (N, k), and ``strength`` were chosen with
+    all photos, so every point is slightly too high.
     """
-    folds = assign_folds(labels, groups, seed)
+    labels, folds = targets.labels, targets.folds
     tested = held_out_folds(folds)
 
-    def judge(task: tuple[float, int]) -> tuple[int, int, int]:
+    def score(task: tuple[float, int]) -> tuple[int, int, int]:
         share, fold = task
         out = folds == fold
-        rows = subsample(np.flatnonzero(~out), labels, groups, share, seed)
+        rows = subsample(np.flatnonzero(~out), targets, share)
         fitted = fit_logistic(coordinates[rows], labels[rows], strength, int(labels.max()) + 1)
-        told = (coordinates[out] @ fitted[0].T + fitted[1]).argmax(1)
-        return len(rows), int((told == labels[out]).sum()), int(out.sum())
+        predicted = (coordinates[out] @ fitted[0].T + fitted[1]).argmax(1)
+        return len(rows), int((predicted == labels[out]).sum()), int(out.sum())
 
     if not tested:
         return np.zeros((0, 3), np.int64)
-    found = np.array(parallel_map(judge, [(share, fold) for share in SHARES for fold in tested]))
-    sums: Ints = found.reshape(len(SHARES), len(tested), 3).sum(1)
+    counts = np.array(parallel_map(score, [(share, fold) for share in SHARES for fold in tested]))
+    sums: Ints = counts.reshape(len(SHARES), len(tested), 3).sum(1)
     sums[:, 0] = np.rint(sums[:, 0] / len(tested))
     return sums
 
 
-def subsample(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -> Ints:
-    """A ``share`` of each class's groups among ``rows``, at least one; a smaller share is part of a greater one."""
-    order = np.random.default_rng(seed).permutation(int(groups.max()) + 1)[groups[rows]]
+def subsample(rows: Ints, targets: Targets, share: float) -> Ints:
+    """A random ``share`` of each class's groups among ``rows``, at least one; a smaller share is a subset of a larger one."""
+    labels, groups = targets.labels, targets.groups
+    order = np.random.default_rng(targets.seed).permutation(int(groups.max()) + 1)[groups[rows]]
     kept = np.zeros(len(rows), bool)
     for label in np.unique(labels[rows]):
         of_class = labels[rows] == label
@@ -90,13 +92,15 @@ def subsample(rows: Ints, labels: Ints, groups: Ints, share: float, seed: int) -
 
 
 def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: float = 1.0) -> Forecast | None:
-    """Accuracy with ``photos``, if error falls as a power of their number; None for a curve of fewer than three sizes.
+    """Accuracy with ``photos`` if error follows a power law; None for a curve of fewer than three sizes.
 
-    Each draw takes every point of the curve again from what its count allows (a beta distribution), fits a line
-    through the logarithms of the last two, three or all points, since curves flatten, and goes on from the last
-    point with its slope; what the draws say of ``photos`` is the uncertainty.  ``worth``: see ``proportion``.
+    Monte Carlo: each draw samples every point's error from its beta posterior, fits a line through the logarithms of the last
+    two, three or all points (curves flatten), and extrapolates from the last point.  The quantiles of the draws are the
+    forecast.  ``worth``: see ``proportion``.
     """
-    curve = list({point.photos: point for point in curve}.values())  # with few photos two shares may be the same ones
+    curve = list(
+        {point.photos: point for point in curve}.values()
+    )  # with few photos, two shares may hold the same number
     sizes = np.array([point.photos for point in curve], float)
     if len(sizes) < 3:
         return None
@@ -115,5 +119,5 @@ def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: flo
 def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """(draws,): the least-squares slopes of ``y`` (draws, points) over ``x`` (points,)."""
     centred = x - x.mean()
-    answer: NDArray[np.float64] = y @ centred / (centred @ centred)
-    return answer
+    slopes: NDArray[np.float64] = y @ centred / (centred @ centred)
+    return slopes

@@ -1,7 +1,6 @@
-"""How good a classifier is, and how sure one can be of that: pure functions on arrays.
+"""Metrics of a classifier with confidence intervals: pure functions on arrays.
 
-Every share comes with its Wilson score interval (Wilson, 1927), which is sensible for few photos and
-at 0 and 1.  Nothing here fits a classifier.
+Every proportion comes with its Wilson score interval (Wilson, 1927), which is sound for few photos and at 0 and 1.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
 DEPENDENCE = 2.0
-"""How many times the variance of as many independent photos cross-validation's accuracy has about the true one.
+"""The variance of cross-validated accuracy, relative to that on as many independent photos.
 
-Its heads learn from fewer photos than the one that is tested, and from each other's.  Measured: docs/decisions/0028-testing.md.
+Its heads are trained on fewer photos than the final one, and on overlapping sets.  Measured: docs/decisions/0028-testing.md.
 """
 
 BINS = 10
-LIKELY = 0.4  # the margin of probability that makes a photo suspect, up to the number expected
-SURE = 0.5  # and beyond it
+MARGIN = 0.4  # of probability, from which a photo is suspected, up to the estimated number of label errors
+WIDE_MARGIN = 0.5  # and beyond that number
 COLDEST, HOTTEST = 0.05, 20.0
-CAUTION = 2.0  # the weight of a normal prior on the logarithm of the temperature, standard deviation one half
+PRIOR = 2.0  # the weight of a normal prior on the logarithm of the temperature, with a standard deviation of one half
 
 
 @dataclass(frozen=True)
 class Proportion:
-    """A share of ``n``, with its 95 % interval; ``value`` is None where there is nothing to count."""
+    """A proportion of ``n`` photos, with its 95 % interval; ``value`` is None where ``n`` is 0."""
 
     value: float | None
     low: float
@@ -41,13 +40,13 @@ class Proportion:
     n: int
 
     def record(self) -> dict[str, Any]:
-        """The share as JSON can hold it."""
+        """The proportion as JSON can hold it."""
         return {"value": self.value, "interval": [self.low, self.high], "n": self.n}
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How one class fares: ``precision``, ``recall`` and their harmonic mean ``f1``, whose n is all photos concerned."""
+    """``precision``, ``recall`` and ``f1`` of one class; the ``n`` of F1 counts true and false positives and false negatives."""
 
     name: str
     precision: Proportion
@@ -68,7 +67,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Bin:
-    """The photos whose greatest probability lies within ``low`` and ``high``: its mean, and the share that is right."""
+    """The photos whose confidence (greatest probability) lies from ``low`` to ``high``: its mean, and their accuracy."""
 
     low: float
     high: float
@@ -78,19 +77,21 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """``error``: the expected calibration error, the mean gap between confidence and accuracy (Guo et al., 2017)."""
+    """A reliability diagram.  ``error``: the expected calibration error, the mean gap between confidence and accuracy
+    (Guo et al., 2017).
+    """
 
     error: float
     bins: tuple[Bin, ...]
 
     def record(self) -> dict[str, Any]:
-        """The calibration as JSON can hold it."""
+        """The diagram as JSON can hold it."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class SuspectedMislabel:
-    """A photo, by its row, whose label a head that has not seen it contradicts with confidence."""
+    """A photo, by its row, whose label contradicts a confident out-of-fold prediction."""
 
     row: int
     label: int
@@ -99,35 +100,35 @@ class SuspectedMislabel:
 
 
 def wilson(hits: float, n: float, z: float = Z) -> tuple[float, float]:
-    """The Wilson score interval of ``hits`` out of ``n``; all there is, 0 to 1, for none."""
+    """The Wilson score interval of ``hits`` out of ``n``; 0 to 1 where ``n`` is 0."""
     if n == 0:
         return 0.0, 1.0
     share, spread = hits / n, z * z / n
     middle = (share + spread / 2) / (1 + spread)
     half = z * float(np.sqrt(share * (1 - share) / n + spread / (4 * n))) / (1 + spread)
-    return 0.0 if hits <= 0 else middle - half, 1.0 if hits >= n else middle + half  # there exactly, without rounding
+    return 0.0 if hits <= 0 else middle - half, 1.0 if hits >= n else middle + half  # exact at 0 and 1
 
 
 def effective_count(groups: Sequence[int] | Ints) -> float:
-    """How many independent photos a test on photos of these groups amounts to (Kish, 1965).
+    """The effective sample size of a test on photos of these groups (Kish, 1965).
 
-    Near-duplicates share a group number.  They are taken to be right or wrong together, which is the cautious
-    assumption: N photos in groups of m count as N / m.
+    Near-duplicates share a group number.  They are assumed to be classified correctly or incorrectly together, which is the
+    conservative assumption: N photos in groups of m count as N / m.
     """
     sizes = np.unique(np.asarray(groups, np.int64), return_counts=True)[1].astype(np.float64)
     return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
 
 
 def worth(groups: Sequence[int] | Ints, *, cross_validated: bool) -> float:
-    """How many independent photos, at most 1, each of these photos counts as in an interval.
+    """The weight of each photo in an interval, at most 1: how many independent photos it counts as.
 
-    Near-duplicates count once; cross-validation's photos count for less, by ``DEPENDENCE``.
+    Near-duplicates count once; cross-validated photos are divided by ``DEPENDENCE``.
     """
     return effective_count(groups) / max(1, len(groups)) / (DEPENDENCE if cross_validated else 1.0)
 
 
 def proportion(hits: float, n: int, worth: float = 1.0) -> Proportion:
-    """``hits`` out of ``n`` with its interval; each photo counts there as ``worth`` independent ones, at most 1."""
+    """``hits`` out of ``n`` with its interval, in which each photo counts as ``worth`` independent ones, at most 1."""
     return Proportion(hits / n if n else None, *wilson(hits * worth, n * worth), n)
 
 
@@ -149,7 +150,7 @@ def balanced_accuracy(counts: Ints) -> float | None:
 
 
 def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
-    """(classes, classes) counts: row the true class, column what was said."""
+    """(classes, classes) counts; rows: true class, columns: predicted class."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (truth, predicted), 1)
     return counts
@@ -159,14 +160,14 @@ def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tupl
     """A row for each class of a confusion matrix; ``worth``: see ``proportion``."""
     scores = []
     for number, name in enumerate(names):
-        right, said, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
-        f1 = f1_share(proportion(right, said + true - right, worth))
-        scores.append(ClassScore(name, proportion(right, said, worth), proportion(right, true, worth), f1))
+        right, predicted, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
+        f1 = f1_share(proportion(right, predicted + true - right, worth))
+        scores.append(ClassScore(name, proportion(right, predicted, worth), proportion(right, true, worth), f1))
     return tuple(scores)
 
 
 def f1_share(overlap: Proportion) -> Proportion:
-    """F1 and its interval, of TP / (TP + FP + FN), of which it is an increasing function."""
+    """F1 and its interval, from those of TP / (TP + FP + FN), of which F1 is an increasing function."""
     low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
     return Proportion(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
 
@@ -179,7 +180,7 @@ def softmax(logits: Numbers) -> NDArray[np.float64]:
 
 
 def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> float:
-    """The mean negative log probability of the true classes; infinitely sure mistakes count as 700."""
+    """The mean negative log-likelihood of the true classes; each loss is capped at 700."""
     top = logits.max(1)
     rest = np.log(np.exp(logits - top[:, None]).sum(1)) + top
     losses = np.minimum(rest - logits[np.arange(len(labels)), labels], 700.0)
@@ -187,16 +188,16 @@ def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> f
 
 
 def best_temperature(logits: Numbers, labels: Ints) -> float:
-    """What to divide logits by so that probabilities fit best (Guo et al., 2017); few photos keep it near one."""
+    """Temperature scaling (Guo et al., 2017): the temperature with the smallest log loss; for few photos a prior keeps it near one."""
 
     def loss(logarithm: float) -> float:
-        return log_loss(logits / np.exp(logarithm), labels) + CAUTION * logarithm**2 / len(labels)
+        return log_loss(logits / np.exp(logarithm), labels) + PRIOR * logarithm**2 / len(labels)
 
     if not len(labels):
         return 1.0
     low, high = np.log(COLDEST), np.log(HOTTEST)
     ratio = (np.sqrt(5.0) - 1) / 2
-    for _ in range(40):  # golden section: the loss has one minimum
+    for _ in range(40):  # golden-section search: the loss has one minimum
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         if loss(left) < loss(right):
             high = right
@@ -206,33 +207,33 @@ def best_temperature(logits: Numbers, labels: Ints) -> float:
 
 
 def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Reliability:
-    """Confidence against accuracy in ``bins`` equal steps of the greatest probability; empty bins are left out.
+    """The reliability diagram with ``bins`` equal bins of the greatest probability; empty bins are left out.
 
     ``worth``: see ``proportion``.
     """
-    sure = probabilities.max(1)
+    confidence = probabilities.max(1)
     right = probabilities.argmax(1) == truth
-    place = np.minimum((sure * bins).astype(int), bins - 1)
-    found = []
-    for number in np.unique(place).tolist():
-        here = place == number
+    numbers = np.minimum((confidence * bins).astype(int), bins - 1)
+    filled = []
+    for number in np.unique(numbers).tolist():
+        here = numbers == number
         share = proportion(int(right[here].sum()), int(here.sum()), worth)
-        found.append(Bin(number / bins, (number + 1) / bins, float(sure[here].mean()), share))
-    gaps = [abs(one.confidence - (one.accuracy.value or 0.0)) * one.accuracy.n for one in found]
-    return Reliability(sum(gaps) / max(1, len(truth)), tuple(found))
+        filled.append(Bin(number / bins, (number + 1) / bins, float(confidence[here].mean()), share))
+    gaps = [abs(each.confidence - (each.accuracy.value or 0.0)) * each.accuracy.n for each in filled]
+    return Reliability(sum(gaps) / max(1, len(truth)), tuple(filled))
 
 
 def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[SuspectedMislabel, ...]:
-    """Photos that seem to be in the wrong folder, the likeliest first (confident learning, Northcutt et al., 2021).
+    """Photos that seem to be in the wrong folder, the most suspicious first (confident learning, Northcutt et al., 2021).
 
-    A photo counts for a class with confidence if its probability there is at least the mean over the photos that carry
-    its label.  Of the photos in a class that count for any, the share that count for another one estimates how many
-    labels are wrong.  At most so many are suspect: those that find another class likelier by the widest margin, if it is
-    above ``LIKELY``; and, as that number is a count, up to a standard deviation more whose margin is above ``SURE``.
+    A photo is confidently of a class if its probability is at least the mean over the photos with that label.  The share of
+    a label's confident photos that are confidently of another class estimates how many of its labels are wrong.  At most so
+    many photos are suspected: those with the widest margin of another class's probability over their label's, if it is above
+    ``MARGIN``; and, since that number is a count, up to one standard deviation more with a margin above ``WIDE_MARGIN``.
 
     Args:
-        probabilities: (N, classes), each row from a head that has not seen that photo; NaN rows are passed over.
-        labels: (N,) the classes the photos are filed under.
+        probabilities: (N, classes) out-of-fold; NaN rows are skipped.
+        labels: (N,) the classes of the folders that the photos are in.
     """
     rows = np.flatnonzero(~np.isnan(probabilities).any(1))
     seen, label = probabilities[rows], labels[rows]
@@ -244,21 +245,21 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspected
     margin = others[at, other] - own
     expected = estimated_wrong(seen, label)
     order = np.argsort(-margin, kind="stable")
-    picked = []
+    suspected = []
     for name in np.unique(label):
         fewest, most = np.rint(expected[name]), np.ceil(expected[name] + np.sqrt(expected[name]))
-        for place, one in enumerate(order[label[order] == name]):
-            if place < most and margin[one] > (LIKELY if place < fewest else SURE):
-                picked.append(int(one))
-    picked.sort(key=lambda one: (-margin[one], one))
+        for rank, row in enumerate(order[label[order] == name]):
+            if rank < most and margin[row] > (MARGIN if rank < fewest else WIDE_MARGIN):
+                suspected.append(int(row))
+    suspected.sort(key=lambda row: (-margin[row], row))
     return tuple(
-        SuspectedMislabel(int(rows[one]), int(label[one]), int(other[one]), float(seen[one, other[one]]))
-        for one in picked
+        SuspectedMislabel(int(rows[row]), int(label[row]), int(other[row]), float(seen[row, other[row]]))
+        for row in suspected
     )
 
 
 def estimated_wrong(probabilities: Numbers, labels: Ints) -> NDArray[np.float64]:
-    """(classes,) how many photos filed under each class belong to another, by the confident joint."""
+    """(classes,) the estimated number of wrong labels in each class, from the confident joint."""
     classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)
     own = probabilities[np.arange(len(labels)), labels]

@@ -1,10 +1,10 @@
-"""How far a photo is from all that a head learned from, classes aside, and how much less sure that makes it.
+"""Out-of-distribution detection: how unlike the training photos a photo is, and how much that raises the temperature.
 
-A linear head is surest where features are largest, so also of what it has never seen the like of: of drawings, say, by a
-head for photos.  Here the photos it learned from are an ellipsoid about their mean, with its own width in the
-directions in which they differ most and one width in all others; a photo's distance from the mean is measured in
-these widths (Mahalanobis, 1936).  Up to the ``edge``, within which nearly all known photos lie that had no part in
-the ellipsoid, a photo's probabilities stay as they are; beyond, the temperature rises with the distance.
+A linear head is most confident where features are largest, also for photos unlike all it was trained on: for drawings,
+say, when it was trained on photographs.  So the training photos are modelled as an ellipsoid about their mean, with a width
+for each of the directions of greatest variance and one width for all others, and a photo's distance from the mean is
+measured in these widths (Mahalanobis, 1936).  Nearly all held-out photos lie within the ``radius``.  Inside it,
+probabilities stay as they are; outside, the temperature rises with the distance.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .folds import Ints, held_out_folds
 from .pca import Floats
 
 DIRECTIONS = 64
-KNOWN = 0.95  # the share of held-out photos that lie within the edge
-POWER = 2.0  # of the distance beyond it: logits grow as the distance, so that less would leave strangers sure
-THINNEST = 1e-5  # of the mean squared distance: photos that differ in few directions must not make all others infinitely strange
+KNOWN = 0.95  # the share of held-out photos that lie within the radius
+POWER = 2.0  # of the distance: logits grow with the distance, so a smaller power would leave unknown photos confident
+THINNEST = 1e-5  # of the mean squared distance: keeps the ellipsoid from being infinitely thin where photos vary in few directions
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class OodModel:
-    """The ellipsoid for use: a photo's distance, the edge being one, is ``reach * |z|² - |directions @ z|²``.
+    """The ellipsoid as a classifier keeps it: the squared distance, in radii, is ``reach * |z|² - |directions @ z|²``.
 
     z: (features,), standardised.  ``directions``: (q, features) float32.
     """
@@ -38,61 +38,61 @@ class OodModel:
     reach: float
 
     def strangeness(self, standard: Floats) -> Floats:
-        """(N, 1): what the temperature is taken times, from standardised features (N, features)."""
+        """(N, 1): the factor by which the temperature is raised, from standardised features (N, features)."""
         within = np.square(standard @ self.directions.T).sum(1, keepdims=True)
         distance = np.float32(self.reach) * np.square(standard).sum(1, keepdims=True) - within
         return strangeness(distance).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class TrainingCloud:
-    """Photos by their coordinates (N, k), squared lengths (N,) in all directions, and how many directions there are."""
+class TrainingPoints:
+    """Training photos in PCA space: ``coordinates`` (N, k), squared ``lengths`` (N,) in the ``width`` dimensions of the features."""
 
     coordinates: Floats
     lengths: Floats
     width: int
 
-    def part(self, rows: NDArray[np.bool_]) -> TrainingCloud:
+    def part(self, rows: NDArray[np.bool_]) -> TrainingPoints:
         """Some of the photos."""
-        return TrainingCloud(self.coordinates[rows], self.lengths[rows], self.width)
+        return TrainingPoints(self.coordinates[rows], self.lengths[rows], self.width)
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """The inverse squared width ``outside`` of ``directions`` (q, k), and how much of it is too much in each of them."""
+    """``outside``: the inverse squared width outside ``directions`` (q, k); ``excess``: (q,) how much less it is in each of them."""
 
     directions: Doubles
     excess: Doubles
     outside: float
 
-    def distances(self, cloud: TrainingCloud) -> Doubles:
+    def distances(self, points: TrainingPoints) -> Doubles:
         """(N,) squared distances from the mean."""
-        within = np.square(cloud.coordinates @ self.directions.T) @ self.excess
-        answer: Doubles = self.outside * cloud.lengths.astype(np.float64) - within
-        return answer
+        within = np.square(points.coordinates @ self.directions.T) @ self.excess
+        distances: Doubles = self.outside * points.lengths.astype(np.float64) - within
+        return distances
 
 
-def fit_ellipsoid(cloud: TrainingCloud) -> Ellipsoid:
-    """The ellipsoid of some photos; to be called through ``each``."""
-    most = min(DIRECTIONS, len(cloud.coordinates) // 2, cloud.width // 2, cloud.coordinates.shape[1])
-    coordinates = cloud.coordinates.astype(np.float64)
+def fit_ellipsoid(points: TrainingPoints) -> Ellipsoid:
+    """The ellipsoid of some photos; call it through ``parallel_map``."""
+    most = min(DIRECTIONS, len(points.coordinates) // 2, points.width // 2, points.coordinates.shape[1])
+    coordinates = points.coordinates.astype(np.float64)
     values, vectors = np.linalg.eigh(coordinates.T @ coordinates / len(coordinates))
     spread, directions = np.maximum(values[::-1][:most], 0), vectors[:, ::-1][:, :most].T
-    mean = float(cloud.lengths.mean(dtype=np.float64))
-    rest = max((mean - spread.sum()) / max(1, cloud.width - most), THINNEST * mean + 1e-30)
+    mean = float(points.lengths.mean(dtype=np.float64))
+    rest = max((mean - spread.sum()) / max(1, points.width - most), THINNEST * mean + 1e-30)
     return Ellipsoid(directions, 1 / rest - 1 / (spread + rest), 1 / rest)
 
 
-def held_out_distances(cloud: TrainingCloud, folds: Ints) -> Doubles:
-    """(N,) squared distances from ellipsoids of other photos; NaN where a photo is never held out."""
-    found = np.full(len(folds), np.nan)
+def held_out_distances(points: TrainingPoints, folds: Ints) -> Doubles:
+    """(N,) squared distances from ellipsoids fitted without each photo's fold; NaN for photos never held out."""
+    distances = np.full(len(folds), np.nan)
 
     def hold_out(fold: int) -> None:
         out = folds == fold
-        found[out] = fit_ellipsoid(cloud.part(~out)).distances(cloud.part(out))
+        distances[out] = fit_ellipsoid(points.part(~out)).distances(points.part(out))
 
     parallel_map(hold_out, held_out_folds(folds))
-    return found
+    return distances
 
 
 def radius_of(distances: Doubles) -> float:
@@ -102,6 +102,6 @@ def radius_of(distances: Doubles) -> float:
 
 
 def strangeness(distances: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """What temperatures are taken times, from squared distances of which the edge is one."""
-    answer: NDArray[np.floating[Any]] = np.maximum(distances, 1.0) ** POWER
-    return answer
+    """The factor by which temperatures are raised, from squared distances in units of the squared radius."""
+    factors: NDArray[np.floating[Any]] = np.maximum(distances, 1.0) ** POWER
+    return factors

@@ -1,7 +1,7 @@
-"""The features of one module, standardised, in the coordinates of their leading principal components.
+"""Principal component analysis of one module's standardised features, over blocks of photos.
 
-A regularised linear classifier learns from a few hundred directions nearly all that it learns from 2,048,
-and many times as fast; with fewer photos than ``most`` nothing at all is left out.  Labels play no part here.
+A regularised linear classifier loses almost nothing when 2,048 features are reduced to a few hundred components, and fits
+many times as fast; with fewer photos than ``most`` components, nothing is lost.  Labels are not used.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Blocks = Callable[[], Iterator[Floats]]
 
-LEAST_SPREAD = 0.1  # of the module's root mean square: a filter that hardly ever fires must not outshout the others
-SPARE = 16  # directions computed beyond those kept: they make the kept ones exact (Halko et al., 2011, section 4)
-ROUNDS = 2
+LEAST_SPREAD = (
+    0.1  # of the module's root mean square: keeps filters that hardly ever fire from being scaled up to dominate
+)
+SPARE = 16  # oversampling: components computed beyond those kept, which makes the kept ones exact (Halko et al., 2011, section 4)
+ROUNDS = 2  # of subspace iteration
 
 
 @dataclass(frozen=True)
 class PrincipalComponents:
     """``(x - mean) / scale`` has a mean squared length of one; ``components`` turn it into ``coordinates``.
 
-    ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), those of the photos.
-    ``lengths``: (N,), the squared lengths of the standardised photos, directions that were left out included.
+    ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), of the photos.
+    ``lengths``: (N,), the squared lengths of the standardised features, before the reduction.
     """
 
     mean: Floats
@@ -40,13 +42,13 @@ class PrincipalComponents:
 
 
 def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalComponents:
-    """The basis of a module with at most ``most`` directions, the greatest spread first.
+    """At most ``most`` principal components, the greatest variance first.
 
     Args:
-        blocks: called for each pass over the photos, gives their features (N, C) some rows at a time, always the same;
-            no more of them than that is ever in memory.
-        most: directions.
-        seed: of the start of the search for them.
+        blocks: called for each pass over the photos; yields their features (N, C) in blocks of rows, the same each time.
+            Only one block is in memory at a time.
+        most: the greatest number of components.
+        seed: of the random start of the subspace iteration.
     """
     count, mean, spread = moments(blocks)
     typical = float(np.sqrt(np.mean(spread**2)))
@@ -54,7 +56,7 @@ def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalCompo
     scale = np.maximum(spread, LEAST_SPREAD * typical) * np.sqrt(len(mean))
     scale[constant] = 1.0
     shift, factor = mean.astype(np.float32), (1 / scale).astype(np.float32)
-    factor[constant] = 0.0  # so that no direction leans on it
+    factor[constant] = 0.0  # so that no component uses it
 
     def standard() -> Iterator[Floats]:
         for block in blocks():
@@ -83,39 +85,39 @@ def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
 
 
 def leading_directions(blocks: Blocks, shape: tuple[int, int], most: int, seed: int) -> Floats:
-    """(k, C): the right singular vectors of (N, C) with the greatest singular values, by subspace iteration if many."""
+    """(k, C): the right singular vectors of (N, C) with the greatest singular values; by subspace iteration if it is large."""
     wanted = min(most, *shape)
     if min(shape) <= most + SPARE:
         return np.ascontiguousarray(right_singular(blocks())[:wanted])
-    chance = np.random.default_rng(seed)
-    rows = orthonormal(block.T @ chance.standard_normal((len(block), most + SPARE), np.float32) for block in blocks())
+    random = np.random.default_rng(seed)
+    rows = orthonormal(block.T @ random.standard_normal((len(block), most + SPARE), np.float32) for block in blocks())
     for _ in range(ROUNDS):
         rows = orthonormal(block.T @ (block @ rows) for block in blocks())
-    turn = right_singular(block @ rows for block in blocks())
-    return np.ascontiguousarray((rows @ turn.T).T[:wanted])
+    rotation = right_singular(block @ rows for block in blocks())
+    return np.ascontiguousarray((rows @ rotation.T).T[:wanted])
 
 
 def orthonormal(parts: Iterable[Floats]) -> Floats:
-    """(C, k): orthonormal columns that span those of the parts' sum."""
+    """(C, k): an orthonormal basis of the column space of the sum of ``parts``."""
     total = functools.reduce(np.add, parts)
-    found: Floats = np.linalg.qr(total)[0]
-    return found
+    basis: Floats = np.linalg.qr(total)[0]
+    return basis
 
 
 def right_singular(blocks: Iterable[Floats]) -> Floats:
-    """(min(N, C), C): the right singular vectors of (N, C), those of the greatest values first."""
-    found: Floats = np.linalg.svd(functools.reduce(compress, blocks), full_matrices=False)[2]
-    return found
+    """(min(N, C), C): the right singular vectors of (N, C), by descending singular value."""
+    vectors: Floats = np.linalg.svd(functools.reduce(compress, blocks), full_matrices=False)[2]
+    return vectors
 
 
 def compress(above: Floats, block: Floats) -> Floats:
-    """Rows with the singular values and right singular vectors of both, no more of them than columns."""
+    """Rows with the same singular values and right singular vectors as both together, at most C of them."""
     both = np.concatenate([above, block])
     return both if len(both) <= both.shape[1] else np.asarray(np.linalg.qr(both, mode="r"))
 
 
 def balance(labels: Ints) -> NDArray[np.float64]:
-    """(N,) weights with which every class counts the same; their mean is one."""
+    """(N,) balanced class weights, with a mean of one."""
     counts = np.bincount(labels)
     weights: NDArray[np.float64] = len(labels) / ((counts > 0).sum() * counts[labels])
     return weights

@@ -1,7 +1,7 @@
-"""Which modules to learn from, and how strongly to regularise: chosen by cross-validation among the training photos.
+"""Feature selection: chooses the modules and the regularisation by cross-validation among the training photos.
 
-Each module is first judged alone, by ridge regression, which takes milliseconds in a module's leading
-directions.  The best one is then joined by another for as long as that helps by more than a standard error.
+Each module is first scored alone, by ridge regression on its leading principal components, which takes milliseconds.
+Greedy forward selection then adds modules to the best one, as long as each helps by more than a standard error.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ import numpy as np
 
 from ..features.table import blocks
 from ..parallel import parallel_map
-from .folds import Ints, assign_folds, held_out_folds
+from .folds import Ints, held_out_folds
 from .logistic import cross_validated_logits
 from .metrics import best_temperature, log_loss
 from .pca import Floats, PrincipalComponents, balance, principal_components
+from .targets import Targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DIRECTIONS = 256  # a module, for the head
-JUDGED = 128  # a module, while choosing
-MOST = 3  # modules joined
-RIVALS = 4  # modules tried beside those chosen, the best alone first
+COMPONENTS = 256  # of each module, for the head
+SCORING_COMPONENTS = 128  # of each module, while choosing
+MOST = 3  # modules chosen
+CANDIDATES = 4  # modules tried as the next one, those best alone first
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
 STRENGTHS = (1e0, 1e1, 1e2, 1e3)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, and from what.
+    """The chosen modules and strength, and the scores they were chosen by.
 
-    ``scores``: for each module alone, the mean share of photos it gets right when every class counts the same, and
-    its standard error; both are NaN where no photo could be held out.  ``chosen``: modules in the order they joined.
+    ``scores``: for each module alone, its balanced accuracy and the standard error of that; both are NaN where no photo
+    could be held out.  ``chosen``: modules in the order they were added.
     ``strength``: the inverse of the regularisation, scikit-learn's C, for features of unit mean square.
     """
 
@@ -46,36 +47,35 @@ class Selection:
 
 
 class ComponentsByModule:
-    """The bases that heads of some photos are fitted in; those of the modules last asked for are kept."""
+    """The principal components of modules, all over the same photos; those of the modules last asked for are cached."""
 
     def __init__(self, features: Mapping[str, Floats], seed: int) -> None:
         self.features = features
         self.seed = seed
-        self.kept: dict[tuple[str, ...], list[PrincipalComponents]] = {}
+        self.cached: dict[tuple[str, ...], list[PrincipalComponents]] = {}
 
     def of(self, chosen: tuple[str, ...]) -> list[PrincipalComponents]:
-        """A basis for each of some modules."""
-        if chosen not in self.kept:
-            self.kept = {}  # let go of the others first
-            self.kept[chosen] = components_by_module(self.features, chosen, self.seed)
-        return self.kept[chosen]
+        """The principal components of each of these modules."""
+        if chosen not in self.cached:
+            self.cached = {}  # free the others first
+            self.cached[chosen] = components_by_module(self.features, chosen, self.seed)
+        return self.cached[chosen]
 
 
-def select(
-    features: Mapping[str, Floats], labels: Ints, groups: Ints, seed: int, bases: ComponentsByModule | None = None
-) -> Selection:
+def select(features: Mapping[str, Floats], targets: Targets, components: ComponentsByModule | None = None) -> Selection:
     """Choose modules and strength for ``features``, address -> (N, C).
 
-    Near-duplicates share a number in ``groups``.  ``bases``, those of ``features`` and ``seed``, keep what is computed
-    of the modules that are chosen.
+    ``components``, of ``features``, caches those of the chosen modules for the caller.
     """
-    folds = assign_folds(labels, groups, seed)
+    labels, folds = targets.labels, targets.folds
     if not held_out_folds(folds):
         unknown = float("nan"), float("nan")
-        middle = list(features)[len(features) // 2]  # neither edges alone nor what the network was last trained for
+        middle = list(features)[
+            len(features) // 2
+        ]  # neither low-level edges nor the categories that the network was trained for
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
-    scores, chosen = choose_modules(features, labels, folds, seed)
-    coordinates = join((bases or ComponentsByModule(features, seed)).of(chosen))
+    scores, chosen = choose_modules(features, labels, folds, targets.seed)
+    coordinates = join((components or ComponentsByModule(features, targets.seed)).of(chosen))
     return Selection(scores, chosen, choose_strength(coordinates, labels, folds))
 
 
@@ -83,51 +83,51 @@ def choose_modules(
     features: Mapping[str, Floats], labels: Ints, folds: Ints, seed: int
 ) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
     """The ``scores`` and the modules ``chosen`` of a selection."""
-    found = parallel_map(
-        lambda address: principal_components(partial(blocks, features, address), JUDGED, seed), features
+    pcas = parallel_map(
+        lambda address: principal_components(partial(blocks, features, address), SCORING_COMPONENTS, seed), features
     )
-    bases = dict(zip(features, found, strict=True))
-    judged = parallel_map(lambda basis: ridge_hits(basis.coordinates, labels, folds), found)
-    hits = dict(zip(features, judged, strict=True))
+    components = dict(zip(features, pcas, strict=True))
+    hit_rows = parallel_map(lambda pca: ridge_hits(pca.coordinates, labels, folds), pcas)
+    hits = dict(zip(features, hit_rows, strict=True))
     scores = {address: balanced_mean(hit, labels[folds >= 0]) for address, hit in hits.items()}
-    return scores, join_greedily(bases, hits, labels, folds)
+    return scores, select_greedily(components, hits, labels, folds)
 
 
 def components_by_module(features: Mapping[str, Floats], chosen: Sequence[str], seed: int) -> list[PrincipalComponents]:
-    """The bases that the head is fitted in."""
+    """The principal components that the head is fitted on."""
     return parallel_map(
-        lambda address: principal_components(partial(blocks, features, address), DIRECTIONS, seed), chosen
+        lambda address: principal_components(partial(blocks, features, address), COMPONENTS, seed), chosen
     )
 
 
-def join_greedily(
-    bases: Mapping[str, PrincipalComponents], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
+def select_greedily(
+    components: Mapping[str, PrincipalComponents], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
 ) -> tuple[str, ...]:
-    """The best module, and those that help it by more than a standard error of the difference."""
+    """Greedy forward selection: the best module, and those that improve it by more than a standard error of the difference."""
     tested = labels[folds >= 0]
-    ranked = sorted(bases, key=lambda address: -balanced_mean(hits[address], tested)[0])
+    ranked = sorted(components, key=lambda address: -balanced_mean(hits[address], tested)[0])
     chosen, best = [ranked[0]], hits[ranked[0]]
     while len(chosen) < min(MOST, len(ranked)):
-        rivals = [address for address in ranked if address not in chosen][:RIVALS]
-        stacks = [join([bases[name] for name in [*chosen, rival]]) for rival in rivals]
-        judged = parallel_map(lambda stack: ridge_hits(stack, labels, folds), stacks)
-        joined = dict(zip(rivals, judged, strict=True))
-        means = [balanced_mean(hit, tested)[0] for hit in judged]
-        winner = rivals[int(np.argmax(means))]
-        gain, error = balanced_mean(joined[winner].astype(np.int64) - best, tested)
+        candidates = [address for address in ranked if address not in chosen][:CANDIDATES]
+        joined = [join([components[name] for name in [*chosen, candidate]]) for candidate in candidates]
+        hit_rows = parallel_map(lambda coordinates: ridge_hits(coordinates, labels, folds), joined)
+        candidate_hits = dict(zip(candidates, hit_rows, strict=True))
+        means = [balanced_mean(row, tested)[0] for row in hit_rows]
+        winner = candidates[int(np.argmax(means))]
+        gain, error = balanced_mean(candidate_hits[winner].astype(np.int64) - best, tested)
         if gain <= error:
             break
-        chosen, best = [*chosen, winner], joined[winner]
+        chosen, best = [*chosen, winner], candidate_hits[winner]
     return tuple(chosen)
 
 
-def join(bases: Sequence[PrincipalComponents]) -> Floats:
-    """(N, k): the coordinates of several modules side by side."""
-    return np.concatenate([basis.coordinates for basis in bases], axis=1)
+def join(pcas: Sequence[PrincipalComponents]) -> Floats:
+    """(N, k): the coordinates of several modules, concatenated."""
+    return np.concatenate([pca.coordinates for pca in pcas], axis=1)
 
 
 def balanced_mean(values: NDArray[np.bool_] | Ints, labels: Ints) -> tuple[float, float]:
-    """The mean of the classes' means, and its standard error; a class of a few photos never looks certain."""
+    """The mean of the classes' means, and its standard error, which is smoothed so that a small class never looks certain."""
     counts = np.bincount(labels)
     counts = counts[counts > 0]
     _, label = np.unique(labels, return_inverse=True)
@@ -138,7 +138,7 @@ def balanced_mean(values: NDArray[np.bool_] | Ints, labels: Ints) -> tuple[float
 
 
 def ridge_hits(coordinates: Floats, labels: Ints, folds: Ints) -> NDArray[np.bool_]:
-    """Whether each held-out photo is told right by ridge regression, with the best of ``RIDGES``."""
+    """(tested,): whether ridge regression classifies each held-out photo correctly, with the best of ``RIDGES``."""
     right = np.zeros((len(RIDGES), len(labels)), bool)
     for fold in held_out_folds(folds):
         out = folds == fold
@@ -149,22 +149,22 @@ def ridge_hits(coordinates: Floats, labels: Ints, folds: Ints) -> NDArray[np.boo
     return best
 
 
-def ridge_predictions(seen: Floats, labels: Ints, unseen: Floats) -> Ints:
-    """(ridges, M): the classes that weighted least squares on one-hot targets gives, for each of ``RIDGES``."""
+def ridge_predictions(training: Floats, labels: Ints, tested: Floats) -> Ints:
+    """(ridges, M): the classes predicted by weighted ridge regression on one-hot targets, for each of ``RIDGES``."""
     weights = balance(labels).astype(np.float32)[:, None] / len(labels)
     targets = np.eye(labels.max() + 1, dtype=np.float32)[labels]
-    middle, share = (weights * seen).sum(0), (weights * targets).sum(0)
-    centred = seen - middle
+    middle, share = (weights * training).sum(0), (weights * targets).sum(0)
+    centred = training - middle
     values, vectors = np.linalg.eigh(centred.T @ (weights * centred))
     projected = vectors.T @ (centred.T @ (weights * (targets - share)))
-    rotated = (unseen - middle) @ vectors
+    rotated = (tested - middle) @ vectors
     return np.stack(
         [(rotated @ (projected / (np.maximum(values, 0)[:, None] + ridge)) + share).argmax(1) for ridge in RIDGES]
     )
 
 
 def choose_strength(coordinates: Floats, labels: Ints, folds: Ints) -> float:
-    """The strength whose held-out probabilities, after calibration, fit best; the least of equals."""
+    """The strength with the smallest log loss of held-out probabilities after calibration; ties go to the weakest."""
     tested = folds >= 0
     weights = balance(labels[tested])
     losses = []

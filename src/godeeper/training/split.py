@@ -1,13 +1,13 @@
-"""Which photos train, which choose, which test: by what they show, not by what they are called or lie beside.
+"""Splits photos into train, validation and test sets by a hash of their pixels, so that the split is stable.
 
-A group of photos (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) is never torn apart.
-Its set follows from the least hash of its members' pixels alone.  So a photo keeps its set when the folder
-is moved, renamed or typed in another way, when the file is renamed, given another class or stored in
-another lossless format, and when other photos come or go; **unless its group changes**: a newcomer that
-looks like it joins or merges groups, and the whole group goes where its then least hash sends it.
+A group of photos (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) stays in one set, which
+is decided by the smallest pixel hash of its members alone.  So a photo stays in its set when the folder is moved or renamed,
+when the file is renamed, given another class or stored in another lossless format, and when other photos are added or
+removed, **unless its group changes**: a new photo that looks like it joins or merges groups, and the whole group is
+split again by its new smallest hash.
 
-The price is that the shares are only about right: no photo is moved to fill a class's test set.  ``hold_out``
-decides whether the test set is large enough to be used; where it is not, cross-validation tests all photos.
+The price is that the shares are only approximate: no photo is moved to fill a class's test set.  ``hold_out``
+decides whether the test set is large enough to be used; if not, all photos are tested by cross-validation.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SETS: tuple[Set, ...] = ("train", "validation", "test")
 TEST_BELOW, VALIDATION_BELOW = 0.1, 0.2
 FEW_GROUPS = 10
 ENOUGH = 100
-"""Photos that a test set must hold, near-duplicates counted once: its 95 % interval is then 20 points wide at most."""
+"""The least size of a test set, near-duplicates counted once: its 95 % interval is then at most 20 points wide."""
 
 CROSS_VALIDATION, TEST_SET = "cross-validation", "a test set"
 
 
 @dataclass(frozen=True)
 class HoldOut:
-    """How a classifier is tested: ``by`` which method, which photo (by pixel hash) is in which set, and ``why``.
+    """How a classifier is tested: ``by`` which method and ``why``; ``sets``: pixel hash -> set.
 
     Under cross-validation every photo is in the set ``train``, and all of them are tested in turn.
     """
@@ -51,30 +51,30 @@ class HoldOut:
 
 
 def hold_out(checkup: Checkup) -> HoldOut:
-    """Which photos test.  The only place where this is decided.
+    """Choose between a test set and cross-validation, and the photos of the test set.
 
-    A test set is used if it holds at least ``ENOUGH`` photos and every class has photos on both sides; otherwise
-    cross-validation, which tests every photo and so gives the narrower interval.  See docs/decisions/0028-testing.md.
+    A test set is used if it holds at least ``ENOUGH`` photos and every class has photos both in it and outside; otherwise
+    cross-validation, which tests every photo and so gives a narrower interval.  See docs/decisions/0028-testing.md.
     """
     given = given_sets(checkup)
     if given:
         photos = sum(part == "test" for part in given.values())
-        return HoldOut(TEST_SET, given, f"the test set that was given, {photos} photo{'s' * (photos != 1)}")
+        return HoldOut(TEST_SET, given, f"the given test set, {photos} photo{'s' * (photos != 1)}")
     assigned = assign(checkup)
     test = [pixels for pixels, part in assigned.items() if part == "test"]
     count = effective_count([checkup.groups[pixels] for pixels in test])
     missing = [label for label in checkup.classes if not is_on_both_sides(checkup, label, assigned)]
     if count < ENOUGH:
-        why = f"a test set of a tenth of the photos would hold about {count:.0f}; expected at least {ENOUGH}"
+        why = f"a tenth of the photos would be a test set of about {count:.0f}; expected at least {ENOUGH}"
     elif missing:
-        why = f"a test set of a tenth of the photos would leave out {quoted(missing)}"
+        why = f"a tenth of the photos as a test set would not cover {quoted(missing)}"
     else:
         return HoldOut(TEST_SET, assigned, f"a tenth of the photos, {len(test)}, is enough for a test set")
     return HoldOut(CROSS_VALIDATION, dict.fromkeys(assigned, "train"), why)
 
 
 def given_sets(checkup: Checkup) -> dict[str, Set]:
-    """Pixel hash of each usable photo to the set that the user put it in; empty where no test set is given."""
+    """Pixel hash of each usable photo -> the set given by the user; empty where no test set is given."""
     parts: dict[str, Set] = {"test": "test", "validation": "validation"}
     sets = {photo.pixels_sha256: parts.get(photo.entry.split, "train") for photo in checkup.usable}
     return sets if "test" in sets.values() else {}
@@ -86,24 +86,24 @@ def is_on_both_sides(checkup: Checkup, label: str, assigned: Mapping[str, Set]) 
 
 
 def assign(checkup: Checkup) -> dict[str, Set]:
-    """Pixel hash of each usable photo to its set: about a tenth test, a tenth validation."""
+    """Pixel hash of each usable photo -> its set: about a tenth test, a tenth validation."""
     least = least_hashes(checkup)
     return {photo.pixels_sha256: set_of(least[photo.group]) for photo in checkup.usable}
 
 
 def set_of(least: str) -> Set:
-    """The set of the group whose least pixel hash is ``least``."""
+    """The set of the group whose smallest pixel hash is ``least``."""
     share = fraction(least)
     return "test" if share < TEST_BELOW else "validation" if share < VALIDATION_BELOW else "train"
 
 
 def fraction(text: str) -> float:
-    """A number from 0 to less than 1 that follows from ``text`` and is as good as random."""
+    """A hash of ``text`` as a number from 0 to less than 1."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
 
 
 def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
-    """A line that names the classes with too few different photos, the fewest first; empty where there are none."""
+    """One line that names the classes with too few different photos, the fewest first; empty where there are none."""
     groups = defaultdict(set)
     for photo in checkup.usable:
         groups[photo.entry.label].add(photo.group)
@@ -116,18 +116,18 @@ def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
     return (
         (
             f"{len(counts)} of {len(groups)} {verb} few different photos: {which}; "
-            f"expected at least {FEW_GROUPS} a class, the more the better"
+            f"expected at least {FEW_GROUPS} per class"
         ),
     )
 
 
 def quoted(labels: Sequence[str]) -> str:
-    """The first of some classes by name."""
+    """The first of these classes, by name."""
     return f"class{'es' * (len(labels) > 1)} {some([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 
 def least_hashes(checkup: Checkup) -> dict[int, str]:
-    """The least pixel hash of each group, over all of its photos that could be decoded."""
+    """The smallest pixel hash of each group, over all of its photos that could be decoded."""
     least: dict[int, str] = {}
     for pixels in sorted(checkup.groups, reverse=True):
         least[checkup.groups[pixels]] = pixels

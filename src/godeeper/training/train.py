@@ -1,9 +1,4 @@
-"""Training from a folder of class folders to a classifier with its report.
-
-doctor → split → features → head → report, in this order; but a photo that the doctor has to decode is shown to the
-network at once, so that no photo is decoded twice.  Which precision that network is of is settled before, on a sample
-(see ``precision``).  What is slow, the features, is kept as it is made, so that a run that was stopped goes on where it was.
-"""
+"""Trains a head on a dataset and tests it: on a test set, or by nested cross-validation of the whole procedure."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ MODULES = "mixed*/join"
 
 @dataclass(frozen=True)
 class Trained:
-    """A head, and what heads that had not seen them say of the photos ``tested``.
+    """A head trained on the rows ``trained``, and the logits of the M rows ``tested``, from heads not trained on them.
 
     ``logits`` and ``calibrated``: (M, classes), before and after the temperature.
     """
@@ -43,15 +38,15 @@ class Trained:
 
 
 def train(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train and test in the way that ``held_out`` says, and measure what passes of classes left out."""
-    trained = train_many(data, held_out) if held_out.by == TEST_SET else train_few(data, held_out)
+    """Train, test as ``held_out`` states, and measure how many photos of unknown classes pass."""
+    trained = with_test_set(data, held_out) if held_out.by == TEST_SET else with_cross_validation(data, held_out)
     unknown = measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by])
     rate = unknown.false_accept_rate if unknown else None
     return replace(trained, head=replace(trained.head, false_accept_rate=rate), unknown=unknown)
 
 
-def train_many(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train on what is no test photo; the test set is never looked at before."""
+def with_test_set(data: Dataset, held_out: HoldOut) -> Trained:
+    """Train on all photos outside the test set, and test on it; it takes no part in any choice."""
     is_test = np.array([held_out.sets[photo.pixels_sha256] == "test" for photo in data.photos])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
@@ -59,14 +54,14 @@ def train_many(data: Dataset, held_out: HoldOut) -> Trained:
     return Trained(head, selection, None, trained, tested, logits, calibrated, held_out)
 
 
-def train_few(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train on everything; test by repeating all of it, choices included, without some photos in turn."""
-    every = np.arange(len(data.labels))
-    head, selection = data.fit(every)
-    raw, calibrated = data.remember_array(
+def with_cross_validation(data: Dataset, held_out: HoldOut) -> Trained:
+    """Train on all photos; test by nested cross-validation, which repeats the choices too."""
+    rows = np.arange(len(data.labels))
+    head, selection = data.fit(rows)
+    raw, calibrated = data.cache_array(
         "nested",
-        every,
-        lambda: np.stack(nested_logits(data.features, data.labels, data.groups, data.checkup.classes, data.seed)),
+        rows,
+        lambda: np.stack(nested_logits(data.features, data.targets, data.checkup.classes)),
     )
     tested = np.flatnonzero(~np.isnan(raw).any(axis=1))
-    return Trained(head, selection, None, every, tested, raw[tested], calibrated[tested], held_out)
+    return Trained(head, selection, None, rows, tested, raw[tested], calibrated[tested], held_out)

@@ -1,10 +1,10 @@
-"""How often a photo of a class that was never learned passes for a known one, measured on the training photos.
+"""Open-set test: how often a photo of a class that was not trained on passes the threshold.
 
-Some classes are left out of everything but the choice of modules: scaling, reduction, fit, temperature, edge and
-threshold are those of a training on the other classes alone.  Their photos are then unknown to that head.  Where there
-are many classes, a few are left out of one training together, which costs less and leaves nearly all others in.
-``bench/studies/unknown.py`` shows what that changes, and what leaving them out of the choice of modules, too, would change;
-``bench/studies/unknown_cost.py`` what all of it costs.
+Some classes are left out of everything but the choice of modules: scaling, reduction, fit, temperature, radius and
+threshold come from the other classes alone.  Their photos are then unknown to that head.  Where there are many classes,
+several are left out of one training together, which is cheaper and leaves nearly all others in.
+``bench/unknown.py`` shows what that changes, and what leaving them out of the choice of modules too would change;
+``bench/unknown_cost.py`` shows the cost.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .folds import Ints
 from .head import Selection, fit_chosen
 from .selection import ComponentsByModule
 from .split import CROSS_VALIDATION, TEST_SET
+from .targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,21 +31,20 @@ if TYPE_CHECKING:
     from .pca import Doubles, Floats
 
 MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
-"""Classes left out, by how the classifier is tested; a training with a test set is shorter.  See docs/decisions/0025-unknown-classes.md."""
+"""Classes left out, by how the classifier is tested; fewer with a test set, where training takes less time.  See docs/decisions/0025-unknown-classes.md."""
 
 TOGETHER = 4
-"""One class of so many may be left out of the same training: of 8 classes two, of 20 five."""
+"""At most one class in so many is left out of the same training: two of 8 classes, five of 20."""
 
-FEWEST = 3  # classes, so that two are left to tell apart
+FEWEST = 3  # classes: two must be left to train on
 
 
 @dataclass(frozen=True)
 class UnknownClasses:
-    """What was measured on photos of left-out ``classes``; the means over these classes.
+    """The results on photos of left-out ``classes``: means over these classes.
 
-    ``false_accept_rate``: the share of their photos that passes a threshold which keeps 95 % of held-out known photos.
-    ``auroc``: how well the greatest probability separates known from unknown photos, 0.5 (not at all) to 1: the
-    probability that a known photo has the greater one.
+    ``false_accept_rate``: the share of their photos that passes the threshold, which keeps 95 % of held-out known photos.
+    ``auroc``: the area under the ROC curve of the greatest probability, known against unknown photos; 0.5 is chance.
     """
 
     false_accept_rate: float
@@ -59,36 +59,37 @@ class UnknownClasses:
 def measure_unknown(
     data: Dataset, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]
 ) -> UnknownClasses | None:
-    """What passes of at most ``most`` classes that are left out; None where fewer than three classes are there."""
+    """Leave at most ``most`` classes out of training, and test on them; None where there are fewer than three classes."""
     if len(data.checkup.classes) < FEWEST:
         return None
-    found = json.loads(
-        data.remember(
+    results = json.loads(
+        data.cache(
             f"unknown {most} {TOGETHER} {selection}",
             rows,
             lambda: json.dumps(leave_each_class_out(data, rows, selection, most)).encode(),
         )
     )
-    if not found:
+    if not results:
         return None
-    accepted, separated = np.array([[one["accepted"], one["auroc"]] for one in found]).mean(0)
-    return UnknownClasses(float(accepted), float(separated), tuple(data.checkup.classes[one["class"]] for one in found))
+    accepted, separated = np.array([[each["accepted"], each["auroc"]] for each in results]).mean(0)
+    names = tuple(data.checkup.classes[each["class"]] for each in results)
+    return UnknownClasses(float(accepted), float(separated), names)
 
 
 def leave_each_class_out(data: Dataset, rows: Ints, selection: Selection, most: int) -> list[dict[str, Any]]:
-    """A record for each class left out; classes are passed over where the others leave nothing to hold out."""
-    found = []
-    for strangers in left_out(len(data.checkup.classes), most):
-        scores = leave_class_out(data, rows, selection, strangers)
+    """One record for each class left out; those without which no photo could be held out are skipped."""
+    results = []
+    for classes in left_out(len(data.checkup.classes), most):
+        scores = leave_classes_out(data, rows, selection, classes)
         if scores is not None:
-            for stranger, unknown in zip(strangers, scores.unknown, strict=True):
+            for number, unknown in zip(classes, scores.unknown, strict=True):
                 accepted = float((unknown >= scores.threshold).mean())
-                found.append({"class": stranger, "accepted": accepted, "auroc": auroc(scores.known, unknown)})
-    return sorted(found, key=lambda one: one["class"])
+                results.append({"class": number, "accepted": accepted, "auroc": auroc(scores.known, unknown)})
+    return sorted(results, key=lambda each: each["class"])
 
 
 def left_out(classes: int, most: int) -> list[list[int]]:
-    """At most ``most`` classes, spread over all, by the training they are left out of together.
+    """At most ``most`` of the classes, spread evenly; one list for each training, of the classes left out of it together.
 
     >>> left_out(7, 2), left_out(20, 2), left_out(20, 6)
     ([[0], [6]], [[0, 19]], [[0, 7, 15], [3, 11, 19]])
@@ -100,26 +101,27 @@ def left_out(classes: int, most: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Greatest probabilities of held-out known photos (K,) and of each stranger's (U,), and the threshold."""
+    """Greatest probabilities of held-out known photos (K,) and of each unknown class's photos (U,), and the threshold."""
 
     known: Doubles = field(repr=False)
     unknown: list[Floats] = field(repr=False)
     threshold: float
 
 
-def leave_class_out(data: Dataset, rows: Ints, selection: Selection, strangers: Sequence[int]) -> Scores | None:
-    """What a training without some classes says of the others' photos and of theirs; None where it can hold out nothing."""
+def leave_classes_out(data: Dataset, rows: Ints, selection: Selection, unknown: Sequence[int]) -> Scores | None:
+    """Train without the ``unknown`` classes, and score known and unknown photos; None where no photo can be held out."""
     labels = data.labels[rows]
-    out = np.isin(labels, strangers)
-    unseen = [rows[labels == stranger] for stranger in strangers]
+    out = np.isin(labels, unknown)
+    unknown_rows = [rows[labels == number] for number in unknown]
     known = np.unique(labels[~out], return_inverse=True)[1].astype(np.int64)
-    names = tuple(name for number, name in enumerate(data.checkup.classes) if number not in strangers)
-    bases = ComponentsByModule(TableRows(data.features, rows[~out]), data.seed)
-    head, doubts = fit_chosen(known, data.groups[rows[~out]], names, data.seed, selection, bases)
-    if doubts is None or not all(map(len, unseen)):
+    names = tuple(name for number, name in enumerate(data.checkup.classes) if number not in unknown)
+    components = ComponentsByModule(TableRows(data.features, rows[~out]), data.seed)
+    targets = Targets(known, data.groups[rows[~out]], data.seed)
+    head, confidence = fit_chosen(targets, names, selection, components)
+    if confidence is None or not all(map(len, unknown_rows)):
         return None
-    sure = parallel_map(lambda some: head.probabilities(TableRows(data.features, some)).max(1), unseen)
-    return Scores(doubts.sure, sure, doubts.threshold)
+    scores = parallel_map(lambda part: head.probabilities(TableRows(data.features, part)).max(1), unknown_rows)
+    return Scores(confidence.confidences, scores, confidence.threshold)
 
 
 def auroc(known: np.ndarray[Any, Any], unknown: np.ndarray[Any, Any]) -> float:

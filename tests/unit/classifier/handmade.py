@@ -23,7 +23,7 @@ def classifier(
     classes: Sequence[str] = CLASSES,
     threshold: float | None = None,
     preprocessing: Mapping[str, Any] | None = None,
-    familiarity: OodModel | None = None,
+    ood_model: OodModel | None = None,
 ) -> Classifier:
     """A classifier with a head of random numbers, always the same; its features are about standardised."""
     random = np.random.default_rng(0)
@@ -39,13 +39,13 @@ def classifier(
         threshold=threshold,
         false_accept_rate=None if threshold is None else 0.05,
         classes=tuple(classes),
-        familiarity=familiarity,
+        ood_model=ood_model,
     )
     chosen = dict(network.weights.description.preprocessing) | dict(preprocessing or {})
     return Classifier(head, network.weights.name, network.weights.sha256, chosen)
 
 
-def familiarity(addresses: Sequence[str] = ADDRESSES) -> OodModel:
+def ood_model(addresses: Sequence[str] = ADDRESSES) -> OodModel:
     """One of random numbers, by which every photo is a little strange."""
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)

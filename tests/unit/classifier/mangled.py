@@ -16,7 +16,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from tests.unit.classifier.handmade import classifier, familiarity
+from tests.unit.classifier.handmade import classifier, ood_model
 
 from godeeper.classifier.classifier import Classifier
 from godeeper.classifier.file import DESCRIPTION, HEAD, REPORT, packed
@@ -39,7 +39,7 @@ NUMBERS = [0, 1, -1, np.nan, np.inf, -np.inf, 1e38, 1e-45]
 
 def tiny() -> Classifier:
     """A whole classifier of about 6 kB."""
-    made = classifier(ADDRESS, ("a", "b"), 0.4, familiarity=familiarity(ADDRESS))
+    made = classifier(ADDRESS, ("a", "b"), 0.4, ood_model=ood_model(ADDRESS))
     made.report_record = RECORD
     return made
 

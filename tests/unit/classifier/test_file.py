@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.unit.classifier import mangled
-from tests.unit.classifier.handmade import classifier, familiarity
+from tests.unit.classifier.handmade import classifier, ood_model
 
 from godeeper.classifier import classifier as module
 from godeeper.classifier.check import NUMBERS
@@ -82,7 +82,7 @@ def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, che
 
 def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
     """What makes a classifier doubt strange photos is in its file, and it doubts them as much as before."""
-    doubting = classifier(familiarity=familiarity())
+    doubting = classifier(ood_model=ood_model())
     doubting.save(tmp_path / "cars.godeeper")
     back = Classifier.load(tmp_path / "cars.godeeper")
     np.testing.assert_array_equal(back.predict_proba([chelsea]), doubting.predict_proba([chelsea]))
@@ -90,16 +90,16 @@ def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
 
 
 def test_a_file_of_format_1(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """Files from before there was familiarity are read, and say what they said."""
+    """Files of format 1, without an OOD model, are read and give the same result."""
     (tmp_path / "old.godeeper").write_bytes(edited(made, format=1))
     back = Classifier.load(tmp_path / "old.godeeper")
-    assert back.head.familiarity is None
+    assert back.head.ood_model is None
     np.testing.assert_array_equal(back.predict_proba([chelsea]), made.predict_proba([chelsea]))
 
 
 def test_directions_of_another_length(tmp_path: Path) -> None:
     """Directions that do not fit the features are damage."""
-    doubting = classifier(familiarity=familiarity(("mixed_2/join",)))
+    doubting = classifier(ood_model=ood_model(("mixed_2/join",)))
     refused(packed(doubting), tmp_path, "directions has shape")
 
 

@@ -29,8 +29,7 @@ def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"{folder}: 2 used, 0 quarantined; 2 classes"
     assert lines[0] == (
-        "note: 2 of 2 classes have few different photos: 'a' has 1, 'b' has 1; "
-        "expected at least 10 a class, the more the better"
+        "note: 2 of 2 classes have few different photos: 'a' has 1, 'b' has 1; expected at least 10 per class"
     )
 
 

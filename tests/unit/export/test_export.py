@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
-from tests.unit.classifier.handmade import CLASSES, EARLY, classifier, familiarity
+from tests.unit.classifier.handmade import CLASSES, EARLY, classifier, ood_model
 
 from godeeper.classifier.classifier import Classifier
 from godeeper.cli.main import main
@@ -67,7 +67,7 @@ def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) ->
     """A classifier that is less sure of strange photos is so in every format."""
     if target != "onnx":
         pytest.importorskip(target)
-    doubting = classifier(EARLY, familiarity=familiarity(EARLY))
+    doubting = classifier(EARLY, ood_model=ood_model(EARLY))
     assert doubting.predict_proba(photos).max() < classifier(EARLY).predict_proba(photos).max()
     certificate = export(
         doubting, tmp_path / f"cars.{ {'onnx': 'onnx', 'openvino': 'xml', 'torch': 'pt2'}[target] }", target, photos

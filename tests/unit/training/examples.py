@@ -17,6 +17,7 @@ from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.learning_curve import count_right, forecast, learning_curve
 from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import components_by_module, join
+from godeeper.training.targets import Targets
 from godeeper.training.unknown_classes import UnknownClasses
 
 Ints = NDArray[np.int64]
@@ -62,13 +63,13 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
     """A report on ``photos`` of four classes with awkward names."""
     labels = np.arange(photos, dtype=np.int64) % 4
     features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
-    head, selection = fit(features, labels, groups, NAMES, seed=0)
+    head, selection = fit(features, Targets(labels, groups, 0), NAMES)
     coordinates = join(components_by_module(features, selection.chosen, seed=0))
-    seen = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
-    logits, calibrated = nested_logits(features, labels, groups, NAMES, seed=0)
+    seen = held_out_probabilities(coordinates, Targets(labels, groups, 0), selection.strength)
+    logits, calibrated = nested_logits(features, Targets(labels, groups, 0), NAMES)
     tested = np.flatnonzero(~np.isnan(logits).any(axis=1))
     paths = tuple(f"{NAMES[label]}/photo {number} <&'\">.jpg" for number, label in enumerate(labels))
-    curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
+    curve = learning_curve(count_right(coordinates, Targets(labels, groups, 0), selection.strength))
     found = suspected_mislabels(seen, labels)
     files = [Verdict(Entry(path, path), "used", ()) for path in paths]
     files[3] = replace(files[3], status="repaired", reasons=("turned upright",))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from godeeper.training.background_bias import BiasedClass, background_biases, remarks
+from godeeper.training.targets import Targets
 
 NAMES = ("on red", "anywhere", "elsewhere")
 
@@ -22,7 +23,7 @@ def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 def test_a_background_of_one_colour_is_told(count: int) -> None:
     """The class on red is found, of few photos and of very many, and the others are not."""
     labels = np.arange(count) % 3
-    found = background_biases(made_edges(labels), labels, np.arange(count), NAMES, seed=0)
+    found = background_biases(made_edges(labels), Targets(labels, np.arange(count)), NAMES)
     assert [each.label for each in found] == ["on red"]
     assert found[0].photos == count // 3
     (line,) = remarks(found)
@@ -40,10 +41,10 @@ def test_near_duplicates_tell_nothing_of_each_other() -> None:
     """Photos on anything, each there twice, are told by others only."""
     labels = np.repeat(np.arange(40) % 2, 2)
     edges = np.repeat(made_edges(np.ones(40, np.int64)), 2, axis=0)
-    assert background_biases(edges, labels, np.repeat(np.arange(40), 2), NAMES[1:], seed=0) == ()
+    assert background_biases(edges, Targets(labels, np.repeat(np.arange(40), 2)), NAMES[1:]) == ()
 
 
 def test_of_few_photos_nothing_is_said() -> None:
     """Nine photos on red may be chance."""
     labels = np.arange(27) % 3
-    assert background_biases(made_edges(labels), labels, np.arange(27), NAMES, seed=0) == ()
+    assert background_biases(made_edges(labels), Targets(labels, np.arange(27)), NAMES) == ()

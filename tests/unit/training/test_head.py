@@ -8,6 +8,7 @@ import pytest
 from godeeper.errors import OptionError
 from godeeper.training.head import fit, held_out_logits, nested_logits, select
 from godeeper.training.metrics import softmax
+from godeeper.training.targets import Targets
 
 from .examples import Ints, make_features
 
@@ -21,7 +22,7 @@ def test_the_clearest_module_is_chosen() -> None:
     """The module whose features are least noisy scores best alone and leads."""
     labels = np.arange(200, dtype=np.int64) % 4
     features = make_features(labels, 3.0)
-    found = select(features, labels, np.arange(200), seed=0)
+    found = select(features, Targets(labels, np.arange(200), 0))
     clearest = list(features)[1]
     assert found.chosen[0] == clearest
     assert max(found.scores, key=lambda address: found.scores[address][0]) == clearest
@@ -36,7 +37,7 @@ def test_modules_that_know_different_things_are_joined() -> None:
         name: (bits[:, [column]] + random.standard_normal((400, 6))).astype(np.float32)
         for column, name in enumerate(["left", "right"])
     }
-    assert set(select(features, labels, np.arange(400), seed=0).chosen) == {"left", "right"}
+    assert set(select(features, Targets(labels, np.arange(400), 0)).chosen) == {"left", "right"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_few_or_unbalanced_photos_train(labels: Ints) -> None:
     """Five photos a class, one photo, a hundred to one: a head comes out and its probabilities are numbers."""
     features = make_features(labels, 5.0, width=300)
     names = [f"class {number}" for number in range(int(labels.max()) + 1)]
-    head, _ = fit(features, labels, np.arange(len(labels)), names, seed=0)
+    head, _ = fit(features, Targets(labels, np.arange(len(labels)), 0), names)
     probabilities = head.probabilities(features)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
@@ -60,9 +61,9 @@ def test_a_class_of_one_group_is_learned_and_never_held_out() -> None:
     labels = count(20, 20, 6)
     groups = np.minimum(np.arange(46), 40)
     features = make_features(labels, 5.0)
-    head, selection = fit(features, labels, groups, "abc", seed=0)
+    head, selection = fit(features, Targets(labels, groups, 0), "abc")
     assert (head.probabilities(features).argmax(1)[labels == 2] == 2).all()
-    assert np.isnan(held_out_logits(features, labels, groups, selection, seed=0)[labels == 2]).all()
+    assert np.isnan(held_out_logits(features, Targets(labels, groups, 0), selection)[labels == 2]).all()
 
 
 def test_constant_features_do_not_matter() -> None:
@@ -71,32 +72,32 @@ def test_constant_features_do_not_matter() -> None:
     features = make_features(labels)
     for values in features.values():
         values[:, :4] = [0, 1, 1e-9, 1e6]
-    head, _ = fit(features, labels, np.arange(60), "abc", seed=0)
+    head, _ = fit(features, Targets(labels, np.arange(60), 0), "abc")
     changed = {address: values.copy() for address, values in features.items()}
     for values in changed.values():
         values[:, :4] += 5
     np.testing.assert_array_equal(head.logits(changed), head.logits(features))
     dead = {address: np.ones_like(values) for address, values in features.items()}
-    assert np.isfinite(fit(dead, labels, np.arange(60), "abc", seed=0)[0].probabilities(dead)).all()
+    assert np.isfinite(fit(dead, Targets(labels, np.arange(60), 0), "abc")[0].probabilities(dead)).all()
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
     """Two fits agree bit for bit, the second with the first one's selection."""
     labels = np.arange(90, dtype=np.int64) % 3
     features = make_features(labels, width=400)
-    first, selection = fit(features, labels, np.arange(90), "abc", seed=7)
-    second, _ = fit(features, labels, np.arange(90), "abc", seed=7, selection=selection)
+    first, selection = fit(features, Targets(labels, np.arange(90), 7), "abc")
+    second, _ = fit(features, Targets(labels, np.arange(90), 7), "abc", selection=selection)
     np.testing.assert_array_equal(first.coefficients, second.coefficients)
     assert (first.temperature, first.threshold) == (second.temperature, second.threshold)
-    assert select(features, labels, np.arange(90), seed=7) == selection
+    assert select(features, Targets(labels, np.arange(90), 7)) == selection
 
 
 def test_the_threshold_keeps_what_it_says() -> None:
     """At least 95 % of held-out photos pass the threshold, and hardly more."""
     labels = np.arange(300, dtype=np.int64) % 5
     features = make_features(labels, 5.0)
-    head, selection = fit(features, labels, np.arange(300), "abcde", seed=0)
-    sure = softmax(held_out_logits(features, labels, np.arange(300), selection, seed=0) / head.temperature).max(1)
+    head, selection = fit(features, Targets(labels, np.arange(300), 0), "abcde")
+    sure = softmax(held_out_logits(features, Targets(labels, np.arange(300), 0), selection) / head.temperature).max(1)
     assert head.threshold is not None
     assert 0.95 <= (sure >= head.threshold).mean() < 0.97
 
@@ -108,7 +109,7 @@ def test_nested_answers_are_honest() -> None:
     right = 0
     for _ in range(4):
         features = {str(module): random.standard_normal((60, 20)).astype(np.float32) for module in range(11)}
-        right += (nested_logits(features, labels, np.arange(60), "ab", seed=0)[0].argmax(1) == labels).sum()
+        right += (nested_logits(features, Targets(labels, np.arange(60), 0), "ab")[0].argmax(1) == labels).sum()
     assert 0.4 < right / 240 < 0.6
 
 
@@ -116,4 +117,4 @@ def test_nested_answers_are_honest() -> None:
 def test_what_cannot_be_learned_is_an_error(labels: list[int], classes: str) -> None:
     """One class, or a class without photos, is one clear line."""
     with pytest.raises(OptionError, match="expected at least"):
-        fit({"x": np.ones((2, 3), np.float32)}, np.array(labels), np.arange(2), list(classes), seed=0)
+        fit({"x": np.ones((2, 3), np.float32)}, Targets(np.array(labels), np.arange(2), 0), list(classes))

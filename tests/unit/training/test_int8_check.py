@@ -121,7 +121,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
     found = compare_held_out(SAME, SAME, logits, turned, np.zeros(128, np.int64))
     assert (found.lost, found.won, found.right) == (3, 0, (128, 125))
     assert found.passes
-    assert "not by how many are right, 125 and 128" in str(found)
+    assert "125 and 128 are classified correctly" in str(found)
 
 
 def test_few_photos_promise_little() -> None:
@@ -141,9 +141,9 @@ def test_the_sentence_says_what_it_cost() -> None:
         "mixed_9/join",
         "79.87%",
         "80.00%",
-        "decided by",
+        "required:",
         "0.5 points",
-        "right, 196 and 198",
+        "196 and 198 are classified correctly",
         "95 %",
     ):
         assert part in said
@@ -161,7 +161,7 @@ def test_int8_is_taken_and_said(small: Classifier) -> None:
     assert small.precision == "int8"
     assert small.report is not None
     (said,) = (note for note in small.report.notes if "precision" in note)
-    assert said.startswith("precision: int8: features of 24 photos have a cosine of 0.99")
+    assert said.startswith("precision: int8: on 24 photos, features have a cosine similarity to fp32 of at least 0.99")
     assert small.report.provenance["engine"] == "onnxruntime int8"
 
 
@@ -172,7 +172,7 @@ def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert trained.precision == "fp32"
     assert trained.calibration is None
     assert trained.report is not None
-    assert any("fp32, since int8 is too far off" in note for note in trained.report.notes)
+    assert any("fp32; int8 differs too much here" in note for note in trained.report.notes)
 
 
 def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
@@ -180,7 +180,7 @@ def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
     trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
     assert trained.precision == "fp32"
     assert trained.report is not None
-    assert any("24 photos (by their names) are done before" in note for note in trained.report.notes)
+    assert any("for 24 photos, the int8 check would take longer" in note for note in trained.report.notes)
     plain = godeeper.retrain(folder, features=FEATURES)
     assert plain.report is not None
     assert not any("precision" in note for note in plain.report.notes)
@@ -243,7 +243,7 @@ def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     trained = godeeper.retrain(tmp_path / "photos", features=FEATURES, engine="onnxruntime", precision="int8")
     assert trained.report is not None
     assert trained.precision == "fp32"
-    assert any("checked on 8 photos that are of no use" in note for note in trained.report.notes)
+    assert any("too few of 8 sampled photos are usable" in note for note in trained.report.notes)
 
 
 def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:

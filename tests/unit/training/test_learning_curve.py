@@ -8,6 +8,7 @@ from godeeper.training.head import select
 from godeeper.training.learning_curve import CurvePoint, count_right, forecast, learning_curve
 from godeeper.training.metrics import proportion
 from godeeper.training.selection import components_by_module, join
+from godeeper.training.targets import Targets
 
 from .examples import make_features
 
@@ -16,9 +17,9 @@ def test_curve() -> None:
     """Four points with growing numbers of photos, the last better than the first, each tested on all photos."""
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
-    selection = select(features, labels, groups, seed=0)
+    selection = select(features, Targets(labels, groups, 0))
     coordinates = join(components_by_module(features, selection.chosen, seed=0))
-    curve = learning_curve(count_right(coordinates, labels, groups, selection.strength, seed=0))
+    curve = learning_curve(count_right(coordinates, Targets(labels, groups, 0), selection.strength))
     assert [point.photos for point in curve] == [60, 96, 156, 192] or [p.photos for p in curve] == [48, 96, 144, 192]
     assert (curve[-1].accuracy.value or 0) > (curve[0].accuracy.value or 1)
     assert {point.accuracy.n for point in curve} == {240}

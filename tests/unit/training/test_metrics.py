@@ -10,6 +10,7 @@ from sklearn import metrics
 from godeeper.training import metrics as measure
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.selection import components_by_module, join, select
+from godeeper.training.targets import Targets
 
 from .examples import Ints, make_features
 
@@ -92,9 +93,9 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
     features = make_features(truth, distance, seed=seed)
     labels, planted = swap_labels(truth, 0.05, seed)
     groups = np.arange(400)
-    selection = select(features, labels, groups, seed=0)
+    selection = select(features, Targets(labels, groups, 0))
     coordinates = join(components_by_module(features, selection.chosen, seed=0))
-    likely = held_out_probabilities(coordinates, labels, groups, selection.strength, seed=0)
+    likely = held_out_probabilities(coordinates, Targets(labels, groups, 0), selection.strength)
     found = {suspect.row for suspect in measure.suspected_mislabels(likely, labels)}
     return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
 

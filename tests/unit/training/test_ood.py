@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from godeeper.training.head import Head, cloud_of, fit
-from godeeper.training.ood import TrainingCloud, fit_ellipsoid
+from godeeper.training.head import Head, fit, points_of
+from godeeper.training.ood import TrainingPoints, fit_ellipsoid
 from godeeper.training.selection import components_by_module
+from godeeper.training.targets import Targets
 
 from .examples import make_features
 
@@ -18,7 +19,7 @@ GROUPS = np.arange(300)
 
 def made_head(seed: int = 0) -> tuple[Head, dict[str, np.ndarray]]:
     features = make_features(LABELS, 5.0, seed=seed)
-    return fit(features, LABELS, GROUPS, "abcde", seed=0)[0], features
+    return fit(features, Targets(LABELS, GROUPS, 0), "abcde")[0], features
 
 
 def test_distances_are_those_of_the_inverse_covariance() -> None:
@@ -31,7 +32,7 @@ def test_distances_are_those_of_the_inverse_covariance() -> None:
     inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept apart
     expected = np.einsum("nk,kl,nl->n", coordinates, inverse, coordinates, dtype=np.float64) + 6
     np.testing.assert_allclose(
-        fit_ellipsoid(TrainingCloud(coordinates, lengths, 12)).distances(TrainingCloud(coordinates, lengths, 12)),
+        fit_ellipsoid(TrainingPoints(coordinates, lengths, 12)).distances(TrainingPoints(coordinates, lengths, 12)),
         expected,
         rtol=1e-4,
     )
@@ -40,11 +41,11 @@ def test_distances_are_those_of_the_inverse_covariance() -> None:
 def test_the_head_measures_as_the_fit_does() -> None:
     """Directions for standardised features and those for coordinates give the same distances."""
     head, features = made_head()
-    assert head.familiarity is not None
+    assert head.ood_model is not None
     bases = components_by_module(features, head.addresses, 0)
-    distances = fit_ellipsoid(cloud_of(bases)).distances(cloud_of(bases))
+    distances = fit_ellipsoid(points_of(bases)).distances(points_of(bases))
     standard = head.standard(features)
-    directions, reach = head.familiarity.directions, head.familiarity.reach
+    directions, reach = head.ood_model.directions, head.ood_model.reach
     found = reach * np.square(standard).sum(1) - np.square(standard @ directions.T).sum(1)
     np.testing.assert_allclose(found / found.mean(), distances / distances.mean(), rtol=1e-3)
 
@@ -52,9 +53,9 @@ def test_the_head_measures_as_the_fit_does() -> None:
 def test_known_photos_keep_their_probabilities() -> None:
     """Of new photos of the same kind at least nine in ten are told as surely as without it."""
     head, _ = made_head()
-    assert head.familiarity is not None
+    assert head.ood_model is not None
     features = make_features(LABELS, 5.0, seed=0)
-    strange = head.familiarity.strangeness(head.standard(features))
+    strange = head.ood_model.strangeness(head.standard(features))
     assert (strange == 1).mean() >= 0.9
 
 
@@ -63,7 +64,7 @@ def test_the_far_away_is_told_with_less_confidence() -> None:
     head, features = made_head()
     assert head.threshold is not None
     far = {address: values.mean(0) + 10 * (values - values.mean(0)) for address, values in features.items()}
-    blind = replace(head, familiarity=None)
+    blind = replace(head, ood_model=None)
     assert (blind.probabilities(far).max(1) >= head.threshold).mean() > 0.9
     assert (head.probabilities(far).max(1) >= head.threshold).mean() < 0.1
 

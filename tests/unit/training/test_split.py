@@ -141,7 +141,7 @@ def test_few_photos_are_said_in_one_line() -> None:
     assert too_few_reasons(checkup) == (
         (
             "3 of 4 classes have few different photos: 'a' has 1, 'b2' has 9, 'b10' has 9; "
-            "expected at least 10 a class, the more the better"
+            "expected at least 10 per class"
         ),
     )
 

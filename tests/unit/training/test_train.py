@@ -126,7 +126,7 @@ def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("godeeper.features.pipeline.Forward.__call__", never)
     paint(tmp_path, "猫", 9, seed=6)
-    with pytest.raises(GodeeperError, match="expected two folders"):
+    with pytest.raises(GodeeperError, match="expected at least two folders"):
         godeeper.retrain(tmp_path, features=FEATURES)
 
 
@@ -214,7 +214,7 @@ def test_classes_of_near_duplicates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "reason"), [((), "holds no photo"), (("猫",), "expected two folders of photos or more")]
+    ("labels", "reason"), [((), "holds no photo"), (("猫",), "expected at least two folders of photos, one per class")]
 )
 def test_too_few_classes(labels: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     """One class, or no photo, is one clear line."""

@@ -14,7 +14,8 @@ from godeeper.features.table import TableRows
 from godeeper.training.dataset import Dataset
 from godeeper.training.head import Selection, fit, select
 from godeeper.training.split import CROSS_VALIDATION
-from godeeper.training.unknown_classes import MOST, TOGETHER, auroc, leave_class_out, left_out, measure_unknown
+from godeeper.training.targets import Targets
+from godeeper.training.unknown_classes import MOST, TOGETHER, auroc, leave_classes_out, left_out, measure_unknown
 
 from .examples import make_features
 
@@ -36,7 +37,7 @@ def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Se
     numbers = iter(range(len(labels)))
     checkup = made_up({name: [next(numbers) for _ in range(int((labels == n).sum()))] for n, name in enumerate(names)})
     data = Dataset(checkup, make_features(labels, distance), None, 0, store)
-    return data, select(data.features, data.labels, data.groups, 0)
+    return data, select(data.features, data.targets)
 
 
 def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
@@ -49,7 +50,7 @@ def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
     for stranger in range(4):
         seen, unseen = np.flatnonzero(labels != stranger), np.flatnonzero(labels == stranger)
         others = np.unique(labels[seen], return_inverse=True)[1]
-        head, _ = fit(TableRows(data.features, seen), others, seen, "abc", 0, selection)
+        head, _ = fit(TableRows(data.features, seen), Targets(others, seen), "abc", selection)
         assert head.threshold is not None
         rates.append((head.probabilities(TableRows(data.features, unseen)).max(1) >= head.threshold).mean())
     assert found.false_accept_rate == pytest.approx(np.mean(rates))
@@ -60,10 +61,10 @@ def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
     """Its photos may be anything: what is computed of the others stays the same, to the bit."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
-    first = leave_class_out(data, np.arange(80), selection, [2])
+    first = leave_classes_out(data, np.arange(80), selection, [2])
     for values in data.features.values():
         values[labels == 2] = 1e4 * np.random.default_rng(1).random(values[labels == 2].shape)
-    second = leave_class_out(data, np.arange(80), selection, [2])
+    second = leave_classes_out(data, np.arange(80), selection, [2])
     assert first is not None
     assert second is not None
     np.testing.assert_array_equal(first.known, second.known)
@@ -74,9 +75,9 @@ def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> Non
     """Of many classes two share a training, which is one without either of them; each is judged by itself."""
     labels = np.repeat(np.arange(10, dtype=np.int64), 12)
     data, selection = made(labels, 2.5, store)
-    found = leave_class_out(data, np.arange(120), selection, [0, 9])
+    found = leave_classes_out(data, np.arange(120), selection, [0, 9])
     seen = np.flatnonzero((labels > 0) & (labels < 9))
-    head, _ = fit(TableRows(data.features, seen), labels[seen] - 1, seen, "bcdefghi", 0, selection)
+    head, _ = fit(TableRows(data.features, seen), Targets(labels[seen] - 1, seen), "bcdefghi", selection)
     assert found is not None
     assert found.threshold == head.threshold
     for sure, stranger in zip(found.unknown, (0, 9), strict=True):
