@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image, ImageEnhance, ImageOps
 
 from godeeper.engine.quantization import read
-from godeeper.features.calibrate import calibrate
+from godeeper.features.int8_ranges import calibrate
 from godeeper.network import load
 from godeeper.photos.decode import decode
 from godeeper.weights.registry import BUNDLED_RANGES

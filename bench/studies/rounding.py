@@ -22,7 +22,7 @@ from godeeper.engine.engines import engine_named
 from godeeper.engine.plan import NETWORK_INPUT, key_of, plan
 from godeeper.engine.quantization import QuantizationRanges, calibration_of
 from godeeper.errors import PhotoError
-from godeeper.features.calibrate import BINS, best_end, decoded_inputs, measure, shared
+from godeeper.features.int8_ranges import BINS, best_end, decoded_inputs, measure, shared
 from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from godeeper.features.table import TableRows
 from godeeper.parallel import parallel_map
+from godeeper.training.confidence import ConfidenceFit, fit_confidence
 from godeeper.training.folds import held_out_folds
-from godeeper.training.head import ConfidenceFit, fit, fit_chosen, fit_confidence, points_of
+from godeeper.training.head import fit, fit_chosen, points_of
 from godeeper.training.logistic import fit_logistic
 from godeeper.training.metrics import softmax
 from godeeper.training.ood import TrainingPoints, fit_ellipsoid, strangeness

@@ -170,7 +170,7 @@ class Network:
         >>> load().calibrate(["examples/chelsea.jpg"]).method
         'least squared error'
         """
-        from .features.calibrate import calibrate
+        from .features.int8_ranges import calibrate
 
         return calibrate(self.weights, self.preprocess, photos)
 

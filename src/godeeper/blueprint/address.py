@@ -19,7 +19,8 @@ from .names.conventions import ASKED_FOR, family_conventions, name_places, prefi
 from .names.inception_v3 import PHOTO_NAMES
 from .names.pattern import compile_pattern, is_pattern
 from .ops import Blueprint, Conv
-from .sites import Field, Site, placed, sites
+from .receptive_field import Field
+from .sites import Site, placed, sites
 
 DEFAULT_NETWORK = "inception_v3"
 

@@ -22,6 +22,7 @@ from .names import NamedPlace, Names, Place
 from .names.conventions import family_conventions, name_places
 from .names.inception_v3 import PHOTO_NAMES
 from .ops import Blueprint, Fork, Module, Norm, Operation, Pool, Step, borders
+from .receptive_field import Field
 
 Kind = Literal[
     "jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply",
@@ -33,30 +34,6 @@ PHOTO_KINDS: tuple[Kind, ...] = ("jpeg", "decode", "cast", "expand", "resize", "
 
 MODULE_FAMILY = "module"
 """The family whose conventions name the sites of a single module."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """The receptive field of a tensor's cells, in pixels of the network's input.
-
-    ``size``: (height, width) of one cell's field.  ``jump``: distance between the centres of neighbouring cells.
-    ``padding``: (height, width) by which the field of cell (0, 0) extends beyond the border.
-    """
-
-    size: tuple[int, int] = (1, 1)
-    jump: int = 1
-    padding: tuple[int, int] = (0, 0)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """(y, x) of the middle of cell (0, 0)'s field."""
-        y, x = ((size - 1) / 2 - padding for size, padding in zip(self.size, self.padding, strict=True))
-        return y, x
-
-    def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of the field of cell (row, column); it may extend beyond the border."""
-        top, left = (cell * self.jump - padding for cell, padding in zip((row, column), self.padding, strict=True))
-        return top, left, top + self.size[0], left + self.size[1]
 
 
 @dataclass(frozen=True)

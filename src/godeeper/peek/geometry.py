@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..blueprint.sites import Field, Site
+    from ..blueprint.receptive_field import Field
+    from ..blueprint.sites import Site
     from ..photos.preprocess import Preprocess
 
 GLOBAL_KINDS = ("average", "reshape", "dense", "softmax")

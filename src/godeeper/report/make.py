@@ -14,8 +14,8 @@ from ..network import Network
 from ..photos.decode import decode
 from ..photos.doctor.checkup import Checkup
 from ..training.background_bias import background_biases, remarks
+from ..training.confidence import KEPT
 from ..training.dataset import Dataset
-from ..training.head import KEPT
 from ..training.label_errors import held_out_probabilities
 from ..training.learning_curve import count_right, forecast, learning_curve
 from ..training.metrics import suspected_mislabels, worth

@@ -14,10 +14,11 @@ import numpy as np
 from ..errors import OptionError
 from ..features.table import TableRows
 from ..parallel import parallel_map
+from .confidence import KEPT, ConfidenceFit, fit_confidence
 from .folds import Ints, held_out_folds
 from .logistic import cross_validated_logits, fit_logistic
-from .metrics import best_temperature, softmax
-from .ood import OodModel, TrainingPoints, fit_ellipsoid, held_out_distances, radius_of, strangeness
+from .metrics import softmax
+from .ood import OodModel, TrainingPoints, fit_ellipsoid
 from .pca import Floats, PrincipalComponents
 from .selection import ComponentsByModule, Selection, components_by_module, join, select
 from .targets import Targets
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["KEPT", "Head", "Selection", "fit", "fit_chosen", "held_out_logits", "nested_logits", "select"]
-
-KEPT = 0.95
-"""The share of held-out photos that the threshold passes."""
 
 
 @dataclass(frozen=True)
@@ -171,34 +169,6 @@ def check(labels: Ints, classes: Sequence[str]) -> None:
     if (counts == 0).any():
         empty = classes[int(counts.argmin())]
         raise OptionError(f"class {empty!r} has no training photo: expected at least one; add photos or remove it")
-
-
-@dataclass(frozen=True)
-class ConfidenceFit:
-    """Temperature, OOD radius and threshold, all fitted on held-out photos.
-
-    ``radius``: see ``ood``.  ``threshold``: the greatest that passes the share ``KEPT`` of the held-out photos.
-    ``confidences``: (M,) the greatest probability of each held-out photo, ascending.
-    """
-
-    temperature: float
-    radius: float
-    threshold: float
-    confidences: NDArray[np.float64] = field(repr=False)
-
-
-def fit_confidence(points: TrainingPoints, targets: Targets, strength: float) -> ConfidenceFit | None:
-    """Temperature, radius and threshold by cross-validation; None where no photo can be held out."""
-    labels, folds = targets.labels, targets.folds
-    tested = folds >= 0
-    if not tested.any():
-        return None
-    logits = cross_validated_logits(points.coordinates, labels, folds, [strength])[0][tested]
-    temperature = best_temperature(logits, labels[tested])
-    distances = held_out_distances(points, folds)[tested]
-    radius = radius_of(distances)
-    confidences = np.sort(softmax(logits / (temperature * strangeness(distances / radius)[:, None])).max(1))
-    return ConfidenceFit(temperature, radius, float(confidences[int((1 - KEPT) * len(confidences))]), confidences)
 
 
 def points_of(pcas: Sequence[PrincipalComponents]) -> TrainingPoints:

@@ -27,9 +27,10 @@ from ..network import Network
 from ..photos.doctor.checkup import TEST, Checkup, examine_entries
 from ..photos.doctor.usable import UsablePhoto
 from ..photos.sources.source import Source
+from .confidence import best_temperature
 from .folds import Ints
 from .head import held_out_logits, select
-from .metrics import best_temperature, softmax
+from .metrics import softmax
 from .targets import Targets
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .confidence import best_temperature
 from .folds import assign_folds
 from .logistic import cross_validate
-from .metrics import best_temperature, softmax
+from .metrics import softmax
 from .pca import Floats
 from .targets import Targets
 

@@ -26,8 +26,6 @@ Its heads are trained on fewer photos than the final one, and on overlapping set
 BINS = 10
 MARGIN = 0.4  # of probability, from which a photo is suspected, up to the estimated number of label errors
 WIDE_MARGIN = 0.5  # and beyond that number
-COLDEST, HOTTEST = 0.05, 20.0
-PRIOR = 2.0  # the weight of a normal prior on the logarithm of the temperature, with a standard deviation of one half
 
 
 @dataclass(frozen=True)
@@ -185,25 +183,6 @@ def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> f
     rest = np.log(np.exp(logits - top[:, None]).sum(1)) + top
     losses = np.minimum(rest - logits[np.arange(len(labels)), labels], 700.0)
     return float(np.average(losses, weights=weights))
-
-
-def best_temperature(logits: Numbers, labels: Ints) -> float:
-    """Temperature scaling (Guo et al., 2017): the temperature with the smallest log loss; for few photos a prior keeps it near one."""
-
-    def loss(logarithm: float) -> float:
-        return log_loss(logits / np.exp(logarithm), labels) + PRIOR * logarithm**2 / len(labels)
-
-    if not len(labels):
-        return 1.0
-    low, high = np.log(COLDEST), np.log(HOTTEST)
-    ratio = (np.sqrt(5.0) - 1) / 2
-    for _ in range(40):  # golden-section search: the loss has one minimum
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) < loss(right):
-            high = right
-        else:
-            low = left
-    return float(np.exp((low + high) / 2))
 
 
 def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Reliability:

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..features.table import blocks
 from ..parallel import parallel_map
+from .confidence import best_temperature
 from .folds import Ints, held_out_folds
 from .logistic import cross_validated_logits
-from .metrics import best_temperature, log_loss
+from .metrics import log_loss
 from .pca import Floats, PrincipalComponents, balance, principal_components
 from .targets import Targets
 

@@ -20,7 +20,7 @@ from godeeper.engine.graph_cache import GraphCache
 from godeeper.engine.plan import NETWORK_INPUT, Plan, key_of, plan
 from godeeper.engine.quantization import QuantizationRanges, calibration_of, from_record, read, shipped
 from godeeper.errors import OptionError, UnknownName, WeightsError
-from godeeper.features.calibrate import BINS, best_end, calibrate, shared
+from godeeper.features.int8_ranges import BINS, best_end, calibrate, shared
 from godeeper.network import Network
 from godeeper.weights.file import Description, expected_tensors, write
 

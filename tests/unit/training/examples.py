@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from godeeper.report.report import CrossClassDuplicates, LabelError, Report
-from godeeper.training.head import KEPT, fit, nested_logits
+from godeeper.training.confidence import KEPT
+from godeeper.training.head import fit, nested_logits
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.learning_curve import count_right, forecast, learning_curve
 from godeeper.training.metrics import suspected_mislabels

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from godeeper.training import metrics as measure
+from godeeper.training.confidence import best_temperature
 from godeeper.training.label_errors import held_out_probabilities
 from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.targets import Targets
@@ -55,7 +56,7 @@ def test_temperature_is_found() -> None:
     random = np.random.default_rng(0)
     logits = 6 * random.standard_normal((4000, 4))
     labels = (logits / 3 + random.gumbel(size=logits.shape)).argmax(1)
-    temperature = measure.best_temperature(logits, labels)
+    temperature = best_temperature(logits, labels)
     np.testing.assert_allclose(temperature, 3, rtol=0.1)
     before, after = (measure.calibration(measure.softmax(logits / t), labels).error for t in (1, temperature))
     assert after < 0.03 < before
