@@ -12,14 +12,14 @@
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
     │   └── DownloadError       weights that cannot be fetched, or are not what was published
     ├── ClassifierError     a classifier's file that is damaged, or whose weights are not there
-    ├── ParityError         an export that does not say what the classifier says
+    ├── ParityError         an export whose results differ from the classifier's
     ├── FeedError           values fed to a run that do not fit, or do not suffice
     ├── OptionError         an option with a value it cannot take
     ├── MissingExtra        an optional package that is asked for and not installed; also an ImportError
     └── OutputError         a file that cannot be written
 
-Each message is one line: what was wrong, what came, what was expected, what to do.  The command
-line prints it and exits with 2; the web page answers 4xx with it.
+Each message is one line: what was wrong, what was received, what was expected, what to do.  The command
+line prints it and exits with 2; the web server sends it with a 4xx status.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class UnknownAddress(AddressError):
 
 
 class AmbiguousAddress(AddressError):
-    """A pattern that means several tensors where one is wanted, or a name that two conventions give to different ones."""
+    """A pattern that matches several tensors where one is wanted, or a name with two meanings in two conventions."""
 
 
 class ChannelError(AddressError):
@@ -88,7 +88,7 @@ class ClassifierError(GodeeperError):
 
 
 class ParityError(GodeeperError):
-    """An export that does not say what the classifier says; it is not written."""
+    """An export whose results differ from the classifier's; it is not written."""
 
 
 class FeedError(GodeeperError):
@@ -107,7 +107,7 @@ class MissingExtra(GodeeperError, ImportError):
 
 
 def install_line(extra: str) -> str:
-    """How to install an optional part: from a clone today, by its name once godeeper is published."""
+    """How to install an optional part: from the clone, or by name from a package index."""
     return (
         f"run pip install -e '.[{extra}]' in the clone of godeeper that you installed from "
         f"(or pip install 'godeeper[{extra}]' if it came from a package index)"
@@ -119,7 +119,7 @@ class OutputError(GodeeperError):
 
 
 def quoted(text: object) -> str:
-    """``text``, or a path, in quotes for a message: control characters escaped, and cut where it is long."""
+    """``text``, or a path, in quotes for a message, control characters escaped, truncated if it is long."""
     text = os.fspath(text) if isinstance(text, os.PathLike) else text
     whole = str(text)
     if len(whole) <= LONGEST_QUOTE:
@@ -128,7 +128,7 @@ def quoted(text: object) -> str:
 
 
 def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
-    """``; did you mean X?``, or nothing where no name is that much like ``got``.
+    """``; did you mean X?``, or an empty string if no name is similar enough to ``got``.
 
     >>> meant("Sharde", ["shared", "filter"])
     '; did you mean shared?'
@@ -141,7 +141,7 @@ def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
 
 
 def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
-    """At most ``most`` of the ``known`` names that continue or look like ``got``, nearest first."""
+    """At most ``most`` of the ``known`` names that extend or resemble ``got``, nearest first."""
     import difflib
 
     names = {name.casefold(): name for name in reversed(list(known))}

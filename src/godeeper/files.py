@@ -1,4 +1,4 @@
-"""The one door to files: only regular files are read, and nobody ever sees half of one that is written."""
+"""All reading and writing of files: only regular files are read, and no one ever sees a half-written file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_regular(path: str | Path) -> bytes:
 def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> None:
     """Write under a temporary name beside ``path``, flush to the disk, rename; ``OutputError`` if that fails.
 
-    ``durable`` False leaves the flushing to the system: for what is checked when it is read, and can be made again.
+    ``durable`` False leaves the flushing to the system: for files that are verified on reading and can be regenerated.
     """
     temporary = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
     try:
@@ -66,12 +66,12 @@ def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> Non
 def unwritable(path: Path, error: OSError) -> OutputError:
     """The error for a path that cannot be written, with the system's reason."""
     in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
-    reason = "a file stands where a folder is needed" if in_the_way else error.strerror or error
+    reason = "a file is where a folder is needed" if in_the_way else error.strerror or error
     return OutputError(f"cannot write {path}: {reason}; choose another place or free some space")
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether there is a folder of that name; no where the name is too long, or may not be looked up."""
+    """Whether there is a folder with that name; False if the name is too long or access is denied."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -79,7 +79,7 @@ def is_folder(path: str | Path) -> bool:
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is a regular file of that name; no where the name is too long, or may not be looked up."""
+    """Whether there is a regular file with that name; False if the name is too long or access is denied."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def is_file(path: str | Path) -> bool:
 
 
 def is_there(path: str | Path) -> bool:
-    """Whether there is anything of that name; no where the name is too long, or may not be looked up."""
+    """Whether anything with that name exists; False if the name is too long or access is denied."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):

@@ -67,7 +67,7 @@ def test_an_overlong_name(tmp_path: Path) -> None:
 def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
     """Where a folder is needed and a file has its name, the error says so."""
     (tmp_path / "taken").write_bytes(b"old")
-    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+    with pytest.raises(OutputError, match="a file is where a folder is needed"):
         write_atomically(tmp_path / "taken" / below, b"new")
     assert (tmp_path / "taken").read_bytes() == b"old"
 

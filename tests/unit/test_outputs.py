@@ -96,7 +96,7 @@ def test_what_stands_there_is_refused_first(tmp_path: Path, make: Callable[[Path
         ("/dev/stdout", "device|did not write"),
         ("/proc/nothing/here.png", "cannot write"),
         ("x" * 300, "too long"),
-        ("mine/below", "a file stands where a folder is needed"),
+        ("mine/below", "a file is where a folder is needed"),
         ("nul\0", "cannot write"),
     ],
 )

@@ -22,9 +22,9 @@ from .ops import Blueprint, Operation, Pool, edit_blueprint
 class Dialect:
     """The differences of one release from the Inception v3 blueprint.
 
-    ``average_counts_border``: average pools include the zeros of the padding.
+    ``average_counts_border``: average pools include the zero padding in the mean.
     ``last_pool_is_max``: the pool of the last module is a max pool.
-    ``stored_gamma``: batch normalisation has a scale (gamma).
+    ``stored_gamma``: batch normalisation has a learned scale (gamma).
     """
 
     name: str
@@ -89,4 +89,4 @@ EDITS: dict[str, Mapping[str, Callable[[Blueprint], Blueprint]]] = {
     "inception_v4": inception_v4.DIALECTS,
     "googlenet": googlenet.DIALECTS,
 }
-"""Family -> dialect -> the edit of the blueprint that gives it."""
+"""Family -> dialect -> the edit that turns the original blueprint into it."""

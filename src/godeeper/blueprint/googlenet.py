@@ -113,4 +113,4 @@ DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {
     "torchvision": in_torchvision,
     "inception5h": in_inception5h,
 }
-"""Release -> the edit that makes it of the blueprint as written."""
+"""Release -> the edit that turns the original blueprint into that release."""

@@ -120,4 +120,4 @@ def in_timm(blueprint: Blueprint) -> Blueprint:
 
 
 DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {"slim": in_slim, "timm": in_timm}
-"""Release -> the edit that makes it of the blueprint as written."""
+"""Release -> the edit that turns the original blueprint into that release."""

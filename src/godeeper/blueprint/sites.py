@@ -5,7 +5,7 @@ concatenation, or a step between the photo and the network.  Names, tables, diag
 mapping of weights are all derived from this one walk over the blueprint.
 
 Receptive fields follow Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
-Networks" (Distill, 2019), height and width apart, because a 1x7 widens only one of them.
+Networks" (Distill, 2019), height and width separately, because a 1x7 widens only one of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PHOTO_KINDS: tuple[Kind, ...] = ("jpeg", "decode", "cast", "expand", "resize", "
 """The steps from the photo's bytes to the network's input, in order."""
 
 MODULE_FAMILY = "module"
-"""The family whose conventions name the sites of a single module."""
+"""The family whose conventions name the sites of a stand-alone module."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Site:
 
     @property
     def address(self) -> str:
-        """The first name; the photo's steps have their name in the 2015 graph in all networks."""
+        """The first name; in every network, the photo's steps have their names from the 2015 graph."""
         return self.names.first or PHOTO_NAMES.get(self.kind, "")
 
     @property

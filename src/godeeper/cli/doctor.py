@@ -26,7 +26,7 @@ def add_to(verbs: Verbs) -> None:
         "folder",
         metavar="FOLDER",
         type=Path,
-        help="the folder, with one folder of photos a class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; or a .zip",
     )
 
 

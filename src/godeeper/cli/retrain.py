@@ -30,7 +30,7 @@ def add_to(verbs: Verbs) -> None:
         "folder",
         metavar="FOLDER",
         type=Path,
-        help="a folder with one folder of photos per class, perhaps within train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; or a .zip",
     )
     parser.add_argument(
         "--out",
@@ -160,7 +160,7 @@ def refusals(report: Report) -> Iterator[str]:
     """The threshold of "none of these", and the share of photos of unknown classes that pass it."""
     if report.threshold is None:
         return
-    yield f"none of these: below a probability of {report.threshold:.1%}, which passes {report.kept:.0%} of held-out photos"
+    yield f"none of these: probability below {report.threshold:.1%}; {report.kept:.0%} of held-out photos reach it"
     if report.unknown:
         rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
         yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count} classes, each left out of training)"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FATAL_ONLY = 4  # errors are raised, too
+FATAL_ONLY = 4  # errors need no log line: they are also raised as exceptions
 TELEMETRY_OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
 """Environment variables that ONNX Runtime's releases read when they are imported."""
 
@@ -32,7 +32,7 @@ class Session:
     def __init__(
         self, graph: Path | bytes, fetched: Sequence[str], threads: int = 0, *, many_photos: bool = False
     ) -> None:
-        """``graph``: its file, which takes less memory, or its bytes; raises ``FileNotFoundError`` if the file is gone.
+        """``graph``: its file (takes less memory) or its bytes; raises ``FileNotFoundError`` if the file is gone.
 
         ``threads``: 0 means one per core.  ``many_photos``: optimise for throughput, at the cost of start-up time and memory.
         """
@@ -95,7 +95,7 @@ class OnnxRuntimeEngine:
         self.process = os.getpid()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, or one in another process, opens sessions of its own."""
+        """A copy or an unpickled engine opens its own sessions."""
         restore = partial(
             OnnxRuntimeEngine,
             self.weights,
@@ -109,7 +109,7 @@ class OnnxRuntimeEngine:
         """All fetched values by their key, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
-        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # pooled plans are for whole folders
+        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # pooled: usually a folder
         return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(graph_inputs(plan, feeds)), strict=True))
 
     def identity(self) -> Identity:
@@ -140,7 +140,7 @@ class OnnxRuntimeEngine:
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan, *, many_photos: bool) -> Session:
-        """Open a session of ``plan``; from memory, if another process clears the cache meanwhile."""
+        """Open a session of ``plan``; built in memory if another process clears the cache in the meantime."""
         try:
             return Session(self.graphs.find(plan), result_names(plan), many_photos=many_photos)
         except FileNotFoundError:

@@ -1,7 +1,7 @@
 """From a file, bytes, an image or an array to upright sRGB pixels: the one decoder of godeeper.
 
-What is unusual about a photo and can be put right is put right and said in ``Photo.notes``; what
-cannot be read whole is refused.  Nothing is replaced in silence.
+Oddities of a photo that can be corrected are corrected and listed in ``Photo.notes``; a photo that
+cannot be read completely is refused.  Nothing is replaced silently.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WARNINGS = (
     ("possibly corrupt", "unreadable EXIF ignored"),
     ("mpo", "further pictures in the file cannot be read; the first is used"),
 )
-"""What part of Pillow's warnings means what."""
+"""Part of a Pillow warning -> the note for it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Photo:
     """A decoded photo: upright, sRGB, opaque, 8 bits a channel.
 
     ``sha256`` is of the file's bytes, or of the pixels where there was no file.  ``notes`` say what
-    had to be put right.  ``jpeg``: the file's bytes, where it is a JPEG of grey or red, green and blue.
+    had to be corrected.  ``jpeg``: the file's bytes, if it is a greyscale or RGB JPEG.
 
     >>> from godeeper import decode
     >>> photo = decode("examples/chelsea.jpg")
@@ -102,8 +102,8 @@ def decode(
             (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.
         name: what to call it; the file's name if there is one.
         background: the colour under transparent parts, red, green and blue from 0 to 255.
-        least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its lesser side
-            keeps so many pixels; its whole size if not given.
+        least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its shorter side
+            keeps at least this many pixels; its whole size if not given.
 
     Raises:
         PhotoError: it cannot be read, is not whole, or is too large to be a photo.
@@ -131,7 +131,7 @@ def decode(
 
 
 def decode_opened(image: Image.Image, notes: list[str], label: str) -> Image.Image:
-    """An image that somebody opened, with the pixels of a JPEG that are still to come."""
+    """An image that the caller opened; a JPEG whose pixels are not loaded yet is decoded."""
     file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
         return image
@@ -185,7 +185,7 @@ def refuse_cut(label: str) -> NoReturn:
 
 
 def all_notes(notes: Iterable[str], said: Iterable[str]) -> tuple[str, ...]:
-    """Our notes, and one for whatever Pillow warned of: in our words, for its own name paths and classes."""
+    """Our notes, and one for whatever Pillow warned of: in our words, as Pillow's mention paths and classes."""
     notes = list(notes)
     for line in said:
         words = next((words for part, words in WARNINGS if part in line.lower()), OTHER_WARNING)
@@ -195,7 +195,7 @@ def all_notes(notes: Iterable[str], said: Iterable[str]) -> tuple[str, ...]:
 
 
 def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8 where its lesser side keeps ``least_side``; answers a note of it."""
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side`` pixels; returns notes about it."""
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG":
         return []
     whole = image.width
@@ -204,10 +204,10 @@ def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
-    """First frame, all of it; upright; sRGB; 8 bits; opaque.  Returns notes of what was done."""
+    """The complete first frame: upright, sRGB, 8 bits, opaque.  Returns notes of what was done."""
     notes = [*frame_notes(image), *depth_notes(image)]
     deep = bool(notes) and notes[-1] == CUT
-    turned = turned_by_pillow(image)  # which forgets it while it loads
+    turned = turned_by_pillow(image)  # asked first: Pillow drops the tag on loading
     image.load()
     if min(image.size) < 1:
         raise PhotoError(f"{label}: the photo has no pixels ({image.width}x{image.height})")
@@ -244,7 +244,7 @@ def cut_transparency(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def refusing(label: str) -> Iterator[None]:
-    """Whatever a decoder raises, Pillow's plugins raise what their parsers do, is the photo's damage."""
+    """Any exception of a decoder means a damaged photo: Pillow's plugins pass on whatever their parsers raise."""
     try:
         yield
     except PhotoError:
@@ -263,7 +263,7 @@ def frame_notes(image: Image.Image) -> list[str]:
 
 
 def depth_notes(image: Image.Image) -> list[str]:
-    """A note where Pillow keeps the upper 8 of 16 bits of a colour while it loads; it tells nowhere else."""
+    """A note where Pillow keeps the upper 8 of 16 bits of a colour on loading; Pillow reports this nowhere else."""
     deep = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK") and any(
         ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
     )
@@ -277,17 +277,17 @@ def depth_notes(image: Image.Image) -> list[str]:
 
 
 def most_value(tile: Any) -> int:
-    """The level of white in a PPM that is not loaded yet; 255 where the file need not say."""
+    """The level of white in a PPM that is not loaded yet; 255 if the file does not state it."""
     return int(tile[3][1]) if isinstance(tile[3], tuple) and len(tile[3]) > 1 else 255
 
 
 def turned_by_pillow(image: Image.Image) -> int:
-    """The orientation of a TIFF that is not loaded yet: Pillow turns it while it loads; 0 if it has none."""
+    """The orientation of a TIFF that is not loaded yet: Pillow rotates the image on loading; 0 if there is none."""
     if image.format != "TIFF" or not getattr(image, "tile", None):
         return 0
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # a damaged block of tags says nothing of the pixels
+    except Exception:  # a damaged block of tags says nothing about the pixels
         return 0
     return int(orientation) if orientation in range(2, 9) else 0
 
@@ -301,7 +301,7 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
     """Turned as the camera's EXIF orientation says."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception as error:  # a damaged EXIF block says nothing of the pixels
+    except Exception as error:  # a damaged EXIF block says nothing about the pixels
         notes.append(f"unreadable EXIF ignored ({type(error).__name__})")
         return image
     if orientation not in range(2, 9):
@@ -318,7 +318,7 @@ def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
         return narrow(image, label, notes)
     if image.mode == "F":
         raise PhotoError(
-            f"{label}: holds floating-point values, whose black and white are unknown; save it as 8 or 16 bits"
+            f"{label}: holds floating-point values with unknown black and white levels; save it as 8 or 16 bits"
         )
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -330,7 +330,7 @@ def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
 
 
 def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """16-bit grey as 8 bits, rounded; 32-bit whole numbers only where they are 16-bit in truth."""
+    """16-bit grey as 8 bits, rounded; 32-bit integers only if all values fit in 16 bits."""
     import numpy as np
 
     values = np.asarray(image).astype(np.int64)

@@ -110,4 +110,4 @@ def scope_notes(candidate: Candidate) -> tuple[str, ...]:
 
 def left_notes(left: Sequence[str]) -> tuple[str, ...]:
     """A note on the tensors that do not belong to the network and were left out."""
-    return (f"left {len(left)} tensors that do not belong to the network: {abbreviated(left)}",) if left else ()
+    return (f"skipped {len(left)} tensors that do not belong to the network: {abbreviated(left)}",) if left else ()

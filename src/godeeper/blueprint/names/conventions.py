@@ -51,23 +51,23 @@ CONVENTIONS: dict[str, tuple[NamingConvention, ...]] = {
 
 
 ASKED_FOR: dict[str, tuple[NamingConvention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
-"""Conventions that apply only with their name before a colon: ``keras2.2:activation_12``."""
+"""Conventions used only when their name and a colon come first: ``keras2.2:activation_12``."""
 
 
 def family_conventions(family: str) -> tuple[NamingConvention, ...]:
-    """The conventions of a family, the printed one first."""
+    """The conventions of a family; the one used for printing comes first."""
     return CONVENTIONS[family]
 
 
 def prefixes(family: str) -> dict[str, NamingConvention]:
-    """Prefix before a colon -> convention, for a family."""
+    """Prefix allowed before a colon and a name of that family -> the convention it selects."""
     return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
 
 
 def name_places(
     conventions: Sequence[NamingConvention], places: Sequence[NamedPlace]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """For each of ``places`` (all of a network, in program order): its spellings in each convention."""
+    """Each place's spellings in each convention; ``places`` must be all of a network's, in program order."""
     columns = [spell_places(convention, places) for convention in conventions]
     return list(zip(*columns, strict=True))
 

@@ -2,11 +2,12 @@
 
 tf2015       scopes of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation lives in the
              module's scope, the others in ``tower``, ``tower_1``, …; forks below them in ``mixed``.
-slim         the number goes up whenever the grid changes, the letter within it: ``Mixed_5b``.
+slim         the number goes up when the grid size changes, the letter with each module of the same grid size:
+             ``Mixed_5b``.
              Five names break the rule in the released checkpoints and are kept as they are.
-torchvision  attribute paths, and fx node names for what is functional there.
+torchvision  attribute paths, and fx node names for operations that torchvision calls as functions.
 keras        layer names, numbered in order of creation as TF 2 and Keras 3 do: ``conv2d``, ``conv2d_1``, …
-keras2.2     the same as Keras 2.2 and older counted, from ``conv2d_1``: taken only where it is asked for.
+keras2.2     the same as Keras 2.2 and older counted, from ``conv2d_1``: used only when asked for.
 
 Names never follow the dialect: the 2015 graph takes the maximum in ``mixed_10/tower_2/pool``, and
 slim still calls that place ``AvgPool_0a_3x3``.  Pools of stride 1 are called average, the others max.
@@ -40,7 +41,7 @@ SLIM_EXCEPTIONS = {
     "Mixed_6a/Branch_1/Conv2d_1a_3x3": "Mixed_6a/Branch_1/Conv2d_1a_1x1",
     "Mixed_7b/Branch_1/Conv2d_0c_3x1": "Mixed_7b/Branch_1/Conv2d_0b_3x1",
 }
-"""By rule -> as released (tensorflow/models, research/slim/nets/inception_v3.py)."""
+"""Name by the rule -> name as released (tensorflow/models, research/slim/nets/inception_v3.py)."""
 
 
 def tf2015_names(places: Iterable[NamedPlace]) -> Iterator[str | None]:
@@ -129,7 +130,7 @@ def torchvision_ending(place: Place) -> str:
 
 
 def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelled]:
-    """``activation_11``, ``mixed9``, and Keras's own names for the joins of forks; the ``first`` of a kind is 0 or 1.
+    """``activation_11``, ``mixed9``, and Keras's own names for the joins of forks; ``first``, 0 or 1, numbers each kind's first.
 
     Pools and joins also go by the operation in TensorFlow's graph: ``mixed9/concat``.
     """
@@ -140,7 +141,7 @@ def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelle
             name = f"mixed{place.module}"
         elif (
             op is None and place.path == 1
-        ):  # keras names the first fork of each module, and lets the second number itself
+        ):  # keras names the first fork of each module, and leaves the second to automatic numbering
             name = f"mixed9_{seen['mixed9']}"
             seen["mixed9"] += 1
         else:
@@ -151,7 +152,7 @@ def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelle
 
 
 def keras_layer(op: Operation | None) -> str:
-    """What Keras calls a layer of that kind that has no name of its own."""
+    """Keras's default name for a layer of that kind."""
     if isinstance(op, Pool):
         return "average_pooling2d" if op.stride == 1 else "max_pooling2d"
     return "activation" if isinstance(op, Conv) else "concatenate"
@@ -254,4 +255,4 @@ ASKED_FOR = (
         staged=keras_staged,
     ),
 )
-"""Whose names mean something else to the conventions above: taken only with the convention's name before them."""
+"""Conventions whose names mean something else in those above; used only with the convention's name as a prefix."""

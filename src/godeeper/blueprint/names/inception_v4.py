@@ -20,7 +20,7 @@ SLIM_EXCEPTIONS = {
     "Mixed_3a/Branch_0/MaxPool_1a_3x3": "Mixed_3a/Branch_0/MaxPool_0a_3x3",
     "Mixed_3a/Branch_1/Conv2d_1a_3x3": "Mixed_3a/Branch_1/Conv2d_0a_3x3",
 }
-"""By rule -> as released."""
+"""Name by the rule -> name as released."""
 
 
 def timm_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:

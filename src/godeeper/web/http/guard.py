@@ -2,12 +2,12 @@
 
 Any web site can make a browser send requests to this machine.  So the ``Host`` must be one of ours (against DNS rebinding),
 requests that change something must come from our own pages (against cross-site request forgery), and another site may link
-to our pages, but neither frame them nor call ``/api/`` nor show our pictures.  If others than this machine's users can reach
-the server, nothing is served without the token.
+to our pages, but neither frame them nor call ``/api/`` nor show our pictures.  If anyone besides this machine's users can
+reach the server, nothing is served without the token.
 
 Browsers send the origin of a request in ``Sec-Fetch-*``.  Old browsers do not, and none does over plain HTTP to another
-machine.  Then ``Origin`` and ``Referer`` count, which a page can suppress, and the token's cookie, which requests from other
-sites do not carry.  An old browser on loopback that sends none of these looks like a program.
+machine.  In those cases we check ``Origin`` and ``Referer``, which a page can suppress, and the token's cookie, which is not
+sent with requests from other sites.  An old browser on loopback that sends none of these looks like a program.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""Headers of all responses that do not set their own.  ``no-store``: browsers must not write photos to a disk, either."""
+"""Headers of all responses that do not set their own.  ``no-store`` also keeps browsers from writing photos to disk."""
 
 
 @dataclass(frozen=True)
 class Rules:
     """The access rules.
 
-    ``port``: the one we listen on; None if another server listens, and any port is accepted.  ``allowed``: hosts to accept
-    besides loopback and the address of the connection; ``HostAndPort("*")`` is any.  ``token``: required of requests, None
+    ``port``: the one we listen on; None if another server does the listening; any port is then accepted.  ``allowed``: hosts
+    to accept besides loopback and the address of the connection; ``HostAndPort("*")`` is any.  ``token``: required of requests, None
     for no token.  ``proxies``: whose ``X-Forwarded-*`` headers are trusted.  ``root_path``: the prefix of our paths.
     ``frame_ancestors``: the origins that may show our pages in a frame.
     """
@@ -88,7 +88,7 @@ class Guard:
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
-            if message.get("more_body"):  # lets the server notice between two pieces that the client has disconnected
+            if message.get("more_body"):  # lets the server notice, between two chunks, that the client has disconnected
                 await asyncio.sleep(0)
 
         if scope["type"] != "http":
@@ -132,7 +132,9 @@ class Guard:
             )
         if not self.is_own(request, place) and not self.may_navigate(request):
             origin = f" ({request.origin[:80]!r})" if request.origin else ""
-            return f"requests from another site{origin} are refused: only those of the page itself are accepted"
+            return (
+                f"requests from another site{origin} are refused: only requests from godeeper's own pages are accepted"
+            )
         return None
 
     def is_own(self, request: BrowserRequest, place: HostAndPort) -> bool:
@@ -162,7 +164,7 @@ class Guard:
         return any(known.host in (place.host, "*") and known.port in (None, place.port) for known in self.rules.allowed)
 
     def is_our_name(self, origin: str) -> bool:
-        """Whether only we can have an origin's host, whatever its port."""
+        """Whether an origin's host is certainly ours; its port does not matter."""
         place = parse_place(origin.partition("://")[2])
         return place is not None and (
             is_loopback(place.host) or any(place.host == known.host for known in self.rules.allowed)
