@@ -62,7 +62,7 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ghostscript first on PATH, which leaves a file behind when it is started; Pillow looks for it again."""
+    """A fake Ghostscript first on PATH, which writes a file when it is started; Pillow searches for it again."""
     folder = tmp_path / "programs"
     folder.mkdir()
     left = tmp_path / "was called"

@@ -22,7 +22,7 @@ from PIL import Image, ImageEnhance
 
 from godeeper.errors import PhotoError
 from godeeper.photos.decode import decode
-from godeeper.photos.doctor.fingerprint import UNIT, Fingerprint, fingerprint_of, smalls, views
+from godeeper.photos.doctor.fingerprint import UNIT, Fingerprint, fingerprint_of, thumbnails, views
 from godeeper.photos.doctor.near_duplicates import FLAT_CONTRAST, NEAR_BITS, NEAR_LIKENESS
 
 MOST_SIDE = 800
@@ -77,7 +77,7 @@ def pictures(folder: Path, most: int) -> dict[str, Image.Image]:
             continue
         image.thumbnail((MOST_SIDE, MOST_SIDE))
         seen_as = fingerprint_of(decode(image))
-        if smalls([seen_as]).std() >= FLAT_CONTRAST and seen_as.pixels_sha256 not in seen:
+        if thumbnails([seen_as]).std() >= FLAT_CONTRAST and seen_as.pixels_sha256 not in seen:
             seen.add(seen_as.pixels_sha256)
             found[str(path.relative_to(folder))] = image
         if len(found) == most:
@@ -90,7 +90,7 @@ Measured = tuple[Fingerprint, np.ndarray]  # views, (19, 192) float32
 
 def measured(image: Image.Image) -> Measured:
     one = fingerprint_of(decode(image))
-    return one, views(smalls([one])[0])
+    return one, views(thumbnails([one])[0])
 
 
 def apart(one: Measured, other: Measured) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Arguments from Python that could be of any type: one line for each that cannot be used."""
+"""Check arguments of the Python API, which can be of any type; errors are one line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def place(name: str, value: Any) -> Any:
 
 
 def seed(value: Any) -> int:
-    """``value`` if it is a whole number that can seed; raises ``OptionError``."""
+    """``value`` if it is an integer that can be a seed; raises ``OptionError``."""
     try:
         number = operator.index(value)  # numpy's integers too
     except TypeError:
@@ -37,11 +37,11 @@ def seed(value: Any) -> int:
 
 
 def addresses(name: str, value: Any) -> list[str]:
-    """Addresses in one text with commas, or several texts; raises ``OptionError`` for anything else, and for none."""
-    found = value.split(",") if isinstance(value, str) else value
-    if not isinstance(found, (list, tuple)) or not found:
+    """A list of addresses from one text with commas, or from several texts; raises ``OptionError`` for anything else or none."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names:
         raise OptionError(f"{name} {quoted(value)}: expected an address, or a list of addresses")
-    for each in found:
+    for each in names:
         if not isinstance(each, str) or not each.strip():
-            raise OptionError(f"{name} {quoted(value)}: {quoted(each)} is no address; see: godeeper tensors")
-    return list(found)
+            raise OptionError(f"{name} {quoted(value)}: {quoted(each)} is not an address; see: godeeper tensors")
+    return list(names)

@@ -1,4 +1,4 @@
-"""Every error godeeper raises on purpose.
+"""All errors that godeeper raises on purpose.
 
 ::
 
@@ -6,16 +6,16 @@
     ├── UnknownName         a name that is not in the table it was looked up in
     ├── AddressError        a tensor's address that cannot be used
     │   ├── UnknownAddress      no such tensor; the nearest names are listed
-    │   ├── AmbiguousAddress    several tensors where one is wanted
+    │   ├── AmbiguousAddress    several tensors where one is expected
     │   └── ChannelError        a channel the tensor does not have
-    ├── PhotoError          a photo that cannot be decoded, or must not be
+    ├── PhotoError          a photo that cannot be decoded, or is refused
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
     │   └── DownloadError       weights that cannot be fetched, or are not what was published
     ├── ClassifierError     a classifier's file that is damaged, or whose weights are not there
     ├── ParityError         an export whose results differ from the classifier's
     ├── FeedError           values fed to a run that do not fit, or do not suffice
     ├── OptionError         an option with a value it cannot take
-    ├── MissingExtra        an optional package that is asked for and not installed; also an ImportError
+    ├── MissingExtra        an optional package that is needed and not installed; also an ImportError
     └── OutputError         a file that cannot be written
 
 Each message is one line: what was wrong, what was received, what was expected, what to do.  The command
@@ -31,7 +31,7 @@ LONGEST_QUOTE = 80  # characters of an input that a message repeats
 
 
 class GodeeperError(Exception):
-    """Base of all errors that are the input's fault, not godeeper's: catch this one to catch them all.
+    """Base of all errors that the input caused, not a bug in godeeper: catch this one to catch them all.
 
     >>> import godeeper
     >>> try:
@@ -72,7 +72,7 @@ class ChannelError(AddressError):
 
 
 class PhotoError(GodeeperError):
-    """A photo that cannot be decoded, or must not be."""
+    """A photo that cannot be decoded, or is refused."""
 
 
 class WeightsError(GodeeperError):
@@ -92,7 +92,7 @@ class ParityError(GodeeperError):
 
 
 class FeedError(GodeeperError):
-    """Values fed to a run that do not fit, or do not suffice for what is fetched."""
+    """Values fed to a run that do not fit, or are not enough for the fetched tensors."""
 
 
 class OptionError(GodeeperError):
@@ -100,7 +100,7 @@ class OptionError(GodeeperError):
 
 
 class MissingExtra(GodeeperError, ImportError):
-    """An optional package that is asked for and not installed."""
+    """An optional package that is needed and not installed."""
 
     def __init__(self, package: str) -> None:
         super().__init__(f"{package} is not installed: {install_line(package)}")
@@ -136,8 +136,8 @@ def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
     import difflib
 
     names = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # comparing is quadratic
-    return f"; did you mean {names[found[0]]}?" if found else ""
+    matches = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # comparing is quadratic
+    return f"; did you mean {names[matches[0]]}?" if matches else ""
 
 
 def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
@@ -147,5 +147,5 @@ def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
     names = {name.casefold(): name for name in reversed(list(known))}
     wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # comparing is quadratic
     longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
-    alike = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
-    return [names[name] for name in dict.fromkeys([*longer, *alike])][:most]
+    similar = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
+    return [names[name] for name in dict.fromkeys([*longer, *similar])][:most]

@@ -1,14 +1,14 @@
-r"""Names as text that only says something: what a terminal, a browser or a spreadsheet would obey is escaped.
+r"""Escape names for output, so that a terminal, a browser or a spreadsheet does not interpret them.
 
-Class names and file names come from people's folders.  A control character can colour a terminal, a bidirectional override
-turns ``gpj.exe`` round, a line end begins a line of its own, and a spreadsheet computes a cell that begins with ``=``.
-Everything that godeeper prints or writes for people passes through here.
+Class names and file names come from users' folders.  A control character can colour a terminal, a bidirectional override
+reverses ``gpj.exe``, a line break starts a new line, and a spreadsheet evaluates a cell that starts with ``=``.
+All text that godeeper prints or writes for people passes through this module.
 
 ================  ====================================================================
 terminal, PNG     ``escaped``: ``\x1b``, ``\n``, ``\u202e``
 HTML, SVG         ``escaped_html``: the same, and ``<``, ``>``, ``&``, quotes
-JSON              ``json_text``: JSON's own escapes, so that a program reads the very name
-CSV               ``csv_cell``: escaped, and an apostrophe before what would be a formula
+JSON              ``json_text``: JSON's own escapes, so that a program reads the exact name
+CSV               ``csv_cell``: escaped, and an apostrophe before a formula
 ================  ====================================================================
 """
 
@@ -21,17 +21,17 @@ from contextlib import suppress
 from typing import Any
 
 SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""Shown as they are, although Python does not call them printable: people name files with them."""
+"""Spaces that are shown unchanged, although ``str.isprintable`` rejects them: file names contain them."""
 
 BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 FORMULA = ("=", "+", "-", "@")
 LOW_SURROGATE = range(0xDC80, 0xDD00)
-"""What Python reads for a byte that is no UTF-8: 0xDC00 and the byte."""
+"""Python's surrogates for bytes that are not UTF-8: 0xDC00 plus the byte."""
 
 
 def escaped(text: object) -> str:
-    r"""``text`` with everything that is not visible as Python would write it: control, format and bidirectional
-    characters, line ends, bytes that are no UTF-8.
+    r"""``text`` with invisible characters as Python escapes: control, format and bidirectional characters,
+    line breaks, bytes that are not UTF-8.
 
     >>> escaped("photo\x1b[2J\n.jpg")
     'photo\\x1b[2J\\n.jpg'
@@ -43,7 +43,7 @@ def escaped(text: object) -> str:
 
 
 def is_visible(character: str) -> bool:
-    """Whether it is shown, and does nothing else."""
+    """Whether a character is shown and has no other effect."""
     return character.isprintable() or character in SPACES
 
 
@@ -64,7 +64,7 @@ def escaped_html(text: object) -> str:
 
 
 def csv_cell(text: object) -> str:
-    r"""``text`` for a cell of CSV: escaped, with an apostrophe before what a spreadsheet would take for a formula.
+    r"""``text`` for a cell of CSV: escaped, with an apostrophe if a spreadsheet would evaluate it as a formula.
 
     >>> [csv_cell(each) for each in ("cat", "=1+1", "-", "a\r\nb")]
     ['cat', "'=1+1", '-', 'a\\r\\nb']
@@ -74,8 +74,9 @@ def csv_cell(text: object) -> str:
 
 
 def json_text(document: Any, *, indent: int | None = None, encoding: str = "utf-8", allow_nan: bool = True) -> str:
-    r"""JSON that is safe to print: what is not visible, and what ``encoding`` does not have, is written as ``\u`` escapes;
-    on one line without spaces unless ``indent`` is given.
+    r"""JSON that is safe to print: invisible characters, and those that ``encoding`` does not have, are ``\u`` escapes.
+
+    It is on one line without spaces unless ``indent`` is given.
 
     >>> json_text({"class": "caf\u00e9 \u202e"})
     '{"class":"café \\u202e"}'
@@ -89,11 +90,11 @@ def json_text(document: Any, *, indent: int | None = None, encoding: str = "utf-
     )
     if text.isascii() and "\x7f" not in text:
         return text
-    return BEYOND_ASCII.sub(lambda found: json_character(found[0], encoding), text)
+    return BEYOND_ASCII.sub(lambda match: json_character(match[0], encoding), text)
 
 
 def json_character(character: str, encoding: str) -> str:
-    """One character in a string of JSON: as it is where it can be shown, else escaped."""
+    """One character in a JSON string: unchanged if it can be shown, else escaped."""
     if is_visible(character):
         with suppress(UnicodeEncodeError):
             character.encode(encoding)

@@ -15,7 +15,7 @@ NOT_A_FILE = "is a named pipe, device or socket, not a file"
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading, and never wait: a named pipe without a writer would block ``open`` without end.
+    """Open a regular file for reading without ever blocking, as ``open`` would for a named pipe without a writer.
 
     Raises:
         IsADirectoryError: it is a folder.
@@ -24,7 +24,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # a socket, or a device that is not there
+        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # a socket, or a device that does not exist
             raise OSError(error.errno, NOT_A_FILE, str(path)) from None
         raise
     mode = os.fstat(descriptor).st_mode
@@ -58,7 +58,7 @@ def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> Non
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:  # also on Ctrl-C: after the rename there is nothing left to remove
+    finally:  # also on Ctrl-C; after the rename there is nothing to remove
         with suppress(OSError):
             temporary.unlink()
 

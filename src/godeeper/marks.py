@@ -1,10 +1,10 @@
-"""How godeeper knows a file that it wrote: every format that a command writes carries a mark.
+"""Recognise files that godeeper wrote: every output format has a mark.
 
 =====================  ==================================================================
 ``.png``               a text chunk ``Software`` that begins with godeeper
 ``.npz``               an array ``provenance`` that names the weights
 ``.parquet``           the key ``godeeper`` in the footer
-``.svg``, ``.html``    a generator line; older files: the words godeeper always wrote
+``.svg``, ``.html``    a generator line; older files: a fixed text
 ``.json``              ``provenance`` with godeeper's version, or ``godeeper`` and ``certificate``
 ``.godeeper``          the members of a classifier's file
 ``.onnx``              the producer's name
@@ -14,7 +14,7 @@
 ``.pt2``               the extra file ``godeeper.json``
 =====================  ==================================================================
 
-The content decides, not the ending.
+The content decides, not the suffix.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from typing import BinaryIO
 from .files import open_regular
 
 TRAILER = b"\0written by godeeper\n"
-"""Ends OpenVINO's numbers, which are read by offset."""
+"""The end of OpenVINO's ``.bin``, whose values are read by offset."""
 
 HEAD = 1 << 16
-LARGEST_TEXT = 1 << 26  # bytes of a text that is read whole
+LARGEST_TEXT = 1 << 26  # bytes; larger texts are not read
 PNG = b"\x89PNG\r\n\x1a\n"
 TEXT_CHUNKS = (b"tEXt", b"iTXt")
 
 
 def ours(path: Path) -> bool:
-    """Whether godeeper wrote the file at ``path``; False for what cannot be read."""
+    """Whether godeeper wrote the file at ``path``; False if it cannot be read."""
     try:
         with open_regular(path) as file:
             head = file.read(HEAD)
@@ -93,12 +93,12 @@ def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """A report, or what is written beside an export."""
+    """A report, or the description of an export."""
     if not head.lstrip().startswith(b"{") or b"\0" in head:
         return False
     document = json.loads(whole(file))
-    found = document.get("provenance")
-    return (isinstance(found, dict) and "godeeper" in found) or {"godeeper", "certificate"} <= document.keys()
+    provenance = document.get("provenance")
+    return (isinstance(provenance, dict) and "godeeper" in provenance) or {"godeeper", "certificate"} <= document.keys()
 
 
 def is_onnx(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
@@ -127,7 +127,7 @@ KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
 
 
 def whole(file: BinaryIO) -> bytes:
-    """All of a text; nothing of one that is too long to be ours."""
+    """The whole file; empty if it is too long to be ours."""
     if file.seek(0, 2) > LARGEST_TEXT:
         return b""
     file.seek(0)
@@ -135,7 +135,7 @@ def whole(file: BinaryIO) -> bytes:
 
 
 def is_our_picture(path: Path) -> bool:
-    """Whether the file is a picture that godeeper drew; False for what cannot be read."""
+    """Whether the file is a picture that godeeper drew; False if it cannot be read."""
     try:
         with open_regular(path) as file:
             return is_png(path, file, file.read(len(PNG)))
@@ -144,7 +144,7 @@ def is_our_picture(path: Path) -> bool:
 
 
 def photo_of(path: Path) -> str | None:
-    """SHA-256 of the photo that a picture of ours shows; None for everything else."""
+    """SHA-256 of the photo in a picture that godeeper drew; None for other files."""
     try:
         with open_regular(path) as file:
             return texts(file).get("godeeper:photo-sha256")
@@ -153,7 +153,7 @@ def photo_of(path: Path) -> str | None:
 
 
 def texts(file: BinaryIO) -> dict[str, str]:
-    """Key -> text of a PNG's text chunks before the pixels, compressed ones left out."""
+    """Key -> text of a PNG's uncompressed text chunks before the pixels."""
     file.seek(0)
     if file.read(len(PNG)) != PNG:
         return {}
@@ -167,7 +167,7 @@ def texts(file: BinaryIO) -> dict[str, str]:
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of a PNG's chunks up to the pixels; of long ones only the kind."""
+    """Yield kind and content of a PNG's chunks before the pixels; long contents are skipped."""
     while len(start := file.read(8)) == 8:
         length, kind = int.from_bytes(start[:4]), start[4:]
         if kind == b"IDAT":

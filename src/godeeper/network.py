@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .disk_cache import DiskCache
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
+    from .photos.decode import PhotoSource
     from .poster.poster import Poster
 
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
@@ -157,7 +158,7 @@ class Network:
         named = set(resolve(self.blueprint, plain))
         return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
 
-    def calibrate(self, photos: Iterable[Any]) -> QuantizationRanges:
+    def calibrate(self, photos: Iterable[PhotoSource]) -> QuantizationRanges:
         """Finds the int8 range of each tensor, for ``load(..., precision="int8", calibration=…)``.
 
         Args:
@@ -189,7 +190,7 @@ class Network:
 
         return to_torch(self.weights, end=end)
 
-    def peek(self, photo: Any, address: str) -> Peek:
+    def peek(self, photo: PhotoSource, address: str) -> Peek:
         """The activations of one tensor for a photo.
 
         Args:
@@ -203,7 +204,7 @@ class Network:
         tensor = resolve_one(self.blueprint, address)
         return self._peeks(decode(photo), [tensor])[0]
 
-    def peeks(self, photo: Any, addresses: str | Sequence[str] = BLOG_TENSORS) -> Peeks:
+    def peeks(self, photo: PhotoSource, addresses: str | Sequence[str] = BLOG_TENSORS) -> Peeks:
         """The activations of several tensors for a photo, in one pass; a pattern means the tensors that ``select`` returns.
 
         The result is a list that shows its pictures in a notebook.
@@ -226,7 +227,7 @@ class Network:
         of_photo = () if photo is None else (photo.name, photo.sha256, photo.notes)
         return Provenance(self.weights.name, self.weights.sha256, self.preprocess.summary, *of_photo)
 
-    def poster(self, photo: Any, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
+    def poster(self, photo: PhotoSource, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
         """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.poster.poster``.
 
         Args:
@@ -273,7 +274,7 @@ class Network:
             yield [values[key].reshape(tensor.shape) for tensor, key in zip(tensors, keys, strict=True)]
             start, fed = keys[-1], values[keys[-1]]
 
-    def classify(self, photo: Any, *, top: int = 5) -> tuple[Guess, ...]:
+    def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.
 
         Args:

@@ -1,11 +1,11 @@
-"""All outputs of one command: checked before work starts, written all or none.
+"""``Outputs``: all output files of one command, checked before work starts, and written all or none.
 
-A command claims its files, computes, adds what is in them, and commits.  A claim is refused where something stands that
-godeeper did not write (see ``marks``), unless that is forced, and where nothing can be written.  Contents go to temporary
-files beside their places; the commit renames them.  Whatever fails on the way, a full disk or Ctrl-C included, the
-files that were there stay and no new one appears.
+A command claims its files, computes, adds their contents, and commits.  A claim is refused if a file exists that
+godeeper did not write (see ``marks``), unless it is forced, and if the place is not writable.  Contents go to temporary
+files next to their targets; the commit renames them.  If anything fails, including a full disk or Ctrl-C, existing
+files stay as they are and no new file appears.
 
-A link to a file is followed.  What a command reads is never written over, forced or not.
+Links to files are followed.  Inputs of the command are never overwritten, forced or not.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ ELSEWHERE = "choose another name"
 
 
 class Outputs:
-    """The files that one command writes; a context manager that commits in the end, unless there was an error.
+    """The output files of one command; a context manager that commits at the end, unless there was an error.
 
     Args:
-        force: replace files that godeeper did not write, too.
+        force: also replace files that godeeper did not write.
         inputs: the files that the command reads.
     """
 
@@ -40,11 +40,11 @@ class Outputs:
         self.force = force
         self.inputs = [os.fspath(each) for each in inputs]
         self.staged: dict[Path, Path] = {}  # place -> temporary file or folder
-        self.saved: dict[Path, Path] = {}  # place -> what was there before
+        self.saved: dict[Path, Path] = {}  # place -> the previous file
         self.claimed: set[Path] = set()
-        self.begun: set[Path] = set()
-        self.made: list[Path] = []  # folders
-        self.scratch: list[Path] = []  # whatever else is temporary
+        self.started: set[Path] = set()
+        self.created: list[Path] = []  # new folders
+        self.scratch: list[Path] = []  # other temporary files
         self.committed = False
 
     def claim(self, *paths: Path) -> None:
@@ -57,11 +57,11 @@ class Outputs:
             check_writable(folder)
 
     def claim_folder(self, folder: Path) -> None:
-        """Raise ``OutputError`` unless files can be written in ``folder``, or it can be made."""
+        """Raise ``OutputError`` unless files can be written in ``folder``, or it can be created."""
         check_writable(resolved(folder))
 
     def place(self, path: Path) -> Path:
-        """Where a file will be: ``path``, links followed; raises ``OutputError`` unless it may be written there."""
+        """The target of ``path``, with links followed; raises ``OutputError`` unless it may be written."""
         place = resolved(path)
         try:
             path.lstat()
@@ -77,13 +77,13 @@ class Outputs:
         return place
 
     def check_present(self, path: Path, place: Path, status: os.stat_result) -> None:
-        """Raise unless what is at ``path`` may be replaced."""
+        """Raise ``OutputError`` unless the existing file at ``path`` may be replaced."""
         if stat.S_ISDIR(status.st_mode):
             raise OutputError(f"{path} is a folder; expected the name of a file")
         if not stat.S_ISREG(status.st_mode):
             raise OutputError(f"{path} {NOT_A_FILE}; {ELSEWHERE}")
         if any(same(status, each) for each in self.inputs):
-            raise OutputError(f"{path} is what this command reads and is never written over; {ELSEWHERE}")
+            raise OutputError(f"{path} is an input of this command and is never overwritten; {ELSEWHERE}")
         if self.force:
             return
         if not ours(place):
@@ -92,9 +92,9 @@ class Outputs:
             raise OutputError(f"{path} is read-only; {ELSEWHERE}, or replace it with --force")
 
     def picture(self, folder: Path, stem: str, rest: str, photo_sha256: str) -> Path:
-        """``<stem>.<rest>`` in ``folder``; with the photo's hash after the stem where another photo's picture has that name.
+        """``<stem>.<rest>`` in ``folder``; with the photo's hash after the stem if another photo's picture has that name.
 
-        In the name ``_`` takes the place of control and format characters.
+        Control and format characters in the name become ``_``.
         """
         stem, rest = tame(stem), tame(rest)
         names = [f"{stem}.{rest}", f"{stem}-{photo_sha256[:8]}.{rest}"]
@@ -102,11 +102,11 @@ class Outputs:
         return next(path for name in names if self.fits(path := folder / name, photo_sha256))
 
     def fits(self, path: Path, photo_sha256: str) -> bool:
-        """Whether no picture of another photo has this name, nor one that this command has made."""
+        """Whether neither another photo's picture nor another output of this command has this name."""
         return resolved(path) not in self.staged and photo_of(path) in (None, photo_sha256)
 
     def add(self, path: Path, payload: bytes) -> None:
-        """The content of a file, which appears with all the others."""
+        """Add the content of a file, which appears with all others at the commit."""
         try:
             with self.temporary(path).open("xb") as file:
                 file.write(payload)
@@ -116,7 +116,7 @@ class Outputs:
             raise unwritable(path, error) from error
 
     def temporary(self, path: Path) -> Path:
-        """A name beside ``path`` for its content, which the caller writes before the commit."""
+        """A temporary path next to ``path``, which the caller writes before the commit."""
         place = self.place(path)
         try:
             self.make_folder(place.parent)
@@ -126,25 +126,25 @@ class Outputs:
         return self.stage(place, beside(place))
 
     def stage(self, place: Path, temporary: Path) -> Path:
-        """``temporary``, a file or a folder, is to be at ``place`` in the end."""
+        """Register ``temporary``, a file or a folder, to be moved to ``place`` at the commit."""
         self.staged[place] = temporary
         return temporary
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it; they go again if nothing is committed."""
+        """Create a folder and its parents; they are removed again if nothing is committed."""
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         for each in reversed(missing):
-            self.made.append(each)
+            self.created.append(each)
             each.mkdir(exist_ok=True)
 
     def commit(self) -> None:
-        """Put everything in its place, or nothing."""
+        """Move all files to their places, or none."""
         with undisturbed():
             for place, temporary in self.staged.items():
                 try:
                     if place in self.claimed:
                         self.place(place)  # nothing of another's came meanwhile
-                    self.begun.add(place)
+                    self.started.add(place)
                     self.keep(place)
                     temporary.replace(place)
                 except OSError as error:
@@ -152,7 +152,7 @@ class Outputs:
             self.committed = True
 
     def keep(self, place: Path) -> None:
-        """Give what is at ``place`` a second name, by which it can be put back."""
+        """Give the file at ``place`` a second name, from which it can be restored."""
         if not os.path.lexists(place):
             return
         saved = self.saved[place] = beside(place)
@@ -165,19 +165,19 @@ class Outputs:
             place.rename(saved)
 
     def close(self) -> None:
-        """Put everything back unless it was committed; remove what is temporary."""
+        """Restore the previous files unless committed; remove temporary files."""
         with undisturbed():
             if not self.committed:
-                for place in self.begun:
+                for place in self.started:
                     self.put_back(place)
             for each in (*self.staged.values(), *self.saved.values(), *self.scratch):
                 remove(each)
-            for folder in () if self.committed else reversed(self.made):
+            for folder in () if self.committed else reversed(self.created):
                 with suppress(OSError):
                     folder.rmdir()
 
     def put_back(self, place: Path) -> None:
-        """What was at ``place`` before.  How far it came is read off the disk: Ctrl-C may come between any two steps."""
+        """Restore the previous file at ``place``.  The disk shows how far the commit came: Ctrl-C can occur between any two steps."""
         saved = self.saved.get(place)
         with suppress(OSError):
             if saved is None and not os.path.lexists(self.staged[place]):
@@ -201,12 +201,12 @@ class Outputs:
 
 
 def tame(name: str) -> str:
-    """Part of a file's name, with nothing in it that is not visible."""
+    """A part of a file name, with invisible characters replaced by ``_``."""
     return "".join(each if is_visible(each) else "_" for each in name)
 
 
 def check_writable(folder: Path) -> None:
-    """Raise ``OutputError`` unless a file can be made in ``folder``, or in the nearest one above that exists."""
+    """Raise ``OutputError`` unless a file can be created in ``folder``, or in its nearest existing parent."""
     there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     probe = there / f".godeeper.{os.urandom(6).hex()}.part"
     try:
@@ -221,7 +221,7 @@ def check_writable(folder: Path) -> None:
 
 
 def resolved(path: Path) -> Path:
-    """``path`` with links followed; ``OutputError`` for a loop of links, a NUL, or where the working folder was removed."""
+    """``path`` with links followed; raises ``OutputError`` for a loop of links, a NUL, or a removed working folder."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
@@ -237,12 +237,12 @@ def same(status: os.stat_result, path: str) -> bool:
 
 
 def beside(place: Path) -> Path:
-    """A name of its own in the same folder."""
+    """A unique temporary name in the same folder."""
     return place.with_name(f".{place.name[:40]}.{os.urandom(6).hex()}.part")
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, if it is there."""
+    """Remove a file, or a folder with its contents, if it exists."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -252,10 +252,10 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C is ignored for the few renames of a commit."""
+    """Ignore Ctrl-C during the renames of a commit."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which is the one to be interrupted
+    except ValueError:  # not the main thread, which receives signals
         yield
         return
     try:

@@ -8,7 +8,7 @@ Features, the slow part, are stored batch by batch, so that a stopped run resume
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from .memory import release_to_os
 from .network import Network, load
 from .photos.doctor.checkup import examine
 from .photos.sources.source import Source, open_source
+from .progress import StepProgress, step_progress
 from .report.make import make_report
 from .training.dataset import Dataset, require_classes
 from .training.int8_check import CheckSettings, choose_precision
@@ -32,10 +33,6 @@ UNCHANGING = ("seconds", "memory_mib", "classifier")
 """Fields of the report that depend on the run or on the folder's path.  A classifier's file leaves them out, so that the same photos give the same file."""
 
 
-Progress = Callable[[str, int, int], None]
-"""Called with the step, the number of photos done, and the number of photos."""
-
-
 def retrain(
     folder: str | Path | Source,
     *,
@@ -44,7 +41,7 @@ def retrain(
     seed: int = 0,
     engine: str = "auto",
     precision: str = "fp32",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Classifier:
     """Train a classifier on a folder of photos, and test it.
 
@@ -100,16 +97,16 @@ def retrain(
     addresses = wanted_addresses(network, features)
     with ResultStore() as store:
         with clock.step("precision"):
-            settings = CheckSettings(addresses, seed, store, step_of(progress, "comparing precisions"))
+            settings = CheckSettings(addresses, seed, store, step_progress(progress, "comparing precisions"))
             network, notes = choose_precision(network, engine, precision, folder, settings)
         observer = FeatureObserver(network, addresses, store) if several_classes(folder) else None
         with clock.step("doctor"):
-            checkup = examine(folder, step_of(progress, "checking photos"), store, observer)
+            checkup = examine(folder, step_progress(progress, "checking photos"), store, observer)
         clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):
             photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
-            values = extract_table(network, photos, addresses, store, step_of(progress, "computing features"))
+            values = extract_table(network, photos, addresses, store, step_progress(progress, "computing features"))
         network.close()
         release_to_os()
         with closing(values):
@@ -153,11 +150,6 @@ def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine:
 def several_classes(source: Source) -> bool:
     """Whether two or more classes have files; the doctor checks whether they are photos."""
     return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
-
-
-def step_of(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
-    """``progress`` for one step."""
-    return None if progress is None else lambda done, total: progress(step, done, total)
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""The version, where nothing else has to be imported to read it."""
+"""The version, in a module without imports."""
 
 __version__ = "0.1.0"
 

@@ -36,6 +36,7 @@ PUBLIC = [
 ]
 
 ABOVE = {
+    "progress": 0, "wording": 0,
     "errors": 0, "natural_order": 0, "version": 0, "provenance": 0, "escaping": 0, "memory": 0, "prefetch": 0, "lru": 0,
     "iteration": 0,
     "arguments": 1, "files": 1, "png": 1, "parallel": 1, "marks": 1.2, "disk_cache": 1.2, "outputs": 1.5,

@@ -14,7 +14,7 @@ from godeeper.files import NOT_A_FILE, open_regular, read_regular, write_atomica
 
 
 def test_written_whole(tmp_path: Path) -> None:
-    """The content is there, with the usual permissions, and nothing beside it."""
+    """The file has the content and the usual permissions, and no other file is left."""
     path = tmp_path / "new" / "file.bin"
     write_atomically(path, b"content")
     assert path.read_bytes() == b"content"
@@ -65,7 +65,7 @@ def test_an_overlong_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("below", ["new.png", "folder/new.png"])
 def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
-    """Where a folder is needed and a file has its name, the error says so."""
+    """If a file is in the place of a needed folder, the error says so."""
     (tmp_path / "taken").write_bytes(b"old")
     with pytest.raises(OutputError, match="a file is where a folder is needed"):
         write_atomically(tmp_path / "taken" / below, b"new")
@@ -79,14 +79,14 @@ def test_a_regular_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
-    """Opening it would wait for a writer for ever."""
+    """Opening a named pipe would wait for a writer forever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match=NOT_A_FILE):
         open_regular(tmp_path / "pipe")
 
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has the same reason, whatever the system calls it."""
+    """The reason is the same on every system."""
     monkeypatch.chdir(tmp_path)  # a socket's path has little room
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")

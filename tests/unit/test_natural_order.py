@@ -1,4 +1,4 @@
-"""Names are listed in the order in which people count."""
+"""Natural order of names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_numbers_count() -> None:
 
 
 def test_odd_names_have_an_order_too() -> None:
-    """Digits of other scripts, a million digits and empty names are no reason to fail."""
+    """Digits of other scripts, a million digits and empty names do not raise."""
     names = ["", "٣", "²", "9" * 1_000_000, "01", "1", "猫1"]
     assert sorted(names, key=natural_key) == sorted(set(names), key=natural_key)
     assert len({natural_key(name) for name in names}) == len(names)

@@ -1,4 +1,4 @@
-"""Outputs of a command: nothing of another's is replaced, all of them appear or none, and what is wrong is said first."""
+"""Outputs of a command: files of others are kept, all outputs appear or none, and errors come first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(folder: Path, *names: str, force: bool = False, suffix: bytes = b"") -
 
 
 def test_all_are_written(tmp_path: Path) -> None:
-    """New files, one of ours that is replaced, folders that are made; nothing else stays."""
+    """Writes new files, replaces one of ours, creates folders, and leaves nothing else."""
     (tmp_path / "a").write_bytes(OURS)
     write(tmp_path, "a", "b", "new/folder/c")
     assert content(tmp_path) == {
@@ -110,7 +110,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_force(tmp_path: Path) -> None:
-    """Others' files are replaced when that is asked for; folders, and what the command reads, are not."""
+    """With ``force`` files of others are replaced; folders and inputs are not."""
     (tmp_path / "mine").write_text("dear")
     write(tmp_path, "mine", force=True)
     assert content(tmp_path) == {"mine": b"new mine"}
@@ -123,7 +123,7 @@ def test_force(tmp_path: Path) -> None:
             path.symlink_to("mine")
         if alias == "hard":
             path.hardlink_to(tmp_path / "mine")
-        with pytest.raises(OutputError, match="what this command reads"):
+        with pytest.raises(OutputError, match="is an input of this command"):
             Outputs(force=True, inputs=["-", tmp_path / "mine"]).claim(path)
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    """A file that someone made while we computed stays, and so does everything else."""
+    """A file that appeared meanwhile is kept, and so are all others."""
     outputs = Outputs()
     outputs.claim(tmp_path / "a", tmp_path / "b")
     outputs.add(tmp_path / "a", b"new")
@@ -273,13 +273,13 @@ def npz(**arrays: object) -> bytes:
     ],
 )
 def test_marks(tmp_path: Path, payload: bytes, expected: object) -> None:
-    """What godeeper wrote is known by its content, whatever it is called; nothing else is, damaged files included."""
+    """Files that godeeper wrote are recognised by content under any name; other and damaged files are not."""
     (tmp_path / "file.bin").write_bytes(payload)
     assert ours(tmp_path / "file.bin") is expected
 
 
 def test_the_numbers_of_openvino(tmp_path: Path) -> None:
-    """By their trailer; those of earlier versions by the description beside them."""
+    """By their trailer; those of earlier versions by the ``.xml`` next to them."""
     (tmp_path / "a.bin").write_bytes(b"1234" + TRAILER)
     (tmp_path / "b.bin").write_bytes(b"1234")
     assert (ours(tmp_path / "a.bin"), ours(tmp_path / "b.bin")) == (True, False)

@@ -37,6 +37,7 @@ from .refusal import why_refused
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..photos.decode import PhotoSource
     from .estimators import PhotoClassifier
 
     Floats = NDArray[np.float32]
@@ -49,7 +50,8 @@ class Judgement:
     """What a classifier says of one photo: ``verdict`` is None where it is none of the classes, or unreadable.
 
     ``threshold``: the least probability of a verdict.  ``strangeness``: how many times higher than usual the temperature is
-    because the photo is unlike the training photos, from 1; None where it was not computed.
+    because the photo is unlike the training photos, from 1; None where it was not computed.  ``photo_notes``: repairs of
+    the photo before it was used (see ``Photo.notes``).
     """
 
     photo: str
@@ -58,6 +60,7 @@ class Judgement:
     error: str | None = None
     threshold: float | None = None
     strangeness: float | None = None
+    photo_notes: tuple[str, ...] = ()
 
     @property
     def is_refused(self) -> bool:
@@ -73,6 +76,7 @@ class Judgement:
         """As JSON."""
         return {
             "photo": self.photo,
+            "photo_notes": list(self.photo_notes),
             "verdict": self.verdict,
             "none_of_these": self.is_refused,
             "reason": self.reason,
@@ -160,7 +164,7 @@ class Classifier:
         """The photos that tested it, from its report, as paths from the folder it was trained on; none where it has no report."""
         return [Path(photo) for photo in (self.report_record or {}).get("test_photos", [])]
 
-    def predict_proba(self, photos: Iterable[Any]) -> NDArray[np.float64]:
+    def predict_proba(self, photos: Iterable[PhotoSource]) -> NDArray[np.float64]:
         """How likely each photo is of each class.
 
         Returns:
@@ -174,19 +178,19 @@ class Classifier:
         rows = [self.likelihoods(batch.features) for batch in batches]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.head.classes)))
 
-    def predict(self, photos: Iterable[Any]) -> NDArray[Any]:
+    def predict(self, photos: Iterable[PhotoSource]) -> NDArray[Any]:
         """(N,) of str: the likeliest class of each photo, however unlikely; see ``verdict``."""
         answer: NDArray[Any] = self.classes_[self.predict_proba(photos).argmax(axis=1)]
         return answer
 
-    def score(self, photos: Iterable[Any], labels: Sequence[str]) -> float:
+    def score(self, photos: Iterable[PhotoSource], labels: Sequence[str]) -> float:
         """The share of the photos whose likeliest class is their label."""
         predicted = self.predict(photos)
         if len(labels) != len(predicted) or not len(predicted):
             raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label a photo")
         return float(np.mean(predicted == np.asarray(labels, dtype=np.str_)))
 
-    def verdict(self, photo: Any) -> str | None:
+    def verdict(self, photo: PhotoSource) -> str | None:
         """The photo's class, or None: none of these."""
         return self.verdict_of(self.probabilities([decode(photo)])[0])
 
@@ -196,7 +200,7 @@ class Classifier:
         threshold = self.head.threshold
         return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
 
-    def judge(self, photos: Iterable[Any], *, exact: bool = True) -> Iterator[Judgement]:
+    def judge(self, photos: Iterable[PhotoSource], *, exact: bool = True) -> Iterator[Judgement]:
         """A judgement of each photo in turn; one that cannot be read does not stop the others.
 
         Photos are decoded ahead, in threads.  ``exact`` False decodes large JPEGs at a part of their size: faster, and
@@ -208,7 +212,8 @@ class Classifier:
             rows = dict(zip(batch.readable, zip(values, strange, strict=True), strict=True))
             for place, name in enumerate(batch.names):
                 error = batch.errors.get(place)
-                yield Judgement(name, None, {}, error) if error else self.judgement(name, *rows[place])
+                judgement = Judgement(name, None, {}, error) if error else self.judgement(name, *rows[place])
+                yield replace(judgement, photo_notes=batch.notes.get(place, ()))
 
     def judgement(self, name: str, probabilities: NDArray[Any], strangeness: float | None = None) -> Judgement:
         """The judgement that (classes,) probabilities amount to."""
@@ -222,7 +227,7 @@ class Classifier:
             found: list[float] = self.head.strangeness(features)[:, 0].tolist()
         return found
 
-    def probabilities(self, photos: Sequence[Any]) -> NDArray[np.float64]:
+    def probabilities(self, photos: Sequence[PhotoSource]) -> NDArray[np.float64]:
         """(N, classes) of one batch."""
         return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
 

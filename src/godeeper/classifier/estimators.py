@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..engine.quantization import QuantizationRanges
+    from ..photos.decode import PhotoSource
 
     Floats = NDArray[np.float32]
 
@@ -248,7 +249,7 @@ def check_labels(y: NDArray[Any]) -> None:
         raise ValueError(f"y holds {classes} class{'es' * (classes != 1)}: expected labels of two classes or more")
 
 
-def several(photos: Any) -> list[Any]:
+def several(photos: Any) -> list[PhotoSource]:
     """The photos of X, (N,) or (N, 1), as a list; a data frame's single column counts as one."""
     return listed(photos)
 
@@ -275,19 +276,21 @@ def fitted(
     return fit(values, targets, names, selection)
 
 
-def features_of(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> dict[str, Floats]:
+def features_of(network: Network, photos: Sequence[PhotoSource], addresses: Sequence[str]) -> dict[str, Floats]:
     """Address -> (N, C) float32, each photo computed once."""
     return looked_at(network, photos, addresses)[1]
 
 
-def looked_at(network: Network, photos: Sequence[Any], addresses: Sequence[str]) -> tuple[list[str], dict[str, Floats]]:
+def looked_at(
+    network: Network, photos: Sequence[PhotoSource], addresses: Sequence[str]
+) -> tuple[list[str], dict[str, Floats]]:
     """The hash of each photo's pixels, and address -> (N, C) float32."""
     with ResultStore() as store:
         hashes = pixel_hashes(photos, store)
         return hashes, extract(network, list(zip(photos, hashes, strict=True)), addresses, store)
 
 
-def pixel_hashes(photos: Sequence[Any], store: ResultStore) -> list[str]:
+def pixel_hashes(photos: Sequence[PhotoSource], store: ResultStore) -> list[str]:
     """The hash of each photo's pixels; of a file that was decoded before, from the store."""
     keys = [file_key(photo) for photo in photos]
     known = store.get_blobs({key for key in keys if key})
@@ -304,7 +307,7 @@ def pixel_hashes(photos: Sequence[Any], store: ResultStore) -> list[str]:
     return hashes
 
 
-def file_key(photo: Any) -> bytes | None:
+def file_key(photo: PhotoSource) -> bytes | None:
     """What the hash of a file's pixels is stored under; None for what is no file, or cannot be read."""
     if not isinstance(photo, (str, bytes, os.PathLike)):
         return None

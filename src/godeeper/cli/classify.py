@@ -1,4 +1,4 @@
-"""``godeeper classify``: what a classifier, or the weights' own one, sees in photos."""
+"""``godeeper classify``: predict the classes of photos with your own classifier, or with the one in the weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from ..classifier.refusal import written
 from ..errors import OptionError, PhotoError
 from ..escaping import csv_cell
-from .common import add_command, add_engine, print_table, records_code
+from .common import add_command, add_engine, note_lines, print_table, records_code
 from .terminal import complain, print_json, read_input, say, write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..network import Network
     from .common import Verbs
 
 EXAMPLE = """\
-  godeeper classify cars.godeeper photo.jpg holiday/            one's own classifier, made by godeeper retrain
+  godeeper classify cars.godeeper photo.jpg holiday/            your own classifier, from godeeper retrain
   godeeper classify cars.godeeper holiday/ --csv > holiday.csv
   godeeper weights add imagenet-torchvision
   godeeper classify --weights imagenet-torchvision photo.jpg    ImageNet's classes
@@ -36,26 +36,30 @@ ENDING = ".godeeper"
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "classify", "name the classes of photos", EXAMPLE, run)
+    parser = add_command(verbs, "classify", "predict the classes of photos", EXAMPLE, run)
     parser.usage = USAGE
     parser.add_argument(
         "photos",
         metavar="FILE.godeeper|PHOTO|FOLDER",
         nargs="+",
-        help="a classifier, unless --weights is given; then photos, folders, zips or .csv lists of them; - reads standard input",
+        help="a classifier (not with --weights), then photos, folders, zips or .csv lists of photos; - reads standard input",
     )
-    parser.add_argument("--weights", metavar="W", help="installed weights with a classifier of their own, or a file")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many classes of the weights (default: 5)")
+    parser.add_argument("--weights", metavar="W", help="installed weights that include a classifier, or a file")
     parser.add_argument(
-        "--exact", action="store_true", help="decode large JPEGs whole, not at a part of their size (classifiers only)"
+        "--top", type=int, default=5, metavar="N", help="number of classes to print with --weights (default: 5)"
+    )
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="decode large JPEGs at full size instead of a reduced one (classifiers only)",
     )
     add_engine(parser)
-    parser.add_argument("--csv", action="store_true", help="print a table for spreadsheets and nothing else")
+    parser.add_argument("--csv", action="store_true", help="print one CSV table and nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
     if options.json and options.csv:
-        raise OptionError("--json and --csv: expected one of them, both print on standard output")
+        raise OptionError("--json and --csv: expected only one of them, since both print to standard output")
     first, *others = options.photos
     if options.weights:
         return run_weights(options)
@@ -66,11 +70,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str]) -> int:
-    """Every photo by a classifier of one's own."""
+    """Classify all photos with a ``.godeeper`` file."""
     from ..classifier.classifier import Classifier
 
     classifier = Classifier.load(path, engine=options.engine)
-    records = judged(classifier, places, exact=options.exact)
+    records = judge(classifier, places, exact=options.exact)
     if options.json:
         computed = classifier.network.batch_engine.identity()
         print_json({"classifier": str(path), **computed.record, "photos": records})
@@ -81,25 +85,25 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     return records_code(records)
 
 
-def judged(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
-    """A record of each photo, and one of each folder without any, in the order given."""
+def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
+    """A record of each photo in the given order, then one of each folder without photos."""
     from ..classifier.classifier import Judgement
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
 
-    waiting: list[Any] = []
-    barren: dict[str, dict[str, Any]] = {}
+    photos: list[Any] = []
+    without_photos: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         for place in places:
             try:
-                waiting += [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
+                photos += [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
             except PhotoError as error:
-                barren[place] = Judgement(place, None, {}, str(error)).record()
-        return [*(judgement.record() for judgement in classifier.judge(waiting, exact=exact)), *barren.values()]
+                without_photos[place] = Judgement(place, None, {}, str(error)).record()
+        return [*(judgement.record() for judgement in classifier.judge(photos, exact=exact)), *without_photos.values()]
 
 
 def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
-    """Photo, verdict (empty: none of these, or an error), error, whether it is none of these, and a column for each class."""
+    """Print CSV: photo, verdict (empty for none of these and for errors), error, none of these, and a column for each class."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     heads = (csv_cell(f"probability of {name}") for name in classes)
@@ -110,27 +114,35 @@ def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None
         cells = map(csv_cell, (each["photo"], each["verdict"] or "", each["error"] or "", refused))
         writer.writerow([*cells, *likely])
     write(table.getvalue())
+    complain_notes(records)
+
+
+def complain_notes(records: Iterable[Mapping[str, Any]]) -> None:
+    """Print notes on repaired photos to standard error."""
+    for line in note_lines((each["photo"], each["photo_notes"]) for each in records):
+        complain(line)
 
 
 def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
-    """A line for each photo; errors go to standard error."""
+    """Print a line for each photo; notes and errors go to standard error."""
     readable = [each for each in records if not each["error"]]
     if readable:
         print_table(("verdict", "likeliest", "photo"), [verdict_row(each) for each in readable])
+    complain_notes(records)
     for each in records:
         if each["error"]:
             complain(f"godeeper: {each['error']}")
 
 
 def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
-    """Verdict, the likeliest class with its probability, photo."""
+    """Cells of one photo: verdict, most likely class with its probability, photo."""
     name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
     verdict = written(record["verdict"])
     return verdict, f"{probability:6.1%} {written(name)}", record["photo"]
 
 
 def run_weights(options: argparse.Namespace) -> int:
-    """Every photo by the weights' own classifier."""
+    """Classify all photos with the classifier in the weights."""
     from ..network import load
 
     if options.csv:
@@ -141,28 +153,33 @@ def run_weights(options: argparse.Namespace) -> int:
         records.append(record(network, photo, options.top))
         if not options.json:
             print_text(records[-1])
-    if options.json:
+    if not options.json:
+        complain_notes(records)
+    else:
         computed = network.engine.identity()
         print_json({"weights": network.weights.name, **computed.record, "photos": records})
     return records_code(records)
 
 
 def record(network: Network, photo: str, top: int) -> dict[str, Any]:
-    """One photo's classes as JSON; a photo that cannot be read does not stop the others."""
-    source: Any = read_input() if photo == "-" else photo
+    """One photo's record; a photo that cannot be read has an ``error``."""
+    from ..photos.decode import decode
+
     try:
-        guesses = network.classify(source, top=top)
+        decoded = decode(read_input() if photo == "-" else photo)
+        guesses = network.classify(decoded, top=top)
     except PhotoError as error:
-        return {"photo": photo, "top": [], "error": str(error)}
+        return {"photo": photo, "photo_notes": [], "top": [], "error": str(error)}
     return {
         "photo": photo,
+        "photo_notes": list(decoded.notes),
         "top": [{"label": guess.label, "probability": guess.probability} for guess in guesses],
         "error": None,
     }
 
 
 def print_text(record: dict[str, Any]) -> None:
-    """The photo, then a line for each class; errors go to standard error."""
+    """Print the photo, then a line for each class; errors go to standard error."""
     if record["error"]:
         complain(f"godeeper: {record['error']}")
         return

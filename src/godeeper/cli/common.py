@@ -1,18 +1,22 @@
-"""What several commands share: options, exit codes, tables."""
+"""Helpers that several commands share: options, exit codes, notes, tables."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..escaping import escaped
+from ..wording import count_of, first_of, shortened
 from .terminal import write
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[Any]
     Run = Callable[[argparse.Namespace], int]
+
+REDUCED = "decoded at 1/"
+"""How the note of ``photos.decode`` on a JPEG decoded at a part of its size begins."""
 
 DONE, PARTLY_DONE, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 """Exit codes: everything is done; some inputs could not be used, or a check failed; nothing is done; Ctrl-C."""
@@ -36,8 +40,32 @@ def records_code(records: Sequence[Mapping[str, Any]]) -> int:
 
 
 def none_of(errors: Sequence[str]) -> str:
-    """What is said where there is nothing to write."""
+    """The error message if no photo can be read."""
     return errors[0] if len(errors) == 1 else f"none of {len(errors)} photos can be read; the first: {errors[0]}"
+
+
+def note_lines(notes: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """A line for each kind of note on photos: a photo's own note, or how many photos have it and the first names.
+
+    Reduced decoding is left out: it is an option, not a repair.
+
+    Args:
+        notes: name and notes of each photo (see ``Photo.notes``).
+
+    >>> note_lines([("a.jpg", ["turned upright (EXIF orientation 6)"]), ("b.jpg", ["turned upright (EXIF orientation 8)"])])
+    ['note: turned upright: 2 photos (a.jpg, b.jpg)']
+    """
+    photos: dict[str, dict[str, str]] = {}  # kind of note -> photo -> note
+    for name, texts in notes:
+        for text in texts:
+            if not text.startswith(REDUCED):
+                photos.setdefault(text.partition(" (")[0], {})[shortened(name)] = text
+    return [
+        f"note: {kind}: {count_of(len(by_name), 'photo')} ({first_of(by_name)})"
+        if len(by_name) > 1
+        else "".join(f"note: {name}: {text}" for name, text in by_name.items())
+        for kind, by_name in photos.items()
+    ]
 
 
 def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
@@ -50,13 +78,13 @@ def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    parser.add_argument("--debug", action="store_true", help="show a traceback for errors")
     parser.set_defaults(run=run)
     return parser
 
 
 def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
-    """A command that consists of actions; without one it shows its help."""
+    """A command with actions; without an action it prints its help."""
     parser = verbs.add_parser(
         name, help=summary, epilog=f"example:\n{example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,7 +94,7 @@ def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
 
 
 def show_help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
-    """What a command without arguments does if it needs some."""
+    """Print the help; the default of commands that need an action."""
     parser.print_help()
     return 0
 
@@ -74,17 +102,24 @@ def show_help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """The option ``--engine``."""
     parser.add_argument(
-        "--engine", default="auto", metavar="E", help="what computes: auto (default), onnxruntime, openvino or torch"
+        "--engine", default="auto", metavar="E", help="inference engine: auto (default), onnxruntime, openvino or torch"
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """The option ``--weights`` of commands that need weights and have a default."""
+    parser.add_argument(
+        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
     )
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     """The option ``--force``."""
-    parser.add_argument("--force", action="store_true", help="replace files that godeeper did not write, too")
+    parser.add_argument("--force", action="store_true", help="also replace files that godeeper did not write")
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell, the last one ragged; cells are escaped."""
+    """Print a table with aligned columns, except the last; cells are escaped."""
     lines = [list(map(escaped, line)) for line in (heading, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading) - 1)]
     for line in lines:

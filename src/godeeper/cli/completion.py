@@ -1,6 +1,6 @@
-"""``godeeper completion``: a script by which a shell completes commands, options, their values and files' names.
+"""``godeeper completion``: a shell script that completes commands, options, their values and file names.
 
-Everything in the script comes from the parser and from the tables that commands check values against.
+The script is generated from the parser and from the tables that commands check values against.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ TABLES = {
     "retrain --precision": ("training.int8_check", "ASKED"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }
-"""Where the values of an option, or of one command's option, are listed."""
+"""Option, or command and option -> module and table of its values."""
 
 FILES = re.compile("PHOTO|FOLDER|FILE|PATH|CSV")
 
 
 @dataclass(frozen=True)
 class Value:
-    """What can stand in one place of a command line."""
+    """The values that are valid in one position of a command line."""
 
     title: str
     words: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command or an action: ``words`` to call it, what follows it.  The last of ``values`` is repeated where ``more``."""
+    """A command or an action: its ``words``, options and values.  With ``more``, the last of ``values`` can be repeated."""
 
     words: tuple[str, ...]
     summary: str
@@ -75,8 +75,8 @@ class Command:
 def add_to(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "completion",
-        help="print a script by which a shell completes godeeper's commands",
-        description="Print a script by which a shell completes godeeper's commands.",
+        help="print a shell script that completes godeeper's commands",
+        description="Print a shell script that completes godeeper's commands.",
         epilog=f"example:\n{EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,18 +88,18 @@ def run(options: argparse.Namespace) -> int:
     from . import shells
     from .main import make_parser
 
-    script: str = getattr(shells, options.shell)(described(make_parser(), ()))
+    script: str = getattr(shells, options.shell)(command_of(make_parser(), ()))
     write(script)
     return 0
 
 
-def described(parser: Parser, words: tuple[str, ...], summary: str = "") -> Command:
-    """What a parser accepts."""
+def command_of(parser: Parser, words: tuple[str, ...], summary: str = "") -> Command:
+    """The command that a parser describes, with its children."""
     summaries = {}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             summaries = {each.dest: each.help or "" for each in action._choices_actions}
-    children = tuple(described(child, (*words, name), summaries[name]) for name, child in parser.children().items())
+    children = tuple(command_of(child, (*words, name), summaries[name]) for name, child in parser.children().items())
     places = [each for each in parser._actions if not each.option_strings and each.dest != argparse.SUPPRESS]
     return Command(
         words,

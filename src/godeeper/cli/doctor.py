@@ -1,4 +1,4 @@
-"""``godeeper doctor``: what is wrong with the photos in a folder."""
+"""``godeeper doctor``: check the photos in a folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..wording import count_of, first_of
 from .common import add_command, exit_code, print_table
 from .terminal import complain, print_json, say
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper doctor photos/             photos/cars/*.jpg, photos/bikes/*.jpg, …
-  godeeper doctor photos/ --json      every file's verdict, reasons, size, hashes
+  godeeper doctor photos/ --json      verdict, reasons, size and hashes of each file
 """
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "doctor", "say what is wrong with the photos in a folder", EXAMPLE, run)
+    parser = add_command(verbs, "doctor", "check the photos in a folder and report what is wrong", EXAMPLE, run)
     parser.add_argument(
         "folder",
         metavar="FOLDER",
@@ -44,27 +45,33 @@ def run(options: argparse.Namespace) -> int:
     elif not checkup.flat:
         print_text(checkup, lines)
     if not checkup.usable:
-        message = checkup.flat or "no photo can be used; every file and why not is in the table"
+        message = checkup.flat or "no photo can be used; the table lists every file with the reason"
         complain(f"godeeper: {options.folder!s}: {message}")
         return 2
     return exit_code(len(checkup.usable), len(checkup.unusable))
 
 
 def print_text(checkup: Checkup, too_few_reasons: tuple[str, ...]) -> None:
-    """What is wrong, file by file or reason by reason; remarks; one line to sum up."""
+    """Print a table by file or by reason, the notes, and a summary line."""
     from ..photos.doctor.checkup import counted
 
-    rows = [*quarantined(checkup), *unclassed(checkup), *repaired(checkup), *alike(checkup), *odd_looks(checkup)]
+    rows = [
+        *quarantined(checkup),
+        *unclassed(checkup),
+        *repaired(checkup),
+        *near_duplicates(checkup),
+        *quality_remarks(checkup),
+    ]
     if rows:
         print_table(("verdict", "photos", "why", "which"), rows)
         say()
     for line in (*checkup.notes, *too_few_reasons):
         say(f"note: {line}")
-    say(f"{checkup.folder!s}: {counted(checkup.counts)}; {len(checkup.classes)} classes")
+    say(f"{checkup.folder!s}: {counted(checkup.counts)}; {count_of(len(checkup.classes), 'class', 'classes')}")
 
 
 def quarantined(checkup: Checkup) -> list[list[str]]:
-    """A row for each photo that is not used."""
+    """A row for each quarantined photo."""
     from ..photos.doctor.checkup import NO_CLASS
 
     return [
@@ -75,48 +82,45 @@ def quarantined(checkup: Checkup) -> list[list[str]]:
 
 
 def unclassed(checkup: Checkup) -> list[list[str]]:
-    """One row for all photos that lack nothing but a class."""
-    from ..photos.doctor.checkup import NO_CLASS, some
+    """One row for all photos whose only fault is that they have no class."""
+    from ..photos.doctor.checkup import NO_CLASS
 
     names = [verdict.entry.name for verdict in checkup.verdicts if verdict.reasons == (NO_CLASS,)]
-    return [["quarantined", str(len(names)), NO_CLASS, some(names, 3)]] if names else []
+    return [["quarantined", str(len(names)), NO_CLASS, first_of(names, 3)]] if names else []
 
 
 def repaired(checkup: Checkup) -> list[list[str]]:
-    """A row for each way in which photos were put right."""
-    from ..photos.doctor.checkup import some
-
+    """A row for each kind of repair."""
     found: dict[str, list[str]] = defaultdict(list)
     for verdict in checkup.verdicts:
         if verdict.status == "repaired":
             for reason in verdict.reasons:
                 found[reason].append(verdict.entry.name)
-    return [["repaired", str(len(names)), reason, some(names, 3)] for reason, names in sorted(found.items())]
+    return [["repaired", str(len(names)), reason, first_of(names, 3)] for reason, names in sorted(found.items())]
 
 
-def alike(checkup: Checkup) -> list[list[str]]:
-    """A row for each group that stays together."""
-    from ..photos.doctor.checkup import of_one_group, some
+def near_duplicates(checkup: Checkup) -> list[list[str]]:
+    """A row for each group of near-duplicates."""
+    from ..photos.doctor.checkup import of_one_group
 
     return [
         [
             "used",
             str(len(each)),
-            f"{'of one group' if of_one_group(each) else 'nearly the same'}, kept in one set",
-            some([v.entry.name for v in each], 3),
+            f"{'of one group' if of_one_group(each) else 'near-duplicates'}, kept in one set",
+            first_of([v.entry.name for v in each], 3),
         ]
         for each in checkup.alike
     ]
 
 
-def odd_looks(checkup: Checkup) -> list[list[str]]:
-    """A row for each kind of remark on photos that are used: how many, what is measured, and which."""
-    from ..photos.doctor.checkup import some
+def quality_remarks(checkup: Checkup) -> list[list[str]]:
+    """A row for each kind of quality remark on photos that are used."""
     from ..photos.doctor.quality import KINDS
 
     rows = []
     for kind in KINDS:
-        names = [each.entry.name for each in checkup.usable if any(map(kind.says, each.remarks))]
+        names = [each.entry.name for each in checkup.usable if any(map(kind.matches, each.remarks))]
         if names:
-            rows.append(["used", str(len(names)), kind.rule, some(names, 3)])
+            rows.append(["used", str(len(names)), kind.rule, first_of(names, 3)])
     return rows

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
 from ..version import __version__
-from .common import add_command, add_engine, add_force, exit_code, none_of
+from ..wording import count_of
+from .common import add_command, add_engine, add_force, add_weights, exit_code, none_of
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--features", metavar="ADDRESS,…", help=f"write the spatial means of these tensors (default: {USUAL})"
     )
-    parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
-    )
+    add_weights(parser)
     add_engine(parser)
     parser.add_argument(
         "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
@@ -130,4 +129,4 @@ def report(options: argparse.Namespace, addresses: dict[str, int], count: int, e
         print_json(document)
     else:
         listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())
-        say(f"{options.out}: {count} photos, {listed}")
+        say(f"{options.out}: {count_of(count, 'photo')}, {listed}")

@@ -1,4 +1,4 @@
-"""``godeeper explain``: where in a photo a classifier's verdict came from."""
+"""``godeeper explain``: show which parts of a photo led to a classifier's verdict."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper explain cars.godeeper photo.jpg                          writes photo.<class>.evidence.png
-  godeeper explain cars.godeeper photo.jpg --class bicycle          the evidence for a class that did not win
+  godeeper explain cars.godeeper photo.jpg --class bicycle          the evidence for a class other than the verdict
   godeeper explain cars.godeeper photo.jpg --class car --against van --out pictures
-  godeeper explain cars.godeeper photo.jpg --near photos/           and the photos there that are most like it
+  godeeper explain cars.godeeper photo.jpg --near photos/           also list the most similar photos there
   godeeper explain cars.godeeper holiday/ --json > holiday.json
 """
 
 BAR = 30
 MOST = 10  # classes listed
 REFUSED = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
-"""What a file system may refuse in a name."""
+"""Characters that some file systems do not allow in a name."""
 
-LONGEST = 60  # bytes of a class's name in that of a file
+LONGEST = 60  # bytes of a class name in a file name
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "explain", "show where in a photo a verdict came from", EXAMPLE, run)
+    parser = add_command(verbs, "explain", "show which parts of a photo led to a verdict", EXAMPLE, run)
     parser.add_argument("classifier", type=Path, metavar="FILE.godeeper", help="the classifier")
     parser.add_argument(
         "photos",
@@ -55,17 +55,19 @@ def add_to(verbs: Verbs) -> None:
         "--class",
         dest="label",
         metavar="C",
-        help="the class to ask about (default: the likeliest, but for that of --against)",
+        help="the class to explain (default: the likeliest one other than --against)",
     )
-    parser.add_argument("--against", metavar="C", help="take this class's evidence off: why the one and not the other")
+    parser.add_argument(
+        "--against", metavar="C", help="subtract the evidence for this class: why the first class and not this one"
+    )
     parser.add_argument(
         "--near",
         type=Path,
         metavar="FOLDER",
-        help="name the photos most like it in a folder of class folders, a .csv list or a .zip",
+        help="also list the most similar photos from a folder of class folders, a .csv list or a .zip",
     )
     parser.add_argument(
-        "--top", type=int, default=5, metavar="N", help="how many filters and photos to name (default: 5)"
+        "--top", type=int, default=5, metavar="N", help="number of filters and photos to list (default: 5)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
@@ -87,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         album = read(classifier, options.near) if options.near else None
         for name, source in sources(options.photos):
             records.append(explained(classifier, name, source, options, outputs, album))
-    for each in () if options.json else records:  # once the pictures are there
+    for each in () if options.json else records:  # after the pictures are written
         print_text(each)
     if options.json:
         print_json({"classifier": str(options.classifier), "photos": records})
@@ -95,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_classes(classifier: Classifier, label: str | None, against: str | None) -> None:
-    """Raise unless the classes asked for are the classifier's, and not one and the same."""
+    """Raise unless the given classes are the classifier's and differ."""
     from ..errors import UnknownName
 
     for asked in (label, against):
@@ -106,7 +108,7 @@ def check_classes(classifier: Classifier, label: str | None, against: str | None
 
 
 def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
-    """Name and photo of all that is named, folders by what is in them; or what is wrong with it."""
+    """Yield the name and photo of all given photos, with folders expanded; or the name and the error."""
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
 
@@ -123,9 +125,9 @@ def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
 
 
 def read(classifier: Classifier, folder: Path) -> ReferencePhotos:
-    """The folder's photos as the classifier sees them, with a progress bar."""
+    """Read the reference photos with a progress bar."""
     from ..explain.nearest import read_reference_photos
-    from .retrain import bars as progress_bars
+    from .progress import bars as progress_bars
 
     with progress_bars() as progress:
         return read_reference_photos(classifier, folder, progress)
@@ -139,7 +141,7 @@ def explained(
     outputs: Outputs,
     album: ReferencePhotos | None,
 ) -> dict[str, Any]:
-    """One photo's record, its picture written; a photo that cannot be read does not stop the others."""
+    """Draw one photo's picture and return its record; a photo that cannot be read has an ``error``."""
     from ..explain.evidence import evidence
     from ..explain.picture import Question, png
 
@@ -177,7 +179,7 @@ def picture_path(folder: Path, found: Evidence, question: Question, outputs: Out
 
 
 def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:
-    """One photo's verdict and evidence as JSON: classify's record, and more."""
+    """One photo's verdict and evidence as JSON; has the fields of classify's record and more."""
     likely = dict(zip(found.classes, found.probabilities.tolist(), strict=True))
     return {
         "photo": name,
@@ -197,7 +199,7 @@ def record(found: Evidence, name: str, question: Question, path: Path, top: int)
 
 
 def print_text(record: dict[str, Any]) -> None:
-    """The verdict, a bar for each class, what the evidence adds up from; errors go to standard error."""
+    """Print the verdict, a bar for each class and the evidence; errors go to standard error."""
     if record["error"]:
         complain(f"godeeper: {record['error']}")
         return
@@ -206,35 +208,35 @@ def print_text(record: dict[str, Any]) -> None:
     say(f"{record['photo']}: {written(record['verdict'])}")
     if record["reason"]:
         say(f"  {record['reason']}")
-    for line in (*bars(record["probabilities"]), *sums(record["evidence"]), *voices(record["evidence"])):
+    for line in (*bars(record["probabilities"]), *sums(record["evidence"]), *contributions(record["evidence"])):
         say(f"  {line}")
     if record["nearest"]:
-        say("  most like it:")
+        say("  most similar photos:")
     for like in record["nearest"]:
         say(f"    {like['distance']:7.3f}  {like['class']}  {like['photo']}")
     say(f"  picture: {record['png']}")
 
 
 def bars(probabilities: dict[str, float]) -> list[str]:
-    """A line for each of the likeliest classes."""
+    """A line with a bar for each of the most likely classes."""
     width = max(map(len, probabilities))
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     lines = [f"{name:{width}} {value:6.1%}  {'#' * round(BAR * value)}".rstrip() for name, value in ranked[:MOST]]
-    return [*lines, f"and {len(ranked) - MOST} classes less likely"] if len(ranked) > MOST else lines
+    return [*lines, f"and {len(ranked) - MOST} less likely classes"] if len(ranked) > MOST else lines
 
 
 def sums(evidence: dict[str, Any]) -> list[str]:
-    """What the evidence adds up from."""
+    """The sum of the evidence: the constant and each module's part."""
     about = " over ".join(written(evidence[each]) for each in ("class", "over") if evidence[each] is not None)
     modules = "".join(f" {each['evidence']:+.3f} {each['address']}" for each in evidence["modules"])
     return [f"evidence for {about}: {evidence['total']:.3f} = {evidence['constant']:.3f} constant{modules}"]
 
 
-def voices(evidence: dict[str, Any]) -> list[str]:
-    """The filters that speak most for the class, and most against it."""
+def contributions(evidence: dict[str, Any]) -> list[str]:
+    """The filters with the largest contributions for and against the class."""
     lines = []
     for side, filters in evidence["filters"].items():
         if filters:
-            said = [f"{each['origin']} {each['evidence']:+.3f} ({each['share']:.0%})" for each in filters]
-            lines.append(f"{side}: {', '.join(said)}")
+            listed = [f"{each['origin']} {each['evidence']:+.3f} ({each['share']:.0%})" for each in filters]
+            lines.append(f"{side}: {', '.join(listed)}")
     return lines

@@ -1,4 +1,4 @@
-"""``godeeper help``: how godeeper, or one of its commands, is used."""
+"""``godeeper help``: print the help of godeeper or of one command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def add_to(verbs: Verbs) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "words", metavar="COMMAND", nargs="*", default=[], help="a command, perhaps with an action (default: list all)"
+        "words",
+        metavar="COMMAND",
+        nargs="*",
+        default=[],
+        help="a command, optionally with an action (default: list all)",
     )
     parser.set_defaults(run=run)
 

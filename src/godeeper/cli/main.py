@@ -1,4 +1,4 @@
-"""The command line: parse, call, print.  Every user error is rendered here, as one line."""
+"""The command line: parse, run, print.  User errors are printed here, as one line."""
 
 from __future__ import annotations
 
@@ -23,28 +23,34 @@ COMMANDS = (
     "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "top", "embed", "serve", "export",
     "weights", "cache", "help", "completion",
 )  # fmt: skip
-"""Named like their modules here."""
+"""The commands; each is a module of this package."""
 
 EXAMPLE = """\
 example:
   godeeper peek photo.jpg                      the blog's three pictures
   godeeper peek photo.jpg mixed_7/join         every filter of the eighth module
-  godeeper tensors 'mixed_4/**'                what can be looked at, and what it costs
+  godeeper tensors 'mixed_4/**'                all tensors, with shapes and costs
   godeeper map --out network.html              the whole network as a picture
-  godeeper retrain photos/ --out my.godeeper   a classifier of your own photos, and how far to trust it
-  godeeper serve                               a web page to walk through it all
+  godeeper retrain photos/ --out my.godeeper   a classifier for your own photos, with a test report
+  godeeper serve                               a web page to explore all of it
 """
 
-RARELY = 200_000  # new objects between two collections of garbage: imports make many, and little of it
+SINGLE_THREADED = {"peek", "poster"}
+"""Commands that multiply no matrices in NumPy.  OpenBLAS would start a thread for each core, and idle threads busy-wait."""
+
+GARBAGE_THRESHOLD = (
+    200_000  # new objects between two garbage collections: imports create many objects and little garbage
+)
 
 
 def run() -> NoReturn:
-    """The program: ``main``, started and left as fast as can be.
+    """The program's entry point: ``main`` with a fast start and exit.
 
-    Everything is written and flushed when ``main`` returns, so the process ends there, without taking the
-    interpreter apart piece by piece: that is a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
+    Everything is written and flushed when ``main`` returns, so the process exits at once, without the
+    interpreter's shutdown, which takes a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
     """
-    gc.set_threshold(RARELY)
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    set_environment(sys.argv[1:2])
     prepare()
     if "--debug" not in sys.argv:
         hush_libraries()
@@ -55,10 +61,16 @@ def run() -> NoReturn:
     os._exit(code)
 
 
-def hush_libraries() -> None:
-    """Drop what libraries warn of: it is for programmers.  What users need to know godeeper says itself.
+def set_environment(command: Sequence[str]) -> None:
+    """Set the environment variables that libraries read when they are imported."""
+    if SINGLE_THREADED.intersection(command):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-    Some libraries set filters of their own when they are imported, so the function that prints is replaced, too.
+
+def hush_libraries() -> None:
+    """Drop the warnings of libraries, which are for programmers; godeeper prints what users need to know.
+
+    Some libraries set their own filters when they are imported, so the function that prints is replaced too.
     """
     warnings.simplefilter("ignore")
     warnings.showwarning = drop_warning
@@ -66,14 +78,14 @@ def hush_libraries() -> None:
 
 
 def drop_warning(*_: object, **__: object) -> None:
-    """In the place of ``warnings.showwarning``."""
+    """Replaces ``warnings.showwarning``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: see ``common.exit_code``.
 
     Raises:
-        SystemExit: help was asked for, or the arguments cannot be parsed; either is written.
+        SystemExit: after printing the requested help, or an error of the arguments.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -92,15 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReaderLeft:
         return DONE
     except FileNotFoundError:
-        if is_somewhere():
+        if working_folder_exists():
             raise
-        complain("godeeper: the working folder was removed; change to another one")
+        complain("godeeper: the working folder was removed; change to another folder")
         return NOTHING_DONE
     return code
 
 
-def is_somewhere() -> bool:
-    """Whether the working folder is still there."""
+def working_folder_exists() -> bool:
+    """Whether the working folder still exists."""
     try:
         os.getcwd()  # noqa: PTH109 (no path is wanted)
     except FileNotFoundError:
@@ -109,7 +121,7 @@ def is_somewhere() -> bool:
 
 
 def run_command(given: Sequence[str]) -> int:
-    """Parse and run."""
+    """Parse the arguments and run the command."""
     try:
         options = make_parser(commands_for(given)).parse_args(given)
     except SystemExit:
@@ -120,13 +132,13 @@ def run_command(given: Sequence[str]) -> int:
 
 
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The command that is named, or all of them: the others need not be imported."""
+    """The command in the arguments, or all commands; the others need not be imported."""
     named = list(arguments[:1])
     return named if named and named[0] in COMMANDS else COMMANDS
 
 
 def make_parser(commands: Sequence[str] = COMMANDS) -> Parser:
-    """The parser of some commands."""
+    """The parser of the given commands."""
     parser = Parser(
         prog="godeeper",
         description="Look inside the Inception networks, and retrain them on your own photos.",

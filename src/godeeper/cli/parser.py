@@ -1,4 +1,4 @@
-"""argparse with errors of one line: what was wrong, what was probably meant, where the help is."""
+"""argparse with one-line errors: the mistake, a suggestion, and where to find the help."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .terminal import complain, write
 
 LONG = re.compile(rf"\S{{{LONGEST_QUOTE + 1},}}")
 KINDS: dict[Any, str] = {int: "a whole number"}
-"""The types of options that can fail, in words."""
+"""Types of options, as messages name them."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with one-line errors that point to the help, and help that is an error where it cannot be written."""
+    """An ``ArgumentParser`` with one-line errors; raises if the help cannot be written."""
 
     def _print_message(self, message: str, file: object = None) -> None:  # argparse ignores errors here
         if file is sys.stderr:
@@ -29,11 +29,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith("?") else ";"
-        complain(f"{self.prog}: {LONG.sub(shortened, message)}{end} see: {self.prog} -h")
+        complain(f"{self.prog}: {LONG.sub(beginning_of, message)}{end} see: {self.prog} -h")
         raise SystemExit(NOTHING_DONE)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """As argparse does, but a command says itself which arguments it does not know: it knows its options."""
+        """Like argparse, but each command reports unknown arguments itself, and suggests its own options."""
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(unknown_argument(rest, self.options()))
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         return {}
 
     def child(self, name: str) -> Parser:
-        """One of ``children``; ends the program where there is none of that name."""
+        """A child by name; exits with an error if there is none."""
         if name not in self.children():
             self.error(unknown_command(name, self.children()))
         return self.children()[name]
@@ -70,10 +70,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def unknown_command(got: str, known: Iterable[str]) -> str:
-    """What to say of a command that is none."""
+    """The error message for an unknown command."""
     names = list(known)
     if not names:
-        return f"unexpected {quoted(got)}: it takes no action"
+        return f"unexpected {quoted(got)}: this command has no actions"
     hint = meant(got, names, 0.6)
     if not hint and "peek" in names and is_file(got):
         hint = "; for a photo: godeeper peek PHOTO"
@@ -85,20 +85,20 @@ def is_file(name: str) -> bool:
     """Whether there is a file of that name."""
     try:
         return Path(name).is_file()
-    except (OSError, ValueError):  # too long, or not a name at all
+    except (OSError, ValueError):  # too long, or contains a NUL
         return False
 
 
 def unknown_argument(rest: Sequence[str], options: Iterable[str]) -> str:
-    """What to say of the first argument that is too many."""
+    """The error message for the first unknown argument."""
     first = rest[0]
     if not first.startswith("-"):
-        return f"unexpected argument {quoted(first)}: no more are expected there"
+        return f"unexpected argument {quoted(first)}: no more arguments are expected here"
     name = first.partition("=")[0]
-    hint = meant(name, options, 0.6) or "; a file of that name is written ./NAME"
+    hint = meant(name, options, 0.6) or "; for a file of that name write ./NAME"
     return f"unknown option {quoted(name)}{hint}"
 
 
-def shortened(found: re.Match[str]) -> str:
+def beginning_of(match: re.Match[str]) -> str:
     """The beginning of a long word, and how long it is."""
-    return f"{found[0][:LONGEST_QUOTE]}… ({len(found[0])} characters)"
+    return f"{match[0][:LONGEST_QUOTE]}… ({len(match[0])} characters)"

@@ -1,4 +1,4 @@
-"""``godeeper peek``: one picture of every filter of a tensor."""
+"""``godeeper peek``: draw every filter of a tensor as one picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_engine, add_force
+from ..wording import count_of
+from .common import add_command, add_engine, add_force, add_weights
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
@@ -35,33 +36,31 @@ def add_to(verbs: Verbs) -> None:
         default=[],
         help="tensors, by any name or pattern (default: the blog's three)",
     )
-    parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
-    )
+    add_weights(parser)
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
     )
     parser.add_argument(
         "--scale", default="shared", metavar="S", help="shared (default), filter, percentile, signed or blog"
     )
-    parser.add_argument("--rows", type=int, metavar="N", help="rows of tiles")
-    parser.add_argument("--zoom", type=int, metavar="N", help="screen pixels a value")
+    parser.add_argument("--rows", type=int, metavar="N", help="number of rows of tiles")
+    parser.add_argument("--zoom", type=int, metavar="N", help="screen pixels for each value")
     parser.add_argument("--colour", metavar="NAME", help="grey, viridis, magma, blue-orange or blue-red")
     parser.add_argument("--gutter", type=int, metavar="N", help="pixels between tiles")
     parser.add_argument("--numbers", action="store_true", help="write each filter's number over its tile")
     parser.add_argument(
-        "--frame", action=argparse.BooleanOptionalAction, help="heading and legend (default: all scales but blog)"
+        "--frame",
+        action=argparse.BooleanOptionalAction,
+        help="draw a heading and a legend (default: yes, except with --scale blog)",
     )
     add_engine(parser)
     parser.add_argument("--fit", metavar="F", help="squash or crop (default: as the weights were trained)")
     parser.add_argument("--filter", metavar="F", help="antialias or tf2015 (default: as the weights were trained)")
-    parser.add_argument("--npz", type=Path, metavar="FILE", help="write the numbers too")
+    parser.add_argument("--npz", type=Path, metavar="FILE", help="also write the activations as NumPy arrays")
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
-
     from ..blueprint.remarks import remarks_on
     from ..engine.prefix_cache import prefix_store
     from ..network import BLOG_TENSORS, load
@@ -96,14 +95,14 @@ def run(options: argparse.Namespace) -> int:
         ]
         outputs.claim(*paths, *([options.npz] if options.npz else []))
         peeks = network.peeks(photo, addresses)
-        network.close()  # drawing needs the memory more
+        network.close()  # frees memory for drawing
         for path, payload in zip(paths, drawn(peeks, view), strict=True):
             outputs.add(path, payload)
         if options.npz:
             outputs.add(options.npz, npz_bytes(peeks))
     hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
     if hidden:
-        complain(f"nothing to see in {', '.join(hidden)} with weights {network.weights.name!r}: left out")
+        complain(f"no picture of {', '.join(hidden)} with weights {network.weights.name!r}: left out")
     for text in remarks_on(network.blueprint, addresses, likeness=not options.json):
         complain(f"note: {text}")
     records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
@@ -115,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def drawn(peeks: list[Peek], view: View) -> list[bytes]:
-    """The picture of each peek, as a PNG; several are drawn at once."""
+    """Draw each peek as a PNG, in parallel."""
     from ..peek.picture import png
 
     if len(peeks) == 1:
@@ -127,12 +126,12 @@ def drawn(peeks: list[Peek], view: View) -> list[bytes]:
 
 
 def print_text(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
-    """A line for each picture; what was put right about the photo goes to standard error."""
+    """Print a line for each picture; notes on repairs go to standard error."""
     for note in peeks[0].photo_notes:
         complain(f"{peeks[0].photo}: {note}")
     for peek, record in zip(peeks, records, strict=True):
         count, height, width = peek.shape[1:]
         dead = f", {len(peek.dead)} dead" if peek.dead else ""
         say(
-            f"{record['png']}: {peek.address}, {count} filters of {height}x{width}, {record['minimum']:.4g} to {record['maximum']:.4g}{dead}"
+            f"{record['png']}: {peek.address}, {count_of(count, 'filter')} of {height}x{width}, {record['minimum']:.4g} to {record['maximum']:.4g}{dead}"
         )

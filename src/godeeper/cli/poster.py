@@ -1,13 +1,12 @@
-"""``godeeper poster``: every filter of every tensor as one picture to zoom into."""
+"""``godeeper poster``: every filter of every tensor as one zoomable picture."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_command, add_force
+from .common import add_command, add_force, add_weights
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
@@ -16,30 +15,26 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper poster photo.jpg --out poster                    then open poster/index.html
-  godeeper poster photo.jpg --out poster --scale filter     each filter from its least to its greatest value
+  godeeper poster photo.jpg --out poster --scale filter     each filter from its minimum to its maximum
 """
 
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(
-        verbs, "poster", "draw every filter of the whole network as one picture to zoom into", EXAMPLE, run
+        verbs, "poster", "draw every filter of the whole network as one zoomable picture", EXAMPLE, run
     )
     parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="a new folder for it, or a poster to replace"
+        "--out", type=Path, required=True, metavar="DIR", help="a new folder, or the folder of a poster to replace"
     )
     parser.add_argument(
         "--scale", default="shared", metavar="S", help="shared (default), filter, percentile, signed or blog"
     )
-    parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
-    )
+    add_weights(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here multiplies matrices, and idle threads spin
-
     from ..network import load
     from ..photos.decode import decode
     from ..poster.poster import check_folder
@@ -62,5 +57,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def document(poster: Poster) -> dict[str, Any]:
-    """The poster's record as JSON, with where it lies."""
+    """The poster's record as JSON, with its paths."""
     return {"out": str(poster.folder), "page": str(poster.page), "bytes": poster.bytes, **poster.record}

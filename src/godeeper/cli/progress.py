@@ -1,38 +1,54 @@
-"""Progress bars, for downloads and for photos: on standard error, and only where that is a terminal."""
+"""Progress bars for downloads and photos, on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..weights.download import Report
+    from ..progress import Progress, StepProgress
 
 WIDTH = 30
 
 
 @contextmanager
-def bar() -> Iterator[Report]:
-    """A report that draws a bar of megabytes, and wipes it when the block ends."""
+def bar() -> Iterator[Progress]:
+    """A callback that draws a bar of megabytes; the bar is erased when the block ends."""
     with drawn(line) as report:
         yield report
 
 
 @contextmanager
-def counter(what: str) -> Iterator[Report]:
-    """A report that draws a bar of things done with their pace and the time left, and wipes it when the block ends."""
-    pace = Rate()
-    with drawn(lambda done, total: count_line(done, total, what, pace.of(done))) as report:
+def counter(what: str) -> Iterator[Progress]:
+    """A callback that draws a bar with counts, rate and remaining time; the bar is erased when the block ends."""
+    rate = Rate()
+    with drawn(lambda done, total: count_line(done, total, what, rate.of(done))) as report:
         yield report
 
 
 @contextmanager
-def drawn(line: Callable[[int, int], str]) -> Iterator[Report]:
-    """A report that writes ``line`` over the last one; quiet where standard error is closed or no terminal."""
-    if not watched():
+def bars() -> Iterator[StepProgress]:
+    """A callback that draws one bar of photos a step; each bar is erased when the next step begins."""
+    with ExitStack() as stack:
+        current: dict[str, Progress] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in current:
+                stack.close()
+                current.clear()
+                current[step] = stack.enter_context(counter(f"photos ({step})"))
+            current[step](done, total)
+
+        yield report
+
+
+@contextmanager
+def drawn(line: Callable[[int, int], str]) -> Iterator[Progress]:
+    """A callback that replaces the last line by ``line``; does nothing if standard error is closed or not a terminal."""
+    if not is_terminal():
         yield lambda _done, _total: None
         return
     try:
@@ -41,22 +57,22 @@ def drawn(line: Callable[[int, int], str]) -> Iterator[Report]:
         draw("")
 
 
-def watched() -> bool:
-    """Whether standard error is a terminal; Python has none where it was closed from the start."""
+def is_terminal() -> bool:
+    """Whether standard error is a terminal; it is None if it was closed from the start."""
     try:
         return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # closed since
+    except ValueError:  # closed later
         return False
 
 
 def draw(text: str) -> None:
-    """One line over the last one; a terminal that has gone away does not end the work."""
+    """Replace the last line; errors of a terminal that was closed are ignored."""
     with suppress(OSError, ValueError):
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def line(done: int, total: int) -> str:
-    """``[######......]  40 %  38 of 95 MB``, or the bytes alone where the total is not known.
+    """``[######......]  40 %  38 of 95 MB``, or only the bytes if the total is unknown.
 
     >>> line(20_000_000, 40_000_000)
     '[###############...............]  50 %  20 of 40 MB'
@@ -66,24 +82,24 @@ def line(done: int, total: int) -> str:
     return f"{hashes(done, total)}  {done / 1e6:.0f} of {total / 1e6:.0f} MB"
 
 
-def count_line(done: int, total: int, what: str, pace: float) -> str:
-    """The bar, how many are done, how many a second, how long it will take; the latter two once they are known.
+def count_line(done: int, total: int, what: str, rate: float) -> str:
+    """The bar, the counts, and the rate and remaining time once they are known.
 
     >>> count_line(60, 240, "photos", 7.5)
     '[#######.......................]  25 %  60 of 240 photos, 7.5 a second, 24 s left'
     """
     text = f"{hashes(done, total)}  {done} of {total} {what}"
-    return f"{text}, {pace:.1f} a second, {duration((total - done) / pace)} left" if pace else text
+    return f"{text}, {rate:.1f} a second, {duration((total - done) / rate)} left" if rate else text
 
 
 def hashes(done: int, total: int) -> str:
-    """The bar itself, and the share in per cent."""
+    """The bar and the percentage."""
     filled = WIDTH * done // max(total, 1)
     return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {100 * done // max(total, 1):3d} %"
 
 
 def duration(seconds: float) -> str:
-    """A time that people can wait.
+    """Format a duration for reading.
 
     >>> [duration(seconds) for seconds in (24, 200, 7500)]
     ['24 s', '3 min 20 s', '2 h 5 min']
@@ -97,14 +113,14 @@ def duration(seconds: float) -> str:
 
 
 class Rate:
-    """Photos a second since the first report: what was done before, by an earlier run, is not counted."""
+    """Photos per second since the first call; photos done before it, by an earlier run, are not counted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.first: tuple[int, float] | None = None
 
     def of(self, done: int) -> float:
-        """The pace up to now; 0 until it is known."""
+        """The rate so far; 0 until it is known."""
         if self.first is None:
             self.first = done, self.clock()
         before, start = self.first

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from .common import add_command, add_engine, add_force, exit_code
+from ..wording import count_of
+from .common import add_command, add_engine, add_force, add_weights, exit_code
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ENDING = ".godeeper"
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "retrain", "train a classifier on your own photos, and test it", EXAMPLE, run)
+    parser = add_command(verbs, "retrain", "train a classifier on your own photos and test it", EXAMPLE, run)
     parser.add_argument(
         "folder",
         metavar="FOLDER",
@@ -37,7 +38,7 @@ def add_to(verbs: Verbs) -> None:
         type=Path,
         required=True,
         metavar="FILE.godeeper",
-        help="the classifier; its report is written beside it, as .html and .json",
+        help="the classifier; its report is written next to it, as .html and .json",
     )
     parser.add_argument(
         "--features",
@@ -45,9 +46,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="ADDRESS,…",
         help="tensors whose mean activations are the features (default: the best of the eleven modules)",
     )
-    parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
-    )
+    add_weights(parser)
     add_engine(parser)
     parser.add_argument(
         "--precision",
@@ -55,12 +54,12 @@ def add_to(verbs: Verbs) -> None:
         metavar="P",
         help="fp32 (default); int8, if it does as well on a sample of your photos; auto: checks int8 only for large folders",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--labels",
         type=Path,
         metavar="CSV",
-        help="a list of the folder's photos with their classes: path,label[,group][,split]",
+        help="a CSV list of the folder's photos and their classes: path,label[,group][,split]",
     )
     add_force(parser)
 
@@ -72,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from ..report.make import thumbnails
     from ..report.report import encoded
     from ..retraining import retrain
+    from .progress import bars
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
@@ -102,26 +102,8 @@ def run(options: argparse.Namespace) -> int:
     return exit_code(len(report.paths), report.unusable)
 
 
-@contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar for each step, cleared when the next one begins."""
-    from .progress import counter
-
-    with ExitStack() as stack:
-        current: dict[str, Callable[[int, int], None]] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in current:
-                stack.close()
-                current.clear()
-                current[step] = stack.enter_context(counter(f"photos ({step})"))
-            current[step](done, total)
-
-        yield report
-
-
 def document(report: Report, path: Path) -> dict[str, Any]:
-    """The report as JSON, with the name of the classifier's file."""
+    """The report as JSON, with the path of the classifier's file."""
     engine, precision = report.provenance["engine"].split()
     return {**report.record(), "classifier": str(path), "engine": engine, "precision": precision}
 
@@ -130,7 +112,7 @@ def print_text(report: Report, path: Path, page: Path) -> None:
     """Print the classes, the features, the accuracy with its interval, and all notes."""
     from ..photos.doctor.checkup import counted
 
-    say(f"{len(report.classes)} classes; photos: {counted(report.photos)}")
+    say(f"{count_of(len(report.classes), 'class', 'classes')}; photos: {counted(report.photos)}")
     say(f"features: {', '.join(report.selection.chosen)}, computed by {report.provenance['engine']}")
     for line in (*scores(report), *refusals(report)):
         say(line)
@@ -163,7 +145,7 @@ def refusals(report: Report) -> Iterator[str]:
     yield f"none of these: probability below {report.threshold:.1%}; {report.kept:.0%} of held-out photos reach it"
     if report.unknown:
         rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
-        yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count} classes, each left out of training)"
+        yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count_of(count, 'class', 'classes')}, each left out of training)"
     else:
         from ..report.report import why_unmeasured
 

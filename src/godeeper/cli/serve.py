@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     from ..web.http.connections import Limits
     from ..web.http.server import open_socket
     from ..web.http.server import run as serve
-    from .progress import watched
+    from .progress import is_terminal
 
     rules = rules_of(options)
     backend, classifier = prepare(options)
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         serve(app, listening, backend.scheduler.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # the usual way to stop a server
-        if watched():
+        if is_terminal():
             complain("")  # end the line with ^C
     return 0
 

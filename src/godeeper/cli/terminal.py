@@ -1,30 +1,34 @@
-"""Standard input, output and error: the one way in and out of all commands.
+"""Standard input, output and error; all commands read and write through this module.
 
-Lines are escaped, so that no name of a file or a class moves the cursor, colours the screen or begins a line of its
-own.  A standard output that cannot be written is an error like any other; a standard error that cannot be is ignored.
+Lines are escaped, so that no file or class name can move the cursor, colour the screen or start a new line.  If standard
+output cannot be written, that is an error like any other; errors of standard error are ignored.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import Any
 
 from ..errors import OutputError, PhotoError
 from ..escaping import escaped, json_text
+from ..wording import LONGEST_NAME, shortened
+
+LONG_NAME = re.compile(rf"\S{{{LONGEST_NAME + 1},}}")
 
 
 class ReaderLeft(Exception):
-    """The reader of standard output, ``head`` perhaps, has closed it."""
+    """The reader of standard output, such as ``head``, has closed it."""
 
 
 def prepare() -> None:
     """Make the standard streams safe to use, before anything else opens a file.
 
-    Closed streams are pointed at the null device: otherwise the next file that is opened would take their number.
-    Names that the stream's encoding cannot hold are written with escapes.
+    Closed streams are redirected to the null device: otherwise the next file that is opened would get their number.
+    Characters that the stream's encoding does not have are written as escapes.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # until 0, 1 and 2 are taken
         pass
@@ -35,13 +39,13 @@ def prepare() -> None:
 
 
 def check_output() -> None:
-    """Raise ``OutputError`` where standard output was closed from the start: before any work is done."""
+    """Raise ``OutputError`` before any work is done if standard output was closed from the start."""
     if sys.stdout is None:
         raise unwritable(ValueError())
 
 
 def say(line: str = "") -> None:
-    """A line on standard output, escaped.
+    """Print a line on standard output, escaped.
 
     Raises:
         OutputError: standard output cannot be written.
@@ -51,14 +55,15 @@ def say(line: str = "") -> None:
 
 
 def complain(line: str) -> None:
-    """A line on standard error, escaped; lost where standard error cannot be written."""
+    """Print a line on standard error, escaped, with long names shortened; write errors are ignored."""
+    line = LONG_NAME.sub(lambda name: shortened(name[0]), line)
     with suppress(AttributeError, OSError, ValueError):  # None, full, closed
         sys.stderr.write(f"{escaped(line)}\n")
         sys.stderr.flush()
 
 
 def write(text: str) -> None:
-    """Text on standard output, as it is; raises as ``say`` does."""
+    """Write text to standard output unchanged; raises as ``say`` does."""
     try:
         sys.stdout.write(text)
     except (AttributeError, OSError, ValueError) as error:
@@ -66,7 +71,7 @@ def write(text: str) -> None:
 
 
 def flush() -> None:
-    """Write what is still buffered; raises as ``say`` does."""
+    """Flush standard output; raises as ``say`` does."""
     try:
         sys.stdout.flush()
     except (AttributeError, OSError, ValueError) as error:
@@ -74,17 +79,17 @@ def flush() -> None:
 
 
 def unwritable(error: Exception) -> Exception:
-    """What to raise where standard output cannot be written; what is still buffered is dropped."""
+    """The exception for a standard output that cannot be written; buffered text is dropped."""
     with suppress(AttributeError, OSError, ValueError):  # so that the end of the process does not try again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return ReaderLeft()
     reason = getattr(error, "strerror", None) or "it is closed"
-    return OutputError(f"cannot write standard output: {reason}; send it to a file, or to a program that reads it")
+    return OutputError(f"cannot write standard output: {reason}; redirect it to a file or to a program that reads it")
 
 
 def read_input() -> bytes:
-    """All of standard input, for a photo called ``-``; raises ``PhotoError`` where it cannot be read."""
+    """Read standard input, for the photo ``-``; raises ``PhotoError``."""
     try:
         return sys.stdin.buffer.read()
     except (AttributeError, OSError, ValueError) as error:
@@ -95,6 +100,6 @@ def read_input() -> bytes:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output; what a terminal does not show is escaped."""
+    """Print one JSON document on standard output; invisible characters are escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     write(f"{json_text(document, indent=2, encoding=encoding, allow_nan=False)}\n")

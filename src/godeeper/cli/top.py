@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
-from .common import add_command, add_force, exit_code, none_of
+from .common import add_command, add_force, add_weights, exit_code, none_of
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def add_to(verbs: Verbs) -> None:
     )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="photos for each filter (default: 10)")
-    parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
-    )
+    add_weights(parser)
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
     )

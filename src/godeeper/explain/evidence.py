@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from ..blueprint.ops import Blueprint
     from ..classifier.classifier import Classifier
+    from ..photos.decode import PhotoSource
 
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
@@ -239,7 +240,7 @@ class Evidence:
         }
 
 
-def evidence(classifier: Classifier, photo: Any) -> Evidence:
+def evidence(classifier: Classifier, photo: PhotoSource) -> Evidence:
     """Where in a photo a classifier's verdict comes from.
 
     Args:

@@ -6,7 +6,7 @@ its training photos, so the results are not called training photos.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,15 @@ from ..features.store import ResultStore
 from ..photos.doctor.checkup import examine
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.sources.source import open_source
+from ..progress import step_progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..classifier.classifier import Classifier
     from ..photos.doctor.usable import UsablePhoto
+    from ..progress import StepProgress
     from .evidence import Evidence
-
-    Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ReferencePhotos:
 
 
 def read_reference_photos(
-    classifier: Classifier, folder: str | Path, progress: Progress | None = None
+    classifier: Classifier, folder: str | Path, progress: StepProgress | None = None
 ) -> ReferencePhotos:
     """Read the photos of a folder of class folders, and compute their features.
 
@@ -96,8 +96,3 @@ def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.f
     head = classifier.head
     result: NDArray[np.float64] = (features.astype(np.float64) - head.mean) / head.scale
     return result
-
-
-def step_progress(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
-    """``progress`` for one step."""
-    return None if progress is None else lambda done, total: progress(step, done, total)

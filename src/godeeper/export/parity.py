@@ -24,11 +24,11 @@ from ..version import __version__
 
 if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
+    from ..photos.decode import PhotoSource
+    from ..progress import Progress
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """Pixels of a photo (H, W, 3) uint8 -> the export's probabilities (classes,)."""
-
-Progress = Callable[[int, int], None]
 
 TOLERANCE = 1e-3
 """The maximum difference of probabilities; verdicts must be equal."""
@@ -79,7 +79,7 @@ class Certificate:
 def certify(
     classifier: Classifier,
     export: Export,
-    photos: Iterable[Any],
+    photos: Iterable[PhotoSource],
     target: str,
     report: Progress | None = None,
     skip: Callable[[str], None] | None = None,
@@ -137,7 +137,7 @@ def certify(
     )
 
 
-def decoded(source: Any, skip: Callable[[str], None] | None) -> Photo | None:
+def decoded(source: PhotoSource, skip: Callable[[str], None] | None) -> Photo | None:
     """The decoded photo, or None if it cannot be decoded and ``skip`` was called."""
     try:
         return decode(source)

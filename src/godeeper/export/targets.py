@@ -12,10 +12,12 @@ from ..errors import OptionError, UnknownName
 from ..escaping import json_text
 from ..outputs import Outputs
 from ..version import __version__
-from .parity import Certificate, Export, Progress, certify
+from .parity import Certificate, Export, certify
 
 if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
+    from ..photos.decode import PhotoSource
+    from ..progress import Progress
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Target -> its engine: int8 results differ between engines, so the classifier is computed with the same one."""
@@ -28,7 +30,7 @@ def export(
     classifier: Classifier,
     path: str | Path,
     to: str = "onnx",
-    photos: Iterable[Any] = (),
+    photos: Iterable[PhotoSource] = (),
     report: Progress | None = None,
     *,
     force: bool = True,

@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,15 +39,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..blueprint.address import Tensor
-    from ..photos.decode import Photo
+    from ..photos.decode import Photo, PhotoSource
     from ..photos.doctor.inspection import Finding
+    from ..progress import Progress
     from .store import ResultStore
     from .stream import FeatureNetwork
 
     Floats = NDArray[np.float32]
     Halves = NDArray[np.float16]
     Features = Mapping[str, Mapping[str, Halves]]  # hash of the pixels -> address -> (C,)
-    Progress = Callable[[int, int], None]
 
 READ_AT_ONCE = 256  # photos whose features are read together
 GREATEST_HALF = float(np.finfo(np.float16).max)
@@ -56,7 +55,7 @@ GREATEST_HALF = float(np.finfo(np.float16).max)
 
 def extract(
     network: FeatureNetwork,
-    photos: Sequence[tuple[str | Path, str]],
+    photos: Sequence[tuple[PhotoSource, str]],
     addresses: Sequence[str],
     store: ResultStore,
     progress: Progress | None = None,
@@ -81,7 +80,7 @@ def extract(
     >>> from godeeper.features.store import ResultStore
     >>> from godeeper.photos.decode import decode
     >>> from godeeper.photos.doctor.fingerprint import pixel_hash
-    >>> path = Path("examples/chelsea.jpg")
+    >>> path = "examples/chelsea.jpg"
     >>> with ResultStore() as store:
     ...     extract(godeeper.load(), [(path, pixel_hash(decode(path)))], ["conv_2"], store)["conv_2"].shape
     (1, 64)
@@ -96,7 +95,7 @@ def extract(
 
 def extract_table(
     network: FeatureNetwork,
-    photos: Sequence[tuple[str | Path, str]],
+    photos: Sequence[tuple[PhotoSource, str]],
     addresses: Sequence[str],
     store: ResultStore,
     progress: Progress | None = None,
@@ -114,7 +113,7 @@ def extract_table(
 
 def store_features(
     network: FeatureNetwork,
-    photos: Sequence[tuple[str | Path, str]],
+    photos: Sequence[tuple[PhotoSource, str]],
     addresses: Sequence[str],
     store: ResultStore,
     progress: Progress | None = None,
@@ -256,7 +255,7 @@ class Extraction:
     def __init__(
         self,
         computer: FeatureComputer,
-        photos: Sequence[tuple[str | Path, str]],
+        photos: Sequence[tuple[PhotoSource, str]],
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
     ) -> None:

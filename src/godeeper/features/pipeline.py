@@ -25,7 +25,7 @@ import numpy as np
 from ..engine.engines import Engine
 from ..engine.plan import NETWORK_INPUT, Key, Plan
 from ..errors import PhotoError
-from ..photos.decode import Photo, decode
+from ..photos.decode import Photo, PhotoSource, decode
 from ..photos.doctor.fingerprint import pixel_hash
 from ..photos.preprocess import Preprocess
 from ..prefetch import ordered_map, pipelined
@@ -48,7 +48,7 @@ class Entry:
     """
 
     position: int
-    photo: Any = field(repr=False)
+    photo: PhotoSource = field(repr=False)
     pixels_sha256: str = ""
 
     @property
@@ -70,7 +70,7 @@ class PhotoInfo:
 
     ``position``, ``name`` and ``path``: of its ``Entry``.  ``error``: why it cannot be read; the fields after it are then empty.
     ``sha256``: of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode``
-    computed it.
+    computed it.  ``notes``: repairs (see ``Photo.notes``).
     """
 
     position: int
@@ -80,6 +80,7 @@ class PhotoInfo:
     sha256: str = ""
     size: tuple[int, int] = (0, 0)
     pixels_sha256: str = ""
+    notes: tuple[str, ...] = ()
 
 
 Decoded = tuple[PhotoInfo, "Floats | None"]
@@ -106,7 +107,7 @@ class Decode:
             pixels = pixel_hash(photo) if self.hash_pixels or entry.pixels_sha256 else ""
             if entry.pixels_sha256 not in ("", pixels):
                 raise PhotoError(f"{entry.name}: the photo changed since its pixels were hashed; start again")
-            info = replace(named, sha256=photo.sha256, size=photo.size, pixels_sha256=pixels)
+            info = replace(named, sha256=photo.sha256, size=photo.size, pixels_sha256=pixels, notes=photo.notes)
             return info, self.preprocess(photo)
         except PhotoError as error:
             return replace(named, error=error), None
@@ -173,7 +174,7 @@ class Partial(Protocol):
 Result = TypeVar("Result", bound=Partial)
 
 
-def entries_of(photos: Iterable[Any]) -> Iterator[Entry]:
+def entries_of(photos: Iterable[PhotoSource]) -> Iterator[Entry]:
     """Photos as entries, numbered from 0; ``photos`` may be endless."""
     return (Entry(position, photo) for position, photo in enumerate(photos))
 

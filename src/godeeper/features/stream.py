@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..blueprint.address import resolve_one
 from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..blueprint.ops import Blueprint
     from ..engine.engines import Engine
     from ..engine.quantization import QuantizationRanges
+    from ..photos.decode import PhotoSource
     from ..photos.preprocess import Preprocess
     from ..weights.file import WeightsFile
 
@@ -57,12 +58,14 @@ class Batch:
     """Features of a few photos, in order.
 
     ``names``: of all photos.  ``features``: address -> (N, C) float32, the means over the grid, a row for each readable photo.
-    ``errors``: place in ``names`` -> why that photo cannot be read.
+    ``errors``: place in ``names`` -> why that photo cannot be read.  ``notes``: place -> repairs of
+    that photo (see ``Photo.notes``).
     """
 
     names: tuple[str, ...]
     features: Mapping[str, Floats] = field(repr=False)
     errors: Mapping[int, str] = field(default_factory=dict)
+    notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def readable(self) -> tuple[int, ...]:
@@ -71,7 +74,7 @@ class Batch:
 
 
 def stream(
-    network: FeatureNetwork, photos: Iterable[Any], addresses: Sequence[str], *, exact: bool = False
+    network: FeatureNetwork, photos: Iterable[PhotoSource], addresses: Sequence[str], *, exact: bool = False
 ) -> Iterator[Batch]:
     """The features of photos, batch by batch.
 
@@ -94,7 +97,7 @@ def stream(
 
 def feature_batches(
     network: FeatureNetwork,
-    photos: Iterable[Any],
+    photos: Iterable[PhotoSource],
     addresses: Sequence[str],
     least_side: int | None = None,
     transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
@@ -115,8 +118,9 @@ class ReduceToFeatures:
 
     def __call__(self, batch: ComputedBatch) -> Batch:
         errors = {place: str(info.error) for place, info in enumerate(batch.photos) if info.error is not None}
+        notes = {place: info.notes for place, info in enumerate(batch.photos) if info.notes}
         features = {address: batch.values[key] for address, key in self.keys.items()} if batch.rows else {}
-        return Batch(tuple(info.name for info in batch.photos), features, errors)
+        return Batch(tuple(info.name for info in batch.photos), features, errors, notes)
 
 
 def keys_of(network: FeatureNetwork, addresses: Iterable[str]) -> dict[str, Key]:

@@ -6,7 +6,7 @@ between runs, and of a photo only the hash of its file and its top activations s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ..blueprint.address import Tensor
     from ..network import Network
     from ..photos.preprocess import Preprocess
-
-    Progress = Callable[[int, int], None]
+    from ..progress import Progress
 
 MOST_FILTERS = 64  # in one search
 

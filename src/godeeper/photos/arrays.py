@@ -1,8 +1,8 @@
-"""Photos that are not files: arrays, tensors, and objects that can be read."""
+"""Photos that are not files: NumPy arrays, tensors and file-like objects."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,8 +16,20 @@ EXPECTED = "expected uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 CHANNELS = (1, 3, 4)
 
 
+class Readable(Protocol):
+    """An open file, or anything else with ``read``; ``read`` returns the bytes of a photo's file."""
+
+    def read(self) -> Any: ...
+
+
+class ArrayLike(Protocol):
+    """A NumPy array, or an object that NumPy converts to one: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8."""
+
+    def __array__(self) -> Any: ...
+
+
 def read_object(source: Any, name: str) -> bytes:
-    """The bytes of an open file, or of anything else that has ``read``."""
+    """Read the bytes of a file-like object; raises ``PhotoError``."""
     try:
         data = source.read()
     except (OSError, ValueError) as error:
@@ -28,7 +40,7 @@ def read_object(source: Any, name: str) -> bytes:
 
 
 def name_of_object(source: Any) -> str:
-    """What an open file is called; "bytes" where it has no name."""
+    """The file name of a file-like object; "bytes" if it has none."""
     name = getattr(source, "name", None)
     return name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) and name else "bytes"
 
@@ -40,29 +52,31 @@ def image_of_array(array: Any) -> Image.Image:
         values = values[..., 0]
     fits = values.ndim == 2 or (values.ndim == 3 and values.shape[2] in CHANNELS)
     if values.dtype != np.uint8 or not fits or not values.size:
-        raise PhotoError(f"{kind(array, values)} is no photo; {EXPECTED}{advice(array, values)}")
+        raise PhotoError(f"{kind(array, values)} is not a photo; {EXPECTED}{advice(array, values)}")
     return Image.fromarray(np.ascontiguousarray(values))
 
 
 def as_array(array: Any) -> NDArray[Any]:
-    """What NumPy makes of it."""
+    """Convert to a NumPy array; raises ``PhotoError`` with a hint for tensors."""
     try:
         return np.asarray(array)
     except Exception as error:  # a tensor on a GPU, or one that needs gradients, raises errors of its own
         reason = " ".join(str(error).split())[:120]
         hint = "; call .detach().cpu().numpy()" if hasattr(array, "detach") else ""
-        raise PhotoError(f"{type(array).__name__} cannot be made an array ({reason}); {EXPECTED}{hint}") from None
+        raise PhotoError(
+            f"{type(array).__name__} cannot be converted to an array ({reason}); {EXPECTED}{hint}"
+        ) from None
 
 
 def kind(source: Any, values: NDArray[Any]) -> str:
-    """What came, in words."""
+    """Describe the received object: its type, or dtype and shape."""
     if values.dtype == object or values.dtype.kind in "US":
         return f"an object of type {type(source).__name__}"
     return f"an array of {values.dtype} with shape {values.shape}"
 
 
 def advice(source: Any, values: NDArray[Any]) -> str:
-    """What to do about it: axes first, then numbers."""
+    """How to convert the object: first its axes, then its values."""
     if values.dtype == object or values.dtype.kind in "US":
         return ", or a path, bytes, an open file or a Pillow image"
     if not values.size:
@@ -72,7 +86,7 @@ def advice(source: Any, values: NDArray[Any]) -> str:
 
 
 def axes_advice(source: Any, values: NDArray[Any]) -> str:
-    """How to have the axes in order."""
+    """How to reorder the axes to (H, W, C); empty if they are in order."""
     shape = values.shape
     if values.ndim == 4:
         what = "pass one photo at a time"
@@ -84,7 +98,7 @@ def axes_advice(source: Any, values: NDArray[Any]) -> str:
 
 
 def transposed(source: Any) -> str:
-    """The call that moves the channels behind the other axes."""
+    """The call that moves the channels to the last axis."""
     return (
         "transpose it: tensor.permute(1, 2, 0)"
         if hasattr(source, "permute")
@@ -93,7 +107,7 @@ def transposed(source: Any) -> str:
 
 
 def number_advice(values: NDArray[Any]) -> str:
-    """How to have numbers from 0 to 255 as uint8."""
+    """How to convert the values to uint8 from 0 to 255; empty if they are."""
     if values.dtype == np.uint8:
         return ""
     if values.dtype == bool:
@@ -102,7 +116,7 @@ def number_advice(values: NDArray[Any]) -> str:
         return "convert it to uint8"
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
-        return "it holds NaN or infinity, which no colour is"
+        return "it holds NaN or infinity, which are not colours"
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return "multiply by 255 and convert to uint8: (array * 255).round().astype('uint8')"
     if low >= 0 and high <= 255:

@@ -1,4 +1,4 @@
-"""Class names that people easily take for one another."""
+"""Class names that differ only in case, spacing or Unicode form."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 
 
 def same_names(labels: Iterable[str]) -> Iterable[str]:
-    """A remark on class names that people easily take for one another; they stay classes of their own."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Yield a note for each set of class names that are easily confused; they stay separate classes."""
+    by_simple_name: dict[str, list[str]] = defaultdict(list)
     for label in labels:
-        found[simplified(label)].append(label)
-    for names in found.values():
+        by_simple_name[simplified(label)].append(label)
+    for names in by_simple_name.values():
         if len(names) > 1:
             quoted = " and ".join(map(repr, names))
-            yield f"classes {quoted} differ only in how they are written; they are kept apart, join them if they are one"
+            yield f"classes {quoted} differ only in spelling; they stay separate classes: merge the folders if they are one class"
 
 
 def simplified(label: str) -> str:
-    """A class name less case, Unicode composition, and the kind of space."""
+    """A class name without differences of case, Unicode composition and kind of space."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
     return "/".join(re.sub(r"[\s_-]+", " ", part).strip() for part in folded.split("/"))

@@ -1,4 +1,7 @@
-"""Colours to sRGB: by what an embedded profile does, never by its name, and by a PNG's gamma."""
+"""Convert colours to sRGB, by an embedded ICC profile or by a PNG's gamma.
+
+A profile is judged by its effect on a set of test colours, not by its name.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ if TYPE_CHECKING:
 
     Conversion = Callable[[Image.Image], Image.Image]
 
-SAME_LEVELS = 2  # of 255: a profile that moves no colour of the probe further is sRGB in effect
+SAME_LEVELS = 2  # of 255: a profile that changes no colour of the probe by more is treated as sRGB
 SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 SRGB_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02
 SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SAME_PRIMARIES = 0.005
-KEPT_PROFILES, KEPT_BYTES = 16, 1 << 20  # so many conversions, of profiles up to this size
+CACHED_PROFILES, LARGEST_CACHED = 16, 1 << 20  # number of cached conversions; bytes of the largest profile cached
 
 
 def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """RGB in the sRGB space, through the embedded profile where there is one."""
+    """Convert an image to sRGB, through its embedded profile if it has one; append notes on what was done."""
     colour = image
     if image.mode in ("LA", "La"):
         colour = image.convert("L")
@@ -43,22 +46,22 @@ def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
     elif "srgb" not in image.info:
         colour = through_gamma(colour, image.info, notes)
     if colour.mode == "CMYK":
-        notes.append("CMYK without a usable profile, converted by the plain formula")
+        notes.append("CMYK without a usable profile, converted without one")
     return colour.convert("RGB")
 
 
 def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
-    """``image`` in sRGB as its profile says; None where that changes nothing, or the profile cannot be used."""
+    """Convert an image to sRGB by its profile; None if that changes nothing or the profile cannot be used."""
     from PIL import ImageCms
 
     try:
-        space, description = described(profile)
-        if space == "RGB" and image.mode == "L":  # common, and plain: equal red, green and blue
+        space, description = describe_profile(profile)
+        if space == "RGB" and image.mode == "L":  # common; grey is equal red, green and blue
             image = image.convert("RGB")
         if SPACES.get(space) != image.mode:
             notes.append(f"colour profile ignored: it is for {space}, the photo is {image.mode}")
             return None
-        find = kept_conversion if len(profile) <= KEPT_BYTES else conversion_of
+        find = cached_conversion if len(profile) <= LARGEST_CACHED else conversion_of
         conversion = find(profile, image.mode)
         if conversion is None:
             return None
@@ -70,8 +73,8 @@ def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Ima
     return converted
 
 
-def described(profile: bytes) -> tuple[str, str]:
-    """The colour space that a profile is for, and what it calls itself."""
+def describe_profile(profile: bytes) -> tuple[str, str]:
+    """A profile's colour space and its description."""
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
@@ -80,12 +83,12 @@ def described(profile: bytes) -> tuple[str, str]:
 
 
 def printable(text: str) -> str:
-    """What of a profile's text does nothing to a terminal."""
-    return "".join(each for each in text.strip() if each.isprintable()).strip()
+    """The printable characters of a profile's text."""
+    return "".join(character for character in text.strip() if character.isprintable()).strip()
 
 
 def conversion_of(profile: bytes, mode: str) -> Conversion | None:
-    """The conversion to sRGB; None where no colour of a probe moves by more than ``SAME_LEVELS``."""
+    """Build the conversion to sRGB; None if no colour of the probe changes by more than ``SAME_LEVELS``."""
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
@@ -95,14 +98,14 @@ def conversion_of(profile: bytes, mode: str) -> Conversion | None:
         return partial(apply_transform, transform)
     colours = probe(mode)
     converted = apply_transform(transform, colours)
-    moved = np.asarray(converted, int) - np.asarray(colours.convert("RGB"), int)
-    if np.abs(moved).max() <= SAME_LEVELS:
+    change = np.asarray(converted, int) - np.asarray(colours.convert("RGB"), int)
+    if np.abs(change).max() <= SAME_LEVELS:
         return None
     return partial(apply_transform, transform) if mode == "RGB" else partial(apply_table, converted)
 
 
 def apply_transform(transform: Any, image: Image.Image) -> Image.Image:
-    """``image`` in sRGB."""
+    """Apply a LittleCMS transform to an image."""
     from PIL import ImageCms
 
     converted = ImageCms.applyTransform(image, transform)
@@ -112,15 +115,18 @@ def apply_transform(transform: Any, image: Image.Image) -> Image.Image:
 
 
 def apply_table(converted: Image.Image, image: Image.Image) -> Image.Image:
-    """``image`` in sRGB, each of the 256 greys as it was converted: LittleCMS is off by 10 levels where it samples a steep curve itself."""
+    """Convert a grey image by a table of 256 converted greys.
+
+    LittleCMS samples the curve itself otherwise, and is off by up to 10 levels where it is steep.
+    """
     return Image.merge("RGB", [image.point(list(channel.tobytes())) for channel in converted.split()])
 
 
-kept_conversion = lru_cache(KEPT_PROFILES)(conversion_of)
+cached_conversion = lru_cache(CACHED_PROFILES)(conversion_of)
 
 
 def probe(mode: str) -> Image.Image:
-    """All greys, and for colour a cube of 9 levels a side too."""
+    """Test colours: all 256 greys and, for RGB, a cube of 9 x 9 x 9 colours."""
     greys = np.arange(256, dtype=np.uint8)
     if mode == "L":
         return Image.fromarray(greys[None])
@@ -130,24 +136,24 @@ def probe(mode: str) -> Image.Image:
 
 
 def note_code_points(points: tuple[int, int], notes: list[str]) -> None:
-    """A colour space that a PNG (cICP) or AVIF (nclx) names by numbers is not followed, only noted."""
+    """Note a colour space that a PNG (cICP) or AVIF (nclx) names by code points; it is not converted."""
     if not is_usual(points):
         notes.append(
-            f"colour space ignored, taken for sRGB (primaries {points[0]}, transfer function {points[1]} of ITU-T H.273)"
+            f"colour space ignored, sRGB assumed (primaries {points[0]}, transfer function {points[1]} of ITU-T H.273)"
         )
 
 
 def near_srgb(primaries: tuple[float, ...]) -> bool:
-    """White, red, green and blue are sRGB's."""
+    """Whether white point, red, green and blue are those of sRGB."""
     pairs = zip(primaries, SRGB_PRIMARIES, strict=False)
     return max(abs(got - usual) for got, usual in pairs) <= SAME_PRIMARIES
 
 
 def through_gamma(image: Image.Image, info: Mapping[Any, Any], notes: list[str]) -> Image.Image:
-    """A PNG's gAMA chunk is followed; other primaries (cHRM) are only noted, few writers mean them."""
+    """Convert by a PNG's gAMA chunk.  Other primaries (cHRM) are noted and ignored: few programs write them on purpose."""
     gamma, primaries = info.get("gamma"), info.get("chromaticity")
     if isinstance(primaries, tuple) and not near_srgb(primaries):
-        notes.append("the file's own primaries (cHRM) ignored, taken for sRGB's")
+        notes.append("the file's own primaries (cHRM) ignored, those of sRGB used")
     if not gamma or abs(gamma - SRGB_GAMMA) <= SAME_GAMMA or image.mode not in ("L", "RGB"):
         return image
     notes.append(f"colours converted from a gamma of {gamma:.4g}")

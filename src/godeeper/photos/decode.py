@@ -1,7 +1,7 @@
-"""From a file, bytes, an image or an array to upright sRGB pixels: the one decoder of godeeper.
+"""``decode``: the one decoder for all commands, from a file, bytes, an image or an array to upright sRGB pixels.
 
-Oddities of a photo that can be corrected are corrected and listed in ``Photo.notes``; a photo that
-cannot be read completely is refused.  Nothing is replaced silently.
+Unusual photos are repaired where possible, and each repair is recorded in ``Photo.notes``.  A photo that cannot be
+read completely is refused: no pixels are made up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from PIL import Image
 
 from ..errors import PhotoError
 from ..escaping import escaped
-from .arrays import image_of_array, name_of_object, read_object
+from ..wording import shortened
+from .arrays import ArrayLike, Readable, image_of_array, name_of_object, read_object
 from .colour import to_srgb
 from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 ORIENTATION = 0x0112
 WHITE = (255, 255, 255)
 COLOUR_INFO = ("icc_profile", "gamma", "chromaticity", "srgb", CODE_POINTS)
+REDUCED = "decoded at 1/"
 CUT, ROUNDED = "16 bits cut to 8", "16 bits rounded to 8"
 OTHER_WARNING = "damaged metadata ignored"
 WARNINGS = (
@@ -44,15 +46,15 @@ WARNINGS = (
     ("possibly corrupt", "unreadable EXIF ignored"),
     ("mpo", "further pictures in the file cannot be read; the first is used"),
 )
-"""Part of a Pillow warning -> the note for it."""
+"""A part of a Pillow warning -> the note for it."""
 
 
 @dataclass(frozen=True)
 class Photo:
     """A decoded photo: upright, sRGB, opaque, 8 bits a channel.
 
-    ``sha256`` is of the file's bytes, or of the pixels where there was no file.  ``notes`` say what
-    had to be corrected.  ``jpeg``: the file's bytes, if it is a greyscale or RGB JPEG.
+    ``sha256`` is of the file's bytes, or of the pixels if there was no file.  ``notes`` list the
+    repairs.  ``jpeg``: the file's bytes, if it is a grey or RGB JPEG.
 
     >>> from godeeper import decode
     >>> photo = decode("examples/chelsea.jpg")
@@ -88,8 +90,12 @@ class Photo:
         return self.image.size
 
 
+PhotoSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | ArrayLike | Photo
+"""A photo as callers pass it: a path, the bytes of a file, an open file, a Pillow image, an array, or a decoded photo."""
+
+
 def decode(
-    source: Any,
+    source: PhotoSource,
     *,
     name: str | None = None,
     background: tuple[int, int, int] = WHITE,
@@ -100,13 +106,13 @@ def decode(
     Args:
         source: a path, the bytes of a file, an open file or anything else with ``read``, a Pillow image, or an array
             (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.
-        name: what to call it; the file's name if there is one.
-        background: the colour under transparent parts, red, green and blue from 0 to 255.
-        least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its shorter side
-            keeps at least this many pixels; its whole size if not given.
+        name: the photo's name; by default the file's name, if there is one.
+        background: the colour behind transparent parts, red, green and blue from 0 to 255.
+        least_side: allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its shorter side
+            keeps at least this many pixels; None decodes it at full size.
 
     Raises:
-        PhotoError: it cannot be read, is not whole, or is too large to be a photo.
+        PhotoError: the photo cannot be read, is incomplete, or is too large.
 
     >>> decode("examples/chelsea.jpg").size
     (451, 300)
@@ -123,15 +129,15 @@ def decode(
         return decode_bytes(read_object(source, label), label, background, least_side=least_side)
     label = name or "image"
     image = source if isinstance(source, Image.Image) else image_of_array(source)
-    with warnings_as_notes() as said, refusing(label):
+    with warnings_as_notes() as warnings, refusing(label):
         check_opened(image, label)
         notes: list[str] = []
         upright, more = normalise(decode_opened(image, notes, label), label, background)
-    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes([*notes, *more], said))
+    return Photo(label, hashlib.sha256(upright.tobytes()).hexdigest(), upright, all_notes([*notes, *more], warnings))
 
 
 def decode_opened(image: Image.Image, notes: list[str], label: str) -> Image.Image:
-    """An image that the caller opened; a JPEG whose pixels are not loaded yet is decoded."""
+    """Decode an image that the caller opened: a JPEG that Pillow has not loaded yet goes through ``decode_jpeg``."""
     file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
         return image
@@ -150,11 +156,11 @@ def decode_bytes(
     path: PhotoPath | None = None,
     least_side: int | None = None,
 ) -> Photo:
-    """Decode the bytes of a file; ``path`` is for messages and to compare the ending with the content."""
-    label = str(path) if path else name
+    """Decode the bytes of a file; ``path`` is for messages and to compare the suffix with the content."""
+    label = shortened(path or name)
     if not data:
         raise PhotoError(f"{label}: the file is empty; expected a photo")
-    with warnings_as_notes() as said, refusing(label):
+    with warnings_as_notes() as warnings, refusing(label):
         image = open_photo(data, label)
         notes = [] if path is None else suffix_notes(path, image.format or "")
         is_jpeg = SAME_FORMAT.get(image.format or "", image.format) == "JPEG"
@@ -174,40 +180,40 @@ def decode_bytes(
         check_rows(image, data)
     plain = is_jpeg and image.mode in ("L", "RGB")
     digest = hashlib.sha256(data).hexdigest()
-    return Photo(name, digest, upright, all_notes([*notes, *more], said), whole if plain else None)
+    return Photo(name, digest, upright, all_notes([*notes, *more], warnings), whole if plain else None)
 
 
 def refuse_cut(label: str) -> NoReturn:
-    """Raises for a JPEG whose last pixels the decoder would have to make up."""
+    """Raise ``PhotoError`` for a JPEG whose last pixels are missing."""
     raise PhotoError(
         f"{label}: the photo is damaged or cut short (pixels at its end are missing); copy or download it again"
     )
 
 
-def all_notes(notes: Iterable[str], said: Iterable[str]) -> tuple[str, ...]:
-    """Our notes, and one for whatever Pillow warned of: in our words, as Pillow's mention paths and classes."""
+def all_notes(notes: Iterable[str], warnings: Iterable[str]) -> tuple[str, ...]:
+    """Our notes, and one for each kind of Pillow warning, reworded: Pillow's own texts name paths and classes."""
     notes = list(notes)
-    for line in said:
-        words = next((words for part, words in WARNINGS if part in line.lower()), OTHER_WARNING)
-        if words not in notes and not any(note.startswith(words) for note in notes):
-            notes.append(words)
+    for warning in warnings:
+        text = next((text for part, text in WARNINGS if part in warning.lower()), OTHER_WARNING)
+        if text not in notes and not any(note.startswith(text) for note in notes):
+            notes.append(text)
     return tuple(notes)
 
 
 def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side`` pixels; returns notes about it."""
+    """Set a JPEG to be decoded at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side``; returns a note of it."""
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG":
         return []
     whole = image.width
     image.draft(None, (least_side, least_side))
-    return [] if image.width == whole else [f"decoded at 1/{round(whole / image.width)} of its size"]
+    return [] if image.width == whole else [f"{REDUCED}{round(whole / image.width)} of its size"]
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
-    """The complete first frame: upright, sRGB, 8 bits, opaque.  Returns notes of what was done."""
+    """Load the first frame and make it upright, sRGB, 8-bit and opaque; returns the image and notes of what was done."""
     notes = [*frame_notes(image), *depth_notes(image)]
     deep = bool(notes) and notes[-1] == CUT
-    turned = turned_by_pillow(image)  # asked first: Pillow drops the tag on loading
+    turned = turned_by_pillow(image)  # read before load, which clears it
     image.load()
     if min(image.size) < 1:
         raise PhotoError(f"{label}: the photo has no pixels ({image.width}x{image.height})")
@@ -228,14 +234,14 @@ def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) 
 
 
 def alpha_of(image: Image.Image) -> Image.Image | None:
-    """How opaque each pixel is, where the photo says."""
+    """The alpha channel; None if the photo has no transparency."""
     if not image.has_transparency_data:
         return None
     return (image if "A" in image.mode else image.convert("RGBA")).getchannel("A")
 
 
 def cut_transparency(image: Image.Image) -> Image.Image:
-    """The transparent colour of a PNG of 16 bits, cut to 8 as its pixels were."""
+    """Cut the transparent colour of a 16-bit PNG to 8 bits, as its pixels were."""
     colour = image.info.get("transparency")
     if isinstance(colour, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in colour)
@@ -244,7 +250,7 @@ def cut_transparency(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def refusing(label: str) -> Iterator[None]:
-    """Any exception of a decoder means a damaged photo: Pillow's plugins pass on whatever their parsers raise."""
+    """Turn any exception of a decoder into a ``PhotoError``: Pillow's plugins raise whatever their parsers raise."""
     try:
         yield
     except PhotoError:
@@ -256,52 +262,47 @@ def refusing(label: str) -> Iterator[None]:
 
 
 def frame_notes(image: Image.Image) -> list[str]:
-    """A note where more than one frame is there; only the first is used."""
+    """A note if there is more than one frame; only the first is used."""
     if image.format in SAME_FORMAT or not getattr(image, "is_animated", False):
         return []
     return [f"first of {getattr(image, 'n_frames', 'several')} frames"]
 
 
 def depth_notes(image: Image.Image) -> list[str]:
-    """A note where Pillow keeps the upper 8 of 16 bits of a colour on loading; Pillow reports this nowhere else."""
-    deep = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK") and any(
-        ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
-    )
-    if (
-        image.format == "PPM"
-        and image.mode == "RGB"
-        and any(most_value(tile) > 255 for tile in getattr(image, "tile", ()))
-    ):
+    """A note if Pillow will keep only the upper 8 of 16 bits of a colour; the loaded image does not show it."""
+    tiles = getattr(image, "tile", ())
+    if image.format == "PPM" and image.mode == "RGB" and any(most_value(tile) > 255 for tile in tiles):
         return [ROUNDED]
-    return [CUT] if deep else []
+    is_colour = image.mode in ("RGB", "RGBA", "LA", "L", "CMYK")
+    return [CUT] if is_colour and any(";16" in str(tile[3]) for tile in tiles) else []
 
 
 def most_value(tile: Any) -> int:
-    """The level of white in a PPM that is not loaded yet; 255 if the file does not state it."""
+    """The maximum value of a PPM that is not loaded yet; 255 if the file does not state it."""
     return int(tile[3][1]) if isinstance(tile[3], tuple) and len(tile[3]) > 1 else 255
 
 
 def turned_by_pillow(image: Image.Image) -> int:
-    """The orientation of a TIFF that is not loaded yet: Pillow rotates the image on loading; 0 if there is none."""
+    """The orientation of a TIFF that is not loaded yet, which Pillow applies when it loads; 0 if it has none."""
     if image.format != "TIFF" or not getattr(image, "tile", None):
         return 0
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # a damaged block of tags says nothing about the pixels
+    except Exception:  # damaged tags do not affect the pixels
         return 0
     return int(orientation) if orientation in range(2, 9) else 0
 
 
 def turn_note(orientation: int) -> str:
-    """What is said of a photo that was turned."""
+    """The note for a photo that was turned."""
     return f"turned upright (EXIF orientation {orientation})"
 
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turned as the camera's EXIF orientation says."""
+    """Turn the image by its EXIF orientation."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception as error:  # a damaged EXIF block says nothing about the pixels
+    except Exception as error:  # damaged EXIF does not affect the pixels
         notes.append(f"unreadable EXIF ignored ({type(error).__name__})")
         return image
     if orientation not in range(2, 9):
@@ -313,7 +314,7 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """Palettes, bitmaps and deep grey as 8-bit grey or colour; profile and transparency kept."""
+    """Convert palettes, bitmaps and deep grey to 8-bit grey or colour; keeps profile and transparency."""
     if image.mode.startswith("I"):
         return narrow(image, label, notes)
     if image.mode == "F":
@@ -330,7 +331,7 @@ def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
 
 
 def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """16-bit grey as 8 bits, rounded; 32-bit integers only if all values fit in 16 bits."""
+    """Round 16-bit grey to 8 bits; 32-bit integers only if all values fit into 16 bits."""
     import numpy as np
 
     values = np.asarray(image).astype(np.int64)

@@ -1,7 +1,7 @@
-"""What a file says of its colours where Pillow does not read it, or refuses the file because of it.
+"""Colour metadata that Pillow does not read, or because of which it refuses a file.
 
 PNG: profiles and texts that unpack to more than Pillow allows, damaged profiles, the code points of a colour space (cICP), transparent greys of few bits.
-JPEG 2000: profiles.  AVIF: code points (nclx).  What is found is put into the image's ``info``.
+JPEG 2000: profiles.  AVIF: code points (nclx).  The result goes into the image's ``info``.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-MOST_PROFILE = 1 << 24  # bytes; a JPEG can hold so many
-MOST_TEXT = 1 << 20  # bytes that all compressed texts of a PNG unpack to; Pillow refuses a file where one has more
+MOST_PROFILE = 1 << 24  # bytes; the most that a JPEG can hold
+MOST_TEXT = 1 << 20  # bytes that all compressed texts of a PNG may unpack to; Pillow refuses a file with a longer one
 TEXT_NOTE = "metadata of more than 1 MB ignored"
 DROPPED_TEXT = "godeeper_dropped_text"
 CODE_POINTS = "cicp"
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 USUAL_POINTS = ({1, 2, 5, 6}, {1, 2, 6, 13, 14, 15})
-"""Primaries and transfer functions of ITU-T H.273 that are taken for sRGB's: unspecified, and those of television."""
+"""Primaries and transfer functions of ITU-T H.273 that are treated as sRGB: unspecified, and those of television."""
 
 
 def prepared(kind: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
-    """The bytes for Pillow, and what it does not find in them."""
+    """The bytes for Pillow, and the metadata that it does not read from them."""
     if kind == "PNG":
         return prepared_png(data)
     if kind == "JPEG2000":
@@ -39,7 +39,7 @@ def prepared(kind: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def prepared_png(data: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Without the chunks for which Pillow would refuse the photo: compressed texts of more than ``MOST_TEXT``, odd profiles."""
+    """Remove the chunks because of which Pillow would refuse the PNG: compressed texts of more than ``MOST_TEXT``, odd profiles."""
     found: dict[str, Any] = {}
     room, kept, end_of_kept = MOST_TEXT, [], 0
     for kind, start, end in png_chunks(data):
@@ -62,14 +62,14 @@ def prepared_png(data: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def scale_transparency(image: Image.Image) -> None:
-    """A transparent grey of a PNG of 2 or 4 bits, scaled to 8 bits as Pillow scales the pixels alone."""
+    """Scale the transparent grey of a 2- or 4-bit PNG to 8 bits; Pillow scales only the pixels."""
     grey, tiles = image.info.get("transparency"), getattr(image, "tile", ())
     if image.format == "PNG" and isinstance(grey, int) and tiles:
         image.info["transparency"] = grey * GREY_STEPS.get(str(tiles[0][3]), 1)
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of each chunk's content; its length and kind are the 8 bytes before, its check sum the 4 behind."""
+    """(kind, start, end) of each chunk's content; its length and kind are the 8 bytes before it, its checksum the 4 after it."""
     place = 8
     while place + 12 <= len(data):
         end = place + 8 + int.from_bytes(data[place : place + 4])
@@ -78,7 +78,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def named(content: bytes) -> tuple[int, bytes]:
-    """The method of compression and the compressed part of a chunk that starts with a name."""
+    """Compression method and compressed part of a chunk that starts with a name."""
     rest = content.partition(b"\0")[2]
     return (rest[0], rest[1:]) if rest else (-1, b"")
 

@@ -1,8 +1,8 @@
-"""The formats that photos are opened in, known by their first bytes.  Nothing else is ever given to a decoder.
+"""The list of photo formats that are opened, recognised by their first bytes.  No other data reaches a decoder.
 
-Pillow knows some forty formats.  For EPS it starts Ghostscript; WMF, FITS, BUFR, GRIB and HDF5 go to the system or to
-handlers that other packages install; most others are icons, textures and faxes.  A format is on the list only if
-its decoder reads nothing but the photo's own bytes.  A test keeps ``docs/reference/photos.md`` in step with the list.
+Pillow supports about forty formats.  For EPS it starts Ghostscript; it passes WMF, FITS, BUFR, GRIB and HDF5 to the system
+or to handlers of other packages; most others are icons, textures and faxes.  A format is on the list only if its
+decoder reads nothing but the photo's own bytes.  A test keeps ``docs/reference/photos.md`` in step with the list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """One format: Pillow's name for it, its plugin, how its files end, and what they may start with."""
+    """One format: Pillow's name for it, its plugin, its file suffixes, and the possible first bytes."""
 
     name: str
     plugin: str
@@ -38,7 +38,7 @@ OTHER_SUFFIXES = {
     ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".psd": "PSD", ".ico": "ICO", ".tga": "TGA", ".jxl": "JPEG XL",
     ".svg": "SVG", ".eps": "EPS",
 }  # fmt: skip
-"""Endings of pictures that are not opened: a file called so is meant as a photo, and refused with the reason."""
+"""Suffixes of pictures that are not opened: such a file counts as a photo, and is refused with the reason."""
 PROMISED = SUFFIX_FORMATS | OTHER_SUFFIXES
 RAW_SUFFIXES = frozenset(
     [
@@ -70,7 +70,7 @@ RAW_SUFFIXES = frozenset(
         ".x3f",
     ]
 )
-SAME_FORMAT = {"MPO": "JPEG"}  # a JPEG with a second picture behind it, as many phones write
+SAME_FORMAT = {"MPO": "JPEG"}  # a JPEG followed by a second picture, as many phones write
 
 RAW = "a camera's raw file; export it as JPEG"
 AVIF_BRANDS = {b"avif", b"avis"}
@@ -98,7 +98,7 @@ REFUSED_STARTS = (
 
 
 def identify(data: bytes) -> str | None:
-    """The format that a file's first bytes are of; None if it is not on the list.
+    """Recognise the format by a file's first bytes; None if it is not on the list.
 
     >>> identify(b"GIF89a"), identify(b"%!PS-Adobe-3.0 EPSF-3.0")
     ('GIF', None)
@@ -107,7 +107,7 @@ def identify(data: bytes) -> str | None:
         return "WEBP" if data[8:12] == b"WEBP" else None
     if data[4:8] == b"ftyp":
         return "AVIF" if brands(data) & AVIF_BRANDS else None
-    if data[:4] in BY_NAME["TIFF"].starts and data[8:10] == b"CR":  # Canon's CR2 calls itself a TIFF
+    if data[:4] in BY_NAME["TIFF"].starts and data[8:10] == b"CR":  # Canon's CR2 starts like a TIFF
         return None
     for each in FORMATS:
         if data.startswith(each.starts):
@@ -116,19 +116,19 @@ def identify(data: bytes) -> str | None:
 
 
 def brands(data: bytes) -> set[bytes]:
-    """What an ISO media file says it is: its major and compatible brands."""
+    """The major and compatible brands of an ISO media file."""
     size = min(int.from_bytes(data[:4]), len(data), 256)
     return {data[8:12], *(data[start : start + 4] for start in range(16, size - 3, 4))}
 
 
 def describe(data: bytes) -> str:
-    """What bytes that are no photo look like, for people who wonder what they have."""
+    """Describe bytes that are not a photo, for an error message."""
     start = data[:512]
     if raw_start(start):
         return RAW
-    for signature, words in REFUSED_STARTS:
+    for signature, description in REFUSED_STARTS:
         if start.startswith(signature):
-            return words
+            return description
     if start[4:8] == b"ftyp":
         return (
             "it is HEIC: save it as JPEG first"
@@ -143,7 +143,7 @@ def describe(data: bytes) -> str:
 
 
 def raw_start(data: bytes) -> bool:
-    """The first bytes are those of a raw format that is not, or not only, TIFF; for others see ``raw.is_raw``."""
+    """Whether the first bytes are those of a camera's raw format.  For raw files inside plain TIFF see ``raw.is_raw``."""
     if data.startswith(RAW_STARTS) or (data[:4] in BY_NAME["TIFF"].starts and data[8:10] == b"CR"):
         return True
     return (data[4:8] == b"ftyp" and b"crx " in brands(data)) or data[6:14] == b"HEAPCCDR"

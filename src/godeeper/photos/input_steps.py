@@ -1,7 +1,7 @@
-"""The steps of the 2015 graph between a photo's bytes and the network's input, each of them feedable.
+"""The steps of the 2015 graph from a photo's bytes to the network's input; a value can be fed at each of them.
 
 ``DecodeJpeg/contents`` → ``DecodeJpeg`` → ``Cast`` → ``ExpandDims`` → ``ResizeBilinear`` → ``Sub`` → ``Mul``.
-Arrays are as they were there: pixels last, a batch axis from ``ExpandDims`` on.
+Arrays have the layout of that graph: channels last, with a batch axis from ``ExpandDims`` on.
 """
 
 from __future__ import annotations
@@ -29,14 +29,12 @@ class PhotoSteps:
         self.fed = value if kind in ("jpeg", "decode") else check_array(kind, value, preprocess.size)
 
     def value(self, kind: str) -> Any:
-        """What the step ``kind`` puts out; raises ``FeedError`` for a step before the one that was fed."""
+        """The output of the step ``kind``; raises ``FeedError`` for a step before the one that was fed."""
         if kind == self.kind:
             return self.pixels if kind == "decode" else self.fed
         if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
             what = "the file's bytes" if kind == "jpeg" else f"the photo's step {kind!r}"
-            raise FeedError(
-                f"{what} cannot be told from what comes after it: feed an earlier step, or fetch a later one"
-            )
+            raise FeedError(f"{what} cannot be computed from a later step: feed an earlier step, or fetch a later one")
         if kind == "decode":
             return self.pixels
         if kind == "cast":
@@ -67,7 +65,7 @@ class PhotoSteps:
         return np.concatenate([self.resize_floats(values) for values in batch])
 
     def resize_floats(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One (H, W, 3) of floats; the antialiasing filter works on whole numbers, as photos are."""
+        """Resize one (H, W, 3) array of floats.  The antialiasing filter needs integers from 0 to 255."""
         if self.preprocess.filter == "tf2015" and self.preprocess.fit == "squash":
             return resize_tf2015(values, self.preprocess.size)[None]
         pixels = values.astype(np.uint8)
@@ -77,7 +75,7 @@ class PhotoSteps:
 
 
 def check_array(kind: str, value: Any, size: int) -> NDArray[np.float32]:
-    """``value`` as float32, with the axes that the step ``kind`` has."""
+    """``value`` as float32; raises ``FeedError`` unless it has the axes of the step ``kind``."""
     array = np.asarray(value, np.float32)
     sides = ("H", "W") if kind in ("cast", "expand") else (size, size)
     expected = (*sides, 3) if kind == "cast" else ("B", *sides, 3)

@@ -1,4 +1,4 @@
-"""A photo's file, and the name that people know it by."""
+"""``NamedPhoto``: a photo's file together with the name that messages show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class NamedPhoto(os.PathLike[str]):
-    """The file at ``path``; as text it is ``shown``: ``photos.zip/cat/1.jpg`` for one that was unpacked."""
+    """A path whose text is ``shown``: ``photos.zip/cat/1.jpg`` for a photo unpacked to a temporary file."""
 
     path: str
     shown: str
@@ -22,12 +22,12 @@ class NamedPhoto(os.PathLike[str]):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Of the name that is shown, as a path has them."""
+        """The parts of the shown name, like ``Path.parts``."""
         return PurePosixPath(self.shown).parts
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """The last part of the shown name."""
         return self.parts[-1]
 
 

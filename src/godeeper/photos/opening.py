@@ -1,4 +1,4 @@
-"""The one place where an encoded photo is opened: its bytes decide the format, which must be on our list."""
+"""Open encoded photos with Pillow.  The bytes decide the format, which must be on the list in ``formats``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import PhotoError
 from ..files import NOT_A_FILE, open_regular
+from ..wording import shortened
 from .embedded import prepared, scale_transparency
 from .formats import BY_NAME, FORMATS, PROMISED, RAW, SAME_FORMAT, describe, identify
 from .jpeg import unusual_kind
@@ -25,7 +26,7 @@ LISTS = (".csv", ".tsv")
 
 
 def read_photo(path: str | os.PathLike[str]) -> bytes:
-    """The file's bytes; every reason why not is a ``PhotoError``."""
+    """Read a file's bytes; every failure is a ``PhotoError``."""
     try:
         with open_regular(path) as file:
             return file.read()
@@ -35,7 +36,7 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
 
 def unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> PhotoError:
     """The error for a file that cannot be read, with the system's reason."""
-    label = str(path)
+    label = shortened(path)
     if isinstance(error, FileNotFoundError):
         return PhotoError(f"{label}: no such file; expected a photo")
     if isinstance(error, IsADirectoryError):
@@ -47,10 +48,10 @@ def unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> Pho
 
 
 def open_photo(data: bytes, label: str) -> Image.Image:
-    """Read the header.  The size is checked before any pixel is.
+    """Read the header.  The size is checked before any pixel is decoded.
 
     Raises:
-        PhotoError: the bytes are of no format on the list, of a camera's raw file, or their header is damaged.
+        PhotoError: the format is not on the list, the file is a camera's raw file, or its header is damaged.
     """
     kind = identify(data)
     if kind is None:
@@ -69,9 +70,9 @@ def open_photo(data: bytes, label: str) -> Image.Image:
             f"{label}: is {unusual}, which godeeper does not decode; save it as an ordinary JPEG or as PNG"
         )
     try:
-        content, found = prepared(kind, data)
+        content, metadata = prepared(kind, data)
         image = open_as(kind, io.BytesIO(content))
-        for key, value in found.items():
+        for key, value in metadata.items():
             image.info[key] = value
         scale_transparency(image)
         return image
@@ -88,7 +89,7 @@ def open_photo(data: bytes, label: str) -> Image.Image:
 
 
 def open_as(format: str, file: BinaryIO) -> Image.Image:
-    """Have Pillow open a file in one format; no other decoder is asked, or loaded."""
+    """Open a file with Pillow in one format; no other decoder is tried or imported."""
     import_module(f"PIL.{BY_NAME[format].plugin}")
     if format == "TIFF":
         quiet_libtiff()
@@ -97,23 +98,23 @@ def open_as(format: str, file: BinaryIO) -> Image.Image:
 
 @cache
 def quiet_libtiff() -> None:
-    """Libtiff prints its errors to the process's standard error, from C; Pillow raises them too, so they are not lost."""
+    """Stop libtiff from printing errors to standard error from C; Pillow raises them as well."""
     import ctypes
 
-    with suppress(OSError, AttributeError):  # on Windows it has no symbols of its own
+    with suppress(OSError, AttributeError):  # on Windows it exports no symbols
         library = ctypes.CDLL(import_module("PIL._imaging").__file__ or "")
         for setter in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt", "TIFFSetWarningHandler"):
             getattr(library, setter)(None)
 
 
 def too_large(label: str) -> PhotoError:
-    """The error for a photo with more pixels than anybody means."""
+    """The error for a photo with too many pixels."""
     limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
     return PhotoError(f"{label}: its header claims more than {limit // 10**6} megapixels; scale the photo down first")
 
 
 def peek_header(path: str | Path) -> tuple[str | None, int]:
-    """Format and number of pixels as the file's first bytes have them; (None, 0) if it is no photo, or no file."""
+    """Format and number of pixels from the file's header; (None, 0) if it is not a photo or cannot be read."""
     try:
         with open_regular(path) as file:
             kind = identify(file.read(512))
@@ -123,12 +124,12 @@ def peek_header(path: str | Path) -> tuple[str | None, int]:
                 return image.format, image.width * image.height
     except Image.DecompressionBombError:
         return "bomb", 0
-    except Exception:  # not a picture, or its decoder fails in a way of its own
+    except Exception:  # not a picture, or its decoder fails: plugins raise any exception
         return None, 0
 
 
 def check_opened(image: Image.Image, label: str) -> None:
-    """Raise for an image that somebody opened in a format that is not on the list, and whose pixels are still to come."""
+    """Raise ``PhotoError`` for an image that the caller opened in a format that is not on the list, if its pixels are not loaded."""
     if isinstance(image, ImageFile.ImageFile) and image.format not in {*BY_NAME, *SAME_FORMAT} and pending(image):
         raise PhotoError(
             f"{label}: is an image opened as {image.format}, which godeeper does not decode; "
@@ -137,12 +138,12 @@ def check_opened(image: Image.Image, label: str) -> None:
 
 
 def pending(image: ImageFile.ImageFile) -> bool:
-    """The pixels have not been decoded."""
+    """Whether the pixels have not been decoded yet."""
     return bool(getattr(image, "tile", None)) or getattr(image, "_im", None) is None
 
 
 def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
-    """A note where the ending promises another format than the content has."""
+    """A note if the file's suffix is of another format than its content."""
     content = SAME_FORMAT.get(format, format)
     suffix = Path(path).suffix
     promised = PROMISED.get(suffix.lower(), content)
@@ -150,5 +151,5 @@ def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, on one line and without a place in memory or on the disk."""
+    """The first line of an exception's message, at most 200 characters; its type if there is no message."""
     return " ".join(str(error).partition("\n")[0].split())[:200] or type(error).__name__

@@ -1,8 +1,8 @@
-"""What Pillow warns of while a photo is decoded, as notes of that photo, also when threads decode several at once.
+"""Collect Pillow's warnings while a photo is decoded, as notes of that photo, also with several threads.
 
-Python keeps one list of warning filters for all threads: were each thread to replace and restore it, the
-notes of one photo would land at another, and the last to leave might restore what another had put there.
-So the first to come installs one listener for all, which knows the threads apart, and the last takes it away.
+Python has one list of warning filters for all threads.  If each thread replaced and restored it, one photo could get
+the notes of another, and the last thread could restore the wrong filters.  So the first thread to enter installs one
+listener, which sorts warnings by thread, and the last thread to leave removes it.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from typing import Any
 from PIL import Image
 
 _lock = threading.Lock()
-_heard: dict[int, list[str]] = {}  # by thread, those inside of a block
+_collected: dict[int, list[str]] = {}  # thread id -> warnings, for threads inside a block
 _installed = ExitStack()
 
 
 @contextmanager
 def warnings_as_notes() -> Iterator[list[str]]:
-    """Collects what Pillow warns of in this thread while the block runs, one line each, no line twice.
+    """Collect Pillow's warnings in this thread while the block runs, one line each, without repeats.
 
-    Not its warning of large photos: it comes at half of the size that is refused, and photos of 100
-    megapixels are real.
+    The warning of large photos is left out: it comes at half the size that is refused, and photos of 100
+    megapixels exist.
     """
     thread = threading.get_ident()
     notes: list[str] = []
     with _lock:
-        if not _heard:
+        if not _collected:
             _install()
-        outer = _heard.get(thread)
-        heard: list[str] = []
-        _heard[thread] = heard
+        outer = _collected.get(thread)
+        collected: list[str] = []
+        _collected[thread] = collected
     try:
         yield notes
     finally:
         with _lock:
             if outer is None:
-                del _heard[thread]
+                del _collected[thread]
             else:
-                _heard[thread] = outer
-            if not _heard:
+                _collected[thread] = outer
+            if not _collected:
                 _installed.close()
-        notes += dict.fromkeys(" ".join(line.split()) for line in heard)
+        notes += dict.fromkeys(" ".join(line.split()) for line in collected)
 
 
 def _install() -> None:
-    """Pillow's warnings go to the notes of the thread they come from, all others where they went before."""
+    """Send Pillow's warnings to the notes of their thread, and all others where they went before."""
     _installed.enter_context(warnings.catch_warnings())
     logger = logging.getLogger("PIL")
-    if not logger.handlers:  # or Python prints what Pillow logs, where nobody asked for logs
+    if not logger.handlers:  # otherwise Python prints Pillow's log records to standard error
         logger.addHandler(logging.NullHandler())
     warnings.filterwarnings("always", module=r"PIL\b")
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     show = warnings.showwarning
 
-    def hear(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
-        heard = _heard.get(threading.get_ident())
-        if heard is None:
+    def collect(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
+        collected = _collected.get(threading.get_ident())
+        if collected is None:
             show(message, category, filename, lineno, file, line)
         else:
-            heard.append(str(message))
+            collected.append(str(message))
 
-    warnings.showwarning = hear
+    warnings.showwarning = collect

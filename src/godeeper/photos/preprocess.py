@@ -1,4 +1,4 @@
-"""From a photo to what a network reads: fitted to a square, resized, scaled."""
+"""``Preprocess``: from a photo to the network's input: fit to a square, resize, scale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Fit = Literal["squash", "crop"]
 Filter = Literal["antialias", "tf2015"]
 Shade = float | tuple[float, float, float]
-LARGEST_SIDE = 4096  # pixels; no network of this kind reads more
+LARGEST_SIDE = 4096  # pixels; more than any such network takes
 LARGEST_SHADE = 1e6
 FITS: tuple[Fit, ...] = ("squash", "crop")
 FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
@@ -30,10 +30,10 @@ FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
 class Preprocess:
     """How photos become a network's input.
 
-    ``size``: side in pixels.  ``fit``: ``squash`` ignores the photo's proportions, ``crop`` takes its
-    central square.  ``filter``: ``antialias`` is Pillow's bilinear, which averages when it shrinks;
-    ``tf2015`` is that of the 2015 graph, which also decoded JPEGs with libjpeg's fast inverse cosine transform.  Then (x - ``subtract``) / ``divide``, x from 0 to 255; each is
-    one number, or one for red, green and blue.
+    ``size``: side in pixels.  ``fit``: ``squash`` ignores the aspect ratio, ``crop`` takes the central square.
+    ``filter``: ``antialias`` is Pillow's bilinear filter, which averages when it shrinks; ``tf2015`` is the filter of the 2015
+    graph, which also decoded JPEGs with libjpeg's fast inverse cosine transform.  The scaling is (x - ``subtract``) / ``divide``,
+    x from 0 to 255; each is one number, or one for each of red, green and blue.
 
     >>> from godeeper import Preprocess, decode
     >>> Preprocess(fit="crop")(decode("examples/chelsea.jpg")).shape
@@ -61,7 +61,7 @@ class Preprocess:
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
-        """What a weights file's description says; JSON has lists for tuples."""
+        """Build from the description in a weights file; JSON has lists in place of tuples."""
         unknown = [name for name in fields if name not in cls.__dataclass_fields__]
         if unknown:
             raise OptionError(
@@ -72,7 +72,7 @@ class Preprocess:
 
     @property
     def summary(self) -> str:
-        """The whole of it in a few words."""
+        """All settings on one line."""
         return f"{self.fit} to {self.size} x {self.size}, {self.filter} filter, (x - {shade(self.subtract)}) / {shade(self.divide)}"
 
     def __call__(self, photo: Photo) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ class Preprocess:
         return np.asarray(image.resize((self.size, self.size), Image.Resampling.BILINEAR), np.float32)[None]
 
     def image_of(self, photo: Photo) -> Image.Image:
-        """The photo as this preprocessing has it decoded: ``tf2015`` decodes JPEGs as the 2015 graph did."""
+        """The decoded image that this preprocessing uses: for ``tf2015``, JPEGs decoded as in the 2015 graph."""
         return photo.image_2015 if self.filter == "tf2015" else photo.image
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -111,19 +111,21 @@ class Preprocess:
 
 
 def check_shades(name: str, value: object) -> None:
-    """Raise unless a value is one finite number, or one for each of red, green and blue."""
-    each = value if isinstance(value, tuple) and len(value) == 3 else (value,)
-    if not all(type(one) is not bool and isinstance(one, Real) and abs(float(one)) < LARGEST_SHADE for one in each):
+    """Raise ``OptionError`` unless a value is one finite number, or three for red, green and blue."""
+    numbers = value if isinstance(value, tuple) and len(value) == 3 else (value,)
+    if not all(
+        type(each) is not bool and isinstance(each, Real) and abs(float(each)) < LARGEST_SHADE for each in numbers
+    ):
         raise OptionError(f"{name} {quoted(value)}: expected a number, or three for red, green and blue")
 
 
 def shades(value: Shade) -> NDArray[np.float32]:
-    """One number, or one a colour, in single precision."""
+    """One number, or three for red, green and blue, as float32."""
     return np.array(value, dtype=np.float32)
 
 
 def shade(value: Shade) -> str:
-    """One number, or three in brackets."""
+    """Format one number, or three in brackets."""
     return f"[{', '.join(f'{each:g}' for each in value)}]" if isinstance(value, tuple) else f"{value:g}"
 
 
@@ -150,7 +152,7 @@ def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
 
 
 def interpolation(cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """For each of ``size`` outputs the lower and upper source cell, and how far between them it lies."""
+    """The lower and upper source cell of each of ``size`` outputs, and its position between them, 0 to 1."""
     position = np.arange(size, dtype=np.float32) * (np.float32(cells) / np.float32(size))
     lower = np.floor(position).astype(np.int64)
     return lower, np.minimum(lower + 1, cells - 1), position - lower.astype(np.float32)

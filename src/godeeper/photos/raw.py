@@ -1,6 +1,6 @@
-"""Whether a TIFF is a camera's raw file: those hold a small preview that decoders would take for the photo.
+"""Detect camera raw files among TIFFs.  They contain a small preview that decoders would return as the photo.
 
-Only tags are read, of the first picture and of those below and behind it, and not many.
+Only a limited number of tags is read, of the first picture, its sub-pictures and the pictures after it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class TiffLayout:
 
 
 def is_raw(data: bytes) -> bool:
-    """The TIFF is marked as DNG, holds sensor values, or its first picture is only a reduced one."""
+    """Whether the TIFF is marked as DNG, holds sensor values, or its first picture is marked as reduced."""
     try:
         pictures = list(walk(data))
-    except struct.error:  # damaged: the decoder says so
+    except struct.error:  # damaged: the decoder raises
         return False
     if not pictures:
         return False
@@ -56,7 +56,7 @@ def is_raw(data: bytes) -> bool:
 
 
 def walk(data: bytes) -> Iterator[Tags]:
-    """The whole-number tags of each picture: the first, then the pictures that it points at, then the next."""
+    """Yield the integer tags of each picture: the first, then its sub-pictures, then the next."""
     order = "<" if data[:2] == b"II" else ">"
     layout = TiffLayout(order, data[2:4] in (b"+\0", b"\0+"))
     [start] = struct.unpack_from(layout.offset, data, 8 if layout.big else 4)
@@ -71,13 +71,13 @@ def walk(data: bytes) -> Iterator[Tags]:
         except struct.error:
             if len(seen) == 1:
                 raise
-            continue  # a later picture is damaged; the first one is looked at
+            continue  # a later picture is damaged; the first one still counts
         yield tags
         waiting += [*tags.get(SUB_PICTURES, ()), following]
 
 
 def picture(data: bytes, layout: TiffLayout, place: int) -> tuple[Tags, int]:
-    """The whole-number tags of the picture at a place, and where the next one is."""
+    """The integer tags of the picture at an offset, and the offset of the next picture."""
     [count] = struct.unpack_from(layout.count, data, place)
     place += struct.calcsize(layout.count)
     step = struct.calcsize(layout.entry)
@@ -96,7 +96,7 @@ def picture(data: bytes, layout: TiffLayout, place: int) -> tuple[Tags, int]:
 
 
 def numbers(data: bytes, layout: TiffLayout, form: str, value: bytes) -> tuple[int, ...]:
-    """A tag's values, in its own bytes where they fit there."""
+    """A tag's values, which are stored in the tag itself if they fit."""
     form = layout.order + form
     if struct.calcsize(form) <= len(value):
         return struct.unpack_from(form, value)

@@ -1,6 +1,6 @@
-"""Whether a photo that is no JPEG is there in full, where Pillow does not say so: it leaves black, or what libtiff makes up.
+"""Detect truncated PNG, TIFF, WebP and AVIF files that Pillow decodes without an error, leaving pixels black or made up.
 
-PNG: image data that end early.  TIFF: strips that were never written, and damaged JPEGs within.  WebP and AVIF: an end of zeros.
+PNG: image data that end early.  TIFF: strips that were never written, and damaged JPEGs inside.  WebP and AVIF: data that end with zeros.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from .embedded import boxes, png_chunks
-from .jpeg import LOST, components, warned
+from .jpeg import LOST, components, first_warning
 
 if TYPE_CHECKING:
     from PIL import Image
 
 NEVER_WRITTEN = bytes(64)
-"""Compressed data do not end with so many zeros: the end of the file was never written."""
+"""Compressed data never end with this many zeros: the end of the file was not written."""
 STRIPS, TILES, JPEG_TABLES, COMPRESSION, JPEG = (273, 279), (324, 325), 347, 259, 7
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Adam7: first column, first row, step between columns, step between rows."""
@@ -23,7 +23,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_whole(image: Image.Image, data: bytes) -> None:
-    """Raise ``ValueError`` where the file of an opened photo lacks a part; ``check_rows`` follows when it is loaded."""
+    """Raise ``ValueError`` if a part of an opened photo's file is missing; call ``check_rows`` after it is loaded."""
     if image.format == "TIFF":
         check_tiff(getattr(image, "tag_v2", {}), data)
     elif image.format == "WEBP":
@@ -57,7 +57,10 @@ def webp_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
 
 
 def check_rows(image: Image.Image, data: bytes) -> None:
-    """Raise where a PNG's image data hold less than its rows need.  Pillow leaves these black, so only then is it counted."""
+    """Raise ``ValueError`` if a PNG's image data are too short for its rows.
+
+    Pillow leaves missing rows black, so the data are only counted if the last row is black or the PNG interlaced.
+    """
     if image.format != "PNG":
         return
     last_row = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
@@ -69,7 +72,7 @@ def check_rows(image: Image.Image, data: bytes) -> None:
 
 
 def png_data(data: bytes) -> bytes:
-    """The image data; raises ``ValueError`` where a part differs from its check sum."""
+    """The image data; raises ``ValueError`` if a chunk does not match its checksum."""
     parts: list[bytes] = []
     for kind, start, end in png_chunks(data):
         if kind == b"IDAT":
@@ -82,7 +85,7 @@ def png_data(data: bytes) -> bytes:
 
 
 def png_size(data: bytes) -> int:
-    """How many bytes the image data have when they are unpacked."""
+    """Number of bytes of the unpacked image data."""
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
     bits = data[24] * CHANNELS[data[25]]
     passes = PASSES if data[28] else ((0, 0, 1, 1),)
@@ -91,7 +94,7 @@ def png_size(data: bytes) -> int:
 
 
 def check_tiff(tags: Any, data: bytes) -> None:
-    """Raise where a strip or tile has no place in the file, or is a damaged JPEG."""
+    """Raise ``ValueError`` if a strip or tile is not in the file, or is a damaged JPEG."""
     places, lengths = next(
         ((tags[places], tags.get(lengths, ())) for places, lengths in (STRIPS, TILES) if places in tags), ((), ())
     )
@@ -106,14 +109,14 @@ def check_tiff(tags: Any, data: bytes) -> None:
 
 
 def parts_expected(tags: Any) -> int:
-    """How many strips the rows need; 1 if there are tiles."""
+    """Number of strips that the rows need; 1 if there are tiles."""
     rows = tags.get(278, 0)
     return -(-tags.get(257, 0) // rows) if rows and STRIPS[0] in tags else 1
 
 
 def check_jpeg_part(tables: bytes, part: bytes) -> None:
-    """One strip or tile, whose tables are kept apart."""
+    """Check one strip or tile, whose JPEG tables are stored separately."""
     whole = tables[:-2] + part[2:] if tables else part
-    said = warned(whole, "CMYK" if components(whole) == 4 else "GRAY")
-    if said and any(words in said.lower() for words in (*LOST, "extraneous bytes")):
-        raise ValueError(said)
+    warning = first_warning(whole, "CMYK" if components(whole) == 4 else "GRAY")
+    if warning and any(words in warning.lower() for words in (*LOST, "extraneous bytes")):
+        raise ValueError(warning)

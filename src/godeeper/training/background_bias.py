@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..photos.doctor.checkup import some
+from ..wording import first_of
 from .folds import Ints
 from .targets import Targets
 
@@ -40,7 +40,7 @@ def remarks(biased: Sequence[BiasedClass]) -> tuple[str, ...]:
     """One line that names these classes; empty where there are none."""
     if not biased:
         return ()
-    which = some([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)
+    which = first_of([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)
     return (
         (
             f"the colours along the photos' edges alone give away class{'es' * (len(biased) > 1)} {which}: "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..network import Network
 from ..photos.doctor.checkup import TEST, Checkup, examine_entries
 from ..photos.doctor.usable import UsablePhoto
 from ..photos.sources.source import Source
+from ..progress import Progress
 from .confidence import best_temperature
 from .folds import Ints
 from .head import held_out_logits, select
@@ -120,7 +121,7 @@ class CheckSettings:
     addresses: Sequence[str]
     seed: int
     store: ResultStore
-    progress: Callable[[int, int], None] | None = None
+    progress: Progress | None = None
 
 
 def choose_precision(

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..natural_order import natural_key
-from ..photos.doctor.checkup import Checkup, some
+from ..photos.doctor.checkup import Checkup
+from ..wording import first_of
 from .metrics import effective_count
 
 Set = Literal["train", "validation", "test"]
@@ -111,7 +112,7 @@ def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
     if not counts:
         return ()
     ranked = sorted(counts, key=lambda label: (counts[label], natural_key(label)))
-    which = some([f"{label!r} has {counts[label]}" for label in ranked])
+    which = first_of([f"{label!r} has {counts[label]}" for label in ranked])
     verb = "class has" if len(counts) == 1 else "classes have"
     return (
         (
@@ -123,7 +124,7 @@ def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
 
 def quoted(labels: Sequence[str]) -> str:
     """The first of these classes, by name."""
-    return f"class{'es' * (len(labels) > 1)} {some([repr(label) for label in sorted(labels, key=natural_key)])}"
+    return f"class{'es' * (len(labels) > 1)} {first_of([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 
 def least_hashes(checkup: Checkup) -> dict[int, str]:

@@ -198,6 +198,7 @@ class JudgementRecord(TypedDict):
     """A photo of ``godeeper classify --json``."""
 
     photo: str
+    photo_notes: list[str]
     verdict: str | None
     none_of_these: bool
     reason: str | None

@@ -66,6 +66,7 @@ def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> Verd
     head = classifier.head
     judgement = classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness)
     besides = {
+        "photo_notes": list(found.photo.notes),
         "classifier": state.site.classifier,
         "threshold": head.threshold,
         "false_accept_rate": head.false_accept_rate,

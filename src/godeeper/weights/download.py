@@ -11,7 +11,6 @@ import re
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ from urllib.parse import urlsplit
 
 from ..errors import DownloadError, OutputError
 from ..files import unwritable
+from ..progress import Progress
 from ..version import __version__
 from .official import Digests, Release, check, digests
 
 TIMEOUT = 10.0  # seconds without a connection or a byte
 BLOCK = 1 << 18
 HTTPS: tuple[str, ...] = ("https",)
-
-Report = Callable[[int, int], None]
-"""Called with the bytes received and the total; the total is 0 if the server does not send it."""
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -53,7 +50,7 @@ class Downloader:
     schemes: tuple[str, ...] = HTTPS
     timeout: float = TIMEOUT
 
-    def fetch(self, release: Release, report: Report = quiet) -> tuple[Path, Digests]:
+    def fetch(self, release: Release, report: Progress = quiet) -> tuple[Path, Digests]:
         """The release's file, complete and verified; raises ``DownloadError`` or ``OutputError``."""
         path = self.folder / "downloads" / release.file_name
         if not path.exists():
@@ -66,7 +63,7 @@ class Downloader:
             raise
         return path, got
 
-    def complete(self, release: Release, path: Path, report: Report) -> None:
+    def complete(self, release: Release, path: Path, report: Progress) -> None:
         """Download into ``path``.part, resuming a partial file, and rename it once it is complete."""
         check_scheme(release.address, self.schemes)
         part = path.with_name(f"{path.name}.part")
@@ -119,7 +116,7 @@ class Downloader:
             )
 
 
-def copy(response: Any, part: Path, start: int, total: int, report: Report, release: Release) -> int:
+def copy(response: Any, part: Path, start: int, total: int, report: Progress, release: Release) -> int:
     """Append the response after the first ``start`` bytes of ``part``; returns the number of bytes in it then."""
     done = start
     try:

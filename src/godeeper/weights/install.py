@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError, UnknownName
 from ..files import is_file, is_there
 from ..marks import ours
+from ..progress import Progress
 from .convert import convert
-from .download import Downloader, Report, quiet
+from .download import Downloader, quiet
 from .file import Description, WeightsFile, read, write
 from .formats import read_foreign
 from .formats.foreign import ForeignWeights
@@ -54,7 +55,7 @@ class Options:
     replace: bool = False
 
 
-def add(what: str | Path, options: Options = Options(), report: Report = quiet) -> Added:
+def add(what: str | Path, options: Options = Options(), report: Progress = quiet) -> Added:
     """Install weights.
 
     Args:

@@ -13,7 +13,7 @@ from tests.unit.classifier.handmade import ADDRESSES, CLASSES, classifier
 from godeeper.classifier.classifier import Classifier, pooled
 from godeeper.errors import ClassifierError, OptionError, PhotoError
 from godeeper.network import Network
-from godeeper.photos.decode import decode
+from godeeper.photos.decode import PhotoSource, decode
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_predictions_are_names(made: Classifier, photos: list[Path]) -> None:
 def test_every_kind_of_photo(made: Classifier, chelsea: Path) -> None:
     """A path, bytes, an image and an array of the same photo give the same."""
     image = Image.open(chelsea).convert("RGB")
-    kinds = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image)]
+    kinds: list[PhotoSource] = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image)]
     rows = made.predict_proba(kinds)
     np.testing.assert_allclose(rows, np.repeat(rows[:1], 4, 0), atol=1e-6)
 

@@ -15,7 +15,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; answers its exit code, output and errors."""
+    """Runs a command; returns its exit code, output and errors."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         try:

@@ -82,7 +82,7 @@ def test_a_class_called_none_of_these(run: Run, tmp_path: Path, chelsea: Path, t
 
 
 def test_csv(run: Run, cars: Path, album: Path) -> None:
-    """A row for each photo, a column for each class, whatever is in its name."""
+    """A row for each photo, a column for each class, with any characters in its name."""
     code, out, err = run("classify", cars, album, "--csv")
     heading, bad, *good = csv.reader(io.StringIO(out))
     assert (code, err) == (1, "")
@@ -93,7 +93,7 @@ def test_csv(run: Run, cars: Path, album: Path) -> None:
 
 
 def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
-    """It has its own error, and the rest goes on."""
+    """It has its own error, and the others are classified."""
     (tmp_path / "empty").mkdir()
     code, out, err = run("classify", cars, tmp_path / "empty", tmp_path / "gone.jpg", chelsea)
     assert code == 1
@@ -107,20 +107,20 @@ def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: 
     [
         (["photo.jpg"], "expected FILE.godeeper and then photos"),
         (["cars.godeeper"], "cars.godeeper alone"),
-        (["cars.godeeper", "photo.jpg", "--csv", "--json"], "expected one of them"),
+        (["cars.godeeper", "photo.jpg", "--csv", "--json"], "expected only one of them"),
         (["gone.godeeper", "photo.jpg"], "no such file; expected a classifier"),
         (["photo.jpg", "--weights", "bundled", "--csv"], "FILE.godeeper"),
     ],
 )
 def test_what_cannot_be_asked_for(run: Run, words: list[str], reason: str) -> None:
-    """One line says what was expected."""
+    """One line with what was expected."""
     code, out, err = run("classify", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert reason in err
 
 
 def test_export(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
-    """The file is written, and what was compared is said."""
+    """The file is written, and the comparison is printed."""
     code, out, err = run("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx", "--photos", chelsea)
     assert (code, err) == (0, "")
     assert "agrees" in out

@@ -23,7 +23,7 @@ BLOG = ["mixed-tower_2-conv", "mixed-tower_1-conv_2", "mixed_4-tower_1-conv_4"]
 
 
 def failed(result: tuple[int, str, str], reason: str) -> None:
-    """Exit code 2 and one line on standard error, which says ``reason``."""
+    """Exit code 2 and one line on standard error that contains ``reason``."""
     code, out, err = result
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
@@ -89,10 +89,10 @@ def test_peek_says_what_was_put_right(run: Run, tmp_path: Path, chelsea: Path) -
 
 
 def test_peek_at_everything(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """A pattern draws all that there is to see, and says what there is not."""
+    """A pattern draws all viewable tensors and names the others."""
     code, out, err = run("peek", chelsea, "**", "--out", tmp_path, "--frame")
     assert (code, out.count("\n"), len(list(tmp_path.iterdir()))) == (0, 130, 130)
-    assert err == ("nothing to see in DecodeJpeg/contents, softmax/logits, softmax with weights 'bundled': left out\n")
+    assert err == ("no picture of DecodeJpeg/contents, softmax/logits, softmax with weights 'bundled': left out\n")
 
 
 def test_tensors(run: Run) -> None:
@@ -143,7 +143,7 @@ def test_verify_fails_with_1(run: Run, tmp_path: Path) -> None:
 
 
 def test_peek_with_bad_weights(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """Truncated or holding NaN, even where the tensor asked for does not need it: refused."""
+    """Weights that are truncated or contain NaN are refused, even if the requested tensor does not need them."""
     from godeeper.weights.file import write
     from godeeper.weights.registry import BUNDLED, find
 
@@ -189,7 +189,7 @@ def test_bad_input(name: str, run: Run, chelsea: Path, tmp_path: Path, monkeypat
 
 
 def test_an_output_folder_that_is_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """It cannot be written, and says why."""
+    """The error has the reason why it cannot be written."""
     (tmp_path / "file").write_text("")
     failed(run("peek", chelsea, "conv", "--out", tmp_path / "file"), "cannot write")
 
@@ -235,7 +235,7 @@ def test_the_same_picture_twice(chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_a_reader_that_leaves(tmp_path: Path) -> None:
-    """Head closing the pipe is no error."""
+    """It is not an error if ``head`` closes the pipe."""
     command = f"{sys.executable} -m godeeper tensors | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == b"0"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from godeeper.cli.completion import TABLES, described
+from godeeper.cli.completion import TABLES, command_of
 from godeeper.cli.main import COMMANDS, main, make_parser
 from godeeper.cli.shells import every
 
@@ -74,7 +74,7 @@ def test_bash(script: Path) -> None:
 
 @pytest.mark.parametrize("script", ["fish"], indirect=True)
 def test_fish(script: Path) -> None:
-    """What fish lists for a command line; files too, where files are wanted."""
+    """The completions that fish lists for a command line, including files where they are expected."""
     program = shell("fish")
     cases = CASES | {"peek my": ["my photo.jpg"], "tensors my": [], "peek --out ph": ["photos/"]}
     lines = [f"source {script}", *(f"complete -C {shlex.quote(f'godeeper {line}')}; echo ." for line in cases)]
@@ -140,7 +140,7 @@ def read_until(terminal: int, expected: str, patience: float = 10) -> str:
 
 def test_everything_is_in_it() -> None:
     """Each command with each of its options; the tables are those of options that exist."""
-    root = described(make_parser(), ())
+    root = command_of(make_parser(), ())
     assert [child.words[0] for child in root.children] == list(COMMANDS)
     names = {
         f"{' '.join(each.words)} {name}" for each in every(root) for option in each.options for name in option.names

@@ -71,15 +71,15 @@ def test_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_no_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No photo: exit code 2, one line."""
     assert main(["doctor", str(tmp_path)]) == 2
-    assert "holds no photo" in capsys.readouterr().err
+    assert "contains no photos" in capsys.readouterr().err
 
 
 def test_nothing_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only photos that cannot be used: the table says why, exit code 2."""
+    """Without a usable photo the table has the reasons, and the exit code is 2."""
     write(tmp_path / "loose.png", scene(1))
     assert main(["doctor", str(tmp_path)]) == 2
     captured = capsys.readouterr()
-    assert "in no class" in captured.out
+    assert "has no class" in captured.out
     assert captured.err.startswith(f"godeeper: {tmp_path}: no photo can be used")
 
 
@@ -95,7 +95,7 @@ def test_names_do_nothing_to_the_terminal(folder: Path, capsys: pytest.CaptureFi
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
-    """A file name that is no UTF-8 stops neither the table nor the JSON."""
+    """A file name that is not UTF-8 works in the table and in the JSON."""
     (folder / "a" / os.fsdecode(b"\xff.jpg")).touch()
     done = subprocess.run(
         [sys.executable, "-m", "godeeper", "doctor", str(folder), *options], capture_output=True, check=False
@@ -107,7 +107,7 @@ def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
 
 
 def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line in place of a row a photo, for the doctor and for a training; a few photos beside class folders are one row."""
+    """One line in place of a row for each photo, from ``doctor`` and ``retrain``; a few photos next to class folders are one row."""
     for number in range(8):
         Image.new("RGB", (40, 40), (30 * number, 90, 10)).save(tmp_path / f"cat-{number}.png")
     for words in (["doctor", str(tmp_path)], ["retrain", str(tmp_path), "--out", str(tmp_path / "x.godeeper")]):
@@ -119,7 +119,7 @@ def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     (tmp_path / "dog").mkdir()
     Image.new("RGB", (40, 40), (1, 2, 3)).save(tmp_path / "dog" / "1.png")
     assert main(["doctor", str(tmp_path)]) == 1
-    assert capsys.readouterr().out.count("in no class") == 1
+    assert capsys.readouterr().out.count("has no class") == 1
 
 
 def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Names that would do something to a terminal, a browser or a spreadsheet: escaped in all that commands write for people."""
+"""Names that a terminal, a browser or a spreadsheet would interpret are escaped in all output."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_json_for_a_narrow_encoding() -> None:
 
 @pytest.mark.parametrize("start", "=+-@")
 def test_formulas(start: str) -> None:
-    """A spreadsheet takes the cell for text; one sign alone is no formula."""
+    """A spreadsheet reads the cell as text; a single sign is not a formula."""
     assert csv_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
     assert csv_cell(start) == start
 

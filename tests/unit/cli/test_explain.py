@@ -164,7 +164,7 @@ def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: P
     ],
 )
 def test_what_cannot_be_asked_for(run: Run, cars: Path, chelsea: Path, words: list[str], reason: str) -> None:
-    """One line says what was expected."""
+    """One line with what was expected."""
     code, out, err = run("explain", cars, chelsea, *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert reason in err

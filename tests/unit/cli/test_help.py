@@ -1,4 +1,4 @@
-"""Help, and what is said of arguments that cannot be understood."""
+"""Help, and the errors of invalid arguments."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ MISTYPED = {
     "weights ad file": "did you mean add?",
     "help weights ad": "did you mean add?",
     "cache sho": "did you mean show?",
-    "help peek me": "it takes no action",
+    "help peek me": "this command has no actions",
     "xyzzy": "expected one of peek, poster",
     "peek PHOTO --scael shared": "unknown option '--scael'; did you mean --scale?",
     "peek PHOTO --scael=shared": "did you mean --scale?",
-    "tensors conv -photo.jpg": "a file of that name is written ./NAME",
+    "tensors conv -photo.jpg": "for a file of that name write ./NAME",
     "tensors conv conv": "unexpected argument 'conv'",
     "PHOTO": "for a photo: godeeper peek PHOTO",
     "peek PHOTO --scale shred": "did you mean shared?",

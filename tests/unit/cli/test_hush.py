@@ -1,4 +1,4 @@
-"""What libraries warn of does not reach the terminal; what godeeper says itself does."""
+"""Warnings of libraries are not printed; messages of godeeper are."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def constant(folder: Path) -> None:
 
 
 def one_and_many(folder: Path) -> None:
-    """A class of one photo beside one of a dozen."""
+    """A class of one photo and one of a dozen."""
     random = np.random.default_rng(0)
     for number in range(13):
         save(folder / ("a" if number else "b") / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))
@@ -61,7 +61,7 @@ def save(path: Path, pixels: np.ndarray[Any, Any]) -> None:
 
 @pytest.mark.parametrize("make", [constant, one_and_many, many_classes], ids=lambda make: make.__name__)
 def test_trainings_of_odd_folders_are_quiet(make: Callable[[Path], None], tmp_path: Path) -> None:
-    """Each line is godeeper's own, whatever the numbers make libraries say."""
+    """Each line is godeeper's own, even if libraries warn."""
     make(tmp_path / "photos")
     arguments = ["retrain", str(tmp_path / "photos"), "--out", str(tmp_path / "my.godeeper")]
     done = subprocess.run([sys.executable, "-m", "godeeper", *arguments], capture_output=True, text=True, timeout=120)

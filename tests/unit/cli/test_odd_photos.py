@@ -1,4 +1,4 @@
-"""Every command refuses what is no photo's file, at once and without starting a program."""
+"""Every command refuses files that are not photos, at once and without starting a program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPS = DATA / "eps_named.jpg"
 
 @pytest.fixture
 def folder(tmp_path: Path, chelsea: Path) -> Path:
-    """Two classes; in each a photo, and PostScript that is called like one."""
+    """Two classes, each with a photo and a PostScript file named like one."""
     for label in ("a", "b"):
         place = tmp_path / "photos" / label
         place.mkdir(parents=True)
@@ -95,7 +95,7 @@ def test_pipes_devices_and_sockets_are_refused_at_once(
 
 @pytest.mark.parametrize("command", ["top", "embed a folder", "doctor", "classify"])
 def test_in_folders_they_are_skipped_and_said(command: str, folder: Path, cars: Path, tmp_path: Path, run: Run) -> None:
-    """The photos beside them are used."""
+    """The other photos are used."""
     (folder / "a" / "eps.jpg").unlink()
     (folder / "b" / "eps.jpg").unlink()
     os.mkfifo(folder / "a" / "pipe.jpg")

@@ -1,4 +1,4 @@
-"""Every command that writes: others' files stay, and that is said before anything is computed."""
+"""Commands that write keep files of others, and raise the error before anything is computed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(("words", "files"), COMMANDS, ids=IDS)
 def test_ours_is_replaced(run: Run, here: Path, words: list[str], files: list[str]) -> None:
-    """All files are there after the first run, and the second one knows them for ours."""
+    """The first run writes all files, and the second run recognises and replaces them."""
     for _ in range(2):
         code, _, err = run(*words)
         assert code == 0, err
@@ -83,7 +83,7 @@ def test_others_files_stay(
 
 @pytest.mark.parametrize(("words", "files"), COMMANDS, ids=IDS)
 def test_forced(run: Run, here: Path, words: list[str], files: list[str]) -> None:
-    """``--force`` replaces what is in the way, and nothing else."""
+    """``--force`` replaces the existing file, and nothing else."""
     (here / "out").mkdir()
     for name in (*files, "mine"):
         (here / "out" / name).write_text("dear")
@@ -122,7 +122,7 @@ def test_a_photo_is_never_written_over(run: Run, here: Path, words: list[str]) -
     before = Path("photo.jpg").read_bytes()
     code, out, err = run(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "what this command reads" in err
+    assert "is an input of this command" in err
     assert all((here / name).read_bytes() == before for name in ("photo.jpg", "a.npz", "a.svg"))
 
 

@@ -1,4 +1,4 @@
-"""Progress bars: what they say, and that they vanish."""
+"""Progress bars: their text, and that they are erased."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("closed", [None, "closed"])
 def test_no_bar_where_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch, closed: str | None) -> None:
-    """Closed from the start (Python has no stream then) or since: the work goes on."""
+    """With standard error closed from the start or later, the work continues."""
     stream = None if closed is None else io.StringIO()
     if stream:
         stream.close()
@@ -57,7 +57,7 @@ def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_done_before_does_not_count_for_the_pace() -> None:
-    """A run that goes on after 90 photos and makes 10 in 5 seconds makes 2 a second."""
+    """A run that resumes after 90 photos and does 10 in 5 seconds has a rate of 2 per second."""
     times = iter([100.0, 100.0, 105.0])
     pace = Rate(lambda: next(times))
     assert pace.of(90) == 0
@@ -65,7 +65,7 @@ def test_what_was_done_before_does_not_count_for_the_pace() -> None:
 
 
 def test_the_line_of_photos() -> None:
-    """Pace and time left are said once they are known; no photos are no division by zero."""
+    """Rate and remaining time appear once they are known; no photos cause no division by zero."""
     assert count_line(0, 8, "photos", 0).endswith("0 of 8 photos")
     assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
     assert count_line(0, 0, "files", 0).endswith("0 of 0 files")
@@ -75,5 +75,5 @@ def test_the_line_of_photos() -> None:
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.9, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    """Seconds, minutes or hours, as people say them."""
+    """Durations are in seconds, minutes or hours."""
     assert duration(seconds) == text

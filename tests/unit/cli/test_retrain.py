@@ -14,7 +14,7 @@ from godeeper.cli.main import main
     [
         (["nowhere", "--out", "x.godeeper"], "nowhere"),
         (["empty", "--out", "x.zip"], "ends in .godeeper"),
-        (["empty", "--out", "x.godeeper"], "holds no photo"),
+        (["empty", "--out", "x.godeeper"], "contains no photos"),
         (["empty", "--out", "x.godeeper", "--features", "nothing"], "no tensor is called"),
         (["empty", "--out", "x.godeeper", "--weights", "nothing"], "unknown weights"),
     ],

@@ -54,7 +54,7 @@ def test_labels(run: Run, here: Path) -> None:
     record = json.loads(out)
     assert record["classes"] == ["blue", "red"]
     assert sum(record["photos"].values()) == 9
-    assert any("1 photos in flat are not in labels.csv: left out" in note for note in record["notes"])
+    assert any("1 photo in flat is not in labels.csv: left out" in note for note in record["notes"])
     assert (here / "made.html").exists()
 
 
@@ -133,8 +133,8 @@ def pack(path: Path, *names: str) -> None:
 )
 @pytest.mark.parametrize(
     ("place", "what"),
-    [("out.zip", "leads out"), ("empty.zip", "no photo in this zip"), ("cut.zip", "cannot read"), ("gone.zip", "no such zip"),
-     ("locked.zip", "encrypted"), ("bomb.zip", "more than photos take"), ("gone.csv", "no such list"), ("odd.csv", "no column 'path'")],
+    [("out.zip", "points outside"), ("empty.zip", "no photo in this zip"), ("cut.zip", "cannot read"), ("gone.zip", "no such zip"),
+     ("locked.zip", "encrypted"), ("bomb.zip", "too much for photos"), ("gone.csv", "no such list"), ("odd.csv", "no column 'path'")],
 )  # fmt: skip
 def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, what: str) -> None:
     """One line that names the place and the reason; nothing is written anywhere."""
@@ -168,12 +168,12 @@ def test_a_list_may_have_paths_alone(run: Run, here: Path) -> None:
 
 
 def test_the_zip_is_an_input(run: Run, here: Path) -> None:
-    """It is never written over, forced or not."""
+    """It is never overwritten, forced or not."""
     shutil.copy("photos.zip", "same.zip")
     (here / "same.npz").hardlink_to(here / "same.zip")
     code, _, err = run("embed", "same.zip", "--features", "conv", "--out", "same.npz", "--force")
     assert code == 2
-    assert "never written over" in err
+    assert "never overwritten" in err
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

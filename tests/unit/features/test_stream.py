@@ -13,7 +13,7 @@ from godeeper.errors import AddressError
 from godeeper.features.pipeline import BATCH_SIZE, Decode, Entry
 from godeeper.features.stream import KEPT, Batch, least_side, stream, whole_tensors
 from godeeper.network import Network, load
-from godeeper.photos.decode import decode
+from godeeper.photos.decode import PhotoSource, decode
 from godeeper.prefetch import AHEAD
 
 ADDRESSES = ["mixed/join", "pool_3"]
@@ -78,7 +78,7 @@ def test_photos_are_taken_as_they_are_needed(net: Network, photos: list[Path]) -
 def test_every_kind_of_photo(net: Network, chelsea: Path) -> None:
     """Paths, bytes, images, arrays and decoded photos give the same features."""
     image = Image.open(chelsea)
-    kinds = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image), decode(chelsea)]
+    kinds: list[PhotoSource] = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image), decode(chelsea)]
     [batch] = stream(net, kinds, ["mixed/join"])
     np.testing.assert_allclose(batch.features["mixed/join"], batch.features["mixed/join"][:1].repeat(5, 0), rtol=1e-5)
     assert batch.names[0] == str(chelsea)

@@ -1,4 +1,4 @@
-"""ICC profiles written field by field, and what their numbers say of a colour: numpy alone, no colour engine.
+"""ICC profiles written field by field, and their effect on a colour computed with NumPy alone, without a colour engine.
 
 Source: ICC.1:2022, and IEC 61966-2-1 for sRGB's curve.
 """

@@ -137,7 +137,7 @@ def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
     for extra in (bytes(100), b"hello" * 8):
         photo = decode(data[:-2] + extra + END)
         np.testing.assert_array_equal(photo.pixels, good.pixels)
-        assert photo.notes[0].startswith("bytes left over after its pixels: ")
+        assert photo.notes[0].startswith("extra bytes after its pixels: ")
 
 
 def test_an_odd_header_hides_no_damage() -> None:
@@ -177,7 +177,7 @@ def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
 
 @pytest.mark.parametrize("end", [b"\xff\xd9", b""])
 def test_a_file_of_endless_scans_is_refused(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each scan goes over all pixels, and costs a few bytes: too many are refused before anything is decoded."""
+    """Each scan takes a few bytes and visits all pixels: too many are refused before anything is decoded."""
     data = jpeg("progressive")
     start = scans(data)[-1]
     bomb = data[:start] + data[start:-2] * 100 + end

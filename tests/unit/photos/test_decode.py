@@ -1,4 +1,4 @@
-"""Photos as they come: odd but fine ones are put right and said so, bad ones are refused in one line."""
+"""Decoding: unusual photos are repaired with a note, bad ones are refused in one line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 from PIL import Image, ImageCms
 
 from godeeper.errors import PhotoError
-from godeeper.photos.decode import decode
+from godeeper.photos.decode import PhotoSource, decode
 
 SIZE = (40, 24)  # width, height
 
 
 def gradient(mode: str = "RGB") -> Image.Image:
-    """A small picture in which no two corners are alike."""
+    """A small picture with four different corners."""
     x, y = np.meshgrid(np.linspace(0, 255, SIZE[0]), np.linspace(0, 255, SIZE[1]))
     pixels = np.stack([x, y, 255 - x], axis=2).astype(np.uint8)
     return Image.fromarray(pixels).convert(mode)
@@ -38,7 +38,7 @@ def distance(got: Image.Image, expected: Image.Image) -> float:
 
 
 def test_plain_png() -> None:
-    """A plain photo comes out as it is, with nothing to say."""
+    """A plain photo is decoded unchanged, without notes."""
     data = encoded(gradient(), "PNG")
     photo = decode(data)
     np.testing.assert_array_equal(photo.pixels, np.asarray(gradient()))
@@ -49,7 +49,7 @@ def test_all_sources_give_the_same_pixels(tmp_path: Path) -> None:
     """A path, its text, its bytes, a Pillow image and an array are the same photo."""
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(gradient(), "PNG"))
-    sources = [path, str(path), path.read_bytes(), gradient(), np.asarray(gradient())]
+    sources: list[PhotoSource] = [path, str(path), path.read_bytes(), gradient(), np.asarray(gradient())]
     for source in sources:
         np.testing.assert_array_equal(decode(source).pixels, np.asarray(gradient()))
     assert decode(path).sha256 == decode(path.read_bytes()).sha256
@@ -73,7 +73,7 @@ def test_sixteen_bits() -> None:
 
 
 def test_cmyk() -> None:
-    """CMYK without a profile is converted by the plain formula, and said so."""
+    """CMYK without a profile is converted without one, with a note."""
     photo = decode(encoded(gradient("CMYK"), "JPEG", quality=95))
     assert "CMYK" in photo.notes[0]
     assert distance(photo.image, gradient()) < 3
@@ -88,7 +88,7 @@ def test_palette() -> None:
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
 def test_transparency(mode: str) -> None:
-    """Transparent parts lie over white, or the colour asked for."""
+    """Transparent parts are laid over white, or over the given colour."""
     image = gradient("RGBA" if mode == "P" else mode)
     image.putalpha(Image.fromarray(np.tile(np.where(np.arange(SIZE[0]) < 20, 0, 255).astype(np.uint8), (SIZE[1], 1))))
     if mode == "P":
@@ -123,7 +123,7 @@ def test_exif_orientation(orientation: int) -> None:
 
 
 def test_damaged_exif_is_ignored_and_said() -> None:
-    """An EXIF block that cannot be read says nothing about the pixels."""
+    """Unreadable EXIF does not affect the pixels."""
     data = encoded(gradient(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     photo = decode(data)
     assert photo.size == SIZE
@@ -158,7 +158,7 @@ def linear_profile() -> bytes:
 
 
 def test_unusable_profile_is_ignored_and_said() -> None:
-    """A profile that is no profile is left out."""
+    """Bytes that are not a profile are ignored."""
     photo = decode(encoded(gradient(), "PNG", icc_profile=b"not a profile"))
     assert "unusable colour profile" in photo.notes[0]
     np.testing.assert_array_equal(photo.pixels, np.asarray(gradient()))
@@ -171,7 +171,7 @@ def test_extreme_sizes(size: tuple[int, int]) -> None:
 
 
 def test_wrong_extension(tmp_path: Path) -> None:
-    """The content decides, and the note says so."""
+    """The content decides the format, and a note names the suffix."""
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(gradient(), "PNG"))
     assert decode(path).notes == ("named .jpg, but it is PNG",)
@@ -223,7 +223,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files(tmp_path: Path, name: str) -> None:
-    """Each bad file is one line that names it and says what is wrong."""
+    """The error of each bad file is one line with its name and the reason."""
     make, reason = BAD[name]
     path = tmp_path / name
     path.write_bytes(make())
@@ -234,7 +234,7 @@ def test_bad_files(tmp_path: Path, name: str) -> None:
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
-    """A missing file and a folder are told apart."""
+    """A missing file and a folder have different errors."""
     with pytest.raises(PhotoError, match="no such file"):
         decode(tmp_path / "none.jpg")
     with pytest.raises(PhotoError, match="is a folder"):
@@ -247,5 +247,5 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_photos(array: np.ndarray) -> None:
     """Only uint8 pictures are photos."""
-    with pytest.raises(PhotoError, match="is no photo"):
+    with pytest.raises(PhotoError, match="is not a photo"):
         decode(array)

@@ -1,4 +1,4 @@
-"""Only formats on the list are opened, whatever a file is called, and no decoder starts a program."""
+"""Only formats on the list are opened, regardless of file names, and no decoder starts a program."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_no_other_format_is_opened() -> None:
 
 
 def test_refusals_say_what_it_is() -> None:
-    """The kinds that people try most have words of their own."""
+    """The most common wrong formats have their own messages."""
     for start, words in [
         (b"%PDF-1.7", "PDF"),
         (b"8BPS\0\1", "Photoshop"),

@@ -1,4 +1,4 @@
-"""Profiles, transparency, end markers, damaged metadata: judged by content, and said."""
+"""Profiles, transparency, end markers and damaged metadata are handled by content, with notes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_named_srgb_with_a_straight_curve_is_converted() -> None:
 
 
 def test_profiles_and_modes_that_do_not_belong_together() -> None:
-    """An RGB profile on grey is used; one of another space is ignored, and said."""
+    """An RGB profile on grey is used; one of another space is ignored with a note."""
     grey = decode(encoded(MIDDLE.convert("L"), "PNG", icc_profile=linear_profile()))
     assert abs(int(grey.pixels[0, 0, 0]) - 188) <= SAME_LEVELS
     cmyk = decode(encoded(gradient("CMYK"), "JPEG", icc_profile=linear_profile()))
@@ -90,7 +90,7 @@ def chunked(image: Image.Image, *chunks: tuple[bytes, bytes]) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 def test_png_gamma(mode: str) -> None:
-    """A gAMA chunk of 1 is linear light; of 1/2.2, nothing to do; beside an sRGB chunk it says nothing."""
+    """A gAMA chunk of 1 is linear light; one of 1/2.2 changes nothing; next to an sRGB chunk it is ignored."""
     image = Image.fromarray(np.full(SIZE, 32896, np.uint16)) if mode == "I;16" else MIDDLE.convert(mode)
     linear = decode(chunked(image, (b"gAMA", (100_000).to_bytes(4))))
     assert linear.notes[-1] == "colours converted from a gamma of 1"
@@ -102,7 +102,7 @@ def test_png_gamma(mode: str) -> None:
 
 
 def test_png_primaries_are_noted() -> None:
-    """CHRM of another space is not followed, and said; sRGB's own is not worth a word."""
+    """CHRM of another space is ignored with a note; that of sRGB without one."""
     for green, notes in [(30_000, 0), (21_000, 1)]:
         values = (31270, 32900, 64000, 33000, green, 60000 if green == 30_000 else 71000, 15000, 6000)
         photo = decode(chunked(MIDDLE, (b"cHRM", b"".join(value.to_bytes(4) for value in values))))
@@ -110,7 +110,7 @@ def test_png_primaries_are_noted() -> None:
 
 
 def test_sixteen_bits_with_a_transparent_value() -> None:
-    """Grey is compared before it is rounded, so a value beside the transparent one stays."""
+    """Grey is compared before rounding, so a value next to the transparent one stays opaque."""
     photo = decode(DATA / "trns16.png")
     assert photo.notes == ("16 bits rounded to 8", "transparent parts laid over white")
     values = np.full((4, 6), 1000, np.uint16)
@@ -219,7 +219,7 @@ def test_what_follows_the_end_marker_is_nobody_s_business() -> None:
 
 @pytest.mark.parametrize("command", [["doctor", "{folder}"], ["peek", "{photo}", "conv", "--out", "{folder}"]])
 def test_no_library_s_warning_reaches_a_terminal(tmp_path: Path, command: list[str]) -> None:
-    """What is said of damaged EXIF is said in our words, whatever thread decodes."""
+    """The note on damaged EXIF has our wording in every thread."""
     for name in "ab":
         (tmp_path / "p" / name).mkdir(parents=True)
         (tmp_path / "p" / name / f"{name}.jpg").write_bytes((DATA / "bad_exif.jpg").read_bytes() + name.encode())
@@ -305,10 +305,10 @@ class Tensor:
         (Tensor(np.zeros(1), gradient=True), r"call .detach\(\).cpu\(\).numpy\(\)"),
         (None, "NoneType.*a path, bytes, an open file"),
         ({"a": 1}, "type dict"),
-        ([[1, 2], [3]], "list cannot be made an array"),
+        ([[1, 2], [3]], "list cannot be converted to an array"),
     ],
 )
-def test_arrays_are_told_what_to_do(array: object, words: str) -> None:
+def test_arrays_are_told_what_to_do(array: Any, words: str) -> None:
     """What came, what is expected, and the call that makes it so; on one line."""
     with pytest.raises(PhotoError, match=words) as caught:
         decode(array)

@@ -49,7 +49,7 @@ def test_filters_come_back_after_an_error() -> None:
 
 
 def test_blocks_nest() -> None:
-    """A block in a block hears what is said in it, and the outer one the rest."""
+    """An inner block collects its own warnings, and the outer block the rest."""
     with warnings_as_notes() as outer:
         with warnings_as_notes() as inner:
             warn_like_pillow("inner")

@@ -51,7 +51,7 @@ def test_2015_scaling_is_exact() -> None:
 
 
 def test_summary() -> None:
-    """What is printed says all of it."""
+    """The summary has all settings."""
     assert Preprocess().summary == "squash to 299 x 299, antialias filter, (x - 127.5) / 127.5"
 
 
@@ -82,7 +82,7 @@ def test_every_step_resumes(filter: Filter, fit: Fit) -> None:
 
 
 def test_steps_before_the_fed_one() -> None:
-    """What came before the fed step cannot be told."""
+    """A step before the fed one cannot be computed."""
     steps = PhotoSteps(Preprocess(), "multiply", np.zeros((1, 299, 299, 3)))
     with pytest.raises(FeedError, match="feed an earlier step"):
         steps.value("resize")
@@ -99,7 +99,7 @@ def test_steps_before_the_fed_one() -> None:
     ],
 )
 def test_wrong_shapes(kind: str, shape: tuple[int, ...]) -> None:
-    """An array that the step cannot have put out says what it should be."""
+    """An array that does not fit the step is refused with the expected shape."""
     with pytest.raises(FeedError, match="pixels last"):
         PhotoSteps(Preprocess(), kind, np.zeros(shape))
 

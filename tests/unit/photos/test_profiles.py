@@ -145,12 +145,12 @@ def padded(size: int) -> bytes:
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_a_large_profile_is_used(format: str) -> None:
     """Of 3 MB, where Pillow refuses a PNG from 1 MB on; its conversion is not kept in memory."""
-    colour.kept_conversion.cache_clear()
+    colour.cached_conversion.cache_clear()
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=padded(3_000_000), **options))
     assert photo.notes == ("colours converted from Display P3",)
     np.testing.assert_array_equal(photo.pixels, decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=P3)).pixels)
-    assert colour.kept_conversion.cache_info().currsize == 1
+    assert colour.cached_conversion.cache_info().currsize == 1
 
 
 def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -174,14 +174,14 @@ def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
     ids=["empty", "name", "no method", "nothing", "damaged", "unknown method", "bomb"],
 )
 def test_damaged_profile_chunks_are_ignored(content: bytes) -> None:
-    """The photo is whole, and the note says what is not."""
+    """The photo is complete, and the note names the damaged part."""
     photo = decode(with_chunks((b"iCCP", content)))
     assert photo.notes == (IGNORED,)
     np.testing.assert_array_equal(photo.pixels, NOISE)
 
 
 def test_a_jpeg_that_lacks_a_part_of_its_profile() -> None:
-    """A profile lies in several segments; without one of them it is ignored, and said."""
+    """A profile has several segments; if one is missing, it is ignored with a note."""
     data = encoded(Image.fromarray(NOISE), "JPEG", icc_profile=padded(200_000))
     second = data.index(b"ICC_PROFILE\0\2") - 4
     length = int.from_bytes(data[second + 2 : second + 4])
@@ -229,7 +229,7 @@ def test_a_profile_in_jpeg_2000() -> None:
 
 @pytest.mark.parametrize(("points", "noted"), [((1, 13), False), ((12, 13), True), ((9, 16), True)])
 def test_spaces_named_by_numbers(points: tuple[int, int], *, noted: bool) -> None:
-    """PNG (cICP) and AVIF (nclx) can name Display P3 or a space of high dynamic range so: not followed, and said."""
+    """PNG (cICP) and AVIF (nclx) that name Display P3 or an HDR space are not converted, with a note."""
     avif = encoded(Image.fromarray(NOISE), "AVIF", speed=10)
     place = avif.index(b"colrnclx") + 8
     avif = avif[:place] + struct.pack(">2H", *points) + avif[place + 4 :]
@@ -253,7 +253,7 @@ def test_damaged_profiles_never_stop_a_photo() -> None:
 
 
 def test_a_palette_and_an_open_file_keep_their_profile() -> None:
-    """Colours of a palette are converted too; so are those of a file that somebody opened."""
+    """Palette colours are converted too, also in an image that the caller opened."""
     data = encoded(Image.fromarray(NOISE).quantize(16), "PNG", icc_profile=P3)
     photo = decode(data)
     assert photo.notes == ("colours converted from Display P3",)

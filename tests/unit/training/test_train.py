@@ -214,7 +214,8 @@ def test_classes_of_near_duplicates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "reason"), [((), "holds no photo"), (("猫",), "expected at least two folders of photos, one per class")]
+    ("labels", "reason"),
+    [((), "contains no photos"), (("猫",), "expected at least two folders of photos, one per class")],
 )
 def test_too_few_classes(labels: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     """One class, or no photo, is one clear line."""

@@ -1,8 +1,8 @@
-"""The photo doctor: every file of a folder gets a verdict, before anything is learned from it.
+"""The photo doctor: check every file of a folder before training.
 
-``used``: as it is.  ``repaired``: used, after something was put right, which is said.  ``quarantined``: not
-used, and why.  The folder itself is never changed.  Files that are no photos and are not called like one
-(``labels.txt``, ``Thumbs.db``) get no verdict; they are listed as others.
+A file is ``used`` unchanged, ``repaired`` and used, with the repairs as reasons, or ``quarantined`` with the reasons.
+The folder itself is never changed.  Files that are not photos and are not named like one (``labels.txt``,
+``Thumbs.db``) get no diagnosis; they are listed as others.
 """
 
 from __future__ import annotations
@@ -17,26 +17,28 @@ from typing import Any, Literal
 from ...errors import PhotoError
 from ...marks import is_our_picture
 from ...natural_order import natural_key
+from ...progress import Progress
+from ...wording import count_of, first_of
 from ..class_names import same_names
 from ..sources.folder import Entry
 from ..sources.source import Source, open_source
 from .fingerprint import edges
-from .inspection import BlobStore, DecodeObserver, Finding, Progress, inspect_all
+from .inspection import BlobStore, DecodeObserver, Finding, inspect_all
 from .near_duplicates import group
 from .usable import UsablePhoto
 
 Status = Literal["used", "repaired", "quarantined"]
 STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
-NO_CLASS = "in no class: move it into a folder that is called like its class"
-OURS = "a picture that godeeper drew, no photo: move it out of the photos' folder"
+NO_CLASS = "has no class: move it into a folder named after its class"
+OURS = "a picture that godeeper drew, not a photo: move it out of the photo folder"
 SAME_STEM = "_nohash_"
 TEST = "test"  # a set that entries may be given
 ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
 ALL_COPIES = (
-    "all photos of its class in train have the same pixels as test photos, which take no part in training: "
+    "all photos of its class in train have the same pixels as test photos, which are not used for training: "
     "put other photos in train, or remove the copies from test"
 )
-NONE_TO_LEARN = "no photo of its class in train can be used: replace those that were left out"
+NONE_TO_LEARN = "no photo of its class in train can be used: replace those left out"
 MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
@@ -44,7 +46,7 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 class Diagnosis:
     """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
 
-    ``edges``: see ``photos.doctor.fingerprint.edges``.  ``remarks`` are of its looks (dark, blurred, empty, tiny, see
+    ``edges``: see ``photos.doctor.fingerprint.edges``.  ``remarks`` are on its quality (dark, blurred, empty, tiny, see
     ``photos.doctor.quality``) and change nothing.
     """
 
@@ -59,7 +61,7 @@ class Diagnosis:
 
     @property
     def usable(self) -> bool:
-        """It is not quarantined."""
+        """Whether it is not quarantined."""
         return self.status != "quarantined"
 
 
@@ -99,18 +101,18 @@ class Checkup:
 
     @property
     def counts(self) -> dict[Status, int]:
-        """How many files got which verdict."""
+        """Number of files of each status."""
         counted = Counter(verdict.status for verdict in self.verdicts)
         return {status: counted[status] for status in STATUSES}
 
     @property
     def flat(self) -> str | None:
-        """What to do where all photos lie beside each other and none has a class; None for other folders."""
+        """What to do if the folder has no class folders, only photos; None for other folders."""
         if len(self.verdicts) < 2 or any(verdict.entry.label for verdict in self.verdicts):
             return None
         return (
-            f"{len(self.verdicts)} photos and no class folders: move each photo into a folder that is called like its class, "
-            "or name a list: a .csv with the header path,label and a line a photo"
+            f"{count_of(len(self.verdicts), 'photo')} and no class folders: move each photo into a folder named after its class, "
+            "or pass a list: a .csv file with the header path,label and one line for each photo"
         )
 
     @cached_property
@@ -155,7 +157,7 @@ class Checkup:
 
 
 def counted(counts: Mapping[Any, int]) -> str:
-    """How many files are used, and how many of these were repaired.
+    """Format how many files are used, how many of these are repaired, and how many are quarantined.
 
     >>> counted({"used": 1, "repaired": 154, "quarantined": 3})
     '155 used (of these 154 repaired), 3 quarantined'
@@ -170,17 +172,17 @@ def examine(
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
 ) -> Checkup:
-    """Look at every file below ``folder``.
+    """Check every file below ``folder``.
 
     Args:
-        folder: a folder with one folder a class, which may be nested; a list; a zip; or one of these, opened.
+        folder: a folder with one folder for each class, which may be nested; a list; a zip; or an open ``Source``.
         progress: called with the number of files done and of all files.
-        memory: what earlier runs found, by the files' bytes; nothing is remembered without it.
-        onlooker: is shown each photo that has to be decoded, and has a class.
+        memory: findings of earlier runs, by the files' bytes; None stores nothing.
+        onlooker: receives each photo that has to be decoded and has a class.
 
     Raises:
         OptionError: the folder, or one below it, cannot be read.
-        PhotoError: there is no photo in it.
+        PhotoError: it contains no photo.
     """
     if not isinstance(folder, Source):
         with open_source(folder) as source:
@@ -188,7 +190,7 @@ def examine(
     place = folder.place
     checkup = examine_entries(place, folder.entries, progress, memory, onlooker)
     if not checkup.verdicts:
-        raise PhotoError(f"{place}: holds no photo; expected a folder with one folder of photos a class")
+        raise PhotoError(f"{place}: contains no photos; expected a folder with one folder of photos for each class")
     return replace(checkup, notes=(*folder.notes, *checkup.notes))
 
 
@@ -199,7 +201,7 @@ def examine_entries(
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
 ) -> Checkup:
-    """The same for some files of a folder, as if there were no others; verdicts are in their order."""
+    """Check some files of a folder as if there were no others; diagnoses are in their order."""
     findings = list(inspect_all(entries, progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
     verdicts = tuple(trainable(list(judge(photos))))
@@ -210,7 +212,10 @@ def examine_entries(
 
 
 def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
-    """A verdict for each finding; of the same pixels only the first in a class is used, and none in two classes."""
+    """Yield a diagnosis for each finding.
+
+    Of photos with the same pixels only the first in a class is used, and none if they are in two classes.
+    """
     same: dict[str, list[Entry]] = defaultdict(list)
     for finding in photos:
         if finding.fingerprint and finding.entry.label:
@@ -237,7 +242,7 @@ def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
 
 
 def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
-    """Why a file cannot be used, if so."""
+    """Yield the reasons why a file cannot be used."""
     entry = finding.entry
     if finding.error:
         yield finding.error
@@ -258,7 +263,7 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
 
 
 def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
-    """The verdicts; photos of a class without a usable training photo cannot be used."""
+    """Yield the diagnoses, with photos of classes without a usable training photo quarantined."""
     training: dict[str, list[Diagnosis]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.entry.split != TEST:
@@ -272,7 +277,7 @@ def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
 
 
 def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str:
-    """Why a class has no photo to learn from, given the verdicts on its photos outside the test set; empty if it has one.
+    """Why a class has no photo to train on, given the diagnoses of its photos outside the test set; empty if it has one.
 
     ``tested``: the pixel hashes of the test photos.
     """
@@ -285,9 +290,9 @@ def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
-    """Pixel hash to group number.  Neither depends on what files are called, ``_nohash_`` aside, or where they are."""
-    looks = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
-    hashes = sorted(looks)
+    """Pixel hash -> group number.  Groups do not depend on file names (except ``_nohash_``) or folders."""
+    fingerprints = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
+    hashes = sorted(fingerprints)
     index = {pixels: number for number, pixels in enumerate(hashes)}
     families: dict[tuple[str, str], list[int]] = defaultdict(list)
     for finding in photos:
@@ -296,54 +301,47 @@ def group_photos(photos: list[Finding]) -> dict[str, int]:
             families[finding.entry.label, stem].append(index[finding.fingerprint.pixels_sha256])
         if finding.fingerprint and finding.entry.group:
             families["", f"/{finding.entry.group}"].append(index[finding.fingerprint.pixels_sha256])
-    numbers = group([looks[pixels] for pixels in hashes], families.values())
+    numbers = group([fingerprints[pixels] for pixels in hashes], families.values())
     return dict(zip(hashes, numbers, strict=True))
 
 
 def by_group(checkup: Checkup) -> dict[int, list[UsablePhoto]]:
     """The usable photos of each group."""
-    found: dict[int, list[UsablePhoto]] = defaultdict(list)
+    groups: dict[int, list[UsablePhoto]] = defaultdict(list)
     for photo in checkup.usable:
-        found[photo.group].append(photo)
-    return dict(found)
+        groups[photo.group].append(photo)
+    return dict(groups)
 
 
 def remarks(checkup: Checkup) -> Iterable[str]:
-    """What people should know about the folder as a whole."""
+    """Yield notes on the folder as a whole."""
     if not checkup.classes:
         yield "no photo can be used"
     if len(checkup.classes) == 1:
-        yield f"there is only one class, {checkup.classes[0]!r}; to train takes two"
+        yield f"there is only one class, {checkup.classes[0]!r}; training needs two"
     lost = {verdict.entry.label for verdict in checkup.verdicts} - set(checkup.classes) - {""}
     if lost:
-        names = some([repr(label) for label in sorted(lost, key=natural_key)])
+        names = first_of([repr(label) for label in sorted(lost, key=natural_key)])
         yield f"class{'es' * (len(lost) > 1)} {names} {'have' if len(lost) > 1 else 'has'} no usable photo"
     yield from same_names(checkup.classes)
     if checkup.leaks:
         tests = sum(verdict.entry.split == TEST for verdict in checkup.usable)
-        names = some([verdict.entry.name for verdict in checkup.leaks])
+        names = first_of([verdict.entry.name for verdict in checkup.leaks])
         yield (
-            f"{len(checkup.leaks)} of {tests} test photos are nearly the same as training photos, or of their group: {names}; the split is kept, "
-            "and the accuracy on them says too much"
+            f"{len(checkup.leaks)} of {tests} test photos are near-duplicates of training photos, or in a group with one: {names}; the split is kept, "
+            "so the accuracy on them is too high"
         )
     straddling = [each for each in checkup.alike if len({verdict.entry.label for verdict in each}) > 1]
     for alike in straddling[:MOST_ALIKE]:
-        what = "photos of one group" if of_one_group(alike) else "nearly the same photo"
-        yield f"{what} in several classes: {some([verdict.entry.name for verdict in alike])}"
+        what = "photos of one group" if of_one_group(alike) else "near-duplicates"
+        yield f"{what} in several classes: {first_of([verdict.entry.name for verdict in alike])}"
     if len(straddling) > MOST_ALIKE:
-        yield f"nearly the same photo, or photos of one group, in several classes: {len(straddling) - MOST_ALIKE} more"
+        yield f"near-duplicates, or photos of one group, in several classes: {len(straddling) - MOST_ALIKE} more"
     if checkup.others:
-        yield f"left alone, no photos: {some(checkup.others)}"
+        yield f"ignored, not photos: {first_of(checkup.others)}"
 
 
 def of_one_group(alike: Iterable[UsablePhoto]) -> bool:
-    """Whether a list puts these photos into one group."""
+    """Whether a list assigns all these photos to one group."""
     groups = {verdict.entry.group for verdict in alike}
     return len(groups) == 1 and "" not in groups
-
-
-def some(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more

@@ -1,8 +1,8 @@
-"""One file after another, several at a time: can it be decoded, what had to be put right, and what it looks like.
+"""Inspect files in parallel: decode each, and record errors, repairs, fingerprint and quality remarks.
 
-Pixels live only inside of the thread that decodes them: what is kept of a photo is under 2 KB (more while an
-``DecodeObserver`` waits for it), and only as many pixels are under way at once as the largest photo has that is let in,
-so memory does not grow with the folder.
+Pixels stay in the thread that decodes them.  A finding takes less than 2 KB (more while a ``DecodeObserver`` waits for
+it), and a budget limits the pixels decoded at once to those of the largest photo that is accepted, so memory does not
+grow with the folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from PIL import __version__ as PILLOW
 from ...errors import PhotoError
 from ...files import open_regular
 from ...prefetch import ordered_map
+from ...progress import Progress
 from ...version import __version__
+from ...wording import shortened
 from ..decode import Photo, decode
 from ..formats import PROMISED
 from ..opening import peek_header
@@ -34,17 +36,16 @@ from .quality import remarks
 if TYPE_CHECKING:
     from io import BufferedReader
 
-Progress = Callable[[int, int], None]
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # under way at once: those of the largest photo that Pillow opens
-TOGETHER = 512  # files whose findings are looked up and remembered together
-FINDING_RECIPE = 4  # goes up when the same file gives another finding
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once: as many as the largest photo that Pillow opens
+TOGETHER = 512  # files whose findings are looked up and stored together
+FINDING_RECIPE = 5  # increase when the same file gives a different finding
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one file turned out to be: a photo (``fingerprint``), a photo that cannot be used (``error``), or neither.
+    """The result for one file: a photo (``fingerprint``), a photo that cannot be used (``error``), or neither.
 
-    ``remarks`` are of its looks, see ``quality``.
+    ``remarks``: see ``quality``.
     """
 
     entry: Entry
@@ -55,25 +56,25 @@ class Finding:
 
     @property
     def photo(self) -> bool:
-        """It is a photo, or passes itself off as one."""
+        """Whether it is a photo, or a file named like one."""
         return self.fingerprint is not None or self.error is not None
 
 
 class DecodeObserver(Protocol):
-    """Is shown each photo that is decoded, so that it need not be decoded again."""
+    """Receives each photo that is decoded, so that it need not be decoded again."""
 
     def prepare(self, photo: Photo) -> Any:
-        """What it keeps of a photo; called in the thread that decoded it, a few dozen photos ahead of ``take``."""
+        """Return the data to keep of a photo; called in the decoding thread, a few dozen photos ahead of ``take``."""
 
     def take(self, finding: Finding, kept: Any) -> None:
-        """What it kept of a photo, in the order of the entries and in the thread of who asks for findings."""
+        """Receive the data kept of a photo; called in the order of the entries, in the consumer's thread."""
 
     def finish(self) -> None:
-        """There are no more."""
+        """Called after the last photo."""
 
 
 class BlobStore(Protocol):
-    """Keeps bytes under keys from one run to the next; what it answers is what it was given, or nothing."""
+    """A persistent store of bytes under keys; it returns the stored bytes unchanged, or nothing."""
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]: ...
     def put_blobs(self, blobs: Mapping[bytes, bytes]) -> None: ...
@@ -85,10 +86,10 @@ def inspect_all(
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
 ) -> Iterator[Finding]:
-    """A finding for each entry, in their order.
+    """Yield a finding for each entry, in order.
 
-    With a ``memory``, what was once found in a file's bytes is taken from there: files are read, not decoded again,
-    and an ``onlooker`` is shown only those that are decoded.
+    With a ``memory``, findings of the same file contents come from there: files are read but not decoded again,
+    and an ``onlooker`` receives only photos that are decoded.
     """
     done = 0
     for start in range(0, len(entries), TOGETHER):
@@ -105,27 +106,27 @@ def inspect_all(
 def inspect_part(
     entries: Sequence[Entry], memory: BlobStore | None, onlooker: DecodeObserver | None
 ) -> Iterator[Finding]:
-    """A finding for each of a few hundred entries; new ones are remembered at the end."""
+    """Yield a finding for each of a few hundred entries; new ones are stored at the end."""
     if memory is None:
         yield from inspect_fresh(entries, onlooker)
         return
     keys = list(ordered_map(content_key, entries, alone=True))
     known = memory.get_blobs([key for key in keys if key])
     fresh = inspect_fresh([entry for entry, key in zip(entries, keys, strict=True) if key not in known], onlooker)
-    learnt: dict[bytes, bytes] = {}
+    new: dict[bytes, bytes] = {}
     for entry, key in zip(entries, keys, strict=True):
         if key in known:
             yield unpack(entry, known[key])
             continue
         finding = next(fresh)
         if key and finding.fingerprint:
-            learnt[key] = pack(finding)
+            new[key] = pack(finding)
         yield finding
-    memory.put_blobs(learnt)
+    memory.put_blobs(new)
 
 
 def inspect_fresh(entries: Sequence[Entry], onlooker: DecodeObserver | None) -> Iterator[Finding]:
-    """A finding for each entry, all of them decoded."""
+    """Yield a finding for each entry, decoding all of them."""
     room = PixelBudget(MOST_PIXELS)
     prepare = onlooker.prepare if onlooker else None
     for finding, kept in ordered_map(lambda entry: inspect(entry, room, prepare), entries, alone=onlooker is None):
@@ -135,29 +136,29 @@ def inspect_fresh(entries: Sequence[Entry], onlooker: DecodeObserver | None) -> 
 
 
 class PixelBudget:
-    """Lets photos in while all of them together have at most so many pixels; one alone is always let in."""
+    """Limits the number of pixels decoded at once; a single photo is always admitted."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.inside = 0
+        self.in_use = 0
         self.changed = threading.Condition()
 
     @contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room for so many pixels, and keep it while the block runs."""
+        """Wait until this many pixels fit into the budget, and hold them while the block runs."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.inside or self.inside + pixels <= self.most)
-            self.inside += pixels
+            self.changed.wait_for(lambda: not self.in_use or self.in_use + pixels <= self.most)
+            self.in_use += pixels
         try:
             yield
         finally:
             with self.changed:
-                self.inside -= pixels
+                self.in_use -= pixels
                 self.changed.notify_all()
 
 
 def content_key(entry: Entry) -> bytes | None:
-    """Names what a finding follows from: the file's bytes and ending, and who decodes it.  None for what is no file."""
+    """Cache key of a finding: the file's bytes and suffix, and the versions that decode it.  None if there is no file to read."""
     try:
         if entry.hidden:
             return None
@@ -170,14 +171,14 @@ def content_key(entry: Entry) -> bytes | None:
 
 
 def pack(finding: Finding) -> bytes:
-    """A photo's finding as bytes."""
+    """Serialise a photo's finding."""
     fields = asdict(finding.fingerprint) if finding.fingerprint else {}
     fields["small"] = base64.b64encode(fields["small"]).decode()
     return json.dumps({"look": fields, "notes": finding.notes, "remarks": finding.remarks}).encode()
 
 
 def unpack(entry: Entry, blob: bytes) -> Finding:
-    """The inverse of ``pack``, for the file that has these bytes now."""
+    """Deserialise a finding, for the entry that has these bytes now."""
     stored = json.loads(blob)
     fields = stored["look"]
     fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
@@ -185,7 +186,7 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
 
 
 def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
-    """One file, and what ``prepare`` keeps of it.  Nothing in it can stop the others: what goes wrong is its own finding."""
+    """The finding of one file, and the data that ``prepare`` keeps of it.  Any exception becomes the finding's error."""
     try:
         if entry.hidden or not (entry.named_photo or header(entry)):
             return Finding(entry), None
@@ -196,31 +197,31 @@ def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | N
             notes = (*photo.notes, *suffix_note(entry))
             return Finding(entry, fingerprint_of(photo), notes, remarks=remarks(photo.image)), kept
     except PhotoError as error:
-        return Finding(entry, error=str(error).removeprefix(f"{entry.path}: ")), None
-    except Exception as error:  # a decoder that fails in a way of its own
+        return Finding(entry, error=str(error).removeprefix(f"{shortened(entry.path)}: ")), None
+    except Exception as error:  # decoders raise any exception
         reason = " ".join([type(error).__name__, *str(error).split()])
         return Finding(entry, error=f"cannot be decoded ({reason}); copy or download it again"), None
 
 
 def header(entry: Entry) -> str | None:
-    """The format that the file's first bytes are of; None if it is no picture, or no file to read at all."""
+    """The format by the file's first bytes; None if it is not a picture or cannot be read."""
     return first_bytes(entry)[0]
 
 
 def pixels(entry: Entry) -> int:
-    """How many pixels the file's first bytes promise; 0 where they say nothing."""
+    """Number of pixels by the file's header; 0 if unknown."""
     return first_bytes(entry)[1]
 
 
 def first_bytes(entry: Entry) -> tuple[str | None, int]:
-    """Format and number of pixels, nothing of them decoded."""
+    """Format and number of pixels from the header, without decoding."""
     with warnings_as_notes():
         return peek_header(entry.path)
 
 
 def suffix_note(entry: Entry) -> list[str]:
-    """A note where the ending is of no kind of photo; where it is of another kind, ``decode`` says so."""
+    """A note if the suffix is not that of any photo format; ``decode`` notes the suffix of another format."""
     if entry.suffix.lower() in PROMISED:
         return []
-    ending = f"named {entry.suffix}" if entry.suffix else "named without an ending"
-    return [f"{ending}, but it is {header(entry)}"]
+    suffix = f"named {entry.suffix}" if entry.suffix else "named without a suffix"
+    return [f"{suffix}, but it is {header(entry)}"]

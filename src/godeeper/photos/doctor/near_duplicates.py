@@ -1,8 +1,8 @@
-"""Groups of photos that must not be torn apart: near-duplicates, bursts, and what a file name says belongs together.
+"""Group photos that must stay in one set: near-duplicates, bursts, and photos that file names or lists put together.
 
-The thresholds were measured (``bench/studies/near_duplicates.py``) on pictures that scikit-image carries and on drawings
+The thresholds were measured (``bench/studies/near_duplicates.py``) on the pictures of scikit-image and on drawings
 of openclipart, each scaled to a half and a quarter, recompressed, cropped by 2 and 5 %, made lighter, darker and
-harder, and all of it at once: 94 and 96 % of the copies are found.  The numbers for bursts are a choice.
+higher in contrast, and all of these at once: 94 and 96 % of the copies are found.  The numbers for bursts are a choice.
 """
 
 from __future__ import annotations
@@ -12,82 +12,86 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fingerprint import UNIT, Fingerprint, smalls, views
+from .fingerprint import UNIT, Fingerprint, thumbnails, views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # of 64; correlation of the small pictures
+NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # of 64; correlation of the thumbnails
 BURST_BITS, BURST_LIKENESS, BURST_SECONDS = 24, 0.80, 2
-FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # standard deviation below which there is nothing to compare but colour
+FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # below this standard deviation only the colour is compared
 
 
 class UnionFind:
-    """Union-find over ``count`` things in one array: a thing's number is the least index in its group."""
+    """Union-find over ``count`` items in one array: an item's number is the least index in its group."""
 
     def __init__(self, count: int) -> None:
         self.numbers = np.arange(count)
 
     def join(self, members: Iterable[int | np.integer[Any]]) -> None:
-        """All groups of the members become one."""
+        """Merge the groups of all members."""
         numbers = np.unique(self.numbers[np.array(list(members), np.intp)])
         if len(numbers) > 1:
             self.numbers[np.isin(self.numbers, numbers)] = numbers[0]
 
 
-def group(looks: Sequence[Fingerprint], families: Iterable[Iterable[int]] = ()) -> list[int]:
+def group(fingerprints: Sequence[Fingerprint], families: Iterable[Iterable[int]] = ()) -> list[int]:
     """The number of each photo's group, from 0 in the order of first appearance.
 
     Args:
-        looks: one for each photo, no pixels twice.
-        families: sets of indices that belong together whatever they look like.
+        fingerprints: one for each photo; no two with the same pixels.
+        families: sets of indices that belong together regardless of their pixels.
     """
-    groups = UnionFind(len(looks))
+    groups = UnionFind(len(fingerprints))
     for family in families:
         groups.join(family)
-    if looks:
-        join_alike(looks, groups)
+    if fingerprints:
+        join_near_duplicates(fingerprints, groups)
     _, numbers = np.unique(groups.numbers, return_inverse=True)
     return [int(number) for number in numbers]
 
 
-def join_alike(looks: Sequence[Fingerprint], groups: UnionFind) -> None:
-    """Joins near-duplicates and bursts.  Each photo's crops are compared with the others whole, so all pairs both ways."""
-    whole = np.empty((len(looks), views_of(looks[0])[0].size), np.int16)  # (N, 192); they are whole numbers
-    flat = np.empty(len(looks), bool)
-    for index, look in enumerate(looks):
-        whole[index] = views_of(look)[0]
-        flat[index] = smalls([look]).std(dtype=np.float32) < FLAT_CONTRAST
-    bits = np.array([each.fingerprint for each in looks], np.uint64)
-    cameras, taken = shots(looks)
-    join_flat(looks, flat, groups)
+def join_near_duplicates(fingerprints: Sequence[Fingerprint], groups: UnionFind) -> None:
+    """Join near-duplicates and bursts.  The crops of each photo are compared with the whole of the others, in both directions."""
+    whole = np.empty(
+        (len(fingerprints), views_of(fingerprints[0])[0].size), np.int16
+    )  # (N, 192); all values are integers
+    flat = np.empty(len(fingerprints), bool)
+    for index, fingerprint in enumerate(fingerprints):
+        whole[index] = views_of(fingerprint)[0]
+        flat[index] = thumbnails([fingerprint]).std(dtype=np.float32) < FLAT_CONTRAST
+    bits = np.array([each.fingerprint for each in fingerprints], np.uint64)
+    cameras, taken = cameras_and_times(fingerprints)
+    join_flat(fingerprints, flat, groups)
     for index in np.flatnonzero(~flat).tolist():
-        apart = np.bitwise_count(bits ^ bits[index])
+        distance = np.bitwise_count(bits ^ bits[index])
         burst = (cameras == cameras[index]) & (np.abs(taken - taken[index]) <= BURST_SECONDS) & (cameras >= 0)
-        possible = (apart <= NEAR_BITS) | (burst & (apart <= BURST_BITS))
+        possible = (distance <= NEAR_BITS) | (burst & (distance <= BURST_BITS))
         others = np.flatnonzero(possible & ~flat & (groups.numbers != groups.numbers[index]))
         if len(others):
-            likeness = (whole[others].astype(np.float32) @ views_of(looks[index]).T).max(axis=1) / UNIT**2
-            near = (apart[others] <= NEAR_BITS) & (likeness >= NEAR_LIKENESS)
+            likeness = (whole[others].astype(np.float32) @ views_of(fingerprints[index]).T).max(axis=1) / UNIT**2
+            near = (distance[others] <= NEAR_BITS) & (likeness >= NEAR_LIKENESS)
             groups.join([index, *others[near | (burst[others] & (likeness >= BURST_LIKENESS))]])
 
 
-def views_of(look: Fingerprint) -> NDArray[np.float32]:
+def views_of(fingerprint: Fingerprint) -> NDArray[np.float32]:
     """(19, 192): see ``views``."""
-    return views(smalls([look])[0])
+    return views(thumbnails([fingerprint])[0])
 
 
-def join_flat(looks: Sequence[Fingerprint], flat: NDArray[np.bool_], groups: UnionFind) -> None:
-    """Joins pictures of one colour and nothing else, where the colour is the same."""
+def join_flat(fingerprints: Sequence[Fingerprint], flat: NDArray[np.bool_], groups: UnionFind) -> None:
+    """Join pictures of a single colour if their colours are the same."""
     where = np.flatnonzero(flat)
-    colours = smalls([looks[index] for index in where.tolist()]).mean(axis=(1, 2))  # (n, 3)
+    colours = thumbnails([fingerprints[index] for index in where.tolist()]).mean(axis=(1, 2))  # (n, 3)
     for index, colour in zip(where, colours, strict=True):
         same = np.abs(colours - colour).max(axis=1) <= FLAT_LEVELS
         groups.join([index, *where[same]])
 
 
-def shots(looks: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A number for each photo's camera, -1 where it or the time is not known; and the time in seconds."""
-    known = {camera: number for number, camera in enumerate(sorted({each.camera for each in looks if each.camera}))}
-    cameras = [known[each.camera] if each.camera and each.taken is not None else -1 for each in looks]
-    return np.array(cameras), np.array([each.taken or 0 for each in looks])
+def cameras_and_times(fingerprints: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A number for each photo's camera, -1 if camera or time is unknown; and the time in seconds."""
+    known = {
+        camera: number for number, camera in enumerate(sorted({each.camera for each in fingerprints if each.camera}))
+    }
+    cameras = [known[each.camera] if each.camera and each.taken is not None else -1 for each in fingerprints]
+    return np.array(cameras), np.array([each.taken or 0 for each in fingerprints])

@@ -1,6 +1,6 @@
-"""What a photo's looks say against it: dark, blurred, empty, tiny.  Remarks, not faults: the photo is used.
+"""Quality checks: dark, blurred, empty and tiny photos get a remark.  They are used all the same.
 
-How the thresholds were chosen is in ``docs/reference/photos.md``.
+The choice of thresholds is documented in ``docs/reference/photos.md``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LEAST_SIDE, SHARP_SIDE = 32, 64
-MEASURED_SIDE = 128  # the lesser side is scaled down to 128 to 255 pixels: about what a network sees
-NEAREST = 0  # Pillow's number: its import can wait
+MEASURED_SIDE = 128  # the shorter side is scaled down to 128 to 255 pixels, about the input size of a network
+NEAREST = 0  # Pillow's constant; importing Pillow is deferred
 DARK_PERCENTILE = 99
 BLOCK, CONTRAST = (
     16,
@@ -26,7 +26,7 @@ BLOCK, CONTRAST = (
 
 @dataclass(frozen=True)
 class Kind:
-    """One remark: its name, what is measured, and the least value that gets none."""
+    """One kind of remark: its name, the measure, and the threshold below which a photo gets it."""
 
     name: str
     measure: str
@@ -34,19 +34,19 @@ class Kind:
 
     @property
     def rule(self) -> str:
-        """What it is said of, in one line."""
+        """The rule on one line."""
         return f"{self.name}: {self.measure} is below {self.least:g}"
 
     def remark(self, value: float) -> str:
-        """The same of one photo."""
+        """The remark on a photo with this value."""
         return f"{self.name}: {self.measure} is {value:.3g}, below {self.least:g}"
 
-    def says(self, remark: str) -> bool:
-        """A remark is of this kind."""
+    def matches(self, remark: str) -> bool:
+        """Whether a remark is of this kind."""
         return remark.startswith(f"{self.name}: ")
 
 
-TINY = Kind("tiny", "the lesser side in pixels", LEAST_SIDE)
+TINY = Kind("tiny", "the shorter side in pixels", LEAST_SIDE)
 EMPTY = Kind("empty", "the standard deviation of its colours, in levels of 255,", 2)
 DARK = Kind("dark", f"the level of 255 that {DARK_PERCENTILE} % of its pixels do not exceed", 40)
 BLURRED = Kind(
@@ -58,35 +58,35 @@ KINDS = (TINY, EMPTY, DARK, BLURRED)
 
 
 def remarks(image: Image.Image) -> tuple[str, ...]:
-    """What is to be said of an RGB photo; nothing of most.
+    """The remarks on an RGB photo; most get none.
 
     >>> from PIL import Image
     >>> remarks(Image.new("RGB", (8, 200), "white"))[0]
-    'tiny: the lesser side in pixels is 8, below 32'
+    'tiny: the shorter side in pixels is 8, below 32'
     """
     return tuple(kind.remark(value) for kind, value in measures(image) if value < kind.least)
 
 
 def measures(image: Image.Image) -> list[tuple[Kind, float]]:
-    """The values that are judged; an empty photo is not also dark or blurred; a small one, or one without edges, is not blurred.
+    """The measured values of a photo.  An empty photo is not also dark or blurred; a small one, or one without edges, is not blurred.
 
-    Above the threshold a value may be a lower bound: what decides nothing more is not computed.
+    A value above its threshold may be a lower bound, since the rest is not computed then.
     """
     side = min(image.size)
     small = averaged(image)
     grey = small.convert("L")
     counts = np.array(grey.histogram())
-    found = [(TINY, float(side)), (EMPTY, spread(small, counts))]
-    if found[-1][1] < EMPTY.least:
-        return found
+    values = [(TINY, float(side)), (EMPTY, spread(small, counts))]
+    if values[-1][1] < EMPTY.least:
+        return values
     reached = np.cumsum(counts) >= grey.width * grey.height * DARK_PERCENTILE / 100
-    found.append((DARK, float(reached.argmax())))
+    values.append((DARK, float(reached.argmax())))
     sharpest = sharpness(np.asarray(grey)) if side >= SHARP_SIDE else None
-    return found if sharpest is None else [*found, (BLURRED, sharpest)]
+    return values if sharpest is None else [*values, (BLURRED, sharpest)]
 
 
 def averaged(image: Image.Image) -> Image.Image:
-    """With a lesser side of 128 to 255 pixels, each the mean of four pixels of the photo, spread over its place."""
+    """The image with a shorter side of 128 to 255 pixels, each the mean of four pixels spread over its area."""
     factor = 1 << max(0, (min(image.size) // MEASURED_SIDE).bit_length() - 1)
     if factor > 2:
         image = image.resize((image.width * 2 // factor, image.height * 2 // factor), NEAREST)
@@ -94,41 +94,41 @@ def averaged(image: Image.Image) -> Image.Image:
 
 
 def spread(image: Image.Image, grey: NDArray[np.int64]) -> float:
-    """The standard deviation of the levels of the channel where it is greatest; ``grey``: how many pixels are of each grey.
+    """The largest standard deviation of a channel's levels; ``grey``: the histogram of grey levels.
 
-    Grey is a mean of the channels, so it varies no more than one of them does, its rounding (by half a level) aside.
+    Grey is a mean of the channels, so its deviation is at most the largest of theirs, apart from rounding by half a level.
     """
     least = float(deviations(grey[None])[0]) - 0.5
     return least if least >= EMPTY.least else float(deviations(np.reshape(image.histogram(), (-1, 256))).max())
 
 
 def deviations(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(C,) standard deviations of levels, for (C, 256) numbers of pixels."""
+    """(C,) standard deviations of levels, for histograms (C, 256)."""
     levels = np.arange(256)
     pixels = counts.sum(axis=1)
     mean, square = counts @ levels / pixels, counts @ levels**2 / pixels
-    found: NDArray[np.float64] = np.sqrt(np.maximum(square - mean**2, 0))
-    return found
+    deviation: NDArray[np.float64] = np.sqrt(np.maximum(square - mean**2, 0))
+    return deviation
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float | None:
-    """The steepest step between neighbours within a block as a share of the block's contrast; None where no block has any.
+    """The steepest step between neighbours in a block as a share of the block's contrast; None if no block has enough contrast.
 
-    The sharpest block counts: a face before a soft background is a sharp photo, and a clear sky has no edge to judge.
-    Once a block is sharp enough the others are left out.
+    The sharpest block counts: a face in front of a blurred background is a sharp photo, and a clear sky has no edge to judge.
+    The search stops at the first block above the threshold.
     """
     sharpest = None
     for top in range(0, grey.shape[0] - BLOCK + 1, BLOCK):
-        found = row_sharpness(grey[top : top + BLOCK])
-        if found is not None:
-            sharpest = max(found, sharpest or 0.0)
+        row = row_sharpness(grey[top : top + BLOCK])
+        if row is not None:
+            sharpest = max(row, sharpest or 0.0)
             if sharpest >= BLURRED.least:
                 break
     return sharpest
 
 
 def row_sharpness(grey: NDArray[np.uint8]) -> float | None:
-    """The same of one row of blocks: (BLOCK, W)."""
+    """``sharpness`` of one row of blocks, (BLOCK, W)."""
     columns = grey.shape[1] // BLOCK
     blocks = grey[:, : columns * BLOCK].astype(np.int16).reshape(BLOCK, columns, BLOCK)
     contrast = (blocks.max(axis=0) - blocks.min(axis=0).min(axis=1, keepdims=True)).max(axis=1)  # (columns,)

@@ -12,7 +12,7 @@ class UsablePhoto:
     """A photo that is not quarantined.
 
     ``group``: photos with the same number must stay in one set.  ``edges``: 6 numbers, see ``fingerprint.edges``.
-    ``remarks``: on its looks, see ``quality``.
+    ``remarks``: on its quality, see ``quality``.
     """
 
     entry: Entry

@@ -1,7 +1,7 @@
-"""A list of photos: a CSV file with the columns ``path`` and ``label``, and perhaps ``group`` and ``split``.
+"""A list of photos: a CSV file with the columns ``path`` and ``label``, optionally ``group`` and ``split``.
 
-Paths start at the list's own folder.  UTF-8, with or without a BOM; separated by commas, semicolons or tabs; other columns
-are passed over.  Photos of one ``group`` stay in one set.  ``split``: train, val or test.
+Paths are relative to the list's folder.  UTF-8, with or without a BOM; separated by commas, semicolons or tabs; other
+columns are ignored.  Photos of one ``group`` stay in one set.  ``split``: train, val or test.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ LIKELY = {
     "path": ("file", "filename", "file_name", "image", "image_path", "photo", "filepath", "name"),
     "label": ("class", "labels", "category", "target", "y"),
 }
-LONGEST_LABEL = 255  # as names of folders
+LONGEST_LABEL = 255  # like folder names
 MOST = 3  # faulty lines named
 
 
 def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """The entries of a list, and what is to be said of it; ``splits``: word -> set.
+    """The entries of a list, and notes on it; ``splits``: word in the column ``split`` -> set.
 
     Raises:
-        OptionError: it cannot be read, lacks a column, or a line of it cannot be used.
+        OptionError: it cannot be read, lacks a column, or has an invalid line.
     """
     text = read_text(place)
     rows = list(parsed(place, text))
     if not rows:
-        raise OptionError(f"{place}: holds no photo; expected a header with path and label, and a line a photo")
+        raise OptionError(
+            f"{place}: lists no photos; expected a header with path and label, and one line for each photo"
+        )
     faults = list(faults_of(place, rows, splits))
     if faults:
         more = f"; and {len(faults) - MOST} more lines" if len(faults) > MOST else ""
@@ -50,25 +52,25 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
     notes = [f"{twice} {again} again; each is used once"] if twice else []
     if sets:
         notes.append(
-            f"the list says which photos are in which set ({', '.join(sets)}), and that is kept; validation photos train"
+            f"the list assigns photos to sets ({', '.join(sets)}), and this split is kept; validation photos are used for training"
         )
     return tuple(entries), tuple(notes)
 
 
 def read_paths(place: Path) -> list[str]:
-    """The paths of a list in its order, each once; only the column ``path`` is needed, and whether a file is there is not asked.
+    """The paths of a list in order, each once.  Only the column ``path`` is needed; files are not checked for existence.
 
     Raises:
         OptionError: it cannot be read, lacks the column, or names no photo.
     """
     named = [row["path"] for _, row in parsed(place, read_text(place), ("path",)) if row["path"]]
     if not named:
-        raise OptionError(f"{place}: names no photo; expected a header with path, and a line a photo")
+        raise OptionError(f"{place}: lists no photos; expected a header with path, and one line for each photo")
     return [str(place.parent / path) for path in dict.fromkeys(named)]
 
 
 def read_text(place: Path) -> str:
-    """The list's text."""
+    """Read the list's text; raises ``OptionError``."""
     try:
         if place.stat().st_size > LARGEST:
             raise OptionError(f"{place}: larger than {LARGEST >> 20} MB; expected a list of photos")
@@ -82,7 +84,7 @@ def read_text(place: Path) -> str:
 
 
 def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) -> Iterator[tuple[int, dict[str, str]]]:
-    """The number and the known columns of each line that is not empty."""
+    """Yield the line number and the known columns of each line that is not empty."""
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -97,7 +99,7 @@ def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) ->
 
 
 def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
-    """Known column -> where it stands in the header."""
+    """Known column -> its index in the header; raises ``OptionError``."""
     twice = [name for name in COLUMNS if header.count(name) > 1]
     missing = [name for name in needed if name not in header]
     if twice:
@@ -112,7 +114,7 @@ def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, 
 
 
 def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with each line that cannot be used."""
+    """Yield an error for each invalid line."""
     seen: dict[str, dict[str, str]] = {}
     for number, row in rows:
         path = row["path"]
@@ -125,12 +127,12 @@ def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mappi
 
 
 def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> str | None:
-    """What is wrong with one line."""
+    """The error of one line; None if it is valid."""
     path, label, split = row["path"], row["label"], row.get("split", "")
     if not path or "\0" in path:
         return "no path"
     if not label or label.startswith("/") or label.endswith("/") or "\0" in label:
-        return f"no label for {quoted(path)}" if not label else f"the label {quoted(label)} is no class name"
+        return f"no label for {quoted(path)}" if not label else f"the label {quoted(label)} is not a class name"
     if split and split.casefold() not in splits:
         return f"split is {quoted(split)}; expected train, val or test"
     if len(label) > LONGEST_LABEL:
@@ -141,7 +143,7 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
 
 
 def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> Entry:
-    """One line as an entry."""
+    """The entry of one line."""
     path = located(place, row["path"])
     shown = PurePosixPath(row["path"].replace("\\", "/") if "\\" in row["path"] else row["path"])
     return Entry(
@@ -156,6 +158,6 @@ def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
 
 
 def located(place: Path, path: str) -> Path:
-    """Where a list's photo is: a path written on Windows is understood on other systems too."""
+    """The path of a photo; backslashes of Windows are accepted on other systems too."""
     there = place.parent / path
     return there if "\\" not in path or is_there(there) else place.parent / path.replace("\\", "/")

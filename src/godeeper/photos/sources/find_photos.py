@@ -1,4 +1,8 @@
-"""Photos that a command is given: files as they are; folders, zips and lists by the photos in them."""
+"""Expand the arguments of a command to photos: files as given; folders, zips and lists to the photos in them.
+
+Links to folders are not followed here, unlike in ``folder.read_folder``: a link in a folder of class folders names a class on
+purpose, while a link in an arbitrary folder may lead to any other place.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +25,23 @@ ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
 
 @contextmanager
 def opened(places: Iterable[str | Path]) -> Iterator[list[str | NamedPhoto]]:
-    """The photos at all places, readable while the block runs: ``photos_in``, and those of zips and lists.
+    """All photos at ``places``, readable while the block runs.
 
-    A zip is unpacked, in bounds (see ``zipped``); its photos are named as if it were a folder.  A list needs the column path.
+    A zip is unpacked within limits (see ``zip_archive``); its photos are named as if it were a folder.  A list needs the column path.
 
     >>> with opened(["examples/chelsea.jpg"]) as photos:
     ...     print(photos)
     ['examples/chelsea.jpg']
 
     Raises:
-        PhotoError: there is no photo in a folder, zip or list, or it cannot be read, or is refused.
+        PhotoError: a folder, zip or list contains no photo, cannot be read, or is refused.
     """
     with ExitStack() as stack:
         yield [photo for place in places for photo in at(Path(place), stack)]
 
 
 def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
-    """The photos at one place; ``stack`` closes what was unpacked."""
+    """The photos at one place; ``stack`` removes unpacked files when it closes."""
     kind = place.suffix.lower()
     if kind not in (".zip", *LISTS) or is_folder(place):
         return photos_in([place])
@@ -47,38 +51,38 @@ def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
         folder = str(stack.enter_context(unzipped(place)))
     except OptionError as error:
         raise PhotoError(str(error)) from None
-    found = [NamedPhoto(path, Path(place, os.path.relpath(path, folder)).as_posix()) for path in walked(folder)]
-    if not found:
+    photos = [NamedPhoto(path, Path(place, os.path.relpath(path, folder)).as_posix()) for path in walk(folder)]
+    if not photos:
         raise PhotoError(f"{place}: no photo in this zip; expected files like *.jpg or *.png")
-    return found
+    return photos
 
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:
-    """Paths of each file that is named, and of every photo in each folder, the folders in it included, sorted.
+    """The paths of given files as they are, and of all photos in and below given folders, sorted.
 
-    A folder's hidden files, those with an ending that is no photo's, and pictures that godeeper drew are left out.
+    In folders, hidden files, files without a photo's suffix and pictures that godeeper drew are left out.
 
     Raises:
-        PhotoError: there is no photo in a folder, or it cannot be read.
+        PhotoError: a folder contains no photo, or cannot be read.
     """
     return [photo for place in places for photo in (within(place) if is_folder(place) else [str(Path(place))])]
 
 
 def within(folder: str | Path) -> list[str]:
     """The photos in a folder and in those below it."""
-    found = list(walked(str(Path(folder))))
-    if not found:
+    photos = list(walk(str(Path(folder))))
+    if not photos:
         raise PhotoError(f"{folder}: no photo in this folder; expected files like *.jpg or *.png")
-    return found
+    return photos
 
 
 def is_named_photo(name: str, path: str) -> bool:
-    """Whether a file has a photo's ending, and is no picture of ours that was written among the photos."""
+    """Whether a file has a photo's suffix and is not a picture that godeeper drew."""
     return name.endswith(ENDINGS) and not (name.endswith(".png") and is_our_picture(Path(path)))
 
 
-def walked(folder: str) -> Iterator[str]:
-    """Text, and each path once: many thousand ``Path`` or ``DirEntry`` weigh more than a network's batch."""
+def walk(folder: str) -> Iterator[str]:
+    """Yield the photos in and below a folder, sorted, as text: thousands of ``Path`` objects take more memory than a batch."""
     paths, folders = [], set()
     try:
         with os.scandir(folder) as entries:
@@ -95,6 +99,6 @@ def walked(folder: str) -> Iterator[str]:
         raise PhotoError(f"{folder}: cannot read this folder ({error.strerror})") from None
     for path in sorted(paths):
         if path in folders:
-            yield from walked(path)
+            yield from walk(path)
         else:
             yield path

@@ -21,12 +21,12 @@ SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ``file`` in a ``folder``, and its class: that folder relative to the root, empty in the root itself.
+    """A ``file`` in a ``folder``, and its class: that folder relative to the root; empty in the root itself.
 
-    ``split``: the set that the user put it in (train, validation or test), if any; ``group``: what stays in one set with it;
-    ``shown``: its path from the root, where that is not its class and its name.  ``listed``: a list names it as a photo.
+    ``split``: the set that the user assigned (train, validation or test), if any; ``group``: photos of one group stay in one set;
+    ``shown``: its path from the root, if that is not class and file name.  ``listed``: a list names it as a photo.
 
-    Text, which all files of a folder share: tens of thousands of ``Path`` objects are felt.
+    The folder is text that all of its files share: tens of thousands of ``Path`` objects take noticeable time and memory.
     """
 
     folder: str
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """The path of the file."""
         return Path(self.folder, self.file)
 
     @property
@@ -49,29 +49,29 @@ class Entry:
 
     @property
     def hidden(self) -> bool:
-        """A file of the system's or out of people's sight: nobody means it as a photo."""
+        """Whether it is a hidden file or one of the operating system's, and not named by a list."""
         return not self.listed and (self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES)
 
     @property
     def suffix(self) -> str:
-        """How the file's name ends, as it is written."""
+        """The file's suffix, in its original case."""
         return Path(self.file).suffix
 
     @property
     def named_photo(self) -> bool:
-        """It is called like a photo, whatever it holds; or somebody says that it is one."""
+        """Whether it has a photo's suffix, or a list names it as a photo."""
         return self.listed or self.suffix.lower() in PHOTO_SUFFIXES
 
 
 def read_folder(folder: Path) -> list[Entry]:
-    """Every file below ``folder``, sorted by class and name; hidden folders are not entered.
+    """Every file below ``folder``, sorted by class and name; hidden folders are skipped.
 
-    Links are followed, each folder once.
+    Links are followed, and each folder is read once, so that a linked folder can be a class (see ``find_photos`` for the other rule).
 
     Raises:
-        OptionError: the folder, or one below it, is not there, is no folder or cannot be listed.
+        OptionError: the folder, or one below it, does not exist, is not a folder, or cannot be listed.
     """
-    found: list[Entry] = []
+    entries: list[Entry] = []
     seen: set[tuple[int, int]] = set()
     waiting = [(str(folder), "")]
     while waiting:
@@ -80,26 +80,26 @@ def read_folder(folder: Path) -> list[Entry]:
         if identity in seen:  # a link back to a folder above
             continue
         seen.add(identity)
-        for child in sorted(listed(place), key=lambda each: each.name, reverse=True):
+        for child in sorted(children_of(place), key=lambda child: child.name, reverse=True):
             if not child.is_dir():
-                found.append(Entry(place, child.name, label))
+                entries.append(Entry(place, child.name, label))
             elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
                 waiting.append((child.path, f"{label}/{child.name}" if label else child.name))
-    return sorted(found, key=lambda entry: (entry.label, entry.file))
+    return sorted(entries, key=lambda entry: (entry.label, entry.file))
 
 
 def empty_folders(root: Path) -> list[str]:
-    """Folders below ``root`` with nothing in them, from ``root``, in order; hidden ones left out."""
-    found = []
+    """The empty folders below ``root``, relative to it, in natural order; hidden ones are left out."""
+    empty = []
     for place, folders, files in os.walk(root):
         folders[:] = [each for each in folders if not (each.startswith(".") or each.casefold() in SYSTEM_FOLDERS)]
         if not folders and not files and Path(place) != root:
-            found.append(Path(place).relative_to(root).as_posix())
-    return sorted(found, key=natural_key)
+            empty.append(Path(place).relative_to(root).as_posix())
+    return sorted(empty, key=natural_key)
 
 
 def identify(folder: str) -> tuple[int, int]:
-    """What is the same for two paths to one folder."""
+    """Device and inode: equal for two paths to one folder."""
     try:
         status = Path(folder).stat()
     except (OSError, ValueError) as error:
@@ -107,8 +107,8 @@ def identify(folder: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def listed(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder."""
+def children_of(folder: str) -> list[os.DirEntry[str]]:
+    """The entries of a folder; raises ``OptionError``."""
     try:
         with os.scandir(folder) as children:
             return list(children)
@@ -119,4 +119,4 @@ def listed(folder: str) -> list[os.DirEntry[str]]:
 def unusable(folder: str, error: OSError | ValueError) -> OptionError:
     """The error for a folder that cannot be read, with the system's reason."""
     reason = error.strerror if isinstance(error, OSError) else error
-    return OptionError(f"cannot read the folder {folder} ({reason}); expected a folder with one folder a class")
+    return OptionError(f"cannot read the folder {folder} ({reason}); expected a folder with one folder for each class")

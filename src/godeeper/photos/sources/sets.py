@@ -1,7 +1,7 @@
-"""Folders that are split already: which of a file's folders is its set, and which are its class.
+"""Detect folders that are split into sets: which of a file's folders is its set, and which are its class.
 
-``train/cat/1.png`` and ``cat/train/1.png`` are understood, also inside of folders that hold everything
-(``data/train/cat/1.png``).  Names only; nothing is opened here.
+``train/cat/1.png`` and ``cat/train/1.png`` are recognised, also inside folders that contain everything
+(``data/train/cat/1.png``).  Only names are used; no file is opened.
 """
 
 from __future__ import annotations
@@ -24,44 +24,44 @@ MOST = 5  # folders that a note names
 
 @dataclass(frozen=True)
 class Layout:
-    """Where sets and classes are: below ``above`` folders that hold everything; ``at``: 0 for SET/CLASS, 1 for CLASS/SET."""
+    """The position of sets and classes: below ``above`` folders that contain everything; ``at``: 0 for SET/CLASS, 1 for CLASS/SET."""
 
     above: int
     at: int
 
     def parts(self, entry: Entry) -> list[str]:
-        """The entry's folders, below those that hold everything."""
+        """The entry's folders, below those that contain everything."""
         return entry.label.split("/")[self.above :]
 
     def split_of(self, entry: Entry) -> str:
-        """The set that one of its folders means; empty if none does."""
+        """The entry's set by its folders; empty if none is a set."""
         parts = self.parts(entry)
         return set_named(parts[self.at]) if len(parts) > self.at else ""
 
     def in_set(self, entry: Entry) -> Entry:
-        """The entry with its class and its set apart; a photo in ``train`` itself has no class."""
+        """The entry with class and set separated; a photo directly in ``train`` has no class."""
         parts, split = self.parts(entry), self.split_of(entry)
         label = [*parts[: self.at], *parts[self.at + 1 :]] if split else parts
         return replace(entry, label="/".join(label), split=split, shown=entry.name)
 
     def counts(self, entries: Iterable[Entry]) -> Counter[str]:
-        """How many files of each set are in a class."""
+        """Number of files with a class in each set."""
         counted = Counter(self.split_of(entry) for entry in entries if len(self.parts(entry)) > 1 and not entry.hidden)
         counted.pop("", None)
         return counted
 
     def beside(self, entries: Iterable[Entry]) -> Counter[str]:
-        """Folder -> how many files are in it, for the folders that are no set."""
+        """Folder -> number of files, for the folders next to the sets."""
         return Counter(self.parts(entry)[0] for entry in entries if any(self.parts(entry)) and not self.split_of(entry))
 
 
 def set_named(name: str) -> str:
-    """The set that a folder's name means; empty for other names."""
+    """The set of a folder's name; empty for other names."""
     return SPLITS.get(name.casefold(), "")
 
 
 def find_layout(entries: Sequence[Entry]) -> Layout | None:
-    """Where the sets are, if the folder is split: folders of two sets, or of one that is the only folder."""
+    """The layout of a split folder, with folders of two sets, or of one set that is the only folder; None for other folders."""
     labels = [entry.label.split("/") for entry in entries if entry.named_photo and not entry.hidden]
     above = depth_above(labels)
     below = [parts[above:] for parts in labels]
@@ -76,7 +76,7 @@ def find_layout(entries: Sequence[Entry]) -> Layout | None:
 
 
 def depth_above(labels: Sequence[list[str]]) -> int:
-    """How many folders hold everything: alone in theirs, with folders inside, and no set."""
+    """Number of nested folders that contain everything: the only one in their parent, with folders inside, and not a set."""
     depth = 0
     while True:
         names = {parts[depth] if len(parts) > depth + 1 else "" for parts in labels}
@@ -87,14 +87,14 @@ def depth_above(labels: Sequence[list[str]]) -> int:
 
 
 def flat_sets(entries: Iterable[Entry]) -> list[str]:
-    """Folders of sets that hold photos and no class folders."""
+    """Sets that contain photos and no class folders."""
     parts = [entry.label.split("/") for entry in entries if entry.named_photo and not entry.hidden]
     deep = {each[0] for each in parts if len(each) > 1}
     return sorted({each[0] for each in parts if set_named(each[0])} - deep)
 
 
 def repeated_notes(entries: Iterable[Entry]) -> Iterator[str]:
-    """A note where classes in folders of a folder may be meant as sets: names that come again, or a set beside classes."""
+    """Yield a note if folders may have been meant as sets: repeated class names, or a set next to classes."""
     labels = {entry.label for entry in entries if entry.named_photo and not entry.hidden}
     tops: dict[str, list[str]] = defaultdict(list)
     for top, _, rest in (label.partition("/") for label in sorted(labels)):
@@ -106,32 +106,32 @@ def repeated_notes(entries: Iterable[Entry]) -> Iterator[str]:
         names = tops[again[0]]
         shown = ", ".join(repr(f"{name}/{again[0]}") for name in names[:MOST]) + " and more" * (len(names) > MOST)
         yield (
-            f"{shown} are different classes; if their first folders are the sets of a split, call them train, val and test; "
+            f"{shown} are different classes; if their first folders are the sets of a split, name them train, val and test; "
             "if they are one class, put their photos into one folder"
         )
     elif sets:
         yield (
-            f"{sets[0]}/ is taken as a part of classes' names, since the folders beside it are no sets; "
+            f"{sets[0]}/ is treated as part of the class names, since the folders next to it are not sets; "
             "for a split, leave only train, val and test"
         )
 
 
 def layout_notes(layout: Layout, entries: Sequence[Entry]) -> Iterator[str]:
-    """What people should know of a split folder."""
+    """Yield notes on a split folder."""
     parts = layout.counts(entries)
     counts = ", ".join(f"{parts[part]} {part}" for part in SETS if parts[part])
-    yield f"the folder is split already ({counts}), and that is kept: {meaning(parts)}"
+    yield f"the folder is already split ({counts}), and this split is kept: {meaning(parts)}"
     beside = layout.beside(entries)
     if beside:
         names = ", ".join(f"{name}/ ({count})" for name, count in sorted(beside.items())[:MOST])
-        yield f"left out, since they are beside the sets: {names}{' and more' * (len(beside) > MOST)}; move them into train/ to use them"
+        yield f"left out, since they are next to the sets: {names}{' and more' * (len(beside) > MOST)}; move them into train/ to use them"
 
 
 def meaning(parts: Counter[str]) -> str:
-    """What is done with the sets that are there."""
+    """Describe how the sets are used."""
     test = (
-        "test photos take no part in training or in any choice"
+        "test photos are not used for training or for any choice"
         if parts["test"]
-        else "there is no test set, so the test is chosen as for any folder"
+        else "there is no test set, so test photos are chosen as for any folder"
     )
-    return f"{test}{'; validation photos train, since choices are made by cross-validation' if parts['validation'] else ''}"
+    return f"{test}{'; validation photos are used for training, since choices are made by cross-validation' if parts['validation'] else ''}"

@@ -1,6 +1,6 @@
-"""Where the photos of a training come from: a folder of class folders, a list of paths and labels, or a zip.
+"""``Source``: the photos of a training, from a folder of class folders, a list of paths and labels, or a zip.
 
-A folder may be split already, see ``sets``.  See ``table`` for lists and ``zipped`` for zips.
+A folder may be split into sets already, see ``sets``.  See ``csv_list`` for lists and ``zip_archive`` for zips.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import OptionError
+from ...files import is_folder, is_there
+from ...wording import count_of, first_of
 from .csv_list import ENDINGS as LISTS
 from .csv_list import read_table
 from .folder import Entry, empty_folders, read_folder
 from .sets import SETS, SPLITS, find_layout, flat_sets, layout_notes, repeated_notes, set_named
 from .zip_archive import unzipped
 
-FEW = 5  # empty folders that are named
+MOST_EMPTY = 5  # empty folders that a note names
 ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Files with their classes and perhaps their sets; ``place`` is what the user named, ``root`` the folder that names start at.
+    """Files with their classes and optionally their sets.
 
-    ``temporary``: the files are gone when the source is closed.
+    ``place``: the path that the user gave; ``root``: the folder that names are relative to.  ``temporary``: the files are removed
+    when the source is closed.
     """
 
     place: Path
@@ -35,60 +38,66 @@ class Source:
     temporary: bool = False
 
     def shown(self, entry: Entry) -> Path:
-        """Where people find a file: its path, or its name within the zip after the zip's."""
+        """The path to show for a file: its own, or the zip's path and its name in the zip."""
         return self.place / entry.name if self.temporary else entry.path
 
 
 @contextmanager
 def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator[Source]:
-    """The photos at ``place``, readable while the block runs; ``labels``: a list that says which of a folder's photos, and their classes.
+    """The photos at ``place``, readable while the block runs; ``labels``: a list that selects photos of a folder and gives their classes.
 
     Raises:
-        OptionError: it is not there, cannot be read, or is of another kind; a list or a zip that cannot be used.
+        OptionError: it does not exist, cannot be read or is of another kind, or a list or zip is invalid.
     """
     place = Path(place)
     kind = place.suffix.lower()
     if labels is not None:
         yield from_folder_and_list(place, Path(labels))
         return
-    if place.is_dir():
+    if is_folder(place):
         yield from_folder(place, place)
     elif kind in LISTS:
         yield Source(place, place.parent, *read_table(place, SPLITS))
     elif kind == ".zip":
         with unzipped(place) as folder:
             yield replace(from_folder(place, folder), temporary=True)
-    elif kind in ARCHIVES and place.exists():
+    elif kind in ARCHIVES and is_there(place):
         raise OptionError(f"{place}: only zip archives are read; unpack it and name the folder")
-    elif place.exists():
+    elif is_there(place):
         raise OptionError(
             f"{place} is a file; expected a folder of class folders, a .csv list with the columns path and label, or a .zip"
         )
     else:
-        yield from_folder(place, place)  # which says what is wrong
+        yield from_folder(place, place)  # which raises the error
 
 
 def from_folder_and_list(folder: Path, labels: Path) -> Source:
-    """The photos of a list; what else is in the folder is left out."""
-    if folder.exists() and not folder.is_dir():
+    """The photos of a list; other files in the folder are left out."""
+    if is_there(folder) and not is_folder(folder):
         raise OptionError(
-            f"{folder} is no folder; with --labels expected the photos' folder (a list alone: retrain {labels})"
+            f"{folder} is not a folder; with --labels expected the photos' folder (a list alone: retrain {labels})"
         )
     entries, notes = read_table(labels, SPLITS)
     listed = {entry.path.resolve() for entry in entries}
     outside = sum(folder.resolve() not in path.parents for path in listed)
     if outside:
-        notes = (*notes, f"{outside} photos of {labels.name} are not in {folder}: used all the same")
+        notes = (
+            *notes,
+            f"{count_of(outside, 'photo')} of {labels.name} {'is' if outside == 1 else 'are'} not in {folder}: still used",
+        )
     others = sum(
         entry.named_photo and not entry.hidden and entry.path.resolve() not in listed for entry in read_folder(folder)
     )
     if others:
-        notes = (*notes, f"{others} photos in {folder} are not in {labels.name}: left out")
+        notes = (
+            *notes,
+            f"{count_of(others, 'photo')} in {folder} {'is' if others == 1 else 'are'} not in {labels.name}: left out",
+        )
     return Source(folder, labels.parent, entries, notes)
 
 
 def from_folder(place: Path, folder: Path) -> Source:
-    """A folder of class folders, split or not."""
+    """A folder of class folders, split into sets or not."""
     entries = read_folder(folder)
     layout = find_layout(entries)
     if layout is None:
@@ -110,18 +119,16 @@ def from_folder(place: Path, folder: Path) -> Source:
 
 
 def check_flat(place: Path, entries: Sequence[Entry]) -> None:
-    """Raise where sets hold photos and no class folders."""
+    """Raise ``OptionError`` if sets contain photos and no class folders."""
     tops = {entry.label.partition("/")[0] for entry in entries if entry.label}
     if len(tops) > 1 and all(map(set_named, tops)):
         raise OptionError(
-            f"{place}: the photos in {', '.join(flat_sets(entries))} are in no class; expected class folders inside, like train/CLASS/photo.jpg"
+            f"{place}: the photos in {', '.join(flat_sets(entries))} have no class; expected class folders inside, like train/CLASS/photo.jpg"
         )
 
 
 def empty_notes(folder: Path) -> Iterator[str]:
-    """A note of the folders that hold nothing, which are no classes."""
+    """Yield a note on empty folders, which are not classes."""
     empty = empty_folders(folder)
     if empty:
-        names = ", ".join(empty[:FEW])
-        more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
-        yield f"empty folders, which are no classes: {names}{more}"
+        yield f"empty folders, which are not classes: {first_of(empty, MOST_EMPTY)}"

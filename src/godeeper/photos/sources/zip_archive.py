@@ -1,7 +1,7 @@
-"""A zip as a folder: its photos are unpacked into a temporary folder, within bounds, and nowhere else.
+"""Unpack a zip of photos into a temporary folder, within limits on files and bytes.
 
-A name that leads outside, a link, an encrypted member, or one that holds more than it says is refused; so is a zip whose
-members would take more than ``MOST_BYTES``, or too much more than the zip itself.
+Refused: names that lead outside, links, encrypted members, members longer than stated, and zips whose members would take
+more than ``MOST_BYTES``, or too many times the size of the zip.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from pathlib import Path, PurePosixPath
 
 from ...errors import OptionError
 from ...files import open_regular
+from ...wording import count_of
 from .folder import SYSTEM_FOLDERS
 
 MOST_FILES = 500_000
 MOST_BYTES = 1 << 36
 MOST_TIMES = 200
-"""Unpacked bytes a packed byte, beyond the first ``FREE`` bytes: photos are packed already."""
+"""Most unpacked bytes for each packed byte, beyond the first ``FREE`` bytes: photos hardly shrink in a zip."""
 FREE = 1 << 28
 
 
 @contextmanager
 def unzipped(place: Path) -> Iterator[Path]:
-    """A temporary folder with what is in a zip, gone after the block.
+    """A temporary folder with the files of a zip, removed after the block.
 
-    Where all of it lies in one folder, as most programs pack, that folder.
+    If all files are inside one folder, as most programs pack them, that folder.
 
     Raises:
         OptionError: it cannot be read, or is refused.
@@ -62,7 +63,7 @@ def unzipped(place: Path) -> Iterator[Path]:
 
 
 def inner(folder: Path) -> Path:
-    """The folder, or the one inside that holds all class folders: a folder of folders that stands alone."""
+    """The folder, or its only subfolder if that contains the class folders."""
     children = list(folder.iterdir())
     if len(children) == 1 and children[0].is_dir() and any(each.is_dir() for each in children[0].iterdir()):
         return inner(children[0])
@@ -70,31 +71,31 @@ def inner(folder: Path) -> Path:
 
 
 def checked(place: Path, members: list[zipfile.ZipInfo]) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """Path -> member of all files that are unpacked; raises for a zip that is refused."""
-    found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    """Path -> member of all files to unpack; raises ``OptionError`` for a zip that is refused."""
+    files: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in members:
         path = path_of(place, member)
         if path is None or member.is_dir():
             continue
-        if path in found:
-            raise OptionError(f"{place}: holds {str(path)!r} twice; pack it again")
-        found[path] = member
-    size, packed = sum(each.file_size for each in found.values()), place.stat().st_size
-    if len(found) > MOST_FILES or size > MOST_BYTES or size > FREE + MOST_TIMES * packed:
+        if path in files:
+            raise OptionError(f"{place}: contains {str(path)!r} twice; pack it again")
+        files[path] = member
+    size, packed = sum(each.file_size for each in files.values()), place.stat().st_size
+    if len(files) > MOST_FILES or size > MOST_BYTES or size > FREE + MOST_TIMES * packed:
         raise OptionError(
-            f"{place}: {len(found)} files of {size / 1e6:.0f} MB in a zip of {packed / 1e6:.1f} MB; "
-            "that is more than photos take, unpack it yourself if you trust it"
+            f"{place}: {count_of(len(files), 'file')} of {size / 1e6:.0f} MB in a zip of {packed / 1e6:.1f} MB; "
+            "that is too much for photos; unpack it yourself if you trust it"
         )
-    return found
+    return files
 
 
 def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
-    """Where a member goes; None for what systems add."""
+    """The relative path of a member; None for hidden files and folders; raises ``OptionError``."""
     name = decoded(member).replace("\\", "/")
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise OptionError(
-            f"{place}: refused, since {name[:100]!r} in it leads out of its folder; pack it again with relative names"
+            f"{place}: refused, since {name[:100]!r} in it points outside its folder; pack it again with relative names"
         )
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -108,7 +109,7 @@ def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
 
 
 def decoded(member: zipfile.ZipInfo) -> str:
-    """A member's name; programs that write UTF-8 without saying so are understood."""
+    """A member's name; UTF-8 without the flag is recognised too."""
     if member.flag_bits & 0x800:
         return member.filename
     try:
@@ -118,9 +119,11 @@ def decoded(member: zipfile.ZipInfo) -> str:
 
 
 def unpack(place: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Write one member, no more bytes than it says."""
+    """Write one member; raises ``OptionError`` if its length is not the stated one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as packed, target.open("xb") as file:
         shutil.copyfileobj(packed, file, 1 << 20)
     if target.stat().st_size != member.file_size:
-        raise OptionError(f"{place}: {member.filename[:100]!r} is not as long as it says; pack it again")
+        raise OptionError(
+            f"{place}: {member.filename[:100]!r} does not have the length that the zip states; pack it again"
+        )

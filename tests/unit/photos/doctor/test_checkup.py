@@ -42,7 +42,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, rows: bytes, depth: int = 8) -> bytes:
-    """A PNG of RGB pixels, whatever its header claims."""
+    """A PNG of RGB pixels with any header."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -66,7 +66,7 @@ def deep_grey() -> bytes:
 REPAIRED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "wrong extension": ("1.png", lambda: encoded(scene(3), "JPEG"), "named .png, but it is JPEG"),
     "no photo's extension": ("1.txt", lambda: encoded(scene(3), "JPEG"), "named .txt, but it is JPEG"),
-    "no extension": ("1", lambda: encoded(scene(3), "JPEG"), "named without an ending, but it is JPEG"),
+    "no extension": ("1", lambda: encoded(scene(3), "JPEG"), "named without a suffix, but it is JPEG"),
     "JPEG called HEIC": ("1.heic", lambda: encoded(scene(3), "JPEG"), "named .heic, but it is JPEG"),
     "EXIF-rotated": ("1.jpg", turned, "turned upright (EXIF orientation 6)"),
     "CMYK": ("1.jpg", lambda: encoded(scene(3).convert("CMYK"), "JPEG"), "CMYK without a usable profile"),
@@ -103,7 +103,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_good_photos_are_used(folder: Path) -> None:
-    """A good photo is used, with nothing to say, its size, and its hashes."""
+    """A good photo is used and has size, hashes and no reasons."""
     checkup = examine(folder)
     assert [(verdict.status, verdict.reasons, verdict.size) for verdict in checkup.verdicts] == [
         ("used", (), (160, 120)),
@@ -114,7 +114,7 @@ def test_good_photos_are_used(folder: Path) -> None:
 
 @pytest.mark.parametrize("fault", REPAIRED)
 def test_repaired(folder: Path, fault: str) -> None:
-    """What can be put right is used, and said."""
+    """Repairable photos are used, with the repair as reason."""
     name, make, reason = REPAIRED[fault]
     (folder / "a" / name).write_bytes(make())
     verdict = verdict_on(examine(folder), f"a/{name}")
@@ -158,7 +158,7 @@ def test_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
-    """A pipe called like a photo is quarantined, any other left alone; neither is read from."""
+    """A pipe named like a photo is quarantined, any other is ignored; neither is read."""
     os.mkfifo(folder / "a" / "pipe.jpg")
     os.mkfifo(folder / "a" / "pipe")
     checkup = examine(folder)
@@ -173,7 +173,7 @@ def test_a_link_to_nowhere(folder: Path) -> None:
 
 
 def test_a_decoder_that_fails_in_a_way_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody thought of is the file's, and the others go on."""
+    """An unexpected exception becomes the file's error, and the other files are checked."""
 
     def fail(path: Path) -> object:
         if path.name == "odd.png":
@@ -204,12 +204,12 @@ def test_damage_of_any_kind(folder: Path, format: str) -> None:
 
 
 def test_other_files_are_left_alone(folder: Path) -> None:
-    """What is no photo and not called like one gets no verdict, but is told."""
+    """A file that is not a photo and not named like one gets no verdict and is listed in a note."""
     for name in ("labels.txt", "Thumbs.db", ".1.jpg", "clip.mp4"):
         (folder / "a" / name).write_bytes(b"something")
     checkup = examine(folder)
     assert checkup.others == ("a/.1.jpg", "a/Thumbs.db", "a/clip.mp4", "a/labels.txt")
-    assert checkup.notes == ("left alone, no photos: a/.1.jpg, a/Thumbs.db, a/clip.mp4, a/labels.txt",)
+    assert checkup.notes == ("ignored, not photos: a/.1.jpg, a/Thumbs.db, a/clip.mp4, a/labels.txt",)
     assert checkup.counts == {"used": 2, "repaired": 0, "quarantined": 0}
 
 
@@ -218,7 +218,7 @@ def test_photos_without_a_class(folder: Path) -> None:
     write(folder / "loose.png", scene(3))
     verdict = verdict_on(examine(folder), "loose.png")
     assert verdict.status == "quarantined"
-    assert verdict.reasons == ("in no class: move it into a folder that is called like its class",)
+    assert verdict.reasons == ("has no class: move it into a folder named after its class",)
 
 
 def test_duplicates_in_a_class(folder: Path) -> None:
@@ -230,7 +230,7 @@ def test_duplicates_in_a_class(folder: Path) -> None:
 
 
 def test_duplicates_across_classes(folder: Path) -> None:
-    """The same pixels under two classes say nothing of either: none is used, and each names the other."""
+    """Of the same pixels in two classes no photo is used, and each reason names the other."""
     write(folder / "b" / "same.png", scene(1))
     checkup = examine(folder)
     assert verdict_on(checkup, "a/good.png").reasons == ("also in class 'b': b/same.png; keep it in one",)
@@ -240,18 +240,18 @@ def test_duplicates_across_classes(folder: Path) -> None:
 
 
 def test_near_duplicates_are_used_and_grouped(folder: Path) -> None:
-    """A recompressed copy is used in the group of its original, and told where it is in another class."""
+    """A recompressed copy is used in its original's group; in another class it gets a note."""
     write(folder / "a" / "near.png", jpeg(scene(1), 40))
     write(folder / "b" / "near.png", jpeg(scene(1), 60))
     checkup = examine(folder)
     names = ["a/good.png", "a/near.png", "b/near.png"]
     assert [[verdict.entry.name for verdict in each] for each in checkup.alike] == [names]
-    assert checkup.notes == (f"nearly the same photo in several classes: {', '.join(names)}",)
+    assert checkup.notes == (f"near-duplicates in several classes: {', '.join(names)}",)
     assert {verdict.status for verdict in checkup.verdicts} == {"used"}
 
 
 def test_bursts_are_grouped(folder: Path) -> None:
-    """Photos of one camera and moment that look alike are one group."""
+    """Similar photos of one camera and moment are one group."""
     for number in range(3):
         image = scene(5)
         image.paste(scene(50 + number, (30, 40)), (20 + 40 * number, 40))
@@ -293,16 +293,18 @@ def test_different_class_names_are_not_warned_of(tmp_path: Path) -> None:
 
 
 def test_one_class(tmp_path: Path) -> None:
-    """One class is no fault of the photos; it is told."""
+    """A single class is a note, not an error of the photos."""
     write(tmp_path / "a" / "1.png", scene(1))
-    assert examine(tmp_path).notes == ("there is only one class, 'a'; to train takes two",)
+    assert examine(tmp_path).notes == ("there is only one class, 'a'; training needs two",)
 
 
 def test_no_photo(tmp_path: Path) -> None:
     """A folder without a photo is one line."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "notes.txt").write_text("nothing")
-    with pytest.raises(PhotoError, match="holds no photo; expected a folder with one folder of photos a class"):
+    with pytest.raises(
+        PhotoError, match="contains no photos; expected a folder with one folder of photos for each class"
+    ):
         examine(tmp_path)
 
 
@@ -313,7 +315,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_record_is_json(folder: Path) -> None:
-    """The record goes through JSON unchanged, and says all that was found."""
+    """The record survives JSON unchanged and is complete."""
     write(folder / "a" / "near.png", jpeg(scene(1), 40))
     (folder / "a" / "empty.jpg").touch()
     record = examine(folder).record()

@@ -96,7 +96,7 @@ def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
 
 
 def test_room_is_for_so_many_pixels() -> None:
-    """Who does not fit waits until there is room; one that never fits goes alone."""
+    """A photo that does not fit waits; one larger than the budget runs alone."""
     room = PixelBudget(10)
     order: list[str] = []
 

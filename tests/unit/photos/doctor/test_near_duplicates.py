@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from godeeper.photos.decode import decode
-from godeeper.photos.doctor.fingerprint import UNIT, fingerprint, fingerprint_of, pixel_hash, smalls, views
+from godeeper.photos.doctor.fingerprint import UNIT, fingerprint, fingerprint_of, pixel_hash, thumbnails, views
 from godeeper.photos.doctor.near_duplicates import UnionFind, group
 
 from ..scenes import cropped, jpeg, scene, shot_at, write
@@ -29,7 +29,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_near_duplicates_are_one_group(change: str) -> None:
-    """Each of twenty photos and its changed copy, found among all others, and nothing else."""
+    """Each of twenty photos is grouped with its changed copy and with no other."""
     originals = [fingerprint_of(decode(scene(number))) for number in range(20)]
     copies = [fingerprint_of(decode(CHANGES[change](scene(number)))) for number in range(20)]
     assert group([*originals, *copies]) == [*range(20), *range(20)]
@@ -49,7 +49,7 @@ def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
 
 
 def test_flat_colours() -> None:
-    """Pictures of one colour are alike if it is the same colour."""
+    """Pictures of one colour are near-duplicates if the colour is the same."""
     colours = ["red", "#fe0000", "blue", "black", "white", "#fdfdfd"]
     assert group([fingerprint_of(decode(Image.new("RGB", (50, 50), colour))) for colour in colours]) == [
         0,
@@ -72,7 +72,7 @@ def moved(number: int) -> Image.Image:
     ("second", "camera", "together"), [(12, "Cam One", True), (13, "Cam One", False), (12, "Cam Two", False)]
 )
 def test_bursts(tmp_path: Path, second: int, camera: str, together: bool) -> None:  # noqa: FBT001 (a row of the table)
-    """Photos much alike, of one camera and within two seconds, are a burst; without that they are two photos."""
+    """Similar photos of one camera within two seconds are a burst; otherwise they are separate."""
     first = write(tmp_path / "1.jpg", scene(3), exif=shot_at(10), quality=95)
     then = write(tmp_path / "2.jpg", moved(3), exif=shot_at(second, camera), quality=95)
     assert (len(set(group([fingerprint_of(decode(first)), fingerprint_of(decode(then))]))) == 1) is together
@@ -85,13 +85,13 @@ def test_a_burst_of_different_scenes_is_none(tmp_path: Path) -> None:
 
 
 def test_families_are_joined() -> None:
-    """What belongs together by name is one group, and joins what it looks like."""
+    """Photos with one stem are one group, which also joins their near-duplicates."""
     looks = [fingerprint_of(decode(scene(number))) for number in range(5)]
     assert group(looks, [[0, 3], [3, 4]]) == [0, 1, 2, 0, 0]
 
 
 def test_nothing() -> None:
-    """No photos are no groups."""
+    """No photos give no groups."""
     assert group([]) == []
 
 
@@ -106,7 +106,7 @@ def test_union_find() -> None:
 
 def test_views_have_the_unit_length() -> None:
     """Views are whole numbers whose products float32 adds exactly, so that no order of adding matters."""
-    vectors = views(smalls([fingerprint_of(decode(scene(1)))])[0])
+    vectors = views(thumbnails([fingerprint_of(decode(scene(1)))])[0])
     assert vectors.shape == (19, 192)
     np.testing.assert_array_equal(vectors, np.rint(vectors))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), UNIT, rtol=0.005)
@@ -128,7 +128,7 @@ def test_fingerprint_reads_rows() -> None:
 
 
 def test_damaged_exif_is_no_camera(tmp_path: Path) -> None:
-    """A time that is no time leaves the photo without one."""
+    """An invalid time is ignored."""
     exif = shot_at(1)
     exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
     assert fingerprint_of(decode(write(tmp_path / "1.jpg", scene(1), exif=exif))).taken is None

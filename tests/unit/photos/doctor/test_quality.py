@@ -86,8 +86,8 @@ def test_values_that_are_said_are_those_of_the_whole_photo(photo: Image.Image) -
         levels = np.random.default_rng(spread).integers(90, 90 + spread, (100, 120, 1))
         flat = np.concatenate([np.full_like(levels, 90), levels, np.full_like(levels, 9)], axis=2).astype(np.uint8)
         exact = float(flat.std(axis=(0, 1)).max())
-        said = [remark for remark in remarks(Image.fromarray(flat)) if EMPTY.says(remark)]
-        assert said == ([EMPTY.remark(exact)] if exact < EMPTY.least else [])
+        matching = [remark for remark in remarks(Image.fromarray(flat)) if EMPTY.matches(remark)]
+        assert matching == ([EMPTY.remark(exact)] if exact < EMPTY.least else [])
 
 
 def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:

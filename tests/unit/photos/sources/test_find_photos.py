@@ -1,4 +1,4 @@
-"""Which files of a folder are photos, in which order, and what is said where there are none."""
+"""Which files of a folder are photos, their order, and the error if there are none."""
 
 import os
 import zipfile
@@ -14,7 +14,7 @@ from godeeper.photos.sources.find_photos import opened, photos_in
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
-    """Photos by their names: two levels, hidden ones, a folder that is called like a photo."""
+    """Photos by their names: two levels, hidden ones, a folder that is named like a photo."""
     for name in (
         "b.jpg",
         "a-1.PNG",
@@ -32,7 +32,7 @@ def album(tmp_path: Path) -> Path:
 
 
 def test_photos_of_a_folder_in_the_order_of_paths(album: Path) -> None:
-    """Those below it included, sorted as paths are; what is hidden and what is no photo left out."""
+    """Includes subfolders, sorted by path; hidden files and files that are not photos are left out."""
     expected = ["a/deep/y.webp", "a/z.jpg", "a-1.PNG", "b.jpg", "odd.jpg/in.jpg"]
     assert photos_in([album]) == [str(album / name) for name in expected]
     assert photos_in([album]) == [str(path) for path in sorted(map(Path, photos_in([album])))]
@@ -54,7 +54,7 @@ def test_links_to_files_are_photos_and_links_to_folders_are_not_followed(album: 
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
-    """It says which, and what it looked for."""
+    """The error names the folder and the expected files."""
     with pytest.raises(PhotoError, match=r"no photo in this folder; expected files like \*\.jpg"):
         photos_in([tmp_path])
 
@@ -69,13 +69,13 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_a_file_s() -> None:
-    """It is opened like any file, which says what is wrong with it."""
+    """It counts as a file; opening it raises the error."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
 
 
 def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
-    """What ``top`` or ``peek`` wrote among the photos is not looked at the next time; who names one gets it."""
+    """Pictures that ``top`` or ``peek`` wrote among the photos are skipped, unless they are named."""
     notes = PngImagePlugin.PngInfo()
     notes.add_itxt("Software", "godeeper 1.0")
     Image.new("RGB", (8, 8)).save(album / "a" / "top.conv[1].png", pnginfo=notes)

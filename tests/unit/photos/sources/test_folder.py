@@ -29,7 +29,7 @@ def test_class_names_survive(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are bytes on POSIX only")
 def test_names_that_are_no_text(tmp_path: Path) -> None:
-    """A file name that is no UTF-8 is listed, and leads back to its file."""
+    """A file name that is not UTF-8 is listed, and its path opens the file."""
     try:
         (Path(os.fsdecode(bytes(tmp_path) + b"/c\xff")).mkdir())
     except OSError:
@@ -40,21 +40,21 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_sorted_by_class_and_name(tmp_path: Path) -> None:
-    """The order is of class, then name, whatever order the files were made in."""
+    """Entries are sorted by class, then name, in any order of creation."""
     for name in ("b/1.jpg", "a/2.jpg", "3.jpg", "a/10.jpg", "a/b/1.jpg"):
         touch(tmp_path / name)
     assert [entry.name for entry in read_folder(tmp_path)] == ["3.jpg", "a/10.jpg", "a/2.jpg", "a/b/1.jpg", "b/1.jpg"]
 
 
 def test_hidden_folders_are_not_entered(tmp_path: Path) -> None:
-    """Folders of version control, of unpackers and of file servers hold nobody's photos."""
+    """Folders of version control, archivers and file servers are skipped."""
     for name in (".git/1.jpg", "__MACOSX/1.jpg", "a/@eaDir/1.jpg", "a/1.jpg"):
         touch(tmp_path / name)
     assert [entry.name for entry in read_folder(tmp_path)] == ["a/1.jpg"]
 
 
 def test_a_link_back_is_followed_once(tmp_path: Path) -> None:
-    """A linked class folder is read; a link to a folder above does not go round for ever."""
+    """A linked class folder is read; a link to a parent folder causes no endless loop."""
     touch(tmp_path / "else" / "1.jpg")
     root = tmp_path / "root"
     touch(root / "a" / "2.jpg")
@@ -65,7 +65,7 @@ def test_a_link_back_is_followed_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".hidden.jpg", "Thumbs.db", "desktop.ini", "._1.jpg"])
 def test_hidden_files(name: str) -> None:
-    """What the system puts beside photos is known as such."""
+    """Files that operating systems add are hidden."""
     assert Entry("a", name, "a").hidden
 
 

@@ -1,4 +1,4 @@
-"""Folders that are split already, lists and zips: what is read, what is said, what is refused."""
+"""Sources: folders that are split already, lists and zips; their entries, notes and errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def table(source: Source) -> set[tuple[str, str, str]]:
     [("train", "val", "test"), ("Training", "VALID", "Testing"), ("TRAIN", "Validation", "tesT")],
 )
 def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None:
-    """Classes are those inside of the sets, the sets are kept, and that is said."""
+    """The classes are inside the sets, the split is kept, and a note says so."""
     tree(tmp_path, f"{train}/cat/1.png", f"{train}/a/b/2.png", f"{val}/cat/3.png", f"{test}/cat/4.png")
     source = read(tmp_path)
     assert table(source) == {
@@ -61,7 +61,7 @@ def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None
 
 
 def test_without_a_test_set(tmp_path: Path) -> None:
-    """Train and val alone are one set of photos, and that is said; so is a lone train."""
+    """Train and val alone are one set of photos, with a note; so is a lone train."""
     tree(tmp_path / "two", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png")
     source = read(tmp_path / "two")
     assert {entry.label for entry in source.entries} == {"cat", "dog"}
@@ -79,7 +79,7 @@ def test_trains_are_a_class(tmp_path: Path) -> None:
 
 
 def test_beside_the_sets(tmp_path: Path) -> None:
-    """What lies beside the sets is left out and named; a photo in a set itself has no class."""
+    """Folders next to the sets are left out with a note; a photo directly in a set has no class."""
     tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "extra/cat/3.png", "train/4.png")
     source = read(tmp_path)
     assert table(source) == {
@@ -106,13 +106,13 @@ def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
     ("names", "note"),
     [
         (["train_set/cat/1.png", "holdout/cat/2.png"], "'holdout/cat', 'train_set/cat' are different classes"),
-        (["train/cat/1.png", "train/dog/2.png", "bus/3.png"], "train/ is taken as a part of classes' names"),
+        (["train/cat/1.png", "train/dog/2.png", "bus/3.png"], "train/ is treated as part of the class names"),
         (["cats/red/1.png", "dogs/brown/2.png"], None),
         (["cat/train/1.png", "cat/red/2.png", "dog/test/3.png"], None),
     ],
 )
 def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], note: str | None) -> None:
-    """Where classes of one name are in several folders, or a lone set is beside classes, a note says what is made of it."""
+    """Repeated class names in several folders, or a lone set next to classes, get a note."""
     source = read(tree(tmp_path, *names))
     assert {entry.split for entry in source.entries} == {""}
     assert [note in each for each in source.notes if note] == [True] * bool(note)
@@ -122,8 +122,8 @@ def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], not
     ("names", "reason"),
     [
         (["test/cat/1.png", "val/cat/2.png"], "there is validation and test, and no folder train"),
-        (["train/1.png", "test/2.png"], "the photos in test, train are in no class"),
-        (["train/cat/1.png", "train/dog/2.png", "test/3.png"], "the photos in test are in no class"),
+        (["train/1.png", "test/2.png"], "the photos in test, train have no class"),
+        (["train/cat/1.png", "train/dog/2.png", "test/3.png"], "the photos in test have no class"),
     ],
 )
 def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: str) -> None:
@@ -247,7 +247,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "no column 'path'"),
-        ("path,label\n", "holds no photo"),
+        ("path,label\n", "lists no photos"),
         ("path,class\n1.png,cat\n", "rename 'class' to 'label'"),
         ("image,label\n1.png,cat\n", "rename 'image' to 'path'"),
         ("path,label,label\n1.png,cat,dog\n", "two columns"),
@@ -260,7 +260,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
         ("path,label,split\n1.png,cat,holdout\n", "expected train, val or test"),
         ('path,label\n"1.png,cat\n', "check its quotes"),
         (f"path,label\n1.png,{'c' * 256}\n", "has 256 characters; expected at most 255"),
-        ("path,label\n1.png,/cat\n", "no class name"),
+        ("path,label\n1.png,/cat\n", "is not a class name"),
         ("path,label\na\0b,cat\n", "path|CSV"),
         ("path,label\n" + "9.png,cat\n" * 9, "and 6 more lines"),
         (b"path,label\n1.png,caf\xe9\n", "not UTF-8"),
@@ -268,7 +268,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     ],
 )
 def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: str) -> None:
-    """One line that says where and what."""
+    """One line with place and reason."""
     photo(tmp_path / "1.png", 0)
     (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(OptionError, match=reason) as error:
@@ -294,10 +294,10 @@ def test_labels_beside_a_folder(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\nphotos/1.png,cat\nphotos/2.png,dog\n")
     source = read(tmp_path / "photos", tmp_path / "labels.csv")
     assert [entry.label for entry in source.entries] == ["cat", "dog"]
-    assert "1 photos" in source.notes[-1]
+    assert "1 photo " in source.notes[-1]
     (tmp_path / "photos" / "inside").mkdir()
     assert "2 photos of labels.csv are not in" in read(tmp_path / "photos" / "inside", tmp_path / "labels.csv").notes[0]
-    with pytest.raises(OptionError, match=r"labels.csv is no folder; with --labels expected"):
+    with pytest.raises(OptionError, match=r"labels.csv is not a folder; with --labels expected"):
         read(tmp_path / "labels.csv", tmp_path / "labels.csv")
 
 
@@ -311,7 +311,7 @@ def zipped(path: Path, root: Path, prefix: str = "") -> Path:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, 99], ids=["traditional", "AES"])
 def test_encrypted_zips(tmp_path: Path, method: int) -> None:
-    """One line that says so and what to do; nobody is asked for a password."""
+    """One line with the reason and the remedy; there is no password prompt."""
     archive = zipped(tmp_path / "secret.zip", tree(tmp_path / "photos", "cat/1.png", "dog/2.png"))
     content = bytearray(archive.read_bytes())
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # each local header, each of the directory
@@ -325,7 +325,7 @@ def test_encrypted_zips(tmp_path: Path, method: int) -> None:
 
 
 def test_where_people_find_a_photo(tmp_path: Path) -> None:
-    """In a zip it is the name in it, since the unpacked file is gone; elsewhere the path."""
+    """For a zip, the name inside it, since the unpacked file is temporary; otherwise the path."""
     root = tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     with open_source(zipped(tmp_path / "photos.zip", root)) as source:
         assert [source.shown(each) for each in source.entries] == [
@@ -358,11 +358,11 @@ def member(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     ("info", "reason"),
     [
-        (member("../out.png"), "leads out"),
-        (member("cat/../../out.png"), "leads out"),
-        (member("/etc/out.png"), "leads out"),
-        (member("C:/out.png"), "leads out"),
-        (member("..\\out.png"), "leads out"),
+        (member("../out.png"), "points outside"),
+        (member("cat/../../out.png"), "points outside"),
+        (member("/etc/out.png"), "points outside"),
+        (member("C:/out.png"), "points outside"),
+        (member("..\\out.png"), "points outside"),
         (member("cat/link.png", stat.S_IFLNK | 0o777), "link or device"),
         (member("cat/pipe.png", stat.S_IFIFO | 0o777), "link or device"),
     ],
@@ -381,12 +381,12 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("godeeper.photos.sources.zip_archive.FREE", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/zeros.png", bytes(1 << 24))
-    with pytest.raises(OptionError, match="more than photos take"):
+    with pytest.raises(OptionError, match="too much for photos"):
         read(tmp_path / "bomb.zip")
     monkeypatch.setattr("godeeper.photos.sources.zip_archive.MOST_FILES", 0)
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         archive.writestr("cat/1.png", b"x")
-    with pytest.raises(OptionError, match="more than photos take"):
+    with pytest.raises(OptionError, match="too much for photos"):
         read(tmp_path / "many.zip")
 
 
@@ -395,7 +395,7 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("a.tar", "only zip"), ("a.tar.gz", "only zip"), ("a.jpg", "is a file"), ("gone.zip", "no such zip")],
 )
 def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
-    """One line says what is read."""
+    """One line lists the accepted formats."""
     if not name.startswith("gone"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(OptionError, match=reason):
@@ -403,7 +403,7 @@ def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
 
 
 def test_fuzzed_lists_and_zips(tmp_path: Path) -> None:
-    """Damaged in any way, they are read or refused by one line: nothing else comes out, and nothing is left."""
+    """Damaged zips are read or refused in one line, with no other exception and no files left."""
     tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     good = zipped(tmp_path / "good.zip", tmp_path / "photos").read_bytes()
     text = b'path,label,group,split\nphotos/cat/1.png,cat,"a ""b""",train\r\nphotos/dog/2.png;dog;;\n'
@@ -443,12 +443,12 @@ def test_empty_class_folders(tmp_path: Path) -> None:
         (tmp_path / "more" / f"e{number}").mkdir(parents=True)
     (tmp_path / "cat" / ".thumbs").mkdir()
     notes = read(tmp_path).notes
-    assert notes == ("empty folders, which are no classes: more/e0, more/e1, more/e2, more/e3, more/e4 and 1995 more",)
+    assert notes == ("empty folders, which are not classes: more/e0, more/e1, more/e2, more/e3, more/e4 and 1995 more",)
     assert not read(tmp_path / "cat").notes
 
 
 def test_pictures_of_ours_are_no_photos(tmp_path: Path) -> None:
-    """Evidence, peeks and the like that were written among the photos are not trained on; edited ones are somebody's own."""
+    """Pictures that godeeper wrote among the photos are not used for training; edited ones are."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     notes = PngImagePlugin.PngInfo()
     notes.add_itxt("Software", "godeeper 1.0")
@@ -461,7 +461,7 @@ def test_pictures_of_ours_are_no_photos(tmp_path: Path) -> None:
 
 
 def test_long_cells_are_cut(tmp_path: Path) -> None:
-    """An error stays a line that people read."""
+    """The error is still one readable line."""
     (tmp_path / "list.csv").write_text("path,label\n" + f"{'a' * 9000},cat\n{'a' * 9000},\n" * 1000)
     with pytest.raises(OptionError) as caught:
         read(tmp_path / "list.csv")

@@ -1,0 +1,16 @@
+"""Progress callbacks: the two signatures by which long work reports how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Called with the number of items done and of all items; a total of 0 means that it is unknown."""
+
+StepProgress = Callable[[str, int, int], None]
+"""The same for work in several steps: the step's name comes first."""
+
+
+def step_progress(progress: StepProgress | None, step: str) -> Progress | None:
+    """``progress`` with the step's name filled in; None where nobody listens."""
+    return (lambda done, total: progress(step, done, total)) if progress else None

@@ -1,0 +1,41 @@
+"""Wording that many messages share: counts with their nouns, lists that name only the first, long names shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST_NAME = 300
+"""Characters of a name or path that a message shows whole.  File systems limit one part of a path to 255."""
+
+
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun.
+
+    >>> count_of(1, "photo"), count_of(2, "photo"), count_of(1_000, "class", "classes")
+    ('1 photo', '2 photos', '1000 classes')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def first_of(names: Iterable[str], most: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    >>> first_of(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
+
+
+def shortened(name: object, longest: int = LONGEST_NAME) -> str:
+    """``name`` as text; the middle of a long one is left out, so that the folder and the ending stay readable.
+
+    >>> shortened("photos/" + 5000 * "x" + ".jpg", 30)
+    'photos/xxxxxxxx…xxxxxxxxxx.jpg'
+    """
+    text = str(name)
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]}…{text[-half + 1 :]}"
