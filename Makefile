@@ -21,8 +21,9 @@ demo: $(VENV)/core
 	@echo "Next: $(BIN)/godeeper peek YOUR_PHOTO mixed_7/join, or $(BIN)/godeeper --help"
 	@echo "To walk through the network in the browser: $(BIN)/godeeper serve --open"
 
+# Two processes; a file of tests stays in one of them, so that its fixtures are made once.
 test: lint
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 test-peers: $(PEERS)/ready
 	$(PEERS)/bin/python -m pytest -m peers tests
