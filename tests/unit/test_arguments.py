@@ -29,7 +29,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "arguments", "name"), WRONG, ids=repr)
+@pytest.mark.parametrize(("call", "arguments", "name"), WRONG)
 def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str) -> None:
     """What, got, expected."""
     with pytest.raises(OptionError) as error:

@@ -157,7 +157,7 @@ def test_a_fed_tensor_can_be_fetched(net: Network) -> None:
         (
             "mixed/conv",
             {"mixed/conv": np.zeros((1, 35, 35, 64)), "mixed_1/conv": np.zeros((1, 35, 35, 64))},
-            "changes nothing",
+            "does not affect any fetched value",
         ),
         ("mixed/conv", {"pool_1": np.zeros((1, 192, 35, 35))}, "transpose it"),
         ("mixed/conv", {"pool_1": np.zeros((35, 35, 192))}, r"expected \(B, 35, 35, 192\)"),

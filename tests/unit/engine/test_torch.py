@@ -226,7 +226,7 @@ def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any)
         network(x)
         np.testing.assert_array_equal(cut(x).numpy(), seen["mixed_4/join"].numpy())
     assert cut.order[-1] == "Mixed_6b"
-    with pytest.raises(AddressError, match="a module cannot end at mixed_4/conv"):
+    with pytest.raises(AddressError, match="the network cannot end at mixed_4/conv"):
         bundled.to_torch("mixed_4/conv")
     with pytest.raises(UnknownAddress):
         bundled.to_torch("mixed_11/join")
@@ -352,7 +352,7 @@ def test_branches_of_one_name_are_refused() -> None:
             lambda state: state.update({"fc.weight": state["fc.bias"][0]}),
             r"1 of another shape \(fc.weight \(\), expected",
         ),
-        (lambda state: state.update({"epoch": 7}), "holds 'epoch', which is a int: expected tensors"),
+        (lambda state: state.update({"epoch": 7}), "'epoch' in the state dict is a int: expected a tensor"),
     ],
 )
 def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
