@@ -1,6 +1,6 @@
-"""What a classifier's file must hold before anything is made of it: types, ranges, shapes.
+"""Checks the contents of a classifier's file: types, ranges and shapes.
 
-The file may come from a stranger, so every value is checked before it is used.  Each fault raises one ``ClassifierError``.
+The file may come from a stranger, so every value is checked before it is used.  Each fault raises a ``ClassifierError``.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from ..training.head import Head
 
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
-DIRECTIONS = "directions"  # of the OOD model, where there is one
+DIRECTIONS = "directions"  # of the OOD model, if there is one
 
-TEMPERATURES = (1e-4, 1e4)  # a fit stays well within; single precision ends far beyond
+TEMPERATURES = (
+    1e-4,
+    1e4,
+)  # fitted temperatures stay well within this range, and single precision reaches far beyond it
 LARGEST_REACH = 1e30
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LONGEST_INTEGER = 20  # digits
 
 
 def damaged(what: str) -> ClassifierError:
-    """The error for a file whose content cannot be right."""
+    """The error for a file with invalid content."""
     return ClassifierError(f"damaged: {what}; copy or download it again, or retrain")
 
 
@@ -54,7 +57,7 @@ def number(value: Any, what: str, low: float, high: float) -> float:
 
 
 def share(value: Any, what: str) -> float | None:
-    """A share from 0 to 1, or none."""
+    """A share from 0 to 1, or None."""
     return None if value is None else number(value, what, 0.0, 1.0)
 
 
@@ -73,7 +76,7 @@ def sha256(value: Any, what: str) -> str:
 
 
 def check_head(head: Head) -> None:
-    """Raise where a head's arrays do not fit each other, or hold values that are not finite."""
+    """Raise if the shapes of a head's arrays do not match, or if they hold values that are not finite."""
     classes, features = len(head.classes), head.mean.size
     shapes = {"mean": (features,), "scale": (features,), "coefficients": (classes, features), "intercepts": (classes,)}
     arrays: dict[str, NDArray[Any]] = {name: getattr(head, name) for name in NUMBERS}
@@ -89,7 +92,7 @@ def check_head(head: Head) -> None:
 
 
 def check_array(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Raise unless an array is finite, of floats, and of that shape."""
+    """Raise unless an array holds finite floats and has that shape."""
     if values.shape != shape:
         raise damaged(f"{name} has shape {values.shape}, expected {shape}")
     if values.dtype.kind != "f" or not np.isfinite(values).all():
@@ -97,7 +100,7 @@ def check_array(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None
 
 
 def check_report(record: Any) -> Mapping[str, Any]:
-    """The report of a training, whose ``test_photos`` are paths; raises for anything else."""
+    """The training report; raises unless it is an object whose ``test_photos`` are paths."""
     report = mapping(record, "report")
     photos = report.get("test_photos", [])
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
@@ -106,7 +109,7 @@ def check_report(record: Any) -> Mapping[str, Any]:
 
 
 def finite(text: str) -> float:
-    """A JSON number; one that single or double precision cannot hold is refused."""
+    """A JSON number; one that is too large for double precision is rejected."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:LONGEST_QUOTE]} is not a finite number")
@@ -114,7 +117,7 @@ def finite(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """A JSON integer; one that is longer than any count is refused."""
+    """A JSON integer; one with more digits than any count is rejected."""
     if len(text) > LONGEST_INTEGER:
         raise ValueError(f"{text[:LONGEST_INTEGER]}… is too long for a number")
     return int(text)

@@ -1,7 +1,7 @@
-"""A classifier: weights, a head trained on their features, and what to do to photos first.
+"""A classifier: weights, a head trained on their features, and the preprocessing of photos.
 
-It has scikit-learn's manners (``predict``, ``predict_proba``, ``classes_``, ``score``), for tools that only
-predict.  ``classifier_file`` says how it is kept on disk.
+It follows scikit-learn's interface (``predict``, ``predict_proba``, ``classes_``, ``score``), for tools that only
+predict.  ``godeeper.classifier.file`` describes the file format.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-LONGEST_LIST = 120  # characters of the classes' names in a repr
+LONGEST_LIST = 120  # characters of the class names in a repr
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a classifier says of one photo: ``verdict`` is None where it is none of the classes, or unreadable.
+    """A classifier's answer for one photo: ``verdict`` is None if the photo belongs to none of the classes or cannot be read.
 
     ``threshold``: the least probability of a verdict.  ``strangeness``: how many times higher than usual the temperature is
     because the photo is unlike the training photos, from 1; None where it was not computed.  ``photo_notes``: repairs of
@@ -64,16 +64,16 @@ class Judgement:
 
     @property
     def is_refused(self) -> bool:
-        """It is none of the classes; not merely called so, nor unreadable."""
+        """Whether the photo was read and judged to belong to none of the classes."""
         return self.verdict is None and self.error is None
 
     @property
     def reason(self) -> str | None:
-        """Why it is none of these, in a sentence."""
+        """Why the photo belongs to none of the classes, in a sentence; None if it belongs to one or cannot be read."""
         return why_refused(self.probabilities, self.threshold, self.strangeness) if self.is_refused else None
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The judgement as JSON."""
         return {
             "photo": self.photo,
             "photo_notes": list(self.photo_notes),
@@ -87,14 +87,15 @@ class Judgement:
         }
 
 
-@dataclass(eq=False, repr=False)  # not frozen: scikit-learn fits in place, and sets attributes of its own
+@dataclass(eq=False, repr=False)  # not frozen: scikit-learn fits in place and sets its own attributes
 class Classifier:
-    """Tells photos apart.
+    """Assigns photos to classes.
 
-    ``weights`` and ``weights_sha256``: the network's, by name and by content.  ``preprocessing``: the fields of
-    a ``Preprocess``.  ``calibration``: what it computes in 8 bits by, or None for single precision.  ``engine``: what
-    computes, as in ``load``; not kept in the file.  ``report_record``: the report of its training, as JSON, kept in the file; ``report``: the
-    same to read: a ``Report`` with its charts right after training, a ``KeptReport`` in a classifier that was loaded.  ``certificate``: of the last check against an export.
+    ``weights`` and ``weights_sha256``: the name and the hash of the network's weights.  ``preprocessing``: the fields of
+    a ``Preprocess``.  ``calibration``: the ranges used for 8-bit computation, or None for single precision.  ``engine``: the
+    engine that runs the network, as in ``load``; not saved in the file.  ``report_record``: the training report as JSON, saved
+    in the file.  ``report``: the same as an object: a ``Report`` with charts right after training, a ``KeptReport`` after
+    loading.  ``certificate``: the result of the last check against an export.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
 
@@ -113,7 +114,9 @@ class Classifier:
     preprocessing: Mapping[str, Any]
     report_record: Mapping[str, Any] | None = field(default=None, repr=False)
     certificate: Mapping[str, Any] | None = field(default=None, repr=False)
-    report: Any = field(default=None, repr=False)  # with a union, whoever trains would have to narrow it first
+    report: Any = field(
+        default=None, repr=False
+    )  # typed Any: with a union, callers would have to narrow it after training
     calibration: QuantizationRanges | None = field(default=None, repr=False)
     engine: str = "auto"
 
@@ -124,7 +127,7 @@ class Classifier:
         return f"<classifier of {len(self.head.classes)} classes ({escaped(some)}), {features} of weights {self.weights!r}, {self.precision}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the network, which the next photo opens again."""
+        """Everything except the network, which is reopened for the next photo."""
         return {name: value for name, value in self.__dict__.items() if name != "network"}
 
     @property
@@ -134,7 +137,7 @@ class Classifier:
 
     @cached_property
     def network(self) -> Network:
-        """The network with these very weights; raises ``UnknownName`` or ``ClassifierError`` where it has others."""
+        """The network with exactly these weights; raises ``UnknownName`` or ``ClassifierError`` if they are not installed."""
         engine = engine_named(self.engine, self.weights_file, self.precision, self.calibration)
         return Network(engine, self.preprocess, auto=self.engine == "auto")
 
@@ -145,23 +148,23 @@ class Classifier:
 
     @property
     def weights_file(self) -> WeightsFile:
-        """The installed weights, if they are those that the head was trained with."""
+        """The installed weights; raises ``ClassifierError`` unless the head was trained with them."""
         file = find(self.weights)
         if file.sha256 != self.weights_sha256:
             raise ClassifierError(
-                f"this classifier was trained with weights {self.weights!r} of SHA-256 {self.weights_sha256[:16]}…, "
-                f"and those installed under that name have {file.sha256[:16]}…: install the former, or retrain"
+                f"this classifier was trained with weights {self.weights!r} with SHA-256 {self.weights_sha256[:16]}…, "
+                f"but the weights installed under that name have {file.sha256[:16]}…: install the original ones, or retrain"
             )
         return file
 
     @property
     def preprocess(self) -> Preprocess:
-        """How photos are fitted, resized and scaled for this classifier."""
+        """How photos are cropped or squashed, resized and scaled for this classifier."""
         return Preprocess.from_mapping(self.preprocessing)
 
     @property
     def test_photos(self) -> list[Path]:
-        """The photos that tested it, from its report, as paths from the folder it was trained on; none where it has no report."""
+        """The test photos listed in its report, as paths relative to the training folder; empty if it has no report."""
         return [Path(photo) for photo in (self.report_record or {}).get("test_photos", [])]
 
     def predict_proba(self, photos: Iterable[PhotoSource]) -> NDArray[np.float64]:
@@ -187,7 +190,7 @@ class Classifier:
         """The share of the photos whose likeliest class is their label."""
         predicted = self.predict(photos)
         if len(labels) != len(predicted) or not len(predicted):
-            raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label a photo")
+            raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label per photo")
         return float(np.mean(predicted == np.asarray(labels, dtype=np.str_)))
 
     def verdict(self, photo: PhotoSource) -> str | None:
@@ -195,7 +198,7 @@ class Classifier:
         return self.verdict_of(self.probabilities([decode(photo)])[0])
 
     def verdict_of(self, probabilities: NDArray[Any]) -> str | None:
-        """The verdict that (classes,) probabilities amount to."""
+        """The verdict for an array of probabilities, (classes,)."""
         best = int(np.argmax(probabilities))
         threshold = self.head.threshold
         return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
@@ -203,8 +206,8 @@ class Classifier:
     def judge(self, photos: Iterable[PhotoSource], *, exact: bool = True) -> Iterator[Judgement]:
         """A judgement of each photo in turn; one that cannot be read does not stop the others.
 
-        Photos are decoded ahead, in threads.  ``exact`` False decodes large JPEGs at a part of their size: faster, and
-        the probabilities differ a little; see ``godeeper.features.stream``.
+        Photos are decoded ahead, in threads.  With ``exact=False``, large JPEGs are decoded at a fraction of their size:
+        this is faster, but the probabilities differ slightly; see ``godeeper.features.stream``.
         """
         for batch in stream(self.network, photos, self.head.addresses, exact=exact):
             values = self.likelihoods(batch.features) if batch.features else ()
@@ -216,13 +219,13 @@ class Classifier:
                 yield replace(judgement, photo_notes=batch.notes.get(place, ()))
 
     def judgement(self, name: str, probabilities: NDArray[Any], strangeness: float | None = None) -> Judgement:
-        """The judgement that (classes,) probabilities amount to."""
+        """The judgement for an array of probabilities, (classes,)."""
         by_class = dict(zip(self.head.classes, map(float, probabilities), strict=True))
         verdict, threshold = self.verdict_of(probabilities), self.head.threshold
         return Judgement(name, verdict, by_class, threshold=threshold, strangeness=strangeness)
 
     def strangeness(self, features: Mapping[str, Floats]) -> list[float]:
-        """For each photo how many times higher the temperature is than usual, from 1."""
+        """For each photo, the factor (1 or more) by which its temperature is raised."""
         with on_one_thread():
             found: list[float] = self.head.strangeness(features)[:, 0].tolist()
         return found
@@ -232,17 +235,14 @@ class Classifier:
         return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
 
     def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
-        """(N, classes): what the head makes of features, address -> (N, C)."""
-        with on_one_thread():  # the network may be at the next photos
+        """The head's probabilities, (N, classes), for features, address -> (N, C)."""
+        with on_one_thread():  # the network may already be working on the next photos
             likely = np.asarray(self.head.probabilities(features), np.float64)
         if not np.isfinite(likely).all():
             raise ClassifierError(
-                f"{self!r} computes no probabilities for this photo: its file is damaged, copy or download it again"
+                f"{self!r} gave probabilities that are not finite: the classifier's file is damaged; copy or download it again"
             )
-        answer: NDArray[np.float64] = likely / likely.sum(
-            axis=1, keepdims=True
-        )  # to the last digit of double precision
-        return answer
+        return np.asarray(likely / likely.sum(axis=1, keepdims=True))  # so rows add up to one in double precision
 
     def save(self, path: str | Path) -> None:
         """Write a ``.godeeper`` file; raises ``OutputError``."""
@@ -252,10 +252,10 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | Path, *, engine: str = "auto") -> Classifier:
-        """Read a ``.godeeper`` file; ``engine`` is what is to compute.
+        """Read a ``.godeeper`` file; ``engine`` is the engine that will run the network.
 
         Raises:
-            ClassifierError: it is damaged, of another version, or its weights are not those installed.
+            ClassifierError: the file is damaged or has another version, or its weights differ from those installed.
         """
         from .file import one_line, read
 
@@ -267,9 +267,9 @@ class Classifier:
         return classifier
 
     def fit(self, photos: Any, labels: Any) -> Classifier:
-        """Fit the head again to other photos, in place, as scikit-learn's tools expect; the features stay those it has.
+        """Refit the head to other photos, in place, as scikit-learn's tools expect; the choice of features stays the same.
 
-        The report and the certificate, which were of the old head, go.  ``clone`` gives a ``PhotoClassifier`` with these settings instead.
+        The report and the certificate described the old head, so they are discarded.  ``clone`` gives a ``PhotoClassifier`` with these settings instead.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -281,10 +281,10 @@ class Classifier:
         return self
 
     def __sklearn_clone__(self) -> PhotoClassifier:
-        """An estimator with the same settings that has learned nothing, for cross-validation and searches."""
+        """An unfitted estimator with the same settings, for cross-validation and searches."""
         from .estimators import PhotoClassifier
 
-        weights = self.weights_file  # raises where others are installed under the name
+        weights = self.weights_file  # raises if other weights are installed under the name
         return PhotoClassifier(
             list(self.head.addresses),
             weights=self.weights if self.weights == weights.name else weights.path,
@@ -294,7 +294,7 @@ class Classifier:
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)
-        """What it is made of, by name."""
+        """Its fields, by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -316,15 +316,15 @@ def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) 
 
 
 def check_features(classifier: Classifier) -> None:
-    """Raise where the network does not give as many features as the head takes, or was calibrated for other weights."""
+    """Raise unless the calibration, the photo size and the number of features are those of the weights."""
     file = classifier.weights_file
     if classifier.calibration is not None:
         classifier.calibration.check(file)
     blueprint, size = file.blueprint, file.description.preprocessing.get("size")
     if classifier.preprocess.size != size:
         raise ClassifierError(
-            f"it resizes photos to {classifier.preprocess.size} pixels, expected {size} as its weights do: "
-            "the file is damaged, copy or download it again"
+            f"it resizes photos to {classifier.preprocess.size} pixels, but its weights expect {size}: "
+            "the file is damaged; copy or download it again"
         )
     tensors = [resolve_one(blueprint, address) for address in classifier.head.addresses]
     partial = [tensor.address for tensor in tensors if tensor.channels is not None]
@@ -332,22 +332,22 @@ def check_features(classifier: Classifier) -> None:
     expected = classifier.head.coefficients.shape[1]
     if partial or got != expected:
         raise ClassifierError(
-            f"the head takes {expected} features, and {', '.join(classifier.head.addresses)} are {got}: the file is damaged, copy or download it again"
+            f"the head takes {expected} features, but {', '.join(classifier.head.addresses)} give {got}: the file is damaged; copy or download it again"
         )
 
 
 def listed(photos: Any) -> list[Any]:
-    """Several photos as a list; arrays and data frames of paths may be (N,) or (N, 1), as scikit-learn's tools like them."""
+    """Several photos as a list; arrays and data frames of paths may be (N,) or (N, 1), as scikit-learn's tools pass them."""
     photos = photos.to_numpy() if hasattr(photos, "to_numpy") else photos
     if isinstance(photos, (str, bytes, os.PathLike)) or not isinstance(photos, Iterable):
-        raise OptionError(f"one {type(photos).__name__} is not several photos: give a list of them")
+        raise OptionError(f"got a single {type(photos).__name__}, expected several photos: pass a list")
     if not isinstance(photos, np.ndarray):
         return list(photos)
     if photos.dtype == np.uint8 and photos.ndim == 4:
         return list(photos)
     if photos.dtype.kind not in "OUS" or photos.ndim not in (1, 2) or photos.shape[1:] not in ((), (1,)):
         raise OptionError(
-            f"an array of shape {photos.shape} and type {photos.dtype} is not several photos: expected (N,) or (N, 1) paths, "
+            f"got an array of shape {photos.shape} and type {photos.dtype}, expected several photos: (N,) or (N, 1) paths, "
             "or (N, H, W, 3) of uint8"
         )
     return [str(each) if isinstance(each, str) else each for each in photos.ravel()]

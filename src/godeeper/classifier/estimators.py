@@ -1,7 +1,7 @@
-"""scikit-learn's estimators over photos: ``PhotoFeatures`` turns them into features, ``PhotoClassifier`` tells them apart.
+"""scikit-learn's estimators over photos: ``PhotoFeatures`` computes features, ``PhotoClassifier`` classifies.
 
-X is a list or array, (N,) or (N, 1), of paths or whatever else ``decode`` takes.  Features are kept in the feature store by the photos'
-pixels, so that each photo is computed once, however often a search fits and scores.  Importing this file imports scikit-learn.
+X is a list or array, (N,) or (N, 1), of paths or anything else that ``decode`` accepts.  The feature store keeps features by the photos'
+pixels, so each photo is computed once, however often a search fits and scores.  Importing this file imports scikit-learn.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 
 class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Photos -> the means of some tensors over their grids, side by side: (N, features) float32.
+    """Turns photos into features, (N, features) float32: the means of some tensors over their grids, concatenated.
 
     Args:
-        features: ``auto``, the tensors recommended for the weights; or addresses, in one text with commas or several.
+        features: ``auto``, the tensors recommended for the weights; or addresses, as a comma-separated string or a sequence.
         weights, engine, precision, calibration: as in ``godeeper.load``.
 
     >>> PhotoFeatures("mixed/tower_2/conv").fit_transform(["examples/chelsea.jpg"]).shape
@@ -70,10 +70,10 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.calibration = calibration
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 (scikit-learn's names)
-        """Look up the tensors; photos teach it nothing.
+        """Look up the tensors; nothing is learned from the photos.
 
         Raises:
-            UnknownAddress, UnknownName, OptionError: what was asked for is not there, or ``X`` is not several photos.
+            UnknownAddress, UnknownName, OptionError: a parameter names something unknown, or ``X`` is a single photo.
         """
         several(X)
         network = opened(self)
@@ -84,7 +84,7 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         return self
 
     def transform(self, X: Any) -> Floats:  # noqa: N803
-        """(N, features) float32.
+        """The photos' features, (N, features) float32.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -104,14 +104,15 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
 
 
 class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Tells photos apart by a head on their features, chosen, fitted and calibrated as ``godeeper.retrain`` does.
+    """Classifies photos with a head on their features, which are chosen, and the head fitted and calibrated, as in ``godeeper.retrain``.
 
-    Photos with the same pixels are held out together; near-duplicates are not looked for here, nor is there a doctor or a report.
+    Photos with the same pixels are held out together.  Unlike ``godeeper.retrain``, it does not look for near-duplicates or
+    problems in the photos, and writes no report.
 
     Args:
         features: ``auto``, chosen among the modules by cross-validation; or addresses, all of which are used.
         strength: the inverse of the regularisation, scikit-learn's C; chosen by cross-validation if not given.
-        seed: of the folds and the fit.
+        seed: the random seed for the folds and the fit.
         weights, engine, precision, calibration: as in ``godeeper.load``.
 
     Attributes:
@@ -146,7 +147,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.calibration = calibration
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 (scikit-learn's names)
-        """Choose modules and strength as far as they are not given, and fit a head.
+        """Choose the modules and the strength, unless they are given, and fit a head.
 
         Args:
             X: N photos.
@@ -154,7 +155,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Raises:
             PhotoError: a photo cannot be decoded.
-            OptionError, ValueError: ``X`` is not several photos, ``y`` no labels, or fewer than two classes.
+            OptionError, ValueError: ``X`` is a single photo, or ``y`` has no labels or fewer than two classes.
         """
         photos = several(X)
         check_parameters(self.seed, self.strength)
@@ -186,7 +187,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return list(whole_tensors(network, arguments.addresses("features", self.features)))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """(N, classes), in the order of ``classes_``; from stored features, so up to 0.001 beside ``classifier_``'s.
+        """(N, classes), in the order of ``classes_``; computed from stored features, so up to 0.001 off ``classifier_``'s.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -199,7 +200,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self.classifier_.likelihoods(values)
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """(N,) the likeliest label of each photo, however unlikely; ``classifier_.verdict`` knows "none of these"."""
+        """The likeliest label of each photo, (N,), even if it is unlikely; ``classifier_.verdict`` can answer "none of these"."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         answer: NDArray[Any] = self.classes_[likeliest]
         return answer
@@ -217,7 +218,7 @@ def photo_tags(tags: Any) -> Any:
 
 
 def opened(estimator: PhotoFeatures | PhotoClassifier) -> Network:
-    """The network of an estimator's parameters; sessions open when something has to be computed."""
+    """The network of an estimator's parameters; inference sessions open when first needed."""
     return load(
         weights=estimator.weights,
         engine=estimator.engine,
@@ -234,7 +235,7 @@ def check_parameters(seed: Any, strength: Any) -> None:
 
 
 def check_labels(y: NDArray[Any]) -> None:
-    """Raise ``ValueError`` unless these are the labels of two classes or more, none of them missing."""
+    """Raise ``ValueError`` unless there are labels of two or more classes, and none is missing."""
     missing = [number for number, label in enumerate(y.tolist()) if label is None or label != label]
     if missing:
         raise ValueError(f"y[{missing[0]}] is missing ({y[missing[0]]}): expected a label for each photo")
@@ -261,7 +262,7 @@ def fitted(
     groups: NDArray[np.int64],
     names: tuple[str, ...],
 ) -> tuple[Any, Selection]:
-    """A head, and what was chosen for it; what the estimator's parameters give is not chosen."""
+    """A head, and the modules and strength chosen for it, unless the estimator's parameters give them."""
     targets, given = (
         Targets(labels, groups, int(estimator.seed)),
         None if estimator.features == "auto" else tuple(values),
@@ -314,5 +315,5 @@ def file_key(photo: PhotoSource) -> bytes | None:
     try:
         data = photo if isinstance(photo, bytes) else read_regular(Path(photo))
     except (OSError, ValueError):
-        return None  # decode says what is wrong with it
+        return None  # decode reports the error
     return hashlib.sha256(f"pixels {__version__} ".encode() + hashlib.sha256(data).digest()).digest()

@@ -1,8 +1,9 @@
 """A classifier on disk: a ``.godeeper`` file.
 
-It is a zip whose members are stored as they are: ``head.safetensors`` (mean, scale, coefficients, intercepts),
-``classifier.json`` (all the rest) and perhaps ``report.json``.  Nothing else is in it, nothing in it is run,
-and no more is read than the file is long.  ``classifier_check`` checks the values.  The same classifier gives the same bytes.
+It is a zip with uncompressed members: ``head.safetensors`` (mean, scale, coefficients, intercepts and the directions of the
+OOD model, if there is one), ``classifier.json`` (the rest) and optionally ``report.json``.  Other members are rejected,
+nothing in the file is executed, and at most the file's size is read.  ``godeeper.classifier.check`` checks the values.
+Writing the same classifier again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 READ = (1, 2)  # format 1 has no OOD model
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
-SAME_DAY = (1980, 1, 1, 0, 0, 0)  # so that equal classifiers are equal files
+SAME_DAY = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal classifiers give equal files
 LARGEST = 1 << 28  # bytes of a file; 168 classes take about 20 MB
 LONGEST_MESSAGE = 300
 UNREADABLE = (
@@ -64,9 +65,9 @@ UNREADABLE = (
     OverflowError,
     struct.error,
 )
-"""What Python's zip reader raises for files that are not whole."""
+"""What Python's zip reader raises for damaged files."""
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-"""What the readers of JSON, arrays and calibrations raise."""
+"""What the readers of JSON, arrays and calibrations raise for invalid data."""
 
 
 def write(classifier: Classifier, path: Path) -> None:
@@ -92,7 +93,7 @@ def packed(classifier: Classifier) -> bytes:
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
-    """All of a classifier but its numbers and its report, as JSON."""
+    """A classifier without its arrays and its report, as JSON."""
     head = classifier.head
     return {
         "format": FORMAT,
@@ -112,12 +113,12 @@ def describe(classifier: Classifier) -> dict[str, Any]:
 
 
 def text(document: Any) -> bytes:
-    """JSON, byte for byte the same for the same document."""
+    """A document as JSON; equal documents give equal bytes."""
     return json_text(document, indent=1).encode()
 
 
 def read(path: Path) -> Classifier:
-    """Read a classifier; raises ``ClassifierError`` for whatever is wrong with the file."""
+    """Read a classifier; raises ``ClassifierError`` if anything is wrong with the file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -136,19 +137,19 @@ def read(path: Path) -> Classifier:
 
 
 def parsed(payload: bytes) -> Any:
-    """JSON, without the NaN and Infinity that Python's parser would take."""
+    """Parse JSON; rejects NaN and Infinity, which Python's parser accepts."""
     return json.loads(
         payload.decode("utf-8", "surrogatepass"), parse_constant=finite, parse_float=finite, parse_int=whole
     )
 
 
 def one_line(error: object) -> str:
-    """An error's message, cut where it quotes a long name of the file's."""
+    """An error's message on one line, cut to ``LONGEST_MESSAGE`` because it may quote a long name from the file."""
     return " ".join(str(error).split())[:LONGEST_MESSAGE]
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """Name -> content of what a classifier's file holds, and of nothing else."""
+    """Name -> content of each member of a classifier's file; raises ``ClassifierError`` if there are other members."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             check_members(archive.infolist(), os.fstat(file.fileno()).st_size)
@@ -169,7 +170,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Raise unless the members are those of a classifier, stored, and no longer together than the file."""
+    """Raise unless the members are those of a classifier, uncompressed, and together no larger than the file."""
     names = [member.filename for member in members]
     odd = [name for name in names if name not in (HEAD, DESCRIPTION, REPORT)]
     missing = [name for name in (HEAD, DESCRIPTION) if name not in names]
@@ -187,12 +188,12 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
 
 
 def check_format(description: Any) -> None:
-    """Raise for a file of another version."""
+    """Raise if this version cannot read the file's format."""
     got = mapping(description, "description").get("format")
     if type(got) is not int or got not in READ:
         known = " and ".join(map(str, READ))
         raise ClassifierError(
-            f"a classifier of format {quoted(got)}, and godeeper {__version__} reads {known}; get a newer godeeper, or retrain"
+            f"a classifier of format {quoted(got)}, but godeeper {__version__} reads {known}; get a newer godeeper, or retrain"
         )
 
 
@@ -217,7 +218,7 @@ def made(
     [name] = names([weights.get("name")], "the weights' name")
     preprocessing = mapping(description["preprocessing"], "preprocessing")
     Preprocess.from_mapping(preprocessing)
-    record = description.get("calibration")  # files from before there were any have none
+    record = description.get("calibration")  # older files have no such field
     certificate = description["certificate"]
     return Classifier(
         head=head,
@@ -232,7 +233,7 @@ def made(
 
 
 def ood_model(reach: Any, directions: NDArray[Any] | None) -> OodModel | None:
-    """The OOD model, where there is one."""
+    """The OOD model; None if the file has none."""
     if directions is None:
         return None
     return OodModel(directions, number(reach, "reach", 0.0, LARGEST_REACH))

@@ -1,6 +1,6 @@
-"""The report of a training as a classifier's file keeps it: its JSON, readable.
+"""The training report of a loaded classifier: the JSON saved in its file, with a readable summary.
 
-Right after training ``Classifier.report`` is a ``Report``, which can also draw charts; a classifier that was loaded has this.
+Right after training, ``Classifier.report`` is a ``Report``, which can also draw charts; after loading, it is a ``KeptReport``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..escaping import escaped_html as escape
 
 
 class KeptReport(Mapping[str, Any]):
-    """A report's record, as a mapping; printed, it says how good the classifier is.
+    """A report's record as a mapping; its text says how good the classifier is.
 
-    Its keys are those of the JSON that ``godeeper retrain`` writes beside the classifier, without the seconds and the memory.
+    Its keys are those of the JSON that ``godeeper retrain`` writes next to the classifier, except the times and the memory.
 
     >>> print(KeptReport({"classes": ["cat", "dog"], "test": {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set"}}))
     2 classes: cat, dog
@@ -44,13 +44,13 @@ class KeptReport(Mapping[str, Any]):
         return "<br>".join(map(escape, self.lines()))
 
     def record(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
+        """The report as a JSON object."""
         return dict(self._record)
 
     def lines(self) -> list[str]:
-        """What the classifier tells apart, how good it is, and what the training remarked, one line each.
+        """The classes, the accuracy and the notes of the training, one line each.
 
-        A field that is missing, or is not what a training writes, is left out.
+        A field that is missing or has an unexpected type is left out.
         """
         classes, test, notes = self.get("classes"), self.get("test"), self.get("notes")
         found: list[str] = []
@@ -70,7 +70,7 @@ def more(classes: list[Any]) -> str:
 
 
 def accuracy(test: Mapping[str, Any]) -> str | None:
-    """The accuracy with its interval; None where the record has none."""
+    """The accuracy with its interval; None if the record has neither."""
     value, n, by = test.get("accuracy"), test.get("n"), test.get("by")
     match test.get("interval"):
         case [float() | int() as low, float() | int() as high] if isinstance(value, (int, float)):

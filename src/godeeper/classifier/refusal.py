@@ -1,4 +1,4 @@
-"""How "none of these" is written, and why it was said; a class of that name is told apart from it."""
+"""The wording of "none of these" and of its reason; a class with that name is written differently."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ NOTHING = "none of these"
 
 
 def written(verdict: str | None) -> str:
-    """A verdict for people: a class's name, or ``none of these``; a class that is called so is quoted."""
+    """A verdict as text: a class's name, or ``none of these``; a class with that very name is quoted."""
     if verdict is None:
         return NOTHING
     return f"class {verdict!r}" if " ".join(verdict.split()).casefold() == NOTHING else verdict
 
 
 def why_refused(probabilities: Mapping[str, float], threshold: float | None, strangeness: float | None) -> str | None:
-    """The reason for "none of these" in a sentence; None where the likeliest class passes the threshold."""
+    """The reason for "none of these" in a sentence; None if the likeliest class reaches the threshold."""
     if not probabilities or threshold is None:
         return None
     likeliest, probability = max(probabilities.items(), key=lambda item: item[1])

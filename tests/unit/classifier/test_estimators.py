@@ -81,7 +81,7 @@ def test_a_data_frame(fitted: PhotoClassifier, data: tuple[list[str], list[str]]
     frame = pandas.DataFrame({"photo": data[0]})
     for column in (frame, frame["photo"]):
         np.testing.assert_array_equal(fitted.predict(column), fitted.predict(data[0]))
-    with pytest.raises(OptionError, match="not several photos"):
+    with pytest.raises(OptionError, match="expected several photos"):
         fitted.predict(pandas.DataFrame({"photo": data[0], "size": 1}))
 
 
@@ -93,7 +93,7 @@ def test_what_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None
         lambda each: PhotoFeatures(FIRST).fit(each),
         lambda each: PhotoClassifier(FIRST).fit(each, ["a"]),
     ):
-        with pytest.raises(OptionError, match="not several photos"):
+        with pytest.raises(OptionError, match="expected several photos"):
             ask(wrong)
 
 
