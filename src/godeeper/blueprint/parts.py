@@ -1,4 +1,4 @@
-"""The parts of a network: the photo's steps, the stem, each module, the classifier."""
+"""The parts of a network: the photo's preprocessing steps, the stem, each module, the classifier."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def module_title(join: Site) -> str:
 
 
 def find_part(blueprint: Blueprint, name: str) -> tuple[Site, ...]:
-    """The sites of the part called ``name``, in any convention, which may be given before a colon."""
+    """The sites of the part called ``name``, in any convention; ``name`` may be prefixed with the convention and a colon."""
     all_parts = parts(blueprint)
     known = {title: title for title in all_parts}
     for title, members in all_parts.items():

@@ -17,7 +17,7 @@ def document(blueprint: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:
 
 
 def record(blueprint: Blueprint, tensor: Tensor) -> dict[str, Any]:
-    """A tensor as JSON; ``macs`` includes all its ancestors, ``remark`` names similar names of other tensors."""
+    """A tensor as JSON; ``macs`` counts the tensor and all its ancestors; ``remark`` says what its names can be confused with."""
     return {
         "address": tensor.address,
         "names": tensor.names.as_dict(),

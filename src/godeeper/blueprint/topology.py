@@ -15,14 +15,14 @@ PREFIXES = 4
 
 @lru_cache(maxsize=8)
 def single_tensor_sites(blueprint: Blueprint) -> tuple[Site, ...]:
-    """The sites from which all later ones are computed, without the photo's steps, in program order.
+    """Every site, after the preprocessing steps, on which all later sites depend, in program order.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in single_tensor_sites(INCEPTION_V3)][6:9]
     ['pool_1', 'mixed/join', 'mixed_1/join']
     """
     cuts: list[Site] = []
-    earliest = len(sites(blueprint))  # the first site that a later one reads
+    earliest = len(sites(blueprint))  # the earliest site that any later site reads
     for site in reversed(sites(blueprint)):
         if site.index <= earliest and not site.is_photo_step:
             cuts.append(site)
@@ -32,7 +32,7 @@ def single_tensor_sites(blueprint: Blueprint) -> tuple[Site, ...]:
 
 @lru_cache(maxsize=8)
 def prefix_ends(blueprint: Blueprint) -> tuple[Site, ...]:
-    """The cuts that divide the network into parts of about equal cost; between equally good ones, the smallest tensor.
+    """The cuts that divide the network into parts of about equal cost; ties go to the smallest tensor.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in prefix_ends(INCEPTION_V3)]
@@ -76,7 +76,7 @@ def neighbours(blueprint: Blueprint, site: Site) -> Neighbours:
 
 
 def origin(blueprint: Blueprint, site: Site, number: int) -> tuple[Site, int]:
-    """(Site, number) of the filter that a concatenation's filter copies; filters of other sites are their own origin.
+    """(Site, number) of the filter that a concatenation's filter copies; for any other site, the site and number unchanged.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -95,5 +95,5 @@ def origin(blueprint: Blueprint, site: Site, number: int) -> tuple[Site, int]:
 
 
 def is_before_the_head(site: Site) -> bool:
-    """Whether a site belongs to the stem or a module, not to the photo's steps or the classifier."""
+    """Whether a site belongs to the stem or a module, not to the preprocessing or the classifier."""
     return site.kind not in (*PHOTO_KINDS, "average", "reshape", "dense", "softmax")

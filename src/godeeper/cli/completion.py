@@ -53,7 +53,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Option:
-    """An option; ``value`` is None where it takes none."""
+    """An option; ``value`` is None if it takes no value."""
 
     names: tuple[str, ...]
     summary: str
@@ -133,7 +133,7 @@ def value_of(command: str, action: argparse.Action) -> Value:
 
 
 def words_for(command: str, place: str) -> tuple[str, ...]:
-    """The words that can stand in a place, known when the script is made."""
+    """The words allowed for an argument, as known when the script is generated."""
     from ..blueprint.address import resolve
     from ..blueprint.networks import blueprint_named
     from ..weights.official import OFFICIAL

@@ -33,7 +33,9 @@ def add_to(verbs: Verbs) -> None:
         "classifier", metavar="FILE.godeeper", nargs="?", type=Path, help="a classifier, made by godeeper retrain"
     )
     parser.add_argument(
-        "--weights", metavar="W", help="installed weights, or a file (default: bundled; those of the classifier)"
+        "--weights",
+        metavar="W",
+        help="installed weights, or a file (default: the classifier's if one is given, otherwise bundled)",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}; 0 takes a free one")
@@ -127,7 +129,9 @@ def prepare(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
     from ..web.application import make_backend
 
     if options.classifier and options.weights:
-        raise OptionError(f"--weights {options.weights}: a classifier has its own weights; leave out one of the two")
+        raise OptionError(
+            f"--weights {options.weights}: a classifier has its own weights; give either --weights or a classifier, not both"
+        )
     classifier = Classifier.load(options.classifier) if options.classifier else None
     return make_backend(classifier, options.weights or "bundled"), classifier
 
@@ -142,18 +146,20 @@ def address(host: str, port: int, root_path: str = "", token: str | None = None)
 
 
 def warn(options: argparse.Namespace, rules: Rules) -> None:
-    """Warn if others than this machine's users have access, or if the token can be guessed."""
+    """Warn if anyone other than this machine's users has access, or if the token can be guessed."""
     from ..web.http.hosts import EVERYWHERE, is_loopback
     from ..web.http.token import GUESSABLE
 
     if not is_loopback(options.host):
         here = "any address of this machine" if options.host.strip("[]") in EVERYWHERE else "that address"
         complain(
-            f"godeeper: {options.host} is not loopback: anybody who can reach {here} and has the token below has access; "
+            f"godeeper: {options.host} is not a loopback address: anybody who can reach {here} and has the token below has access; "
             "the connection is not encrypted"
         )
     if rules.token and len(rules.token) < GUESSABLE:
-        complain(f"godeeper: --token: fewer than {GUESSABLE} characters can be guessed; auto makes a long one")
+        complain(
+            f"godeeper: --token: a token shorter than {GUESSABLE} characters can be guessed; auto generates a long one"
+        )
 
 
 def announce(options: argparse.Namespace, url: str) -> None:
@@ -161,7 +167,7 @@ def announce(options: argparse.Namespace, url: str) -> None:
     if options.json:
         print_json({"url": url})
     else:
-        say(f"godeeper is at {url}  (Ctrl-C ends it)")
+        say(f"godeeper is at {url}  (press Ctrl-C to stop)")
     flush()
     if options.open:
         import webbrowser

@@ -1,4 +1,7 @@
-"""Completion scripts for bash, zsh and fish, from what commands accept.  No script starts godeeper while one types."""
+"""Completion scripts for bash, zsh and fish, generated from what the commands accept.
+
+The scripts never start godeeper during completion.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from .completion import Command, Option, Value
 
 
 def every(command: Command) -> Iterator[Command]:
-    """The command, and all below it."""
+    """The command and all its subcommands."""
     yield command
     for child in command.children:
         yield from every(child)
@@ -34,7 +37,7 @@ def bash(root: Command) -> str:
 _godeeper() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command= each words= kind= place=0 number
     COMPREPLY=()
-    [[ $word == = ]] && word=  # of --option=value bash makes three words
+    [[ $word == = ]] && word=  # bash splits --option=value into three words
     [[ $before == = ]] && before=${{COMP_WORDS[COMP_CWORD - 2]}}
     for ((number = 1; number < COMP_CWORD; number++)); do
         each=${{COMP_WORDS[number]}}
@@ -66,7 +69,7 @@ _godeeper() {{
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     case $kind in
-    files) ;;  # readline completes them, as complete -o default says
+    files) ;;  # readline completes these, because of complete -o default
     folders) compopt -o dirnames +o default 2> /dev/null ;;
     *) compopt +o default 2> /dev/null ;;
     esac
@@ -77,18 +80,18 @@ complete -o default -F _godeeper godeeper
 
 
 def bash_pattern(command: Command, option: Option) -> str:
-    """Matches a command and an option of it."""
+    """A case pattern that matches a command followed by one of its option's names."""
     return "|".join(f'"{join(command)} {name}"' for name in option.names)
 
 
 def bash_value(value: Value) -> str:
-    """The assignments that say what a value may be."""
+    """The shell assignments that describe the allowed values."""
     kind = "folders" if value.folders else "files" if value.files else ""
     return f'words="{" ".join(value.words)}" kind={kind}'
 
 
 def bash_places(command: Command) -> Iterator[str]:
-    """What stands in each place of a command."""
+    """A case branch for each positional argument of a command."""
     if command.children:
         words = " ".join(child.words[-1] for child in command.children)
         yield f'                "{join(command)} 0") words="{words}" ;;'
@@ -99,7 +102,7 @@ def bash_places(command: Command) -> Iterator[str]:
 
 
 def join(command: Command) -> str:
-    """Its words."""
+    """The command's words, joined by spaces."""
     return " ".join(command.words)
 
 
@@ -119,7 +122,7 @@ fi
 
 
 def zsh_function(command: Command) -> str:
-    """The function that completes what follows a command."""
+    """The shell function that completes the arguments of a command."""
     name = "_".join(("_godeeper", *command.words))
     specs = [shlex.quote(spec) for option in command.options for spec in zsh_option(option)]
     if not command.children:
@@ -141,21 +144,21 @@ def zsh_function(command: Command) -> str:
 
 
 def zsh_option(option: Option) -> Iterator[str]:
-    """A spec of ``_arguments`` for each of its names."""
+    """An ``_arguments`` spec for each of the option's names."""
     for name in option.names:
         taken = "=" if option.value and name.startswith("--") else ""
         yield f"{name}{taken}[{zsh_text(option.summary)}]{zsh_value(option.value) if option.value else ''}"
 
 
 def zsh_places(command: Command) -> Iterator[str]:
-    """A spec of ``_arguments`` for each place."""
+    """An ``_arguments`` spec for each positional argument."""
     for number, value in enumerate(command.values):
         last = command.more and number == len(command.values) - 1
         yield f"{'*' if last else number + 1}{zsh_value(value)}"
 
 
 def zsh_value(value: Value) -> str:
-    """``:title:action`` of a spec."""
+    """The ``:title:action`` part of a spec."""
     words = f"({' '.join(value.words)})"
     if value.words and value.files:
         action = f'{{_alternative "words:name:{words}" "files:file:_files"}}'
@@ -167,17 +170,17 @@ def zsh_value(value: Value) -> str:
 
 
 def zsh_text(text: str) -> str:
-    """Text within a spec."""
+    """Text escaped for use in a spec."""
     return "".join(f"\\{each}" if each in "[]:\\" else each for each in text)
 
 
 def fish(root: Command) -> str:
-    """For a file ``godeeper.fish`` among fish's completions."""
+    """For the file ``godeeper.fish`` in fish's completions folder."""
     lines = [line for each in every(root) for line in fish_lines(each)]
     return (
         """\
 # fish completion for godeeper, made by: godeeper completion fish
-function __godeeper_is --description 'Whether the first words are these'
+function __godeeper_is --description 'Whether the command line starts with these words'
     set -l words (commandline -opc)
     set -l last (math 1 + (count $argv))
     test (count $words) -ge $last; and test "$argv" = "$words[2..$last]"
@@ -190,7 +193,7 @@ complete -c godeeper -e
 
 
 def fish_lines(command: Command) -> Iterator[str]:
-    """The ``complete`` commands for what follows a command."""
+    """The ``complete`` commands for the arguments of a command."""
     here = f"__godeeper_is {join(command)}" if command.words else "true"
     start = f"complete -c godeeper -n {shlex.quote(here)}"
     depth = len(command.words) + 1

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
-    """Prints notes on ambiguous names to standard error; one general line if there are many."""
+    """Print, on standard error, which names are easily confused; a single general note if there are many."""
     listed = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
     remarks = list(dict.fromkeys([*typed, *listed]))
     if len(remarks) > MOST_REMARKS:

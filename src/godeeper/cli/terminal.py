@@ -48,7 +48,7 @@ def say(line: str = "") -> None:
     """Print a line on standard output, escaped.
 
     Raises:
-        OutputError: standard output cannot be written.
+        OutputError: writing to standard output failed.
         ReaderLeft: its reader has closed it.
     """
     write(f"{escaped(line)}\n")
@@ -95,7 +95,7 @@ def read_input() -> bytes:
     except (AttributeError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is closed"
         raise PhotoError(
-            f"-: cannot read standard input: {reason}; expected a photo, as in: godeeper … - < photo.jpg"
+            f"-: cannot read from standard input: {reason}; expected a photo, for example: godeeper … - < photo.jpg"
         ) from None
 
 

@@ -42,19 +42,21 @@ def add_to(verbs: Verbs) -> None:
     )
     show.add_argument("name", metavar="NAME", help="installed weights, or a file")
     add = add_command(actions, "add", "install weights from a file or an official release", ADD_EXAMPLE, run_add)
-    add.add_argument("what", metavar="FILE_OR_NAME", help="a weights file of any known format, or an official release")
+    add.add_argument(
+        "what", metavar="FILE_OR_NAME", help="a weights file in any supported format, or an official release"
+    )
     add.add_argument("--name", metavar="N", help="name for the weights (default: the release's or the file's name)")
     add.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one per line")
     add.add_argument(
         "--scaling",
         metavar="S",
         help="how photos were scaled in training: unit (x / 255), inception, imagenet, 2015, raw, or SUBTRACT/DIVIDE "
-        "(default: as the dialect does)",
+        "(default: the scaling that the weights' dialect uses)",
     )
     add.add_argument(
         "--which",
         metavar="PART",
-        help="which copy to use if the file holds several: its prefix, or ema (moving averages)",
+        help="which copy to use if the file holds several: a name prefix, or ema for the moving averages",
     )
     add.add_argument("--replace", action="store_true", help="replace installed weights of the same name")
     verify = add_command(
@@ -71,7 +73,7 @@ def run_list(options: argparse.Namespace) -> int:
     for path in installed_paths().values():
         try:
             records.append(record(read(path)))
-        except WeightsError as error:  # list the others even if one file is damaged
+        except WeightsError as error:  # one damaged file must not hide the others
             errors.append(str(error))
     available = official({each["name"] for each in records})
     if options.json:
@@ -150,7 +152,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def labels_line(labels: Sequence[str]) -> str:
-    """The first few labels, and the number of all."""
+    """The first few labels and the total number."""
     if not labels:
         return "none: these weights have no classifier"
     first = ", ".join(labels[:FEW_LABELS])
@@ -176,7 +178,7 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> dict[str, Any]:
-    """``check`` that also reports a file whose header cannot be read."""
+    """Like ``check``, but also reports a file whose header cannot be read."""
     try:
         return check(read(path))
     except GodeeperError as error:
@@ -184,7 +186,7 @@ def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> di
 
 
 def check(file: WeightsFile) -> dict[str, Any]:
-    """The result of reading all of a weights file, as JSON."""
+    """The result of reading and checking all of a weights file, as JSON."""
     result = {
         "name": file.name,
         "path": str(file.path),

@@ -1,6 +1,6 @@
 """The pipeline from photos to numbers: source → decode → batch → network → reduce → sink.
 
-- A source is any iterable of ``Entry``: ``entries_of`` numbers photos.
+- A source is any iterable of ``Entry``: ``entries_of`` makes one from photos by numbering them.
 - ``Decode`` turns an entry into the network's input.  It runs in threads, ahead of the network.
 - ``input_batches`` groups inputs.
 - ``Forward`` runs the network on one batch.
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 BATCH_SIZE = 8
-"""Photos in the network at once.  Larger batches take more memory and are no faster on a CPU."""
+"""The number of photos in a batch.  Larger batches take more memory and are no faster on a CPU."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One photo of a source.
 
-    ``photo``: a path, or whatever else ``decode`` reads.  ``position``: its place in the source.  ``pixels_sha256``: the hash that
-    its decoded pixels must have; empty if any photo will do.
+    ``photo``: a path, or anything else that ``decode`` accepts.  ``position``: its index in the source.  ``pixels_sha256``: the hash that
+    its decoded pixels must have; empty if the pixels are not checked.
     """
 
     position: int
@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def path(self) -> str | os.PathLike[str] | None:
-        """The path as given, of a photo that is a file."""
+        """The path as given; None if the photo is not a file."""
         return self.photo if isinstance(self.photo, (str, os.PathLike)) else None
 
     @property
@@ -66,7 +66,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class PhotoInfo:
-    """What reducers need of a photo, without its pixels.
+    """What reducers need to know about a photo, without its pixels.
 
     ``position``, ``name`` and ``path``: of its ``Entry``.  ``error``: why it cannot be read; the fields after it are then empty.
     ``sha256``: of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode``
@@ -84,14 +84,15 @@ class PhotoInfo:
 
 
 Decoded = tuple[PhotoInfo, "Floats | None"]
-"""A photo and the network's input (1, 3, size, size); no input for a photo that the network shall not compute."""
+"""A photo and the network's input (1, 3, size, size); None instead of an input for a photo that the network should skip."""
 
 
 @dataclass(frozen=True)
 class Decode:
     """Decodes, resizes and scales one photo.
 
-    ``least_side``: pixels that the lesser side of a reduced JPEG keeps; None decodes every photo whole.  ``hash_pixels``: compute
+    ``least_side``: the minimum length, in pixels, of the shorter side of a JPEG decoded at reduced size; None decodes
+    every photo at full size.  ``hash_pixels``: compute
     ``PhotoInfo.pixels_sha256`` of all photos, not only of those whose entries have one.
     """
 
@@ -100,7 +101,7 @@ class Decode:
     hash_pixels: bool = False
 
     def __call__(self, entry: Entry) -> Decoded:
-        """The photo and its input (1, 3, size, size); an unreadable photo has an error, and no input."""
+        """The photo and its input (1, 3, size, size); an unreadable photo has an error and no input."""
         named = PhotoInfo(entry.position, entry.name, entry.path)
         try:
             photo = decode(entry.photo, least_side=self.least_side)
@@ -115,7 +116,7 @@ class Decode:
 
 @dataclass(frozen=True)
 class InputBatch:
-    """Photos in order.  ``rows``: the places in ``photos`` that have one of the ``inputs``, (1, 3, size, size) each."""
+    """Photos in order.  ``rows``: the indices in ``photos`` of those with an input.  ``inputs``: theirs, (1, 3, size, size) each."""
 
     photos: tuple[PhotoInfo, ...]
     rows: tuple[int, ...]
@@ -124,7 +125,7 @@ class InputBatch:
 
 @dataclass(frozen=True)
 class ComputedBatch:
-    """Photos in order.  ``values``: of the photos at the places ``rows``, (N, C, H, W), or (N, C) of a pooled plan."""
+    """Photos in order.  ``values``: activations of the photos at indices ``rows``: (N, C, H, W), or (N, C) for a pooled plan."""
 
     photos: tuple[PhotoInfo, ...]
     rows: tuple[int, ...]
@@ -133,7 +134,7 @@ class ComputedBatch:
     @property
     def computed(self) -> tuple[PhotoInfo, ...]:
         """The photos of the rows of ``values``."""
-        return tuple(self.photos[place] for place in self.rows)
+        return tuple(self.photos[row] for row in self.rows)
 
     @property
     def unreadable(self) -> tuple[PhotoInfo, ...]:
@@ -180,7 +181,7 @@ def entries_of(photos: Iterable[PhotoSource]) -> Iterator[Entry]:
 
 
 def input_batches(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator[InputBatch]:
-    """Photos in order, in batches of ``size`` inputs; photos without an input come on top of that."""
+    """Photos in order, in batches of ``size`` inputs; photos without an input do not count towards ``size``."""
     infos: list[PhotoInfo] = []
     inputs: dict[int, Floats] = {}
     for info, planes in photos:
@@ -195,7 +196,7 @@ def input_batches(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator
 
 
 def distinct(photos: Iterable[Decoded]) -> Iterator[Decoded]:
-    """All photos, without an input for a file whose bytes came before."""
+    """All photos, but without an input for a file whose bytes were already seen."""
     seen: set[str] = set()
     for info, planes in photos:
         yield info, None if info.sha256 in seen else planes
@@ -222,8 +223,8 @@ def compute_batches(
 
     Args:
         entries: taken as they are needed.
-        decode_entry: ``Decode``, or what stands for it.
-        forward: ``Forward``, or what stands for it; it has the next batch while the caller uses the last one.
+        decode_entry: ``Decode`` or a substitute.
+        forward: ``Forward`` or a substitute; it processes the next batch while the caller uses the previous one.
         batch_size: inputs in a batch.
         transform: applied to the decoded photos before they are grouped: ``distinct`` or ``require_readable``.
     """

@@ -1,8 +1,8 @@
-"""All filters of a tensor side by side, on a scale whose legend is true.
+"""All filters of a tensor side by side, with a legend that states the scale exactly.
 
-``lay_out`` puts the channels beside each other, value by value.  A ``Scale`` then says, tile by
-tile, which value is dark and which is bright.  A tile that is constant is painted dark and flagged,
-never divided by.
+``lay_out`` arranges the channels in a grid without changing their values.  A ``Range`` says, for all
+tiles or for each tile, which value is dark and which is bright.  A constant tile is painted dark, so that
+nothing is divided by its zero range.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Range:
 class Mosaic:
     """A tensor's filters as one array.
 
-    ``activations``: (C, H, W) float32.  ``pixels``: (rows · H, columns · W) uint8, 0 at the scale's low and 255 at its
-    high end.  ``numpy.asarray(mosaic)`` gives ``values``.
+    ``activations``: (C, H, W) float32.  ``pixels``: (rows · H, columns · W) uint8, from 0 at the low end of the scale
+    to 255 at the high end.  ``numpy.asarray(mosaic)`` gives ``values``.
     """
 
     activations: Floats = field(repr=False)
@@ -93,7 +93,7 @@ def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = N
 
 
 def measure(activations: Floats, scale: str) -> Range:
-    """The range of ``activations`` (C, H, W) on one of ``SCALES``; raises ``UnknownName``."""
+    """The range that one of ``SCALES`` gives for ``activations`` (C, H, W); raises ``UnknownName``."""
     check_scale(scale)
     return SCALES[scale](activations)
 
@@ -116,13 +116,13 @@ def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
         fitting = [n for n in range(1, count + 1) if count % n == 0]
         nearest = sorted(sorted(fitting, key=lambda n: abs(n - rows))[:4])
         raise OptionError(
-            f"scale blog needs rows that divide the filters: {count} filters do not fill {rows} rows; try --rows {' or '.join(map(str, nearest))}"
+            f"scale blog needs a number of rows that divides the number of filters: {count} is not divisible by {rows}; try --rows {' or '.join(map(str, nearest))}"
         )
     return rows, count // rows
 
 
 def wide_columns(count: int) -> int:
-    """The number of columns with the fewest empty cells, for a picture between 1 and 2 times as wide as high."""
+    """The number of columns with the fewest empty cells, for a picture one to two times as wide as it is high."""
     root = math.sqrt(count)
     candidates = range(max(1, math.floor(root)), max(1, math.ceil(2 * root)) + 1)
     return min(candidates, key=lambda columns: (-count % columns, abs(columns - 1.5 * root)))
@@ -131,8 +131,8 @@ def wide_columns(count: int) -> int:
 def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
     """(C, H, W) as (rows · H, columns · W), filter 0 at the top left, row after row.
 
-    The same arrangement as the seed's reshape (H, W, rows, columns), transpose (2, 0, 3, 1), reshape.
-    Cells without a filter hold NaN, or 0 where the type has none.
+    Gives the same arrangement as the original code's reshape to (H, W, rows, columns), transpose (2, 0, 3, 1) and reshape.
+    Cells without a filter hold NaN, or 0 if the type has no NaN.
     """
     count, height, width = tiles.shape
     spare = rows * columns - count
@@ -156,7 +156,9 @@ def shared(values: Floats) -> Range:
     """One scale for all tiles: from zero, or the minimum if that is negative, to the maximum."""
     low, high = np.minimum(values.min(), np.float32(0)), values.max()
     return Range(
-        low, high, f"one scale for all filters: dark {low:.4g}, bright {high:.4g}; brightness compares across tiles"
+        low,
+        high,
+        f"one scale for all filters: dark {low:.4g}, bright {high:.4g}; brightness is comparable across tiles",
     )
 
 
@@ -165,7 +167,7 @@ def each(values: Floats) -> Range:
     return Range(
         values.min(axis=(1, 2)),
         values.max(axis=(1, 2)),
-        "each filter on its own scale, from its least to its greatest value; brightness does not compare across tiles",
+        "each filter on its own scale, from its minimum to its maximum; brightness is not comparable across tiles",
     )
 
 
@@ -177,7 +179,7 @@ def percentile(values: Floats) -> Range:
     return Range(
         low,
         top,
-        f"one scale for all filters: dark {low:.4g}, bright {top:.4g} (percentile {PERCENTILE:g}) and beyond: {clipped:.2%} of the values are clipped",
+        f"one scale for all filters: dark {low:.4g}, bright {top:.4g} ({PERCENTILE:g}th percentile) or more; {clipped:.2%} of the values are clipped",
     )
 
 

@@ -169,7 +169,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "scale": (["peek", "PHOTO", "--scale", "log"], "expected one of shared"),
     "colour": (["peek", "PHOTO", "--colour", "jet"], "expected one of grey"),
     "zoom": (["peek", "PHOTO", "--zoom", "two"], "expected a whole number"),
-    "rows": (["peek", "PHOTO", "conv", "--scale", "blog", "--rows", "5"], "do not fill 5 rows"),
+    "rows": (["peek", "PHOTO", "conv", "--scale", "blog", "--rows", "5"], "is not divisible by 5"),
     "fit": (["peek", "PHOTO", "--fit", "stretch"], "expected one of squash, crop"),
     "weights": (["peek", "PHOTO", "--weights", "imagenet"], "expected one of bundled"),
     "weights file": (["peek", "PHOTO", "--weights", "none.safetensors"], "no weights file"),

@@ -103,7 +103,7 @@ def test_output_that_cannot_be_written(command: str, redirected: str, folder: Pa
     """One line, and exit code 2."""
     done = program(command, redirected, folder, tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert done.stderr.startswith("godeeper: cannot write standard output: ")
+    assert done.stderr.startswith("godeeper: cannot write to standard output: ")
 
 
 @pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", "<&-"])
@@ -136,7 +136,7 @@ def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "cannot read standard input" in done.stderr
+    assert "cannot read from standard input" in done.stderr
 
 
 def program(command: str, redirected: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:

@@ -43,8 +43,8 @@ def test_blog_of_the_first_tensor_is_280_by_140() -> None:
 
 
 def test_blog_needs_rows_that_divide() -> None:
-    """12 filters do not fill 8 rows: rows that do are offered."""
-    with pytest.raises(OptionError, match=r"12 filters do not fill 8 rows; try --rows 3 or 4 or 6 or 12"):
+    """12 filters cannot be divided into 8 rows: numbers of rows that fit are offered."""
+    with pytest.raises(OptionError, match=r"12 is not divisible by 8; try --rows 3 or 4 or 6 or 12"):
         make_mosaic(activations(12), "blog")
     assert make_mosaic(activations(12), "blog", rows=4).columns == 3
 
@@ -104,7 +104,7 @@ def test_filter_uses_each_tiles_own_ends() -> None:
     values = np.array([[[1, 4]], [[2, 8]], [[3, 3]]], np.float32)
     mosaic = make_mosaic(values, "filter", rows=1)
     np.testing.assert_array_equal(mosaic.pixels, [[0, 255, 0, 255, 0, 0]])
-    assert "does not compare" in mosaic.legend
+    assert "is not comparable" in mosaic.legend
 
 
 def test_signed_has_zero_in_the_middle() -> None:

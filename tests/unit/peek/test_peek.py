@@ -115,7 +115,7 @@ def test_png_carries_its_provenance(peek: Peek) -> None:
     assert text["godeeper:photo-sha256"] == peek.photo_sha256
     assert text["godeeper:weights-sha256"] == peek.weights_sha256
     assert text["godeeper:scale"] == "filter"
-    assert "does not compare" in text["godeeper:legend"]
+    assert "is not comparable" in text["godeeper:legend"]
     assert text["godeeper:dead"] == ",".join(map(str, peek.dead))
     assert text["Software"].startswith("godeeper ")
 

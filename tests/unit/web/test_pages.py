@@ -110,7 +110,7 @@ def test_a_mosaic_means_something_without_a_script(client: Client) -> None:
     text = html.unescape(client.get(f"{PHOTO}/tensor/mixed/tower_2/conv?scale=percentile").text)
     assert "<h1>mixed/<wbr>tower_2/<wbr>conv</h1>" in text
     assert "one scale for all filters: dark 0, bright" in text
-    assert "(percentile 99) and beyond" in text
+    assert "(99th percentile) or more" in text
     assert f"{PHOTO}/levels/mixed/tower_2/conv.png?scale=percentile" in text
 
 

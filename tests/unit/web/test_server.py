@@ -47,7 +47,9 @@ def first_line(process: subprocess.Popen[str]) -> str:
 def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
     """It prints one line with a working address, and Ctrl-C ends it with 0, even with an open stream."""
     with started() as process:
-        found = re.fullmatch(r"godeeper is at http://127\.0\.0\.1:(\d+)/  \(Ctrl-C ends it\)\n", first_line(process))
+        found = re.fullmatch(
+            r"godeeper is at http://127\.0\.0\.1:(\d+)/  \(press Ctrl-C to stop\)\n", first_line(process)
+        )
         assert found
         port = int(found[1])
         assert Client(port).get("/api/health").json["status"] == "ok"
@@ -94,7 +96,7 @@ def test_a_foreign_address_wants_the_token() -> None:
         assert process.wait(30) == 0
         assert process.stderr
         [warning] = process.stderr.read().splitlines()
-        assert "0.0.0.0 is not loopback" in warning
+        assert "0.0.0.0 is not a loopback address" in warning
         assert "token" in warning
 
 
@@ -150,7 +152,7 @@ WRONG = {
     "--host 0.0.0.0 --token none": "--token none: expected a loopback --host",
     "nothing.godeeper": "nothing.godeeper",
     "--weights nothing": "unknown weights 'nothing'",
-    "x.godeeper --weights bundled": "leave out one of the two",
+    "x.godeeper --weights bundled": "give either --weights or a classifier, not both",
 }
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from ..ops import Branch, Conv, Operation, Pool
 
 Stage = Literal["conv", "bias", "batchnorm", "relu"]
-"""A stage of a convolution: raw, with its bias or normalised, or after the ReLU."""
+"""A stage of a convolution: its raw output, after the bias or batch normalisation, or after the ReLU."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ Spelled = str | tuple[str, ...] | None
 
 
 def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
-    """The stages of conventions that only name the output."""
+    """For conventions that name only a convolution's final output."""
     return (name,) if stage == "relu" else ()
 
 
@@ -92,7 +92,7 @@ class NamingConvention:
 
 
 def with_endings(endings: Mapping[Stage, tuple[str, ...]]) -> Callable[[str, Stage], tuple[str, ...]]:
-    """Stages named by a suffix."""
+    """A ``staged`` function that appends endings to the name."""
     return lambda name, stage: tuple(name + ending for ending in endings.get(stage, ()))
 
 

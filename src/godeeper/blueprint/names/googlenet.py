@@ -1,13 +1,13 @@
 """The names of every site of GoogLeNet, by rule.
 
-bvlc         layers of Caffe's prototxt, whose number goes up with the stride: ``inception_3a/5x5_reduce``.
-inception5h  nodes of Google's TensorFlow graph: ``mixed3a_5x5_bottleneck``; pools are numbered through,
-             those inside of modules too, which have names of their own.
+bvlc         layer names from Caffe's prototxt; the number goes up with each stride of 2: ``inception_3a/5x5_reduce``.
+inception5h  nodes of Google's TensorFlow graph: ``mixed3a_5x5_bottleneck``; pools are numbered consecutively;
+             pools inside modules count too, although they are not named by number.
 torchvision  attribute paths: ``inception3a.branch3.0``.
-paper        modules as the paper's first table calls them: ``inception (3a)``.
+paper        module names from the paper's first table: ``inception (3a)``.
 
-Sources: BVLC/caffe, models/bvlc_googlenet; the nodes of ``tensorflow_inception_graph.pb`` as public
-tools list them; torchvision, models/googlenet.py; arXiv:1409.4842.
+Sources: BVLC/caffe, models/bvlc_googlenet; the nodes of ``tensorflow_inception_graph.pb`` as listed by
+public tools; torchvision, models/googlenet.py; arXiv:1409.4842.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def bvlc_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def stem_conv(op: Conv, after: NamedPlace | None) -> str:
-    """``7x7_s2``, ``3x3``; a 1x1 right before another convolution is called that one's ``_reduce``."""
+    """``7x7_s2``, ``3x3``; a 1x1 directly before another convolution takes that one's name plus ``_reduce``."""
     if op.kernel == (1, 1) and after and isinstance(after.op, Conv):
         return f"{window(after.op)}_reduce"
     return f"{window(op)}_s{op.stride}" if op.stride > 1 else window(op)
 
 
 def part_name(placed: NamedPlace, before: str, after_pool: str) -> str:
-    """``5x5_reduce``, ``5x5``, ``pool``, ``pool_proj``: by the branch's label, whatever the dialect's kernel."""
+    """``5x5_reduce``, ``5x5``, ``pool``, ``pool_proj``: named by the branch's label, even if the dialect uses another kernel size."""
     branch, step = placed.place.branch, placed.place.step or 0
     if branch is None:
         return ""
@@ -59,7 +59,7 @@ def part_name(placed: NamedPlace, before: str, after_pool: str) -> str:
 
 
 def module_labels(places: Sequence[NamedPlace]) -> dict[int, str]:
-    """``3a`` for each module: the number goes up with each stride of 2, the letter within it."""
+    """``3a`` for each module: the number increases with each stride of 2, and the letter with each module after it."""
     labels: dict[int, str] = {}
     number, letters = 0, iter(LETTERS)
     for placed in places:
@@ -89,7 +89,7 @@ def inception5h_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``conv1``, ``maxpool1``, ``inception3a.branch3.0``; it has no response normalisation."""
+    """``conv1``, ``maxpool1``, ``inception3a.branch3.0``; torchvision's version has no local response normalisation, so those sites have no name."""
     labels = module_labels(places)
     convs, pools = count(1), count(1)
     for placed in places:
@@ -106,7 +106,7 @@ def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``inception (3a)``; the table names nothing smaller by itself."""
+    """``inception (3a)``; the table names nothing below module level."""
     labels = module_labels(places)
     for placed in places:
         module = placed.place.module

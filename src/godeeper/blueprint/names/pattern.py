@@ -19,7 +19,7 @@ WILDCARDS = "*?"
 class Pattern:
     """A compiled pattern; bit i of each mask is the i-th place of the pattern.
 
-    ``advance``: character -> places that it matches; ``anything``: the places that any other character matches.
+    ``advance``: character -> places that match it; ``anything``: the places that match any character not in ``advance``.
     ``within`` and ``across``: places with ``*`` and ``**``.  ``length``: the number of places.
     """
 
@@ -32,12 +32,12 @@ class Pattern:
     def fits(self, name: str) -> bool:
         """Whether the pattern matches all of ``name``."""
         states = 0
-        for states in self.states(name):  # noqa: B007 (the last one counts)
+        for states in self.states(name):  # noqa: B007 (only the final set is used)
             pass
         return bool(states >> self.length & 1)
 
     def states(self, name: str) -> Iterator[int]:
-        """The set of states before the first character and after each one, until it is empty."""
+        """The set of states before the first character and after each one; stops once the set is empty."""
         states = self.skip_stars(1)
         yield states
         for character in name:
@@ -49,7 +49,7 @@ class Pattern:
                 return
 
     def skip_stars(self, states: int) -> int:
-        """``states`` with the places after stars, which may match nothing; no two stars are adjacent."""
+        """``states`` plus the place after each star reached, since a star may match nothing; stars are never adjacent."""
         return states | (states & (self.within | self.across)) << 1
 
 
@@ -59,7 +59,7 @@ def is_pattern(text: str) -> bool:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Compile ``text``; a run of more than two stars is ``**``."""
+    """Compile ``text``; a run of more than two stars counts as ``**``."""
     places = re.findall(r"\*{2,}|.", text, re.DOTALL)
     masks: dict[str, int] = {}
     for number, place in enumerate(places):

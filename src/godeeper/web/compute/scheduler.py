@@ -1,4 +1,4 @@
-"""Schedules forward passes: one segment of one photo at a time, as long as a client waits for it.
+"""Schedules forward passes: one segment of one photo at a time, for as long as a client is waiting for it.
 
 The event loop decides, and one thread computes, because ONNX Runtime uses every core by itself.  Clients subscribe to a
 photo's pass up to some segment.  A client that disconnects cancels its subscription, and a pass without subscriptions stops
@@ -65,7 +65,7 @@ class Job:
 
 
 class Scheduler:
-    """The jobs in hand, and which browser tab waits for which photo."""
+    """The current jobs, and which browser tab waits for which photo."""
 
     def __init__(self, engine: Engine, segments: tuple[Segment, ...], passes: ForwardPassCache) -> None:
         """``engine`` keeps a session open for each of ``segments``."""
@@ -77,7 +77,7 @@ class Scheduler:
         self.network_pool = ThreadPoolExecutor(1, "network")
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the network thread."""
         self.network_pool.shutdown(wait=True, cancel_futures=True)
 
     async def forward_pass(self, photo: StoredPhoto, done: int) -> ForwardPass:
@@ -89,8 +89,8 @@ class Scheduler:
     async def progress(self, photo: StoredPhoto, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
         """Each segment of a photo's pass with its number from 1, as soon as it is computed.
 
-        Segments already in memory come at once.  If other passes are computed first, their count comes before all
-        segments, with None.
+        Segments already in memory come at once.  If other passes are ahead, the first item is
+        (their count, None).
         """
         async with self.subscribed(photo, len(self.segments), tab) as (job, subscription):
             ahead = self.jobs_ahead(photo)
@@ -101,7 +101,7 @@ class Scheduler:
                 yield done, segment
 
     async def add_value(self, forward: ForwardPass, key: Key, engine: Engine, plan: Plan) -> None:
-        """Add the value of ``key`` to a pass, computed by ``plan`` from the values that are there."""
+        """Add the value of ``key`` to a pass, computed by ``plan`` from the values already in the pass."""
         async with self.network_lock:
             if key not in forward.values:
                 forward.values |= await run_in(self.network_pool, lambda: forward.compute(engine, plan))
@@ -144,7 +144,7 @@ class Scheduler:
             self.cancel(earlier_photo, earlier, "this tab now shows another photo")
 
     def stop(self) -> None:
-        """Cancel all subscriptions, because the server ends."""
+        """Cancel all subscriptions because the server is shutting down."""
         for photo_id, job in self.jobs.items():
             for subscription in tuple(job.requested_by):
                 self.cancel(photo_id, subscription, "the server has ended")
@@ -157,7 +157,7 @@ class Scheduler:
             job.notify()
 
     async def compute(self, photo_id: str, job: Job) -> None:
-        """Compute segment after segment, once the network is free, as long as any is requested."""
+        """Once the network is free, compute one segment after another while any are requested."""
         async with self.network_lock:
             try:
                 while job.forward.done < job.requested:
