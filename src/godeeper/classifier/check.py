@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
 DIRECTIONS = "directions"  # of the OOD model, if there is one
 
-TEMPERATURES = (
-    1e-4,
-    1e4,
-)  # fitted temperatures stay well within this range, and single precision reaches far beyond it
+TEMPERATURES = (1e-4, 1e4)  # fits stay well within this range; single precision reaches far beyond it
 LARGEST_REACH = 1e30
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LONGEST_INTEGER = 20  # digits

@@ -114,9 +114,7 @@ class Classifier:
     preprocessing: Mapping[str, Any]
     report_record: Mapping[str, Any] | None = field(default=None, repr=False)
     certificate: Mapping[str, Any] | None = field(default=None, repr=False)
-    report: Any = field(
-        default=None, repr=False
-    )  # typed Any: with a union, callers would have to narrow it after training
+    report: Any = field(default=None, repr=False)  # Any: with a union, callers would have to narrow it
     calibration: QuantizationRanges | None = field(default=None, repr=False)
     engine: str = "auto"
 
