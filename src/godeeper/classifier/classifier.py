@@ -1,7 +1,6 @@
 """A classifier: weights, a head trained on their features, and the preprocessing of photos.
 
-It follows scikit-learn's interface (``predict``, ``predict_proba``, ``classes_``, ``score``), for tools that only
-predict.  ``godeeper.classifier.file`` describes the file format.
+It follows scikit-learn's interface, for tools that only predict.  ``godeeper.classifier.file`` describes the file format.
 """
 
 from __future__ import annotations

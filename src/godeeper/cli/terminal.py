@@ -85,7 +85,9 @@ def unwritable(error: Exception) -> Exception:
     if isinstance(error, BrokenPipeError):
         return ReaderLeft()
     reason = getattr(error, "strerror", None) or "it is closed"
-    return OutputError(f"cannot write to standard output: {reason}; redirect it to a file or to a program that reads it")
+    return OutputError(
+        f"cannot write to standard output: {reason}; redirect it to a file or to a program that reads it"
+    )
 
 
 def read_input() -> bytes:
