@@ -1,4 +1,4 @@
-"""Inception v4 as data: a stem of three modules, then five families in fifteen rows.
+"""Inception v4 as data: a stem that ends in three modules, then 16 modules of five kinds.
 
 Source: Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual Connections on
 Learning", arXiv:1602.07261, figures 3 to 9, with the filters of the released slim checkpoint.
@@ -32,7 +32,7 @@ def stem() -> tuple[Module, ...]:
 
 
 def inception_a() -> Module:
-    """1x1, 3x3, double 3x3 and pool, on the 35x35 grid."""
+    """Module with 1x1, 3x3, double 3x3 and pool branches, on the 35x35 grid."""
     return module(
         branch("0", Conv(96, (1, 1))),
         branch("1", Conv(64, (1, 1)), Conv(96, (3, 3))),
@@ -42,7 +42,7 @@ def inception_a() -> Module:
 
 
 def reduction_a() -> Module:
-    """From the 35x35 grid to 17x17."""
+    """Module that reduces the 35x35 grid to 17x17."""
     return module(
         branch("0", Conv(384, *HALVE)),
         branch("1", Conv(192, (1, 1)), Conv(224, (3, 3)), Conv(256, *HALVE)),
@@ -51,7 +51,7 @@ def reduction_a() -> Module:
 
 
 def inception_b() -> Module:
-    """7x7 factorised into 1x7 and 7x1, on the 17x17 grid."""
+    """Module with 7x7 factorised into 1x7 and 7x1, on the 17x17 grid."""
     return module(
         branch("0", Conv(384, (1, 1))),
         branch("1", Conv(192, (1, 1)), Conv(224, (1, 7)), Conv(256, (7, 1))),
@@ -61,7 +61,7 @@ def inception_b() -> Module:
 
 
 def reduction_b() -> Module:
-    """From the 17x17 grid to 8x8."""
+    """Module that reduces the 17x17 grid to 8x8."""
     return module(
         branch("0", Conv(192, (1, 1)), Conv(192, *HALVE)),
         branch("1", Conv(256, (1, 1)), Conv(256, (1, 7)), Conv(320, (7, 1)), Conv(320, *HALVE)),
@@ -70,7 +70,7 @@ def reduction_b() -> Module:
 
 
 def inception_c() -> Module:
-    """Branches that fork into 1x3 and 3x1, on the 8x8 grid."""
+    """Module whose branches fork into 1x3 and 3x1, on the 8x8 grid."""
     fork = Fork((Conv(256, (1, 3)), Conv(256, (3, 1))))
     return module(
         branch("0", Conv(256, (1, 1))),
@@ -106,18 +106,18 @@ AUXILIARY = branch(
     Conv(128, (1, 1)),
     Conv(768, (5, 5), padding="VALID"),
 )
-"""The side classifier that slim's training graph hangs on ``Mixed_6h``."""
+"""The auxiliary classifier that slim's training graph attaches to ``Mixed_6h``."""
 
 
 def in_slim(blueprint: Blueprint) -> Blueprint:
-    """With the side classifier, and a class for the background."""
+    """The slim release: with the auxiliary classifier and a background class."""
     return replace(blueprint, auxiliary=AUXILIARY, auxiliary_after=(14,))
 
 
 def in_timm(blueprint: Blueprint) -> Blueprint:
-    """Without both; batch normalisation with a scale of its own."""
+    """The timm release: no auxiliary classifier and no background class; batch normalisation has a stored gamma."""
     return replace(blueprint, classes=1000, stored_gamma=True)
 
 
 DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {"slim": in_slim, "timm": in_timm}
-"""Release -> the edit that turns the original blueprint into that release."""
+"""Release -> the function that derives its variant from the blueprint above."""
