@@ -1,7 +1,8 @@
-"""Int8 quantization ranges: the range of each tensor of a network, computed from photos (``calibrate``) and stored as JSON.
+"""Int8 quantization ranges: the range of each tensor of a network, computed from photos and stored as JSON.
 
-They belong to one set of weights.  Values above ``high`` are clipped, those below are rounded to one of 256 levels.  All
-ranges start from zero, since the quantized tensors are outputs of a ReLU or a pool after one.
+``features/int8_ranges.py`` computes them.  They belong to one set of weights.  Values above ``high`` are clipped, those
+below are rounded to one of 256 levels.  All ranges start from zero, since the quantized tensors are outputs of a ReLU or
+a pool after one.
 """
 
 from __future__ import annotations

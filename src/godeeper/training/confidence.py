@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .folds import Ints
 from .logistic import cross_validated_logits
@@ -17,10 +16,7 @@ from .targets import Targets
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
 COLDEST, HOTTEST = 0.05, 20.0
-
-
 PRIOR = 2.0  # the weight of a normal prior on the logarithm of the temperature, with a standard deviation of one half
 
 
@@ -44,15 +40,15 @@ def best_temperature(logits: Numbers, labels: Ints) -> float:
 
 
 KEPT = 0.95
-"""The share of held-out photos that the threshold passes."""
+"""The share of held-out photos that reach the threshold."""
 
 
 @dataclass(frozen=True)
 class ConfidenceFit:
     """Temperature, OOD radius and threshold, all fitted on held-out photos.
 
-    ``radius``: see ``ood``.  ``threshold``: the greatest that passes the share ``KEPT`` of the held-out photos.
-    ``confidences``: (M,) the greatest probability of each held-out photo, ascending.
+    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest that the share ``KEPT`` of the held-out
+    photos reaches.  ``confidences``: (M,) the highest probability of each held-out photo, ascending.
     """
 
     temperature: float
@@ -62,7 +58,7 @@ class ConfidenceFit:
 
 
 def fit_confidence(points: TrainingPoints, targets: Targets, strength: float) -> ConfidenceFit | None:
-    """Temperature, radius and threshold by cross-validation; None where no photo can be held out."""
+    """Temperature, radius and threshold by cross-validation; None if no photo can be held out."""
     labels, folds = targets.labels, targets.folds
     tested = folds >= 0
     if not tested.any():

@@ -34,9 +34,9 @@ class Head:
     """A linear classifier: features of ``addresses``, concatenated -> a probability for each of ``classes``.
 
     ``mean``, ``scale``: (features,), ``coefficients``: (classes, features), ``intercepts``: (classes,), float32.
-    ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo whose greatest probability is
-    below it is none of these; None where no photo could be held out.  ``false_accept_rate``: the share of photos of a
-    class left out of training that pass the threshold, see ``unknown_classes``; None where it was not measured.
+    ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo whose highest probability is
+    below it is classified as "none of these"; None if no photo could be held out.  ``false_accept_rate``: the share
+    of photos of classes left out of training that still pass, see ``unknown_classes``; None if it was not measured.
     ``ood_model``: lowers the confidence for photos unlike the training photos; None in classifiers of format 1.
     """
 
@@ -94,7 +94,7 @@ def fit(
         targets: of the photos; the same seed gives the same head.
         classes: the names of the classes.
         selection: an earlier choice of modules and strength, to be used again.
-        components: of ``features``, where the caller needs them too.
+        components: the components of ``features``, if the caller has them already.
 
     Raises:
         OptionError: there are fewer than two classes, or one has no photo.
@@ -109,7 +109,7 @@ def fit(
 def fit_chosen(
     targets: Targets, classes: Sequence[str], selection: Selection, components: ComponentsByModule
 ) -> tuple[Head, ConfidenceFit | None]:
-    """A head on modules already chosen, with the fit of its confidence; None where no photo could be held out."""
+    """A head on modules already chosen, with the fit of its confidence; None if no photo could be held out."""
     pcas = components.of(selection.chosen)
     points, strength = points_of(pcas), selection.strength
     confidence = fit_confidence(points, targets, strength)
@@ -148,8 +148,8 @@ def nested_logits(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two (N, classes): out-of-fold logits of nested cross-validation, before and after the temperature.
 
-    Modules, strength and temperature are chosen again without each fold, so that accuracy from these logits is unbiased
-    where there is no test set.  NaN for photos never held out.
+    For each held-out fold, modules, strength and temperature are chosen anew on the other photos, so that accuracy from
+    these logits is unbiased where there is no test set.  NaN for photos never held out.
     """
     raw = np.full((len(targets), len(classes)), np.nan)
     calibrated = raw.copy()
@@ -178,14 +178,14 @@ def points_of(pcas: Sequence[PrincipalComponents]) -> TrainingPoints:
 
 
 def fit_ood_model(points: TrainingPoints, pcas: Sequence[PrincipalComponents], radius: float) -> OodModel:
-    """The ellipsoid of all photos, for standardised features."""
+    """The ellipsoid of all training photos, for standardised features."""
     [ellipsoid] = parallel_map(fit_ellipsoid, [points])
     directions = to_features(ellipsoid.directions * np.sqrt(ellipsoid.excess / radius)[:, None], pcas)
     return OodModel(directions, ellipsoid.outside / radius)
 
 
 def to_features(coefficients: NDArray[np.float64], pcas: Sequence[PrincipalComponents]) -> Floats:
-    """(rows, features) for standardised features, from (rows, k) for coordinates."""
+    """Coefficients for standardised features, (rows, features), from those for coordinates, (rows, k)."""
     ends = np.cumsum([len(pca.components) for pca in pcas])[:-1]
     parts = np.split(coefficients, ends, axis=1)
     return np.concatenate([part @ pca.components for part, pca in zip(parts, pcas, strict=True)], axis=1).astype(
