@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PhotoError
 from ..version import __version__
 from ..wording import count_of
-from .common import add_command, add_engine, add_force, add_weights, exit_code, none_of
+from .common import add_command, add_engine, add_force, add_weights, exit_code, none_of, note_lines
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
         closing(writer_for(options.out, outputs.temporary(options.out), addresses, provenance)) as writer,
         counter("photos") as progress,
     ):
-        errors = written(writer, network, photos, addresses, progress, exact=options.exact)
+        errors, notes = written(writer, network, photos, addresses, progress, exact=options.exact)
         if all(str(photo) in errors for photo in photos):  # a photo may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
     if not options.features:
         complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
     done = sum(str(photo) not in errors for photo in photos)
-    report(options, addresses, done, errors)
+    report(options, addresses, done, errors, notes)
     return exit_code(done, len(errors))
 
 
@@ -99,23 +99,31 @@ def written(
     progress: Any,
     *,
     exact: bool,
-) -> dict[str, str]:
-    """Write the features of all readable photos; returns name -> error of the others."""
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Write the features of all readable photos; returns name -> error of the others, and name -> notes of repaired ones."""
     from ..features.stream import stream
 
     errors: dict[str, str] = {}
+    notes: dict[str, tuple[str, ...]] = {}
     done = 0
     for batch in stream(network, photos, list(addresses), exact=exact):
         errors |= {batch.names[place]: error for place, error in batch.errors.items()}
+        notes |= {batch.names[place]: texts for place, texts in batch.notes.items()}
         if batch.features:
             writer.add([batch.names[place] for place in batch.readable], batch.features)
         done += len(batch.names)
         progress(done, len(photos))
-    return errors
+    return errors, notes
 
 
-def report(options: argparse.Namespace, addresses: dict[str, int], count: int, errors: dict[str, str]) -> None:
-    """Print what was written, and the errors."""
+def report(
+    options: argparse.Namespace,
+    addresses: dict[str, int],
+    count: int,
+    errors: dict[str, str],
+    notes: dict[str, tuple[str, ...]],
+) -> None:
+    """Print what was written, the errors, and the notes on repaired photos."""
     for error in errors.values():
         complain(f"godeeper: {error}")
     if options.json:
@@ -125,8 +133,11 @@ def report(options: argparse.Namespace, addresses: dict[str, int], count: int, e
             "features": addresses,
             "default_features": not options.features,
             "errors": errors,
+            "photo_notes": notes,
         }
         print_json(document)
     else:
+        for line in note_lines(notes.items()):
+            complain(line)
         listed = ", ".join(f"{address} ({channels})" for address, channels in addresses.items())
         say(f"{options.out}: {count_of(count, 'photo')}, {listed}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PhotoError
-from .common import add_command, add_force, add_weights, exit_code, none_of
+from .common import add_command, add_force, add_weights, exit_code, none_of, note_lines
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -74,9 +74,12 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
             outputs.add(path, png(found))
             records.append(found.record() | {"png": str(path)})
     errors = [{"photo": str(path), "error": error} for path, error in search.errors]
+    notes = {str(path): texts for path, texts in search.notes}
     if options.json:
-        print_json(document(search.filters[0], records, errors))
+        print_json(document(search.filters[0], records, errors) | {"photo_notes": notes})
     else:
+        for line in note_lines(notes.items()):
+            complain(line)
         print_text(records, errors)
     return exit_code(search.filters[0].photos, len(errors))
 

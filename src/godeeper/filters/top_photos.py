@@ -89,10 +89,11 @@ class TopPhotos:
 
 @dataclass(frozen=True)
 class Search:
-    """The result of a search: a record for each filter, and the unreadable photos with the reason."""
+    """A record for each filter, the unreadable photos with the reason, and the repaired photos with their notes."""
 
     filters: tuple[TopPhotos, ...]
     errors: tuple[tuple[PhotoPath, str], ...]
+    notes: tuple[tuple[PhotoPath, tuple[str, ...]], ...] = ()
 
 
 def top_photos(
@@ -125,7 +126,8 @@ def top_photos(
         TopPhotos(replace(tensor, channels=(number,)), result.activations(number), len(result.seen), *facts)
         for number in tensor.filters
     )
-    return Search(tuple(filters), tuple((paths[position], error) for position, error in sorted(result.errors)))
+    errors = tuple((paths[position], error) for position, error in sorted(result.errors))
+    return Search(tuple(filters), errors, tuple((paths[position], notes) for position, notes in sorted(result.notes)))
 
 
 @dataclass
@@ -134,12 +136,14 @@ class TopResult:
 
     ``best``: filter -> (position of the photo, activation), the greatest value first; of equal values, the earlier photo.
     ``seen``: SHA-256 of the files.  ``errors``: (position, reason) of the unreadable photos.
+    ``notes``: (position, repairs) of the repaired photos.
     """
 
     top: int
     best: dict[int, list[tuple[int, TopActivation]]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     errors: list[tuple[int, str]] = field(default_factory=list)
+    notes: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def merge(self, other: TopResult) -> TopResult:
         """The top activations of both results' photos; a file that both have counts once, at its first position."""
@@ -149,6 +153,7 @@ class TopResult:
             self.best[number] = sorted(files.values(), key=rank)[: self.top]
         self.seen |= other.seen
         self.errors += other.errors
+        self.notes += other.notes
         return self
 
     def activations(self, number: int) -> tuple[TopActivation, ...]:
@@ -173,6 +178,7 @@ class ReduceToTop:
     def __call__(self, batch: ComputedBatch) -> TopResult:
         result = TopResult(self.top, seen={info.sha256 for info in batch.photos if info.error is None})
         result.errors = [(info.position, str(info.error)) for info in batch.unreadable]
+        result.notes = [(info.position, info.notes) for info in batch.photos if info.notes]
         if not batch.rows:
             return result
         values = batch.values[key_of(self.tensor)].reshape(len(batch.rows), *self.tensor.site.shape)  # (B, C, H, W)

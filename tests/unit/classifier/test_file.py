@@ -174,7 +174,7 @@ def test_another_version(made: Classifier, tmp_path: Path) -> None:
         ({"preprocessing": {"sharpen": 1}}, "unknown preprocessing 'sharpen'"),
         ({"preprocessing": []}, "the preprocessing is []"),
         ({"preprocessing": {"size": 100_000}}, "size 100000"),
-        ({"preprocessing": {"size": 224}}, "it resizes photos to 224 pixels, expected 299"),
+        ({"preprocessing": {"size": 224}}, "it resizes photos to 224 pixels, but its weights expect 299"),
         ({"preprocessing": {"size": True}}, "size True"),
         ({"preprocessing": {"size": "299"}}, "size '299'"),
         ({"preprocessing": {"divide": 0}}, "divide"),

@@ -45,6 +45,22 @@ def test_classify_has_the_notes_of_each_photo_in_its_json(
     assert notes == [["turned upright (EXIF orientation 6)"], []]
 
 
+@pytest.mark.parametrize("command", ["embed", "top"])
+def test_embed_and_top_have_the_notes_of_repaired_photos(
+    run: Run, turned: list[Path], command: str, tmp_path: Path
+) -> None:
+    """A line for both photos on standard error; with ``--json`` the document has them instead."""
+    words = {"embed": ["--features", "conv", "--out", tmp_path / "f.npz"], "top": ["conv[0]", "--out", tmp_path / "t"]}
+    place = turned[0].parent
+    code, _, err = run(command, place, *words[command])
+    assert (code, err) == (0, f"note: turned upright: 2 photos ({turned[0]}, {turned[1]})\n")
+    code, out, err = run(command, place, *words[command], "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["photo_notes"] == {
+        str(path): [f"turned upright (EXIF orientation {number})"] for path, number in zip(turned, (6, 8), strict=True)
+    }
+
+
 def test_csv_has_the_notes_on_standard_error(run: Run, cars: Path, turned: list[Path]) -> None:
     """The table on standard output has one line a photo and its heading."""
     _, out, err = run("classify", cars, turned[0], "--csv")
