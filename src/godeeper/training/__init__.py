@@ -1,1 +1,4 @@
-"""From a folder of photos to a classifier, and an account of how good it is."""
+"""Trains a head on features, and measures how good it is.
+
+One module for each step and each measure, in one folder since ``train`` runs through all of them; hence more than fifteen.
+"""

@@ -78,7 +78,7 @@ def test_what_is_not_the_network_s_is_listed_and_left(
 ) -> None:
     """A loss's weights and a metric's state do no harm, and their names are said and kept."""
     added = add(torch_file(under("net.", network | under("fc.", dense)) | beside))
-    notes = [note for note in added.notes if note.startswith("left")]
+    notes = [note for note in added.notes if note.startswith("skipped")]
     assert all(name in notes[0] for name in beside)
     assert notes[0] in added.file.description.notes
 
