@@ -147,6 +147,6 @@ def refusals(report: Report) -> Iterator[str]:
         rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
         yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count_of(count, 'class', 'classes')}, each left out of training)"
     else:
-        from ..report.report import why_unmeasured
+        from ..report.fields import why_unmeasured
 
         yield f"unknown classes: not measured, {why_unmeasured(len(report.classes))}"

@@ -20,8 +20,9 @@ from ..natural_order import natural_key, natural_order
 from ..version import GENERATOR
 from .charts import learning_chart, modules_chart, reliability_chart
 from .confusion import confusion_table, confusions
+from .fields import tested_on
 from .photos import MOST_SHOWN, make_gallery
-from .report import Report, Thumbnails, tested_on
+from .report import Report, Thumbnails
 from .style import file_style
 
 DOUBTFUL = 0.95

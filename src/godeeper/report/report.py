@@ -6,7 +6,6 @@ How it looks is ``report_page``'s business.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from ..training import metrics
 from ..training.learning_curve import CurvePoint, Forecast
 from ..training.selection import Selection
 from ..training.split import TEST_SET
-from ..training.unknown_classes import FEWEST, UnknownClasses
+from ..training.unknown_classes import UnknownClasses
+from .fields import finite, photos_of, tested_on, unknown_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -331,46 +331,6 @@ class Report:
     def json(self) -> str:
         """The record as text."""
         return json_text(self.record(), indent=1, allow_nan=False) + "\n"
-
-
-def tested_on(test: Mapping[str, Any]) -> str:
-    """On which photos the classifier was tested, and how many of them its interval counts, from a report's ``test``."""
-    n, by_test_set = test["n"], test["by"] == TEST_SET
-    how = " that took no part in training" if by_test_set else f", by {test['by']}"
-    reasons = ["near-duplicates count once"] if test.get("effective_n", n) < n else []
-    reasons += [] if by_test_set else ["each cross-validated photo counts half"]
-    if not reasons or not n or "interval_n" not in test:
-        return photos_of(n) + how
-    counted = f"; the 95 % interval counts them as {test['interval_n']:.4g}, since {' and '.join(reasons)}"
-    return photos_of(n) + how + counted
-
-
-def photos_of(count: int) -> str:
-    """A number of photos in words."""
-    return "1 photo" if count == 1 else f"{count} photos"
-
-
-def unknown_record(unknown: UnknownClasses | None, classes: int) -> dict[str, Any]:
-    """What classes left out say of the threshold, as JSON; where nothing was measured, why not."""
-    if unknown is None:
-        return {"false_accept_rate": None, "auroc": None, "classes": [], "why_not_measured": why_unmeasured(classes)}
-    return unknown.record() | {"why_not_measured": None}
-
-
-def why_unmeasured(classes: int) -> str:
-    """Why there is no false-accept rate."""
-    if classes < FEWEST:
-        return f"leaving a class out takes at least {FEWEST} classes, and there are {classes}"
-    return "too few photos: none could be held out"
-
-
-def finite(value: Any) -> Any:
-    """A JSON value with None in place of numbers that JSON cannot hold."""
-    if isinstance(value, Mapping):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write(path: Path, text: str) -> Path:
