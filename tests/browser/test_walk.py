@@ -177,7 +177,7 @@ def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
     """The blog's eight rows do not divide three channels: the page says so, and stays with the scale it has."""
     open_mosaic(page, f"{DEMO}/tensor/ResizeBilinear")
     page.get_by_label("Scale").select_option("blog")
-    page.locator(".words", has_text="8 rows").wait_for()
+    page.locator(".words", has_text="not divisible by 8").wait_for()
     assert page.get_by_label("Scale").input_value() == "shared"
 
 
