@@ -119,7 +119,7 @@ def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
     image = Image.open(chelsea).convert("RGB")
     image.crop((20, 20, 430, 290)).save(tmp_path / "photos" / "cat" / "crop.png")
     words = ("explain", cars, chelsea, "--near", tmp_path / "photos", "--out", tmp_path)
-    assert "most like it:" in run(*words)[1]
+    assert "most similar photos:" in run(*words)[1]
     (near,) = json.loads(run(*words, "--json")[1])["photos"][0]["nearest"]
     assert (Path(near["photo"]).name, near["class"]) == ("crop.png", "cat")
     assert near["distance"] > 0

@@ -161,7 +161,7 @@ def test_weights_without_a_calibration(net: Network) -> None:
     other = replace(net.weights, description=replace(net.weights.description, name="mine", sha256="1" * 64))
     assert shipped(net.weights) is not None
     assert shipped(other) is None
-    with pytest.raises(WeightsError, match="without a calibration"):
+    with pytest.raises(WeightsError, match="have no calibration"):
         calibration_of(other)
     with pytest.raises(WeightsError, match="calibrate these weights"):
         calibration_of(net.weights, record())
