@@ -33,7 +33,7 @@ TABLES = {
     "--filter": ("photos.preprocess", "FILTERS"),
     "--to": ("export.targets", "TARGETS"),
     "--network": ("blueprint.networks", "BLUEPRINTS"),
-    "retrain --precision": ("training.int8_check", "ASKED"),
+    "retrain --precision": ("training.int8_check", "PRECISIONS"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }
 """Option, or command and option -> module and table of its values."""
