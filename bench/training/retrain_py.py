@@ -26,6 +26,7 @@ import numpy as np
 from bench.common.places import RESULTS, RETRAIN_CACHE
 from bench.common.tables import own_heading, table, target_table
 from bench.common.targets import Target
+from bench.training.folders import made_folders, plant
 from numpy.typing import NDArray
 
 import godeeper
@@ -243,10 +244,8 @@ def folders_of(given: Sequence[Path], each: int, seed: int) -> dict[str, Path]:
     """Those that are given, or those that are made, by name."""
     if given:
         return {str(folder): folder for folder in given}
-    from bench.training import planted  # which uses this file
-
-    faulty = planted.plant(RESULTS / "folders" / "planted", each, seed).root
-    return {**planted.made_folders(each), "planted faults": faulty}
+    faulty = plant(RESULTS / "folders" / "planted", each, seed).root
+    return {**made_folders(each), "planted faults": faulty}
 
 
 if __name__ == "__main__":

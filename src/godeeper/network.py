@@ -64,7 +64,7 @@ def load(
     Raises:
         UnknownName: no such architecture, weights, engine or precision.
         MissingExtra: the engine is not installed.
-        WeightsError: the weights file is damaged or does not fit, or int8 is asked for and nobody calibrated it.
+        WeightsError: the weights file is damaged or does not fit, or int8 is requested and there is no calibration.
         OptionError: the engine does not compute in that precision.
 
     >>> net = load("inception_v3")
@@ -108,7 +108,7 @@ class Network:
         ``auto``: batches go to the fastest engine that is installed, and not to ``engine``.
         """
         self.engine = engine
-        self.auto = auto
+        self._auto = auto
         self.weights = engine.weights
         self.blueprint = engine.weights.blueprint
         self.preprocess = preprocess
@@ -117,7 +117,7 @@ class Network:
     @cached_property
     def batch_engine(self) -> Engine:
         """Computes pooled features of many photos: ``engine`` itself, unless ``auto`` finds a faster one; opened on first use."""
-        return batch_engine_for(self.engine) if self.auto else self.engine
+        return batch_engine_for(self.engine) if self._auto else self.engine
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the engine for batches, which a copy chooses again: it may not be installed there."""
@@ -179,7 +179,7 @@ class Network:
         """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch.network``.
 
         Args:
-            end: the address of what it answers; the logits if not given, or ``pool_3/_reshape`` where the weights
+            end: the address of the output; by default the logits, or ``pool_3/_reshape`` where the weights
                 have no classifier.
 
         Raises:

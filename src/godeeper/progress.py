@@ -12,5 +12,5 @@ StepProgress = Callable[[str, int, int], None]
 
 
 def step_progress(progress: StepProgress | None, step: str) -> Progress | None:
-    """``progress`` with the step's name filled in; None where nobody listens."""
+    """A callback for one step of ``progress``; None if there is no ``progress``."""
     return (lambda done, total: progress(step, done, total)) if progress else None

@@ -48,3 +48,24 @@ class Provenance:
             "godeeper:weights-sha256": self.weights_sha256,
             "godeeper:preprocessing": self.preprocessing,
         }
+
+
+class HasProvenance:
+    """The weights and preprocessing of a record, read from its field ``origin``."""
+
+    origin: Provenance
+
+    @property
+    def weights(self) -> str:
+        """The name of the weights."""
+        return self.origin.weights
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights file."""
+        return self.origin.weights_sha256
+
+    @property
+    def preprocessing(self) -> str:
+        """A summary of the preprocessing."""
+        return self.origin.preprocessing

@@ -46,7 +46,7 @@ LONGEST_LIST = 120  # characters of the class names in a repr
 
 @dataclass(frozen=True)
 class Judgement:
-    """A classifier's answer for one photo: ``verdict`` is None if the photo belongs to none of the classes or cannot be read.
+    """The prediction for one photo: ``verdict`` is None if the photo belongs to none of the classes or cannot be read.
 
     ``threshold``: the least probability of a verdict.  ``strangeness``: how many times higher than usual the temperature is
     because the photo is unlike the training photos, from 1; None where it was not computed.  ``photo_notes``: repairs of
@@ -180,8 +180,8 @@ class Classifier:
 
     def predict(self, photos: Iterable[PhotoSource]) -> NDArray[Any]:
         """(N,) of str: the likeliest class of each photo, however unlikely; see ``verdict``."""
-        answer: NDArray[Any] = self.classes_[self.predict_proba(photos).argmax(axis=1)]
-        return answer
+        labels: NDArray[Any] = self.classes_[self.predict_proba(photos).argmax(axis=1)]
+        return labels
 
     def score(self, photos: Iterable[PhotoSource], labels: Sequence[str]) -> float:
         """The share of the photos whose likeliest class is their label."""

@@ -200,10 +200,10 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self.classifier_.likelihoods(values)
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The likeliest label of each photo, (N,), even if it is unlikely; ``classifier_.verdict`` can answer "none of these"."""
+        """The likeliest label of each photo, (N,), even if it is unlikely; ``classifier_.verdict`` can return None, which means "none of these"."""
         likeliest = self.predict_proba(X).argmax(axis=1)
-        answer: NDArray[Any] = self.classes_[likeliest]
-        return answer
+        labels: NDArray[Any] = self.classes_[likeliest]
+        return labels
 
     def __sklearn_tags__(self) -> Any:
         return photo_tags(super().__sklearn_tags__())

@@ -7,14 +7,14 @@ The head is linear in features that are means over a grid, and means are sums.  
     logit_c = intercept_c + sum over modules, cells and filters of  w_cf · (value_f(cell) - mean_f) / cells
 
 with w_cf = coefficients_cf / scale_f and mean_f, the mean feature of the photos that trained the head.  Nothing is
-approximated: cells and ``constant`` add up to the logit, and zero is what an average training photo would say.
+approximated: cells and ``constant`` add up to the logit.  Zero is the average training photo.
 
-A cell is where evidence was *collected*.  What the cell saw is its receptive field, which is larger than the
-cell, and in later modules larger than the photo: a place's evidence may come from things beside it.
+A cell is the place where evidence was *measured*.  Its receptive field is larger than the cell, and in later modules
+larger than the photo: the evidence at a place may come from things beside it.
 
 Sums are in double precision, from values in single precision; the classifier itself averages in single precision.
-The two agree within ``TOLERANCE`` of the sum of all magnitudes, which the tests hold it to.  (Half precision is
-where training keeps features; neither the classifier's own answer nor this has a part in it.)
+The two agree within ``TOLERANCE`` of the sum of all magnitudes, which the tests hold it to.  (Training stores
+features in half precision, but neither a prediction nor the evidence uses these.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ..engine.plan import NETWORK_INPUT, key_of, plan
 from ..errors import OptionError, UnknownName
 from ..peek.geometry import Placement
 from ..photos.decode import Photo, decode
-from ..provenance import Provenance
+from ..provenance import HasProvenance, Provenance
 from .module_evidence import Contribution, ModuleEvidence, parts
 from .spread import grid_of, shares
 
@@ -56,7 +56,7 @@ Class = str | int
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(HasProvenance):
     """The evidence for each class in one photo.
 
     ``constant``: (classes,) the intercepts, which do not depend on the photo.  ``logits``: (classes,) what the
@@ -86,21 +86,6 @@ class Evidence:
     origin: Provenance
     placement: Placement
     blueprint: Blueprint = field(repr=False)
-
-    @property
-    def weights(self) -> str:
-        """The name of the weights."""
-        return self.origin.weights
-
-    @property
-    def weights_sha256(self) -> str:
-        """The SHA-256 of the weights file."""
-        return self.origin.weights_sha256
-
-    @property
-    def preprocessing(self) -> str:
-        """A summary of the preprocessing."""
-        return self.origin.preprocessing
 
     @property
     def ranking(self) -> list[int]:

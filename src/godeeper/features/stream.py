@@ -141,7 +141,7 @@ def pooled(network: FeatureNetwork, planes: Floats, addresses: Sequence[str]) ->
 
 
 def least_side(network: FeatureNetwork) -> int | None:
-    """Pixels that the lesser side of a reduced JPEG keeps.
+    """The shorter side of a reduced JPEG, in pixels.
 
     None, that is no reduction, for the filter ``tf2015``: it samples single pixels of the full-size photo.
     """

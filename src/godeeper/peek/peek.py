@@ -13,7 +13,7 @@ from ..blueprint.address import Tensor
 from ..blueprint.cost import macs_share, tensor_macs
 from ..blueprint.remarks import remark
 from ..photos.preprocess import to_planes
-from ..provenance import Provenance
+from ..provenance import HasProvenance, Provenance
 from ..version import __version__
 from .mosaic import Mosaic, make_mosaic
 
@@ -34,7 +34,7 @@ RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
 
 
 @dataclass(frozen=True, repr=False)
-class Peek:
+class Peek(HasProvenance):
     """The activations of one tensor for one photo, and their provenance.
 
     ``activations``: (1, C, H, W) float32, only the channels that the address names.  ``origin``: the photo, weights
@@ -71,21 +71,6 @@ class Peek:
     def photo_notes(self) -> tuple[str, ...]:
         """What the decoder did to the photo."""
         return self.origin.photo_notes
-
-    @property
-    def weights(self) -> str:
-        """The name of the weights."""
-        return self.origin.weights
-
-    @property
-    def weights_sha256(self) -> str:
-        """The SHA-256 of the weights file."""
-        return self.origin.weights_sha256
-
-    @property
-    def preprocessing(self) -> str:
-        """A summary of the preprocessing."""
-        return self.origin.preprocessing
 
     @property
     def address(self) -> str:

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..escaping import escaped
 from ..natural_order import natural_key, natural_order
+from ..templates import template_environment
 from ..version import GENERATOR
 from .charts import learning_chart, modules_chart, reliability_chart
 from .confusion import confusion_table, confusions
@@ -24,6 +23,9 @@ from .fields import tested_on
 from .photos import MOST_SHOWN, make_gallery
 from .report import Report, Thumbnails
 from .style import file_style
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 DOUBTFUL = 0.95
 """Below this accuracy suspected mislabels are no longer found with precision: see bench/training/planted.py."""
@@ -52,15 +54,8 @@ def article(record: Mapping[str, Any]) -> Markup:
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The templates of this package, with their filters and charts."""
-    made = Environment(
-        loader=PackageLoader("godeeper.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=visible,
-    )
-    made.filters |= {
+    templates = template_environment("godeeper.report")
+    templates.filters |= {
         "base_name": base_name,
         "confusion_table": confusion_table,
         "confusions": confusions,
@@ -74,19 +69,14 @@ def environment() -> Environment:
         "set_sizes": set_sizes,
         "tested_on": tested_on,
     }
-    made.globals |= {
+    templates.globals |= {
         "doubtful": DOUBTFUL,
         "learning_chart": learning_chart,
         "modules_chart": modules_chart,
         "most_shown": MOST_SHOWN,
         "reliability_chart": reliability_chart,
     }
-    return made
-
-
-def visible(value: object) -> object:
-    """A value as the page shows it: control characters in names are escaped; ``Markup`` stays as it is."""
-    return escaped(value) if type(value) is str else value
+    return templates
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -148,7 +148,7 @@ def nested_logits(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two (N, classes): out-of-fold logits of nested cross-validation, before and after the temperature.
 
-    For each held-out fold, modules, strength and temperature are chosen anew on the other photos, so that accuracy from
+    For each held-out fold, modules, strength and temperature are chosen again on the other photos, so that accuracy from
     these logits is unbiased where there is no test set.  NaN for photos never held out.
     """
     raw = np.full((len(targets), len(classes)), np.nan)

@@ -12,21 +12,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import pass_context
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..classifier.refusal import written
 from ..diagram.sheet import display_name
-from ..escaping import escaped
 from ..network import Network
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..peek.statistics import SELECTIVITY, STRENGTH
+from ..templates import template_environment
 from ..version import __version__
 from .chart import Chart
 from .http.root import at
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from jinja2.runtime import Context
     from markupsafe import Markup
     from starlette.requests import Request
@@ -175,22 +176,10 @@ class ErrorPage:
 @lru_cache(maxsize=1)
 def templates() -> Environment:
     """The templates of the package."""
-    environment = Environment(
-        loader=PackageLoader("godeeper.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown,
-    )
+    environment = template_environment("godeeper.web")
     environment.filters["at"] = mounted
     environment.filters["written"] = written
     return environment
-
-
-def shown(value: object) -> object:
-    """A value as text, with control characters in names of classes and files escaped."""
-    return escaped(value) if type(value) is str else value  # Markup is a string, and godeeper's own
 
 
 @pass_context  # with the context, Jinja does not evaluate it once at compile time, for constant paths

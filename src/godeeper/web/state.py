@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Awaitable[Response]]
 
-CLIENT_CLOSED = 499  # nobody reads this response: the client disconnected
+CLIENT_CLOSED = 499  # the client disconnected; the response is never sent
 
 
 @dataclass(frozen=True)

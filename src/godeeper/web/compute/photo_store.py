@@ -1,7 +1,7 @@
 """The stored photos, in memory only: the network's input and a picture to display of each.
 
-A photo's id is the first half of its SHA-256.  So the same photo has the same URLs when it is uploaded again, and nobody
-without the photo can guess them.  The least recently used photos are evicted first.
+A photo's id is the first half of its SHA-256.  So the same photo has the same URLs when it is uploaded again, and they
+cannot be guessed without the photo.  The least recently used photos are evicted first.
 """
 
 from __future__ import annotations
