@@ -55,7 +55,7 @@ def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameter
 def key_of(text: str) -> Key:
     """``12 relu`` -> (12, "relu")."""
     index, stage = text.split()
-    return int(index), None if stage == "None" else stage  # type: ignore[return-value]  # written by activations above
+    return Key(int(index), None if stage == "None" else stage)  # type: ignore[arg-type]  # written by activations above
 
 
 def planes(value: NDArray[np.float32]) -> NDArray[np.float32]:

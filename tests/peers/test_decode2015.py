@@ -21,15 +21,15 @@ tf = pytest.importorskip("tensorflow")
 TF2015 = Preprocess(filter="tf2015", subtract=128.0, divide=128.0)
 EQUAL = ("DecodeJpeg", "Cast", "ExpandDims", "ResizeBilinear", "Sub", "Mul")
 BOUNDS = {
-    "conv": 8e-7,
-    "pool_1": 1.5e-6,
-    "mixed_2/join": 2.5e-6,
-    "mixed_4/tower_1/conv_4": 4e-6,
-    "mixed_10/join": 4e-6,
-    "pool_3": 1.2e-6,
-    "softmax": 6e-6,
+    "conv": 1e-6,
+    "pool_1": 3e-6,
+    "mixed_2/join": 5e-6,
+    "mixed_4/tower_1/conv_4": 8e-6,
+    "mixed_10/join": 8e-6,
+    "pool_3": 3e-6,
+    "softmax": 2e-5,
 }
-"""The greatest difference as a share of the tensor's greatest value: twice what three photos and two sets of weights gave."""
+"""The greatest difference as a share of the tensor's greatest value: at least twice what three photos gave on two kinds of processor."""
 SIZES = [(451, 300), (33, 17), (1, 1), (8, 9), (7, 640), (250, 201)]
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-TOLERANCE = 6e-6
-"""Twice the greatest difference that was found in 310 tensors; ``test_decode2015`` has bounds by depth."""
+TOLERANCE = 2e-5
+"""Three times the greatest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has bounds by depth."""
 
 
 @pytest.fixture(scope="module")

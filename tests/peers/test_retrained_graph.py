@@ -117,7 +117,7 @@ def test_folded_normalisations_give_tensorflow_s_values(tensors: dict[str, Any],
     """What graph_transforms' fold_old_batch_norms does: kernels scaled, one constant added after each convolution."""
     folded, graph = fold(retrained(tensors))
     added = installed(tmp_path / "folded.pb", graph)
-    assert any("94 normalisations are folded" in note for note in added.notes)
+    assert any("94 batch normalisations are folded" in note for note in added.notes)
     assert folded == 94
     x = random_input()
     names = ["final_result", "mixed/tower_2/conv", "conv_1/Conv2D"]

@@ -44,7 +44,7 @@ def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
     assert record["test"]["by"] == "a test set"
     assert record["sets"] == {"train": 16, "validation": 6, "test": 8}
     assert set(record["test_photos"]) == {f"test/{label}/{number}.png" for label in COLOURS for number in range(4)}
-    assert any("split already" in note for note in record["notes"])
+    assert any("already split" in note for note in record["notes"])
     for label in COLOURS:
         for number in range(3):
             shutil.move(

@@ -64,7 +64,7 @@ def test_the_least_recently_used_photo_is_evicted(photo: StoredPhoto) -> None:
     photos.get("a")
     photos.add(with_id(photo, "c"))
     assert list(photos.cache) == ["a", "c"]
-    with pytest.raises(RequestError, match="drop the photo again"):
+    with pytest.raises(RequestError, match="upload the photo again"):
         photos.get("b")
 
 
