@@ -180,7 +180,7 @@ def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
     held: list[Route] = []
     page.route("**/levels/**", lambda route: held.append(route))
     page.route("**/api/photos/demo/tensors/**", lambda route: route.abort())
-    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv", wait_until="commit")
+    page.goto(f"{DEMO}/tensor/mixed/tower_2/conv", wait_until="domcontentloaded")
     while not held:
         page.wait_for_timeout(50)
     page.get_by_label("Scale").select_option("signed")

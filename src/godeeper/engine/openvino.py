@@ -6,14 +6,17 @@ on its own cores.  fp32 means single precision, even on processors that would de
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache, partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import numpy as np
 
@@ -36,6 +39,8 @@ OPEN_MODELS = 4
 LARGEST_PIECE = 8  # photos per request
 TELEMETRY = "openvino_telemetry"
 ONE, MANY = "LATENCY", "THROUGHPUT"
+SETTLING = 0.1  # seconds
+DESTROYED: list[float] = []  # when a model was last destroyed, by the monotonic clock
 
 
 class OpenVinoEngine:
@@ -105,6 +110,7 @@ class OpenVinoEngine:
             queue = self.openvino.AsyncInferQueue(compiled, requests)
             for threaded in (compiled, queue):
                 outlive(threaded)
+            finalize(queue, note_destroyed).atexit = False
             self.models.put(plan, queue)
             self.models.evict()
         return queue
@@ -130,6 +136,20 @@ class OpenVinoEngine:
         """The version and processor that a compiled model depends on."""
         properties = ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES", "RANGE_FOR_STREAMS")
         return self.openvino.get_version(), *(str(self.core.get_property("CPU", each)) for each in properties)
+
+
+def note_destroyed() -> None:
+    """Note when a compiled model was destroyed, and have the process wait a little before it ends."""
+    if not DESTROYED:
+        atexit.register(wait_for_threads)
+    DESTROYED[:] = [time.monotonic()]
+
+
+def wait_for_threads() -> None:
+    """Wait until ``SETTLING`` seconds have passed since a model was destroyed: a process that ends sooner may abort in
+    OpenVINO's own threads, on a busy machine in a third of the cases.
+    """
+    time.sleep(max(0.0, DESTROYED[0] + SETTLING - time.monotonic()))
 
 
 def settings_for(plan: Plan) -> dict[str, str]:
