@@ -1,1 +1,1 @@
-"""The networks as data: architecture, names, cost.  Pure Python, imports nothing heavy."""
+"""The networks as data: architecture, names and cost, in pure Python without heavy imports."""

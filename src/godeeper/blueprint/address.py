@@ -1,8 +1,8 @@
 """Addresses: parses the names and patterns that users write, and resolves them to tensors.
 
-Three stages, one function each: ``parse`` splits text into a name and a channel slice; ``meanings``
-is the table of all names of all tensors; ``resolve`` looks up names and expands patterns.
-An unknown name raises an error that suggests similar ones; no name is ever guessed.
+``parse`` splits text into a name and a channel slice, ``meanings`` returns the table of all names of all tensors,
+and ``resolve`` looks up names and expands patterns.  An unknown name raises an error that suggests similar names;
+godeeper never guesses.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from .sites import Site, placed, sites
 DEFAULT_NETWORK = "inception_v3"
 
 Meaning = tuple[Site, Stage | None]
-"""The site and stage that a name stands for."""
+"""The site and stage that a name refers to."""
 
 LONGEST_NAME = 256  # characters; the longest name of a released graph has 86
-LONGEST_SLICE = 12_000  # characters: room for 2048 channels in any order
-MOST_ADDRESSES = 1000  # in one request: every tensor of a network, several times
-MOST_PATTERNS = 64  # in one request
+LONGEST_SLICE = 12_000  # characters; enough for 2048 channels in any order
+MOST_ADDRESSES = 1000  # per request; a network has a few hundred tensors
+MOST_PATTERNS = 64  # per request
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """The output of a site: at a stage, if it is a convolution, and perhaps only some of its channels.
+    """The output of a site, or some of its channels.
 
-    ``stage`` is None for sites that have no stages.  ``channels`` None means all.
+    ``stage``: the stage of a convolution, None for other sites.  ``channels``: None means all.
     """
 
     site: Site
@@ -51,12 +51,12 @@ class Tensor:
 
     @property
     def name(self) -> str:
-        """The address without its channels."""
+        """The address without channels."""
         return self.names.first or self.site.address
 
     @property
     def address(self) -> str:
-        """The first name, with the channels unless they are all: ``mixed/tower_2/conv[3,7:12]``."""
+        """The printed name, with the channels if only some are selected: ``mixed/tower_2/conv[3,7:12]``."""
         return self.name if self.channels is None else f"{self.name}[{format_channels(self.channels)}]"
 
     @property
@@ -96,7 +96,10 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Split ``mixed/tower_2/conv:0[3,7:12]`` into name and channels; ``:0`` may be on either side of the slice."""
+    """Split ``mixed/tower_2/conv:0[3,7:12]`` into name and channels; raises ``AddressError``.
+
+    ``:0`` may be on either side of the slice.
+    """
     head, bracket, rest = text.strip().partition("[")
     inside, closing, tail = rest.partition("]")
     name, output = split_output(head)
@@ -114,18 +117,18 @@ def parse(text: str) -> Reference:
 
 
 def split_output(text: str) -> tuple[str, str]:
-    """``mixed/conv:0`` -> (``mixed/conv``, ``:0``)."""
+    """Split off an output number: ``mixed/conv:0`` -> (``mixed/conv``, ``:0``)."""
     name, colon, number = text.rpartition(":")
     return (name, f":{number}") if colon and number.isascii() and number.isdecimal() else (text, "")
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` consists of words separated by single spaces, without brackets."""
+    """Whether ``text`` consists of words separated by single spaces, without a closing bracket."""
     return bool(text) and "]" not in text and " ".join(text.split()) == text
 
 
 def check_length(text: str, name: str, inside: str) -> None:
-    """Raise if a name or a channel slice exceeds the maximum length."""
+    """Raise ``AddressError`` if a name or a channel slice is too long."""
     if len(name) > LONGEST_NAME:
         raise UnknownAddress(text, (), f"a name has at most {LONGEST_NAME} characters, this one {len(name)}")
     if len(inside) > LONGEST_SLICE:
@@ -135,7 +138,7 @@ def check_length(text: str, name: str, inside: str) -> None:
 
 
 def resolve(blueprint: Blueprint, texts: str | Iterable[str]) -> tuple[Tensor, ...]:
-    """The tensors of the addresses or patterns, in the order given, without duplicates."""
+    """The tensors that the addresses and patterns refer to, in the order given, without duplicates."""
     tensors: dict[tuple[int, Stage | None, tuple[int, ...] | None], Tensor] = {}
     for reference in parse_all(as_texts(texts)):
         for site, stage in (
@@ -147,14 +150,14 @@ def resolve(blueprint: Blueprint, texts: str | Iterable[str]) -> tuple[Tensor, .
 
 
 def as_texts(texts: object) -> list[str]:
-    """One address or several as a list; raises ``AddressError`` for anything but text."""
+    """A list of one or more addresses; raises ``AddressError`` for anything but text."""
     is_one = isinstance(texts, (str, bytes))
     addresses: list[object] = list(texts) if isinstance(texts, Iterable) and not is_one else [texts]
     return [as_text(each) for each in addresses]
 
 
 def as_text(address: object) -> str:
-    """``address`` if it is text; raises ``AddressError``."""
+    """``address`` unchanged; raises ``AddressError`` if it is not text."""
     if not isinstance(address, str):
         raise AddressError(f"{quoted(address)} is not an address: expected text, such as 'mixed/tower_2/conv'")
     return address
@@ -171,7 +174,7 @@ def parse_all(texts: Iterable[str]) -> list[Reference]:
 
 
 def resolve_one(blueprint: Blueprint, text: str) -> Tensor:
-    """The one tensor of an address; raises ``AmbiguousAddress`` for a pattern with several."""
+    """The tensor that an address refers to; raises ``AmbiguousAddress`` if there are several."""
     tensors = resolve(blueprint, text)
     if len(tensors) > 1:
         few = ", ".join(tensor.address for tensor in tensors[:5])
@@ -182,7 +185,7 @@ def resolve_one(blueprint: Blueprint, text: str) -> Tensor:
 
 
 def look_up(blueprint: Blueprint, reference: Reference) -> Meaning:
-    """The site and stage of a plain name, which may have a convention and a colon before it."""
+    """The site and stage of a name that is not a pattern; it may be prefixed with a convention and a colon."""
     convention, name = split_convention(blueprint, reference.name)
     known = meanings(blueprint, convention)
     meant = known.get(name) or known.get(name.removeprefix(blueprint.scope), ())
@@ -195,13 +198,13 @@ def look_up(blueprint: Blueprint, reference: Reference) -> Meaning:
 
 
 def split_convention(blueprint: Blueprint, name: str) -> tuple[str | None, str]:
-    """``keras2.2:activation_12`` -> (``keras2.2``, ``activation_12``); None if no convention is given."""
+    """Split off a convention: ``keras2.2:activation_12`` -> (``keras2.2``, ``activation_12``); None if there is none."""
     prefix, colon, rest = name.partition(":")
     return (prefix, rest) if colon and prefix in prefixes(blueprint.family) else (None, name)
 
 
 def unknown(blueprint: Blueprint, reference: Reference, convention: str | None, name: str) -> UnknownAddress:
-    """The error for an unknown name, with similar names and advice."""
+    """The error for an unknown name; it lists similar names and gives advice."""
     hint = f"list all with: {listing(blueprint)}"
     if convention is None:
         others = [each.name for each in ASKED_FOR.get(blueprint.family, ()) if name in meanings(blueprint, each.name)]
@@ -215,15 +218,15 @@ def unknown(blueprint: Blueprint, reference: Reference, convention: str | None, 
 
 
 def listing(blueprint: Blueprint) -> str:
-    """The command that lists the tensors of ``blueprint``."""
+    """The command line that lists the tensors of ``blueprint``."""
     return "godeeper tensors" + (f" --network {blueprint.name}" if blueprint.name != DEFAULT_NETWORK else "")
 
 
 def match_pattern(blueprint: Blueprint, reference: Reference) -> list[Meaning]:
     """The tensors with a name that matches the pattern: ``*`` stays within a scope, ``**`` crosses scopes.
 
-    Pre-ReLU stages are included only if no default tensor matches: ``mixed_4/**`` is the module's sites,
-    ``mixed_4/**/Conv2D`` its raw convolutions.
+    Stages before the ReLU are included only if no other tensor matches: ``mixed_4/**`` matches the outputs of the
+    module's sites, and ``mixed_4/**/Conv2D`` its raw convolutions.
     """
     convention, name = split_convention(blueprint, reference.name)
     pattern = compile_pattern(name.removeprefix(blueprint.scope))
@@ -235,7 +238,10 @@ def match_pattern(blueprint: Blueprint, reference: Reference) -> list[Meaning]:
 
 @lru_cache(maxsize=16)
 def pattern_names(blueprint: Blueprint, convention: str | None = None) -> tuple[tuple[Meaning, tuple[str, ...]], ...]:
-    """Each site at each stage, and its names for pattern matching: the printed ones, or those of one convention."""
+    """All tensors with the names that patterns are matched against.
+
+    These are the names that godeeper prints, or with ``convention`` all names in that convention.
+    """
     if convention is None:
         pairs = [(site, stage) for site in sites(blueprint) for stage in stages(site)]
         return tuple((pair, tuple(known_names(*pair))) for pair in pairs)
@@ -254,7 +260,7 @@ def stages(site: Site) -> tuple[Stage | None, ...]:
 
 
 def stage_names(site: Site, stage: Stage | None) -> Names:
-    """The site's names at ``stage``."""
+    """The name of ``site`` at ``stage`` in each convention."""
     if stage is None:
         return site.names
     pairs = zip(family_conventions(site.family), site.names.as_dict().values(), strict=True)
@@ -262,22 +268,22 @@ def stage_names(site: Site, stage: Stage | None) -> Names:
 
 
 def known_names(site: Site, stage: Stage | None) -> list[str]:
-    """The printed names of a tensor, its address first."""
+    """The names of a tensor that godeeper prints, its address first."""
     tensor = Tensor(site, stage)
     return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
 
 
 @lru_cache(maxsize=16)
 def meanings(blueprint: Blueprint, convention: str | None = None) -> dict[str, tuple[Meaning, ...]]:
-    """All names, or those of one convention, and their meanings.
+    """Name -> its meanings, for all conventions or only ``convention``.
 
-    A name has two meanings if conventions contradict each other: torchvision counts GoogLeNet's pools
-    from 1, inception5h from 0, so ``maxpool1`` is the first or the second.
+    A name has two meanings if conventions contradict each other: torchvision counts the pools of GoogLeNet from 1
+    and inception5h from 0, so that ``maxpool1`` is the first pool or the second.
     """
     conventions = (
         family_conventions(blueprint.family) if convention is None else (prefixes(blueprint.family)[convention],)
     )
-    table: dict[str, dict[tuple[int, Stage | None], Meaning]] = {}  # an index hashes faster than a site
+    table: dict[str, dict[tuple[int, Stage | None], Meaning]] = {}  # by index, which hashes faster than a site
     all_sites = sites(blueprint)
     for site, columns in zip(all_sites, name_places(conventions, placed(all_sites)), strict=True):
         for stage in stages(site):
@@ -291,14 +297,14 @@ def meanings(blueprint: Blueprint, convention: str | None = None) -> dict[str, t
 
 
 def convention_spellings(convention: NamingConvention, stage: Stage | None, spelled: Iterable[str]) -> list[str]:
-    """``spelled`` at one stage, with and without the convention's scopes."""
+    """All spellings of a name at one stage, with and without the scopes of the convention."""
     names = [name for each in spelled for name in (convention.staged(each, stage) if stage else (each,))]
     return [scope + name for scope in ("", *convention.scopes) for name in names]
 
 
 @lru_cache(maxsize=8)
 def printed_names(blueprint: Blueprint) -> tuple[str, ...]:
-    """The printed names, the default stages first: the candidates for suggestions."""
+    """The names that godeeper prints, from which it suggests similar ones; default stages come first."""
     pairs = [(site, stage) for site in sites(blueprint) for stage in stages(site)]
     pairs.sort(key=lambda pair: pair[1] not in (None, "relu"))
     return tuple(dict.fromkeys(name for pair in pairs for name in known_names(*pair)))

@@ -1,4 +1,4 @@
-"""The cost of tensors and networks, in multiply-adds and parameters."""
+"""The cost of tensors and networks, as numbers of multiply-adds and parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .sites import Site, Walk, ancestors, sites
 
 
 def conv_macs(blueprint: Blueprint) -> int:
-    """Multiply-adds of all convolutions for one photo: the denominator of all shares."""
+    """Multiply-adds of all convolutions for one photo; shares of the cost refer to this number."""
     return sum(site.macs for site in sites(blueprint) if site.kind == "conv")
 
 
@@ -21,22 +21,22 @@ def tensor_macs(blueprint: Blueprint, wanted: Iterable[int]) -> int:
 
 
 def macs_share(blueprint: Blueprint, wanted: Iterable[int]) -> float:
-    """``tensor_macs`` as a share of the whole network's convolutions (for the classifier it may exceed 1)."""
+    """``tensor_macs`` as a share of ``conv_macs``; it may exceed 1 for the classifier, which is not in ``conv_macs``."""
     return tensor_macs(blueprint, wanted) / conv_macs(blueprint)
 
 
 def kernel_size(site: Site, all_sites: Sequence[Site]) -> int:
-    """Parameters of one convolution's kernel."""
+    """The number of weights in a convolution's kernel; 0 for any other site."""
     if not isinstance(site.op, Conv):
         return 0
     return site.op.filters * all_sites[site.inputs[0]].shape[0] * site.op.kernel[0] * site.op.kernel[1]
 
 
 def parameters(blueprint: Blueprint, *, with_head: bool = True, moving_statistics: bool = False) -> int:
-    """Parameters of the network, counted as its release does.
+    """The number of parameters of the network in its dialect.
 
-    ``moving_statistics``: include batch normalisation's mean and variance, as Keras does.
-    Auxiliary classifiers are included if the dialect has them and ``with_head`` is set.
+    ``with_head``: include the classifier and the dialect's auxiliary classifiers.  ``moving_statistics``: include the
+    mean and variance of batch normalisation, as Keras does.
     """
     normalisation = 1 + blueprint.stored_gamma + 2 * moving_statistics
     all_sites = sites(blueprint)
@@ -49,20 +49,20 @@ def parameters(blueprint: Blueprint, *, with_head: bool = True, moving_statistic
 
 
 def sites_parameters(all_sites: Sequence[Site], normalisation: int = 2) -> int:
-    """Parameters of the convolutions among ``all_sites``, which may be the sites of a single module.
+    """The number of parameters of the convolutions among ``all_sites``, which may be the sites of a single module.
 
-    ``normalisation``: parameters of batch normalisation per filter (2: scale and shift).
+    ``normalisation``: the number of batch normalisation parameters per filter; 2 for scale and shift.
     """
     return sum(kernel_size(site, all_sites) + filter_parameters(site.op, normalisation) for site in all_sites)
 
 
 def filter_parameters(op: Operation | None, normalisation: int) -> int:
-    """Parameters of a convolution besides its kernel: batch normalisation's, or the bias."""
+    """The number of parameters of a convolution besides its kernel: those of batch normalisation or the bias."""
     return op.filters * (normalisation if op.normalise else 1) if isinstance(op, Conv) else 0
 
 
 def auxiliary_parameters(blueprint: Blueprint, after: int, normalisation: int) -> int:
-    """Parameters of the auxiliary classifier on module ``after``."""
+    """The number of parameters of the auxiliary classifier attached to module ``after``."""
     join = next(site for site in sites(blueprint) if site.place == Place(after))
     walk = Walk([join])
     end = 0

@@ -1,9 +1,9 @@
 """Dialects: the differences between releases of a network, as edits of the blueprint.
 
-A dialect sets how an average pool treats the border, the kind of the pool in ``mixed_10``, the number
-of classes, and whether there is an auxiliary classifier.  Input scaling is part of the weights'
-preprocessing (``godeeper.photos.preprocess``).  The dialects of GoogLeNet and Inception v4 are in the
-modules of their blueprints.
+A dialect of Inception v3 sets how average pools treat the border, the kind of the last pool, the number
+of classes, whether batch normalisation has a scale, and whether there is an auxiliary classifier.  Input
+scaling is not part of it, but of the weights' preprocessing (``godeeper.photos.preprocess``).  The dialects
+of GoogLeNet and Inception v4 are in the files of their blueprints.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from .ops import Blueprint, Operation, Pool, edit_blueprint
 
 @dataclass(frozen=True)
 class Dialect:
-    """The differences of one release from the Inception v3 blueprint.
+    """The differences of one release from the blueprint of Inception v3.
 
     ``average_counts_border``: average pools include the zero padding in the mean.
     ``last_pool_is_max``: the pool of the last module is a max pool.
     ``stored_gamma``: batch normalisation has a learned scale (gamma).
+    ``auxiliary``: the release has an auxiliary classifier.
     """
 
     name: str
@@ -52,7 +53,7 @@ def known_dialects(family: str) -> tuple[str, ...]:
 
 
 def in_dialect(blueprint: Blueprint, name: str) -> Blueprint:
-    """``blueprint`` in the dialect ``name``; raises ``UnknownName`` with the known ones."""
+    """``blueprint`` in the dialect ``name``; raises ``UnknownName``, which lists the known ones."""
     edits = EDITS[blueprint.family]
     if name not in edits:
         raise UnknownName("dialect", name, edits)
@@ -75,7 +76,7 @@ def edit_inception_v3(blueprint: Blueprint, dialect: Dialect) -> Blueprint:
 
 
 def edit_averages(blueprint: Blueprint, edit: Callable[[Pool], Pool]) -> Blueprint:
-    """``blueprint`` with every average pool replaced by ``edit(pool)``."""
+    """``blueprint`` with each average pool replaced by ``edit(pool)``."""
     return edit_blueprint(blueprint, lambda op: edit(op) if isinstance(op, Pool) and op.reduce == "average" else op)
 
 
@@ -89,4 +90,4 @@ EDITS: dict[str, Mapping[str, Callable[[Blueprint], Blueprint]]] = {
     "inception_v4": inception_v4.DIALECTS,
     "googlenet": googlenet.DIALECTS,
 }
-"""Family -> dialect -> the edit that turns the original blueprint into it."""
+"""Family -> dialect -> the function that derives its variant from the original blueprint."""

@@ -1,8 +1,8 @@
-"""GoogLeNet as data: one family of modules, nine rows.
+"""GoogLeNet as data: nine modules of one kind.
 
 Source: Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, table 1, in the form of
-Caffe's bvlc_googlenet: biases, local response normalisation, pools that reach over the end.
-The other releases (``DIALECTS``) are edits of it.
+Caffe's bvlc_googlenet, which has biases, local response normalisation, and pools that extend beyond
+the end of the grid.  The other releases (``DIALECTS``) are derived from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .ops import Blueprint, Conv, Module, Norm, Operation, Pool, branch, edit_bl
 
 
 def naive(ones: int, threes: int, fives: int) -> Module:
-    """The module as first thought of (figure 2a): 1x1, 3x3 and 5x5 side by side, and a pool; channels only grow."""
+    """The naive module (figure 2a): 1x1, 3x3, 5x5 and pool branches, without dimension reduction."""
     return module(
         branch("1x1", biased(ones, 1)),
         branch("3x3", biased(threes, 3)),
@@ -24,7 +24,7 @@ def naive(ones: int, threes: int, fives: int) -> Module:
 
 
 def reduced(ones: int, three_reduce: int, threes: int, five_reduce: int, fives: int, projected: int) -> Module:
-    """The module with dimension reduction (figure 2b); the arguments are table 1's columns, in its order."""
+    """The module with dimension reduction (figure 2b); the arguments are the columns of table 1, in its order."""
     return module(
         branch("1x1", biased(ones, 1)),
         branch("3x3", biased(three_reduce, 1), biased(threes, 3)),
@@ -34,7 +34,7 @@ def reduced(ones: int, three_reduce: int, threes: int, five_reduce: int, fives: 
 
 
 def biased(filters: int, side: int) -> Conv:
-    """A square convolution with a bias, as the paper has them all."""
+    """A square convolution with a bias, like all convolutions of the paper."""
     return Conv(filters, (side, side), normalise=False)
 
 
@@ -79,7 +79,11 @@ GOOGLENET = Blueprint(
 
 
 def in_torchvision(blueprint: Blueprint) -> Blueprint:
-    """Batch normalisation throughout, none across channels; 3x3 where the paper has 5x5; a last pool of 2x2."""
+    """The release in torchvision.
+
+    It has batch normalisation in place of biases and local response normalisation, 3x3 convolutions in place of
+    5x5, and a last max pool of 2x2.
+    """
 
     def edit(op: Operation) -> Operation | None:
         if isinstance(op, Norm):
@@ -90,22 +94,26 @@ def in_torchvision(blueprint: Blueprint) -> Blueprint:
 
     edited = edit_blueprint(blueprint, edit)
     last = max(at for at, part in enumerate(edited.modules) if isinstance(part, Pool))
-    row = (*edited.modules[:last], replace(SHRINK, kernel=(2, 2)), *edited.modules[last + 1 :])
-    return replace(edited, modules=row, stored_gamma=True)
+    modules = (*edited.modules[:last], replace(SHRINK, kernel=(2, 2)), *edited.modules[last + 1 :])
+    return replace(edited, modules=modules, stored_gamma=True)
 
 
 def in_inception5h(blueprint: Blueprint) -> Blueprint:
-    """Two rows differ from the paper's; TensorFlow's padding; 1008 classes; a wider normalisation."""
+    """Google's release of 2015.
+
+    Modules 4a and 5a have other numbers of filters than in the paper.  It has TensorFlow's padding, a wider local
+    response normalisation, and 1008 classes.
+    """
 
     def edit(op: Operation) -> Operation:
-        if isinstance(op, Norm):  # its alpha of 1e-4 is not divided by the window's size
+        if isinstance(op, Norm):  # TensorFlow does not divide alpha, here 1e-4, by the size
             return Norm(size=11, alpha=11e-4, beta=0.5, bias=2.0)
         return replace(op, padding="SAME") if op.padding in ("HALF", "CEIL") else op
 
     edited = edit_blueprint(blueprint, edit)
-    rows = {3: reduced(192, 96, 204, 16, 48, 64), 9: reduced(256, 160, 320, 48, 128, 128)}  # 4a, 5a
-    row = tuple(rows.get(at, part) for at, part in enumerate(edited.modules))
-    return replace(edited, modules=row, classes=1008)
+    changed = {3: reduced(192, 96, 204, 16, 48, 64), 9: reduced(256, 160, 320, 48, 128, 128)}  # 4a, 5a
+    modules = tuple(changed.get(at, part) for at, part in enumerate(edited.modules))
+    return replace(edited, modules=modules, classes=1008)
 
 
 DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {
@@ -113,4 +121,4 @@ DIALECTS: dict[str, Callable[[Blueprint], Blueprint]] = {
     "torchvision": in_torchvision,
     "inception5h": in_inception5h,
 }
-"""Release -> the edit that turns the original blueprint into that release."""
+"""Release -> the function that derives its variant from the blueprint above."""

@@ -1,8 +1,8 @@
-"""Inception v3 as data: five families of modules, eleven rows.
+"""Inception v3 as data: eleven modules of five kinds.
 
 Source: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
-arXiv:1512.00567, in the form of the released 2015 graph, which differs from the paper's
-figures in small ways (no paper describes the factorised 5x5 of the first modules as released).
+arXiv:1512.00567, in the form of the released 2015 graph.  The graph differs from the paper's
+figures in small ways: no paper describes the factorised 5x5 in its first modules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HALVE: tuple[tuple[int, int], int, Padding] = (3, 3), 2, "VALID"
 
 
 def grid35(pool_filters: int) -> Module:
-    """1x1, 5x5, double 3x3 and pool, on the 35x35 grid."""
+    """A module with 1x1, 5x5, double 3x3 and pool branches, on the 35x35 grid."""
     return module(
         branch("1x1", Conv(64, (1, 1))),
         branch("5x5", Conv(48, (1, 1)), Conv(64, (5, 5))),
@@ -23,7 +23,7 @@ def grid35(pool_filters: int) -> Module:
 
 
 def shrink35() -> Module:
-    """From the 35x35 grid to 17x17."""
+    """A module that reduces the 35x35 grid to 17x17."""
     return module(
         branch("3x3", Conv(384, *HALVE)),
         branch("3x3dbl", Conv(64, (1, 1)), Conv(96, (3, 3)), Conv(96, *HALVE)),
@@ -32,7 +32,7 @@ def shrink35() -> Module:
 
 
 def grid17(c: int) -> Module:
-    """7x7 factorised into 1x7 and 7x1, with ``c`` filters inside, on the 17x17 grid."""
+    """A module with 7x7 factorised into 1x7 and 7x1, on the 17x17 grid; its inner convolutions have ``c`` filters."""
     return module(
         branch("1x1", Conv(192, (1, 1))),
         branch("7x7", Conv(c, (1, 1)), Conv(c, (1, 7)), Conv(192, (7, 1))),
@@ -42,7 +42,7 @@ def grid17(c: int) -> Module:
 
 
 def shrink17() -> Module:
-    """From the 17x17 grid to 8x8."""
+    """A module that reduces the 17x17 grid to 8x8."""
     return module(
         branch("3x3", Conv(192, (1, 1)), Conv(320, *HALVE)),
         branch("7x7x3", Conv(192, (1, 1)), Conv(192, (1, 7)), Conv(192, (7, 1)), Conv(192, *HALVE)),
@@ -51,7 +51,7 @@ def shrink17() -> Module:
 
 
 def grid8() -> Module:
-    """Branches that fork into 1x3 and 3x1, on the 8x8 grid."""
+    """A module with branches that fork into 1x3 and 3x1, on the 8x8 grid."""
     fork = Fork((Conv(384, (1, 3)), Conv(384, (3, 1))))
     return module(
         branch("1x1", Conv(320, (1, 1))),
@@ -94,4 +94,4 @@ AUXILIARY = branch(
     Conv(128, (1, 1), 1, "VALID"),
     Conv(768, (5, 5), 1, "VALID"),
 )
-"""The side classifier that torchvision's and slim's training graphs hang on ``mixed_7``."""
+"""The auxiliary classifier that torchvision's and slim's training graphs attach to ``mixed_7``."""

@@ -14,7 +14,7 @@ from .ops import Blueprint, Conv, Fork, Module, Pool, branch, module
 
 
 def stem() -> tuple[Module, ...]:
-    """The three forks between the first convolutions and the 35x35 grid."""
+    """The three modules between the first convolutions and the 35x35 grid."""
     return (
         module(
             branch("maxpool", Pool("max", *HALVE)),
@@ -32,7 +32,7 @@ def stem() -> tuple[Module, ...]:
 
 
 def inception_a() -> Module:
-    """Module with 1x1, 3x3, double 3x3 and pool branches, on the 35x35 grid."""
+    """A module with 1x1, 3x3, double 3x3 and pool branches, on the 35x35 grid."""
     return module(
         branch("0", Conv(96, (1, 1))),
         branch("1", Conv(64, (1, 1)), Conv(96, (3, 3))),
@@ -42,7 +42,7 @@ def inception_a() -> Module:
 
 
 def reduction_a() -> Module:
-    """Module that reduces the 35x35 grid to 17x17."""
+    """A module that reduces the 35x35 grid to 17x17."""
     return module(
         branch("0", Conv(384, *HALVE)),
         branch("1", Conv(192, (1, 1)), Conv(224, (3, 3)), Conv(256, *HALVE)),
@@ -51,7 +51,7 @@ def reduction_a() -> Module:
 
 
 def inception_b() -> Module:
-    """Module with 7x7 factorised into 1x7 and 7x1, on the 17x17 grid."""
+    """A module with 7x7 factorised into 1x7 and 7x1, on the 17x17 grid."""
     return module(
         branch("0", Conv(384, (1, 1))),
         branch("1", Conv(192, (1, 1)), Conv(224, (1, 7)), Conv(256, (7, 1))),
@@ -61,7 +61,7 @@ def inception_b() -> Module:
 
 
 def reduction_b() -> Module:
-    """Module that reduces the 17x17 grid to 8x8."""
+    """A module that reduces the 17x17 grid to 8x8."""
     return module(
         branch("0", Conv(192, (1, 1)), Conv(192, *HALVE)),
         branch("1", Conv(256, (1, 1)), Conv(256, (1, 7)), Conv(320, (7, 1)), Conv(320, *HALVE)),
@@ -70,7 +70,7 @@ def reduction_b() -> Module:
 
 
 def inception_c() -> Module:
-    """Module whose branches fork into 1x3 and 3x1, on the 8x8 grid."""
+    """A module with branches that fork into 1x3 and 3x1, on the 8x8 grid."""
     fork = Fork((Conv(256, (1, 3)), Conv(256, (3, 1))))
     return module(
         branch("0", Conv(256, (1, 1))),

@@ -1,7 +1,7 @@
-"""Single Inception modules, all families, for use in other networks.
+"""Single Inception modules for use in other networks.
 
-Each function returns a ``Module``; ``module_sites`` returns its operations with their names, shapes, cost and
-receptive fields for any input, and ``godeeper.blueprint.cost`` computes their total cost.
+Each function in ``FAMILIES`` returns a ``Module``.  ``module_sites`` returns its operations with their names, shapes,
+cost and receptive fields for an input of any shape; ``godeeper.blueprint.cost`` computes their total cost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAMILIES: dict[str, Callable[..., Module]] = {
     "shrink17": shrink17,
     "grid8": grid8,
 }
-"""Name -> the function that creates such a module: two from arXiv:1409.4842, five from arXiv:1512.00567."""
+"""Name -> the function that creates such a module; the first two are from arXiv:1409.4842, the others from arXiv:1512.00567."""
 
 
 def normalised(module: Module) -> Module:

@@ -12,7 +12,7 @@ BLUEPRINTS = {network.name: network for network in (GOOGLENET, INCEPTION_V3, INC
 
 
 def blueprint_named(name: str) -> Blueprint:
-    """The blueprint of that name; raises ``UnknownName`` with the known ones."""
+    """The blueprint with this name; raises ``UnknownName``, which lists the known ones."""
     try:
         return BLUEPRINTS[name]
     except KeyError:

@@ -1,7 +1,7 @@
 """The data types of a blueprint: operations, branches, modules.
 
-A blueprint is a network's architecture as frozen data, without weights or a framework; everything
-else (names, shapes, cost, receptive fields, graphs) is derived from it.
+A blueprint is a network's architecture as frozen data, without weights and independent of any framework.
+Names, shapes, cost, receptive fields and graphs are derived from it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Literal
 Padding = Literal["SAME", "VALID", "HALF", "CEIL"]
 """Padding at the border.
 
-VALID  none: windows stay inside.
-SAME   as in TensorFlow: zeros for ceil(cells / stride) windows, an odd one at the end.
-HALF   as in Caffe and PyTorch: half a window of zeros on each side, whatever the stride.
+VALID  no padding: all windows are inside the grid.
+SAME   as in TensorFlow: as much as ceil(cells / stride) windows need; the odd cell is at the end.
+HALF   as in Caffe and PyTorch: half a window on each side, whatever the stride.
 CEIL   as in Caffe's pools: none at the start, and the last window may extend beyond the end.
 """
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution, then batch normalisation or (with ``normalise`` False) a bias, then ReLU."""
+    """A convolution, followed by batch normalisation (or a bias, if ``normalise`` is False) and ReLU."""
 
     filters: int
     kernel: tuple[int, int]  # height, width
@@ -33,7 +33,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool.  ``counts_border``: an average pool divides by the whole window, including padding."""
+    """A pool.  ``counts_border``: an average pool divides by the size of the whole window, including padding."""
 
     reduce: Literal["max", "average"]
     kernel: tuple[int, int] = (3, 3)
@@ -46,8 +46,8 @@ class Pool:
 class Norm:
     """Local response normalisation over ``size`` neighbouring channels, without parameters.
 
-    x / (``bias`` + ``alpha`` / size * (sum of their squares)) ** ``beta``, as in Caffe and ONNX
-    (TensorFlow does not divide ``alpha``).  Source: Krizhevsky et al., NIPS 2012, section 3.3.
+    It computes x / (``bias`` + ``alpha`` / ``size`` * (sum of the squares of these channels)) ** ``beta``, as in Caffe and
+    ONNX; TensorFlow does not divide ``alpha`` by ``size``.  Source: Krizhevsky et al., NIPS 2012, section 3.3.
     """
 
     size: int = 5
@@ -69,7 +69,7 @@ Step = Operation | Fork
 
 @dataclass(frozen=True)
 class Branch:
-    """One path through a module.  ``label`` distinguishes it from the others; naming rules use it."""
+    """One path through a module.  Its ``label`` is unique within the module and appears in names."""
 
     label: str
     steps: tuple[Step, ...]
@@ -77,19 +77,21 @@ class Branch:
 
 @dataclass(frozen=True)
 class Module:
-    """Parallel branches over one input, concatenated along the channels."""
+    """Parallel branches that read the same input; their outputs are concatenated along the channels."""
 
     branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A stem, a row of modules (and pools between them), a linear classifier over the global average.
+    """A stem, a sequence of modules (with pools between them), and a linear classifier on the global average.
 
     ``family``: selects the naming conventions and dialects.  ``stored_gamma``: batch normalisation has a scale (gamma).
-    ``auxiliary``: the auxiliary classifier, without its last layer, on each of the modules ``auxiliary_after``; counted in
-    parameters, never run.  ``scope``: an optional prefix of all names, and ``aliases``: further tensor names -> ours, both
-    from the original file of the weights.
+    ``auxiliary``: the auxiliary classifier without its last layer; one is attached to each of the modules
+    ``auxiliary_after``.  It is counted in parameters, but is never run.
+
+    Two fields come from the original file of the weights: ``scope`` is an optional prefix of all names, and ``aliases``
+    maps further tensor names to ours.
     """
 
     name: str
@@ -107,12 +109,12 @@ class Blueprint:
 
 
 def branch(label: str, *steps: Step) -> Branch:
-    """A branch of these steps; makes tables of architecture short."""
+    """A branch with these steps."""
     return Branch(label, steps)
 
 
 def module(*branches: Branch) -> Module:
-    """A module of these branches."""
+    """A module with these branches."""
     return Module(branches)
 
 
@@ -136,28 +138,28 @@ def border(op: Conv | Pool, cells: int, kernel: int) -> tuple[int, int]:
 
 
 def edit_blueprint(blueprint: Blueprint, edit: Callable[[Operation], Operation | None]) -> Blueprint:
-    """``blueprint`` with each operation replaced by ``edit(operation)``; None removes it."""
-    row = (edit_module(part, edit) if isinstance(part, Module) else edit(part) for part in blueprint.modules)
+    """``blueprint`` with each operation replaced by ``edit(operation)``, or removed if that is None."""
+    parts = (edit_module(part, edit) if isinstance(part, Module) else edit(part) for part in blueprint.modules)
     return replace(
         blueprint,
         stem=tuple(kept for op in blueprint.stem if (kept := edit(op))),
-        modules=tuple(part for part in row if isinstance(part, Module | Pool)),
+        modules=tuple(part for part in parts if isinstance(part, Module | Pool)),
         auxiliary=blueprint.auxiliary and edit_branch(blueprint.auxiliary, edit),
     )
 
 
 def edit_module(module: Module, edit: Callable[[Operation], Operation | None]) -> Module:
-    """``module`` with each operation replaced by ``edit(operation)``."""
+    """``module`` with each operation replaced by ``edit(operation)``, or removed if that is None."""
     return Module(tuple(edit_branch(branch, edit) for branch in module.branches))
 
 
 def edit_branch(branch: Branch, edit: Callable[[Operation], Operation | None]) -> Branch:
-    """``branch`` with each operation replaced by ``edit(operation)``."""
+    """``branch`` with each operation replaced by ``edit(operation)``, or removed if that is None."""
     return Branch(branch.label, tuple(kept for step in branch.steps if (kept := edit_step(step, edit))))
 
 
 def edit_step(step: Step, edit: Callable[[Operation], Operation | None]) -> Step | None:
-    """``step`` replaced by ``edit(step)``, the arms of a fork one by one."""
+    """``edit(step)``; for a fork, a fork of its edited convolutions."""
     if not isinstance(step, Fork):
         return edit(step)
     return Fork(tuple(conv for arm in step.convs if isinstance(conv := edit(arm), Conv)))

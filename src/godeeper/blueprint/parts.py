@@ -14,7 +14,7 @@ CLASSIFIER_KINDS = ("average", "reshape", "dense", "softmax")
 
 
 def parts(blueprint: Blueprint) -> dict[str, tuple[Site, ...]]:
-    """Title -> sites of each part, in program order; each site is in one part.  A pool between modules is a part of its own."""
+    """Title -> sites of each part, in program order.  Each site is in one part; a pool between modules is a separate part."""
     all_sites = sites(blueprint)
     named: dict[str, tuple[Site, ...]] = {}
     for key, group in groupby(all_sites, key=part_of):
@@ -25,7 +25,7 @@ def parts(blueprint: Blueprint) -> dict[str, tuple[Site, ...]]:
 
 
 def part_of(site: Site) -> int | str:
-    """The part of a site: a module's number, ``photo``, ``stem`` or ``classifier``."""
+    """The part that a site belongs to: a module's number, ``photo``, ``stem`` or ``classifier``."""
     if site.place.module is not None:
         return site.place.module
     if site.is_photo_step:
@@ -34,12 +34,15 @@ def part_of(site: Site) -> int | str:
 
 
 def module_title(join: Site) -> str:
-    """``mixed_4`` of ``mixed_4/join``."""
+    """The name of a module from its concatenation: ``mixed_4/join`` -> ``mixed_4``."""
     return join.address.rpartition("/")[0] or join.address
 
 
 def find_part(blueprint: Blueprint, name: str) -> tuple[Site, ...]:
-    """The sites of the part called ``name``, in any convention; ``name`` may be prefixed with the convention and a colon."""
+    """The sites of the part called ``name`` in any convention; raises ``OptionError`` for an unknown name.
+
+    ``name`` may also be prefixed with a convention and a colon.
+    """
     all_parts = parts(blueprint)
     known = {title: title for title in all_parts}
     for title, members in all_parts.items():

@@ -1,4 +1,4 @@
-"""The receptive field of the cells of a tensor; ``sites`` carries it from operation to operation."""
+"""The receptive field of the cells of a tensor; ``sites`` computes it for each operation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Field:
     """The receptive field of a tensor's cells, in pixels of the network's input.
 
-    ``size``: (height, width) of one cell's field.  ``jump``: distance between the centres of neighbouring cells.
-    ``padding``: (height, width) by which the field of cell (0, 0) extends beyond the border.
+    ``size``: (height, width) of one cell's field.  ``jump``: the distance between the centres of neighbouring fields.
+    ``padding``: (height, width) by which the field of cell (0, 0) extends beyond the upper and left border.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -19,7 +19,7 @@ class Field:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(y, x) of the middle of cell (0, 0)'s field."""
+        """(y, x) of the centre of the field of cell (0, 0)."""
         y, x = ((size - 1) / 2 - padding for size, padding in zip(self.size, self.padding, strict=True))
         return y, x
 

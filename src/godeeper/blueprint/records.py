@@ -17,7 +17,11 @@ def document(blueprint: Blueprint, tensors: Iterable[Tensor]) -> dict[str, Any]:
 
 
 def record(blueprint: Blueprint, tensor: Tensor) -> dict[str, Any]:
-    """A tensor as JSON; ``macs`` counts the tensor and all its ancestors; ``remark`` says what its names can be confused with."""
+    """A tensor as JSON.
+
+    ``macs``: multiply-adds of the tensor and all its ancestors.  ``remark``: a warning about names of other tensors that
+    look like this one's, or None.
+    """
     return {
         "address": tensor.address,
         "names": tensor.names.as_dict(),

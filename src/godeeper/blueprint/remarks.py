@@ -1,7 +1,7 @@
-"""Names that are easily taken for one another: ``Mixed_7b`` beside ``mixed_7``, ``maxpool1`` beside ``pool_1``.
+"""Remarks on names that are easily confused: ``Mixed_7b`` with ``mixed_7``, ``maxpool1`` with ``pool_1``.
 
-Conventions number modules and pools differently.  Two names are alike when they hold the same word and
-number, apart from case, underscores and a letter behind; a remark says which tensor is meant.
+Conventions number modules and pools differently.  Two names are similar if they contain the same word and number,
+ignoring case, underscores and a final letter.  A remark states which tensor a name refers to.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .sites import Site, sites
 LIKENESS = re.compile(r"(?:max_?)?(pool|mixed)(?:ing2d)?_?([0-9]{1,3})[a-z]?", re.IGNORECASE)
 
 Place = int | str
-"""A module's number; or the address of a site outside of the modules."""
+"""A module's number, or the address of a site outside the modules.  All sites of a place share its remarks."""
 
 Key = tuple[str, int]
-"""What names that are alike share: ``("mixed", 7)``."""
+"""The word and number that similar names have in common: ``("mixed", 7)``."""
 
 Labels = dict[str, list[str]]
-"""A name, or the module's part of it -> the conventions that have it."""
+"""A pool's or module's name -> the conventions with that name."""
 
 
 def remark(blueprint: Blueprint, tensor: Tensor) -> str | None:
-    """What the tensor's names can be mistaken for; None for nothing.
+    """A warning about names of other tensors that look like this one's; None if there are none.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -39,10 +39,10 @@ def remark(blueprint: Blueprint, tensor: Tensor) -> str | None:
 
 
 def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
-    """What to say about names as they were typed: that an older release, or another convention, means another tensor.
+    """Remarks on names that a user typed, which may mean another tensor in an older release or another convention.
 
-    A name with its convention before a colon and a pattern mean what they say.  ``likeness``: whether to include
-    what ``remark`` says.
+    There are none on patterns and on names that begin with a convention and a colon.  ``likeness``: whether to include
+    the remarks on similar names.
     """
     found: dict[str, None] = {}
     for reference in parse_all(texts):
@@ -54,7 +54,7 @@ def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = T
 
 
 def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[str]:
-    """That an older release calls another tensor so."""
+    """Remarks that this name means another tensor in an older release."""
     tensor = Tensor(*look_up(blueprint, reference))
     for convention in ASKED_FOR.get(blueprint.family, ()):
         for pair in meanings(blueprint, convention.name).get(reference.name, ()):
@@ -67,7 +67,7 @@ def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[st
 
 
 def mistaken(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
-    """That the name looks like another module's or pool's; names of the convention that we print need no such remark."""
+    """The remarks on names that look like another module's or pool's; none for a name as godeeper prints it."""
     site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
     for said in remarks_by_place(blueprint).get(place_of(site), ()):
@@ -77,7 +77,7 @@ def mistaken(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[
 
 @lru_cache(maxsize=8)
 def remarks_by_place(blueprint: Blueprint) -> dict[Place, tuple[str, ...]]:
-    """The remarks on each place."""
+    """Place -> the remarks on its names."""
     table: dict[Place, dict[Key, Labels]] = {}
     for site in sites(blueprint):
         for convention, label, key in alike(site):
@@ -86,17 +86,17 @@ def remarks_by_place(blueprint: Blueprint) -> dict[Place, tuple[str, ...]]:
 
 
 def place_of(site: Site) -> Place:
-    """What shares one remark."""
+    """The place of a site."""
     return site.address if site.place.module is None else site.place.module
 
 
 def scope_of(name: str) -> str:
-    """``Mixed_7b`` of ``Mixed_7b.branch_pool``."""
+    """The first part of a name: ``Mixed_7b.branch_pool`` -> ``Mixed_7b``."""
     return re.split(r"[/.]", name, maxsplit=1)[0]
 
 
 def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
-    """(convention, label, key) of each name that can be mistaken: of a module by its join, and of a pool outside."""
+    """(convention, label, key) of each name that can be confused, if ``site`` is a module's concatenation or a pool outside."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
     for convention, name in site.names.as_dict().items():
@@ -107,14 +107,14 @@ def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
 
 
 def sentences(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[str]:
-    """A sentence for each key that another place has too, in a convention that gives this place another one."""
+    """A remark for each key of ``place`` that also belongs to another place, in a convention without that key for this one."""
     for key, own in table[place].items():
-        taken = {convention for conventions in own.values() for convention in conventions}
+        own_conventions = {convention for conventions in own.values() for convention in conventions}
         rivals = [
             (label, conventions)
             for other, keys in table.items()
             for label, conventions in keys.get(key, {}).items()
-            if other != place and not taken.issuperset(conventions)
+            if other != place and not own_conventions.issuperset(conventions)
         ]
         if rivals:
             others = (shown(labels) for other, labels in table[place].items() if other != key)
@@ -124,6 +124,6 @@ def sentences(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[s
 
 
 def shown(labels: Labels) -> str:
-    """The first of the names, and who calls it so: ``Mixed_7b (slim, torchvision)``."""
+    """The first name, with its conventions: ``Mixed_7b (slim, torchvision)``."""
     label, conventions = next(iter(labels.items()))
     return f"{label} ({', '.join(conventions)})"

@@ -2,10 +2,10 @@
 
 A site is one operation at its place: a convolution (with batch normalisation and ReLU), a pool, a
 concatenation, or a step between the photo and the network.  Names, tables, diagrams, graphs and the
-mapping of weights are all derived from this one walk over the blueprint.
+mapping of weights are all derived from these sites.
 
 Receptive fields follow Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
-Networks" (Distill, 2019), height and width separately, because a 1x7 widens only one of them.
+Networks" (Distill, 2019).  Height and width are computed separately, because a 1x7 widens only one of them.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ PHOTO_KINDS: tuple[Kind, ...] = ("jpeg", "decode", "cast", "expand", "resize", "
 """The steps from the photo's bytes to the network's input, in order."""
 
 MODULE_FAMILY = "module"
-"""The family whose conventions name the sites of a stand-alone module."""
+"""The family with the naming convention for the sites of a stand-alone module."""
 
 
 @dataclass(frozen=True)
 class Site:
     """One operation of a network.
 
-    ``shape``: (C, H, W) for one photo; a photo of unknown size has H = W = 0.  ``inputs``: indices of sites.
-    ``macs``: multiply-adds of this operation alone.
+    ``shape``: the output's (C, H, W) for one photo; H = W = 0 before the photo is resized.  ``inputs``: indices of the
+    sites that it reads.  ``macs``: multiply-adds of this operation alone.
     """
 
     index: int
@@ -57,7 +57,7 @@ class Site:
 
     @property
     def address(self) -> str:
-        """The first name; in every network, the photo's steps have their names from the 2015 graph."""
+        """The printed name; the photo's steps have the 2015 graph's names in every network."""
         return self.names.first or PHOTO_NAMES.get(self.kind, "")
 
     @property
@@ -68,7 +68,10 @@ class Site:
 
 @lru_cache(maxsize=8)
 def sites(blueprint: Blueprint, size: int | None = None) -> tuple[Site, ...]:
-    """The sites of ``blueprint`` in program order, for an input of ``size`` x ``size`` pixels."""
+    """The sites of ``blueprint`` in program order, for an input of ``size`` x ``size`` pixels.
+
+    Raises ``OptionError``, with the smallest possible size, if a grid would have no cells.
+    """
     size = blueprint.input_size if size is None else size
     walk = walk_network(blueprint, size)
     if not walk.fits:
@@ -78,9 +81,10 @@ def sites(blueprint: Blueprint, size: int | None = None) -> tuple[Site, ...]:
 
 
 def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...]:
-    """The sites of a single module, for an input of ``shape`` (C, H, W), which is the first site.
+    """The sites of a single module; the first one is its input of ``shape`` (C, H, W).
 
-    Sites are named by branch (``3x3/conv_1``, ``join``); receptive fields are in cells of the input.
+    Sites are named by branch (``3x3/conv_1``, ``join``), and receptive fields are measured in cells of the input.
+    Raises ``OptionError`` if the input is too small.
 
     >>> from godeeper.blueprint.googlenet import reduced
     >>> [site.shape for site in module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))][-1]
@@ -96,7 +100,7 @@ def module_sites(module: Module, shape: tuple[int, int, int]) -> tuple[Site, ...
 
 
 def walk_network(blueprint: Blueprint, size: int) -> Walk:
-    """Walk over all of ``blueprint``."""
+    """The walk over all of ``blueprint``, with sites that have no names yet."""
     walk = Walk()
     x = walk.photo(size)
     for position, op in enumerate(blueprint.stem):
@@ -128,19 +132,19 @@ def named(all_sites: Sequence[Site], family: str) -> tuple[Site, ...]:
 
 
 def placed(all_sites: Iterable[Site]) -> list[NamedPlace]:
-    """The properties of the sites that names depend on."""
+    """The properties of each site that its names depend on."""
     return [NamedPlace(site.place, site.kind, site.op, site.shape[1]) for site in all_sites]
 
 
 class Walk:
-    """Collects sites, after those it starts from; each method adds one kind of site and returns its index."""
+    """Appends sites to those that it starts with; each method adds one kind of site and returns the last one's index."""
 
     def __init__(self, start: Iterable[Site] = ()) -> None:
         self.sites = list(start)
 
     @property
     def fits(self) -> bool:
-        """Whether all grids have at least one cell; the photo's size is unknown before it is resized."""
+        """Whether all grids have at least one cell; the photo's steps are ignored, as its size is not known before the resize."""
         return all(min(site.shape[1:]) > 0 for site in self.sites if not site.is_photo_step)
 
     def add(
@@ -157,14 +161,14 @@ class Walk:
         return len(self.sites) - 1
 
     def photo(self, size: int) -> int:
-        """The steps from a JPEG to the network's input."""
+        """Add the steps from a JPEG to the network's input."""
         for position, kind in enumerate(PHOTO_KINDS):
             sized = size if kind in ("resize", "subtract", "multiply") else 0
             last = self.add(kind, [position - 1] if position else [], (3, sized, sized), Field(), Place())
         return last
 
     def module(self, module: Module, source: int, number: int) -> int:
-        """All branches of a module, and their concatenation."""
+        """Add all branches of a module, and their concatenation."""
         ends = []
         towers = 0
         for path, branch in enumerate(module.branches):
@@ -176,13 +180,14 @@ class Walk:
         return self.join(ends, Place(number))
 
     def step(self, step: Step, source: int, place: Place) -> int:
+        """Add one step of a branch; a fork is its convolutions and their concatenation."""
         if isinstance(step, Fork):
             arms = [self.window(conv, source, replace(place, arm=number)) for number, conv in enumerate(step.convs)]
             return self.join(arms, place)
         return self.window(step, source, place)
 
     def window(self, op: Operation, source: int, place: Place) -> int:
-        """A convolution, a pool, or a normalisation across channels."""
+        """Add a convolution, a pool, or a normalisation across channels."""
         (channels, *grid), seen = self.sites[source].shape, self.sites[source].field
         if isinstance(op, Norm):
             return self.add("norm", [source], self.sites[source].shape, seen, place, op)
@@ -202,7 +207,7 @@ class Walk:
         return self.add("conv", [source], (op.filters, height, width), field, place, op, macs)
 
     def join(self, ends: Sequence[int], place: Place) -> int:
-        """A concatenation along the channels; its receptive field is that of the branch with the largest."""
+        """Add a concatenation along the channels; its receptive field is the largest of its inputs'."""
         joined = [self.sites[end] for end in ends]
         channels = sum(site.shape[0] for site in joined)
         size = max(s.field.size[0] for s in joined), max(s.field.size[1] for s in joined)
@@ -211,7 +216,7 @@ class Walk:
         return self.add("concat", ends, (channels, *joined[0].shape[1:]), field, place)
 
     def classifier(self, source: int, classes: int) -> None:
-        """Global average pool, flatten, fully connected layer, softmax."""
+        """Add global average pool, flatten, fully connected layer and softmax."""
         (channels, *grid), seen = self.sites[source].shape, self.sites[source].field
         size = add_each(seen.size, ((cells - 1) * seen.jump for cells in grid))
         field = Field(size, seen.jump, seen.padding)
@@ -228,7 +233,7 @@ def add_each(pair: tuple[int, int], more: Iterable[int]) -> tuple[int, int]:
 
 
 def ancestors(all_sites: Sequence[Site], wanted: Iterable[int]) -> list[int]:
-    """The indices of the ``wanted`` sites and all sites that they depend on, in program order."""
+    """The indices of the ``wanted`` sites and of all sites that they depend on, in program order."""
     visited: set[int] = set()
     waiting = list(wanted)
     while waiting:

@@ -1,4 +1,4 @@
-"""The topology of a network: a site's neighbours, the origin of a concatenation's filters, and single-tensor cuts."""
+"""The topology of a network: the neighbours of a site, the origin of a filter, and the tensors at which to cut a network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .ops import Blueprint
 from .sites import PHOTO_KINDS, Site, sites
 
 PREFIXES = 4
-"""The number of parts of about equal cost into which ``prefix_ends`` divides a network."""
+"""The number of parts into which ``prefix_ends`` divides a network."""
 
 
 @lru_cache(maxsize=8)
 def single_tensor_sites(blueprint: Blueprint) -> tuple[Site, ...]:
-    """Every site, after the preprocessing steps, on which all later sites depend, in program order.
+    """The sites after preprocessing on which all later sites depend, in program order.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in single_tensor_sites(INCEPTION_V3)][6:9]
@@ -32,7 +32,7 @@ def single_tensor_sites(blueprint: Blueprint) -> tuple[Site, ...]:
 
 @lru_cache(maxsize=8)
 def prefix_ends(blueprint: Blueprint) -> tuple[Site, ...]:
-    """The cuts that divide the network into parts of about equal cost; ties go to the smallest tensor.
+    """The single-tensor sites that divide the network into parts of about equal cost; ties go to the smallest tensor.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> [site.address for site in prefix_ends(INCEPTION_V3)]
@@ -51,8 +51,8 @@ def prefix_ends(blueprint: Blueprint) -> tuple[Site, ...]:
 class Neighbours:
     """The neighbours of a site.
 
-    ``before``: its inputs.  ``after``: the sites that read it.  ``branch``: the sites on the same path through the same
-    module, in order, including the site itself; for a site of the stem, all of the stem.
+    ``before``: its inputs.  ``after``: the sites that read it.  ``branch``: the sites of its branch in program order,
+    including the site itself; for a site of the stem, all of the stem.
     """
 
     before: tuple[Site, ...]
@@ -61,7 +61,7 @@ class Neighbours:
 
 
 def neighbours(blueprint: Blueprint, site: Site) -> Neighbours:
-    """The sites around ``site``."""
+    """The neighbours of ``site``."""
     all_sites = sites(blueprint)
     place = site.place.module, site.place.path
     return Neighbours(
@@ -76,7 +76,7 @@ def neighbours(blueprint: Blueprint, site: Site) -> Neighbours:
 
 
 def origin(blueprint: Blueprint, site: Site, number: int) -> tuple[Site, int]:
-    """(Site, number) of the filter that a concatenation's filter copies; for any other site, the site and number unchanged.
+    """(Site, number) of the filter that filter ``number`` of a concatenation copies; unchanged for any other site.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -95,5 +95,5 @@ def origin(blueprint: Blueprint, site: Site, number: int) -> tuple[Site, int]:
 
 
 def is_before_the_head(site: Site) -> bool:
-    """Whether a site belongs to the stem or a module, not to the preprocessing or the classifier."""
+    """Whether a site is neither a preprocessing step nor part of the classifier."""
     return site.kind not in (*PHOTO_KINDS, "average", "reshape", "dense", "softmax")

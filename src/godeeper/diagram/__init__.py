@@ -1,1 +1,1 @@
-"""A network, or one module, as a picture: where everything stands, and how SVG and HTML say it."""
+"""Draws a network or one module as a diagram: computes the layout, and renders it as SVG or HTML."""

@@ -1,7 +1,7 @@
 """Lays out one part of a network as boxes on a card: the photo's steps, the stem, a module or the classifier.
 
-A card is layout as data, in pixels at natural size: branches side by side, steps below each other,
-and a bar where branches are concatenated.  Colours and file formats are elsewhere.
+A card holds positions in pixels at natural size: branches side by side, steps below each other, and a bar where
+branches are concatenated.  ``palette`` has the colours; ``svg`` and ``page`` render cards.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
 
 MARGIN = 10  # between a card's frame and its boxes
-STUB = 14  # length of the edges outside the frame, above and below
+STUB = 14  # length of the edges above and below the frame
 HEADER = 46
-GAP = 32  # between two rows of boxes: an edge with its label and arrowhead
+GAP = 32  # between two rows of boxes; room for an edge, its label and arrowhead
 TURN = 20  # distance below its source at which an edge turns sideways
 FOOTER = 22
 INSIDE = 272  # minimum width for boxes side by side
-NARROWEST, WIDEST = 60, 184  # a column
+NARROWEST, WIDEST = 60, 184  # width of a column
 WIDEST_BOX = 120
-BETWEEN = 6  # two boxes side by side
-BAR = 20  # height of a concatenation
+BETWEEN = 6  # between two boxes side by side
 PADDING = 4  # in a box, above and below
 UNPICTURED = frozenset({*PHOTO_KINDS, "reshape", "dense", "softmax"})
 TILE = 14  # side of one filter's tile in a picture
-PHOTO_TILES = 4  # side of the photo's own picture, in tiles
+PHOTO_TILES = 4  # side of the picture of the photo itself, in tiles
 
 
 @dataclass(frozen=True)
 class Style:
-    """The content of boxes: ``names``: their names too; ``picture_rows``: rows of tiles; ``inside``: minimum width of a card's inside."""
+    """The appearance of cards.
+
+    ``names``: whether boxes include the names of their sites.  ``picture_rows``: rows of tiles in a box, 0 for no
+    pictures.  ``inside``: the minimum inner width of a card.
+    """
 
     names: bool = False
     picture_rows: int = 0
@@ -44,7 +47,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text, its baseline at ``y``."""
+    """A line of text with its baseline at ``y``."""
 
     x: float
     y: float
@@ -65,9 +68,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class OperationBox:
-    """A site's box on its card.  ``share``: of the cost of the network's convolutions, None for other operations.
+    """The box of a site.
 
-    ``picture``: the frame for a picture of the site's filters; ``tiles``: its rows and columns of tiles.
+    ``share``: the site's share of the multiply-adds of all convolutions, None if it is not a convolution.
+    ``picture``: the frame for a picture of the site's filters.  ``tiles``: the rows and columns of tiles in it.
     """
 
     site: Site
@@ -88,7 +92,7 @@ class OperationBox:
 
 @dataclass(frozen=True)
 class Edge:
-    """A line with right angles from one site to another, by index; the target is None at a card's border."""
+    """A line with right angles from one site to another, given by their indices; None is the border of the card."""
 
     source: int
     target: int | None
@@ -97,7 +101,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class Card:
-    """A part of a network, with its origin at (0, 0).  ``entry`` and ``exit``: where edges cross its upper and lower border."""
+    """A part of a network, drawn from (0, 0).
+
+    ``entry`` and ``exit``: the points at which edges enter at the top and leave at the bottom.
+    """
 
     title: str
     width: float
@@ -111,12 +118,12 @@ class Card:
 
 
 def make_card(title: str, members: Sequence[Site], all_sites: Sequence[Site], total: int, style: Style) -> Card:
-    """The card of ``members``, consecutive in program order; ``total``: the multiply-adds to which shares refer."""
+    """The card of ``members``, which are consecutive in program order.  ``total``: the multiply-adds that shares refer to."""
     return CardBuilder(title, members, all_sites, total, style).card()
 
 
 class CardBuilder:
-    """Places the boxes first, then the edges."""
+    """Computes the positions on one card: first of the boxes, then of the edges."""
 
     def __init__(
         self, title: str, members: Sequence[Site], all_sites: Sequence[Site], total: int, style: Style
@@ -152,7 +159,7 @@ class CardBuilder:
         )
 
     def place_boxes(self) -> None:
-        """Place the boxes in rows from the top: each one row below its lowest input on this card."""
+        """Place the boxes in rows from the top; a box is one row below the lowest of its inputs on this card."""
         rows: dict[int, list[Site]] = {}
         row_of: dict[int, int] = {}
         for site in self.members:
@@ -170,7 +177,7 @@ class CardBuilder:
         return self.style.names and len(self.lanes) > 1
 
     def box(self, site: Site, top: float) -> OperationBox:
-        """The box of ``site``, with its upper border at ``top`` and its content centred."""
+        """The box of ``site`` with its top at ``top`` and centred content."""
         left, width = self.span(site)
         rows, columns = self.tiles(site, width)
         lines = box_lines(site, site.macs / self.total, site.address.rpartition("/")[2] if self.style.names else None)
@@ -190,12 +197,12 @@ class CardBuilder:
         )
 
     def least_written(self, site: Site) -> float:
-        """The minimum height of the text in a box, so that a pool's box is as high as a convolution's."""
+        """The minimum height of the text in a box; it makes the boxes of pools and convolutions equally high."""
         named: Lines = [("", "small")] if self.style.names else []
         return lines_height([("", "kernel"), ("", "small"), *named] if site.kind in ("conv", "pool") else [])
 
     def span(self, site: Site) -> tuple[float, float]:
-        """(left, width) of a site's box: one column, or for a concatenation the columns of all its inputs."""
+        """(left, width) of a site's box, which is in one column; a concatenation covers the columns of all its inputs."""
         first, count = self.lanes.get(site.place.path, (0, self.columns))
         left = MARGIN + first * self.column
         if site.kind == "concat":
@@ -210,7 +217,7 @@ class CardBuilder:
         return sum(width for _, width in self.lanes.values())
 
     def tiles(self, site: Site, width: float) -> tuple[int, int]:
-        """(rows, columns) of tiles in a site's picture; (0, 0) for no picture."""
+        """(rows, columns) of tiles in the picture of a site; (0, 0) if it has none."""
         rows = self.style.picture_rows
         if rows and site.kind == "resize":
             return PHOTO_TILES, PHOTO_TILES
@@ -221,11 +228,11 @@ class CardBuilder:
         return rows, int((width - PADDING) // TILE)
 
     def inside(self, site: Site) -> str:
-        """A site's address within the card."""
+        """A site's address without the name of the module."""
         return site.address.removeprefix(f"{self.title}/")
 
     def inner_edges(self) -> list[Edge]:
-        """An edge for each input of each site; those from outside start at the card's upper border."""
+        """The edges from the inputs of each site; edges from another card start at the top."""
         edges = []
         for box in self.boxes.values():
             for source in box.site.inputs:
@@ -242,7 +249,7 @@ class CardBuilder:
         return edges
 
     def header(self) -> list[Text]:
-        """The card's name and cost on the left, its other name and receptive field on the right; edges run between."""
+        """The name and cost on the left, and another name and the receptive field on the right; edges pass in the middle."""
         last = self.members[-1]
         cost = sum(site.macs for site in self.members if site.kind == "conv")
         other = other_name(last, self.title) if last.place.module is not None else None
@@ -257,7 +264,7 @@ class CardBuilder:
         return texts
 
     def labels(self) -> list[Text]:
-        """The shapes of tensors, once below each source, and the names of the branches if they are shown."""
+        """The shape of each tensor, once below its source, and the names of the branches if they are shown."""
         texts = [Text(box.middle, box.bottom + 14, shape_text(box.site), "small") for box in self.boxes.values()]
         if not self.is_fed:
             return texts
@@ -272,13 +279,13 @@ class CardBuilder:
 
 
 def other_name(join: Site, title: str) -> str | None:
-    """A module's name in the next convention: ``Mixed_5b`` of ``Mixed_5b/concat``."""
+    """The name of a module in the next convention in which it differs from ``title``: ``Mixed_5b``."""
     names = [name.rpartition("/")[0] or name for name in join.names.as_dict().values() if name]
     return next((name for name in names if name != title), None)
 
 
 def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:
-    """(first column, columns) of each branch: as many columns as its widest fork has."""
+    """Branch -> (first column, number of columns); a branch has as many columns as its widest fork has arms."""
     widths: dict[int | None, int] = {}
     for site in members:
         if site.place.path is not None or site.place.module is None:
@@ -288,7 +295,7 @@ def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:
 
 
 def bent(start: Point, end: Point, turn: float) -> tuple[Point, ...]:
-    """Down from ``start`` to the height ``turn``, sideways, and down to ``end``."""
+    """The points of a line from ``start`` down to the height ``turn``, sideways, and down to ``end``."""
     if start[0] == end[0]:
         return start, end
     return start, (start[0], turn), (end[0], turn), end

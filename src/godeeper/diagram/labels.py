@@ -1,4 +1,4 @@
-"""The text in diagrams: in boxes and along edges."""
+"""The text in the boxes and along the edges of diagrams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Role = Literal["heading", "title", "kernel", "small", "note"]
 SIZES: dict[Role, float] = {"heading": 24, "title": 14, "kernel": 13, "small": 11.5, "note": 12}
 """Font size of each role."""
 
-LEADING = 1.5  # between lines
+LEADING = 1.5  # space between lines
 
 TERMS = {
     "jpeg": "file",
@@ -29,13 +29,14 @@ TERMS = {
     "reshape": "flatten",
     "dense": "fully connected",
 }
-"""Kind -> label of sites without a window; kinds that are not listed are their own label."""
+"""Kind -> label of a site without a window; a kind that is not listed is its own label."""
 
 Lines = list[tuple[str, Role]]
+"""Lines of text, each with its role."""
 
 
 def box_lines(site: Site, share: float, name: str | None) -> Lines:
-    """The lines in a site's box: window, ``name`` if given, and share of the cost."""
+    """The lines in a site's box: for a convolution its window, ``name`` if given, and ``share`` of the cost."""
     if isinstance(site.op, Conv):
         named: Lines = [(name, "small")] if name else []
         return [(window(site.op), "kernel"), *named, (percent(share), "small")]
@@ -45,12 +46,12 @@ def box_lines(site: Site, share: float, name: str | None) -> Lines:
 
 
 def window(op: Conv | Pool) -> str:
-    """``1×7``, height by width; ``3×3 /2`` for stride 2."""
+    """The size of a window as height × width, and its stride unless that is 1: ``1×7``, ``3×3 /2``."""
     return times(op.kernel) + (f" /{op.stride}" if op.stride > 1 else "")
 
 
 def shape_text(site: Site) -> str:
-    """The shape of a site's output as an edge's label, channels last: ``35×35×64``."""
+    """The label of the edge below a site: the shape of its output, channels last, such as ``35×35×64``."""
     channels, height, width = site.shape
     if site.kind == "jpeg":
         return "bytes"
@@ -63,7 +64,7 @@ def times(numbers: Sequence[int | str]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of the whole, to a tenth of a percent."""
+    """A share as a percentage with one decimal."""
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 

@@ -1,4 +1,4 @@
-"""The legend of shades, shapes and labels, laid out as a card."""
+"""Lays out the legend, which explains shades, shapes and labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE = 17
 
 @dataclass(frozen=True)
 class Swatch:
-    """A sample: the number of a shade, or a kind without a shade (``pool``, ``concat``)."""
+    """A sample of a shade, by its number, or of a kind without shades (``pool``, ``concat``)."""
 
     frame: Frame
     shade: int | str
@@ -32,7 +32,7 @@ class Legend:
 
 
 def make_legend(total: int, notes: tuple[str, ...] = ()) -> Legend:
-    """The legend for a network of ``total`` multiply-adds; ``notes`` are further lines, such as on pictures."""
+    """The legend for a network with ``total`` multiply-adds; ``notes`` are further lines, for example about pictures."""
     width, height = SWATCH
     texts: list[Text] = []
 

@@ -1,7 +1,7 @@
 """Renders a diagram as one HTML page: a sheet on wide screens, one column of cards on a phone.
 
-Each card is an SVG that is in the page once and positioned by CSS alone.  A few lines of script
-add search and zoom; everything else works without them.
+The page contains each card once, as an SVG that CSS positions for both.  A short script adds search and zoom;
+everything else works without it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .palette import DARK, LIGHT, Palette
 from .sheet import Diagram, PlacedCard
 from .svg import FONTS, Pictures, description, draw_card, draw_legend, draw_links, number, style_sheet
 
-WIDE = 1100  # the narrowest window, in pixels, that gets the sheet
+WIDE = 1100  # pixels; narrower windows show one column
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 LAYOUT = f"""
@@ -78,7 +78,7 @@ def page(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "
 
 
 def body_colours(palette: Palette) -> str:
-    """The CSS rules for the page around the drawings."""
+    """The CSS rules for the colours of the page around the drawings."""
     p = palette
     return f"body,.tools{{background:{p.paper};color:{p.ink}}}.summary,output{{color:{p.faint}}}input,button{{border-color:{p.edge}}}"
 
@@ -99,14 +99,14 @@ def legend_part(diagram: Diagram) -> str:
 
 
 def draw_sheet_links(diagram: Diagram) -> str:
-    """The links between cards, which are only visible on the sheet."""
+    """The links between cards, which are visible only on the sheet."""
     height = diagram.height - diagram.head
     drawing = f'<g transform="translate(0 {number(-diagram.head)})">{draw_links(diagram)}</g>'
     return part("links", "", (0, 0, diagram.width, height), drawing)
 
 
 def part(kind: str, label: str, place: tuple[float, float, float, float], drawing: str) -> str:
-    """An SVG in the page; ``place`` is (x, y, width, height) on the sheet."""
+    """An SVG element; ``place`` is its (x, y, width, height) on the sheet."""
     x, y, width, height = map(number, place)
     accessibility = f'role="group" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return f'<svg class="{kind}" {accessibility} style="--x:{x};--y:{y};--u:{width}" viewBox="0 0 {width} {height}">{drawing}</svg>'

@@ -1,7 +1,7 @@
-"""The colours of diagrams, light and dark, and the shades for cost.
+"""The colours of diagrams for light and dark themes, and the shades for cost.
 
-Shades repeat the number in the box and never carry meaning alone.  All text has a contrast of at least
-4.5 : 1 to its background (WCAG 2.2, success criterion 1.4.3), which a test computes.
+A box also states its cost as a number, so that colour is never the only information.  All text has a contrast of at
+least 4.5 : 1 to its background (WCAG 2.2, success criterion 1.4.3), which a test checks.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 STEPS = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
-"""The boundaries between shades, as shares of the network's convolutions; each is twice the previous one."""
+"""The boundaries between shades, as shares of the cost of all convolutions; each is twice the previous one."""
 
 
 @dataclass(frozen=True)
 class Palette:
-    """One set of colours.  ``shades``: (fill, ink) from the cheapest to the most expensive."""
+    """One set of colours.  ``shades``: (fill, text colour) from the lowest cost to the highest."""
 
     paper: str
     card: str
@@ -70,12 +70,12 @@ DARK = Palette(
 
 
 def custom_properties(palette: Palette) -> str:
-    """A palette as CSS custom properties: ``--paper``, …; ``--s0`` and ``--s0-ink`` for the first shade, etc."""
+    """A palette as CSS custom properties: ``--paper``, …, and ``--s0`` and ``--s0-ink`` for the first shade."""
     names = ("paper", "card", "rule", "ink", "faint", "edge", "bar", "accent")
     plain = "".join(f"--{name}:{getattr(palette, name)};" for name in names)
     return plain + "".join(f"--s{k}:{fill};--s{k}-ink:{ink};" for k, (fill, ink) in enumerate(palette.shades))
 
 
 def shade_of(share: float) -> int:
-    """The number of the shade for a convolution with this ``share`` of the network's multiply-adds."""
+    """The number of the shade of a convolution with this ``share`` of the cost."""
     return bisect_right(STEPS, share)

@@ -1,8 +1,8 @@
 """Lays out a network as a diagram: cards, and the links between them.
 
-``diagram`` lays out a whole network on a sheet for a screen or an A3 print: the photo's steps and the
-stem in the first column, then the modules, one row per grid size, then the classifier.
-``module_diagram`` lays out a single card.  Everything is derived from ``sites``.
+``diagram`` lays out a whole network on a sheet for a screen or an A3 print: the photo's steps and the stem in the
+first column, and the modules beside it in one row per grid size, the last of which ends with the classifier.
+``module_diagram`` lays out a single card.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .legend import Legend, make_legend
 
 BORDER = 32
 HEAD = 84  # the sheet's heading
-GUTTER = 36  # between cards; links run in its middle
+GUTTER = 36  # between cards; links pass in its middle
 ROW_GUTTER = 22
 MODULE_BORDER = 6
 MODULE_HEAD = 58
@@ -43,7 +43,7 @@ class PlacedCard:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A sheet: ``cards`` in program order, ``links`` from each to the next, a heading of height ``head`` and a legend."""
+    """A sheet with a heading of height ``head`` and a legend; ``links`` are from each card to the next in program order."""
 
     network: str
     title: str
@@ -58,7 +58,7 @@ class Diagram:
 
 
 def diagram(blueprint: Blueprint, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
-    """The whole of ``blueprint`` on one sheet."""
+    """The diagram of a whole network on one sheet."""
     style = style or Style()
     total, all_sites = conv_macs(blueprint), sites(blueprint)
     cards = [make_card(title, members, all_sites, total, style) for title, members in parts(blueprint).items()]
@@ -88,7 +88,7 @@ def diagram(blueprint: Blueprint, style: Style | None = None, notes: tuple[str, 
 
 
 def module_diagram(blueprint: Blueprint, name: str, style: Style | None = None, notes: tuple[str, ...] = ()) -> Diagram:
-    """One module, or another part, by any of its names; raises ``OptionError`` with similar names."""
+    """The diagram of one module or other part, by any of its names; raises ``OptionError`` for an unknown name."""
     style = style or Style(names=True)
     members = find_part(blueprint, name)
     total, all_sites = conv_macs(blueprint), sites(blueprint)
@@ -111,13 +111,13 @@ def module_diagram(blueprint: Blueprint, name: str, style: Style | None = None, 
 
 
 def is_before_modules(card: Card) -> bool:
-    """Whether a card belongs in the sheet's first column."""
+    """Whether a card belongs in the first column of the sheet."""
     first = card.boxes[0].site
     return card.title in ("photo", "stem") and first.place.module is None
 
 
 def rows(cards: Sequence[Card]) -> list[list[Card]]:
-    """The cards in rows of equal grid size; cards without a grid join the last row."""
+    """The cards in rows of equal grid size; cards without a grid are added to the last row."""
     grouped: list[list[Card]] = []
     for grid, group in groupby(cards, key=grid_of):
         if grid is None and grouped:
@@ -152,7 +152,7 @@ def list_row(cards: Sequence[Card], left: float, top: float) -> list[PlacedCard]
 
 
 def link(first: PlacedCard, second: PlacedCard) -> Edge:
-    """The link from one card to the next: straight down, through the gutter to the right, or back to the next row."""
+    """The link from one card to the next, which is below it, on its right, or at the start of the next row."""
     source, target = first.card.boxes[-1].site.index, second.card.boxes[0].site.index
     start, end = first.point(first.card.exit or (0, 0)), second.point(second.card.entry or (0, 0))
     if start[0] == end[0] and start[1] <= end[1]:
@@ -165,12 +165,12 @@ def link(first: PlacedCard, second: PlacedCard) -> Edge:
 
 
 def display_name(name: str) -> str:
-    """A network's name for display: ``Inception v3`` for ``inception_v3``."""
+    """The name of a network for display: ``inception_v3`` -> ``Inception v3``."""
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
 def summary(blueprint: Blueprint) -> str:
-    """One line of facts about the network."""
+    """One line with the numbers of operations and modules, the input size and the cost of a network."""
     all_sites = sites(blueprint)
     convolutions, pools = (sum(site.kind in kinds for site in all_sites) for kinds in (("conv",), ("pool", "average")))
     modules = len({site.place.module for site in all_sites} - {None})
@@ -182,7 +182,7 @@ def summary(blueprint: Blueprint) -> str:
 
 
 def module_summary(members: Sequence[Site], all_sites: Sequence[Site]) -> str:
-    """One line of facts about a part."""
+    """One line with the number of sites, the grid and the cost of a part."""
     macs = sum(site.macs for site in members if site.kind == "conv")
     total = sum(site.macs for site in all_sites if site.kind == "conv")
     ends = all_sites[max(members[0].index - 1, 0)], members[-1]

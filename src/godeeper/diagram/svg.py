@@ -1,4 +1,4 @@
-"""Renders a diagram as SVG: text stays text, colours follow the light or dark theme, and each box can be linked to."""
+"""Renders a diagram as SVG with selectable text, colours for light and dark themes, and a link target for each box."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .palette import DARK, LIGHT, Palette, shade_of
 from .sheet import Diagram
 
 FONTS = "'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
-ARROW = 3.0, 6.0  # half its width, its length
+ARROW = 3.0, 6.0  # half of the width, length
 ROUND = {"conv": 4, "concat": 2}
 PILL = 11
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A small picture of a site's filters: a ``data:`` URI, and a note on the scale of its brightness."""
+    """A small picture of a site's filters as a ``data:`` URI, and a note on its brightness scale."""
 
     uri: str
     note: str
@@ -33,7 +33,7 @@ Pictures = Mapping[int, Picture]
 
 
 def svg(diagram: Diagram, pictures: Pictures | None = None, provenance: str = "") -> str:
-    """The diagram as one SVG file; ``provenance`` is appended to its description."""
+    """The diagram as an SVG file; ``provenance`` is appended to its description."""
     width, height = number(diagram.width), number(diagram.height)
     cards = "".join(
         f'<g transform="translate({number(placed.x)} {number(placed.y)})">{draw_card(placed.card, pictures or {})}</g>\n'
@@ -55,13 +55,13 @@ def svg(diagram: Diagram, pictures: Pictures | None = None, provenance: str = ""
 
 
 def description(diagram: Diagram) -> str:
-    """A description of the picture in words."""
+    """The text that describes the diagram for screen readers."""
     names = ", ".join(placed.card.title for placed in diagram.cards)
     return f"{diagram.summary}. Drawn from the photo to the classifier: {names}. Each box is one site; its title lists the site's names."
 
 
 def style_sheet() -> str:
-    """The CSS: fonts, and both palettes."""
+    """The style sheet, with fonts and both palettes."""
     sizes = "".join(f".{role}{{font-size:{size:g}px}}" for role, size in SIZES.items())
     return (
         f"svg{{max-width:100%;height:auto}}text{{font-family:{FONTS};text-anchor:middle}}"
@@ -89,7 +89,7 @@ def colours(palette: Palette) -> str:
 
 
 def draw_heading(diagram: Diagram) -> str:
-    """Title and summary."""
+    """The title and the summary."""
     left = diagram.legend_at[0] + 10 if len(diagram.cards) == 1 else diagram.cards[0].x
     top = 26 if len(diagram.cards) == 1 else 44
     title = Text(left, top, diagram.title, "title" if len(diagram.cards) == 1 else "heading", "start")
@@ -97,14 +97,14 @@ def draw_heading(diagram: Diagram) -> str:
 
 
 def draw_links(diagram: Diagram) -> str:
-    """The lines between cards, one path."""
+    """The lines between cards as one path."""
     return (
         f'<path class="line" d="{"".join(polyline(edge.points) for edge in diagram.links)}"/>' if diagram.links else ""
     )
 
 
 def draw_card(card: Card, pictures: Pictures) -> str:
-    """A card from (0, 0)."""
+    """A card, drawn from (0, 0)."""
     lines = "".join(polyline(edge.points) for edge in card.edges)
     heads = "".join(arrow(edge.points[-1]) for edge in card.edges if edge.target is not None)
     texts = "".join(draw_text(text, text_class(text)) for text in card.texts)
@@ -124,7 +124,7 @@ def text_class(text: Text) -> str:
 
 
 def draw_box(box: OperationBox, picture: Picture | None) -> str:
-    """A site's box: a link to itself, with all names and numbers in the title."""
+    """The box of a site, which links to itself and lists all names and numbers in its title."""
     address = escape(box.site.address)
     kind = f"s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
     image = ""
@@ -160,7 +160,7 @@ def operation(box: OperationBox) -> str:
 
 
 def draw_legend(legend: Legend) -> str:
-    """The legend from (0, 0)."""
+    """The legend, drawn from (0, 0)."""
     swatches = "".join(
         rect(swatch.frame, ROUND["concat"], f"s{swatch.shade}")
         if isinstance(swatch.shade, int)
@@ -171,14 +171,14 @@ def draw_legend(legend: Legend) -> str:
 
 
 def draw_text(text: Text, extra: str = "") -> str:
-    """A line of text, with the classes of its role, its anchor and what is ``extra``."""
+    """A line of text with the CSS classes of its role and anchor, and ``extra`` ones."""
     anchor = "" if text.anchor == "middle" else text.anchor
     classes = " ".join(filter(None, (text.role, anchor, extra)))
     return f'<text x="{number(text.x)}" y="{number(text.y)}" class="{classes}">{escape(text.text)}</text>'
 
 
 def rect(frame: Frame, radius: float, kind: str = "") -> str:
-    """A rectangle with rounded corners, of the class ``kind``."""
+    """A rectangle with rounded corners and the CSS class ``kind``."""
     named = f' class="{kind}"' if kind else ""
     x, y, width, height = map(number, (frame.x, frame.y, frame.width, frame.height))
     return f'<rect{named} x="{x}" y="{y}" width="{width}" height="{height}" rx="{number(radius)}"/>'
@@ -197,5 +197,5 @@ def arrow(tip: Point) -> str:
 
 
 def number(value: float) -> str:
-    """At most two decimals."""
+    """A number with at most two decimals; from 1e5, rounded to an integer."""
     return f"{round(value, 2):g}" if abs(value) < 1e5 else str(round(value))

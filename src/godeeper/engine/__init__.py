@@ -1,1 +1,1 @@
-"""Computes tensors: which operations are needed, the graph of them, what runs it, the cache."""
+"""Computes tensors: plans the operations that are needed, builds their graph, runs it, and caches graphs and results."""

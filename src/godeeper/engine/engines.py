@@ -1,7 +1,7 @@
-"""The engines by name, each imported on demand, and the choice that ``auto`` makes.
+"""Creates engines by name; each is imported only when it is used.
 
-``auto`` takes whatever was measured to be fastest (docs/decisions/0012): ONNX Runtime, and for batches in int8
-OpenVINO where it is installed.
+``auto`` is the engine that was measured to be fastest (docs/decisions/0012): OpenVINO for batches in int8 if it is
+installed, and ONNX Runtime for everything else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENGINES = {
     "openvino": ("openvino", "OpenVinoEngine"),
     "torch": ("torch.engine", "TorchEngine"),
 }
-"""Name -> module in this package, class.  ``auto``: for one photo; see ``batch_engine_for``."""
+"""Name -> (module in this folder, class).  ``auto`` is for single photos here; ``batch_engine_for`` is for batches."""
 
 ONLY_FP32 = ("torch",)
 
@@ -41,34 +41,34 @@ class Engine(Protocol):
     calibration: QuantizationRanges | None
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """All fetched values by their key: (B, C, H, W) or (B, C) float32; for a pooled plan, their spatial means (B, C)."""
+        """Key -> fetched value, (B, C, H, W) or (B, C) float32; in a pooled plan, its spatial mean (B, C)."""
 
     def identity(self) -> Identity:
-        """Engine, device and precision, which outputs and caches record."""
+        """The identity of the engine, which outputs and cache keys contain."""
 
     def is_ready(self, plan: Plan) -> bool:
-        """Whether ``plan`` can be run without building or compiling anything first."""
+        """Whether ``plan`` can run without building or compiling a graph first."""
 
     def close(self) -> None:
-        """Release sessions and models; the next run opens them again."""
+        """Release open sessions and models; the next run opens them again."""
 
 
 def engine_named(
     name: str, weights: WeightsFile, precision: str = "fp32", calibration: QuantizationRanges | str | Path | None = None
 ) -> Engine:
-    """The engine of that name, with these weights; for ``auto``, the one for single photos.
+    """The engine called ``name`` with these weights; for ``auto``, the one for single photos.
 
     Args:
         name: one of ``ENGINES``.
         weights: the weights to compute with.
         precision: ``fp32`` or ``int8``.
-        calibration: the quantization ranges for int8, or their file; those that come with the weights, if not given.
+        calibration: the quantization ranges for int8, or their file; by default, those that come with the weights.
 
     Raises:
-        UnknownName: no such engine or precision.
+        UnknownName: the engine or precision is unknown.
         MissingExtra: the engine is not installed.
         WeightsError: there are no quantization ranges for these weights.
-        OptionError: the engine does not support that precision.
+        OptionError: the engine does not support the precision.
     """
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
@@ -85,7 +85,7 @@ def engine_named(
 
 
 def batch_engine_for(engine: Engine) -> Engine:
-    """The fastest engine for batches with the same weights and precision: ``engine`` itself, or OpenVINO in int8."""
+    """The fastest engine for batches with the weights and precision of ``engine``: OpenVINO in int8, or ``engine`` itself."""
     if engine.calibration is None or find_spec("openvino") is None:
         return engine
     from .openvino import OpenVinoEngine

@@ -1,4 +1,4 @@
-"""Caches the ONNX graphs of plans for the engines that read ONNX."""
+"""Builds and caches the ONNX graphs of plans, for the engines that read ONNX."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GRAPH_RECIPE = 3  # increases when the same plan, weights and calibration give another graph
+GRAPH_RECIPE = 3  # increase it when the same plan, weights and ranges give another graph
 
 
 @dataclass(frozen=True)
 class GraphCache:
-    """The graphs of one set of weights; with quantization ranges, in int8."""
+    """The graphs for one set of weights, in int8 if there are quantization ranges."""
 
     weights: WeightsFile
     calibration: QuantizationRanges | None = None
     cache: DiskCache = field(default_factory=graph_cache)
 
     def graph(self, plan: Plan) -> bytes:
-        """The serialised graph of ``plan``, from the cache or built now."""
+        """The serialised graph of ``plan``, from the cache or newly built."""
         key = self.key(plan)
         graph = self.cache.load(key)
         if graph is None:
-            from .onnx_graph import build  # imports onnx, which is only needed to build
+            from .onnx_graph import build  # imports onnx, which only this step needs
 
             with self.weights.parameters() as parameters:
                 parameters.check()
@@ -45,7 +45,7 @@ class GraphCache:
         return graph
 
     def find(self, plan: Plan) -> Path | bytes:
-        """The file of the graph of ``plan``, built if necessary; the graph itself if the cache cannot be written."""
+        """The file with the graph of ``plan``, built if necessary; the serialised graph if the cache cannot store it."""
         path = self.cache.find(self.key(plan))
         if path is not None:
             return path
@@ -57,9 +57,9 @@ class GraphCache:
         return self.cache.path(self.key(plan)).exists()
 
     def key(self, plan: Plan, *compiled_by: str) -> str:
-        """The cache key of a graph: a hash of everything that determines it; the weights' hash covers their dialect.
+        """The cache key of a graph: a hash of everything that determines it, including the dialect of the weights.
 
-        ``compiled_by``: what determines the compiled form, for an engine that caches that.
+        ``compiled_by``: everything else that determines a compiled model, for an engine that caches compiled models.
         """
         all_sites = sites(plan.blueprint)
         parts = [
@@ -75,6 +75,6 @@ class GraphCache:
 
 
 def graph_inputs(plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """The feeds by the names of the graph's inputs, without those it does not have."""
+    """Name of a graph input -> its value; other values in ``feeds`` are left out."""
     all_sites = sites(plan.blueprint)
     return {name(all_sites, key): value for key, value in feeds.items() if key in plan.fed}

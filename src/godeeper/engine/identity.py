@@ -1,7 +1,7 @@
-"""The identity of an engine: its name, precision and, for int8, quantization ranges.
+"""The identity of an engine: its name, its precision and, for int8, the hash of its quantization ranges.
 
-Engines agree to about 1e-5 in single precision, and less in int8.  So cached values are never shared between
-engines, and outputs record which engine computed them.
+The results of different engines differ by about 1e-5 in single precision, and by more in int8.  Therefore engines never
+share cached values, and outputs contain the identity of the engine that computed them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PRECISIONS = ("fp32", "int8")
 
 @dataclass(frozen=True)
 class Identity:
-    """``calibration``: the SHA-256 of the quantization ranges; empty for fp32."""
+    """The identity of an engine.  ``calibration``: the SHA-256 of its quantization ranges; empty for fp32."""
 
     engine: str
     calibration: str = ""
@@ -27,10 +27,10 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """A string that differs for all identities, for cache keys."""
+        """A unique string for cache keys."""
         return f"{self} {self.calibration}".rstrip()
 
     @property
     def record(self) -> dict[str, str]:
-        """As JSON."""
+        """The name and precision as JSON."""
         return {"engine": self.engine, "precision": self.precision}

@@ -1,25 +1,26 @@
-"""Builds the ONNX graph of a plan and weights.
+"""Builds the ONNX graph of a plan with its weights.
 
 Batch normalisation is folded into the convolution before it.  The batch size is dynamic.  Values are
-(B, C, H, W) float32, named by their address.
+(B, C, H, W) float32 and have the tensor's address as their name.
 
-With quantization ranges, the tensors that have one are quantized to 8 bits (QuantizeLinear, DequantizeLinear), and so are the
-folded kernels of the convolutions that read them, with one scale per filter; engines that recognise the
-pairs compute with integers between them.  Source: arXiv:1712.05877.
+Tensors that have a quantization range are rounded to 8 bits by a pair of operators (QuantizeLinear, DequantizeLinear).
+The convolutions that read them get folded 8-bit kernels with one scale per filter.  An engine that recognises such
+pairs computes with integers between them.  Source: arXiv:1712.05877.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..blueprint.ops import Conv, Norm, Pool, borders
-from ..blueprint.sites import Site, sites
+from ..blueprint.ops import Conv, Norm, Operation, Pool, borders
+from ..blueprint.sites import Kind, Site, sites
 from ..weights.file import Parameters
 from .plan import POOLED, Key, Plan, is_flat, name, result_names, sources
 
@@ -29,19 +30,27 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 OPSET = 17
-IR_VERSION = 8  # what ONNX Runtime 1.14 and later read
-
+IR_VERSION = 8  # ONNX Runtime 1.14 and later read it
 
 LEVELS = 255  # steps of an unsigned 8-bit value
 KERNEL_LEVELS = 127  # steps of a signed 8-bit value on each side of zero
-LARGEST_BIAS = 2**30  # in steps of the products: within 32 bits, with headroom for the sum
-SMALLEST_STEP = 1e-12  # scale of a filter that is all zeros
+LARGEST_BIAS = 2**30  # in steps of the products; leaves headroom for the sum in 32 bits
+SMALLEST_STEP = 1e-12  # the scale of a filter whose weights are all zero
+
+OPERATORS: Mapping[Kind, tuple[str, Mapping[str, int]]] = {
+    "concat": ("Concat", {"axis": 1}),
+    "average": ("GlobalAveragePool", {}),
+    "reshape": ("Flatten", {}),
+    "dense": ("Gemm", {}),
+    "softmax": ("Softmax", {"axis": 1}),
+}
+"""Kind of a site without ``op`` -> its ONNX operator and attributes."""
 
 
 def build(plan: Plan, parameters: Parameters, maxima: Mapping[str, float] | None = None) -> bytes:
     """The serialised ONNX model of ``plan``.
 
-    ``maxima``: address -> end of the quantization range, which starts at 0; None: everything in single precision.
+    ``maxima``: address -> upper end of the quantization range, which starts at 0.  None: single precision throughout.
     """
     builder = GraphBuilder(plan, parameters, maxima or {})
     for key in plan.steps:
@@ -63,18 +72,19 @@ def build(plan: Plan, parameters: Parameters, maxima: Mapping[str, float] | None
 
 
 class GraphBuilder:
-    """Collects nodes and initializers; each method adds one kind of operation."""
+    """Collects the nodes and initializers of a graph; each method adds one kind of operation."""
 
     def __init__(self, plan: Plan, parameters: Parameters, maxima: Mapping[str, float]) -> None:
         self.plan = plan
         self.parameters = parameters
         self.steps = {address: high / LEVELS for address, high in maxima.items()}  # quantization scales
         self.sites = sites(plan.blueprint)
+        self.fed = {name(self.sites, key) for key in plan.fed}  # their values are given, so they are not quantized
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
     def value(self, key: Key, label: str) -> onnx.ValueInfoProto:
-        """The type of a graph's input or output named ``label``; a spatial mean is (B, C)."""
+        """The declaration of a graph input or output named ``label``; a spatial mean is (B, C)."""
         site = self.sites[key.site]
         shape = site.shape[:1] if is_flat(site) or label.endswith(POOLED) else site.shape
         return helper.make_tensor_value_info(label, TensorProto.FLOAT, ["B", *shape])
@@ -88,7 +98,7 @@ class GraphBuilder:
                 self.node("Flatten", [f"{result}/grid"], result)  # (B, C)
 
     def step(self, key: Key) -> None:
-        """Add the operations of ``key``, quantized if it has a range."""
+        """Add the operations that compute ``key``, and its quantization if it has a range."""
         output = name(self.sites, key)
         if output in self.steps:
             self.compute(key, f"{output}/exact")
@@ -97,7 +107,7 @@ class GraphBuilder:
             self.compute(key, output)
 
     def quantize(self, exact: str, output: str) -> None:
-        """Add the rounding of ``exact`` to 256 levels from zero."""
+        """Add the rounding of ``exact`` to 256 levels, the lowest of which is zero."""
         zero = f"{output}/zero"
         self.initializers.append(numpy_helper.from_array(np.zeros((), np.uint8), zero))
         scale = [self.constant(f"{output}/step", np.asarray(self.steps[output])), zero]
@@ -105,51 +115,60 @@ class GraphBuilder:
         self.node("DequantizeLinear", [f"{output}/8bit", *scale], output)
 
     def compute(self, key: Key, output: str) -> None:
-        """Add the operations of ``key``, with the result named ``output``."""
-        site, stage = self.sites[key.site], key.stage
-        source_keys = sources(self.sites, key, self.plan.fed)
-        inputs = [name(self.sites, source) for source in source_keys]
-        if stage == "relu":
-            self.node("Relu", inputs, output)
-        elif stage != "conv" and (site.index, "conv") in self.plan.fed:
-            self.affine(site, inputs, output)
-        elif isinstance(site.op, Conv):
-            quantized = inputs[0] in self.steps and source_keys[0] not in self.plan.fed
-            self.conv(site, site.op, inputs, output, folded=stage != "conv", quantized=quantized)
-        elif isinstance(site.op, Pool):
-            self.pool(site, site.op, inputs, output)
-        elif isinstance(site.op, Norm):
-            self.node("LRN", inputs, output, **asdict(site.op))
-        elif site.kind == "concat":
-            self.node("Concat", inputs, output, axis=1)
-        elif site.kind == "average":
-            self.node("GlobalAveragePool", inputs, output)
-        elif site.kind == "reshape":
-            self.node("Flatten", inputs, output)
-        elif site.kind == "dense":
+        """Add the operations that compute ``key``, with the result named ``output``."""
+        inputs = [name(self.sites, source) for source in sources(self.sites, key, self.plan.fed)]
+        self.operation(self.sites[key.site].op, key, inputs, output)
+
+    @singledispatchmethod
+    def operation(self, _op: Operation | None, key: Key, inputs: list[str], output: str) -> None:
+        """Add one operation.  The type of ``op`` selects the method; this one adds the sites without ``op``."""
+        kind = self.sites[key.site].kind
+        if kind == "dense":
             matrix, biases = self.parameters.dense()
             inputs += [self.constant("softmax/weights", matrix), self.constant("softmax/biases", biases)]
-            self.node("Gemm", inputs, output)
-        else:
-            self.node("Softmax", inputs, output, axis=1)
+        operator, attributes = OPERATORS[kind]
+        self.node(operator, inputs, output, **attributes)
 
-    def conv(self, site: Site, op: Conv, inputs: Sequence[str], output: str, *, folded: bool, quantized: bool) -> None:
-        """Add a convolution, raw or with its batch normalisation or bias folded in."""
-        kernel = self.parameters.kernel(site)  # (out, in, height, width)
-        constants = []
-        if not folded:
-            constants = [self.constant(f"{output}/kernel", kernel)]
+    @operation.register(Conv)
+    def conv(self, op: Conv, key: Key, inputs: list[str], output: str) -> None:
+        """Add one stage of a convolution."""
+        site = self.sites[key.site]
+        if key.stage == "relu":
+            self.node("Relu", inputs, output)
+        elif key.stage == "conv":
+            kernel = self.constant(f"{output}/kernel", self.parameters.kernel(site))
+            self.node("Conv", [*inputs, kernel], output, **self.window(site, op))
+        elif Key(site.index, "conv") in self.plan.fed:
+            self.affine(site, inputs, output)
         else:
-            norm = self.parameters.batchnorm(site)
-            kernel = kernel * norm.scale[:, None, None, None]
-            if quantized:
-                constants = self.quantized_kernel(kernel, norm.shift, self.steps[inputs[0]], output)
-            else:
-                constants = [self.constant(f"{output}/kernel", kernel), self.constant(f"{output}/bias", norm.shift)]
-        self.node("Conv", [*inputs, *constants], output, **self.window(site, op))
+            constants = self.folded_constants(site, inputs[0], output)
+            self.node("Conv", [*inputs, *constants], output, **self.window(site, op))
+
+    @operation.register(Pool)
+    def pool(self, op: Pool, key: Key, inputs: list[str], output: str) -> None:
+        window = self.window(self.sites[key.site], op)
+        if op.reduce == "max":
+            self.node("MaxPool", inputs, output, **window)
+        else:
+            self.node("AveragePool", inputs, output, **window, count_include_pad=int(op.counts_border))
+
+    @operation.register(Norm)
+    def norm(self, op: Norm, _key: Key, inputs: list[str], output: str) -> None:
+        self.node("LRN", inputs, output, **asdict(op))
+
+    def folded_constants(self, site: Site, source: str, output: str) -> list[str]:
+        """Add the kernel and bias of a convolution that includes its batch normalisation or bias; returns their names."""
+        norm = self.parameters.batchnorm(site)
+        kernel = self.parameters.kernel(site) * norm.scale[:, None, None, None]  # (out, in, height, width)
+        if source in self.steps and source not in self.fed:
+            return self.quantized_kernel(kernel, norm.shift, self.steps[source], output)
+        return [self.constant(f"{output}/kernel", kernel), self.constant(f"{output}/bias", norm.shift)]
 
     def quantized_kernel(self, kernel: Floats, bias: Floats, input_step: float, output: str) -> list[str]:
-        """A folded kernel as int8 with one symmetric scale per filter, and its bias as int32 with the scale of the products."""
+        """Add a folded kernel as int8 with one symmetric scale per filter, and its bias as int32; returns their names.
+
+        The scale of the bias is that of the products which it is added to.
+        """
         scale = np.abs(kernel).max(axis=(1, 2, 3)) / KERNEL_LEVELS  # (out,)
         scale = np.maximum(scale, np.abs(bias) / (input_step * LARGEST_BIAS), dtype=np.float32)
         scale = np.maximum(scale, SMALLEST_STEP, dtype=np.float32)
@@ -162,7 +181,7 @@ class GraphBuilder:
         ]
 
     def quantized_constant(self, label: str, values: NDArray[np.signedinteger[Any]], scale: Floats, axis: int) -> str:
-        """Store integers with one scale per index along ``axis``; returns the name of the dequantized value."""
+        """Add integers with one scale per index along ``axis``; returns the name of the dequantized value."""
         self.initializers.append(numpy_helper.from_array(values, f"{label}/integers"))
         step = self.constant(f"{label}/step", scale)
         zero = f"{label}/zero"
@@ -171,22 +190,15 @@ class GraphBuilder:
         return label
 
     def affine(self, site: Site, inputs: Sequence[str], output: str) -> None:
-        """Add the batch normalisation or bias of a raw convolution that is fed."""
+        """Add batch normalisation or a bias as an operation of its own, after a raw convolution whose value is fed."""
         norm = self.parameters.batchnorm(site)
         scale = self.constant(f"{output}/scale", norm.scale[:, None, None])
         shift = self.constant(f"{output}/shift", norm.shift[:, None, None])
         self.node("Mul", [*inputs, scale], f"{output}/scaled")
         self.node("Add", [f"{output}/scaled", shift], output)
 
-    def pool(self, site: Site, op: Pool, inputs: Sequence[str], output: str) -> None:
-        window = self.window(site, op)
-        if op.reduce == "max":
-            self.node("MaxPool", inputs, output, **window)
-        else:
-            self.node("AveragePool", inputs, output, **window, count_include_pad=int(op.counts_border))
-
     def window(self, site: Site, op: Conv | Pool) -> dict[str, Sequence[int]]:
-        """ONNX's attributes of a sliding window."""
+        """The ONNX attributes of a sliding window."""
         height, width = self.sites[site.inputs[0]].shape[1:]
         (above, below), (left, right) = borders(op, (height, width))
         return {"kernel_shape": op.kernel, "strides": (op.stride, op.stride), "pads": (above, left, below, right)}
@@ -195,6 +207,6 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
 
     def constant(self, name: str, values: NDArray[np.float32]) -> str:
-        """Store values in the graph; returns their name."""
+        """Add values to the graph as float32; returns their name."""
         self.initializers.append(numpy_helper.from_array(np.asarray(values, np.float32, order="C"), name))
         return name

@@ -21,20 +21,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FATAL_ONLY = 4  # errors need no log line: they are also raised as exceptions
+FATAL_ONLY = 4  # log level; errors are raised as exceptions and need no log line
 TELEMETRY_OFF = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
-"""Environment variables that ONNX Runtime's releases read when they are imported."""
+"""Environment variables that turn off telemetry; releases of ONNX Runtime read them when they are imported."""
 
 
 class Session:
-    """A built graph, ready to run."""
+    """A graph that is loaded and ready to run."""
 
     def __init__(
         self, graph: Path | bytes, fetched: Sequence[str], threads: int = 0, *, many_photos: bool = False
     ) -> None:
-        """``graph``: its file (takes less memory) or its bytes; raises ``FileNotFoundError`` if the file is gone.
+        """Load a graph; raises ``FileNotFoundError`` if its file does not exist.
 
-        ``threads``: 0 means one per core.  ``many_photos``: optimise for throughput, at the cost of start-up time and memory.
+        ``graph``: the graph's file, which takes less memory, or its bytes.  ``threads``: 0 means one per core.
+        ``many_photos``: optimise for throughput, at the cost of start-up time and memory.
         """
         onnxruntime = imported()
         options = onnxruntime.SessionOptions()
@@ -52,15 +53,15 @@ class Session:
         outlive(self.session)
 
     def run(self, feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """The fetched values, in order, each (B, C, H, W) or (B, C) float32."""
+        """The fetched values in order, each (B, C, H, W) or (B, C) float32."""
         values: list[NDArray[np.float32]] = self.session.run(self.fetched, dict(feeds))
         return values
 
 
 def imported() -> Any:
-    """Imports onnxruntime with telemetry off: its import would write an identifier into the user's cache folder.
+    """The module onnxruntime, imported with telemetry off; otherwise the import writes an identifier to the cache folder.
 
-    Environment variables that the user has set are respected.
+    Environment variables that the user has set stay as they are.
     """
     for name in TELEMETRY_OFF:
         os.environ.setdefault(name, "1")
@@ -76,7 +77,7 @@ OPEN_SESSIONS = 4
 
 
 class OnnxRuntimeEngine:
-    """Runs plans with one set of weights; with quantization ranges, in int8."""
+    """Runs plans with one set of weights, in int8 if there are quantization ranges."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class OnnxRuntimeEngine:
         calibration: QuantizationRanges | None = None,
         open_sessions: int = OPEN_SESSIONS,
     ) -> None:
-        """``open_sessions``: the number of sessions kept open, each with its weights in memory."""
+        """``open_sessions``: the maximum number of open sessions; each keeps its weights in memory."""
         self.weights = weights
         self.calibration = calibration
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
@@ -95,7 +96,7 @@ class OnnxRuntimeEngine:
         self.process = os.getpid()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy or an unpickled engine opens its own sessions."""
+        """A copy or an unpickled engine opens new sessions."""
         restore = partial(
             OnnxRuntimeEngine,
             self.weights,
@@ -106,26 +107,26 @@ class OnnxRuntimeEngine:
         return restore, ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """All fetched values by their key, (B, C, H, W) or (B, C) float32."""
+        """Key -> fetched value, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
-        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # pooled: usually a folder
+        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # a pooled plan usually runs on a folder
         return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(graph_inputs(plan, feeds)), strict=True))
 
     def identity(self) -> Identity:
-        """Engine and precision, which outputs and caches record."""
+        """The identity of the engine, which outputs and cache keys contain."""
         return Identity("onnxruntime", self.calibration.sha256 if self.calibration else "")
 
     def is_ready(self, plan: Plan) -> bool:
-        """Whether the graph is built: in an open session, or in the cache."""
+        """Whether the graph has been built: it is in an open session or in the cache."""
         return plan in self.sessions or self.graphs.is_built(plan)
 
     def close(self) -> None:
-        """Close all sessions; the next run opens its own."""
+        """Close all sessions; the next run opens a new one."""
         self.sessions.clear()
 
     def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
-        """The session of ``plan``, opened if necessary; the least recently used ones are closed."""
+        """The session of ``plan``, opened if necessary; the least recently used sessions are closed."""
         self.drop_inherited()
         session = self.sessions.get(plan)
         if session is None:
@@ -135,12 +136,12 @@ class OnnxRuntimeEngine:
         return session
 
     def drop_inherited(self) -> None:
-        """In a forked process, start without sessions; see ``forks``."""
+        """In a forked process, use none of the parent's sessions; see ``forks``."""
         if self.process != os.getpid():
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan, *, many_photos: bool) -> Session:
-        """Open a session of ``plan``; built in memory if another process clears the cache in the meantime."""
+        """Open a session of ``plan``; if another process removes the cached file in the meantime, load the graph from memory."""
         try:
             return Session(self.graphs.find(plan), result_names(plan), many_photos=many_photos)
         except FileNotFoundError:

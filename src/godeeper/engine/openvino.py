@@ -1,7 +1,8 @@
-"""The OpenVINO engine: the same graphs, compiled for this processor and cached in compiled form.
+"""The OpenVINO engine: compiles the ONNX graphs for this processor and caches the compiled models.
 
-Single photos are optimised for latency and folders for throughput: pooled plans run several parts of a batch at once, each
-on its own cores.  fp32 means single precision, even on processors that would default to 16 bits.
+Models of pooled plans, which usually run on folders, are optimised for throughput: they run several parts of a batch in
+parallel, each on its own cores.  Other models are optimised for latency.  fp32 is always single precision, even on
+processors for which OpenVINO's default is 16 bits.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 OPEN_MODELS = 4
-LARGEST_PIECE = 8  # photos per request
+LARGEST_PART = 8  # photos per request
 TELEMETRY = "openvino_telemetry"
 ONE, MANY = "LATENCY", "THROUGHPUT"
 SETTLING = 0.1  # seconds
@@ -44,26 +45,26 @@ DESTROYED: list[float] = []  # when a model was last destroyed, by the monotonic
 
 
 class OpenVinoEngine:
-    """Runs plans with one set of weights; with a calibration, in 8 bits."""
+    """Runs plans with one set of weights, in int8 if there are quantization ranges."""
 
     def __init__(
         self, weights: WeightsFile, cache: DiskCache | None = None, *, calibration: QuantizationRanges | None = None
     ) -> None:
-        """Raises ``MissingExtra``."""
+        """Load OpenVINO; raises ``MissingExtra`` if it is not installed."""
         self.weights = weights
         self.calibration = calibration
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.openvino = imported()
         self.core = usable_core()
         self.models = LruCache[Plan, Any](max_entries=OPEN_MODELS)
-        self.lock = Lock()  # an AsyncInferQueue serves one caller at a time
+        self.lock = Lock()  # only one thread at a time may use an AsyncInferQueue
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, or one in another process, loads models of its own."""
+        """A copy or an unpickled engine loads its models again."""
         return partial(OpenVinoEngine, self.weights, self.graphs.cache, calibration=self.calibration), ()
 
     def run(self, plan: Plan, feeds: Mapping[Key, Floats]) -> dict[Key, Floats]:
-        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        """Key -> fetched value, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
         usable_core()
@@ -72,13 +73,13 @@ class OpenVinoEngine:
             return dict(zip(plan.fetched, self.infer(self.model(plan), inputs, result_names(plan)), strict=True))
 
     def infer(self, queue: Any, inputs: Mapping[str, Floats], results: list[str]) -> list[Floats]:
-        """The results for a batch, in order; its parts are computed in parallel."""
+        """The results for a batch in the order of ``results``; parts of the batch are computed in parallel."""
         photos = len(next(iter(inputs.values())))
-        size = min(LARGEST_PIECE, -(-photos // len(queue)))
-        pieces: dict[int, list[Floats]] = {}
+        size = min(LARGEST_PART, -(-photos // len(queue)))
+        parts: dict[int, list[Floats]] = {}
 
         def keep(request: Any, start: int) -> None:
-            pieces[start] = [request.get_tensor(result).data.copy() for result in results]
+            parts[start] = [request.get_tensor(result).data.copy() for result in results]
 
         queue.set_callback(keep)
         for start in range(0, photos, size):
@@ -86,23 +87,23 @@ class OpenVinoEngine:
                 {name: value[start : start + size] for name, value in inputs.items()}, start, share_inputs=True
             )
         queue.wait_all()
-        ordered = [pieces[start] for start in sorted(pieces)]
-        return ordered[0] if len(ordered) == 1 else [np.concatenate(parts) for parts in zip(*ordered, strict=True)]
+        ordered = [parts[start] for start in sorted(parts)]
+        return ordered[0] if len(ordered) == 1 else [np.concatenate(values) for values in zip(*ordered, strict=True)]
 
     def identity(self) -> Identity:
-        """Engine and precision, which outputs and caches record."""
+        """The identity of the engine, which outputs and cache keys contain."""
         return Identity("openvino", self.calibration.sha256 if self.calibration else "")
 
     def is_ready(self, plan: Plan) -> bool:
-        """Whether the model is compiled: loaded, or in the cache."""
+        """Whether the model has been compiled: it is loaded or in the cache."""
         return plan in self.models or self.graphs.cache.path(self.compiled_key(plan)).exists()
 
     def close(self) -> None:
-        """Drop all compiled models; the next run loads its own."""
+        """Drop all compiled models; the next run loads its model again."""
         self.models.clear()
 
     def model(self, plan: Plan) -> Any:
-        """The request queue of the compiled model of ``plan``, loaded if necessary; the least recently used ones are dropped."""
+        """The request queue of the compiled model of ``plan``, loaded if necessary; least recently used models are dropped."""
         queue = self.models.get(plan)
         if queue is None:
             compiled = self.compiled(plan)
@@ -116,13 +117,13 @@ class OpenVinoEngine:
         return queue
 
     def compiled(self, plan: Plan) -> Any:
-        """The compiled model, from the cache or compiled from the graph."""
+        """The compiled model of ``plan``, from the cache or newly compiled."""
         settings, key = settings_for(plan), self.compiled_key(plan)
         stored = self.graphs.cache.load(key)
         if stored is not None:
             try:
                 return self.core.import_model(io.BytesIO(stored), "CPU", settings)
-            except RuntimeError:  # compiled for another processor: compile again
+            except RuntimeError:  # compiled for another processor; compile it again
                 pass
         compiled = self.core.compile_model(self.core.read_model(self.graphs.graph(plan)), "CPU", settings)
         self.graphs.cache.store(key, bytes(compiled.export_model().getvalue()))
@@ -153,7 +154,7 @@ def wait_for_threads() -> None:
 
 
 def settings_for(plan: Plan) -> dict[str, str]:
-    """OpenVINO's compile settings for a plan."""
+    """The OpenVINO settings to compile the model of ``plan``."""
     return {"PERFORMANCE_HINT": MANY if plan.pooled else ONE, "INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -169,22 +170,21 @@ def usable_core() -> Any:
 def shared_core() -> tuple[Any, int]:
     """The core that all engines share, and the process that created it.
 
-    A core installs an alternate signal stack (sigaltstack) for the calling thread.  Destroying two cores in creation order
-    leaves the thread with a dangling one, and SIGINT then segfaults.
+    There must be only one: a core installs an alternate signal stack (sigaltstack) for the calling thread.  If two cores
+    are destroyed in creation order, the thread keeps a signal stack that has been freed, and SIGINT then crashes.
     """
     return imported().Core(), os.getpid()
 
 
 def imported() -> Any:
-    """Imports openvino with telemetry off: its import would write an identifier into the user's folder and look up a host to
-    send it to.  Its own modules work without ``openvino_telemetry``.
+    """The module openvino, imported with telemetry off; raises ``MissingExtra`` if it is not installed.
 
-    Raises:
-        MissingExtra: it is not installed.
+    Otherwise the import writes an identifier into the user's folder and looks up the host to send it to.  OpenVINO works
+    without the module ``openvino_telemetry``, so its import is made to fail.
     """
     absent = TELEMETRY not in sys.modules
     if absent:
-        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # Python's marker of a module that cannot be imported
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # makes Python raise ImportError for this module
     try:
         return import_module("openvino")
     except ImportError:

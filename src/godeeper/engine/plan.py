@@ -1,4 +1,4 @@
-"""Plans a run: the minimal list of operations that computes the fetched tensors from the fed ones."""
+"""Plans a run: finds the operations that are needed to compute the fetched tensors from the fed ones."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..errors import FeedError
 
 
 class Key(NamedTuple):
-    """A whole tensor of a network: the index of its site, and its stage (None where the site has no stages)."""
+    """A whole tensor of a network: the index of its site, and its stage, which is None if the site is not a convolution."""
 
     site: int
     stage: Stage | None = None
 
 
 NETWORK_INPUT = Key(PHOTO_KINDS.index("multiply"))
-"""The input of the network itself, the same in all networks; ``godeeper.photos`` computes it and the steps before it."""
+"""The key of the network's input, the same in all networks; ``godeeper.photos`` computes its value from the photo."""
 
 POOLED = "/mean"
-"""Suffix of a tensor's address: the name of its spatial mean in a graph."""
+"""The suffix of the name of a tensor's spatial mean in a graph."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run as data: the values ``fed``, the ``steps`` in order, the values ``fetched``.
+    """One run as data: the tensors ``fed``, the tensors computed in ``steps`` in order, and the tensors ``fetched``.
 
-    ``pooled``: the run returns only the spatial means of the fetched values, (B, C) each.
+    ``pooled``: the run returns the spatial means (B, C) of the fetched tensors in place of their values.
     """
 
     blueprint: Blueprint
@@ -43,10 +43,12 @@ class Plan:
 def plan(
     blueprint: Blueprint, fetched: Sequence[Key], fed: Sequence[Key] = (NETWORK_INPUT,), *, pooled: bool = False
 ) -> Plan:
-    """The shortest run that computes ``fetched``, or with ``pooled`` their spatial means, from ``fed``.
+    """The plan with the fewest steps that computes ``fetched``, or with ``pooled`` their spatial means, from ``fed``.
 
-    Values that are fed are neither computed nor fetched from the graph.  Raises ``FeedError`` if a needed value cannot be
-    computed from those fed, and if a fed value is not needed.
+    Tensors that are fed are neither computed nor fetched.
+
+    Raises:
+        FeedError: a tensor cannot be computed from those fed, or a fed tensor is not needed.
     """
     all_sites = sites(blueprint)
     visited: dict[Key, None] = {}
@@ -75,10 +77,11 @@ def plan(
 
 
 def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:
-    """The inputs of ``key``.
+    """The tensors from which ``key`` is computed.
 
-    A convolution's ``batchnorm`` (or ``bias``) is one folded operation on the site's input, and ``conv`` a separate side
-    branch, so that fetching it changes no other value; only a ``conv`` that is fed is normalised itself.
+    ``batchnorm`` or ``bias`` of a convolution is computed from the site's input in one operation that includes the
+    convolution.  ``conv`` is computed separately, so that fetching it changes no other value.  Only if ``conv`` is fed,
+    ``batchnorm`` or ``bias`` is computed from it.
     """
     index, stage = key
     raw = Key(index, "conv")
@@ -90,7 +93,7 @@ def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key
 
 
 def output(site: Site) -> Key:
-    """The output of ``site`` that later sites read."""
+    """The key of the tensor that later sites read from ``site``."""
     return Key(site.index, "relu" if site.kind == "conv" else None)
 
 
@@ -100,7 +103,7 @@ def key_of(tensor: Tensor) -> Key:
 
 
 def name(all_sites: Sequence[Site], key: Key) -> str:
-    """The address of ``key``, which is also the name of its value in a graph."""
+    """The address of ``key``, which is also the tensor's name in a graph."""
     return Tensor(all_sites[key.site], key.stage).name
 
 
@@ -110,7 +113,7 @@ def is_flat(site: Site) -> bool:
 
 
 def result_names(plan: Plan) -> list[str]:
-    """The names of the outputs of a plan's graph, in order."""
+    """The names of the outputs of the graph of a plan, in order."""
     all_sites = sites(plan.blueprint)
     return [name(all_sites, key) + POOLED * (plan.pooled and not is_flat(all_sites[key.site])) for key in plan.fetched]
 

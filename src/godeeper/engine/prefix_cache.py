@@ -1,7 +1,7 @@
-"""Resumes runs on the same photo from activations of earlier runs.
+"""Resumes runs on the same photo from tensors that earlier runs have computed.
 
-``blueprint.topology.prefix_ends`` lists a few tensors, the trunks, from which all later ones are computed.  Their values
-are cached by the network's input and the engine: in memory for the last photo, and on disk if there is a cache.
+These tensors are called trunks: ``blueprint.topology.prefix_ends`` lists a few that all later tensors depend on.  Their
+values are cached in memory for the last photo and, with a disk cache, on disk for all photos.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-RECIPE = 2  # increases when the same input gives another value
+RECIPE = 2  # increase it when a change of the code changes the values
 
 
 def prefix_store() -> DiskCache:
@@ -35,19 +35,17 @@ def prefix_store() -> DiskCache:
 
 
 class PrefixCache:
-    """Runs an engine for one photo at a time, starting from the last trunk whose value is cached."""
+    """Runs an engine for one photo at a time, from the latest trunk whose value is cached."""
 
     def __init__(self, engine: Engine, cache: DiskCache | None = None) -> None:
         self.engine = engine
         self.cache = cache
         self.blueprint = engine.weights.blueprint
-        self.last: tuple[str, dict[Key, Floats]] = (
-            "",
-            {},
-        )  # (photo, its cached values); replaced as a whole, so threads can share it
+        self.last: tuple[str, dict[Key, Floats]] = ("", {})
+        """(Photo, its cached values).  The pair is replaced as a whole, so that threads can share it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, or one in another process, starts without values in memory."""
+        """A copy or an unpickled cache starts without values in memory."""
         return PrefixCache, (self.engine, self.cache)
 
     def run(self, keys: Sequence[Key], planes: Floats) -> dict[Key, Floats]:
@@ -67,26 +65,29 @@ class PrefixCache:
         return values
 
     def applicable(self, keys: Sequence[Key]) -> list[Key]:
-        """The trunks that all of ``keys`` depend on or are, in program order."""
+        """The trunks from which all of ``keys`` can be computed, in program order."""
         outputs = [output(site) for site in prefix_ends(self.blueprint)]
         return [trunk for trunk in outputs if all(key == trunk or key.site > trunk.site for key in keys)]
 
     def is_worth_resuming(self, trunk: Key, keys: Sequence[Key], trunks: Sequence[Key]) -> bool:
-        """Whether to start from ``trunk`` if it is cached: not if its graph must be built while the whole graph is ready."""
+        """Whether to start from ``trunk`` if it is cached.
+
+        It is not worth it if the shorter graph has to be built first and the graph of the whole run is ready.
+        """
         later = [each for each in trunks if each.site > trunk.site]
         resumed = plan(self.blueprint, list(dict.fromkeys([*keys, *later])), (trunk,))
         whole = plan(self.blueprint, list(dict.fromkeys([*keys, *trunks])))
         return not resumed.steps or self.engine.is_ready(resumed) or not self.engine.is_ready(whole)
 
     def select_photo(self, photo: str) -> StoredPrefix:
-        """The cached values of a photo; those of the previous photo are dropped.  Several threads may run at once."""
+        """The cached values of a photo; those of the previous photo are dropped.  Threads may call it concurrently."""
         last = self.last
         if last[0] != photo:
             self.last = last = (photo, {})
         return StoredPrefix(self, photo, last[1])
 
     def name(self, trunk: Key, photo: str) -> str:
-        """The cache key of a value; ``photo`` is the hash of the network's input, so it covers photo and preprocessing."""
+        """The cache key of a value.  ``photo``: the hash of the network's input, which depends on photo and preprocessing."""
         address = sites(self.blueprint)[trunk.site].address
         parts = [
             __version__,
@@ -101,19 +102,19 @@ class PrefixCache:
 
 @dataclass(frozen=True)
 class StoredPrefix:
-    """The cached trunk ``values`` of one photo."""
+    """The cached values of the trunks for one photo."""
 
-    trunks: PrefixCache
+    prefixes: PrefixCache
     photo: str
     values: dict[Key, Floats]
 
     def has(self, trunk: Key) -> bool:
-        """Whether the value of ``trunk`` is cached; loads it from disk into memory."""
+        """Whether the value of ``trunk`` is cached; a value on disk is loaded into memory."""
         if trunk in self.values:
             return True
-        cache = self.trunks.cache
-        payload = cache.load(self.trunks.name(trunk, self.photo)) if cache else None
-        shape = (1, *sites(self.trunks.blueprint)[trunk.site].shape)
+        cache = self.prefixes.cache
+        payload = cache.load(self.prefixes.name(trunk, self.photo)) if cache else None
+        shape = (1, *sites(self.prefixes.blueprint)[trunk.site].shape)
         if payload is None or len(payload) != 4 * np.prod(shape):
             return False
         self.values[trunk] = np.frombuffer(payload, "<f4").reshape(shape)
@@ -122,5 +123,5 @@ class StoredPrefix:
     def store(self, trunk: Key, value: Floats) -> None:
         """Cache the value of ``trunk``."""
         self.values[trunk] = value
-        if self.trunks.cache:
-            self.trunks.cache.store(self.trunks.name(trunk, self.photo), value.astype("<f4", copy=False).tobytes())
+        if self.prefixes.cache:
+            self.prefixes.cache.store(self.prefixes.name(trunk, self.photo), value.astype("<f4", copy=False).tobytes())

@@ -1,8 +1,8 @@
-"""Int8 quantization ranges: the range of each tensor of a network, computed from photos and stored as JSON.
+"""Int8 quantization ranges of the tensors of a network, computed from photos and stored as JSON.
 
-``features/int8_ranges.py`` computes them.  They belong to one set of weights.  Values above ``high`` are clipped, those
-below are rounded to one of 256 levels.  All ranges start from zero, since the quantized tensors are outputs of a ReLU or
-a pool after one.
+``features/int8_ranges.py`` computes them for one set of weights.  Values above the upper end of a range are clipped, and
+all others are rounded to one of 256 levels.  All ranges start at zero, because the quantized tensors are outputs of ReLUs,
+or of pools, concatenations and normalisations of these, and never negative.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from ..weights.file import WeightsFile
 from ..weights.registry import BUNDLED_RANGES
 
 FORMAT = 1
-LEAST, GREATEST = 1e-20, 1e20  # limits of ``high``, within single precision
+LEAST, GREATEST = 1e-20, 1e20  # limits of the upper end, which must fit in single precision
 
 
 @dataclass(frozen=True)
 class QuantizationRanges:
-    """``ranges``: address -> (low, high).  ``method``: how they were computed.  ``photos``: SHA-256 of each photo's pixels."""
+    """The quantization ranges for one set of weights.
+
+    ``ranges``: address -> (lower end, upper end).  ``method``: how they were computed.  ``photos``: the SHA-256 of the
+    pixels of each photo.
+    """
 
     weights_sha256: str
     ranges: Mapping[str, tuple[float, float]]
@@ -36,22 +40,22 @@ class QuantizationRanges:
 
     @property
     def maxima(self) -> dict[str, float]:
-        """Address -> the greatest value that is not clipped."""
+        """Address -> the upper end of the range; greater values are clipped."""
         return {address: high for address, (_, high) in self.ranges.items()}
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that affects the computed values."""
+        """The hash of the fields that affect computed values."""
         parts = [self.format, self.weights_sha256, sorted(self.maxima.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """All fields as JSON."""
         return asdict(self) | {"ranges": {address: list(ends) for address, ends in self.ranges.items()}}
 
     def save(self, path: str | Path) -> None:
-        """Write the record; raises ``OutputError``."""
+        """Write the ranges to a JSON file; raises ``OutputError``."""
         write_atomically(Path(path), (json.dumps(self.record, indent=1) + "\n").encode())
 
     def check(self, weights: WeightsFile) -> None:
@@ -95,13 +99,13 @@ def read(path: str | Path) -> QuantizationRanges:
 
 
 def shipped(weights: WeightsFile) -> QuantizationRanges | None:
-    """The bundled ranges for these weights, if there are any."""
+    """The ranges for these weights that come with godeeper; None if there are none."""
     bundled = read(BUNDLED_RANGES)
     return bundled if bundled.weights_sha256 == weights.sha256 else None
 
 
 def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path | None = None) -> QuantizationRanges:
-    """The ranges to compute with: those given, or the bundled ones; raises ``WeightsError``."""
+    """The given ranges or those that come with the weights; raises ``WeightsError`` if there are none that fit."""
     if not isinstance(given, (str, Path, QuantizationRanges, type(None))):
         raise OptionError(f"calibration={quoted(given)}: expected QuantizationRanges, their file, or None")
     calibration = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)

@@ -1,1 +1,1 @@
-"""Sets of numbers for the networks: the file they are kept in, and where to find them by name."""
+"""The weights of networks: the file format, conversion from other formats, official releases, and lookup by name."""

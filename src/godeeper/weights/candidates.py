@@ -1,7 +1,8 @@
-"""Finds the copies of a network in a foreign file, and chooses one.
+"""Finds the networks in a foreign file, and chooses one.
 
-Wrappers (DataParallel, Lightning, custom classes) put a prefix before all names, and training scripts store moving
-averages beside the network.  A candidate is one prefix under which enough names of one release's layout are present.
+A file may contain several copies of a network: training scripts also store moving averages of the weights.  Wrappers
+(DataParallel, Lightning, custom classes) add a prefix to all names.  A candidate is a prefix after which enough of the
+names are those of one release.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from ..blueprint.ops import Blueprint
 from ..errors import WeightsError
 from ..escaping import escaped
 from .formats.foreign import ForeignWeights
-from .layouts import CONVENTIONS, ReleaseLayout
+from .layouts import LAYOUTS, ReleaseLayout
 from .unsupported import NOT_YET, known_network
 
 WHOLE = "network"
-"""The label of a candidate without a prefix; ``--which network`` also ignores layers beside it."""
+"""The label of a candidate without a prefix."""
 
 AVERAGED = re.compile(r"(?:^|_)(?:ema|swa|shadow|averaged?)(?:_|$)", re.IGNORECASE)
-"""A word in a prefix that marks moving averages of the weights (EMA, SWA)."""
+"""A word in the prefix of moving averages of the weights (EMA, SWA)."""
 
 LEAST_KNOWN = 1 / 6
-"""The share of a release's names that a file must have; a graph with folded normalisations has a fifth."""
+"""The least share of a release's names that a candidate must have; a graph with folded normalisations has a fifth."""
 
 LONGEST_NAME = 512
 
@@ -36,16 +37,16 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """One copy of a network in a file: the prefix of its names, and those that are recognised."""
+    """One copy of a network in a file.  ``names``: its tensors in the file, including the prefix."""
 
     blueprint: Blueprint
-    convention: ReleaseLayout
+    layout: ReleaseLayout
     prefix: str
     names: frozenset[str] = field(repr=False)
 
     @property
     def label(self) -> str:
-        """The value of ``--which`` that selects it."""
+        """The value of ``--which`` that selects this candidate."""
         return self.prefix.rstrip("./") or WHOLE
 
     @property
@@ -55,20 +56,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateHead:
-    """The names of a classifier's tensors in the file; ``biases`` is empty if it has none."""
+    """The names of a classifier's tensors in the file; ``biases`` is empty if the file has none."""
 
     weights: str
     biases: str
 
 
 def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
-    """The copies of a network in the file, the most complete first; no two share a tensor."""
+    """The copies of a network in the file, the most complete first; no tensor belongs to two of them."""
     blueprints = [blueprint for blueprint in BLUEPRINTS.values() if blueprint.family == INCEPTION_V3.family]
     found = [
         candidate
         for blueprint in blueprints
-        for convention in CONVENTIONS
-        for candidate in known_under(foreign, blueprint, convention)
+        for layout in LAYOUTS
+        for candidate in known_under(foreign, blueprint, layout)
     ]
     found.sort(key=lambda candidate: (-len(candidate.names), len(candidate.prefix)))
     apart: list[Candidate] = []
@@ -78,27 +79,27 @@ def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
     return apart
 
 
-def known_under(foreign: ForeignWeights, blueprint: Blueprint, convention: ReleaseLayout) -> Iterator[Candidate]:
-    """The prefixes under which enough names of one release are present."""
+def known_under(foreign: ForeignWeights, blueprint: Blueprint, layout: ReleaseLayout) -> Iterator[Candidate]:
+    """The candidates with the layout of one release: one for each prefix with enough names."""
     known: dict[str, set[str]] = defaultdict(set)
-    slots = frozenset(convention.slots(blueprint, ()))
+    slots = frozenset(layout.slots(blueprint, ()))
     for name in foreign.tensors:
         for prefix in prefixes(name):
-            if convention.name == "keras" or name[len(prefix) :] in slots:
+            if layout.name == "keras" or name[len(prefix) :] in slots:
                 known[prefix].add(name)
     for prefix, names in known.items():
-        if convention.name == "keras":
+        if layout.name == "keras":
             bare = {name[len(prefix) :] for name in names}
             if not any(re.match(r"conv2d(_\d+)?/", name) for name in bare):
                 continue
-            slots = frozenset(convention.slots(blueprint, bare))
+            slots = frozenset(layout.slots(blueprint, bare))
             names = {name for name in names if name[len(prefix) :] in slots}
         if len(names) >= len(slots) * LEAST_KNOWN:
-            yield Candidate(blueprint, convention, prefix, frozenset(names))
+            yield Candidate(blueprint, layout, prefix, frozenset(names))
 
 
 def prefixes(name: str) -> Iterator[str]:
-    """The empty prefix, and all prefixes of a name that end at a dot or slash."""
+    """The empty prefix and all prefixes of a name that end with a dot or slash."""
     yield ""
     if len(name) <= LONGEST_NAME:
         yield from (name[: match.end()] for match in re.finditer(r"[./]", name))
@@ -107,7 +108,7 @@ def prefixes(name: str) -> Iterator[str]:
 def choose(
     foreign: ForeignWeights, candidates: Sequence[Candidate], which: str | None
 ) -> tuple[Candidate, list[Candidate], tuple[str, ...]]:
-    """(The chosen candidate, the others, notes on the choice)."""
+    """The chosen candidate, the other ones, and notes on the choice; raises ``WeightsError``."""
     if not candidates:
         raise another_network(foreign)
     distinct = without_doubles(foreign, candidates)
@@ -128,7 +129,7 @@ def choose(
 
 
 def without_doubles(foreign: ForeignWeights, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates without those that equal an earlier one: one module under two names."""
+    """The candidates without exact copies of an earlier one, as when a file stores a module under two names."""
     import numpy as np
 
     def equal(a: Candidate, b: Candidate) -> bool:
@@ -145,7 +146,7 @@ def without_doubles(foreign: ForeignWeights, candidates: Sequence[Candidate]) ->
 
 
 def is_called(candidate: Candidate, which: str) -> bool:
-    """Whether ``which`` is the candidate's label, a word of it, or ``ema`` for a moving average."""
+    """Whether ``which`` is the candidate's label or a word of it, or ``ema`` for moving averages."""
     words = {candidate.label.casefold(), *re.split(r"[./]", candidate.label.casefold())}
     return which.casefold().rstrip("./") in words or (which.casefold() == "ema" and candidate.averaged)
 
@@ -160,35 +161,35 @@ def choice_notes(candidate: Candidate, others: Sequence[Candidate]) -> tuple[str
 
 
 def belongs(candidate: Candidate, bare: str) -> bool:
-    """Whether a name belongs to the network: known, or inside one of its modules; ``heads`` finds its classifier."""
-    if candidate.convention.dropped.search(bare):
+    """Whether a name without prefix belongs to the network, but not to its classifier, which ``heads`` finds."""
+    if candidate.layout.dropped.search(bare):
         return True
-    return bool(re.match(own_names(candidate.convention.name), bare)) and not is_head_name(candidate, bare)
+    return bool(re.match(own_names(candidate.layout.name), bare)) and not is_head_name(candidate, bare)
 
 
-def own_names(convention: str) -> str:
-    """The pattern with which the names of a network's layers begin, in one release."""
+def own_names(layout: str) -> str:
+    """The pattern of the first part of a layer's name in one layout."""
     return {
         "torchvision": r"(Conv2d_\w+|Mixed_\w+)\.",
         "tf2015": r"(conv|mixed)(_\d+)?/",
         "slim": r"InceptionV3/",
         "keras": r"(conv2d|batch_normalization)(_\d+)?/",
-    }[convention]
+    }[layout]
 
 
 def is_head_name(candidate: Candidate, bare: str) -> bool:
-    """Whether this is the release's own name of the classifier."""
+    """Whether a name is that of the classifier in the release."""
     names = {
         "torchvision": r"fc\.(weight|bias)",
         "tf2015": r"softmax/(weights|biases)",
         "slim": r"InceptionV3/Logits/Conv2d_1c_1x1/(weights|biases)",
         "keras": r"predictions/(kernel|bias)",
     }
-    return bool(re.fullmatch(names[candidate.convention.name], bare))
+    return bool(re.fullmatch(names[candidate.layout.name], bare))
 
 
 def another_network(foreign: ForeignWeights) -> WeightsError:
-    """The error for a file without a supported network; names the network if it is recognised."""
+    """The error for a file without a supported network; it names the network if that is recognised."""
     known = known_network(foreign.tensors)
     if NOT_YET in known:
         return WeightsError(f"{foreign.path}: {known}")
@@ -200,6 +201,6 @@ def another_network(foreign: ForeignWeights) -> WeightsError:
 
 
 def abbreviated(names: Iterable[str]) -> str:
-    """The first few names, with an ellipsis if there are more."""
+    """The first few names, followed by an ellipsis if there are more."""
     listed = list(map(escaped, names))
     return ", ".join(listed[:MOST_NAMED]) + (", …" if len(listed) > MOST_NAMED else "")

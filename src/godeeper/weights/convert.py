@@ -1,7 +1,7 @@
-"""Converts foreign weights into godeeper's: maps tensor names, decides the dialect, checks that everything fits.
+"""Converts foreign weights into godeeper's: maps tensor names, chooses the dialect, checks that everything fits.
 
-Names come from ``layouts``.  A file is converted completely or not at all: missing or unknown tensors, wrong shapes and
-values that are not finite raise an error that names the tensors.
+The tensor names of each release are in ``layouts``.  A file is converted completely or not at all: missing or unknown
+tensors, wrong shapes and values that are not finite raise an error that names the tensors.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..blueprint.dialects import DIALECTS, in_dialect
+from ..blueprint.ops import Blueprint
 from ..errors import WeightsError
 from ..escaping import escaped
 from .candidates import abbreviated
 from .file import BATCHNORM_EPSILON, Description, expected_tensors
 from .formats.foreign import FLOATS, ForeignWeights
 from .labels import labels_for
-from .layouts import AXES, NORM_PARTS, Layout, ReleaseLayout, Slot
-from .select import FOLDED, select
+from .layouts import NORM_PARTS, TO_OUR_AXES, Axes, ReleaseLayout, Slot
+from .select import FOLDED, Selected, select
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +35,17 @@ PREPROCESSING = {
 }
 """The preprocessing in each release's own code.
 
-torchvision normalises with ImageNet's mean and standard deviation, and its network's ``transform_input`` undoes that:
-the input of the first convolution is x / 127.5 - 1, x from 0 to 255.
+torchvision normalises photos with ImageNet's mean and standard deviation, and ``transform_input`` in its network undoes
+that: for a pixel x from 0 to 255, the first convolution reads x / 127.5 - 1.
 """
 
 SOFTMAX = ("softmax", "log_softmax")
-"""Final activations that are equivalent to godeeper's softmax: equal to it, or its logarithm."""
+"""Final activations of classifiers whose probabilities are the softmax of the logits, as in godeeper."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Weights in our names and layouts, their description, and notes on the conversion."""
+    """Tensors with our names and axes, their description, and notes on the conversion."""
 
     tensors: Mapping[str, Floats] = field(repr=False)
     description: Description
@@ -66,85 +67,121 @@ def convert(
     """Convert and check foreign weights.
 
     Args:
-        foreign: the result of a reader of ``formats``.
+        foreign: the result of a reader in ``formats``.
         name: the name of the converted weights.
         source: the origin of the file.
         licence: the licence of the weights.
         preprocessing: fields that differ from the dialect's.
-        labels: one per class; the dialect's, if not given.
-        which: the copy to use if the file holds several: its prefix, or ``ema``.
-        bgr: the network was trained on BGR input; its first kernels are reordered, as godeeper's input is RGB.
+        labels: one per class; if not given, the file's own or the dialect's.
+        which: the network to use if the file contains several: its prefix, or ``ema``.
+        bgr: whether the network was trained on BGR input; its first kernels are then reordered for RGB.
         notes: further notes for the description.
 
     Raises:
-        WeightsError: the file holds several networks and ``which`` names none of them, or another network; or tensors are
-            missing, unknown, of another shape, or not finite.
+        WeightsError: the file contains another network, or several and ``which`` selects none of them; or tensors
+            are missing, unknown, of the wrong shape, or not finite.
     """
-    import numpy as np
-
-    selected = select(foreign, which)
-    bare, blueprint, convention = selected.foreign, selected.blueprint, selected.convention
-    slots = convention.slots(blueprint, bare.tensors)
-    bare, about_folding = unfold(bare, slots)
-    bare, about_output = split_logistic(bare, slots)
-    classes = count_classes(bare, slots)
-    dialect, why = decide_dialect(convention, classes, bare, slots)
-    own = bare.labels if classes == DIALECTS[dialect].classes else ()
-    all_labels, about_labels = labels_for(
-        dialect, classes, labels or own, logistic=bool(about_output), partial=not labels
-    )
-    blueprint = replace(in_dialect(blueprint, dialect), classes=classes or DIALECTS[dialect].classes)
-    expected = expected_tensors(blueprint, with_classifier=bool(classes))
-    theirs = {slot.name: (their_name, slot.layout) for their_name, slot in slots.items() if their_name in bare.tensors}
-    dropped = [their_name for their_name in bare.tensors if convention.dropped.search(their_name)]
-    check_names(bare, slots, theirs, expected, dropped)
-    tensors = {ours: to_our_layout(bare, *theirs[ours], shape) for ours, shape in expected.items()}
-    check_values(bare, {theirs[ours][0]: values for ours, values in tensors.items()})
-    if bgr:
-        first = next(name for name in expected if name.endswith("/conv2d_params"))
-        tensors[first] = np.ascontiguousarray(tensors[first][:, ::-1])
-    reasons = tuple(
-        filter(
-            None,
-            (
-                *why,
-                *selected.reasons,
-                *foreign.notes,
-                about_folding,
-                about_output,
-                dropped_note(dropped),
-                *type_notes(bare, theirs, expected),
-                about_labels,
-                *notes,
-            ),
-        )
-    )
-    description = Description(
-        name=name,
-        architecture=blueprint.name,
-        dialect=dialect,
-        preprocessing={**PREPROCESSING[dialect], **(preprocessing or {})},
-        labels=all_labels,
-        source=source,
-        licence=licence,
-        notes="; ".join(reasons),
-        quantised={},
-        scope=selected.scope,
-        aliases=selected.aliases,
-    )
+    network = prepare(select(foreign, which))
+    all_labels, about_labels = choose_labels(network, labels)
+    tensors, about_tensors = convert_tensors(network, bgr=bgr)
+    reasons = tuple(filter(None, (*network.notes, *about_tensors, about_labels, *notes)))
+    description = network.describe(name, source, licence, preprocessing or {}, all_labels, reasons)
     return Converted(tensors, description, reasons)
 
 
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """The selected network in its dialect, with tensors ready to be converted, and notes on the preparation.
+
+    ``slots``: tensor name in the release -> our tensor.  ``classes``: outputs of the classifier, 0 without one.
+    ``logistic``: whether the classifier in the file has a single output.
+    """
+
+    selected: Selected
+    foreign: ForeignWeights
+    slots: Mapping[str, Slot]
+    blueprint: Blueprint
+    classes: int
+    logistic: bool
+    notes: tuple[str, ...]
+
+    def describe(
+        self,
+        name: str,
+        source: str,
+        licence: str,
+        preprocessing: Mapping[str, Any],
+        labels: tuple[str, ...],
+        reasons: tuple[str, ...],
+    ) -> Description:
+        """The metadata of the converted weights."""
+        return Description(
+            name=name,
+            architecture=self.blueprint.name,
+            dialect=self.blueprint.dialect,
+            preprocessing={**PREPROCESSING[self.blueprint.dialect], **preprocessing},
+            labels=labels,
+            source=source,
+            licence=licence,
+            notes="; ".join(reasons),
+            quantised={},
+            scope=self.selected.scope,
+            aliases=self.selected.aliases,
+        )
+
+
+def prepare(selected: Selected) -> PreparedNetwork:
+    """The selected network with explicit batch normalisations, a softmax classifier, and its dialect."""
+    slots = selected.layout.slots(selected.blueprint, selected.foreign.tensors)
+    foreign, about_folding = unfold(selected.foreign, slots)
+    foreign, about_output = split_logistic(foreign, slots)
+    classes = count_classes(foreign, slots)
+    dialect, why = decide_dialect(selected.layout, classes, foreign, slots)
+    blueprint = replace(in_dialect(selected.blueprint, dialect), classes=classes or DIALECTS[dialect].classes)
+    notes = (*why, *selected.reasons, *foreign.notes, about_folding, about_output)
+    return PreparedNetwork(selected, foreign, slots, blueprint, classes, bool(about_output), notes)
+
+
+def choose_labels(network: PreparedNetwork, given: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The labels given by the user, those in the file or those of the dialect, and a note on their source."""
+    dialect, classes = network.blueprint.dialect, network.classes
+    own = network.foreign.labels if classes == DIALECTS[dialect].classes else ()
+    return labels_for(dialect, classes, given or own, logistic=network.logistic, partial=not given)
+
+
+def convert_tensors(network: PreparedNetwork, *, bgr: bool) -> tuple[dict[str, Floats], tuple[str, ...]]:
+    """All tensors that the blueprint needs, checked, with our names and axes; and notes on them."""
+    foreign, slots = network.foreign, network.slots
+    expected = expected_tensors(network.blueprint, with_classifier=bool(network.classes))
+    theirs = {slot.name: (name, slot.axes) for name, slot in slots.items() if name in foreign.tensors}
+    dropped = [name for name in foreign.tensors if network.selected.layout.dropped.search(name)]
+    check_names(foreign, slots, theirs, expected, dropped)
+    tensors = {ours: in_our_axes(foreign, *theirs[ours], shape) for ours, shape in expected.items()}
+    check_values(foreign, {theirs[ours][0]: values for ours, values in tensors.items()})
+    if bgr:
+        first = next(name for name in expected if name.endswith("/conv2d_params"))
+        tensors[first] = reversed_inputs(tensors[first])
+    return tensors, (dropped_note(dropped), *type_notes(foreign, theirs, expected))
+
+
+def reversed_inputs(kernel: Floats) -> Floats:
+    """A kernel (out, in, height, width) with its input channels in reverse order: for RGB instead of BGR."""
+    import numpy as np
+
+    return np.ascontiguousarray(kernel[:, ::-1])
+
+
 def count_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> int:
-    """The number of outputs of the file's classifier; 0 if it has none."""
+    """The number of outputs of the classifier in the file; 0 without one."""
     biases = [name for name, slot in slots.items() if slot.name == "softmax/biases" and name in foreign.tensors]
     return foreign.tensors[biases[0]].size if biases else 0
 
 
 def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """Replaces batch normalisations that were folded into kernels by ones that only add: gamma 1, mean 0, variance 1 - epsilon.
+    """The weights with an explicit batch normalisation after each kernel into which one was folded, and a note.
 
-    Their scale is exactly 1 in single precision, so nothing is lost.
+    The new normalisations only add the stored bias: gamma 1, mean 0, variance 1 - epsilon.  Their scale is exactly 1 in
+    single precision, so the network computes the same values.
     """
     import numpy as np
 
@@ -167,7 +204,10 @@ def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignW
 
 
 def split_logistic(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """Converts a classifier with one logistic output into one with two classes: softmax over (0, z) is (1 - p, p)."""
+    """The weights with a classifier of two classes in place of one logistic output, and a note; others are unchanged.
+
+    If p is the sigmoid of the output z, the softmax of (0, z) is (1 - p, p).
+    """
     import numpy as np
 
     names = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
@@ -192,7 +232,7 @@ def split_logistic(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[
         raise WeightsError(
             f"{foreign.path}: one output with activation {escaped(last)} is not a classifier; expected a sigmoid, or two or more classes"
         )
-    axis = 0 if slots[names["softmax/weights"]].layout == "classes first" else matrix.ndim - 1
+    axis = 0 if slots[names["softmax/weights"]].axes == "classes first" else matrix.ndim - 1
     tensors = {
         **foreign.tensors,
         names["softmax/weights"]: np.concatenate([np.zeros_like(matrix), matrix], axis),
@@ -203,13 +243,13 @@ def split_logistic(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[
 
 
 def decide_dialect(
-    convention: ReleaseLayout, classes: int, foreign: ForeignWeights, slots: Mapping[str, Slot]
+    layout: ReleaseLayout, classes: int, foreign: ForeignWeights, slots: Mapping[str, Slot]
 ) -> tuple[str, tuple[str, ...]]:
     """The dialect, and the reasons for it."""
     gammas = [name for name, slot in slots.items() if slot.name.endswith("/gamma") and name in foreign.tensors]
     gamma = f"gamma {'stored' if gammas else 'not stored'}"
     outputs = f"{classes} outputs" if classes else "no classifier"
-    if convention.name == "torchvision":
+    if layout.name == "torchvision":
         if classes == DIALECTS["2015"].classes:
             return "2015", (
                 "torchvision names",
@@ -217,14 +257,14 @@ def decide_dialect(
                 gamma,
             )
         return "torchvision", ("torchvision names, which timm shares", outputs, gamma)
-    if convention.name == "tf2015":
+    if layout.name == "tf2015":
         return "2015", ("names of the 2015 graph", outputs, gamma, *last_pool(foreign))
-    what = {"slim": "slim's names", "keras": "Keras layers, in order of creation"}[convention.name]
-    return convention.name, (what, outputs, gamma)
+    what = {"slim": "slim's names", "keras": "Keras layers, in order of creation"}[layout.name]
+    return layout.name, (what, outputs, gamma)
 
 
 def last_pool(foreign: ForeignWeights) -> tuple[str, ...]:
-    """A note on the pool of the graph's last module; raises if it is not a max pool."""
+    """A note on the pool in the last module of the graph; raises ``WeightsError`` unless it is a max pool."""
     operation = foreign.operations.get("mixed_10/tower_2/pool")
     if operation not in (None, "MaxPool"):
         raise WeightsError(
@@ -236,11 +276,11 @@ def last_pool(foreign: ForeignWeights) -> tuple[str, ...]:
 def check_names(
     foreign: ForeignWeights,
     slots: Mapping[str, Slot],
-    theirs: Mapping[str, tuple[str, Layout]],
+    theirs: Mapping[str, tuple[str, Axes]],
     expected: Mapping[str, tuple[int, ...]],
     dropped: Iterable[str],
 ) -> None:
-    """Raise ``WeightsError`` if tensors are missing or unknown."""
+    """Raise ``WeightsError`` if tensors are missing or unknown.  ``theirs``: our name -> name and axes in the file."""
     their_names = {slot.name: name for name, slot in slots.items()}
     missing = [their_names.get(ours, ours) for ours in expected if ours not in theirs]
     used = {name for ours, (name, _) in theirs.items() if ours in expected}
@@ -256,37 +296,35 @@ def check_names(
         )
 
 
-def to_our_layout(foreign: ForeignWeights, name: str, layout: Layout, expected: tuple[int, ...]) -> Floats:
-    """One tensor as float32 in our layout; raises ``WeightsError`` if it has another shape than the blueprint's."""
+def in_our_axes(foreign: ForeignWeights, name: str, order: Axes, expected: tuple[int, ...]) -> Floats:
+    """One tensor as float32 with our order of axes; raises ``WeightsError`` unless its shape is ``expected``."""
     import numpy as np
 
     stored, kind = foreign.tensors[name], foreign.types[name]
     if kind not in FLOATS and not kind.endswith(" quantised"):
         raise WeightsError(f"{foreign.path}: {name} is stored as {kind}, expected one of {', '.join(FLOATS)}")
     values = stored
-    if layout == "1x1 HWIO" and stored.ndim == 4 and stored.shape[:2] == (1, 1):
+    if order == "1x1 HWIO" and stored.ndim == 4 and stored.shape[:2] == (1, 1):
         values = stored[0, 0]
-    axes = AXES.get(layout)
-    if axes is not None and stored.ndim == len(axes):
-        values = stored.transpose(axes)
+    permutation = TO_OUR_AXES.get(order)
+    if permutation is not None and stored.ndim == len(permutation):
+        values = stored.transpose(permutation)
     if values.shape != expected:
-        should = their_shape(expected, layout)
+        should = their_shape(expected, order)
         hint = "; it looks transposed" if sorted(stored.shape) == sorted(should) else ""
         raise WeightsError(
             f"{foreign.path}: {name} has shape {stored.shape}, expected {should}{hint}; these weights do not fit"
         )
-    with np.errstate(
-        over="ignore"
-    ):  # float64 beyond float32's range becomes infinite, which check_values refuses by name
+    with np.errstate(over="ignore"):  # float64 values beyond float32 become infinite; check_values refuses them by name
         return np.ascontiguousarray(values, np.float32)
 
 
-def their_shape(expected: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    """The expected shape, in the file's layout."""
-    if layout == "1x1 HWIO":
+def their_shape(expected: tuple[int, ...], order: Axes) -> tuple[int, ...]:
+    """The expected shape, with its axes in the file's order."""
+    if order == "1x1 HWIO":
         return (1, 1, *expected)
-    axes = AXES.get(layout, tuple(range(len(expected))))
-    return tuple(expected[axes.index(axis)] for axis in range(len(expected)))
+    permutation = TO_OUR_AXES.get(order, tuple(range(len(expected))))
+    return tuple(expected[permutation.index(axis)] for axis in range(len(expected)))
 
 
 def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None:
@@ -310,9 +348,9 @@ def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None
 
 
 def type_notes(
-    foreign: ForeignWeights, theirs: Mapping[str, tuple[str, Layout]], expected: Mapping[str, tuple[int, ...]]
+    foreign: ForeignWeights, theirs: Mapping[str, tuple[str, Axes]], expected: Mapping[str, tuple[int, ...]]
 ) -> Iterator[str]:
-    """Notes on the conversion of tensors that are not stored as float32."""
+    """A note on each type other than float32 in which tensors are stored."""
     verbs = {"float16": "widened", "bfloat16": "widened", "float64": "rounded"}
     kinds = [foreign.types[theirs[ours][0]] for ours in expected]
     for kind in dict.fromkeys(kinds):
@@ -321,6 +359,6 @@ def type_notes(
 
 
 def dropped_note(dropped: list[str]) -> str:
-    """A note on tensors that were dropped on purpose."""
+    """A note on the dropped tensors of the auxiliary classifier; empty if there are none."""
     side = [name for name in dropped if "AuxLogits" in name]
     return f"the auxiliary head ({len(side)} tensors of AuxLogits) is only used in training: dropped" if side else ""

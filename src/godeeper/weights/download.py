@@ -1,7 +1,6 @@
-"""Downloads official releases: resumable, verified before use, over https only.
+"""Downloads official releases over https, and verifies them before they are used.
 
-An interrupted download stays in ``NAME.part`` and is resumed the next time.
-Proxies are read from the environment, as urllib does.
+An interrupted download stays in ``NAME.part`` and is resumed the next time.  urllib reads proxies from the environment.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from ..progress import Progress
 from ..version import __version__
 from .official import Digests, Release, check, digests
 
-TIMEOUT = 10.0  # seconds without a connection or a byte
+TIMEOUT = 10.0  # seconds to wait for a connection or for data
 BLOCK = 1 << 18
 HTTPS: tuple[str, ...] = ("https",)
 
 
 def quiet(_done: int, _total: int) -> None:
-    """A report that prints nothing."""
+    """A progress report that prints nothing."""
 
 
 class SameSchemes(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to addresses of the allowed schemes only."""
+    """Follows redirects only to addresses with an allowed scheme."""
 
     def __init__(self, schemes: tuple[str, ...]) -> None:
         self.schemes = schemes
@@ -51,7 +50,7 @@ class Downloader:
     timeout: float = TIMEOUT
 
     def fetch(self, release: Release, report: Progress = quiet) -> tuple[Path, Digests]:
-        """The release's file, complete and verified; raises ``DownloadError`` or ``OutputError``."""
+        """The complete and verified file of a release, and its checksums; raises ``DownloadError`` or ``OutputError``."""
         path = self.folder / "downloads" / release.file_name
         if not path.exists():
             self.complete(release, path, report)
@@ -64,7 +63,7 @@ class Downloader:
         return path, got
 
     def complete(self, release: Release, path: Path, report: Progress) -> None:
-        """Download into ``path``.part, resuming a partial file, and rename it once it is complete."""
+        """Download into ``path`` with the ending ``.part``, resume a partial file, and rename it when it is complete."""
         check_scheme(release.address, self.schemes)
         part = path.with_name(f"{path.name}.part")
         try:
@@ -85,7 +84,7 @@ class Downloader:
         part.replace(path)
 
     def open(self, release: Release, start: int) -> tuple[http.client.HTTPResponse, int]:
-        """The server's response, and the offset at which it starts: 0 if the server cannot resume."""
+        """The response of the server, and the offset at which it starts, which is 0 if the server cannot resume."""
         opener = urllib.request.build_opener(SameSchemes(self.schemes))
         headers = {"User-Agent": f"godeeper/{__version__}", "Accept-Encoding": "identity"}
         if start:
@@ -108,7 +107,7 @@ class Downloader:
         return response, start if response.status == http.HTTPStatus.PARTIAL_CONTENT and resumed else 0
 
     def check_space(self, part: Path, wanted: int) -> None:
-        """Raise ``OutputError`` if the disk has no space for the rest."""
+        """Raise ``OutputError`` if the disk has less than ``wanted`` free bytes."""
         free = shutil.disk_usage(part.parent).free
         if wanted > free:
             raise OutputError(
@@ -117,7 +116,7 @@ class Downloader:
 
 
 def copy(response: Any, part: Path, start: int, total: int, report: Progress, release: Release) -> int:
-    """Append the response after the first ``start`` bytes of ``part``; returns the number of bytes in it then."""
+    """Write the response to ``part`` after its first ``start`` bytes; returns the number of bytes then in it."""
     done = start
     try:
         with part.open("r+b" if start else "wb") as file:
@@ -132,7 +131,7 @@ def copy(response: Any, part: Path, start: int, total: int, report: Progress, re
 
 
 def receive(response: Any, release: Release, done: int, total: int) -> bytes:
-    """The next block from the server; empty at the end."""
+    """The next block from the server; empty at the end.  Raises ``DownloadError`` if the connection is interrupted."""
     try:
         block: bytes = response.read(BLOCK)
     except (OSError, http.client.HTTPException):
@@ -150,13 +149,13 @@ def cut(release: Release, done: int, total: int) -> DownloadError:
 
 
 def check_scheme(address: str, schemes: tuple[str, ...]) -> None:
-    """Raise for an address whose scheme is not allowed."""
+    """Raise ``DownloadError`` if the scheme of an address is not allowed."""
     if urlsplit(address).scheme not in schemes:
         raise DownloadError(f"{address} is not an {' or '.join(schemes)} address: not downloaded")
 
 
 def by_hand(release: Release) -> str:
-    """Instructions for installing a release without a network connection."""
+    """Instructions to install a release without a network connection."""
     return (
         f"download {release.address} on another computer, copy the file here, "
         f"and run: godeeper weights add {release.file_name} --name {release.name}"

@@ -1,9 +1,9 @@
-"""Weights files: safetensors with a description of the weights in the metadata.
+"""Weights files: safetensors files whose metadata contains a description of the weights.
 
-Tensors are named by the address of their site and the names of the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
-``…/batchnorm/beta``, or ``…/bias``); kernels are stored OIHW.  A tensor is float32, or uint8 with a scale and a minimum
-(value = q · scale + minimum, computed in double precision, kept in single).
-The only metadata key, ``godeeper``, holds a ``Description`` as JSON.  No pickle is ever read.
+The name of a tensor is the address of its site and a name from the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
+``…/batchnorm/beta``), or ``…/bias``.  The axes of kernels are OIHW.  A tensor is float32, or uint8 with a scale and a
+minimum: value = q · scale + minimum, computed in double precision and rounded to single.
+The only metadata key, ``godeeper``, is a ``Description`` as JSON.  No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ BATCHNORM_EPSILON = 0.001
 class Description:
     """The metadata of a weights file.
 
-    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` (on the
-    0 … 255 scale, one number or one per channel).  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one per class,
-    empty if the file has no classifier.  ``sha256``: of everything else in the file.  ``scope``: the prefix of the tensor
-    names in the original file.  ``aliases``: further tensor names in the original file -> ours.
+    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to 255,
+    each one number or one per channel.  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one per class, empty
+    if the file has no classifier.  ``sha256``: the hash of everything else in the file.  ``scope``: the prefix of the
+    tensor names in the original file.  ``aliases``: further tensor names in the original file -> ours.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Description:
     aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON; fields added later are left out if they are empty, so that the hashes of older files stay the same."""
+        """The fields as JSON, without newer ones that are empty, so that the hashes of older files stay the same."""
         return {name: value for name, value in asdict(self).items() if value or name not in ("scope", "aliases")}
 
 
@@ -73,13 +73,13 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """An opened weights file.  Its header has been read; its parameters are read on demand."""
+    """A weights file whose description has been read; its tensors are read when they are needed."""
 
     path: Path
     description: Description
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles path and description: on another machine, the file may be elsewhere (``reopened``)."""
+        """Pickle the path and the description; ``reopened`` finds the file, which may be elsewhere on another machine."""
         from .registry import reopened
 
         return reopened, (self.path, self.description)
@@ -94,7 +94,7 @@ class WeightsFile:
 
     @cached_property
     def blueprint(self) -> Blueprint:
-        """The blueprint in the dialect of these weights, with one class per label."""
+        """The network's blueprint in the dialect of these weights, with one class per label."""
         blueprint = in_dialect(BLUEPRINTS[self.description.architecture], self.description.dialect)
         return replace(
             blueprint,
@@ -105,34 +105,34 @@ class WeightsFile:
 
     @cached_property
     def expected(self) -> dict[str, tuple[int, ...]]:
-        """Name -> shape of all tensors the blueprint needs, including the classifier's if there are labels."""
+        """Name -> shape of all tensors that the file must contain; those of a classifier only if there are labels."""
         return expected_tensors(self.blueprint, with_classifier=bool(self.description.labels))
 
     def verify(self) -> None:
-        """Read all tensors; raise ``WeightsError`` if content, names, shapes or values are wrong."""
+        """Read all tensors; raise ``WeightsError`` if their names, shapes, values or the hash are wrong."""
         with self.parameters() as parameters:
             parameters.check()
 
     @contextmanager
     def parameters(self) -> Iterator[Parameters]:
-        """Opens the file's tensors for the duration of the block."""
+        """Open the tensors of the file for the duration of the block."""
         with open_safetensors(self.path) as handle:
             yield Parameters(self, handle)
 
 
 class Parameters:
-    """The tensors of an open weights file, by the site they belong to."""
+    """The tensors of an open weights file, by site."""
 
     def __init__(self, file: WeightsFile, handle: Any) -> None:
         self.file = file
         self.handle = handle
 
     def kernel(self, site: Site) -> Floats:
-        """(out, in, height, width) float32."""
+        """The kernel of a convolution, (out, in, height, width) float32."""
         return self.values(f"{site.address}/conv2d_params")
 
     def batchnorm(self, site: Site) -> BatchNorm:
-        """The batch normalisation (arXiv:1502.03167) or bias after ``site``'s convolution, as an affine map."""
+        """The batch normalisation (arXiv:1502.03167) or bias of a convolution, as an affine map."""
         import numpy as np
 
         if f"{site.address}/bias" in self.file.expected:
@@ -146,7 +146,7 @@ class Parameters:
         return BatchNorm(scale.astype(np.float32), shift.astype(np.float32))
 
     def dense(self) -> tuple[Floats, Floats]:
-        """The classifier's (features, classes) matrix and (classes,) biases."""
+        """The matrix (features, classes) and biases (classes,) of the classifier; raises ``WeightsError`` if there is none."""
         if not self.file.description.labels:
             raise WeightsError(
                 f"weights {self.file.name!r} have no classifier: softmax and its logits cannot be computed with them"
@@ -154,7 +154,7 @@ class Parameters:
         return self.values("softmax/weights"), self.values("softmax/biases")
 
     def values(self, name: str) -> Floats:
-        """One tensor as float32; call ``check`` first for a file that is not trusted."""
+        """One tensor as float32; call ``check`` first if the file is not trusted."""
         import numpy as np
 
         stored = self.stored(name)
@@ -164,12 +164,12 @@ class Parameters:
         return stored
 
     def stored(self, name: str) -> NDArray[Any]:
-        """One tensor as stored in the file, uint8 or float32."""
+        """One tensor as it is in the file, uint8 or float32."""
         tensor: NDArray[Any] = self.handle.get_tensor(name)
         return tensor
 
     def check(self) -> None:
-        """Raise ``WeightsError`` unless the file holds exactly the blueprint's tensors, finite and unchanged."""
+        """Raise ``WeightsError`` unless the file contains exactly the expected tensors, all finite, with the recorded hash."""
         names = set(self.handle.keys())
         self.check_names(names)
         tensors: dict[str, NDArray[Any]] = {name: self.stored(name) for name in names}
@@ -183,7 +183,7 @@ class Parameters:
             )
 
     def check_names(self, names: set[str]) -> None:
-        """Raise ``WeightsError`` if tensors are missing, or not in the blueprint."""
+        """Raise ``WeightsError`` if tensors are missing or unknown."""
         expected = set(self.file.expected)
         misfits = (("missing", sorted(expected - names)), ("unknown", sorted(names - expected)))
         parts = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in misfits if names]
@@ -191,7 +191,7 @@ class Parameters:
             raise self.misfit(f"its tensors are not those of {self.file.blueprint.name}: {'; '.join(parts)}")
 
     def check_tensor(self, name: str, tensor: NDArray[Any]) -> None:
-        """Raise ``WeightsError`` if a tensor has an unexpected shape or type, or values that are not finite."""
+        """Raise ``WeightsError`` if a tensor has the wrong shape or type, or values that are not finite."""
         import numpy as np
 
         expected = self.file.expected[name]
@@ -210,7 +210,7 @@ class Parameters:
 
 
 def read(path: Path) -> WeightsFile:
-    """Open a weights file and check its metadata; raises ``WeightsError``."""
+    """A weights file, with its metadata read and checked; raises ``WeightsError``."""
     with open_safetensors(path) as handle:
         text = (handle.metadata() or {}).get("godeeper")
     if text is None:
@@ -264,7 +264,7 @@ def check_description(description: Description) -> None:
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
-    """Write a weights file, with the SHA-256 of its content in the description; equal content gives equal bytes."""
+    """Write a weights file and record its SHA-256 in the description; equal content gives equal bytes."""
     from safetensors.numpy import save
 
     described = replace(description, sha256=content_sha256(tensors, description))
@@ -274,7 +274,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Descript
 
 
 def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description) -> str:
-    """SHA-256 over the description (without its hash) and the name, type, shape and bytes of each tensor."""
+    """The SHA-256 of the description without its hash, and of the name, type, shape and bytes of each tensor."""
     digest = hashlib.sha256(json.dumps(replace(description, sha256="").as_dict(), sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -284,7 +284,7 @@ def content_sha256(tensors: Mapping[str, NDArray[Any]], description: Description
 
 
 def expected_tensors(blueprint: Blueprint, *, with_classifier: bool) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of all parameters of ``blueprint``."""
+    """Name -> shape of all tensors that ``blueprint`` needs."""
     all_sites = sites(blueprint)
     normalisation = ["beta", "moving_mean", "moving_variance", *(["gamma"] if blueprint.stored_gamma else [])]
     shapes: dict[str, tuple[int, ...]] = {}
@@ -302,7 +302,7 @@ def expected_tensors(blueprint: Blueprint, *, with_classifier: bool) -> dict[str
 
 @contextmanager
 def open_safetensors(path: Path) -> Iterator[Any]:
-    """Opens a safetensors file; any error in the file raises ``WeightsError``."""
+    """Open a safetensors file for the duration of the block; raises ``WeightsError`` if it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -322,7 +322,7 @@ def open_safetensors(path: Path) -> Iterator[Any]:
 
 
 def check_format(path: Path) -> None:
-    """Raise ``WeightsError`` with advice for a file in a foreign format; imported late, as it is rarely needed."""
+    """Raise ``WeightsError``, with advice, for a file in another format that godeeper recognises."""
     from .formats import check_added
     from .formats.unsupported import check_path
 

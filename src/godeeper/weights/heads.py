@@ -1,7 +1,7 @@
 """Finds the classifier of a network in a foreign file, and refuses files with further layers.
 
-A fine-tuned network often has a classifier with another name than the release's.  It is recognised by the shape of its
-matrix, or by the graph.  Tensors of further layers mean another network.
+The classifier of a fine-tuned network often has another name than in the release.  It is recognised by the shape of its
+matrix or, in a graph, by its connections.  A file with further layers contains another network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POOLING = re.compile(r"(?:^|[._/])\w*(?:pool|gem|attention|attn)\w*(?:[._/]|$)", re.IGNORECASE)
-"""Names of layers in which a single parameter changes the result."""
+"""Names of pooling and attention layers, which change the result even if they have only one parameter."""
 
 RETRAINED = {
     "final_result": "softmax",
@@ -28,11 +28,11 @@ RETRAINED = {
     "final_retrain_ops/Wx_plus_b/add": "softmax/logits",
     "input/BottleneckInputPlaceholder": "pool_3/_reshape",
 }
-"""Tensor names of TensorFlow's retrain.py -> ours, for graphs whose connections are unknown."""
+"""Tensor names in TensorFlow's retrain.py -> ours, for graphs in which no classifier was found by its connections."""
 
 
 def aliases(foreign: ForeignWeights, head: CandidateHead | None) -> dict[str, str]:
-    """The file's own names for the classifier's tensors -> ours."""
+    """Name of a tensor of the classifier in the file -> our name, where they differ."""
     for each in foreign.heads:
         if head and each.weights == head.weights:
             return {name: ours for name, ours in each.names.items() if name != ours}
@@ -42,7 +42,7 @@ def aliases(foreign: ForeignWeights, head: CandidateHead | None) -> dict[str, st
 def heads_of(
     foreign: ForeignWeights, candidate: Candidate, loose: Sequence[str]
 ) -> tuple[list[CandidateHead], frozenset[str]]:
-    """(The classifiers on the network's features, the tensors of the original one that a retrained graph no longer uses)."""
+    """The classifiers on the network's features, and the tensors of the original classifier if a retrained graph has another."""
     if foreign.heads:
         known = [CandidateHead(head.weights, head.biases) for head in foreign.heads if head.weights in foreign.tensors]
         old = [head for head in known if head.weights.endswith("softmax/weights")]
@@ -53,12 +53,12 @@ def heads_of(
 
 
 def head_at(foreign: ForeignWeights, candidate: Candidate, name: str, features: int) -> CandidateHead | None:
-    """The classifier whose matrix is ``name``; None if ``name`` is not the matrix of one."""
+    """The classifier with the matrix ``name``; None if that is not the matrix of a classifier."""
     _, word = split(name)
     if word not in BIASES:
         return None
     values, bare = foreign.tensors[name], name.removeprefix(candidate.prefix)
-    in_torch = candidate.convention.name == "torchvision"
+    in_torch = candidate.layout.name == "torchvision"
     if not is_head_name(candidate, bare):
         flat = values.ndim == 2 or (values.ndim == 4 and (values.shape[2:] if in_torch else values.shape[:2]) == (1, 1))
         if not flat or values.shape[1 if in_torch else -2] != features:
@@ -73,22 +73,22 @@ def head_at(foreign: ForeignWeights, candidate: Candidate, name: str, features: 
 BIASES = {
     "weight": "bias", "weights": "biases", "kernel": "bias", "variable_0": "variable_1", "final_weights": "final_biases",
 }  # fmt: skip
-"""Name of a classifier's matrix -> name of its biases beside it."""
+"""Last part of the name of a classifier's matrix -> last part of the name of its biases."""
 
 
 def split(name: str) -> tuple[str, str]:
-    """(Layer name, tensor name): ``fc.1.weight``, ``dense/kernel``."""
+    """Split a name into layer and tensor: ``fc.1.weight`` -> (``fc.1``, ``weight``), ``dense/kernel``."""
     stem, _, word = name.rpartition("." if "." in name.rpartition("/")[2] else "/")
     return stem, word
 
 
 def used(heads: Iterable[CandidateHead]) -> frozenset[str]:
-    """The names of the tensors of classifiers."""
+    """The names of all tensors of these classifiers."""
     return frozenset(name for head in heads for name in (head.weights, head.biases) if name)
 
 
 def further_layers(foreign: ForeignWeights, candidate: Candidate, loose: Iterable[str]) -> list[str]:
-    """The layers among tensors that do not belong to the network: kernels, dense layers, normalisations."""
+    """The names of the layers that the tensors ``loose``, which do not belong to the network, are part of."""
     words: dict[str, dict[str, NDArray[Any]]] = defaultdict(dict)
     for name in loose:
         if foreign.types[name] in FLOATS:
@@ -98,9 +98,9 @@ def further_layers(foreign: ForeignWeights, candidate: Candidate, loose: Iterabl
 
 
 def is_layer(candidate: Candidate, stem: str, tensors: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether tensors with a common prefix are a layer of the network, not a loss's weights or a metric's state."""
+    """Whether tensors with a common prefix are those of a layer, and not the weights of a loss or the state of a metric."""
     sides = [values.ndim for values in tensors.values()]
-    if candidate.convention.name != "torchvision" and max(sides) >= 2:
+    if candidate.layout.name != "torchvision" and max(sides) >= 2:
         return True
     if max(sides) >= 3 or (
         2 in sides and 1 in sides and tensors.keys() & {"weight", "kernel", "weights", "variable_0"}
@@ -114,7 +114,10 @@ def is_layer(candidate: Candidate, stem: str, tensors: Mapping[str, NDArray[Any]
 def choose_head(
     foreign: ForeignWeights, candidate: Candidate, heads: Sequence[CandidateHead], layers: Sequence[str], *, alone: bool
 ) -> CandidateHead | None:
-    """The classifier to use; None if the file has none, or several and only the network was requested."""
+    """The classifier to use, or None; raises ``WeightsError`` if there are several, or further layers.
+
+    ``alone``: whether the user chose the network with ``--which``; further layers and classifiers are then ignored.
+    """
     if len(heads) <= 1 and not layers:
         return heads[0] if heads else None
     if alone:
@@ -134,6 +137,6 @@ def choose_head(
 
 
 def head_notes(candidate: Candidate, head: CandidateHead | None) -> Iterator[str]:
-    """A note on the classifier's name, if it is not the release's."""
+    """A note on the name of the classifier, if it is not that of the release."""
     if head and not is_head_name(candidate, head.weights.removeprefix(candidate.prefix)):
         yield f"the classifier is {head.weights}"

@@ -1,6 +1,6 @@
 """Installs weights from a file of any known format, or from an official release.
 
-The weights are read, recognised and checked completely before anything is written.
+Nothing is written before the weights have been read and checked completely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMMON_STEMS = ("model", "pytorch_model", "weights", "model.weights")
 
 @dataclass(frozen=True)
 class Added:
-    """Installed weights, and notes on how they were recognised and converted."""
+    """Newly installed weights, and notes on how they were recognised and converted."""
 
     file: WeightsFile
     notes: tuple[str, ...]
@@ -42,10 +42,10 @@ class Added:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of ``godeeper weights add``: what a file itself does not tell.
+    """The options of ``godeeper weights add``, for information that is not in the file.
 
-    ``labels``: a text file, one class per line.  ``scaling``: one of ``SCALINGS``.  ``which``: the copy to use, if the file
-    holds several.  ``replace``: replace installed weights of the same name.
+    ``labels``: a text file with one class per line.  ``scaling``: the argument of ``scaling_named``.  ``which``: the
+    network to use if the file contains several.  ``replace``: whether to replace installed weights of the same name.
     """
 
     name: str | None = None
@@ -60,13 +60,14 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
 
     Args:
         what: the name of an official release, or the path of a file.
-        options: their name, labels and scaling.
+        options: the name, labels and scaling of the weights.
         report: called with the progress of a download.
 
     Raises:
+        OptionError, UnknownName: an option or ``what`` is not valid.
         DownloadError: the release cannot be downloaded, or is not the published file.
         WeightsError: the file is damaged, or does not fit the network.
-        OutputError: the file cannot be written, or the disk is full.
+        OutputError: the weights cannot be written, or the disk is full.
     """
     folder = weights_folder()
     release = OFFICIAL.get(str(what))
@@ -85,7 +86,7 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
 
 
 def add_file(path: Path, options: Options) -> Added:
-    """Install a local file; an official release is recognised by its SHA-256 or MD5."""
+    """Install a local file; it is recognised as an official release by its SHA-256 or MD5."""
     if not is_there(path) and path.name == str(path) and not path.suffix:
         raise UnknownName("weights", str(path), [*OFFICIAL, "the path of a file"])
     own = own_file(path)
@@ -102,7 +103,7 @@ def add_file(path: Path, options: Options) -> Added:
 
 
 def install(path: Path, name: str, release: Release | None, got: Digests, options: Options) -> Added:
-    """Read, convert and write."""
+    """Read a foreign file, convert its weights, and write them into the weights folder."""
     foreign = read_foreign(path)
     preprocessing: Mapping[str, Any] = release.preprocessing if release else {}
     scaling = scaling_named(options.scaling) if options.scaling else None
@@ -126,7 +127,7 @@ def install(path: Path, name: str, release: Release | None, got: Digests, option
 
 
 def chosen_labels(path: Path, foreign: ForeignWeights, options: Options) -> tuple[tuple[str, ...], str]:
-    """The user's labels, or those beside a retrained graph; and a note on their source."""
+    """The labels given by the user or in a text file beside a retrained graph, and a note on their source."""
     if options.labels:
         return read_labels(options.labels), ""
     beside = labels_beside(path) if any(is_retrained(head.weights) for head in foreign.heads) else None
@@ -134,17 +135,17 @@ def chosen_labels(path: Path, foreign: ForeignWeights, options: Options) -> tupl
 
 
 def is_retrained(weights: str) -> bool:
-    """Whether a graph has another classifier than the one it was released with."""
+    """Whether these are not the weights of the classifier in the released graph."""
     return not weights.endswith("softmax/weights")
 
 
 def write_installed(name: str, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
-    """Write into the weights folder; an old file of the same name is replaced only once the new one is complete."""
+    """Write weights into the weights folder; an old file of that name is kept until the new one is complete."""
     return write(weights_folder() / f"{name}{ENDING}", tensors, description)
 
 
 def own_file(path: Path) -> WeightsFile | None:
-    """The opened file, if godeeper wrote it; None otherwise."""
+    """The weights file at ``path`` if godeeper wrote it, otherwise None."""
     if path.suffix != ENDING or not is_file(path):
         return None
     from safetensors import SafetensorError, safe_open
@@ -153,11 +154,11 @@ def own_file(path: Path) -> WeightsFile | None:
         with safe_open(path, framework="numpy") as handle:
             return read(path) if "godeeper" in (handle.metadata() or {}) else None
     except (SafetensorError, OSError):
-        return None  # the reader of foreign files reports what is wrong
+        return None  # the reader of foreign files reports the error
 
 
 def add_own(file: WeightsFile, options: Options) -> Added:
-    """Install a file that godeeper wrote, under its own name or another."""
+    """Install a file that godeeper wrote, under its own name or the one in ``options``."""
     name = free_name(options.name or file.name, options)
     if options.labels or options.scaling or options.which:
         raise OptionError(
@@ -170,13 +171,13 @@ def add_own(file: WeightsFile, options: Options) -> Added:
 
 
 def check_options(options: Options) -> None:
-    """Raise for an invalid option."""
+    """Raise ``UnknownName`` for an unknown scaling."""
     if options.scaling:
         scaling_named(options.scaling)
 
 
 def check_needs(release: Release) -> None:
-    """Raise before a download if the package that reads its file is missing."""
+    """Raise ``WeightsError`` if the package that reads the release is not installed; called before the download."""
     if release.needs == "h5py":
         from .formats.keras_h5 import check_h5py
 
@@ -184,14 +185,14 @@ def check_needs(release: Release) -> None:
 
 
 def check_readable(path: Path) -> None:
-    """Raise for a path that is not a readable file, before the file is hashed."""
+    """Raise ``WeightsError`` unless ``path`` is a readable file of a supported format; called before it is hashed."""
     from .formats import first_bytes
 
     first_bytes(path)
 
 
 def free_name(name: str, options: Options) -> str:
-    """``name``, if it is valid and not in use; raises ``OptionError``."""
+    """``name`` unchanged; raises ``OptionError`` if it is not valid or already used."""
     if not NAME.fullmatch(name):
         raise OptionError(
             f"{name!r} is not a valid name for weights: expected letters, digits, dots, dashes and underscores; use --name"
@@ -210,6 +211,6 @@ def free_name(name: str, options: Options) -> str:
 
 
 def name_of(path: Path) -> str:
-    """A name for weights, made from the name of their file."""
+    """A name for weights, derived from the name of their file or, if that is a common one, of its folder."""
     stem = path.resolve().parent.name if path.stem in COMMON_STEMS else path.stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "weights"

@@ -1,6 +1,6 @@
 """Class labels: ImageNet's 1000 classes in the order of their synsets, and the labels of each release.
 
-The data file names the source of the labels; scripts/build_labels.py rebuilds it.
+The data file states the source of the labels; scripts/build_labels.py rebuilds it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BACKGROUND = "background"
 
 @lru_cache(maxsize=1)
 def imagenet() -> tuple[tuple[str, str], ...]:
-    """(Synset, name) of ImageNet's classes, in the order of torchvision, timm and Keras.
+    """The (synset, name) pairs of ImageNet's classes, in the order of torchvision, timm and Keras.
 
     >>> imagenet()[0]
     ('n01440764', 'tench')
@@ -37,11 +37,14 @@ def labels_for(
     """One label per class, and a note on their source; no labels if there is no classifier.
 
     Args:
-        dialect: the release's dialect.
+        dialect: the dialect of the release.
         classes: the number of outputs of the classifier; 0 for no classifier.
         given: labels from the file or the user.
-        logistic: the file has one output, for the second of two classes; a single label is then enough.
-        partial: the 2015 release itself may have fewer labels than outputs.
+        logistic: whether the file has a single output, for the second of two classes; one label is then enough.
+        partial: whether ``given`` may have fewer labels than outputs, as in the 2015 release.
+
+    Raises:
+        WeightsError: the number of given labels is wrong.
     """
     if not classes:
         if given and not partial:
@@ -64,12 +67,12 @@ def labels_for(
 
 
 def numbered(numbers: range) -> tuple[str, ...]:
-    """``class 169``: labels for classes without a known name."""
+    """Labels such as ``class 169``, for classes without a known name."""
     return tuple(f"class {number}" for number in numbers)
 
 
 def distinct(labels: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """``labels`` with the class number added to duplicates, and a note on them."""
+    """``labels`` with the number of the class added to duplicates, and a note on them."""
     often = {label for label, count in Counter(labels).items() if count > 1}
     named = tuple(f"{label} ({number})" if label in often else label for number, label in enumerate(labels))
     many = ", ".join(sorted(often)[:3]) + (", …" if len(often) > 3 else "")
@@ -82,10 +85,10 @@ BESIDE = ("retrained_labels.txt", "output_labels.txt")
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The lines of a text file, one class per line; empty lines are skipped.
+    """The lines of a text file with one class per line, without empty lines.
 
     Raises:
-        WeightsError: it is not a text file, or contains no labels.
+        WeightsError: the file is not text, or contains no labels.
     """
     expected = "expected UTF-8 text, one class per line"
     try:
@@ -106,6 +109,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The label file beside a retrained graph, if there is one: ``retrained_labels.txt`` for ``retrained_graph.pb``."""
+    """The label file beside a retrained graph: ``retrained_labels.txt`` for ``retrained_graph.pb``; None without one."""
     names = dict.fromkeys([path.stem.replace("graph", "labels") + ".txt", f"{path.stem}_labels.txt", *BESIDE])
     return next((found for name in names if name != path.name and (found := path.with_name(name)).is_file()), None)

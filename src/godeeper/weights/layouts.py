@@ -1,6 +1,6 @@
-"""The tensor names of each release, derived from the blueprint: name in a foreign file -> our name.
+"""The layouts of releases: how each names its tensors and orders their axes, derived from the blueprint.
 
-Four releases, one function each.  This module only maps names; ``convert`` checks whether a file's tensors fit.
+There is one function for each of the four releases.  ``convert`` uses them and checks whether the tensors of a file fit.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from ..blueprint.names import numbered
 from ..blueprint.ops import Blueprint, Conv
 from ..blueprint.sites import Site, sites
 
-Layout = Literal["OIHW", "HWIO", "vector", "features first", "classes first", "1x1 HWIO"]
+Axes = Literal["OIHW", "HWIO", "vector", "features first", "classes first", "1x1 HWIO"]
+"""The order of a tensor's axes in a file."""
 
-AXES: dict[Layout, tuple[int, ...]] = {"OIHW": (0, 1, 2, 3), "HWIO": (3, 2, 0, 1), "classes first": (1, 0)}
-"""Layout -> the permutation of its axes into our order; layouts that need none are not listed."""
+TO_OUR_AXES: dict[Axes, tuple[int, ...]] = {"OIHW": (0, 1, 2, 3), "HWIO": (3, 2, 0, 1), "classes first": (1, 0)}
+"""Order of axes -> the permutation into our order; orders that need none are not listed."""
 
 NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One of our tensors, and its layout in the file."""
+    """The name of one of our tensors, and the order of its axes in the file."""
 
     name: str
-    layout: Layout = "vector"
+    axes: Axes = "vector"
 
 
 @dataclass(frozen=True)
 class ReleaseLayout:
-    """The tensor names of one release.
+    """The tensor names of one release and the order of their axes.
 
-    ``slots``: maps a blueprint and the names in a file to {name in the file: our tensor}.  ``dropped``: known names that are
-    not needed.
+    ``slots``: the function that returns {name in the file: our tensor} for a blueprint and the names in a file.
+    ``dropped``: the pattern of known names that are not needed.
     """
 
     name: str
@@ -44,7 +45,7 @@ class ReleaseLayout:
 
 
 def torchvision_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
-    """``Mixed_5b.branch_pool.conv.weight``: torchvision, timm, pytorch-fid."""
+    """Names such as ``Mixed_5b.branch_pool.conv.weight``, in torchvision, timm and pytorch-fid."""
     parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     slots = {"fc.weight": Slot("softmax/weights", "classes first"), "fc.bias": Slot("softmax/biases")}
     for site in convolutions(blueprint):
@@ -54,7 +55,7 @@ def torchvision_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, 
 
 
 def tf2015_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
-    """``mixed/tower_2/conv/conv2d_params``: our names are those of the 2015 graph."""
+    """Names such as ``mixed/tower_2/conv/conv2d_params``; our names are those of the 2015 graph."""
     slots = {"softmax/weights": Slot("softmax/weights", "features first"), "softmax/biases": Slot("softmax/biases")}
     for site in convolutions(blueprint):
         slots[kernel_of(site)] = Slot(kernel_of(site), "HWIO")
@@ -63,7 +64,7 @@ def tf2015_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]
 
 
 def slim_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
-    """``InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/weights``."""
+    """Names such as ``InceptionV3/Mixed_5b/Branch_3/Conv2d_0b_1x1/weights``, in slim."""
     logits = "InceptionV3/Logits/Conv2d_1c_1x1"
     slots = {f"{logits}/weights": Slot("softmax/weights", "1x1 HWIO"), f"{logits}/biases": Slot("softmax/biases")}
     for site in convolutions(blueprint):
@@ -74,7 +75,7 @@ def slim_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
 
 
 def keras_slots(blueprint: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
-    """``conv2d_7/kernel``: layers are matched by their order, whatever number the file starts from."""
+    """Names such as ``conv2d_7/kernel``, in Keras; layers are matched by order, whatever number the file starts with."""
     layers = {name.rpartition("/")[0] for name in names}
     convs = in_order("conv2d", layers) or default_layers("conv2d", blueprint)
     norms = in_order("batch_normalization", layers) or default_layers("batch_normalization", blueprint)
@@ -90,17 +91,17 @@ def keras_slots(blueprint: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
 
 
 def in_order(kind: str, layers: Iterable[str]) -> list[str]:
-    """The layers of a kind, in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
+    """The layers of a kind in order of creation: ``conv2d``, ``conv2d_1``, ``conv2d_2``, …"""
     matches = (re.fullmatch(rf"{kind}(?:_([0-9]{{1,9}}))?", layer) for layer in layers)
     return [match[0] for match in sorted((m for m in matches if m), key=lambda match: int(match[1] or 0))]
 
 
 def default_layers(kind: str, blueprint: Blueprint) -> list[str]:
-    """Default names of the layers of a kind, for error messages about a file that has none."""
+    """The default names of the layers of a kind, for messages about a file that has none."""
     return [numbered(kind, number) for number, _ in enumerate(convolutions(blueprint))]
 
 
-CONVENTIONS = (
+LAYOUTS = (
     ReleaseLayout("torchvision", torchvision_slots, re.compile(r"^AuxLogits\.|\.num_batches_tracked$")),
     ReleaseLayout("tf2015", tf2015_slots),
     ReleaseLayout(
@@ -111,15 +112,15 @@ CONVENTIONS = (
 
 
 def convolutions(blueprint: Blueprint) -> Iterator[Site]:
-    """Every convolution, in order of creation."""
+    """The convolutions of a network in order of creation."""
     return (site for site in sites(blueprint) if isinstance(site.op, Conv))
 
 
 def kernel_of(site: Site) -> str:
-    """Our name for the kernel of a convolution."""
+    """The name of the kernel of a convolution in our files."""
     return f"{site.names.tf2015}/conv2d_params"
 
 
 def norm_of(site: Site, part: str) -> str:
-    """Our name for one parameter of its batch normalisation."""
+    """The name of one parameter of a convolution's batch normalisation in our files."""
     return f"{site.names.tf2015}/batchnorm/{part}"

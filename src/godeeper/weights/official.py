@@ -1,8 +1,8 @@
 """The official releases of Inception v3 weights: their addresses and published checksums.
 
-Every checksum here is published by the project itself, at the place that ``published`` names; none was
-computed by us.  If a project publishes no checksum, or only part of one, the SHA-256 of the first download is
-pinned in ``pins.json`` beside the weights, and later downloads must match it.
+Every checksum here was published by the project itself, at the place given in ``published``; we computed none of
+them.  If a project publishes no SHA-256, or only part of one, the SHA-256 of the first download is pinned in
+``pins.json`` beside the weights, and later downloads must match it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,19 @@ SCALINGS: dict[str, dict[str, Any]] = {
         "divide": [255 * deviation for deviation in IMAGENET_DEVIATION],
     },
 }
-"""Scalings of a pixel x from 0 to 255: x / 255; x; x minus ImageNet's mean colour, as in Caffe and Keras's ``caffe``;
-x / 127.5 - 1; (x - 128) / 128; each channel by ImageNet's mean and standard deviation."""
+"""Name -> scaling (x - subtract) / divide of a pixel x from 0 to 255.
+
+``caffe`` subtracts ImageNet's mean colour, as in Caffe and Keras's mode ``caffe``; ``imagenet`` normalises each channel
+with ImageNet's mean and standard deviation.
+"""
 
 BGR = "bgr-"
-"""Prefix of a scaling: the network was trained on BGR input.  ``caffe`` implies it."""
+"""The prefix of a scaling for a network that was trained on BGR input, which ``caffe`` implies."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How photos were scaled in training; ``bgr``: with the channels in BGR order, as in Caffe and OpenCV."""
+    """The scaling of photos in training.  ``bgr``: whether their channels were in BGR order, as in Caffe and OpenCV."""
 
     preprocessing: Mapping[str, Any]
     bgr: bool
@@ -53,10 +56,9 @@ class Scaling:
 
 
 def scaling_named(text: str) -> Scaling:
-    """A row of ``SCALINGS``, perhaps after ``bgr-``, or numbers: ``127.5/127.5``, ``123,117,104/1`` (red, green, blue).
+    """The scaling with a name in ``SCALINGS``, or with the given numbers: ``127.5/127.5``, ``123,117,104/1`` (red, green, blue).
 
-    Raises:
-        UnknownName: it is neither.
+    Both may have the prefix ``bgr-``.  Raises ``UnknownName`` for any other text.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:
@@ -69,12 +71,12 @@ def scaling_named(text: str) -> Scaling:
 
 
 def shade_text(shade: float | list[float]) -> str:
-    """One number, or three in brackets."""
+    """One number as text, or three in brackets."""
     return f"[{', '.join(f'{each:g}' for each in shade)}]" if isinstance(shade, list) else f"{shade:g}"
 
 
 def shade_of(text: str) -> float | list[float] | None:
-    """One number, or three; None for anything else."""
+    """One number, or three separated by commas; None for any other text."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
@@ -88,7 +90,7 @@ LARGEST_SHADE = 1e6
 
 
 def numbers_of(shade: float | list[float] | None) -> list[float]:
-    """The numbers of a shade."""
+    """The list of one or three numbers."""
     return shade if isinstance(shade, list) else [shade or 0.0]
 
 
@@ -96,9 +98,9 @@ def numbers_of(shade: float | list[float] | None) -> list[float]:
 class Release:
     """One official file.
 
-    ``sha256``: the published hexadecimal digits, all 64 or the first 8.  ``md5``: the published MD5.  ``published``: where both
-    are published.  ``size``: as the project states it, for display; empty if it does not.  ``preprocessing``: fields that
-    differ from the dialect's.  ``needs``: the Python package that reads the file.
+    ``sha256``: the published hexadecimal digits, all 64 or the first 8.  ``md5``: the published MD5.  ``published``: the
+    place where they are published.  ``size``: the size that the project states, for display; empty if it states none.
+    ``preprocessing``: fields that differ from the dialect's.  ``needs``: the Python package that reads the file.
     """
 
     name: str
@@ -114,12 +116,12 @@ class Release:
 
     @property
     def file_name(self) -> str:
-        """The file name in the address."""
+        """The last part of the address."""
         return self.address.rpartition("/")[2]
 
     @property
     def check(self) -> str:
-        """The published checksum that verifies the file, for display."""
+        """The kind of published checksum that the file is checked against, for display."""
         if self.sha256:
             return "SHA-256" if len(self.sha256) == 64 else f"first {len(self.sha256)} digits of SHA-256"
         return "MD5" if self.md5 else "none published, pinned on first use"
@@ -196,7 +198,7 @@ OFFICIAL = {
 
 @dataclass(frozen=True)
 class Digests:
-    """A file's checksums and size."""
+    """The checksums of a file, and its size in bytes."""
 
     sha256: str
     md5: str
@@ -204,7 +206,7 @@ class Digests:
 
 
 def digests(path: Path) -> Digests:
-    """Compute both checksums of a file in one pass."""
+    """Both checksums of a file, computed in one pass."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0
     with open_regular(path) as file:
@@ -223,12 +225,12 @@ def is_published(release: Release, got: Digests) -> bool:
 
 
 def recognise(got: Digests) -> Release | None:
-    """The official release with these checksums, if there is one."""
+    """The official release with these checksums; None if there is none."""
     return next((release for release in OFFICIAL.values() if is_published(release, got)), None)
 
 
 def check(release: Release, got: Digests, folder: Path) -> None:
-    """Raise ``DownloadError`` if a file matches neither the published checksum nor the pinned one."""
+    """Raise ``DownloadError`` if a file does not match the published checksum or the pinned one."""
     if (release.sha256 or release.md5) and not is_published(release, got):
         wrong, expected = (got.sha256, release.sha256) if release.sha256 else (got.md5, release.md5)
         raise DownloadError(
@@ -244,7 +246,7 @@ def check(release: Release, got: Digests, folder: Path) -> None:
 
 
 def pin(release: Release, got: Digests, folder: Path) -> bool:
-    """Pin the SHA-256 of a first download; returns whether it was pinned now."""
+    """Pin the SHA-256 of a first download; returns False if it was pinned before or is published."""
     known = pins(folder)
     if release.name in known or len(release.sha256) == 64:
         return False
@@ -254,7 +256,7 @@ def pin(release: Release, got: Digests, folder: Path) -> bool:
 
 
 def pins(folder: Path) -> dict[str, dict[str, Any]]:
-    """The pinned checksums; a pin file that cannot be read raises ``DownloadError`` rather than counting as empty."""
+    """Name of a release -> its pin; empty if there is no pin file.  Raises ``DownloadError`` if it cannot be read."""
     path = folder / "pins.json"
     try:
         known: dict[str, dict[str, Any]] = json.loads(path.read_bytes())

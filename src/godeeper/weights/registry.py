@@ -15,13 +15,13 @@ BUNDLED_RANGES = BUNDLED.with_name("inception_v3.int8.json")
 """The quantization ranges of the bundled weights, as ``engine.quantization`` reads them."""
 
 INSTALLED = {"bundled": BUNDLED}
-"""The bundled weights; added weights are in ``weights_folder()``."""
+"""Name -> file of the bundled weights; added weights are in ``weights_folder()``."""
 
 ENDING = ".safetensors"
 
 
 def weights_folder() -> Path:
-    """The folder of added weights: ``weights`` under ``GODEEPER_CACHE``, or under the platform's data folder."""
+    """The folder of added weights: ``weights`` in the folder ``GODEEPER_CACHE``, or in the platform's data folder."""
     chosen = os.environ.get("GODEEPER_CACHE")
     if chosen:
         return Path(chosen) / "weights"
@@ -37,10 +37,14 @@ def installed_paths() -> dict[str, Path]:
 
 
 def find(name: str | Path) -> WeightsFile:
-    """The weights with that name, or in that file; raises ``UnknownName`` or ``WeightsError``.
+    """The installed weights called ``name``, or the weights in the file ``name``.
 
-    ``name`` is a path if it ends in ``.safetensors``, contains a folder, or has another extension and the file exists.
-    There is no fallback to other weights.
+    A name that is not installed is a path if it ends in ``.safetensors``, contains a folder, or has another extension and
+    the file exists.
+
+    Raises:
+        UnknownName: there are no weights of that name.
+        WeightsError: the file cannot be read.
     """
     paths = installed_paths()
     if name in paths:
@@ -56,5 +60,5 @@ def find(name: str | Path) -> WeightsFile:
 
 
 def reopened(path: Path, description: Description) -> WeightsFile:
-    """Unpickles a ``WeightsFile``: the file at its old path or, if that is gone, the installed weights of the same name."""
+    """The weights file that was pickled: at its old path or, if it is not there, the installed weights of the same name."""
     return WeightsFile(path if path.exists() else installed_paths().get(description.name, path), description)

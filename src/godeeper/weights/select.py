@@ -1,7 +1,7 @@
-"""Selects the tensors of one network and its classifier from a foreign file, under the names of its release.
+"""Selects the tensors of one network and its classifier from a foreign file, with the names of its release.
 
-``candidates`` finds and chooses a copy of the network, ``heads`` its classifier.  Other tensors are reported and left
-out, except those of further layers: they make it another network.
+``candidates`` finds the network and ``heads`` its classifier.  Other tensors are skipped with a note, but a file with
+further layers is refused, because it contains another network.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..blueprint.ops import Blueprint
 from .candidates import Candidate, CandidateHead, abbreviated, belongs, candidates_of, choose
 from .formats.foreign import ForeignWeights
 from .heads import aliases, choose_head, further_layers, head_notes, heads_of, used
-from .layouts import ReleaseLayout
+from .layouts import Axes, ReleaseLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,21 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selected:
-    """The tensors of the selected network under the names of its release, and notes on the selection.
+    """The tensors of the selected network with the names of its release, and notes on the selection.
 
-    ``scope``: the prefix of the network's names in the file.  ``aliases``: further names of tensors in the file -> ours.
+    ``scope``: the prefix of the network's names in the file.  ``aliases``: further tensor names in the file -> ours.
     """
 
     foreign: ForeignWeights
     blueprint: Blueprint
-    convention: ReleaseLayout
+    layout: ReleaseLayout
     scope: str
     aliases: Mapping[str, str]
     reasons: tuple[str, ...]
 
 
 def select(foreign: ForeignWeights, which: str | None = None) -> Selected:
-    """Select the network in a file; raises ``WeightsError`` if there is none, or several, or one with further layers."""
+    """The network in a file; raises ``WeightsError`` if there is none, more than one, or one with further layers.
+
+    ``which``: the network to use if there are several; layers that follow it are then ignored.
+    """
     candidate, others, reasons = choose(foreign, candidates_of(foreign), which)
     inside = {name: name[len(candidate.prefix) :] for name in foreign.tensors if name.startswith(candidate.prefix)}
     biases = frozenset(foreign.folded.values())
@@ -59,21 +62,20 @@ def select(foreign: ForeignWeights, which: str | None = None) -> Selected:
     renamed = without_prefix(foreign, candidate, own, head)
     left = [name for name in loose if name not in used([head] if head else [])]
     notes = (*reasons, *scope_notes(candidate), *head_notes(candidate, head), *left_notes(left))
-    return Selected(renamed, candidate.blueprint, candidate.convention, candidate.prefix, aliases(foreign, head), notes)
+    return Selected(renamed, candidate.blueprint, candidate.layout, candidate.prefix, aliases(foreign, head), notes)
 
 
 def without_prefix(
     foreign: ForeignWeights, candidate: Candidate, own: Mapping[str, str], head: CandidateHead | None
 ) -> ForeignWeights:
-    """The tensors of the network and its classifier under the names of the release.  ``own``: name in the file -> that name."""
-    slots = candidate.convention.slots(candidate.blueprint, own.values())
+    """The tensors of the network and its classifier with the names of the release.  ``own``: name in the file -> that name."""
+    slots = candidate.layout.slots(candidate.blueprint, own.values())
     ends = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
     tensors = {bare: foreign.tensors[name] for name, bare in own.items()}
     types = {bare: foreign.types[name] for name, bare in own.items()}
     if head:
         matrix = foreign.tensors[head.weights]
-        layout = slots[ends["softmax/weights"]].layout
-        tensors[ends["softmax/weights"]] = flat_matrix(matrix, layout)
+        tensors[ends["softmax/weights"]] = flat_matrix(matrix, slots[ends["softmax/weights"]].axes)
         types[ends["softmax/weights"]] = foreign.types[head.weights]
     if head and head.biases:
         tensors[ends["softmax/biases"]] = foreign.tensors[head.biases]
@@ -89,25 +91,25 @@ def without_prefix(
 
 
 FOLDED = " bias"
-"""Suffix of a kernel's name: the bias of the batch normalisation that is folded into it."""
+"""The suffix that turns the name of a kernel into that of the bias of the batch normalisation folded into it."""
 
 
-def flat_matrix(matrix: NDArray[Any], layout: str) -> NDArray[Any]:
-    """A classifier's matrix without the spatial axes of a 1x1 convolution, if its release has none."""
-    if layout == "1x1 HWIO" or matrix.ndim != 4:
+def flat_matrix(matrix: NDArray[Any], axes: Axes) -> NDArray[Any]:
+    """The matrix of a classifier without the spatial axes of a 1x1 convolution; unchanged if the release has these axes."""
+    if axes == "1x1 HWIO" or matrix.ndim != 4:
         return matrix
     return (
         matrix[:, :, 0, 0]
-        if layout == "classes first" and matrix.shape[2:] == (1, 1)
+        if axes == "classes first" and matrix.shape[2:] == (1, 1)
         else matrix.reshape(matrix.shape[-2:])
     )
 
 
 def scope_notes(candidate: Candidate) -> tuple[str, ...]:
-    """A note on the prefix of the network's names."""
+    """A note on the prefix of the network's names; none if it is empty."""
     return (f"names begin with {candidate.prefix}",) if candidate.prefix else ()
 
 
 def left_notes(left: Sequence[str]) -> tuple[str, ...]:
-    """A note on the tensors that do not belong to the network and were left out."""
+    """A note on the tensors that were skipped because they do not belong to the network; none if there are none."""
     return (f"skipped {len(left)} tensors that do not belong to the network: {abbreviated(left)}",) if left else ()

@@ -27,11 +27,11 @@ KNOWN = (
     (r"denseblock1|conv2_block1_0_bn", "a DenseNet"),
     (r"encoder\.layers?\.0\.|blocks\.0\.attn\.", "a transformer"),
 )
-"""Pattern of a name unique to a network -> its description; the first match wins."""
+"""(Pattern of a tensor name, network that has it); the first match counts."""
 
 
 def known_network(names: Iterable[str]) -> str:
-    """The network these tensor names belong to, with advice if godeeper has its blueprint; empty if unknown."""
+    """The network with these tensor names, with advice if godeeper has its blueprint; empty if it is not known."""
     listed = [name for name in names if len(name) < LONGEST]
     for pattern, what in KNOWN:
         found = next((name for name in listed if re.search(pattern, name)), None)

@@ -1,7 +1,7 @@
-"""Data types for names: the names of a site, the place they depend on, and a naming convention.
+"""Data types for names: the names of a site, its place in the network, and a naming convention.
 
-Each network has its own conventions (``names.inception_v3``, ``names.googlenet``, …); ``conventions``
-has the table of them.  Names do not depend on the dialect: a site keeps its name if another release
+The conventions of each network are in a file of their own (``names.inception_v3``, ``names.googlenet``, …), and
+``conventions`` lists them all.  Names do not depend on the dialect: a site has the same name in a release that
 computes something else there.
 """
 
@@ -14,14 +14,14 @@ from typing import Literal
 from ..ops import Branch, Conv, Operation, Pool
 
 Stage = Literal["conv", "bias", "batchnorm", "relu"]
-"""A stage of a convolution: its raw output, after the bias or batch normalisation, or after the ReLU."""
+"""A stage of a convolution: its raw output, the value after the bias or batch normalisation, or after the ReLU."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """A site's name in each convention of its network, None if a convention has none.
+    """A site's name in each convention of its network, None in a convention that does not name it.
 
-    Conventions are attributes: ``names.tf2015``, ``names.bvlc``.
+    Each convention is also an attribute: ``names.tf2015``, ``names.bvlc``.
     """
 
     by_convention: tuple[tuple[str, str | None], ...] = ()
@@ -33,12 +33,12 @@ class Names:
         return names[convention]
 
     def as_dict(self) -> dict[str, str | None]:
-        """Convention -> name, in the network's order."""
+        """Convention -> name, in the order of the network's conventions."""
         return dict(self.__dict__.get("by_convention", ()))  # missing while a copy is being created
 
     @property
     def first(self) -> str | None:
-        """The name in the first convention that has one; this one is printed."""
+        """The name in the first convention that has one, which godeeper prints."""
         return next((name for _, name in self.by_convention if name), None)
 
 
@@ -46,7 +46,8 @@ class Names:
 class Place:
     """The position of an operation; a field is None if it does not apply.
 
-    ``path``: the index of the branch in its module; ``tower``: its index among the branches with more than one step.
+    ``path``: the index of the branch in its module.  ``tower``: the number of branches before it that have more than one
+    step.  ``step``: the index in the stem or branch.  ``arm``: the index in a fork.
     """
 
     module: int | None = None
@@ -59,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True)
 class NamedPlace:
-    """What a name depends on: the place, the operation there, and the size of its grid."""
+    """The properties of a site that its names depend on: its place, its operation, and the height of its grid."""
 
     place: Place
     kind: str
@@ -68,11 +69,11 @@ class NamedPlace:
 
 
 Spelled = str | tuple[str, ...] | None
-"""A name, or all its spellings with the printed one first, or None."""
+"""A name, or several spellings of it with the printed one first, or None."""
 
 
 def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
-    """For conventions that name only a convolution's final output."""
+    """The ``staged`` function of conventions that only name the final output of a convolution."""
     return (name,) if stage == "relu" else ()
 
 
@@ -80,8 +81,9 @@ def unstaged(name: str, stage: Stage) -> tuple[str, ...]:
 class NamingConvention:
     """One way to name the sites of a network.
 
-    ``rule`` names the sites of the stem and the modules, in program order.  ``fixed`` names the others, by kind.
-    ``staged`` returns a convolution's names at a stage, the printed one first.  ``scopes``: optional prefixes of all names.
+    ``rule``: the function that names the sites of the stem and the modules, in program order.  ``fixed``: kind -> name of
+    the other sites.  ``staged``: the function that returns the names of a convolution at a stage, the printed one first.
+    ``scopes``: optional prefixes of all names.
     """
 
     name: str
@@ -92,15 +94,15 @@ class NamingConvention:
 
 
 def with_endings(endings: Mapping[Stage, tuple[str, ...]]) -> Callable[[str, Stage], tuple[str, ...]]:
-    """A ``staged`` function that appends endings to the name."""
+    """A ``staged`` function that appends the endings of the stage to the name."""
     return lambda name, stage: tuple(name + ending for ending in endings.get(stage, ()))
 
 
 def window(op: Conv | Pool) -> str:
-    """``1x7``: height by width."""
+    """The size of a window as height x width: ``1x7``."""
     return "x".join(map(str, op.kernel))
 
 
 def numbered(name: str, number: int | None) -> str:
-    """TensorFlow's numbering of repeated names: ``conv``, ``conv_1``, ``conv_2``."""
+    """A repeated name with TensorFlow's numbering: ``conv``, ``conv_1``, ``conv_2``."""
     return f"{name}_{number}" if number else name

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from ...errors import ChannelError, quoted
 
 Range = tuple[int, int | None]
-"""First channel and end (exclusive); None is the end of the tensor."""
+"""The first channel and the exclusive end; None means the end of the tensor."""
 
 MOST_DIGITS = 9
 
 
 def parse_ranges(text: str, address: str) -> tuple[Range, ...]:
-    """``3,7:12`` as ranges with exclusive ends, as in Python; ``address`` is for messages."""
+    """The ranges in a slice such as ``3,7:12``, with exclusive ends; ``address`` is for messages.  Raises ``ChannelError``."""
     return tuple(parse_range(part.strip(), text, address) for part in text.split(","))
 
 
 def parse_range(part: str, text: str, address: str) -> Range:
-    """``7:12``, ``7:``, ``:12``, ``:`` or ``7``."""
+    """One range: ``7:12``, ``7:``, ``:12``, ``:`` or ``7``."""
     first, colon, end = part.partition(":")
     if not (first or colon) or not all(number.isascii() and number.isdecimal() for number in (first, end) if number):
         raise ChannelError(
@@ -30,14 +30,17 @@ def parse_range(part: str, text: str, address: str) -> Range:
 
 
 def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) -> tuple[int, ...]:
-    """The channel numbers, in the order given, of a tensor ``name`` with ``count`` channels."""
+    """The channel numbers in ``ranges``, in the order given; raises ``ChannelError``.
+
+    ``count``: the number of channels of the tensor.  ``address`` and ``name`` are for messages.
+    """
     closed = [(first, count if end is None else end) for first, end in ranges]
     for first, end in closed:
         if not first < end <= count:
             got = f"{first}:{end}" if end != first + 1 else str(first)
             wrong = "is empty" if end <= first < count else "is out of range"
             raise ChannelError(f"{quoted(address)}: channel {got} {wrong}: {name} has channels 0 to {count - 1}")
-    if sum(end - first for first, end in closed) > count:  # checked before the numbers are enumerated
+    if sum(end - first for first, end in closed) > count:  # before listing them, as there may be very many
         raise ChannelError(f"{quoted(address)} names a channel twice")
     chosen = tuple(number for first, end in closed for number in range(first, end))
     if len(set(chosen)) < len(chosen):
@@ -46,7 +49,7 @@ def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) ->
 
 
 def format_channels(channels: Sequence[int]) -> str:
-    """Channel numbers as a slice, with runs as ranges: the inverse of parsing."""
+    """The slice that selects these channels, with consecutive numbers as a range: ``3,7:12``."""
     parts: list[str] = []
     start = 0
     for end in range(1, len(channels) + 1):

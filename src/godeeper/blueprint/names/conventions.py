@@ -1,7 +1,6 @@
-"""The naming conventions of each family of networks, and the function that applies them.
+"""The naming conventions of each family of networks, and the functions that apply them.
 
-A blueprint's ``family`` selects the row of the table.  The first convention that has a name for a site
-gives the address that godeeper prints.
+A blueprint's ``family`` selects its conventions.  godeeper prints a site's name in the first convention that has one.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from . import (
 )
 
 OUTSIDE = Place()
-"""The place of the photo's steps and the classifier: outside the stem and the modules."""
+"""The place of sites that are neither in the stem nor in a module: the photo's steps and the classifier."""
 
 
 def blueprint_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``3x3/conv_1``, ``join``: the branch's label and the kind of operation."""
+    """Names made of the branch's label and the kind of operation: ``3x3/conv_1``, ``join``."""
     seen: Counter[str] = Counter()
     for placed in places:
         branch = placed.place.branch
@@ -51,23 +50,23 @@ CONVENTIONS: dict[str, tuple[NamingConvention, ...]] = {
 
 
 ASKED_FOR: dict[str, tuple[NamingConvention, ...]] = {"inception_v3": inception_v3.ASKED_FOR}
-"""Conventions used only when their name and a colon come first: ``keras2.2:activation_12``."""
+"""Conventions that apply only to names prefixed with the convention and a colon: ``keras2.2:activation_12``."""
 
 
 def family_conventions(family: str) -> tuple[NamingConvention, ...]:
-    """The conventions of a family; the one used for printing comes first."""
+    """The conventions of a family, the preferred one first."""
     return CONVENTIONS[family]
 
 
 def prefixes(family: str) -> dict[str, NamingConvention]:
-    """Prefix allowed before a colon and a name of that family -> the convention it selects."""
+    """Prefix -> the convention that it selects when it is before a name, with a colon between."""
     return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
 
 
 def name_places(
     conventions: Sequence[NamingConvention], places: Sequence[NamedPlace]
 ) -> list[tuple[tuple[str, ...], ...]]:
-    """Each place's spellings in each convention; ``places`` must be all of a network's, in program order."""
+    """The spellings of each place in each convention; ``places`` must be those of a whole network, in program order."""
     columns = [spell_places(convention, places) for convention in conventions]
     return list(zip(*columns, strict=True))
 

@@ -1,10 +1,10 @@
-"""The names of every site of GoogLeNet, by rule.
+"""The rules that name the sites of GoogLeNet in four conventions.
 
-bvlc         layer names from Caffe's prototxt; the number goes up with each stride of 2: ``inception_3a/5x5_reduce``.
-inception5h  nodes of Google's TensorFlow graph: ``mixed3a_5x5_bottleneck``; pools are numbered consecutively;
-             pools inside modules count too, although they are not named by number.
+bvlc         layer names of Caffe's prototxt: ``inception_3a/5x5_reduce``.  The number increases with each stride of 2.
+inception5h  node names of Google's TensorFlow graph: ``mixed3a_5x5_bottleneck``.  Pools are numbered consecutively;
+             those inside modules are counted, although their own names have no number.
 torchvision  attribute paths: ``inception3a.branch3.0``.
-paper        module names from the paper's first table: ``inception (3a)``.
+paper        module names of the paper's first table: ``inception (3a)``.
 
 Sources: BVLC/caffe, models/bvlc_googlenet; the nodes of ``tensorflow_inception_graph.pb`` as listed by
 public tools; torchvision, models/googlenet.py; arXiv:1409.4842.
@@ -21,7 +21,7 @@ from . import NamedPlace, NamingConvention, Spelled, Stage, window, with_endings
 
 
 def bvlc_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``conv2/3x3_reduce``, ``pool1/norm1``, ``inception_3a/pool_proj``, ``inception_3a/output``."""
+    """Names such as ``conv2/3x3_reduce``, ``pool1/norm1``, ``inception_3a/pool_proj`` and ``inception_3a/output``."""
     labels = module_labels(places)
     norms = count(1)
     pools, scope = 0, ""
@@ -42,14 +42,17 @@ def bvlc_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def stem_conv(op: Conv, after: NamedPlace | None) -> str:
-    """``7x7_s2``, ``3x3``; a 1x1 directly before another convolution takes that one's name plus ``_reduce``."""
+    """The name of a convolution in the stem: ``7x7_s2``, ``3x3``, or ``3x3_reduce`` for a 1x1 before a 3x3."""
     if op.kernel == (1, 1) and after and isinstance(after.op, Conv):
         return f"{window(after.op)}_reduce"
     return f"{window(op)}_s{op.stride}" if op.stride > 1 else window(op)
 
 
 def part_name(placed: NamedPlace, before: str, after_pool: str) -> str:
-    """``5x5_reduce``, ``5x5``, ``pool``, ``pool_proj``: named by the branch's label, even if the dialect uses another kernel size."""
+    """The name of a site in a module: ``5x5_reduce``, ``5x5``, ``pool``, ``pool_proj``; "" for the concatenation.
+
+    It contains the branch's label, even if the dialect has another kernel size.
+    """
     branch, step = placed.place.branch, placed.place.step or 0
     if branch is None:
         return ""
@@ -59,7 +62,7 @@ def part_name(placed: NamedPlace, before: str, after_pool: str) -> str:
 
 
 def module_labels(places: Sequence[NamedPlace]) -> dict[int, str]:
-    """``3a`` for each module: the number increases with each stride of 2, and the letter with each module after it."""
+    """Module -> label, such as ``3a``: the number increases with each stride of 2, the letter with each module."""
     labels: dict[int, str] = {}
     number, letters = 0, iter(LETTERS)
     for placed in places:
@@ -71,7 +74,7 @@ def module_labels(places: Sequence[NamedPlace]) -> dict[int, str]:
 
 
 def inception5h_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``conv2d0``, ``localresponsenorm1``, ``maxpool4``, ``mixed3a_pool_reduce``, ``mixed3a``."""
+    """Names such as ``conv2d0``, ``localresponsenorm1``, ``maxpool4``, ``mixed3a_pool_reduce`` and ``mixed3a``."""
     labels = module_labels(places)
     convs, norms, pools = count(), count(), count()
     for placed in places:
@@ -89,7 +92,10 @@ def inception5h_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``conv1``, ``maxpool1``, ``inception3a.branch3.0``; torchvision's version has no local response normalisation, so those sites have no name."""
+    """Names such as ``conv1``, ``maxpool1`` and ``inception3a.branch3.0``.
+
+    torchvision has no local response normalisation, so those sites have no name.
+    """
     labels = module_labels(places)
     convs, pools = count(1), count(1)
     for placed in places:
@@ -106,7 +112,7 @@ def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``inception (3a)``; the table names nothing below module level."""
+    """Names such as ``inception (3a)``; sites inside a module have none."""
     labels = module_labels(places)
     for placed in places:
         module = placed.place.module
@@ -114,7 +120,7 @@ def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def bvlc_staged(name: str, stage: Stage) -> tuple[str, ...]:
-    """The blob after its in-place ReLU, and that ReLU's layer: ``inception_3a/relu_1x1``."""
+    """The name of the blob, which has its value after the in-place ReLU, and of the ReLU layer: ``inception_3a/relu_1x1``."""
     scope, _, part = name.rpartition("/")
     return (name, f"{scope}/relu_{part.removesuffix('_s2')}") if stage == "relu" else ()
 

@@ -1,16 +1,15 @@
-"""The names of every site of Inception v3, by rule.
+"""The rules that name the sites of Inception v3 in five conventions.
 
-tf2015       scopes of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation lives in the
-             module's scope, the others in ``tower``, ``tower_1``, …; forks below them in ``mixed``.
-slim         the number goes up when the grid size changes, the letter with each module of the same grid size:
-             ``Mixed_5b``.
-             Five names break the rule in the released checkpoints and are kept as they are.
+tf2015       node names of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation is in the scope of
+             the module, the others are in ``tower``, ``tower_1``, …; the convolutions of a fork are in ``mixed``.
+slim         layer names: ``Mixed_5b/Branch_3/Conv2d_0b_1x1``.  The number increases when the grid size changes, the
+             letter with each module.  In the released checkpoints, five names break the rule; they are kept.
 torchvision  attribute paths, and fx node names for operations that torchvision calls as functions.
-keras        layer names, numbered in order of creation as TF 2 and Keras 3 do: ``conv2d``, ``conv2d_1``, …
-keras2.2     the same as Keras 2.2 and older counted, from ``conv2d_1``: used only when asked for.
+keras        layer names, numbered in order of creation as in TF 2 and Keras 3: ``conv2d``, ``conv2d_1``, …
+keras2.2     the same names as in Keras 2.2 and older, which count from 1; used only with this prefix.
 
-Names never follow the dialect: the 2015 graph takes the maximum in ``mixed_10/tower_2/pool``, and
-slim still calls that place ``AvgPool_0a_3x3``.  Pools of stride 1 are called average, the others max.
+Names do not depend on the dialect: ``mixed_10/tower_2/pool`` is a max pool in the 2015 graph, and slim's name for
+the same site is ``AvgPool_0a_3x3``.  Pools of stride 1 are named as average pools, the others as max pools.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ PHOTO_NAMES = {
     "subtract": "Sub",
     "multiply": "Mul",
 }
-"""The steps from the photo to the network, as the 2015 graph calls them."""
+"""Kind -> name of the steps from the photo to the network, in the 2015 graph."""
 
 SLIM_EXCEPTIONS = {
     "Mixed_5c/Branch_1/Conv2d_0a_1x1": "Mixed_5c/Branch_1/Conv2d_0b_1x1",
@@ -41,11 +40,11 @@ SLIM_EXCEPTIONS = {
     "Mixed_6a/Branch_1/Conv2d_1a_3x3": "Mixed_6a/Branch_1/Conv2d_1a_1x1",
     "Mixed_7b/Branch_1/Conv2d_0c_3x1": "Mixed_7b/Branch_1/Conv2d_0b_3x1",
 }
-"""Name by the rule -> name as released (tensorflow/models, research/slim/nets/inception_v3.py)."""
+"""Name by the rule -> name in the release (tensorflow/models, research/slim/nets/inception_v3.py)."""
 
 
 def tf2015_names(places: Iterable[NamedPlace]) -> Iterator[str | None]:
-    """``mixed/tower_2/conv``; the joins of forks have no node of their own in that graph."""
+    """Names such as ``mixed/tower_2/conv``; the 2015 graph does not concatenate forks separately, so their joins have none."""
     seen: Counter[str] = Counter()
     for placed in places:
         place = placed.place
@@ -59,7 +58,7 @@ def tf2015_names(places: Iterable[NamedPlace]) -> Iterator[str | None]:
 
 
 def tf2015_scope(place: Place) -> str:
-    """The scope of an operation, with its closing slash: ``mixed_9/tower_1/mixed/``, or nothing in the stem."""
+    """The scope of an operation with a final slash, ``mixed_9/tower_1/mixed/``; empty in the stem."""
     if place.module is None or place.branch is None:
         return ""
     scope = numbered("mixed", place.module) + "/"
@@ -69,7 +68,7 @@ def tf2015_scope(place: Place) -> str:
 
 
 def slim_names(places: Sequence[NamedPlace], exceptions: Mapping[str, str] = SLIM_EXCEPTIONS) -> Iterator[Spelled]:
-    """``Mixed_5b/Branch_3/Conv2d_0b_1x1``; a module's join is its end point ``Mixed_5b`` too."""
+    """Names such as ``Mixed_5b/Branch_3/Conv2d_0b_1x1``; a module's join is also called ``Mixed_5b``."""
     labels = stage_labels(places)
     for placed in places:
         place, op = placed.place, placed.op
@@ -86,12 +85,15 @@ def slim_names(places: Sequence[NamedPlace], exceptions: Mapping[str, str] = SLI
 
 
 def stage_labels(places: Sequence[NamedPlace]) -> dict[Place, str]:
-    """``5b`` for each step of the stem and each module: the number goes up when the grid changes."""
+    """Place -> label, such as ``5b``, for each step of the stem and each module.
+
+    The number increases when the grid size changes, the letter with each place of that size.
+    """
     labels: dict[Place, str] = {}
     number, letters, grid = 0, LETTERS, -1
     for placed in places:
         in_stem = placed.place.module is None
-        if in_stem or placed.place.branch is None:  # inside a module, only its own join counts
+        if in_stem or placed.place.branch is None:  # within a module, only its join is labelled
             if placed.grid != grid:
                 number, letters, grid = number + 1, LETTERS, placed.grid
             labels[placed.place] = f"{number}{letters[0]}"
@@ -100,7 +102,7 @@ def stage_labels(places: Sequence[NamedPlace]) -> dict[Place, str]:
 
 
 def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``Mixed_5b.branch_pool``; pools and inner joins by fx node (``Mixed_5b.avg_pool2d``, ``Mixed_7b.cat_1``)."""
+    """Names such as ``Mixed_5b.branch_pool``; for pools and joins, fx nodes (``Mixed_5b.avg_pool2d``, ``Mixed_7b.cat_1``)."""
     labels = stage_labels(places)
     pools, joins = count(1), Counter[str]()
     for placed in places:
@@ -121,7 +123,7 @@ def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def torchvision_ending(place: Place) -> str:
-    """``_1``, ``_2``, … where a branch has several convolutions; ``_2a``, ``_2b`` in a fork."""
+    """The ending ``_1``, ``_2``, … in a branch with several convolutions, ``_2a`` and ``_2b`` in a fork; otherwise empty."""
     convs = [step for step in place.branch.steps if not isinstance(step, Pool)] if place.branch else []
     if len(convs) == 1:
         return ""
@@ -130,18 +132,16 @@ def torchvision_ending(place: Place) -> str:
 
 
 def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelled]:
-    """``activation_11``, ``mixed9``, and Keras's own names for the joins of forks; ``first``, 0 or 1, numbers each kind's first.
+    """Names such as ``activation_11`` and ``mixed9``; ``first``, 0 or 1, is the number of the first layer of each kind.
 
-    Pools and joins also go by the operation in TensorFlow's graph: ``mixed9/concat``.
+    Pools and joins also have the name of the operation in TensorFlow's graph: ``mixed9/concat``.
     """
     seen: Counter[str] = Counter()
     for placed in places:
         place, op = placed.place, placed.op
         if op is None and place.branch is None:
             name = f"mixed{place.module}"
-        elif (
-            op is None and place.path == 1
-        ):  # keras names the first fork of each module, and leaves the second to automatic numbering
+        elif op is None and place.path == 1:  # Keras names the first fork of a module; the second is numbered
             name = f"mixed9_{seen['mixed9']}"
             seen["mixed9"] += 1
         else:
@@ -152,14 +152,14 @@ def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelle
 
 
 def keras_layer(op: Operation | None) -> str:
-    """Keras's default name for a layer of that kind."""
+    """The default name in Keras of a layer with this operation; None is a concatenation."""
     if isinstance(op, Pool):
         return "average_pooling2d" if op.stride == 1 else "max_pooling2d"
     return "activation" if isinstance(op, Conv) else "concatenate"
 
 
 KERAS_OPERATIONS = {"average_pooling2d": "AvgPool", "max_pooling2d": "MaxPool", "concatenate": "concat"}
-"""Layer -> its operation in TensorFlow's graph."""
+"""Layer -> its operation in a TensorFlow graph."""
 
 KERAS_STAGES: Mapping[Stage, tuple[str, ...]] = {
     "conv": ("conv2d{}", "conv2d{}/Conv2D", "conv2d{}/convolution"),
@@ -171,18 +171,18 @@ KERAS_STAGES: Mapping[Stage, tuple[str, ...]] = {
     ),
     "relu": ("activation{}", "activation{}/Relu"),
 }
-"""Stage -> its layer, and that layer's operation in the graphs of several releases."""
+"""Stage -> names of its layer, and of the layer's operation in the graphs of several releases."""
 
 
 def slim_kind(op: Conv | Pool) -> str:
-    """``Conv2d``, ``AvgPool`` or ``MaxPool``."""
+    """The kind of operation in a name of slim: ``Conv2d``, ``AvgPool`` or ``MaxPool``."""
     if isinstance(op, Conv):
         return "Conv2d"
     return "AvgPool" if op.stride == 1 else "MaxPool"
 
 
 def keras_staged(name: str, stage: Stage) -> tuple[str, ...]:
-    """``activation_11`` -> ``conv2d_11``, ``conv2d_11/Conv2D``, …"""
+    """The names at ``stage``: ``activation_11`` -> ``conv2d_11``, ``conv2d_11/Conv2D``, …"""
     number = name.removeprefix("activation")
     return tuple(spelling.format(number) for spelling in KERAS_STAGES.get(stage, ()))
 
@@ -255,4 +255,4 @@ ASKED_FOR = (
         staged=keras_staged,
     ),
 )
-"""Conventions whose names mean something else in those above; used only with the convention's name as a prefix."""
+"""Conventions whose names mean other tensors in those above; they apply only to names with the convention as a prefix."""

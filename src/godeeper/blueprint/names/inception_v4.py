@@ -1,8 +1,8 @@
-"""The names of every site of Inception v4, by rule.
+"""The rules that name the sites of Inception v4 in two conventions.
 
-slim  as Inception v3's; two names break the rule.
-timm  attribute paths into one long ``features``: ``features.6.branch1.0``.  Its batch normalisation
-      holds the ReLU too, so that what lies between them has no name.
+slim  the same rule as for Inception v3; two names break it.
+timm  attribute paths within ``features``: ``features.6.branch1.0``.  The batch normalisation layer includes the
+      ReLU, so the value between them has no name.
 
 Sources: tensorflow/models, research/slim/nets/inception_v4.py; timm, models/inception_v4.py.
 """
@@ -20,11 +20,11 @@ SLIM_EXCEPTIONS = {
     "Mixed_3a/Branch_0/MaxPool_1a_3x3": "Mixed_3a/Branch_0/MaxPool_0a_3x3",
     "Mixed_3a/Branch_1/Conv2d_1a_3x3": "Mixed_3a/Branch_1/Conv2d_0a_3x3",
 }
-"""Name by the rule -> name as released."""
+"""Name by the rule -> name in the release."""
 
 
 def timm_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """``features.0``, ``features.3.maxpool``, ``features.6.branch1.0``, ``features.21.branch2_3a``."""
+    """Names such as ``features.0``, ``features.3.maxpool``, ``features.6.branch1.0`` and ``features.21.branch2_3a``."""
     stem = sum(placed.place.module is None for placed in places)
     for placed in places:
         place = placed.place
@@ -38,7 +38,10 @@ def timm_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def timm_part(place: Place) -> str | None:
-    """``branch1.0`` of a sequence, ``branch2_3a`` of a branch that forks, ``conv`` in the stem; joins of forks have none."""
+    """The name of a site in its module; None for the join of a fork.
+
+    It is ``branch1.0`` in a plain branch, ``branch2_3a`` in a branch with a fork, and ``conv`` in the first modules.
+    """
     branch = place.branch
     if branch is None:
         return None

@@ -1,8 +1,8 @@
 """Matches patterns against tensor names: ``*`` and ``?`` stay within a scope, ``**`` crosses scopes.
 
-A pattern is matched as a nondeterministic finite automaton whose set of states is one integer, a bit
-for each place in the pattern (Baeza-Yates and Gonnet, "A New Approach to Text Searching", 1992).  Each
-character of a name costs a few operations on that integer, whatever the pattern: there is no backtracking.
+A pattern is compiled to a nondeterministic finite automaton.  Its set of states is one integer with a bit for
+each place in the pattern (Baeza-Yates and Gonnet, "A New Approach to Text Searching", 1992).  Matching takes a few
+operations on that integer for each character of a name, without backtracking.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ WILDCARDS = "*?"
 
 @dataclass(frozen=True)
 class Pattern:
-    """A compiled pattern; bit i of each mask is the i-th place of the pattern.
+    """A compiled pattern; bit i of each mask stands for place i of the pattern.
 
-    ``advance``: character -> places that match it; ``anything``: the places that match any character not in ``advance``.
-    ``within`` and ``across``: places with ``*`` and ``**``.  ``length``: the number of places.
+    ``advance``: character -> the places that match it.  ``anything``: the places that match a character not in
+    ``advance``.  ``within`` and ``across``: the places with ``*`` and ``**``.  ``length``: the number of places.
     """
 
     advance: Mapping[str, int]
@@ -37,7 +37,7 @@ class Pattern:
         return bool(states >> self.length & 1)
 
     def states(self, name: str) -> Iterator[int]:
-        """The set of states before the first character and after each one; stops once the set is empty."""
+        """Yield the set of states before the first character and after each character, until the set is empty."""
         states = self.skip_stars(1)
         yield states
         for character in name:
@@ -49,7 +49,7 @@ class Pattern:
                 return
 
     def skip_stars(self, states: int) -> int:
-        """``states`` plus the place after each star reached, since a star may match nothing; stars are never adjacent."""
+        """``states`` and the place after each star among them, as a star may match nothing; stars are never adjacent."""
         return states | (states & (self.within | self.across)) << 1
 
 
@@ -59,7 +59,7 @@ def is_pattern(text: str) -> bool:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Compile ``text``; a run of more than two stars counts as ``**``."""
+    """The compiled pattern; more than two consecutive stars are equivalent to ``**``."""
     places = re.findall(r"\*{2,}|.", text, re.DOTALL)
     masks: dict[str, int] = {}
     for number, place in enumerate(places):

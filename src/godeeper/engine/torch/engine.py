@@ -1,4 +1,4 @@
-"""The PyTorch engine: runs the same plans, on CUDA if available."""
+"""The PyTorch engine: runs plans on CUDA if it is available, otherwise on the CPU."""
 
 # mypy: disable-error-code="import-not-found,no-any-return"
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """Runs plans with one set of weights: only the plan's operations; each value is freed after its last use."""
+    """Runs plans with one set of weights; frees each value after its last use."""
 
     def __init__(self, weights: WeightsFile, device: str | None = None) -> None:
-        """``device``: a torch device name; the first CUDA device if there is one, otherwise the CPU."""
+        """``device``: the name of a torch device; by default CUDA if it is available, otherwise the CPU."""
         self.weights = weights
         self.calibration: QuantizationRanges | None = None  # fp32 only
         in_each_child(compute_alone)
@@ -38,24 +38,24 @@ class TorchEngine:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy, or one in another process, loads its own module, on a device of its machine."""
+        """A copy or an unpickled engine loads its module again, on a device of the machine that it is on."""
         return TorchEngine, (self.weights, self.requested_device)
 
     @cached_property
     def module(self) -> TorchNetwork:
-        """All operations for which the weights have parameters, loaded on first use."""
+        """The network with these weights, loaded on first use; without a classifier if the weights have none."""
         end = site_of_kind(self.weights.blueprint, "softmax" if self.weights.description.labels else "reshape")
         module = to_torch(self.weights, end=end).to(self.device)
-        if self.device.type == "cpu":  # takes two thirds of the time
+        if self.device.type == "cpu":  # reduces the run time to two thirds
             module = module.to(memory_format=torch.channels_last)
         return module
 
     def run(self, plan: Plan, feeds: Mapping[Key, NDArray[np.float32]]) -> dict[Key, NDArray[np.float32]]:
-        """Every fetched value by its key, (B, C, H, W) or (B, C) float32."""
+        """Key -> fetched value, (B, C, H, W) or (B, C) float32."""
         if self.device.type == "cuda" and self.process != os.getpid():  # CUDA does not work in a forked process
             raise unusable("torch")
         self.check_classifier(plan)
-        module = self.module  # loaded outside inference mode, in which parameters would lose their gradients
+        module = self.module  # load it outside inference mode, where parameters would lose their gradients
         dropped_after = last_uses(plan)
         full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.inference_mode(), full_precision:
@@ -67,11 +67,11 @@ class TorchEngine:
             return {key: result(plan, values[key]).cpu().contiguous().numpy() for key in plan.fetched}
 
     def identity(self) -> Identity:
-        """Engine and device: results on the CPU and on a GPU differ."""
+        """The identity of the engine, which includes the device because results on the CPU and on a GPU differ."""
         return Identity(f"torch-{self.device.type}")
 
-    def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the same for all)
-        """Always True: plans need no preparation."""
+    def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the result is the same for all plans)
+        """True, because no plan needs preparation."""
         return True
 
     def close(self) -> None:
@@ -92,17 +92,17 @@ class TorchEngine:
 
 
 def compute_alone() -> None:
-    """In a forked process, compute on one thread: OpenMP would wait for threads that the fork did not copy."""
+    """Compute on one thread in a forked process, because OpenMP would wait for threads that it did not inherit."""
     torch.set_num_threads(1)
 
 
 def result(plan: Plan, value: torch.Tensor) -> torch.Tensor:
-    """The output of ``plan`` for a computed value: the value, or its spatial mean."""
+    """The output of ``plan`` for a computed value: its spatial mean in a pooled plan, otherwise the value itself."""
     return value.mean((2, 3)) if plan.pooled and value.ndim == 4 else value
 
 
 def last_uses(plan: Plan) -> dict[int, list[Key]]:
-    """Index of a step -> the values that are not needed after it."""
+    """Index of a step -> the keys whose values are not needed after it."""
     all_sites = sites(plan.blueprint)
     last: dict[Key, int] = {}
     for number, key in enumerate(plan.steps):
@@ -115,11 +115,9 @@ def last_uses(plan: Plan) -> dict[int, list[Key]]:
 
 
 def compute(module: TorchNetwork, plan: Plan, key: Key, values: Mapping[Key, torch.Tensor]) -> torch.Tensor:
-    """One step of a plan."""
-    index, stage = key
+    """The value of one step of a plan."""
+    raw = Key(key.site, "conv")
     inputs = [values[source] for source in sources(sites(plan.blueprint), key, plan.fed)]
-    if (
-        stage in ("batchnorm", "bias") and Key(index, "conv") not in plan.fed
-    ):  # a plan folds them into their convolution
-        inputs = [module.operation(Key(index, "conv"))(*inputs)]
+    if key.stage in ("batchnorm", "bias") and raw not in plan.fed:  # such a step of a plan includes the convolution
+        inputs = [module.operation(raw)(*inputs)]
     return module.operation(key)(*inputs)

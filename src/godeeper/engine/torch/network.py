@@ -1,9 +1,8 @@
 """Inception networks as plain ``torch.nn`` modules, built from the blueprint.
 
-Each operation is a separate submodule, none is functional or works in place, so that each can be hooked, replaced and
-exported.  Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and
-pytorch-fid unchanged; operations that are functional there (pools, joins) have names here too.  ``at`` finds a
-submodule by any address.
+Each operation is a separate submodule that can be hooked, replaced and exported; none is functional or works in place.
+Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and pytorch-fid.
+Pools and joins, which are functional there, are submodules here.  ``at`` returns the submodule of any address.
 
 Importing this file imports torch; importing godeeper does not.
 """
@@ -29,7 +28,7 @@ from ..plan import NETWORK_INPUT, Key, key_of
 from .operations import ConvUnit, Join, attach, module_of, nn, operation, pool, torch
 
 STAGE_OPERATIONS = {"conv": "conv", "batchnorm": "bn", "bias": "bias", "relu": "relu"}
-"""Stage -> the submodule of a ``ConvUnit`` that computes it."""
+"""Stage -> the name of the submodule of a ``ConvUnit`` that computes it."""
 
 AUXILIARY = "AuxLogits"
 
@@ -38,11 +37,12 @@ class InceptionModule(nn.Module):
     """One Inception module, usable in any network (arXiv:1409.4842, arXiv:1512.00567).
 
     Args:
-        in_channels: channels of the input.
+        in_channels: the number of input channels.
         blueprint: the branches, such as ``godeeper.blueprint.inception_v3.grid35(32)``.
-        conv_paths: names of the convolutions in program order; torchvision's for Inception v3, if not given.
+        conv_paths: the names of the convolutions in program order; by default torchvision's for Inception v3.
 
-    ``out_channels``: channels of the output.  (B, in_channels, H, W) -> (B, out_channels, H', W').
+    ``out_channels`` is the number of output channels.  ``forward`` maps (B, in_channels, H, W) to
+    (B, out_channels, H', W').
 
     >>> from godeeper.blueprint.inception_v3 import grid35
     >>> InceptionModule(192, grid35(32)).out_channels
@@ -52,7 +52,7 @@ class InceptionModule(nn.Module):
     def __init__(self, in_channels: int, blueprint: Module, conv_paths: Iterable[str] | None = None) -> None:
         super().__init__()
         self.in_channels = in_channels
-        self.paths: list[str] = []  # of every operation in program order
+        self.paths: list[str] = []  # of all operations in program order
         given = None if conv_paths is None else iter(conv_paths)
         routes, self.out_channels = [], 0
         for branch in blueprint.branches:
@@ -63,7 +63,7 @@ class InceptionModule(nn.Module):
         self.attach("join", Join())
 
     def add_branch(self, branch: Branch, given: Iterator[str] | None) -> tuple[tuple[tuple[str, ...], ...], int]:
-        """Attach a branch; returns the names of each of its steps, and the number of output channels."""
+        """Attach the operations of a branch; returns the names of each step's operations, and the number of output channels."""
         route: list[tuple[str, ...]] = []
         channels = self.in_channels
         for position, step in enumerate(branch.steps):
@@ -85,7 +85,7 @@ class InceptionModule(nn.Module):
         return tuple(route), channels
 
     def attach(self, path: str, operation: nn.Module) -> str:
-        """Make ``operation`` the submodule at ``path``; returns the path."""
+        """Attach ``operation`` as the submodule at ``path``; returns the path."""
         if path in self.paths:
             raise OptionError(
                 f"two operations of an Inception module are called {path}: give its branches different labels"
@@ -95,7 +95,7 @@ class InceptionModule(nn.Module):
         return path
 
     def unused(self, name: str) -> str:
-        """``pool``, or ``pool_1`` for the second of its kind."""
+        """The next unused name of that kind: ``pool``, ``pool_1``, …"""
         return numbered(name, sum(path.partition("_")[0] == name for path in self.paths))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -110,7 +110,7 @@ class InceptionModule(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The auxiliary classifier of training: load it, and call it on the output of the module that feeds it."""
+    """The auxiliary classifier, which networks use only in training; its input is the output of a module."""
 
     def __init__(self, in_channels: int, blueprint: Branch, classes: int) -> None:
         super().__init__()
@@ -136,32 +136,32 @@ class TorchNetwork(nn.Module):
     """A whole network; its parameters are random until weights are loaded.
 
     Args:
-        blueprint: the network, in its dialect.
-        end: the address of its output, which must not be inside a module; the logits if not given.
-        auxiliary: include the auxiliary classifier (``AuxLogits``).  ``forward`` never runs it.
+        blueprint: the network in its dialect.
+        end: the address of its output, which must not be inside a module; by default the logits.
+        auxiliary: whether to include the auxiliary classifier (``AuxLogits``), which ``forward`` never runs.
 
-    Input: (B, 3, H, W) float32, preprocessed as the weights' description states.
+    The input is (B, 3, H, W) float32, preprocessed as the description of the weights states.
 
     Raises:
         UnknownAddress, AddressError: there is no tensor ``end``, or it is inside a module.
-        OptionError: this dialect has no auxiliary classifier.
+        OptionError: the dialect has no auxiliary classifier.
     """
 
     def __init__(self, blueprint: Blueprint, *, end: str | None = None, auxiliary: bool = False) -> None:
         super().__init__()
         self.blueprint = blueprint
         self.paths: dict[Key, str] = {}
-        trunk = trunk_sites(blueprint, end)
-        self.end = trunk[-1].address
-        for before, site in pairwise([sites(blueprint)[NETWORK_INPUT.site], *trunk]):
+        chain = top_level_sites(blueprint, end)
+        self.end = chain[-1].address
+        for before, site in pairwise([sites(blueprint)[NETWORK_INPUT.site], *chain]):
             self.add_site(site, before.shape[0])
-        self.order = tuple(name_of(site) for site in trunk)
+        self.order = tuple(name_of(site) for site in chain)
         if auxiliary:
             self.add_auxiliary()
         self.eval()
 
     def add_site(self, site: Site, in_channels: int) -> None:
-        """Attach an operation of the trunk, or a whole module."""
+        """Attach a whole module, given by its concatenation, or an operation outside the modules."""
         name = name_of(site)
         if site.kind == "concat":
             inner = [other for other in sites(self.blueprint) if other.place.module == site.place.module]
@@ -176,7 +176,7 @@ class TorchNetwork(nn.Module):
             self.register(site, name)
 
     def register(self, site: Site, path: str) -> None:
-        """Record the paths of the operations of ``site``."""
+        """Record the path of the submodule for each stage of ``site``."""
         for stage in stages(site):
             self.paths[Key(site.index, stage)] = f"{path}.{STAGE_OPERATIONS[stage]}" if stage else path
 
@@ -196,11 +196,11 @@ class TorchNetwork(nn.Module):
         return x
 
     def at(self, address: str) -> nn.Module:
-        """The submodule whose output is the tensor of that address, in any convention and at any stage.
+        """The submodule that computes the tensor with this address, in any convention and at any stage.
 
         Raises:
-            UnknownAddress, AmbiguousAddress: the address does not name one tensor.
-            AddressError: this module does not compute the tensor, or the address names only some channels.
+            UnknownAddress, AmbiguousAddress: the address does not refer to exactly one tensor.
+            AddressError: this network does not compute the tensor, or the address selects channels.
         """
         tensor = resolve_one(self.blueprint, address)
         if tensor.channels is not None:
@@ -218,7 +218,7 @@ class TorchNetwork(nn.Module):
 
 
 class Captured(Mapping[str, torch.Tensor]):
-    """Captured tensors, (B, C, H, W) or (B, C), by any of their addresses, channels included."""
+    """Captured tensors, (B, C, H, W) or (B, C), by any of their addresses, which may also select channels."""
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
@@ -243,8 +243,8 @@ class Captured(Mapping[str, torch.Tensor]):
 def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Captured]:
     """Capture tensors while the block runs ``module``; addresses may be patterns.
 
-    The values are those of the last run, with their autograd history.  The hooks are removed after the block,
-    also after an exception; the tensors remain.
+    The values are those of the last run, with their autograd history.  They stay available after the block.  The hooks
+    are removed at its end, also after an exception.
 
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
     >>> net = TorchNetwork(INCEPTION_V3)
@@ -264,31 +264,34 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
 
 
 def captured_keys(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Key]:
-    """The tensors to capture; a pattern selects those that the module computes, a plain name must be one of them."""
+    """The tensors to capture.
+
+    Tensors that the network does not compute are left out if they come from a pattern, but not if they are named.
+    """
     for text in [addresses] if isinstance(addresses, str) else addresses:
         keys = map(key_of, resolve(module.blueprint, text))
         yield from (key for key in keys if key in module.paths or not parse(text).is_pattern)
 
 
 def keep(captured: Captured, key: Key, module: nn.Module, inputs: Any, value: torch.Tensor) -> None:  # noqa: ARG001 (a hook's signature)
-    """The hook that ``capture`` registers."""
+    """The hook that ``capture`` registers: store the output of a submodule."""
     captured.values_by_key[key] = value
 
 
-def trunk_sites(blueprint: Blueprint, end: str | None) -> list[Site]:
-    """The sites outside the modules, and each module's final concatenation, from the input to ``end``."""
+def top_level_sites(blueprint: Blueprint, end: str | None) -> list[Site]:
+    """The sites outside the modules and the final concatenation of each module, from the input to ``end``."""
     all_sites = [site for site in sites(blueprint) if not site.is_photo_step]
     tensor = resolve_one(blueprint, end or next(site.address for site in all_sites if site.kind == "dense"))
-    trunk = [site for site in all_sites if site.place.module is None or site.place.branch is None]
-    if tensor.site not in trunk or tensor.stage not in (None, "relu") or tensor.channels is not None:
+    chain = [site for site in all_sites if site.place.module is None or site.place.branch is None]
+    if tensor.site not in chain or tensor.stage not in (None, "relu") or tensor.channels is not None:
         raise AddressError(
             f"the network cannot end at {tensor.address}: expected a whole tensor of the stem, a module's join or the classifier's (mixed_4/join)"
         )
-    return trunk[: trunk.index(tensor.site) + 1]
+    return chain[: chain.index(tensor.site) + 1]
 
 
 def name_of(site: Site) -> str:
-    """The path of a site's submodule: torchvision's or timm's name, or the address if they have none."""
+    """The path of a site's submodule: its name in torchvision or timm, or its address if it has none there."""
     names = site.names.as_dict()
     return names.get("torchvision") or names.get("timm") or site.address
 

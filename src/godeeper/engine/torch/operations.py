@@ -1,7 +1,7 @@
-"""The operations of a blueprint as ``torch.nn`` modules; none works in place."""
+"""The operations of a blueprint as ``torch.nn`` modules, none of which works in place."""
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
-# Types are checked where torch is not installed, too: its classes are Any there.
+# The types are also checked where torch is not installed; its classes are Any there.
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...blueprint.sites import Site
 from ...errors import MissingExtra, OptionError
 from ...weights.file import BATCHNORM_EPSILON
 
-try:  # the other files of this package import torch from here, so they share this guard
+try:  # the other files of this folder import torch from here, so that its absence is handled once
     import torch as torch
     from torch import nn as nn
 except ImportError:
@@ -18,7 +18,7 @@ except ImportError:
 
 
 class ConvUnit(nn.Module):
-    """Convolution, batch normalisation or a bias, and ReLU; its output is a new tensor."""
+    """A convolution, batch normalisation or a bias, and ReLU."""
 
     def __init__(self, in_channels: int, op: Conv) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ConvUnit(nn.Module):
 
 
 class Bias(nn.Module):
-    """A bias per channel."""
+    """Adds a bias per channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class Bias(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding, which depends on the input size: an odd zero is at the end."""
+    """A convolution with TensorFlow's SAME padding, which depends on the input size; the odd zero is at the end."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return super().forward(same_border(input, self.kernel_size, self.stride, 0.0))
 
 
 class SameMaxPool(nn.MaxPool2d):
-    """A max pool with TensorFlow's SAME padding, of -infinity."""
+    """A max pool with TensorFlow's SAME padding; the border is -infinity."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         kernel, stride = self.kernel_size, (self.stride, self.stride)
@@ -61,21 +61,21 @@ class SameMaxPool(nn.MaxPool2d):
 
 
 def same_border(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int], value: float) -> torch.Tensor:
-    """``x`` with TensorFlow's SAME padding."""
+    """``x`` with TensorFlow's SAME padding around it."""
     missing = [max((-(-c // s) - 1) * s + k - c, 0) for c, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
     above, left = (cells // 2 for cells in missing)
     return nn.functional.pad(x, (left, missing[1] - left, above, missing[0] - above), value=value)
 
 
 class Join(nn.Module):
-    """Concatenation along the channels."""
+    """Concatenates tensors along the channels."""
 
     def forward(self, *ends: torch.Tensor) -> torch.Tensor:
         return torch.cat(ends, 1)
 
 
 def pool(op: Pool) -> nn.Module:
-    """The module of a pool, including its padding."""
+    """The module of a pool, including its padding; raises ``OptionError`` for a padding that torch does not have."""
     shifted = op.padding == "SAME" and op.stride > 1
     if op.reduce == "max":
         kind = SameMaxPool if shifted else nn.MaxPool2d
@@ -86,7 +86,7 @@ def pool(op: Pool) -> nn.Module:
 
 
 def border(op: Conv | Pool) -> tuple[int, int]:
-    """Symmetric padding, (height, width), without padding that depends on the input size."""
+    """The symmetric padding (height, width) of ``op``; (0, 0) if its padding depends on the input size."""
     if op.padding in ("VALID", "CEIL") or (op.padding == "SAME" and op.stride > 1):
         return 0, 0
     height, width = (kernel // 2 for kernel in op.kernel)
@@ -120,7 +120,7 @@ def operation(site: Site, in_channels: int) -> nn.Module:
 
 
 def attach(parent: nn.Module, path: str, operation: nn.Module) -> None:
-    """Make ``operation`` the submodule of ``parent`` at ``path``, creating empty parent modules as needed."""
+    """Add ``operation`` to ``parent`` as the submodule at ``path``, with empty modules between where needed."""
     *containers, name = path.split(".")
     for container in containers:
         if container not in parent._modules:

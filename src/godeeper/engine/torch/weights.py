@@ -1,4 +1,4 @@
-"""Loads weights into torch networks, strictly: from a weights file, or from another project's state dict."""
+"""Loads weights into torch networks, from a weights file or from another project's state dict; all parameters must fit."""
 
 # mypy: disable-error-code="import-not-found"
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEFT_OUT = {"googlenet": ("aux1.", "aux2.")}
-"""Architecture -> prefixes in its state dicts that the network does not have."""
+"""Architecture -> prefixes of parameters in its state dicts that ``TorchNetwork`` does not have."""
 
-COUNTER = "num_batches_tracked"  # unused in evaluation, and missing in older files
+COUNTER = "num_batches_tracked"  # not used in evaluation, and missing in older files
 
 
 def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
@@ -33,11 +33,10 @@ def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
 
     Args:
         weights: an opened weights file.
-        end: the address of its output; the logits if not given, or ``pool_3/_reshape`` if the weights
-            have no classifier.
+        end: the address of its output; by default the logits, or ``pool_3/_reshape`` if the weights have no classifier.
 
     Raises:
-        WeightsError: the weights are damaged, or have no classifier and ``end`` needs one.
+        WeightsError: the weights are damaged, or ``end`` needs a classifier and they have none.
         AddressError: the network cannot end there.
     """
     default = "dense" if weights.description.labels else "reshape"
@@ -52,12 +51,12 @@ def to_torch(weights: WeightsFile, *, end: str | None = None) -> TorchNetwork:
 
 
 def site_of_kind(blueprint: Blueprint, kind: str) -> str:
-    """The address of the only operation of that kind."""
+    """The address of the first site of that kind."""
     return next(site.address for site in sites(blueprint) if site.kind == kind)
 
 
 def stored(module: TorchNetwork, parameters: Parameters) -> dict[str, NDArray[np.float32]]:
-    """The parameters of a weights file by the names of the module's parameters."""
+    """Name of a parameter of ``module`` -> its value in the weights file."""
     all_sites = sites(module.blueprint)
     state: dict[str, NDArray[np.float32]] = {}
     for (index, stage), path in module.paths.items():
@@ -77,7 +76,7 @@ def stored(module: TorchNetwork, parameters: Parameters) -> dict[str, NDArray[np
 
 
 def batchnorm(parameters: Parameters, scope: str) -> dict[str, NDArray[np.float32]]:
-    """The four vectors (C,) of one batch normalisation; gamma is 1 if it is not stored."""
+    """The four vectors (C,) of a batch normalisation by their names in torch; the weight is 1 if no gamma is stored."""
     beta = parameters.values(f"{scope}/beta")
     gamma = f"{scope}/gamma"
     return {
@@ -91,18 +90,18 @@ def batchnorm(parameters: Parameters, scope: str) -> dict[str, NDArray[np.float3
 def from_state_dict(
     state: Mapping[str, torch.Tensor], dialect: str = "torchvision", architecture: str = "inception_v3"
 ) -> TorchNetwork:
-    """A network with the parameters of torchvision's, timm's (``torchvision``) or pytorch-fid's (``2015``).
+    """A network with the parameters of a state dict from torchvision, timm or pytorch-fid.
 
-    The number of classes is that of the state dict; without ``fc.*`` the network ends at ``pool_3/_reshape``, and with
-    ``AuxLogits.*`` it has the auxiliary classifier.
+    It has as many classes as the state dict.  Without ``fc.*`` it ends at ``pool_3/_reshape``, and with ``AuxLogits.*`` it
+    has the auxiliary classifier.
 
     Args:
         state: the result of ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)``.
-        dialect: the release's dialect.
-        architecture: ``inception_v3``, or ``googlenet`` (without its auxiliary classifiers, ``aux1.*`` and ``aux2.*``).
+        dialect: the dialect of the release: ``torchvision`` for torchvision and timm, ``2015`` for pytorch-fid.
+        architecture: ``inception_v3``, or ``googlenet``, whose auxiliary classifiers (``aux1.*``, ``aux2.*``) are left out.
 
     Raises:
-        UnknownName: no such dialect.
+        UnknownName: the dialect or the architecture is unknown.
         WeightsError: parameters are missing, unknown or of another shape.
 
     >>> network = TorchNetwork(in_dialect(blueprint_named("inception_v3"), "torchvision"))
@@ -123,7 +122,7 @@ def from_state_dict(
 
 
 def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
-    """Raise ``WeightsError`` unless ``state`` maps names to tensors; a checkpoint that contains a state dict does not."""
+    """Raise ``WeightsError`` if a value is not a tensor, for example in a checkpoint that contains a state dict."""
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             raise WeightsError(
@@ -132,7 +131,7 @@ def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], network: str) -> None:
-    """Raise ``WeightsError`` if ``state`` does not fit, with the first few parameters that do not."""
+    """Raise ``WeightsError`` if ``state`` does not fit, with the first few of the parameters at fault."""
     faults = {
         "missing": [name for name in expected if name not in state and not name.endswith(COUNTER)],
         "unknown": [name for name in state if name not in expected],

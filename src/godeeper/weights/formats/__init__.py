@@ -1,13 +1,16 @@
-"""Readers of foreign weights: recognises a file's format by its content and calls the reader for it.
+"""Reads weights files of other projects: recognises the format by the content and calls its reader.
 
-One module per format.  Each reader returns a ``ForeignWeights``: names and values; no code from the file is run.
+There is one module per format.  Each reader returns a ``ForeignWeights``, names and values; it never runs code from
+the file.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from ...errors import WeightsError
@@ -28,11 +31,13 @@ PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 PICKLE, GRAPH, JSON = b"\x80", b"\x0a", b"{"
 """The first bytes of each format."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 WEB_PAGE = re.compile(rb"\s*<\s*(!doctype|!--|html|head|body|script|\?xml|error)", re.IGNORECASE)
 
 
 def read_foreign(path: Path) -> ForeignWeights:
-    """Read a weights file of any known format; raises ``WeightsError``."""
+    """Read a weights file of any known format; raises ``WeightsError`` if it cannot be read."""
     foreign = read_format(path)
     if len(foreign.tensors) > MOST_TENSORS:
         raise WeightsError(
@@ -42,27 +47,28 @@ def read_foreign(path: Path) -> ForeignWeights:
 
 
 def read_format(path: Path) -> ForeignWeights:
-    """Read a file with the reader of its format."""
+    """Read a file with the reader of its format; raises ``WeightsError`` if no format matches."""
     start = first_bytes(path)
-    if start.startswith(ZIP):
-        return read_zip(path)
-    if start.startswith(HDF5):
-        from . import keras_h5
+    check_text(path, start)
+    for matches, read in FORMATS:
+        if matches(path, start):
+            return read(path)
+    raise WeightsError(f"{path}: not weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
 
-        return keras_h5.read(path)
-    if start.startswith(PACKED):
-        from . import frozen_graph
 
-        return frozen_graph.read_archive(path)
-    if start[8:9] == b"{" and path.suffix != ".json":
-        from . import safetensors
-
-        return safetensors.read(path)
-    return read_plain(path, start)
+def check_text(path: Path, start: bytes) -> None:
+    """Raise ``WeightsError`` for a web page or a Git LFS pointer in place of the file."""
+    text = start.removeprefix(BYTE_ORDER_MARK)
+    if WEB_PAGE.match(text):
+        raise WeightsError(
+            f"{path}: a web page, not weights: the server returned a message instead of the file; {EXPECTED}; download it again"
+        )
+    if text.startswith(b"version ") and b"git-lfs" in text[:64]:
+        raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; download them with: git lfs pull")
 
 
 def read_zip(path: Path) -> ForeignWeights:
-    """Read a zip archive: PyTorch's or Keras's."""
+    """Read a zip archive written by PyTorch or Keras."""
     from . import keras_zip, torch_zip
 
     try:
@@ -78,42 +84,54 @@ def read_zip(path: Path) -> ForeignWeights:
     raise WeightsError(f"{path}: a zip archive without weights; {EXPECTED}")
 
 
-def read_plain(path: Path, start: bytes) -> ForeignWeights:
-    """Read a format without a magic number; raises ``WeightsError`` for anything else."""
-    text = start.removeprefix(b"\xef\xbb\xbf")
-    if WEB_PAGE.match(text):
-        raise WeightsError(
-            f"{path}: a web page, not weights: the server returned a message instead of the file; {EXPECTED}; download it again"
-        )
-    if text.lstrip(b" ")[:1] == JSON:
-        from . import tfjs
+def starts(*magic: bytes) -> Callable[[Path, bytes], bool]:
+    """The test whether a file starts with one of these byte strings."""
+    return lambda _path, start: start.startswith(magic)
 
-        return tfjs.read(path)
-    if start[:1] == PICKLE:
-        from . import torch_zip
 
-        return torch_zip.read_legacy(path)
-    if start[:1] == GRAPH:
-        from . import frozen_graph
+def is_safetensors(path: Path, start: bytes) -> bool:
+    """Whether a file starts with a length of eight bytes and a JSON header; a JSON file may have a brace there by chance."""
+    return start[8:9] == JSON and path.suffix != ".json"
 
-        return frozen_graph.read(path)
-    if text.startswith(b"version ") and b"git-lfs" in text[:64]:
-        raise WeightsError(f"{path}: a Git LFS pointer, not the weights themselves; download them with: git lfs pull")
-    raise WeightsError(f"{path}: not weights in a known format (it starts with {start[:4].hex(' ')}); {EXPECTED}")
+
+def is_json(_path: Path, start: bytes) -> bool:
+    """Whether a file starts with a JSON object."""
+    return start.removeprefix(BYTE_ORDER_MARK).lstrip(b" ").startswith(JSON)
+
+
+def reader(module: str, function: str = "read") -> Callable[[Path], ForeignWeights]:
+    """A function that imports a module of this folder and calls its ``function``; the import happens only when needed."""
+
+    def read(path: Path) -> ForeignWeights:
+        foreign: ForeignWeights = getattr(import_module(f".{module}", __package__), function)(path)
+        return foreign
+
+    return read
+
+
+FORMATS = (
+    (starts(ZIP), read_zip),
+    (starts(HDF5), reader("keras_h5")),
+    (starts(*PACKED), reader("frozen_graph", "read_archive")),
+    (is_safetensors, reader("safetensors")),
+    (is_json, reader("tfjs")),
+    (starts(PICKLE), reader("torch_zip", "read_legacy")),
+    (starts(GRAPH), reader("frozen_graph")),
+)
+"""(Test of a file's first bytes, reader); the first row whose test passes applies."""
 
 
 def check_added(path: Path) -> None:
-    """Raise for a file in a foreign format that godeeper reads: it must be added first."""
+    """Raise ``WeightsError`` for a file in a format that ``godeeper weights add`` reads, with this advice."""
     with suppress(OSError), open_regular(path) as file:
         start = file.read(16)
-        if start[8:9] != JSON and start.startswith(
-            (ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)
-        ):  # otherwise a truncated safetensors file
+        is_truncated = start[8:9] == JSON  # a safetensors file, perhaps one of ours
+        if not is_truncated and start.startswith((ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)):
             raise WeightsError(f"{path}: not written by godeeper; add it first: godeeper weights add {path}")
 
 
 def first_bytes(path: Path) -> bytes:
-    """The beginning of the file; raises ``WeightsError`` if it cannot be read or its format is not supported."""
+    """The first bytes of a file; raises ``WeightsError`` if it cannot be read or has an unsupported format."""
     try:
         with open_regular(path) as file:
             start = file.read(512)

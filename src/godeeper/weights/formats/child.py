@@ -1,7 +1,7 @@
-"""Reads a file in a child process: for HDF5, whose library can loop forever or crash on a damaged file.
+"""Reads HDF5 files in a child process, because the HDF5 library can loop forever or crash on a damaged file.
 
-The child writes one line of JSON and then the bytes of each tensor to its standard output: no pickle, no temporary file.
-The parent kills it after a time limit, and on Ctrl-C.
+The child writes one line of JSON and then the bytes of each tensor to its standard output.  The parent kills it after a
+time limit, and on Ctrl-C.  No pickle and no temporary file is needed.
 
     python -m godeeper.weights.formats.child keras_h5 FILE
 """
@@ -29,11 +29,11 @@ READERS: tuple[Reader, ...] = ("keras_h5", "keras_zip")
 MOST_MEMORY = 4 * MOST_BYTES
 LEAST_SECONDS = 30
 SECONDS_PER_MIB = 1
-"""An InceptionV3 file of 92 MiB gets two minutes; reading it takes two seconds on two busy cores."""
+"""The time limit for an InceptionV3 file of 92 MiB is two minutes; reading it takes two seconds on two busy cores."""
 
 
 def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
-    """Reads a file with ``reader``; raises ``WeightsError`` as the reader does, and if it crashes or exceeds the time limit."""
+    """Read a file with ``reader`` in a child process; raises ``WeightsError``, also for a crash and at the time limit."""
     seconds = time_limit(path)
     try:
         code, data = output_of(command(reader, path, seconds), seconds)
@@ -47,7 +47,7 @@ def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
 
 
 def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
-    """(Exit code, standard output) of a child process, which has ended when this returns or raises, also on Ctrl-C."""
+    """The exit code and standard output of a child process; it never outlives this call, not even after Ctrl-C."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and plain arguments
         command,
         stdin=subprocess.DEVNULL,
@@ -57,24 +57,24 @@ def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
     ) as child:
         try:
             data, _ = child.communicate(timeout=seconds)
-        finally:  # subprocess.run would wait only a quarter of a second
+        finally:  # after Ctrl-C, subprocess.run would wait only a quarter of a second
             child.kill()
             child.wait()
     return child.returncode, data
 
 
 def command(reader: Reader, path: Path, seconds: int) -> list[str]:
-    """The child's command line; with -P, modules are not imported from the current folder."""
+    """The command line of the child; with -P, Python does not import modules from the current folder."""
     return [sys.executable, "-P", "-m", __name__, reader, str(path), str(seconds)]
 
 
 def time_limit(path: Path) -> int:
-    """The time limit for a file of this size, in seconds."""
+    """The time limit for a file in seconds, which depends on its size."""
     return LEAST_SECONDS + SECONDS_PER_MIB * (path.stat().st_size >> 20)
 
 
 def environment() -> dict[str, str]:
-    """The environment of the child, which imports modules from the same places as this process."""
+    """The environment of the child, in which Python imports modules from the same places as in this process."""
     places = [*filter(None, sys.path), str(Path(__file__).parents[3])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
@@ -88,7 +88,7 @@ def ending(code: int) -> str:
 
 
 def received(path: Path, data: bytes) -> ForeignWeights:
-    """Parses the output of the child."""
+    """The weights in the output of the child; raises ``WeightsError``."""
     line, _, _ = data.partition(b"\n")
     try:
         header = json.loads(line)
@@ -106,12 +106,12 @@ def received(path: Path, data: bytes) -> ForeignWeights:
 
 
 def stored_as(kind: str) -> str:
-    """The type in which the child sends a tensor; unknown types are sent as zeros of one byte."""
+    """The type in which the child sends a tensor; it sends zeros of type int8 in place of an unknown type."""
     return kind if kind in TYPES else "int8"
 
 
 def main(reader: str, path: str, seconds: str) -> None:
-    """The entry point of the child: read and send."""
+    """The entry point of the child: read the file and send its weights or an error."""
     restrain(int(seconds))
     output = sys.stdout.buffer
     try:
@@ -124,12 +124,15 @@ def main(reader: str, path: str, seconds: str) -> None:
 
 
 def restrain(seconds: int) -> None:
-    """End this process after its time limit even without its parent; limit its memory; no core file.  Not on Windows."""
+    """Limit the memory and run time of this process, and prevent core files; has no effect on Windows.
+
+    The time limit also applies if the parent has ended.
+    """
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with suppress(ValueError, OSError):  # macOS counts memory that is only mapped
+        with suppress(ValueError, OSError):  # macOS also counts memory that is only mapped, and may refuse
             resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         signal.alarm(seconds)
 

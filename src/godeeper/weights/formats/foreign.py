@@ -1,7 +1,7 @@
-"""``ForeignWeights``, the result of every reader of a foreign format, and checks that the readers share.
+"""``ForeignWeights``, the result of each reader of a foreign format, and checks that the readers share.
 
-A reader returns the tensors as they are stored, with the file's own names and layouts; ``convert`` maps them
-to ours.  Readers never run code from a file.
+A reader returns the tensors as they are stored, with the names and axes of the file; ``convert`` changes them to ours.
+Readers never run code from a file.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BYTES = 2 << 30
-"""No Inception network has larger weights; files that claim to be larger are refused before they fill the memory."""
+"""The maximum size of a file's weights, far above that of any Inception network.
+
+Files that state a larger size are refused before memory is allocated.
+"""
 
 TYPES = {
     "float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2",
     "int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "i1", "uint16": "<u2", "uint8": "u1", "bool": "?",
 }  # fmt: skip
-"""Type -> numpy's type code; bfloat16, which numpy lacks, is read as uint16 and widened to float32."""
+"""Type -> type code in numpy; bfloat16, which numpy does not have, is read as uint16 and widened to float32."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 
@@ -43,7 +46,11 @@ BROKEN_ZIP = (
 
 @dataclass(frozen=True)
 class GraphHead:
-    """A classifier in a graph: its constants, its final activation, and the graph's tensor names -> ours."""
+    """A classifier in a graph.
+
+    ``weights`` and ``biases``: the names of its constants.  ``activation``: the final operation, empty if there is none.
+    ``names``: tensor name in the graph -> our name.
+    """
 
     weights: str
     biases: str
@@ -55,11 +62,11 @@ class GraphHead:
 class ForeignWeights:
     """The content of a foreign weights file.
 
-    ``tensors``: the file's own names -> values in the file's own layout.  ``types``: names -> stored type.
-    ``operations``: node name -> operation, if the file has a graph.  ``heads``: the classifiers of a graph, found by its
-    connections.  ``folded``: kernel -> the bias added after it, for batch normalisations that were folded.
-    ``activation``: the final activation of a Keras classifier, if the file states it.
-    ``labels``: one per class, if the file contains them.  ``notes``: corrections that were necessary.
+    ``tensors``: name in the file -> values as they are stored.  ``types``: name -> stored type.
+    ``operations``: node -> operation, if the file contains a graph.  ``heads``: the classifiers of a graph, found by its
+    connections.  ``folded``: kernel -> bias that is added after it, where batch normalisation was folded into the kernel.
+    ``activation``: the final activation of the classifier, if the file states it.
+    ``labels``: one per class, if the file contains them.  ``notes``: notes on what was corrected or skipped.
     """
 
     path: Path
@@ -75,7 +82,7 @@ class ForeignWeights:
 
 
 def check_packing(archive: zipfile.ZipFile) -> None:
-    """Raise for a zip archive that unpacks to more than ``MOST_BYTES``, or uses an unusual compression."""
+    """Raise ``WeightsError`` if a zip archive unpacks to more than ``MOST_BYTES``, ``ValueError`` for unusual compression."""
     members = archive.infolist()
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
         raise ValueError("members are neither stored nor deflated")
@@ -86,7 +93,7 @@ def check_packing(archive: zipfile.ZipFile) -> None:
 
 
 def read_whole(path: Path) -> bytes:
-    """The bytes of a file of at most ``MOST_BYTES``."""
+    """The bytes of a file; raises ``WeightsError`` if it has more than ``MOST_BYTES``."""
     try:
         with open_regular(path) as file:
             data = file.read(MOST_BYTES + 1)
@@ -98,7 +105,10 @@ def read_whole(path: Path) -> bytes:
 
 
 def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArray[Any]:
-    """Bytes as an array of ``shape``; bfloat16 is widened to float32, exactly."""
+    """An array of ``shape`` with these bytes; bfloat16 is widened to float32, which is exact.
+
+    ``label`` is for messages.  Raises ``WeightsError`` for an unknown type or a wrong number of bytes.
+    """
     import numpy as np
 
     if kind not in TYPES:
@@ -113,7 +123,7 @@ def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArra
 
 
 def widen_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
-    """bfloat16 as float32: it is the upper half of the bits, the lower half is zero."""
+    """bfloat16 values as float32: they are the upper 16 bits, and the lower 16 bits are zero."""
     import numpy as np
 
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)

@@ -1,8 +1,9 @@
-"""Reads TensorFlow's frozen graphs (``.pb``) without TensorFlow: names, operations and constants.
+"""Reads the names, operations and constants of TensorFlow's frozen graphs (``.pb``) without TensorFlow.
 
-A frozen graph is a protocol buffer: nested fields of a number and a value.  The constants below name the few
-fields that are needed; the rest is skipped.  Sources: the wire format in the protocol buffers documentation;
-field numbers in tensorflow/core/framework (graph, node_def, attr_value, tensor, tensor_shape, types).
+A frozen graph is a protocol buffer: a message of numbered fields, some of which are messages themselves.  The constants
+below are the numbers of the fields that are needed; others are skipped.
+Sources: the wire format in the documentation of protocol buffers; the field numbers in tensorflow/core/framework
+(graph, node_def, attr_value, tensor, tensor_shape, types).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ ENTRY_KEY, ENTRY_VALUE = 1, 2
 VALUE_FLOAT, VALUE_BOOL, VALUE_TENSOR = 4, 5, 8
 TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT, TENSOR_FLOATS = 1, 2, 4, 5
 SHAPE_SIDE, SIDE_LENGTH = 2, 1
-"""The numbers of the fields that are read, by message."""
+"""The numbers of the fields that are read, each with its message."""
 
 TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 14: "bfloat16", 19: "float16"}
 
@@ -69,7 +70,7 @@ class Node:
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read a ``.pb``, and its labels if the release's two text files are beside it."""
+    """Read a ``.pb`` file, and its labels if the two text files of the release are beside it."""
     beside = {
         name: read_whole(path.with_name(name))
         for name in (CLASSES_MEMBER, NAMES_MEMBER)
@@ -79,7 +80,7 @@ def read(path: Path) -> ForeignWeights:
 
 
 def read_archive(path: Path) -> ForeignWeights:
-    """Read the graph and the labels from a release's ``.tgz``, in memory."""
+    """Read the graph and the labels from the ``.tgz`` of a release, in memory."""
     members: dict[str, bytes] = {}
     listing: list[str] = []
     try:
@@ -104,7 +105,7 @@ def read_archive(path: Path) -> ForeignWeights:
 
 
 def unpacked(path: Path) -> bytes:
-    """The decompressed tar archive, of at most ``MOST_ARCHIVE_BYTES``."""
+    """The bytes of the decompressed tar archive; raises ``WeightsError`` for more than ``MOST_ARCHIVE_BYTES``."""
     packed = io.BytesIO(read_whole(path))
     start = packed.getvalue()[:2]
     openers: dict[bytes, Callable[[io.BytesIO], Any]] = {b"BZ": bz2.BZ2File, b"\x1f\x8b": open_gzip}
@@ -118,7 +119,7 @@ def unpacked(path: Path) -> bytes:
 
 
 def open_gzip(packed: io.BytesIO) -> gzip.GzipFile:
-    """A gzip stream in memory."""
+    """Open a gzip stream in memory."""
     return gzip.GzipFile(fileobj=packed)
 
 
@@ -131,7 +132,7 @@ def read_bytes(path: Path, data: bytes, labels: tuple[str, ...] = ()) -> Foreign
 
 
 def read_graph(path: Path, data: memoryview, labels: tuple[str, ...]) -> ForeignWeights:
-    """The constants of a graph, without single numbers and integers, which are settings rather than weights."""
+    """The weights in a graph: its constants, without single numbers and integers, which are settings."""
     nodes = list(read_nodes(data))
     if not any(node.operation for node in nodes):
         raise WeightsError(f"{path}: contains no TensorFlow graph; expected a frozen graph such as {GRAPH_MEMBER}")
@@ -162,7 +163,7 @@ def read_nodes(graph: memoryview) -> Iterator[Node]:
 
 
 def read_node(message: memoryview) -> Node:
-    """One node."""
+    """The node in a serialised message."""
     node = Node()
     for number, value in fields(message):
         if not isinstance(value, memoryview):
@@ -180,7 +181,7 @@ def read_node(message: memoryview) -> Node:
 
 
 def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
-    """(Type, values) of a constant; None for a setting: a single number, integers, or text."""
+    """The type and values of a constant; None for a setting, which is a single number, integers, or text."""
     import numpy as np
 
     message = view(dict(fields(node.attributes.get("value", memoryview(b"")))).get(VALUE_TENSOR))
@@ -210,13 +211,16 @@ def read_constant(path: Path, node: Node) -> tuple[str, NDArray[Any]] | None:
 
 
 def read_shape(message: memoryview) -> tuple[int, ...]:
-    """The sides of a tensor."""
+    """The shape of a tensor."""
     sides = [dict(fields(view(value))) for number, value in fields(message) if number == SHAPE_SIDE]
     return tuple(int(whole(side.get(SIDE_LENGTH))) for side in sides)
 
 
 def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any]]) -> tuple[str, ...]:
-    """Check the epsilon of all batch normalisations; replace gammas that are not used by 1, and return a note."""
+    """Check the epsilon of all batch normalisations, and replace unused gammas in ``tensors`` with 1; returns a note on them.
+
+    Raises ``WeightsError`` for another epsilon.
+    """
     import numpy as np
 
     unused = 0
@@ -227,7 +231,7 @@ def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any
         epsilon = struct.unpack("<f", view(values.get("variance_epsilon", {}).get(VALUE_FLOAT, memoryview(bytes(4)))))[
             0
         ]
-        if not abs(epsilon - EPSILON) <= 1e-6:  # also NaN
+        if not abs(epsilon - EPSILON) <= 1e-6:  # also refuses NaN
             raise WeightsError(
                 f"{path}: {node.name} normalises with epsilon {epsilon:g}, expected {EPSILON:g}; these are weights of another network"
             )
@@ -240,9 +244,9 @@ def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any
 
 
 def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The class labels in the graph's own order, from the two text files of the release.
+    """The class labels in the order of the graph's outputs; empty unless both text files of the release are given.
 
-    One file maps classes to synsets, the other synsets to names; both are needed.
+    One file maps classes to synsets, and the other maps synsets to names.
     """
     if CLASSES_MEMBER not in files or NAMES_MEMBER not in files:
         return ()
@@ -261,7 +265,7 @@ def labels(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """(Number, value) of each field of a message: a varint as int, everything else as bytes."""
+    """The (number, value) pairs of the fields of a message; varints are integers, all other values bytes."""
     position = 0
     while position < len(message):
         key, position = varint(message, position)
@@ -280,15 +284,15 @@ def fields(message: memoryview) -> Iterator[Field]:
 
 
 def view(value: int | memoryview | None) -> memoryview:
-    """A field's bytes; empty if the field is missing."""
+    """The bytes of a field; empty if the field is missing."""
     return value if isinstance(value, memoryview) else memoryview(b"")
 
 
 def whole(value: int | memoryview | None) -> int:
-    """A field's integer; 0 if the field is missing."""
+    """The integer of a field; 0 if the field is missing."""
     return value if isinstance(value, int) else 0
 
 
 def text(value: int | memoryview | None) -> str:
-    """A field's text."""
+    """The text of a field; empty if the field is missing."""
     return bytes(view(value)).decode()

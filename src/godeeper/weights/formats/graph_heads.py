@@ -1,7 +1,7 @@
 """Finds the classifiers of a TensorFlow graph, and batch normalisations that were folded into kernels.
 
-In TensorFlow's retrain.py the names of the classifier's nodes can be chosen and differ between versions, so the
-classifier is found by its operations.  Source: tensorflow/examples/image_retraining/retrain.py,
+A classifier is found by its operations, because the users of TensorFlow's retrain.py can choose the names of its nodes,
+which also differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
 tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .frozen_graph import Node
 
 THROUGH = ("Identity", "PlaceholderWithDefault", "CheckNumerics", "StopGradient", "Enter")
-"""Operations that return their first input."""
+"""Operations that return their first input unchanged."""
 
 ADDING = ("Add", "AddV2", "BiasAdd")
 ENDS = ("Softmax", "Sigmoid")
@@ -27,7 +27,7 @@ MOST_READERS = 64
 
 
 class Links:
-    """The nodes of a graph by name, and by their inputs."""
+    """The nodes of a graph, by name and by input."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = {node.name: node for node in nodes}
@@ -37,7 +37,7 @@ class Links:
                 self.readers[name].append(node)
 
     def source(self, name: str) -> str:
-        """The node that computes a value, looking back through operations that pass it on."""
+        """The name of the node that computes the value ``name``, before all operations that return it unchanged."""
         for _ in range(MOST_STEPS):
             node = self.nodes.get(name)
             if node is None or node.operation not in THROUGH or not node.inputs:
@@ -46,7 +46,10 @@ class Links:
         return name
 
     def behind(self, name: str, operations: Collection[str]) -> Node | None:
-        """The only node with one of these operations that reads ``name``, perhaps through nodes that pass it on."""
+        """The only node with one of these operations that reads ``name``, perhaps after operations that return it unchanged.
+
+        None if there is no such node, or more than one.
+        """
         for _ in range(MOST_STEPS):
             if len(self.readers.get(name, ())) > MOST_READERS:
                 return None
@@ -59,7 +62,7 @@ class Links:
 
 
 def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
-    """The classifiers: a matrix product of the network's features with a constant, and a constant added."""
+    """The classifiers: matrix products of the network's features and a constant, to which another constant is added."""
     for product in links.nodes.values():
         if product.operation != "MatMul" or len(product.inputs) != 2:
             continue
@@ -76,13 +79,13 @@ def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
 
 
 def reads_features(links: Links, name: str) -> bool:
-    """Whether a value is the network's features: the output of its last pool, or a placeholder for it."""
+    """Whether a value is the network's features: the flattened output of its last pool, or a placeholder for it."""
     node = links.nodes.get(name)
     return name.endswith(FEATURES) or node is None or node.operation == "Placeholder"
 
 
 def handed_on(links: Links, name: str) -> Iterator[str]:
-    """The nodes that pass a value on unchanged, without the features themselves."""
+    """Yield ``name`` and the nodes before it that have the same value, up to the features."""
     for _ in range(MOST_STEPS):
         node = links.nodes.get(name)
         if node is None or node.name.endswith(FEATURES):
@@ -94,7 +97,7 @@ def handed_on(links: Links, name: str) -> Iterator[str]:
 
 
 def folded(links: Links, constants: Mapping[str, object]) -> dict[str, str]:
-    """Kernel -> the bias added after it, for convolutions without batch normalisation."""
+    """Kernel -> the bias that is added after it, for convolutions without batch normalisation."""
     pairs: dict[str, str] = {}
     for node in list(links.nodes.values()):
         if node.operation != "Conv2D" or len(node.inputs) != 2:

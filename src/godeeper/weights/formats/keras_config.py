@@ -1,6 +1,6 @@
-"""Finds the final activation of a Keras model in its configuration: JSON that is read as data; no model is built.
+"""Finds the final activation of a Keras model in its configuration, without building the model.
 
-The configuration is the attribute ``model_config`` of an HDF5 file, or in ``config.json`` of a ``.keras`` archive.
+The configuration is JSON: the attribute ``model_config`` of an HDF5 file, or ``config.json`` in a ``.keras`` archive.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 MODELS = ("Sequential", "Functional", "Model")
 PASSING = ("Dropout", "Flatten", "Reshape", "Activation")
-"""Layers that pass their input on, or only apply their own activation."""
+"""Layers that return their input unchanged, reshaped, or after an activation."""
 
 
 def last_activation(config: bytes | str) -> str:
@@ -22,7 +22,7 @@ def last_activation(config: bytes | str) -> str:
 
 
 def activation_of(layer: dict[str, Any]) -> str:
-    """The activation of a layer; for a model, that of its last layer with one."""
+    """The activation of a layer, or ``PASSED``; for a model, that of its last layer that does not pass its input on."""
     if layer["class_name"] in MODELS:
         return next((name for each in backwards(layer["config"]) if (name := activation_of(each)) != PASSED), "")
     if layer["class_name"] == "Softmax":
@@ -34,11 +34,14 @@ def activation_of(layer: dict[str, Any]) -> str:
 
 
 PASSED = "passed on"
-"""Stands for an activation: the layer before decides."""
+"""In place of an activation: the layer has none and passes its input on, so that the layer before it decides."""
 
 
 def backwards(config: Any) -> list[dict[str, Any]]:
-    """The layers of a model from its output backwards, as long as each has one input; Keras 1 stored a plain list."""
+    """The layers of a model from its output backwards, as long as each has one input.
+
+    In Keras 1, the configuration of a model is a list of layers.
+    """
     layers: list[dict[str, Any]] = config if isinstance(config, list) else config["layers"]
     if isinstance(config, list) or "output_layers" not in config:
         return layers[::-1]
@@ -52,7 +55,7 @@ def backwards(config: Any) -> list[dict[str, Any]]:
 
 
 def sources_in(nodes: Any) -> set[str]:
-    """The names of the input layers of nodes: ``["name", 0, 0, …]``, in Keras 3 within a ``keras_history``."""
+    """The names of the layers that nodes refer to by ``["name", 0, 0, …]``, which Keras 3 nests in a ``keras_history``."""
     if isinstance(nodes, dict):
         return set[str]().union(*map(sources_in, nodes.values()))
     if not isinstance(nodes, list):
@@ -63,7 +66,7 @@ def sources_in(nodes: Any) -> set[str]:
 
 
 def name_of(activation: Any) -> str:
-    """An activation's name, also if it is stored as an object, as in Keras 3."""
+    """The name of an activation, which may be an object in Keras 3."""
     if isinstance(activation, dict):
         inner = activation["config"]
         activation = inner if isinstance(inner, str) else activation["class_name"]

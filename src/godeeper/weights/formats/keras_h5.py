@@ -1,7 +1,7 @@
-"""Reads Keras's HDF5 files: ``.h5`` of Keras 1 and 2, ``.weights.h5`` of Keras 3.  Needs h5py; runs in a child process.
+"""Reads HDF5 files of Keras, ``.h5`` of Keras 1 and 2 and ``.weights.h5`` of Keras 3, with h5py in a child process.
 
-Tensors are named by their layers' own names, ``conv2d_7/kernel``, whatever the groups of the file are called.
-The numbers in those names only give the order of creation: one file starts from 1, the next from 95.
+Tensors are named after their layers, ``conv2d_7/kernel``, and not after the groups of the file.  The numbers in these
+names only show the order of creation: one file starts from 1, another from 95.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ VARIABLES = {
     ("dense", 2): ("kernel", "bias"),
     ("predictions", 2): ("kernel", "bias"),
 }
-"""(Kind of layer, number of variables) -> names of the variables, which Keras 3 only numbers.
+"""(Kind of layer, number of variables) -> names of the variables, which only have numbers in Keras 3.
 
-The order is that of ``Layer.save_own_variables``: trainable variables first, each in order of creation.
+``Layer.save_own_variables`` writes trainable variables first, and each group in order of creation.
 """
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read a file of either generation, in a child process."""
+    """Read a file in a child process."""
     check_h5py(path)
     return read_in_child(path, "keras_h5")
 
@@ -50,7 +50,10 @@ def read_here(path: Path) -> ForeignWeights:
 
 
 def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | str = b"") -> ForeignWeights:
-    """Read HDF5 from ``file``; ``path`` is for messages; ``config`` is the model's, if it is stored elsewhere."""
+    """Read HDF5 from ``file``.
+
+    ``path`` is for messages.  ``config``: the configuration of the model, if it is not in ``file``.
+    """
     import numpy as np
 
     h5py = import_h5py(path)
@@ -83,7 +86,7 @@ def read_open(path: Path, file: Path | IO[bytes], format: str, config: bytes | s
 
 
 def check_inside(data: Any, name: str) -> None:
-    """Raise unless ``data`` is an array stored in this file, and not a group, or stored in another file."""
+    """Raise ``ValueError`` unless ``data`` is an array and is stored in this file."""
     if not hasattr(data, "nbytes") or data.shape is None:
         raise ValueError(f"{name[:80]} is not an array")
     if data.external or data.is_virtual:
@@ -91,7 +94,7 @@ def check_inside(data: Any, name: str) -> None:
 
 
 def at(group: Any, name: str) -> Any:
-    """A member of a group by its path; links are refused, as they may point to other files."""
+    """The member of a group at a path; raises ``ValueError`` for links, which may point to other files."""
     for piece in filter(None, name.split("/")):
         link = group.get(piece, getlink=True)
         if type(link).__name__ != "HardLink":
@@ -101,7 +104,10 @@ def at(group: Any, name: str) -> Any:
 
 
 def attribute(group: Any, name: str, default: Any = None) -> Any:
-    """An attribute of at most ``MOST_TEXT`` bytes: h5py would allocate whatever size a damaged file claims."""
+    """An attribute of a group; raises ``ValueError`` if it has more than ``MOST_TEXT`` bytes.
+
+    Without this limit, h5py would allocate any size that a damaged file states.
+    """
     if default is not None and name not in group.attrs:
         return default
     held = group.attrs.get_id(name)
@@ -111,7 +117,7 @@ def attribute(group: Any, name: str, default: Any = None) -> Any:
 
 
 def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """(Name, data) of all variables."""
+    """The (name, data) pairs of all variables."""
     group = root.get("model_weights", root)
     if "layer_names" in group.attrs:
         yield from variables_of_keras2(group)
@@ -120,7 +126,7 @@ def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
-    """One group per layer, whose attribute lists its variables: ``conv2d_7/kernel:0``."""
+    """The variables in the layout of Keras 2: each layer is a group with an attribute that lists ``conv2d_7/kernel:0``."""
     for layer in attribute(group, "layer_names"):
         held = at(group, decode(layer))
         for variable in attribute(held, "weight_names"):
@@ -129,7 +135,7 @@ def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """Groups called ``vars``, whose attribute names the layer and whose members are numbered."""
+    """The variables in the layout of Keras 3: groups ``vars`` with an attribute for the layer's name and numbered members."""
     found: list[Any] = []
     root.visititems(lambda name, item: found.append(item) if is_variables(h5py, name, item) else None)
     for group in found:
@@ -149,18 +155,18 @@ def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def is_variables(h5py: Any, name: str, item: Any) -> bool:
-    """Whether a group is one layer's variables."""
+    """Whether an item is the group with the variables of one layer."""
     return name.rpartition("/")[2] == "vars" and isinstance(item, h5py.Group)
 
 
 def kind_of(layer: str) -> str:
-    """``conv2d_12`` -> ``conv2d``."""
+    """The name of a layer without its number: ``conv2d_12`` -> ``conv2d``."""
     head, _, number = layer.rpartition("_")
     return head if head and number.isdigit() else layer
 
 
 def type_of(dtype: Any) -> str:
-    """Our name for a type; otherwise numpy's, which is refused later."""
+    """Our name of a type, or numpy's for a type that is refused later."""
     import numpy as np
 
     names = {np.dtype(code): name for name, code in TYPES.items() if name != "bfloat16"}
@@ -168,18 +174,18 @@ def type_of(dtype: Any) -> str:
 
 
 def decode(value: Any) -> str:
-    """Text, which older files store as bytes."""
+    """``value`` as text; older files contain bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def check_h5py(path: Path) -> None:
-    """Raise if h5py is not installed, without importing it."""
+    """Raise ``WeightsError`` if h5py is not installed; does not import it."""
     if find_spec("h5py") is None:
         raise no_h5py(path)
 
 
 def import_h5py(path: Path) -> Any:
-    """Imports h5py; raises ``WeightsError`` if it is not installed."""
+    """The module h5py; raises ``WeightsError`` if it is not installed."""
     try:
         return import_module("h5py")
     except ImportError:

@@ -1,6 +1,6 @@
-"""Reads Keras 3's ``.keras`` files: a zip archive with the weights as HDF5.  Needs h5py; runs in a child process.
+"""Reads ``.keras`` files of Keras 3, which are zip archives with the weights as HDF5, with h5py in a child process.
 
-The archive's ``config.json`` could name code to run.  Only the final activation is read from it, as text.
+``config.json`` in the archive could refer to code.  Only the name of the final activation is read from it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ CONFIG = "config.json"
 
 
 def is_keras_zip(names: Iterable[str]) -> bool:
-    """Whether a zip archive with these members is one of Keras's."""
+    """Whether a zip archive with these members is a Keras file."""
     return MEMBER in names
 
 
 def read(path: Path) -> ForeignWeights:
-    """Read the weights in the archive, in a child process."""
+    """Read the weights in a child process."""
     check_h5py(path)
     return read_in_child(path, "keras_zip")
 
 
 def read_here(path: Path) -> ForeignWeights:
-    """Read them in this process."""
+    """Read the weights in this process."""
     try:
         with zipfile.ZipFile(path) as archive:
             check_packing(archive)

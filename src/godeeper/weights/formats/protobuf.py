@@ -1,6 +1,6 @@
-"""Reads protocol buffers from a file field by field, without reading the content of the fields.
+"""Lists the fields of protocol buffers in a file, without reading their content.
 
-Source: the wire format in the protocol buffers documentation.
+Source: the wire format in the documentation of protocol buffers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
 
 class ProtobufField(NamedTuple):
-    """A field: its number and wire type, its value if that is an integer, and the position of its bytes in the file."""
+    """A field of a message.
+
+    ``kind``: its wire type.  ``value``: its integer, 0 for other types.  ``start`` and ``length``: its bytes in the file.
+    """
 
     number: int
     kind: int
@@ -24,7 +27,7 @@ class ProtobufField(NamedTuple):
 
 
 def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[ProtobufField]:
-    """The fields of a message, at most ``most``; stops at bytes that are not a field."""
+    """At most ``most`` fields of a message; stops at bytes that are not a field."""
     end = start + length
     for _ in range(most):
         if start >= end:
@@ -47,13 +50,13 @@ def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FI
 
 
 def content(file: BinaryIO, part: ProtobufField, most: int = 512) -> bytes:
-    """The first bytes of a field."""
+    """The first ``most`` bytes of a field."""
     file.seek(part.start)
     return file.read(min(part.length, most))
 
 
 def varint(message: memoryview, position: int) -> tuple[int, int]:
-    """An integer stored as seven bits per byte, and the position after it."""
+    """An integer stored with seven bits per byte, and the position after it; raises ``ValueError`` or ``IndexError``."""
     value = shift = 0
     while shift < 70:
         byte = message[position]

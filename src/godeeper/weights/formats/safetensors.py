@@ -1,8 +1,7 @@
-"""Reads foreign safetensors files: timm's and others with torchvision's names, also in half precision.
+"""Reads the safetensors files of other projects, such as timm, also in half precision.
 
-The format is a length, a JSON header and the bytes.  It is parsed here because the safetensors package returns
-numpy arrays, and numpy has no bfloat16.  Source: the format's description in the README of
-huggingface/safetensors.
+A file consists of the length of a JSON header, the header, and the bytes of the tensors.  It is parsed here because the
+safetensors package returns numpy arrays, and numpy has no bfloat16.  Source: the README of huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def read(path: Path) -> ForeignWeights:
 
 
 def check_apart(entries: dict[str, dict[str, Any]]) -> None:
-    """Raise if two tensors share bytes, which the format forbids."""
+    """Raise ``ValueError`` if two tensors share bytes, which the format forbids."""
     places = sorted((*entry["data_offsets"], name) for name, entry in entries.items())
     for (_, end, name), (start, _, following) in pairwise(places):
         if start < end:
@@ -50,7 +49,7 @@ def check_apart(entries: dict[str, dict[str, Any]]) -> None:
 
 
 def tensor(content: memoryview, entry: dict[str, Any], kind: str, label: str) -> Any:
-    """One tensor, from its entry in the header."""
+    """The tensor that an entry of the header describes."""
     start, end = entry["data_offsets"]
     if not 0 <= start <= end <= len(content):
         raise ValueError(f"{label.rpartition(': ')[2]} reaches beyond the end of the file")

@@ -1,7 +1,7 @@
-"""Reads TensorFlow.js models: ``model.json`` and the binary shards beside it, also quantised.
+"""Reads TensorFlow.js models, also quantised ones: ``model.json`` and the binary shards beside it.
 
-The manifest lists name, shape, type and, for quantised tensors, how to restore them:
-value = stored · scale + min.  Source: tfjs-core/src/io/types.ts, io_utils.ts.
+The manifest lists the name, shape and type of each tensor.  The values of a quantised tensor are stored · scale + min.
+Source: tfjs-core/src/io/types.ts, io_utils.ts.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def read(path: Path) -> ForeignWeights:
 
 
 def check_once(names: Sequence[str]) -> None:
-    """Raise if a shard is listed twice, or there are more than ``MOST_SHARDS``."""
+    """Raise ``ValueError`` if a shard is listed twice, or there are more than ``MOST_SHARDS``."""
     if len(set(names)) != len(names) or len(names) > MOST_SHARDS:
         raise ValueError(f"{len(names)} shards, {len(set(names))} of them different")
 
 
 def read_shard(path: Path, name: str) -> bytes:
-    """The bytes of one shard, which must be in the manifest's folder."""
+    """The bytes of one shard; raises ``WeightsError`` unless it is in the folder of the manifest."""
     if Path(name).name != name or name in ("", ".", ".."):
         raise WeightsError(f"{path}: lists a shard {name!r} outside of its own folder; expected plain file names")
     shard = path.with_name(name)
@@ -73,13 +73,13 @@ def read_shard(path: Path, name: str) -> bytes:
 
 
 def stored_type(entry: Mapping[str, Any]) -> str:
-    """The stored type of a tensor."""
+    """The type in which a tensor is stored."""
     kind: str = entry.get("quantization", {}).get("dtype", entry["dtype"])
     return kind
 
 
 def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) -> NDArray[Any]:
-    """One tensor, dequantised in double precision and stored in single."""
+    """One tensor; quantised values are computed in double precision and rounded to single."""
     import numpy as np
 
     stored = array_of(data, kind, tuple(entry["shape"]), label)
@@ -87,5 +87,5 @@ def values(data: memoryview, entry: Mapping[str, Any], kind: str, label: str) ->
     if "scale" not in quantisation:
         return stored
     scale, least = float(quantisation["scale"]), float(quantisation.get("min", 0.0))
-    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused by name later
+    with np.errstate(over="ignore", invalid="ignore"):  # ``convert`` refuses values that are not finite
         return (stored * scale + least).astype(np.float32)

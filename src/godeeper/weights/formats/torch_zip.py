@@ -1,10 +1,10 @@
-"""Reads PyTorch's ``.pth`` and ``.pt`` files without PyTorch, and without running their code.
+"""Reads PyTorch's ``.pth`` and ``.pt`` files without PyTorch, and without running code from them.
 
-Such a file is a pickle that describes tensors, followed by the bytes of the tensors: in a zip archive since
-PyTorch 1.6, as one stream before.  A pickle is a small program; here it may only name ordered dictionaries,
-tensors and storage types.  Any other name is refused before it is looked up, and the stand-ins for
-allowed names are immutable, so a pickle cannot change them (BUILD).
-Source: torch/serialization.py, the layout of both formats.
+Such a file consists of a pickle that describes tensors, and the bytes of the tensors.  Since PyTorch 1.6 it is a zip
+archive; before, it was one stream.  A pickle is a small program that can call any function by its name.  Here only the
+names in ``ALLOWED`` can be used, and all others are refused before they are looked up.  Each allowed name has an
+immutable stand-in, so that a pickle cannot change it with the opcode BUILD.
+Source: torch/serialization.py, for both formats.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ MOST_AXES = 8
 MOST_STEPS = 1_000_000
 MOST_NESTED = 500
 CHANGING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
-"""Opcodes of a pickle that change the value below their arguments on the stack."""
+"""Opcodes of a pickle that change a value; it is below their arguments on the stack."""
 
 TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
-"""Keys under which training scripts store other things than weights; they are skipped."""
+"""Keys with which training scripts store data other than weights; they are skipped."""
 
 DEEPEST = 8
-"""No training script nests its tensors in more dictionaries than this."""
+"""The maximum number of dictionaries in which tensors are nested; no known training script exceeds it."""
 
 BROKEN_PICKLE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
@@ -49,13 +49,13 @@ BROKEN_PICKLE = (
 
 
 class StorageType(NamedTuple):
-    """The element type of a storage: stands in for ``torch.FloatStorage`` and the like."""
+    """The element type of a storage; stands in for ``torch.FloatStorage`` and similar classes."""
 
     kind: str
 
 
 class Storage(NamedTuple):
-    """A reference to an array elsewhere in the file."""
+    """A reference to a one-dimensional array elsewhere in the file."""
 
     key: str
     kind: str
@@ -63,7 +63,7 @@ class Storage(NamedTuple):
 
 
 class TensorView(NamedTuple):
-    """A tensor as the pickle describes it: a strided view of a storage, in elements."""
+    """The description of a tensor in a pickle: a view of a storage, with offset and strides in elements."""
 
     storage: Storage
     offset: int
@@ -86,7 +86,7 @@ class RebuildTensor:
 
 
 class RebuildParameter:
-    """Stands in for ``torch._utils._rebuild_parameter``: returns the parameter's tensor."""
+    """Stands in for ``torch._utils._rebuild_parameter``; returns the tensor of the parameter."""
 
     __slots__ = ()
 
@@ -95,7 +95,7 @@ class RebuildParameter:
 
 
 class Opaque:
-    """Stands in for a settings object that is not read: a namespace, a path, a numpy scalar."""
+    """Stands in for objects whose content is not read, such as namespaces, paths and numpy scalars."""
 
     __slots__ = ()
 
@@ -119,7 +119,7 @@ SETTINGS = (
     ("pytorch_lightning.utilities.parsing", "AttributeDict"), ("lightning_fabric.utilities.data", "AttributeDict"),
     ("lightning.fabric.utilities.data", "AttributeDict"), ("lightning.pytorch.utilities.parsing", "AttributeDict"),
 )  # fmt: skip
-"""Names that training scripts store beside a state dict; none of them is looked up, created or read."""
+"""Names of objects that training scripts store beside a state dict; ``Opaque`` stands in for each."""
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
@@ -136,7 +136,7 @@ ALLOWED: dict[tuple[str, str], Any] = {
         }.items()
     },
 }  # fmt: skip
-"""The names that a weights file may use -> their stand-ins here; none of them is PyTorch's."""
+"""(Module, name) that a weights file may use -> the stand-in for it."""
 
 
 class TensorsOnly(pickle.Unpickler):
@@ -171,12 +171,12 @@ class TensorsOnly(pickle.Unpickler):
 
 
 def is_torch_zip(names: Iterable[str]) -> bool:
-    """Whether a zip archive with these members is one of PyTorch's."""
+    """Whether a zip archive with these members is a PyTorch file."""
     return any(name.endswith(("data.pkl", "constants.pkl")) for name in names)
 
 
 def read_zip(path: Path) -> ForeignWeights:
-    """Read the zip format."""
+    """Read a file in the zip format."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -199,7 +199,7 @@ def read_zip(path: Path) -> ForeignWeights:
 
 
 def read_legacy(path: Path) -> ForeignWeights:
-    """Read the format before PyTorch 1.6: four pickles, then each storage with its length."""
+    """Read a file in the format before PyTorch 1.6: five pickles, then the length and bytes of each storage."""
     file = io.BytesIO(read_whole(path))
     if unpickle(file, path)[0] != LEGACY_MAGIC or unpickle(file, path)[0] != LEGACY_PROTOCOL:
         raise WeightsError(f"{path}: a pickle that is not PyTorch's; expected a state dict saved with torch.save")
@@ -221,7 +221,10 @@ def read_legacy(path: Path) -> ForeignWeights:
 
 
 def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
-    """The next pickle of ``file``, if it contains only plain values and tensors, and the storages that it references."""
+    """The value of the next pickle in ``file``, and the storages that it references.
+
+    Raises ``WeightsError`` if it contains more than plain values and tensors.
+    """
     unpickler = TensorsOnly(file, path)
     try:
         check_steps(file)
@@ -233,12 +236,12 @@ def unpickle(file: io.BytesIO, path: Path) -> tuple[Any, dict[str, Storage]]:
 
 
 def check_steps(file: io.BytesIO) -> None:
-    """Refuse a pickle with too many opcodes, too deep nesting, or a memo index that is too large.
+    """Raise ``ValueError`` for a pickle with too many opcodes, too much nesting, or too large a memo index.
 
-    Python allocates the memo up to its largest index, and hashes a nested tuple recursively without checking its stack.
+    Python allocates the memo up to its largest index, and hashes nested tuples recursively without a limit.
     """
     start = file.tell()
-    stack: list[int | None] = []  # how deeply each value is nested; None for a mark
+    stack: list[int | None] = []  # the nesting depth of each value; None for a mark
     memory: dict[int, int] = {}
     for done, (step, argument, _) in enumerate(pickletools.genops(file)):
         if done > MOST_STEPS:
@@ -258,7 +261,7 @@ def check_steps(file: io.BytesIO) -> None:
 
 
 def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
-    """Apply an opcode to the stack of nesting depths; returns the depth of its result."""
+    """The nesting depth of the result of an opcode, which is also applied to ``stack``."""
     before = list(step.stack_before)
     taken: list[int] = []
     if pickletools.markobject in before:
@@ -277,7 +280,7 @@ def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
 
 
 def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str, ...]]:
-    """All tensors by their keys, joined with dots through nested dictionaries, and a note on skipped keys."""
+    """Name -> tensor, with the keys of nested dictionaries joined by dots; and a note on skipped keys."""
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
     views: dict[str, TensorView] = {}
@@ -285,7 +288,7 @@ def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str,
     waiting: list[tuple[str, Any, tuple[int, ...]]] = [("", content, ())]
     while waiting:
         prefix, mapping, above = waiting.pop()
-        for key, value in dict.items(mapping):  # mapping.items could be set by the pickle
+        for key, value in dict.items(mapping):  # a pickle could have replaced mapping.items
             name = f"{prefix}{key}" if isinstance(key, str | int) else ""
             if isinstance(value, TensorView) and name:
                 if name in views:
@@ -304,14 +307,14 @@ def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str,
 
 
 def without_wrapper(views: dict[str, TensorView]) -> dict[str, TensorView]:
-    """Removes the prefix ``state_dict.`` if all names have it."""
+    """The tensors without their common prefix, if it contains ``state_dict``."""
     first = next(iter(views)).partition(".")[0]
     wrapped = all(name.startswith(f"{first}.") for name in views) and re.search("state_dict", first)
     return {name[len(first) + 1 :]: view for name, view in views.items()} if wrapped else views
 
 
 def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> ForeignWeights:
-    """The tensors of an unpickled file; ``read`` returns a storage's bytes."""
+    """The tensors described by the content of a pickle; ``read`` returns the bytes of a storage."""
     views, notes = flatten(path, content)
     if sum(math.prod(view.shape) * size_of(view.storage.kind) for view in views.values()) > MOST_BYTES:
         raise WeightsError(
@@ -325,7 +328,7 @@ def collect(path: Path, content: Any, read: Callable[[Storage], bytes]) -> Forei
 
 
 def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[Any]:
-    """A copy of the values of a view; a view that reaches beyond its storage is refused."""
+    """A copy of the values of a view; raises ``WeightsError`` if the view extends beyond its storage."""
     import numpy as np
 
     kind = view.storage.kind
@@ -341,7 +344,7 @@ def tensor_of(path: Path, name: str, view: TensorView, data: bytes) -> NDArray[A
 
 
 def size_of(kind: str) -> int:
-    """Bytes per element."""
+    """The number of bytes per element of a type."""
     import numpy as np
 
     return np.dtype(TYPES[kind]).itemsize

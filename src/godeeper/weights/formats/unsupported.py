@@ -1,7 +1,7 @@
-"""Recognises weights in formats that godeeper does not read, by their content, with advice; one table.
+"""Recognises weights in formats that godeeper does not read by their content, and gives advice.
 
-Nothing is unpickled or run.  Only a few bytes of a large file are read: its beginning, its end, and the
-field headers of a protocol buffer.  Field numbers: tensorflow/core/protobuf (saved_model, meta_graph),
+Nothing is unpickled or run.  Only a few bytes of a large file are read: its beginning, its end, and the headers of
+fields in a protocol buffer.  Sources of the field numbers: tensorflow/core/protobuf (saved_model, meta_graph),
 tensorflow/core/framework (graph, node_def), onnx/onnx.proto, caffe.proto, Core ML's Model.proto.
 """
 
@@ -25,7 +25,7 @@ BEGINNING = 512
 MOST_NAMES = 10_000
 MOST_VERSIONS = 100
 TABLE_END = bytes.fromhex("57fb808b247547db")
-"""The last bytes of LevelDB's tables, the format of TensorFlow's checkpoints."""
+"""The last bytes of a LevelDB table, the format of TensorFlow's checkpoints."""
 
 TORCH_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
 OPERATION = re.compile(rb"[A-Za-z][A-Za-z0-9_.>]*")
@@ -35,7 +35,7 @@ QUANTISED_TYPE = re.compile(rb"\x0a\x05dtype\x12\x02\x30[\x0b-\x0d\x0f\x10]")
 
 @dataclass(frozen=True)
 class FileProbe:
-    """The input of the tests: an open file, or the file names in a folder or archive."""
+    """What a test looks at: an open file, or the names of the files in a folder or archive."""
 
     path: Path
     file: BinaryIO | None = field(default=None, repr=False)
@@ -55,7 +55,7 @@ class FileProbe:
 
     @cached_property
     def parts(self) -> tuple[ProtobufField, ...]:
-        """The fields, if the file may be a protocol buffer of one of the formats here."""
+        """The fields of a protocol buffer; empty if the first byte shows that it has none of the formats here."""
         possible = self.file is not None and self.start[:1] in (b"\x08", b"\x0a", b"\x12", b"\xa2")
         return tuple(protobuf_fields(self.file, 0, self.size)) if self.file and possible else ()
 
@@ -66,7 +66,7 @@ class FileProbe:
         return self.file.read(length)
 
     def inside(self, part: ProtobufField) -> list[ProtobufField]:
-        """The first fields of a message in the file."""
+        """The first fields of a message that is a field itself."""
         return list(protobuf_fields(self.file, part.start, part.length, 32)) if self.file else []
 
     def head(self, part: ProtobufField) -> bytes:
@@ -78,7 +78,7 @@ Test = Callable[[FileProbe], bool]
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """A format: how to recognise it, its name, and advice."""
+    """A format: the test that recognises it, its name, and advice what to do."""
 
     test: Test
     what: str
@@ -86,44 +86,44 @@ class UnsupportedFormat:
 
 
 def starts(pattern: bytes) -> Test:
-    """The beginning of the file matches the pattern."""
+    """The test whether the beginning of the file matches the pattern."""
     compiled = re.compile(pattern, re.DOTALL)
     return lambda look: compiled.match(look.start) is not None
 
 
 def holds(pattern: str) -> Test:
-    """The folder or archive has a file whose path matches the pattern."""
+    """The test whether the folder or archive contains a file with a path that matches the pattern."""
     compiled = re.compile(rf"(?:^|/){pattern}$")
     return lambda look: any(compiled.search(name) for name in look.names)
 
 
 def either(*tests: Test) -> Test:
-    """One of the tests passes."""
+    """The test whether one of these tests passes."""
     return lambda look: any(test(look) for test in tests)
 
 
 def begins_with_version(look: FileProbe) -> bool:
-    """The first field is a small number, the version, as in SavedModel, ONNX and Core ML."""
+    """Whether the first field is a small number, which is the version in SavedModel, ONNX and Core ML files."""
     return bool(look.parts) and look.parts[0][:2] == (1, VARINT) and look.parts[0].value < MOST_VERSIONS
 
 
 def is_onnx(look: FileProbe) -> bool:
-    """A ModelProto: a version, and a graph as field 7."""
+    """Whether it is an ONNX ModelProto: a version, and a graph as field 7."""
     return begins_with_version(look) and any(part[:2] == (7, BYTES) for part in look.parts)
 
 
 def is_core_ml(look: FileProbe) -> bool:
-    """A Core ML Model: a version, and the kind of model as a field of 200 or more."""
+    """Whether it is a Core ML Model: a version, and a field number of at least 200, which is the kind of model."""
     return begins_with_version(look) and any(200 <= part.number <= 3000 for part in look.parts)
 
 
 def is_saved_model(look: FileProbe) -> bool:
-    """A SavedModel: version 1, then graphs with their signatures."""
+    """Whether it is a SavedModel: version 1, then graphs with their signatures."""
     return look.start.startswith(b"\x08\x01\x12")
 
 
 def begins_with_node(look: FileProbe) -> bool:
-    """The first field is a node of a TensorFlow graph: a name, then an operation."""
+    """Whether the first field is a node of a TensorFlow graph: a name, then an operation."""
     if not look.parts or look.parts[0][:2] != (1, BYTES):
         return False
     inside = look.inside(look.parts[0])[:2]
@@ -131,7 +131,7 @@ def begins_with_node(look: FileProbe) -> bool:
 
 
 def is_caffe(look: FileProbe) -> bool:
-    """A NetParameter: a name and layers, as field 100 or, before 2014, as field 2."""
+    """Whether it is a Caffe NetParameter: a name and layers, which are field 100 or, before 2014, field 2."""
     if begins_with_version(look) or begins_with_node(look):
         return False
     layers = [part for part in look.parts if part[:2] == (100, BYTES)]
@@ -140,7 +140,7 @@ def is_caffe(look: FileProbe) -> bool:
 
 
 def is_meta_graph(look: FileProbe) -> bool:
-    """A MetaGraphDef: metadata, then one graph, whose first field is a node."""
+    """Whether it is a MetaGraphDef: metadata, then one graph that begins with a node."""
     if begins_with_version(look) or begins_with_node(look):
         return False
     graphs = [part for part in look.parts if part[:2] == (2, BYTES)]
@@ -148,12 +148,12 @@ def is_meta_graph(look: FileProbe) -> bool:
 
 
 def is_quantised(look: FileProbe) -> bool:
-    """A graph with operations or constants of 8 bits."""
+    """Whether it is a TensorFlow graph with operations or constants of 8 bits."""
     return begins_with_node(look) and any(is_quantised_node(look, part) for part in look.parts if part.number == 1)
 
 
 def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
-    """A node whose name, operation or constant type is one of 8-bit quantisation."""
+    """Whether the name, the operation or the type of a node shows 8-bit quantisation."""
     for part in look.inside(node):
         if part.number == 1 and b"_eightbit" in look.head(part):
             return True
@@ -165,12 +165,12 @@ def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
 
 
 def is_checkpoint_data(look: FileProbe) -> bool:
-    """A checkpoint's data file, which has no magic number and is recognised by its name."""
+    """Whether it is the data file of a checkpoint, which has no magic number and is recognised by its name."""
     return look.file is not None and re.search(r"\.data-\d{5}-of-\d{5}$", look.path.name) is not None
 
 
 def is_pickle(look: FileProbe) -> bool:
-    """A pickle without the magic number that torch.save writes first."""
+    """Whether it is a pickle without the magic number that torch.save writes first."""
     return re.match(rb"\x80[\x02-\x05]", look.start) is not None and TORCH_MAGIC not in look.start[:64]
 
 
@@ -204,30 +204,30 @@ ROWS = (
         "a Python pickle that torch.save did not write; opening it could run code, which was not run",
         "expected tensors only: where it was made, save them with torch.save(model.state_dict()), or as .safetensors"),
 )  # fmt: skip
-"""The first row whose test passes names the format; formats that godeeper reads pass none."""
+"""The unsupported formats; the first row whose test passes counts.  Files that godeeper reads pass none of the tests."""
 
 
 def check(look: FileProbe) -> None:
-    """Raise ``WeightsError`` for a format of the table."""
+    """Raise ``WeightsError`` for an unsupported format."""
     row = next((row for row in ROWS if row.test(look)), None)
     if row:
         raise WeightsError(f"{look.path}: {row.what}; {row.do}")
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
-    """Raise ``WeightsError`` for the files of an unsupported format in a folder or archive."""
+    """Raise ``WeightsError`` if these files in a folder or archive have an unsupported format."""
     check(FileProbe(path, names=tuple(islice(names, MOST_NAMES))))
 
 
 def check_folder(path: Path) -> None:
-    """Raise ``WeightsError`` for a folder of an unsupported format; ``Data`` is where Core ML packages store their files."""
+    """Raise ``WeightsError`` for a folder of an unsupported format; Core ML packages have their files in ``Data``."""
     with suppress(OSError):
         inside = [entry for folder in (path, path / "Data", path / "Data/com.apple.CoreML") for entry in listed(folder)]
         check_names(path, inside)
 
 
 def listed(folder: Path) -> list[str]:
-    """At most ``MOST_NAMES`` names in a folder; empty if there is no such folder."""
+    """The names in a folder, at most ``MOST_NAMES``; empty if there is no such folder."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -235,7 +235,7 @@ def listed(folder: Path) -> list[str]:
 
 
 def check_path(path: Path) -> None:
-    """Raise ``WeightsError`` for a file or folder of an unsupported format; unreadable paths are ignored here."""
+    """Raise ``WeightsError`` for a file or folder of an unsupported format; do nothing for an unreadable path."""
     try:
         with open_regular(path) as file:
             check(FileProbe(path, file))
