@@ -130,7 +130,7 @@ def is_name(text: str) -> bool:
 def check_length(text: str, name: str, inside: str) -> None:
     """Raise ``AddressError`` if a name or a channel slice is too long."""
     if len(name) > LONGEST_NAME:
-        raise UnknownAddress(text, (), f"a name has at most {LONGEST_NAME} characters, this one {len(name)}")
+        raise UnknownAddress(text, (), f"a name has at most {LONGEST_NAME} characters, this one has {len(name)}")
     if len(inside) > LONGEST_SLICE:
         raise AddressError(
             f"the channel slice of {quoted(text)} has {len(inside)} characters: expected at most {LONGEST_SLICE}"
@@ -268,7 +268,7 @@ def stage_names(site: Site, stage: Stage | None) -> Names:
 
 
 def known_names(site: Site, stage: Stage | None) -> list[str]:
-    """The names of a tensor that godeeper prints, its address first."""
+    """The names that godeeper prints for a tensor, its address first."""
     tensor = Tensor(site, stage)
     return list(dict.fromkeys([tensor.name, *filter(None, tensor.names.as_dict().values())]))
 
@@ -304,7 +304,7 @@ def convention_spellings(convention: NamingConvention, stage: Stage | None, spel
 
 @lru_cache(maxsize=8)
 def printed_names(blueprint: Blueprint) -> tuple[str, ...]:
-    """The names that godeeper prints, from which it suggests similar ones; default stages come first."""
+    """All names that godeeper prints, from which it suggests similar ones; default stages come first."""
     pairs = [(site, stage) for site in sites(blueprint) for stage in stages(site)]
     pairs.sort(key=lambda pair: pair[1] not in (None, "relu"))
     return tuple(dict.fromkeys(name for pair in pairs for name in known_names(*pair)))

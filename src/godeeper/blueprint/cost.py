@@ -10,7 +10,7 @@ from .sites import Site, Walk, ancestors, sites
 
 
 def conv_macs(blueprint: Blueprint) -> int:
-    """Multiply-adds of all convolutions for one photo; shares of the cost refer to this number."""
+    """Multiply-adds of all convolutions for one photo, the denominator of every share of the cost."""
     return sum(site.macs for site in sites(blueprint) if site.kind == "conv")
 
 

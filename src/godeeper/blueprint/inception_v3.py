@@ -2,7 +2,7 @@
 
 Source: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
 arXiv:1512.00567, in the form of the released 2015 graph.  The graph differs from the paper's
-figures in small ways: no paper describes the factorised 5x5 in its first modules.
+figures in small ways, for example in the 5x5 branch of its first modules.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Padding = Literal["SAME", "VALID", "HALF", "CEIL"]
 """Padding at the border.
 
 VALID  no padding: all windows are inside the grid.
-SAME   as in TensorFlow: as much as ceil(cells / stride) windows need; the odd cell is at the end.
+SAME   as in TensorFlow: as much as ceil(cells / stride) windows need; an odd cell is at the end.
 HALF   as in Caffe and PyTorch: half a window on each side, whatever the stride.
 CEIL   as in Caffe's pools: none at the start, and the last window may extend beyond the end.
 """

@@ -54,7 +54,7 @@ def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = T
 
 
 def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[str]:
-    """Remarks that this name means another tensor in an older release."""
+    """Yield a remark if the name means another tensor in an older release."""
     tensor = Tensor(*look_up(blueprint, reference))
     for convention in ASKED_FOR.get(blueprint.family, ()):
         for pair in meanings(blueprint, convention.name).get(reference.name, ()):
@@ -67,7 +67,7 @@ def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[st
 
 
 def mistaken(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
-    """The remarks on names that look like another module's or pool's; none for a name as godeeper prints it."""
+    """The remarks on a name that looks like another module's or pool's; none if godeeper prints this name itself."""
     site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
     for said in remarks_by_place(blueprint).get(place_of(site), ()):
@@ -96,7 +96,7 @@ def scope_of(name: str) -> str:
 
 
 def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
-    """(convention, label, key) of each name that can be confused, if ``site`` is a module's concatenation or a pool outside."""
+    """(convention, label, key) of each name that can be confused: of a module, by its join, or of a pool outside modules."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
     for convention, name in site.names.as_dict().items():
@@ -107,7 +107,7 @@ def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
 
 
 def sentences(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[str]:
-    """A remark for each key of ``place`` that also belongs to another place, in a convention without that key for this one."""
+    """Yield a remark for each key of ``place`` that some convention uses for another place, but not for this one."""
     for key, own in table[place].items():
         own_conventions = {convention for conventions in own.values() for convention in conventions}
         rivals = [

@@ -137,14 +137,14 @@ def placed(all_sites: Iterable[Site]) -> list[NamedPlace]:
 
 
 class Walk:
-    """Appends sites to those that it starts with; each method adds one kind of site and returns the last one's index."""
+    """Appends sites to ``start``; each method adds one kind of site and returns the index of the last one."""
 
     def __init__(self, start: Iterable[Site] = ()) -> None:
         self.sites = list(start)
 
     @property
     def fits(self) -> bool:
-        """Whether all grids have at least one cell; the photo's steps are ignored, as its size is not known before the resize."""
+        """Whether all grids have at least one cell, except in the photo's steps, before which its size is not known."""
         return all(min(site.shape[1:]) > 0 for site in self.sites if not site.is_photo_step)
 
     def add(
@@ -207,7 +207,7 @@ class Walk:
         return self.add("conv", [source], (op.filters, height, width), field, place, op, macs)
 
     def join(self, ends: Sequence[int], place: Place) -> int:
-        """Add a concatenation along the channels; its receptive field is the largest of its inputs'."""
+        """Add a concatenation along the channels; its receptive field is the largest among its inputs."""
         joined = [self.sites[end] for end in ends]
         channels = sum(site.shape[0] for site in joined)
         size = max(s.field.size[0] for s in joined), max(s.field.size[1] for s in joined)

@@ -64,7 +64,7 @@ def times(numbers: Sequence[int | str]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with one decimal."""
+    """A share as a percentage with one decimal, or ``<0.1%``."""
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 

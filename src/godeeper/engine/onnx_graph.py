@@ -1,7 +1,7 @@
 """Builds the ONNX graph of a plan with its weights.
 
 Batch normalisation is folded into the convolution before it.  The batch size is dynamic.  Values are
-(B, C, H, W) float32 and have the tensor's address as their name.
+(B, C, H, W) float32, named by the address of the tensor.
 
 Tensors that have a quantization range are rounded to 8 bits by a pair of operators (QuantizeLinear, DequantizeLinear).
 The convolutions that read them get folded 8-bit kernels with one scale per filter.  An engine that recognises such
@@ -34,7 +34,7 @@ IR_VERSION = 8  # ONNX Runtime 1.14 and later read it
 
 LEVELS = 255  # steps of an unsigned 8-bit value
 KERNEL_LEVELS = 127  # steps of a signed 8-bit value on each side of zero
-LARGEST_BIAS = 2**30  # in steps of the products; leaves headroom for the sum in 32 bits
+LARGEST_BIAS = 2**30  # in multiples of its scale; leaves headroom for the sum in 32 bits
 SMALLEST_STEP = 1e-12  # the scale of a filter whose weights are all zero
 
 OPERATORS: Mapping[Kind, tuple[str, Mapping[str, int]]] = {
@@ -79,7 +79,7 @@ class GraphBuilder:
         self.parameters = parameters
         self.steps = {address: high / LEVELS for address, high in maxima.items()}  # quantization scales
         self.sites = sites(plan.blueprint)
-        self.fed = {name(self.sites, key) for key in plan.fed}  # their values are given, so they are not quantized
+        self.fed = {name(self.sites, key) for key in plan.fed}  # the names of fed values, which are not quantized
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -121,7 +121,7 @@ class GraphBuilder:
 
     @singledispatchmethod
     def operation(self, _op: Operation | None, key: Key, inputs: list[str], output: str) -> None:
-        """Add one operation.  The type of ``op`` selects the method; this one adds the sites without ``op``."""
+        """Add one operation; the type of ``op`` selects the method.  This one is for sites without ``op``."""
         kind = self.sites[key.site].kind
         if kind == "dense":
             matrix, biases = self.parameters.dense()
@@ -167,7 +167,7 @@ class GraphBuilder:
     def quantized_kernel(self, kernel: Floats, bias: Floats, input_step: float, output: str) -> list[str]:
         """Add a folded kernel as int8 with one symmetric scale per filter, and its bias as int32; returns their names.
 
-        The scale of the bias is that of the products which it is added to.
+        The bias is added to products of inputs and kernel, and has the scale of these products.
         """
         scale = np.abs(kernel).max(axis=(1, 2, 3)) / KERNEL_LEVELS  # (out,)
         scale = np.maximum(scale, np.abs(bias) / (input_step * LARGEST_BIAS), dtype=np.float32)

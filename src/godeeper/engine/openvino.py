@@ -140,15 +140,16 @@ class OpenVinoEngine:
 
 
 def note_destroyed() -> None:
-    """Note when a compiled model was destroyed, and have the process wait a little before it ends."""
+    """Record when a compiled model was destroyed, so that the process waits before it ends."""
     if not DESTROYED:
         atexit.register(wait_for_threads)
     DESTROYED[:] = [time.monotonic()]
 
 
 def wait_for_threads() -> None:
-    """Wait until ``SETTLING`` seconds have passed since a model was destroyed: a process that ends sooner may abort in
-    OpenVINO's own threads, on a busy machine in a third of the cases.
+    """Wait until ``SETTLING`` seconds have passed since a model was destroyed.
+
+    A process that ends sooner may abort in a thread of OpenVINO; on a busy machine, a third of them did.
     """
     time.sleep(max(0.0, DESTROYED[0] + SETTLING - time.monotonic()))
 

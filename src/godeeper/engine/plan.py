@@ -80,8 +80,8 @@ def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key
     """The tensors from which ``key`` is computed.
 
     ``batchnorm`` or ``bias`` of a convolution is computed from the site's input in one operation that includes the
-    convolution.  ``conv`` is computed separately, so that fetching it changes no other value.  Only if ``conv`` is fed,
-    ``batchnorm`` or ``bias`` is computed from it.
+    convolution.  ``conv`` is computed separately, so that fetching it changes no other value.  ``batchnorm`` or ``bias``
+    is computed from ``conv`` only if that is fed.
     """
     index, stage = key
     raw = Key(index, "conv")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-RECIPE = 2  # increase it when a change of the code changes the values
+RECIPE = 2  # increase it when the same input gives other values
 
 
 def prefix_store() -> DiskCache:
@@ -35,7 +35,7 @@ def prefix_store() -> DiskCache:
 
 
 class PrefixCache:
-    """Runs an engine for one photo at a time, from the latest trunk whose value is cached."""
+    """Runs an engine for one photo at a time, starting from the last trunk whose value is cached."""
 
     def __init__(self, engine: Engine, cache: DiskCache | None = None) -> None:
         self.engine = engine

@@ -1,8 +1,8 @@
 """Finds the networks in a foreign file, and chooses one.
 
 A file may contain several copies of a network: training scripts also store moving averages of the weights.  Wrappers
-(DataParallel, Lightning, custom classes) add a prefix to all names.  A candidate is a prefix after which enough of the
-names are those of one release.
+(DataParallel, Lightning, custom classes) add a prefix to all names.  A candidate is a prefix with which the file has
+enough of the names of one release.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def prefixes(name: str) -> Iterator[str]:
 def choose(
     foreign: ForeignWeights, candidates: Sequence[Candidate], which: str | None
 ) -> tuple[Candidate, list[Candidate], tuple[str, ...]]:
-    """The chosen candidate, the other ones, and notes on the choice; raises ``WeightsError``."""
+    """The chosen candidate, the other ones, and notes on the choice; raises ``WeightsError`` if no choice is possible."""
     if not candidates:
         raise another_network(foreign)
     distinct = without_doubles(foreign, candidates)

@@ -121,7 +121,7 @@ def choose_labels(network: PreparedNetwork, given: tuple[str, ...]) -> tuple[tup
 
 
 def convert_tensors(network: PreparedNetwork, *, bgr: bool) -> tuple[dict[str, Floats], tuple[str, ...]]:
-    """All tensors that the blueprint needs, checked, with our names and axes; and notes on them."""
+    """All tensors that the blueprint needs, with our names and axes, and notes on them; raises ``WeightsError``."""
     foreign, slots = network.foreign, network.slots
     expected = expected_tensors(network.blueprint, with_classifier=bool(network.classes))
     theirs = {slot.name: (name, slot.axes) for name, slot in slots.items() if name in foreign.tensors}
@@ -161,7 +161,7 @@ def check_names(
     ]
     if parts:
         raise WeightsError(
-            f"{foreign.path}: tensors do not fit Inception: {'; '.join(parts)}; expected {len(expected)}"
+            f"{foreign.path}: tensors do not fit Inception: {'; '.join(parts)}; expected {len(expected)} tensors"
         )
 
 

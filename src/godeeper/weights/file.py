@@ -1,8 +1,8 @@
 """Weights files: safetensors files whose metadata contains a description of the weights.
 
-The name of a tensor is the address of its site and a name from the 2015 graph (``mixed/tower_2/conv/conv2d_params``,
-``…/batchnorm/beta``), or ``…/bias``.  The axes of kernels are OIHW.  A tensor is float32, or uint8 with a scale and a
-minimum: value = q · scale + minimum, computed in double precision and rounded to single.
+The name of a tensor is the address of its site and a name as in the 2015 graph: ``mixed/tower_2/conv/conv2d_params``,
+``…/batchnorm/beta``; biases are called ``…/bias``.  The axes of kernels are OIHW.  A tensor is float32, or uint8 with a
+scale and a minimum: value = q · scale + minimum, computed in double precision and rounded to single.
 The only metadata key, ``godeeper``, is a ``Description`` as JSON.  No pickle is ever read.
 """
 
@@ -178,7 +178,7 @@ class Parameters:
         got = content_sha256(tensors, self.file.description)
         if got != self.file.sha256:
             raise self.misfit(
-                f"its content has SHA-256 {got[:16]}…, its header says {self.file.sha256[:16]}…; "
+                f"its content has SHA-256 {got[:16]}…, but its header states {self.file.sha256[:16]}…; "
                 "the file is damaged, download it again"
             )
 
@@ -221,7 +221,7 @@ def read(path: Path) -> WeightsFile:
         fields = json.loads(text)
         if fields["format"] != FORMAT:
             raise WeightsError(
-                f"{path}: weights format {fields['format']}, expected {FORMAT}; use the godeeper that wrote it"
+                f"{path}: weights format {fields['format']}, expected {FORMAT}; use the version of godeeper that wrote it"
             )
         fields["labels"] = tuple(fields["labels"])
         fields["quantised"] = {name: (scale, minimum) for name, (scale, minimum) in fields["quantised"].items()}

@@ -42,7 +42,7 @@ def aliases(foreign: ForeignWeights, head: CandidateHead | None) -> dict[str, st
 def heads_of(
     foreign: ForeignWeights, candidate: Candidate, loose: Sequence[str]
 ) -> tuple[list[CandidateHead], frozenset[str]]:
-    """The classifiers on the network's features, and the tensors of the original classifier if a retrained graph has another."""
+    """The classifiers on the network's features, and the tensors of an original classifier that a retrained one replaces."""
     if foreign.heads:
         known = [CandidateHead(head.weights, head.biases) for head in foreign.heads if head.weights in foreign.tensors]
         old = [head for head in known if head.weights.endswith("softmax/weights")]
@@ -88,7 +88,7 @@ def used(heads: Iterable[CandidateHead]) -> frozenset[str]:
 
 
 def further_layers(foreign: ForeignWeights, candidate: Candidate, loose: Iterable[str]) -> list[str]:
-    """The names of the layers that the tensors ``loose``, which do not belong to the network, are part of."""
+    """The names of the layers among the tensors ``loose``, which do not belong to the network."""
     words: dict[str, dict[str, NDArray[Any]]] = defaultdict(dict)
     for name in loose:
         if foreign.types[name] in FLOATS:

@@ -56,9 +56,10 @@ class Scaling:
 
 
 def scaling_named(text: str) -> Scaling:
-    """The scaling with a name in ``SCALINGS``, or with the given numbers: ``127.5/127.5``, ``123,117,104/1`` (red, green, blue).
+    """The scaling that a user gave; raises ``UnknownName`` if it cannot be read.
 
-    Both may have the prefix ``bgr-``.  Raises ``UnknownName`` for any other text.
+    ``text``: a name in ``SCALINGS``, or numbers to subtract and divide by, each one or three (red, green, blue):
+    ``127.5/127.5``, ``123,117,104/1``.  Both may have the prefix ``bgr-``.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:
@@ -90,7 +91,7 @@ LARGEST_SHADE = 1e6
 
 
 def numbers_of(shade: float | list[float] | None) -> list[float]:
-    """The list of one or three numbers."""
+    """A shade as a list of numbers."""
     return shade if isinstance(shade, list) else [shade or 0.0]
 
 
@@ -116,7 +117,7 @@ class Release:
 
     @property
     def file_name(self) -> str:
-        """The last part of the address."""
+        """The name of the file in the address."""
         return self.address.rpartition("/")[2]
 
     @property

@@ -1,7 +1,7 @@
-"""Prepares a selected network for conversion: finds its dialect and replaces what godeeper does not compute.
+"""Prepares a selected network for conversion: chooses its dialect, and changes it to the structure of the blueprint.
 
-Batch normalisations that were folded into kernels become explicit again, and a single logistic output becomes two classes
-with a softmax.  The network computes the same values as before.
+Batch normalisations that were folded into kernels become separate again, and a single logistic output becomes two
+classes with a softmax.  Neither changes the values that the network computes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .layouts import NORM_PARTS, ReleaseLayout, Slot
 from .select import FOLDED, Selected
 
 SOFTMAX = ("softmax", "log_softmax")
-"""Final activations of classifiers whose probabilities are the softmax of the logits, as in godeeper."""
+"""Final activations with which the probabilities are the softmax of the logits, as in godeeper."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PreparedNetwork:
 
 
 def prepare(selected: Selected) -> PreparedNetwork:
-    """The selected network with explicit batch normalisations, a softmax classifier, and its dialect."""
+    """The selected network in its dialect, with separate batch normalisations and a softmax classifier."""
     slots = selected.layout.slots(selected.blueprint, selected.foreign.tensors)
     foreign, about_folding = unfold(selected.foreign, slots)
     foreign, about_output = split_logistic(foreign, slots)
@@ -58,10 +58,10 @@ def count_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> int:
 
 
 def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """The weights with an explicit batch normalisation after each kernel into which one was folded, and a note.
+    """The weights with a separate batch normalisation after each kernel into which one was folded, and a note.
 
     The new normalisations only add the stored bias: gamma 1, mean 0, variance 1 - epsilon.  Their scale is exactly 1 in
-    single precision, so the network computes the same values.
+    single precision, so that the network computes the same values.
     """
     import numpy as np
 
@@ -84,9 +84,10 @@ def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignW
 
 
 def split_logistic(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """The weights with a classifier of two classes in place of one logistic output, and a note; others are unchanged.
+    """The weights with a classifier of two classes in place of a single logistic output, and a note.
 
-    If p is the sigmoid of the output z, the softmax of (0, z) is (1 - p, p).
+    If p is the sigmoid of the output z, the softmax of (0, z) is (1 - p, p).  A classifier with several outputs is
+    unchanged.  Raises ``WeightsError`` for an activation that does not give class probabilities.
     """
     import numpy as np
 

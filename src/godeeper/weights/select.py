@@ -38,7 +38,7 @@ class Selected:
 def select(foreign: ForeignWeights, which: str | None = None) -> Selected:
     """The network in a file; raises ``WeightsError`` if there is none, more than one, or one with further layers.
 
-    ``which``: the network to use if there are several; layers that follow it are then ignored.
+    ``which``: the network to use if there are several; its further layers are then ignored.
     """
     candidate, others, reasons = choose(foreign, candidates_of(foreign), which)
     inside = {name: name[len(candidate.prefix) :] for name in foreign.tensors if name.startswith(candidate.prefix)}
@@ -91,7 +91,7 @@ def without_prefix(
 
 
 FOLDED = " bias"
-"""The suffix that turns the name of a kernel into that of the bias of the batch normalisation folded into it."""
+"""The suffix of the name under which the bias of a folded batch normalisation is stored; the kernel's name precedes it."""
 
 
 def flat_matrix(matrix: NDArray[Any], axes: Axes) -> NDArray[Any]:
@@ -106,10 +106,10 @@ def flat_matrix(matrix: NDArray[Any], axes: Axes) -> NDArray[Any]:
 
 
 def scope_notes(candidate: Candidate) -> tuple[str, ...]:
-    """A note on the prefix of the network's names; none if it is empty."""
+    """A note on the prefix of the network's names, if they have one."""
     return (f"names begin with {candidate.prefix}",) if candidate.prefix else ()
 
 
 def left_notes(left: Sequence[str]) -> tuple[str, ...]:
-    """A note on the tensors that were skipped because they do not belong to the network; none if there are none."""
+    """A note on the tensors that were skipped because they do not belong to the network, if there are any."""
     return (f"skipped {len(left)} tensors that do not belong to the network: {abbreviated(left)}",) if left else ()

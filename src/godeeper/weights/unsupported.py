@@ -10,15 +10,15 @@ NOT_YET = "reading these is not supported yet; expected weights of Inception v3"
 LONGEST = 512
 
 KNOWN = (
-    (r"inception3a\.branch1\.conv\.weight$", f"weights of GoogLeNet as torchvision calls it; {NOT_YET}"),
+    (r"inception3a\.branch1\.conv\.weight$", f"weights of GoogLeNet with torchvision's names; {NOT_YET}"),
     (r"(^|/)mixed3a_1x1_w$", f"weights of GoogLeNet as Google released it in 2015 (inception5h); {NOT_YET}"),
-    (r"inception_3a/1x1", f"weights of GoogLeNet as Caffe calls it; {NOT_YET}"),
-    (r"InceptionV1/Mixed_3b/", f"weights of GoogLeNet as slim calls it; {NOT_YET}"),
-    (r"features\.3\.conv\.conv\.weight$", f"weights of Inception v4 as timm calls it; {NOT_YET}"),
-    (r"InceptionV4/Mixed_3a/", f"weights of Inception v4 as slim calls it; {NOT_YET}"),
+    (r"inception_3a/1x1", f"weights of GoogLeNet with Caffe's names; {NOT_YET}"),
+    (r"InceptionV1/Mixed_3b/", f"weights of GoogLeNet with slim's names; {NOT_YET}"),
+    (r"features\.3\.conv\.conv\.weight$", f"weights of Inception v4 with timm's names; {NOT_YET}"),
+    (r"InceptionV4/Mixed_3a/", f"weights of Inception v4 with slim's names; {NOT_YET}"),
     (r"mixed_5b\.branch0\.conv\.weight$|block35_1_conv|InceptionResnetV2/", "Inception-ResNet v2"),
     (r"inception_3a_1x1\.weight$", "BN-Inception (Inception v2)"),
-    (r"InceptionV2/", "Inception v2 as slim calls it"),
+    (r"InceptionV2/", "Inception v2 with slim's names"),
     (r"layer1\.0\.conv1\.weight$|conv2_block1_1_conv|resnet_v[12]_", "a ResNet"),
     (r"block1_conv1|features\.0\.weight$", "perhaps VGG or AlexNet"),
     (r"block2_sepconv1", "Xception"),

@@ -130,7 +130,7 @@ def test_every_convention_finds_the_same_operation(network: Any, address: str, p
     [
         ("Mul", "Mul is not computed by this module, which goes from its input to pool_3/_reshape"),
         ("softmax", "softmax is not computed by this module"),
-        ("mixed/tower_2/conv[3]", "expected a whole one, leave out the channels"),
+        ("mixed/tower_2/conv[3]", "expected a whole tensor; leave out the channels"),
     ],
 )
 def test_what_is_no_operation_of_the_module_is_refused(network: Any, address: str, message: str) -> None:

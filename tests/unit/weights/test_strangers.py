@@ -13,12 +13,12 @@ from godeeper.weights.install import add
 from godeeper.weights.unsupported import NOT_YET, known_network
 
 OURS = {
-    "GoogLeNet as torchvision calls it": "inception3a.branch1.conv.weight",
+    "GoogLeNet with torchvision's names": "inception3a.branch1.conv.weight",
     "GoogLeNet as Google released it in 2015 (inception5h)": "mixed3a_1x1_w",
-    "GoogLeNet as Caffe calls it": "inception_3a/1x1/weights",
-    "GoogLeNet as slim calls it": "InceptionV1/InceptionV1/Mixed_3b/Branch_0/Conv2d_0a_1x1/weights",
-    "Inception v4 as timm calls it": "features.3.conv.conv.weight",
-    "Inception v4 as slim calls it": "InceptionV4/InceptionV4/Mixed_3a/Branch_1/Conv2d_0a_3x3/weights",
+    "GoogLeNet with Caffe's names": "inception_3a/1x1/weights",
+    "GoogLeNet with slim's names": "InceptionV1/InceptionV1/Mixed_3b/Branch_0/Conv2d_0a_1x1/weights",
+    "Inception v4 with timm's names": "features.3.conv.conv.weight",
+    "Inception v4 with slim's names": "InceptionV4/InceptionV4/Mixed_3a/Branch_1/Conv2d_0a_3x3/weights",
 }
 
 

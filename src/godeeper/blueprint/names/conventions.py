@@ -59,7 +59,7 @@ def family_conventions(family: str) -> tuple[NamingConvention, ...]:
 
 
 def prefixes(family: str) -> dict[str, NamingConvention]:
-    """Prefix -> the convention that it selects when it is before a name, with a colon between."""
+    """Prefix -> convention; the prefix and a colon before a name select the convention."""
     return {each.name: each for each in (*CONVENTIONS[family], *ASKED_FOR.get(family, ()))}
 
 

@@ -112,7 +112,7 @@ def torchvision_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
-    """Names such as ``inception (3a)``; sites inside a module have none."""
+    """Names such as ``inception (3a)``; only modules have one."""
     labels = module_labels(places)
     for placed in places:
         module = placed.place.module
@@ -120,7 +120,7 @@ def paper_names(places: Sequence[NamedPlace]) -> Iterator[Spelled]:
 
 
 def bvlc_staged(name: str, stage: Stage) -> tuple[str, ...]:
-    """The name of the blob, which has its value after the in-place ReLU, and of the ReLU layer: ``inception_3a/relu_1x1``."""
+    """The names of a value after its in-place ReLU: those of the blob and of the ReLU layer, ``inception_3a/relu_1x1``."""
     scope, _, part = name.rpartition("/")
     return (name, f"{scope}/relu_{part.removesuffix('_s2')}") if stage == "relu" else ()
 

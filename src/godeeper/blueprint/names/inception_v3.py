@@ -141,7 +141,9 @@ def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelle
         place, op = placed.place, placed.op
         if op is None and place.branch is None:
             name = f"mixed{place.module}"
-        elif op is None and place.path == 1:  # Keras names the first fork of a module; the second is numbered
+        elif (
+            op is None and place.path == 1
+        ):  # Keras gives the first fork's join a name, and only a number to the second
             name = f"mixed9_{seen['mixed9']}"
             seen["mixed9"] += 1
         else:
@@ -175,7 +177,7 @@ KERAS_STAGES: Mapping[Stage, tuple[str, ...]] = {
 
 
 def slim_kind(op: Conv | Pool) -> str:
-    """The kind of operation in a name of slim: ``Conv2d``, ``AvgPool`` or ``MaxPool``."""
+    """The kind of an operation in slim's names: ``Conv2d``, ``AvgPool`` or ``MaxPool``."""
     if isinstance(op, Conv):
         return "Conv2d"
     return "AvgPool" if op.stride == 1 else "MaxPool"

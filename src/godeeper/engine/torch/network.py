@@ -8,7 +8,7 @@ Importing this file imports torch; importing godeeper does not.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
-# Types are checked where torch is not installed, too: its classes are Any there.
+# The types are also checked where torch is not installed; its classes are Any there.
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class TorchNetwork(nn.Module):
         tensor = resolve_one(self.blueprint, address)
         if tensor.channels is not None:
             raise AddressError(
-                f"{quoted(address)} names some channels of a tensor: expected a whole one, leave out the channels"
+                f"{quoted(address)} selects channels of a tensor: expected a whole tensor; leave out the channels"
             )
         return self.operation(key_of(tensor))
 
@@ -266,7 +266,7 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
 def captured_keys(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Key]:
     """The tensors to capture.
 
-    Tensors that the network does not compute are left out if they come from a pattern, but not if they are named.
+    A pattern selects only tensors that the network computes; a plain name selects its tensor in any case.
     """
     for text in [addresses] if isinstance(addresses, str) else addresses:
         keys = map(key_of, resolve(module.blueprint, text))
@@ -285,7 +285,7 @@ def top_level_sites(blueprint: Blueprint, end: str | None) -> list[Site]:
     chain = [site for site in all_sites if site.place.module is None or site.place.branch is None]
     if tensor.site not in chain or tensor.stage not in (None, "relu") or tensor.channels is not None:
         raise AddressError(
-            f"the network cannot end at {tensor.address}: expected a whole tensor of the stem, a module's join or the classifier's (mixed_4/join)"
+            f"the network cannot end at {tensor.address}: expected a whole tensor outside the modules or the output of a module, such as mixed_4/join"
         )
     return chain[: chain.index(tensor.site) + 1]
 

@@ -100,7 +100,7 @@ def is_json(_path: Path, start: bytes) -> bool:
 
 
 def reader(module: str, function: str = "read") -> Callable[[Path], ForeignWeights]:
-    """A function that imports a module of this folder and calls its ``function``; the import happens only when needed."""
+    """A reader that calls a function of a module in this folder, and imports the module only then."""
 
     def read(path: Path) -> ForeignWeights:
         foreign: ForeignWeights = getattr(import_module(f".{module}", __package__), function)(path)

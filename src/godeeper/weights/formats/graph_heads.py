@@ -1,7 +1,7 @@
 """Finds the classifiers of a TensorFlow graph, and batch normalisations that were folded into kernels.
 
-A classifier is found by its operations, because the users of TensorFlow's retrain.py can choose the names of its nodes,
-which also differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
+A classifier is found by its operations: users of TensorFlow's retrain.py can choose the names of its nodes, and these
+also differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
 tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
 """
 
@@ -37,7 +37,7 @@ class Links:
                 self.readers[name].append(node)
 
     def source(self, name: str) -> str:
-        """The name of the node that computes the value ``name``, before all operations that return it unchanged."""
+        """The name of the node that computes the value of ``name``; nodes that return it unchanged are skipped."""
         for _ in range(MOST_STEPS):
             node = self.nodes.get(name)
             if node is None or node.operation not in THROUGH or not node.inputs:
@@ -46,9 +46,9 @@ class Links:
         return name
 
     def behind(self, name: str, operations: Collection[str]) -> Node | None:
-        """The only node with one of these operations that reads ``name``, perhaps after operations that return it unchanged.
+        """The only node with one of these operations that reads ``name``; None if there is none, or more than one.
 
-        None if there is no such node, or more than one.
+        Nodes between them that return the value unchanged are skipped.
         """
         for _ in range(MOST_STEPS):
             if len(self.readers.get(name, ())) > MOST_READERS:

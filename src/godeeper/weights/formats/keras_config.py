@@ -22,7 +22,7 @@ def last_activation(config: bytes | str) -> str:
 
 
 def activation_of(layer: dict[str, Any]) -> str:
-    """The activation of a layer, or ``PASSED``; for a model, that of its last layer that does not pass its input on."""
+    """The activation of a layer, or ``PASSED``; for a model, the last one that is not ``PASSED``."""
     if layer["class_name"] in MODELS:
         return next((name for each in backwards(layer["config"]) if (name := activation_of(each)) != PASSED), "")
     if layer["class_name"] == "Softmax":
@@ -34,7 +34,7 @@ def activation_of(layer: dict[str, Any]) -> str:
 
 
 PASSED = "passed on"
-"""In place of an activation: the layer has none and passes its input on, so that the layer before it decides."""
+"""Returned in place of an activation for a layer of ``PASSING`` without one; the layer before it has the activation."""
 
 
 def backwards(config: Any) -> list[dict[str, Any]]:

@@ -32,9 +32,9 @@ VARIABLES = {
     ("dense", 2): ("kernel", "bias"),
     ("predictions", 2): ("kernel", "bias"),
 }
-"""(Kind of layer, number of variables) -> names of the variables, which only have numbers in Keras 3.
+"""(Kind of layer, number of variables) -> names of the variables; files of Keras 3 only number them.
 
-``Layer.save_own_variables`` writes trainable variables first, and each group in order of creation.
+``Layer.save_own_variables`` writes the trainable variables in order of creation, then the others.
 """
 
 

@@ -1,9 +1,9 @@
 """Reads PyTorch's ``.pth`` and ``.pt`` files without PyTorch, and without running code from them.
 
 Such a file consists of a pickle that describes tensors, and the bytes of the tensors.  Since PyTorch 1.6 it is a zip
-archive; before, it was one stream.  A pickle is a small program that can call any function by its name.  Here only the
-names in ``ALLOWED`` can be used, and all others are refused before they are looked up.  Each allowed name has an
-immutable stand-in, so that a pickle cannot change it with the opcode BUILD.
+archive; before, it was one stream.  A pickle is a small program that can call any function by its name.  Here it can
+only use the names in ``ALLOWED``; any other name raises an error before it is looked up.  The objects that replace the
+allowed names are immutable, so that a pickle cannot change them with the opcode BUILD.
 Source: torch/serialization.py, for both formats.
 """
 
@@ -34,7 +34,7 @@ MOST_AXES = 8
 MOST_STEPS = 1_000_000
 MOST_NESTED = 500
 CHANGING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
-"""Opcodes of a pickle that change a value; it is below their arguments on the stack."""
+"""Opcodes that change a value, which is below their arguments on the stack."""
 
 TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
 """Keys with which training scripts store data other than weights; they are skipped."""
@@ -136,7 +136,7 @@ ALLOWED: dict[tuple[str, str], Any] = {
         }.items()
     },
 }  # fmt: skip
-"""(Module, name) that a weights file may use -> the stand-in for it."""
+"""(Module, name) that a weights file may use -> the object that replaces it."""
 
 
 class TensorsOnly(pickle.Unpickler):

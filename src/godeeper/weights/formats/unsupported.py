@@ -35,7 +35,7 @@ QUANTISED_TYPE = re.compile(rb"\x0a\x05dtype\x12\x02\x30[\x0b-\x0d\x0f\x10]")
 
 @dataclass(frozen=True)
 class FileProbe:
-    """What a test looks at: an open file, or the names of the files in a folder or archive."""
+    """The input of a test: an open file, or the names of the files in a folder or archive."""
 
     path: Path
     file: BinaryIO | None = field(default=None, repr=False)
@@ -66,7 +66,7 @@ class FileProbe:
         return self.file.read(length)
 
     def inside(self, part: ProtobufField) -> list[ProtobufField]:
-        """The first fields of a message that is a field itself."""
+        """The first fields of the message in a field."""
         return list(protobuf_fields(self.file, part.start, part.length, 32)) if self.file else []
 
     def head(self, part: ProtobufField) -> bytes:
@@ -78,7 +78,7 @@ Test = Callable[[FileProbe], bool]
 
 @dataclass(frozen=True)
 class UnsupportedFormat:
-    """A format: the test that recognises it, its name, and advice what to do."""
+    """A format: the test that recognises it, its name, and what to do instead."""
 
     test: Test
     what: str
