@@ -21,7 +21,7 @@ def tensor_macs(blueprint: Blueprint, wanted: Iterable[int]) -> int:
 
 
 def macs_share(blueprint: Blueprint, wanted: Iterable[int]) -> float:
-    """``tensor_macs`` as a share of ``conv_macs``; it may exceed 1 for the classifier, which is not in ``conv_macs``."""
+    """``tensor_macs`` as a share of ``conv_macs``; it may exceed 1, because ``conv_macs`` excludes the classifier."""
     return tensor_macs(blueprint, wanted) / conv_macs(blueprint)
 
 

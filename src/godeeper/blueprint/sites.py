@@ -144,7 +144,7 @@ class Walk:
 
     @property
     def fits(self) -> bool:
-        """Whether all grids have at least one cell, except in the photo's steps, before which its size is not known."""
+        """Whether every grid has at least one cell; the photo's steps are not checked, as their size may be unknown."""
         return all(min(site.shape[1:]) > 0 for site in self.sites if not site.is_photo_step)
 
     def add(

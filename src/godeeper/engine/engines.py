@@ -29,7 +29,7 @@ ENGINES = {
     "openvino": ("openvino", "OpenVinoEngine"),
     "torch": ("torch.engine", "TorchEngine"),
 }
-"""Name -> (module in this folder, class).  ``auto`` is the one for single photos; ``batch_engine_for`` returns that for batches."""
+"""Name -> (module in this folder, class).  This ``auto`` is for single photos; for batches see ``batch_engine_for``."""
 
 ONLY_FP32 = ("torch",)
 

@@ -125,7 +125,7 @@ class GraphBuilder:
         kind = self.sites[key.site].kind
         if kind == "dense":
             matrix, biases = self.parameters.dense()
-            inputs += [self.constant("softmax/weights", matrix), self.constant("softmax/biases", biases)]
+            inputs = [*inputs, self.constant("softmax/weights", matrix), self.constant("softmax/biases", biases)]
         operator, attributes = OPERATORS[kind]
         self.node(operator, inputs, output, **attributes)
 

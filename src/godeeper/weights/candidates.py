@@ -28,7 +28,7 @@ AVERAGED = re.compile(r"(?:^|_)(?:ema|swa|shadow|averaged?)(?:_|$)", re.IGNORECA
 """A word in the prefix of moving averages of the weights (EMA, SWA)."""
 
 LEAST_KNOWN = 1 / 6
-"""The least share of a release's names that a candidate must have; a graph with folded normalisations has a fifth."""
+"""The minimum share of a release's names that a candidate must have; a graph with folded normalisations has a fifth."""
 
 LONGEST_NAME = 512
 

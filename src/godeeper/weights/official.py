@@ -40,6 +40,8 @@ with ImageNet's mean and standard deviation.
 BGR = "bgr-"
 """The prefix of a scaling for a network that was trained on BGR input, which ``caffe`` implies."""
 
+LARGEST_NUMBER = 1e6  # in a scaling
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -51,7 +53,7 @@ class Scaling:
     @property
     def summary(self) -> str:
         order = ", BGR input: the first kernels were reordered to RGB" if self.bgr else ""
-        subtract, divide = (shade_text(self.preprocessing[name]) for name in ("subtract", "divide"))
+        subtract, divide = (numbers_text(self.preprocessing[name]) for name in ("subtract", "divide"))
         return f"scaling as given: (x - {subtract}) / {divide}{order}"
 
 
@@ -64,35 +66,32 @@ def scaling_named(text: str) -> Scaling:
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:
         return Scaling(SCALINGS[name], bgr)
-    shades = [shade_of(part) for part in name.split("/")]
-    if len(shades) != 2 or None in shades or 0.0 in numbers_of(shades[1]):
+    parts = [parse_numbers(part) for part in name.split("/")]
+    if len(parts) != 2 or None in parts or 0.0 in as_list(parts[1]):
         known = [*SCALINGS, f"{BGR}unit (BGR input)", "SUBTRACT/DIVIDE, such as 127.5/127.5 or 123,117,104/1"]
         raise UnknownName("scaling", text[:80], known)
-    return Scaling({"subtract": shades[0], "divide": shades[1]}, bgr)
+    return Scaling({"subtract": parts[0], "divide": parts[1]}, bgr)
 
 
-def shade_text(shade: float | list[float]) -> str:
+def numbers_text(numbers: float | list[float]) -> str:
     """One number as text, or three in brackets."""
-    return f"[{', '.join(f'{each:g}' for each in shade)}]" if isinstance(shade, list) else f"{shade:g}"
+    return f"[{', '.join(f'{each:g}' for each in numbers)}]" if isinstance(numbers, list) else f"{numbers:g}"
 
 
-def shade_of(text: str) -> float | list[float] | None:
+def parse_numbers(text: str) -> float | list[float] | None:
     """One number, or three separated by commas; None for any other text."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         return None
-    if len(values) not in (1, 3) or not all(abs(value) <= LARGEST_SHADE for value in values):
+    if len(values) not in (1, 3) or not all(abs(value) <= LARGEST_NUMBER for value in values):
         return None
     return values if len(values) == 3 else values[0]
 
 
-LARGEST_SHADE = 1e6
-
-
-def numbers_of(shade: float | list[float] | None) -> list[float]:
-    """A shade as a list of numbers."""
-    return shade if isinstance(shade, list) else [shade or 0.0]
+def as_list(numbers: float | list[float] | None) -> list[float]:
+    """One number or three as a list; None as zero."""
+    return numbers if isinstance(numbers, list) else [numbers or 0.0]
 
 
 @dataclass(frozen=True)

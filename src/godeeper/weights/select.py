@@ -91,7 +91,7 @@ def without_prefix(
 
 
 FOLDED = " bias"
-"""The suffix of the name under which the bias of a folded batch normalisation is stored; the kernel's name precedes it."""
+"""The name of the bias of a folded batch normalisation is the name of its kernel with this suffix."""
 
 
 def flat_matrix(matrix: NDArray[Any], axes: Axes) -> NDArray[Any]:

@@ -141,9 +141,7 @@ def keras_names(places: Iterable[NamedPlace], first: int = 0) -> Iterator[Spelle
         place, op = placed.place, placed.op
         if op is None and place.branch is None:
             name = f"mixed{place.module}"
-        elif (
-            op is None and place.path == 1
-        ):  # Keras gives the first fork's join a name, and only a number to the second
+        elif op is None and place.path == 1:  # Keras names the join of the first fork explicitly, the second by default
             name = f"mixed9_{seen['mixed9']}"
             seen["mixed9"] += 1
         else:

@@ -125,8 +125,8 @@ def check_added(path: Path) -> None:
     """Raise ``WeightsError`` for a file in a format that ``godeeper weights add`` reads, with this advice."""
     with suppress(OSError), open_regular(path) as file:
         start = file.read(16)
-        is_truncated = start[8:9] == JSON  # a safetensors file, perhaps one of ours
-        if not is_truncated and start.startswith((ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)):
+        may_be_ours = start[8:9] == JSON  # a truncated safetensors file
+        if not may_be_ours and start.startswith((ZIP, HDF5, *PACKED, PICKLE, GRAPH, JSON)):
             raise WeightsError(f"{path}: not written by godeeper; add it first: godeeper weights add {path}")
 
 

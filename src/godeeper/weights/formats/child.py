@@ -47,7 +47,7 @@ def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
 
 
 def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
-    """The exit code and standard output of a child process; it never outlives this call, not even after Ctrl-C."""
+    """The exit code and standard output of a child process, which never outlives this call, not even after Ctrl-C."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and plain arguments
         command,
         stdin=subprocess.DEVNULL,

@@ -34,7 +34,7 @@ def activation_of(layer: dict[str, Any]) -> str:
 
 
 PASSED = "passed on"
-"""Returned in place of an activation for a layer of ``PASSING`` without one; the layer before it has the activation."""
+"""The result for a layer in ``PASSING`` without an activation: the layer before it determines the final activation."""
 
 
 def backwards(config: Any) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
-    """The variables in the layout of Keras 2: each layer is a group with an attribute that lists ``conv2d_7/kernel:0``."""
+    """The variables in a file of Keras 2: each layer is a group with an attribute that lists ``conv2d_7/kernel:0``."""
     for layer in attribute(group, "layer_names"):
         held = at(group, decode(layer))
         for variable in attribute(held, "weight_names"):
@@ -135,7 +135,7 @@ def variables_of_keras2(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def variables_of_keras3(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """The variables in the layout of Keras 3: groups ``vars`` with an attribute for the layer's name and numbered members."""
+    """The variables in a file of Keras 3: groups ``vars`` with the layer's name as an attribute and numbered members."""
     found: list[Any] = []
     root.visititems(lambda name, item: found.append(item) if is_variables(h5py, name, item) else None)
     for group in found:
