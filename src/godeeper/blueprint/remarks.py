@@ -48,12 +48,12 @@ def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = T
     for reference in parse_all(texts):
         convention, name = split_convention(blueprint, reference.name)
         if convention is None and not reference.is_pattern:
-            found.update(dict.fromkeys(counted_otherwise(blueprint, reference)))
-            found.update(dict.fromkeys(mistaken(blueprint, reference, name) if likeness else ()))
+            found.update(dict.fromkeys(older_release_remarks(blueprint, reference)))
+            found.update(dict.fromkeys(similar_name_remarks(blueprint, reference, name) if likeness else ()))
     return list(found)
 
 
-def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[str]:
+def older_release_remarks(blueprint: Blueprint, reference: Reference) -> Iterator[str]:
     """Yield a remark if the name means another tensor in an older release."""
     tensor = Tensor(*look_up(blueprint, reference))
     for convention in ASKED_FOR.get(blueprint.family, ()):
@@ -66,13 +66,13 @@ def counted_otherwise(blueprint: Blueprint, reference: Reference) -> Iterator[st
                 )
 
 
-def mistaken(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
+def similar_name_remarks(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
     """The remarks on a name that looks like another module's or pool's; none if godeeper prints this name itself."""
     site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
-    for said in remarks_by_place(blueprint).get(place_of(site), ()):
-        if said.startswith(f"{scope_of(name)} (") and scope_of(name) != usual:
-            yield said
+    for text in remarks_by_place(blueprint).get(place_of(site), ()):
+        if text.startswith(f"{scope_of(name)} (") and scope_of(name) != usual:
+            yield text
 
 
 @lru_cache(maxsize=8)
@@ -80,9 +80,9 @@ def remarks_by_place(blueprint: Blueprint) -> dict[Place, tuple[str, ...]]:
     """Place -> the remarks on its names."""
     table: dict[Place, dict[Key, Labels]] = {}
     for site in sites(blueprint):
-        for convention, label, key in alike(site):
+        for convention, label, key in confusable_names(site):
             table.setdefault(place_of(site), {}).setdefault(key, {}).setdefault(label, []).append(convention)
-    return {place: tuple(sentences(place, table)) for place in table}
+    return {place: tuple(place_remarks(place, table)) for place in table}
 
 
 def place_of(site: Site) -> Place:
@@ -95,7 +95,7 @@ def scope_of(name: str) -> str:
     return re.split(r"[/.]", name, maxsplit=1)[0]
 
 
-def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
+def confusable_names(site: Site) -> Iterator[tuple[str, str, Key]]:
     """(convention, label, key) of each name that can be confused: of a module, by its join, or of a pool outside modules."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
@@ -106,7 +106,7 @@ def alike(site: Site) -> Iterator[tuple[str, str, Key]]:
             yield convention, label, (match[1].lower(), int(match[2]))
 
 
-def sentences(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[str]:
+def place_remarks(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[str]:
     """Yield a remark for each key of ``place`` that some convention uses for another place, but not for this one."""
     for key, own in table[place].items():
         own_conventions = {convention for conventions in own.values() for convention in conventions}
@@ -117,13 +117,13 @@ def sentences(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[s
             if other != place and not own_conventions.issuperset(conventions)
         ]
         if rivals:
-            others = (shown(labels) for other, labels in table[place].items() if other != key)
-            *first, last = (shown({label: those}) if label in own else label for label, those in rivals)
+            others = (with_conventions(labels) for other, labels in table[place].items() if other != key)
+            *first, last = (with_conventions({label: those}) if label in own else label for label, those in rivals)
             listed = f"{', '.join(first)} or {last}" if first else last
-            yield f"{shown(own)} is {next(others, place)}, not {listed}"
+            yield f"{with_conventions(own)} is {next(others, place)}, not {listed}"
 
 
-def shown(labels: Labels) -> str:
+def with_conventions(labels: Labels) -> str:
     """The first name, with its conventions: ``Mixed_7b (slim, torchvision)``."""
     label, conventions = next(iter(labels.items()))
     return f"{label} ({', '.join(conventions)})"

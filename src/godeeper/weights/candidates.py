@@ -69,7 +69,7 @@ def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
         candidate
         for blueprint in blueprints
         for layout in LAYOUTS
-        for candidate in known_under(foreign, blueprint, layout)
+        for candidate in candidates_in_layout(foreign, blueprint, layout)
     ]
     found.sort(key=lambda candidate: (-len(candidate.names), len(candidate.prefix)))
     apart: list[Candidate] = []
@@ -79,7 +79,7 @@ def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
     return apart
 
 
-def known_under(foreign: ForeignWeights, blueprint: Blueprint, layout: ReleaseLayout) -> Iterator[Candidate]:
+def candidates_in_layout(foreign: ForeignWeights, blueprint: Blueprint, layout: ReleaseLayout) -> Iterator[Candidate]:
     """The candidates with the layout of one release: one for each prefix with enough names."""
     known: dict[str, set[str]] = defaultdict(set)
     slots = frozenset(layout.slots(blueprint, ()))
@@ -111,9 +111,9 @@ def choose(
     """The chosen candidate, the other ones, and notes on the choice; raises ``WeightsError`` if no choice is possible."""
     if not candidates:
         raise another_network(foreign)
-    distinct = without_doubles(foreign, candidates)
+    distinct = without_copies(foreign, candidates)
     plain = [candidate for candidate in distinct if not candidate.averaged]
-    wanted = [candidate for candidate in candidates if is_called(candidate, which)] if which else plain or distinct
+    wanted = [candidate for candidate in candidates if is_selected_by(candidate, which)] if which else plain or distinct
     listed = ", ".join(candidate.label for candidate in candidates)
     if not wanted:
         raise WeightsError(
@@ -128,7 +128,7 @@ def choose(
     return wanted[0], others, choice_notes(wanted[0], [candidate for candidate in others if candidate in distinct])
 
 
-def without_doubles(foreign: ForeignWeights, candidates: Sequence[Candidate]) -> list[Candidate]:
+def without_copies(foreign: ForeignWeights, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates without exact copies of an earlier one, as when a file stores a module under two names."""
     import numpy as np
 
@@ -145,7 +145,7 @@ def without_doubles(foreign: ForeignWeights, candidates: Sequence[Candidate]) ->
     return kept
 
 
-def is_called(candidate: Candidate, which: str) -> bool:
+def is_selected_by(candidate: Candidate, which: str) -> bool:
     """Whether ``which`` is the candidate's label or a word of it, or ``ema`` for moving averages."""
     words = {candidate.label.casefold(), *re.split(r"[./]", candidate.label.casefold())}
     return which.casefold().rstrip("./") in words or (which.casefold() == "ema" and candidate.averaged)
@@ -164,10 +164,10 @@ def belongs(candidate: Candidate, bare: str) -> bool:
     """Whether a name without prefix belongs to the network, but not to its classifier, which ``heads`` finds."""
     if candidate.layout.dropped.search(bare):
         return True
-    return bool(re.match(own_names(candidate.layout.name), bare)) and not is_head_name(candidate, bare)
+    return bool(re.match(layer_pattern(candidate.layout.name), bare)) and not is_head_name(candidate, bare)
 
 
-def own_names(layout: str) -> str:
+def layer_pattern(layout: str) -> str:
     """The pattern of the first part of a layer's name in one layout."""
     return {
         "torchvision": r"(Conv2d_\w+|Mixed_\w+)\.",

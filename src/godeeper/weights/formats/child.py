@@ -42,8 +42,8 @@ def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
     except OSError as error:
         raise WeightsError(f"{path}: cannot start a process to read it ({error.strerror}); free some memory") from None
     if code:
-        raise damaged(path, "HDF5 file", f"reading it failed with {ending(code)}")
-    return received(path, data)
+        raise damaged(path, "HDF5 file", f"reading it failed with {exit_reason(code)}")
+    return parse_output(path, data)
 
 
 def output_of(command: list[str], seconds: int) -> tuple[int, bytes]:
@@ -79,7 +79,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
-def ending(code: int) -> str:
+def exit_reason(code: int) -> str:
     """The name of the signal that ended a process, or its exit code."""
     try:
         return signal.Signals(-code).name
@@ -87,7 +87,7 @@ def ending(code: int) -> str:
         return f"exit code {code}"
 
 
-def received(path: Path, data: bytes) -> ForeignWeights:
+def parse_output(path: Path, data: bytes) -> ForeignWeights:
     """The weights in the output of the child; raises ``WeightsError``."""
     line, _, _ = data.partition(b"\n")
     try:
@@ -112,7 +112,7 @@ def stored_as(kind: str) -> str:
 
 def main(reader: str, path: str, seconds: str) -> None:
     """The entry point of the child: read the file and send its weights or an error."""
-    restrain(int(seconds))
+    limit_resources(int(seconds))
     output = sys.stdout.buffer
     try:
         foreign = import_module(f".{READERS[READERS.index(reader)]}", __package__).read_here(Path(path))
@@ -123,7 +123,7 @@ def main(reader: str, path: str, seconds: str) -> None:
     output.flush()
 
 
-def restrain(seconds: int) -> None:
+def limit_resources(seconds: int) -> None:
     """Limit the memory and run time of this process, and prevent core files; has no effect on Windows.
 
     The time limit also applies if the parent has ended.

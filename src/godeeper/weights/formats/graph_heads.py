@@ -45,7 +45,7 @@ class Links:
             name = node.inputs[0]
         return name
 
-    def behind(self, name: str, operations: Collection[str]) -> Node | None:
+    def only_reader(self, name: str, operations: Collection[str]) -> Node | None:
         """The only node with one of these operations that reads ``name``; None if there is none, or more than one.
 
         Nodes between them that return the value unchanged are skipped.
@@ -67,14 +67,14 @@ def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
         if product.operation != "MatMul" or len(product.inputs) != 2:
             continue
         features, weights = map(links.source, product.inputs)
-        adding = links.behind(product.name, ADDING)
+        adding = links.only_reader(product.name, ADDING)
         added = [links.source(name) for name in adding.inputs] if adding else []
         biases = next((name for name in added if name in constants), "")
         if adding is None or weights not in constants or not biases or not reads_features(links, features):
             continue
-        end = links.behind(adding.name, ENDS)
+        end = links.only_reader(adding.name, ENDS)
         names = {adding.name: "softmax/logits", **({end.name: "softmax"} if end else {})}
-        names |= dict.fromkeys(handed_on(links, product.inputs[0]), FEATURES)
+        names |= dict.fromkeys(feature_names(links, product.inputs[0]), FEATURES)
         yield GraphHead(weights, biases, end.operation if end else "", names)
 
 
@@ -84,7 +84,7 @@ def reads_features(links: Links, name: str) -> bool:
     return name.endswith(FEATURES) or node is None or node.operation == "Placeholder"
 
 
-def handed_on(links: Links, name: str) -> Iterator[str]:
+def feature_names(links: Links, name: str) -> Iterator[str]:
     """Yield ``name`` and the nodes before it that have the same value, up to the features."""
     for _ in range(MOST_STEPS):
         node = links.nodes.get(name)
@@ -102,7 +102,7 @@ def folded(links: Links, constants: Mapping[str, object]) -> dict[str, str]:
     for node in list(links.nodes.values()):
         if node.operation != "Conv2D" or len(node.inputs) != 2:
             continue
-        kernel, adding = links.source(node.inputs[1]), links.behind(node.name, ADDING)
+        kernel, adding = links.source(node.inputs[1]), links.only_reader(node.name, ADDING)
         added = [links.source(name) for name in adding.inputs] if adding else []
         bias = next((name for name in added if name in constants), "")
         if kernel in constants and bias:
