@@ -5,10 +5,10 @@
 >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
 (1, 32, 35, 35)
 
-Importing this package imports nothing heavy: every public name is looked up when it is first used.
+Importing this package imports no heavy library: each public name is imported when it is first used.
 
 The modules beside this file are the two entry points (``network``, ``retraining``), TensorFlow 1's calling style
-(``tf1``), and small utilities that every package uses; hence there are more than fifteen.
+(``tf1``), and small utilities that every package uses.  Because of the utilities they are more than fifteen.
 """
 
 from __future__ import annotations

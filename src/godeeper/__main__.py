@@ -5,8 +5,8 @@ from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """While the program is being loaded nothing needs to be put right after Ctrl-C, so it just ends."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup has it ignored
+    """Run the command line.  While it is being imported, Ctrl-C ends the process at once: there is nothing to clean up."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # keep the handler if the parent ignores SIGINT
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli.main import run as run_program
 

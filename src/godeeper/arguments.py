@@ -1,4 +1,4 @@
-"""Check arguments of the Python API, which can be of any type; errors are one line."""
+"""Check arguments of the Python API, where callers can pass any type; each error is one line."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 from .errors import OptionError, quoted
 
-LARGEST_SEED = 2**32 - 1  # scikit-learn's
+LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn accepts
 
 
 def text(name: str, value: Any, example: str) -> str:
-    """``value`` if it is text; raises ``OptionError``."""
+    """Return ``value`` if it is text, else raise ``OptionError``."""
     if not isinstance(value, str):
         raise OptionError(f"{name} {quoted(value)}: expected text, such as {example!r}")
     return value
 
 
 def place(name: str, value: Any) -> Any:
-    """``value`` if it can be a path; raises ``OptionError``."""
+    """Return ``value`` if it can be a path, else raise ``OptionError``."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise OptionError(f"{name} {quoted(value)}: expected a path or a name")
     return value
 
 
 def seed(value: Any) -> int:
-    """``value`` if it is an integer that can be a seed; raises ``OptionError``."""
+    """Return ``value`` as an int if it can be a seed, else raise ``OptionError``."""
     try:
-        number = operator.index(value)  # numpy's integers too
+        number = operator.index(value)  # accepts NumPy's integers too
     except TypeError:
         number = -1
     if not 0 <= number <= LARGEST_SEED or isinstance(value, bool):
@@ -37,7 +37,7 @@ def seed(value: Any) -> int:
 
 
 def addresses(name: str, value: Any) -> list[str]:
-    """A list of addresses from one text with commas, or from several texts; raises ``OptionError`` for anything else or none."""
+    """Return the addresses in a comma-separated text or in a list; raise ``OptionError`` for any other value or no address."""
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names:
         raise OptionError(f"{name} {quoted(value)}: expected an address, or a list of addresses")

@@ -1,8 +1,8 @@
 """A cache on disk for built graphs and activations, keyed by a hash of all inputs.
 
 The folder can be deleted at any time and shared by several processes.  Entries are written atomically and end with a SHA-256
-of their content; an entry whose hash does not match is ignored and built again.  The hash is stored as an entry of the
-ONNX model's ``metadata_props``, so a cached graph is a valid ONNX file and can be opened without copying.
+of their content; an entry whose hash does not match is ignored and built again.  The hash is encoded as an item of an ONNX
+model's ``metadata_props``, so the file of a cached graph is a valid ONNX model that can be opened in place.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 from .errors import OptionError, OutputError, quoted
 from .files import write_atomically
 
-MOST_BYTES = 2 * 10**9  # an hour of peeks and trainings of all kinds left 0.8 GB
+MOST_BYTES = 2 * 10**9  # an hour of varied peeks and trainings filled 0.8 GB
 SIZE_VARIABLE = "GODEEPER_CACHE_SIZE"
-SHARES = {"graphs": 4, "trunks": 1, "features": 3}  # eighths
+SHARES = {"graphs": 4, "trunks": 1, "features": 3}  # of the size limit, in eighths
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto: 74 bytes, of which key "sha256", value 64 bytes
+SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto, 74 bytes: the key "sha256" and a value of 64 bytes
 SEAL_BYTES = len(SEAL) + 64
 READ_AT_ONCE = 1 << 20
 ABANDONED = 3600.0  # seconds after which a temporary file counts as abandoned
@@ -40,10 +40,10 @@ def cache_folder() -> Path:
 
 
 def most_bytes(kind: str | None = None) -> int:
-    """The size limit of the cache, or of one kind of entries (``SHARES``): ``GODEEPER_CACHE_SIZE``, or 2 GB.
+    """The size limit in bytes of the whole cache (``GODEEPER_CACHE_SIZE``, or 2 GB), or of one kind of entries (``SHARES``).
 
     Raises:
-        OptionError: the variable does not hold a size.
+        OptionError: ``GODEEPER_CACHE_SIZE`` is not a size.
     """
     chosen = os.environ.get(SIZE_VARIABLE)
     whole = size_of(chosen, f"{SIZE_VARIABLE}=") if chosen else MOST_BYTES
@@ -51,7 +51,7 @@ def most_bytes(kind: str | None = None) -> int:
 
 
 def size_of(text: str, place: str = "size ") -> int:
-    """Parses a size into bytes; ``place`` names the source of ``text`` in the error message.
+    """Parse a size into bytes; raises ``OptionError``, with ``place`` before ``text`` in the message.
 
     >>> [size_of(text) for text in ("500MB", "1.5 gb", "0")]
     [500000000, 1500000000, 0]
@@ -69,7 +69,7 @@ def graph_cache() -> DiskCache:
 
 @dataclass(frozen=True)
 class DiskCache:
-    """Entries under ``folder``; the least recently used are removed once they exceed ``most_bytes``.
+    """Entries as files in ``folder``; when they exceed ``most_bytes``, the least recently used are removed.
 
     ``ending``: the extension of the files.  ``durable``: flush each entry to disk before ``store`` returns.
     """
@@ -85,7 +85,7 @@ class DiskCache:
         try:
             with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size - SEAL_BYTES
-                payload, end = file.read(max(size, 0)), file.read()  # a slice of the whole would be a copy
+                payload, end = file.read(max(size, 0)), file.read()  # read in two steps, since a slice would be a copy
         except OSError:
             return None
         if end != seal(hashlib.sha256(payload)):
@@ -94,7 +94,7 @@ class DiskCache:
         return payload
 
     def find(self, key: str) -> Path | None:
-        """The file of the entry that ``load`` would return; it is verified, but not kept in memory."""
+        """The path of the entry under ``key``, verified without loading it; None if there is none, or it is damaged."""
         path, digest = self.path(key), hashlib.sha256()
         try:
             with path.open("rb") as file:
@@ -110,7 +110,7 @@ class DiskCache:
         return path
 
     def store(self, key: str, payload: bytes) -> None:
-        """Store ``payload``.  A cache that cannot be written is not an error: the payload is computed again next time."""
+        """Store ``payload``.  If the cache cannot be written, nothing is raised; the payload is computed again next time."""
         with suppress(OutputError, OSError):
             write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()
@@ -119,11 +119,11 @@ class DiskCache:
         return self.folder / f"{key}.{self.ending}"
 
     def sizes(self) -> list[int]:
-        """Bytes of each entry."""
+        """The size of each entry in bytes."""
         return [status.st_size for status, _ in self.entries()]
 
     def entries(self) -> list[tuple[os.stat_result, Path]]:
-        """All entries, the most recently used first, without those that another process removes meanwhile."""
+        """All entries, most recently used first; entries that another process removes meanwhile are skipped."""
         found = []
         for path in self.folder.glob(f"*.{self.ending}"):
             with suppress(FileNotFoundError):
@@ -137,18 +137,18 @@ class DiskCache:
             total += status.st_size
             if total > self.most_bytes:
                 path.unlink(missing_ok=True)
-        for path in self.folder.glob(".*.part"):  # of writers that were killed
+        for path in self.folder.glob(".*.part"):  # left by processes that were killed
             with suppress(OSError):
                 if path.stat().st_mtime < time.time() - ABANDONED:
                     path.unlink()
 
 
 def seal(digest: Any) -> bytes:
-    """The last bytes of an entry whose content has that SHA-256."""
+    """The bytes that end an entry, for the SHA-256 of its content."""
     return SEAL + str(digest.hexdigest()).encode()
 
 
 def touch(path: Path) -> None:
-    """Mark an entry as used."""
-    with suppress(OSError):  # in a read-only cache, entries only age faster
+    """Mark an entry as used now, by its modification time."""
+    with suppress(OSError):  # in a read-only cache the use is not recorded
         os.utime(path)

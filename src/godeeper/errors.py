@@ -10,15 +10,15 @@
     │   └── ChannelError        a channel the tensor does not have
     ├── PhotoError          a photo that cannot be decoded, or is refused
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
-    │   └── DownloadError       weights that cannot be fetched, or are not what was published
-    ├── ClassifierError     a classifier's file that is damaged, or whose weights are not there
+    │   └── DownloadError       weights that cannot be downloaded, or differ from the published ones
+    ├── ClassifierError     a classifier's file that is damaged, or needs other weights than those installed
     ├── ParityError         an export whose results differ from the classifier's
-    ├── FeedError           values fed to a run that do not fit, or do not suffice
-    ├── OptionError         an option with a value it cannot take
+    ├── FeedError           values fed to a run that do not fit, or are not enough
+    ├── OptionError         an option whose value is not allowed
     ├── MissingExtra        an optional package that is needed and not installed; also an ImportError
     └── OutputError         a file that cannot be written
 
-Each message is one line: what was wrong, what was received, what was expected, what to do.  The command
+Each message is one line that states what was wrong, what was received, what was expected, and what to do.  The command
 line prints it and exits with 2; the web server sends it with a 4xx status.
 """
 
@@ -27,11 +27,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-LONGEST_QUOTE = 80  # characters of an input that a message repeats
+LONGEST_QUOTE = 80  # characters of an input that a message quotes
 
 
 class GodeeperError(Exception):
-    """Base of all errors that the input caused, not a bug in godeeper: catch this one to catch them all.
+    """Base class of all errors that input causes, as opposed to bugs in godeeper: catch this one to catch them all.
 
     >>> import godeeper
     >>> try:
@@ -64,7 +64,7 @@ class UnknownAddress(AddressError):
 
 
 class AmbiguousAddress(AddressError):
-    """A pattern that matches several tensors where one is wanted, or a name with two meanings in two conventions."""
+    """A pattern that matches several tensors where one is expected, or a name of different tensors in two conventions."""
 
 
 class ChannelError(AddressError):
@@ -80,7 +80,7 @@ class WeightsError(GodeeperError):
 
 
 class DownloadError(WeightsError):
-    """Weights that cannot be fetched from their official address, or are not what was published."""
+    """Weights that cannot be downloaded from their official address, or differ from the published ones."""
 
 
 class ClassifierError(GodeeperError):
@@ -96,7 +96,7 @@ class FeedError(GodeeperError):
 
 
 class OptionError(GodeeperError):
-    """An option with a value it cannot take."""
+    """An option whose value is not allowed."""
 
 
 class MissingExtra(GodeeperError, ImportError):
@@ -119,7 +119,7 @@ class OutputError(GodeeperError):
 
 
 def quoted(text: object) -> str:
-    """``text``, or a path, in quotes for a message, control characters escaped, truncated if it is long."""
+    """A value or path in quotes, for a message; control characters are escaped, and long text is truncated."""
     text = os.fspath(text) if isinstance(text, os.PathLike) else text
     whole = str(text)
     if len(whole) <= LONGEST_QUOTE:
@@ -136,7 +136,7 @@ def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
     import difflib
 
     names = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # comparing is quadratic
+    matches = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # in quadratic time
     return f"; did you mean {names[matches[0]]}?" if matches else ""
 
 
@@ -145,7 +145,7 @@ def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
     import difflib
 
     names = {name.casefold(): name for name in reversed(list(known))}
-    wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # comparing is quadratic
+    wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # comparing takes quadratic time
     longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
     similar = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
     return [names[name] for name in dict.fromkeys([*longer, *similar])][:most]

@@ -1,7 +1,8 @@
 r"""Escape names for output, so that a terminal, a browser or a spreadsheet does not interpret them.
 
 Class names and file names come from users' folders.  A control character can colour a terminal, a bidirectional override
-reverses ``gpj.exe``, a line break starts a new line, and a spreadsheet evaluates a cell that starts with ``=``.
+makes ``gpj.exe`` look like ``exe.jpg``, a line break starts a new line, and a spreadsheet evaluates a cell that starts
+with ``=``.
 All text that godeeper prints or writes for people passes through this module.
 
 ================  ====================================================================
@@ -30,8 +31,9 @@ LOW_SURROGATE = range(0xDC80, 0xDD00)
 
 
 def escaped(text: object) -> str:
-    r"""``text`` with invisible characters as Python escapes: control, format and bidirectional characters,
-    line breaks, bytes that are not UTF-8.
+    r"""``text`` with invisible characters as Python escapes.
+
+    These are control, format and bidirectional characters, line breaks, and bytes that are not UTF-8.
 
     >>> escaped("photo\x1b[2J\n.jpg")
     'photo\\x1b[2J\\n.jpg'
@@ -64,7 +66,7 @@ def escaped_html(text: object) -> str:
 
 
 def csv_cell(text: object) -> str:
-    r"""``text`` for a cell of CSV: escaped, with an apostrophe if a spreadsheet would evaluate it as a formula.
+    r"""``text`` escaped for a CSV cell, after an apostrophe if a spreadsheet would evaluate it as a formula.
 
     >>> [csv_cell(each) for each in ("cat", "=1+1", "-", "a\r\nb")]
     ['cat', "'=1+1", '-', 'a\\r\\nb']
@@ -74,9 +76,9 @@ def csv_cell(text: object) -> str:
 
 
 def json_text(document: Any, *, indent: int | None = None, encoding: str = "utf-8", allow_nan: bool = True) -> str:
-    r"""JSON that is safe to print: invisible characters, and those that ``encoding`` does not have, are ``\u`` escapes.
+    r"""JSON that is safe to print: ``\u`` escapes replace invisible characters and those that ``encoding`` cannot encode.
 
-    It is on one line without spaces unless ``indent`` is given.
+    The text is one line without spaces unless ``indent`` is given.
 
     >>> json_text({"class": "caf\u00e9 \u202e"})
     '{"class":"café \\u202e"}'

@@ -1,4 +1,4 @@
-"""All reading and writing of files: only regular files are read, and no one ever sees a half-written file."""
+"""Read and write files: only regular files are read, and files are written atomically."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NOT_A_FILE = "is a named pipe, device or socket, not a file"
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading without ever blocking, as ``open`` would for a named pipe without a writer.
+    """Open a regular file for reading.  It never blocks; ``open`` would block on a named pipe without a writer.
 
     Raises:
-        IsADirectoryError: it is a folder.
+        IsADirectoryError: the path is a folder.
         OSError: it cannot be read; ``strerror`` is ``NOT_A_FILE`` for a named pipe, a device or a socket.
     """
     try:
@@ -37,15 +37,18 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def read_regular(path: str | Path) -> bytes:
-    """The bytes of a regular file; raises as ``open_regular`` does."""
+    """The bytes of a regular file; raises the errors of ``open_regular``."""
     with open_regular(path) as file:
         return file.read()
 
 
 def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> None:
-    """Write under a temporary name beside ``path``, flush to the disk, rename; ``OutputError`` if that fails.
+    """Write a temporary file beside ``path``, flush it to the disk, and rename it to ``path``.
 
-    ``durable`` False leaves the flushing to the system: for files that are verified on reading and can be regenerated.
+    Without ``durable`` it is not flushed: that is enough for files that are verified when read and can be regenerated.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
     try:
@@ -58,7 +61,7 @@ def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> Non
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:  # also on Ctrl-C; after the rename there is nothing to remove
+    finally:  # also after Ctrl-C; once renamed, there is nothing to remove
         with suppress(OSError):
             temporary.unlink()
 
@@ -71,7 +74,7 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether there is a folder with that name; False if the name is too long or access is denied."""
+    """Whether ``path`` is a folder; False if the name is too long or access is denied."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -79,7 +82,7 @@ def is_folder(path: str | Path) -> bool:
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is a regular file with that name; False if the name is too long or access is denied."""
+    """Whether ``path`` is a regular file; False if the name is too long or access is denied."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -87,7 +90,7 @@ def is_file(path: str | Path) -> bool:
 
 
 def is_there(path: str | Path) -> bool:
-    """Whether anything with that name exists; False if the name is too long or access is denied."""
+    """Whether ``path`` exists; False if the name is too long or access is denied."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):

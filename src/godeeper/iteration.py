@@ -1,4 +1,4 @@
-"""Iteration in batches; ``itertools.batched`` from Python 3.12 on."""
+"""``batched``, which Python 3.12 and later have in ``itertools``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
-    """Items in order, in tuples of ``size``; the last may be shorter.
+    """Yield tuples of ``size`` consecutive items; the last may be shorter.
 
     >>> list(batched("abcde", 2))
     [('a', 'b'), ('c', 'd'), ('e',)]

@@ -11,10 +11,10 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """Values by key, in order of use.
+    """Values by key, from the least to the most recently used.
 
-    ``put`` and ``get`` make an entry the last used.  Nothing is evicted until ``evict`` is called, because values may grow
-    after ``put``, and because the caller knows which entries are in use.
+    ``put`` and ``get`` make an entry the most recently used.  Nothing is evicted until ``evict`` is called, because values
+    may grow after ``put``, and because only the caller knows which entries are in use.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class LruCache(Generic[Key, Value]):
         return list(self._entries.values())
 
     def get(self, key: Key) -> Value | None:
-        """The value of ``key``, which becomes the last used; None if there is none."""
+        """The value of ``key``, which becomes the most recently used; None if there is none."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def peek(self, key: Key) -> Value | None:
-        """The value of ``key``, without counting as a use; None if there is none."""
+        """The value of ``key`` without changing the order; None if there is none."""
         return self._entries.get(key)
 
     def put(self, key: Key, value: Value) -> None:
-        """Store ``value`` as the last used entry, in place of the key's earlier value."""
+        """Store ``value`` as the most recently used entry, in place of the key's earlier value."""
         self._entries[key] = value
         self._entries.move_to_end(key)
 
@@ -64,13 +64,13 @@ class LruCache(Generic[Key, Value]):
 
     @property
     def nbytes(self) -> int:
-        """The size of all values together."""
+        """The total size of all values."""
         return sum(map(self._nbytes, self._entries.values()))
 
     def evict(self, in_use: Container[Key] = ()) -> int:
-        """Remove the least recently used entries until the rest is within the limits; returns how many were removed.
+        """Remove the least recently used entries until the rest is within the limits; return how many were removed.
 
-        The last used entry stays, however large, and so do the entries in ``in_use``.
+        The most recently used entry is kept, however large, and so are the entries in ``in_use``.
         """
         count, total, evicted = len(self._entries), self.nbytes, 0
         for key in list(self._entries)[:-1]:

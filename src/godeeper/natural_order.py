@@ -25,6 +25,6 @@ def natural_order(names: Sequence[str]) -> list[int]:
 
 
 def number(digits: str) -> tuple[int, int, str]:
-    """Key of a run of digits, by value and before all letters; it avoids ``int``, which is slow for millions of digits."""
+    """Sort key of a run of digits: by value, before all letters.  It avoids ``int``, which is slow for millions of digits."""
     significant = digits.lstrip("0")
     return 0, len(significant), significant

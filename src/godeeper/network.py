@@ -1,4 +1,4 @@
-"""``Network``: a blueprint with weights and an engine; ``load`` returns one.  Only what a user calls is public here."""
+"""``Network``, a blueprint with weights and an engine, and ``load``, which returns one."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from .engine.torch.network import TorchNetwork
     from .photos.decode import PhotoSource
     from .poster.poster import Poster
+    from .weights.file import WeightsFile
 
 BLOG_TENSORS = ("mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_4/tower_1/conv_4")
-"""The three pictures of the 2016 blog post."""
+"""The tensors of the three pictures in the 2016 blog post."""
 
 
 def load(
@@ -48,34 +49,43 @@ def load(
     filter: str | None = None,
     prefixes: DiskCache | None = None,
 ) -> Network:
-    """Loads a network with its weights.
+    """Load a network with its weights.
 
     Args:
-        architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; that of the weights, if not given.
+        architecture: ``inception_v3``, ``googlenet`` or ``inception_v4``; by default that of the weights.
         weights: the name of installed weights, or the path of a weights file.
-        engine: ``onnxruntime``, ``openvino``, ``torch``, which takes CUDA where there is one, or
-            ``auto``: ONNX Runtime for one photo, and for folders OpenVINO where it is installed.
-        precision: ``fp32``, or ``int8``: faster and a little off, see ``docs/how-to/go-faster.md``.
-        calibration: the ranges for int8, or their file; by default those shipped with the weights.
-        fit: ``squash`` or ``crop``; as the weights were trained, if not given.
-        filter: ``antialias`` or ``tf2015``; as the weights were trained, if not given.
+        engine: ``onnxruntime``, ``openvino``, ``torch`` (on CUDA if available), or ``auto``: ONNX Runtime, except
+            that batches in int8 run in OpenVINO if it is installed.
+        precision: ``fp32``, or ``int8``, which is faster and slightly less exact; see ``docs/how-to/go-faster.md``.
+        calibration: the quantization ranges for int8, or their file; by default those shipped with the weights.
+        fit: ``squash`` or ``crop``; by default as the weights were trained.
+        filter: ``antialias`` or ``tf2015``; by default as the weights were trained.
         prefixes: a cache on disk for values that later runs on the same photo resume from; see ``engine.prefix_cache``.
 
     Raises:
         UnknownName: no such architecture, weights, engine or precision.
         MissingExtra: the engine is not installed.
-        WeightsError: the weights file is damaged or does not fit, or int8 is requested and there is no calibration.
-        OptionError: the engine does not compute in that precision.
+        WeightsError: the weights file is damaged or of another architecture, or int8 has no quantization ranges.
+        OptionError: an argument is invalid, or the engine does not support the precision.
 
     >>> net = load("inception_v3")
     >>> net.peek("examples/chelsea.jpg", "mixed/tower_2/conv:0").shape
     (1, 32, 35, 35)
     """
+    arguments.text("engine", engine, "auto")
+    arguments.text("precision", precision, "fp32")
+    file = find_weights(architecture, weights)
+    chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
+    preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
+    chosen_engine = engine_named(engine, file, precision, calibration)
+    return Network(chosen_engine, preprocess, prefixes, auto=engine == "auto")
+
+
+def find_weights(architecture: str | None, weights: str | Path) -> WeightsFile:
+    """The weights of that name or path; raises ``WeightsError`` if they are not for ``architecture``."""
     if architecture is not None:
         arguments.text("architecture", architecture, "inception_v3")
     arguments.place("weights", weights)
-    arguments.text("engine", engine, "auto")
-    arguments.text("precision", precision, "fp32")
     if architecture is not None and architecture not in BLUEPRINTS:
         raise UnknownName("architecture", architecture, BLUEPRINTS)
     file = find(weights)
@@ -83,15 +93,12 @@ def load(
         raise WeightsError(
             f"weights {file.name!r} are for {file.blueprint.name}, not for {architecture}: give weights of that network"
         )
-    chosen = {name: value for name, value in (("fit", fit), ("filter", filter)) if value is not None}
-    preprocess = Preprocess.from_mapping({**file.description.preprocessing, **chosen})
-    chosen_engine = engine_named(engine, file, precision, calibration)
-    return Network(chosen_engine, preprocess, prefixes, auto=engine == "auto")
+    return file
 
 
 @dataclass(frozen=True)
 class Guess:
-    """A predicted class with its probability, from 0 to 1."""
+    """A predicted class, its probability from 0 to 1, and its ``number`` among the classes of the weights, from 0."""
 
     label: str
     probability: float
@@ -104,8 +111,8 @@ class Network:
     def __init__(
         self, engine: Engine, preprocess: Preprocess, prefixes: DiskCache | None = None, *, auto: bool = False
     ) -> None:
-        """``prefixes``: where the values that later runs resume from are kept on disk; in memory only if None.
-        ``auto``: batches go to the fastest engine that is installed, and not to ``engine``.
+        """``prefixes``: a cache on disk for the values that later runs resume from; None keeps them in memory only.
+        ``auto``: run batches in the fastest installed engine instead of ``engine``.
         """
         self.engine = engine
         self._auto = auto
@@ -116,23 +123,23 @@ class Network:
 
     @cached_property
     def batch_engine(self) -> Engine:
-        """Computes pooled features of many photos: ``engine`` itself, unless ``auto`` finds a faster one; opened on first use."""
+        """The engine for pooled features of many photos: ``engine``, unless ``auto`` finds a faster one; opened on first use."""
         return batch_engine_for(self.engine) if self._auto else self.engine
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the engine for batches, which a copy chooses again: it may not be installed there."""
+        """The state without ``batch_engine``: where a copy is unpickled, that engine may not be installed."""
         return {name: value for name, value in self.__dict__.items() if name != "batch_engine"}
 
     @property
     def calibration(self) -> QuantizationRanges | None:
-        """The ranges that int8 is computed with; None in single precision."""
+        """The quantization ranges of int8; None in single precision."""
         return self.engine.calibration
 
     def __repr__(self) -> str:
         return f"<{self.blueprint.name}, weights {self.weights.name!r}, {self.preprocess.summary}>"
 
     def close(self) -> None:
-        """Frees the engines' memory; the next run opens them again."""
+        """Free the engines' memory; the next run opens them again."""
         self.engine.close()
         if "batch_engine" in self.__dict__:
             self.batch_engine.close()
@@ -141,32 +148,39 @@ class Network:
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
         """All tensors that ``pattern`` matches, in program order.
 
+        Raises:
+            UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
+
         >>> [tensor.address for tensor in load().tensors("mixed/tower_2/*")]
         ['mixed/tower_2/pool', 'mixed/tower_2/conv']
         """
         return resolve(self.blueprint, pattern)
 
     def shows(self, tensor: Tensor) -> bool:
-        """Whether a tensor has values to look at: a file's bytes have none, nor has a classifier that the weights lack."""
+        """Whether a tensor has values to show: not the photo's encoded bytes, nor a classifier that the weights lack."""
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
     def select(self, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Tensor]:
-        """The tensors that ``peeks`` shows: all that are named, and of a pattern those that ``shows`` accepts."""
+        """The tensors that ``peeks`` returns: all that are named, and of those that match a pattern, all that ``shows`` accepts.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
+        """
         texts = as_texts(addresses)
         plain = [each.text for each in parse_all(texts) if not each.is_pattern]
         named = set(resolve(self.blueprint, plain))
         return [each for each in resolve(self.blueprint, texts) if each in named or self.shows(each)]
 
     def calibrate(self, photos: Iterable[PhotoSource]) -> QuantizationRanges:
-        """Finds the int8 range of each tensor, for ``load(..., precision="int8", calibration=…)``.
+        """Find the int8 range of each tensor, for ``load(..., precision="int8", calibration=…)``.
 
         Args:
-            photos: a few dozen that are typical of later ones: paths, or anything else that can be decoded.
+            photos: a few dozen photos like those to be processed later; paths, or anything else that ``decode`` takes.
 
         Raises:
-            OptionError: there are none.
-            PhotoError: one cannot be decoded.
+            OptionError: there are no photos.
+            PhotoError: a photo cannot be decoded.
 
         >>> load().calibrate(["examples/chelsea.jpg"]).method
         'least squared error'
@@ -179,12 +193,12 @@ class Network:
         """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch.network``.
 
         Args:
-            end: the address of the output; by default the logits, or ``pool_3/_reshape`` where the weights
+            end: the address of the output; by default the logits, or ``pool_3/_reshape`` if the weights
                 have no classifier.
 
         Raises:
             MissingExtra: torch is not installed.
-            AddressError: a module cannot end there.
+            AddressError: a module cannot end at ``end``.
         """
         from .engine.torch.weights import to_torch
 
@@ -208,12 +222,16 @@ class Network:
         """The activations of several tensors for a photo, in one pass; a pattern means the tensors that ``select`` returns.
 
         The result is a list that shows its pictures in a notebook.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
+            PhotoError: the photo cannot be decoded.
         """
         tensors = self.select(addresses)
         return self._peeks(decode(photo), tensors)
 
     def _peeks(self, photo: Photo, tensors: Sequence[Tensor]) -> Peeks:
-        """One forward pass for tensors that are resolved already; it resumes from what an earlier one computed."""
+        """The peeks of resolved tensors, from one forward pass that resumes from stored values of earlier ones."""
         steps = PhotoSteps(self.preprocess, "decode", photo)
         keys = list(dict.fromkeys(map(key_of, tensors)))
         values = {key_of(each): steps.value(each.site.kind) for each in tensors if each.site.is_photo_step}
@@ -223,23 +241,23 @@ class Network:
         return Peeks(make_peek(self.blueprint, tensor, values[key_of(tensor)], provenance) for tensor in tensors)
 
     def provenance(self, photo: Photo | None = None) -> Provenance:
-        """Where values come from: weights, preprocessing, and the photo if they are of one."""
+        """The provenance of values: the weights, the preprocessing, and the photo if one is given."""
         of_photo = () if photo is None else (photo.name, photo.sha256, photo.notes)
         return Provenance(self.weights.name, self.weights.sha256, self.preprocess.summary, *of_photo)
 
     def poster(self, photo: PhotoSource, folder: str | Path, *, scale: str = "shared", force: bool = False) -> Poster:
-        """Every filter of every tensor for a photo as one picture to zoom into; see ``godeeper.poster.poster``.
+        """Write every filter of every tensor for a photo as one zoomable picture; see ``godeeper.poster.poster``.
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
-            folder: where to; it must be new, or empty, or hold a poster, which is replaced.
+            folder: the folder to write; it must be new or empty, or contain a poster, which is replaced.
             scale: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``.
-            force: write into a folder that holds something else, too.
+            force: also write into a folder with other contents.
 
         Raises:
             UnknownName: no such scale.
             PhotoError: the photo cannot be decoded.
-            OutputError: the folder cannot be written, or holds something else.
+            OutputError: the folder cannot be written, or has other contents.
         """
         from .poster.poster import check_folder, write_poster
 
@@ -251,7 +269,7 @@ class Network:
         return write_poster(Path(folder), tensors_by_part, values, scale, provenance, force=force)
 
     def _tensors_by_part(self) -> dict[str, list[Tensor]]:
-        """Title of each part of the network -> its tensors with values to look at; the stem begins with the network's input."""
+        """Title of each part of the network -> its tensors that ``shows`` accepts; the stem starts with the network's input."""
         from .blueprint.parts import parts
 
         (_, photo), (stem, first), *others = parts(self.blueprint).items()
@@ -262,10 +280,10 @@ class Network:
         }
 
     def _values_by_part(self, photo: Photo, parts: Iterable[Sequence[Tensor]]) -> Iterator[list[NDArray[np.float32]]]:
-        """The values (C, H, W) of each part's tensors, computed from the last tensor of the part before.
+        """Yield the values (C, H, W) of each part's tensors.
 
-        Parts are in program order, and each is computed from the last tensor of the one before alone: so only one
-        part's values are in memory.
+        Parts are in program order, and each depends only on the last tensor of the previous part.  So only one part's
+        values are in memory.
         """
         start, fed = NETWORK_INPUT, self.preprocess(photo)
         for tensors in parts:
@@ -279,10 +297,11 @@ class Network:
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
-            top: how many classes, from 1.
+            top: the number of classes to return, at least 1.
 
         Raises:
-            WeightsError: these weights have no classifier, or one of a single class.
+            OptionError: ``top`` is less than 1.
+            WeightsError: these weights have no classifier, or one with a single class.
             PhotoError: the photo cannot be decoded.
         """
         labels = self.weights.description.labels
@@ -293,7 +312,7 @@ class Network:
             )
         if len(labels) == 1:
             raise WeightsError(
-                f"weights {self.weights.name!r} have one class, which every photo would be with 100 %; an older godeeper "
+                f"weights {self.weights.name!r} have one class, so every photo would get it with 100 %; an older godeeper "
                 f"installed them: add their file again with --name {self.weights.name} --replace"
             )
         if top < 1:
@@ -305,21 +324,22 @@ class Network:
         return tuple(Guess(labels[number], float(probabilities[number]), int(number)) for number in likeliest)
 
     def run(self, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
-        """Computes tensors from others, in the calling style of TensorFlow 1.
+        """Compute tensors from other tensors, in the calling style of TensorFlow 1.
 
-        Arrays are (B, H, W, C) here, in and out, as they were there; ``peek`` is the place for (B, C, H, W).
+        Arrays that are fed or fetched are (B, H, W, C), as in TensorFlow 1; ``peek`` returns (B, C, H, W).
 
         Args:
             fetches: one address, or several.
             feeds: address -> value.  ``DecodeJpeg/contents:0`` takes the bytes of a photo, ``DecodeJpeg:0`` its
                 pixels (H, W, 3), ``Mul:0`` the network's input (B, 299, 299, 3), any inner tensor its activations.
-                The run resumes from what is fed, and computes nothing before it.
+                The run starts from the fed tensors and computes nothing before them.
 
         Returns:
             One float32 array, or a list of them in the order of ``fetches``.
 
         Raises:
-            FeedError: what is fed has the wrong shape, does not suffice, or changes nothing.
+            UnknownAddress, AmbiguousAddress, ChannelError: an address does not name one tensor.
+            FeedError: a fed array has the wrong shape, or the fed tensors are not enough, or one of them is not used.
 
         >>> with open("examples/chelsea.jpg", "rb") as file:
         ...     load().run("mixed/tower_2/conv:0", {"DecodeJpeg/contents:0": file.read()}).shape

@@ -1,8 +1,8 @@
-"""Parallel arithmetic: independent calls in parallel, each with single-threaded matrix products.
+"""Make independent calls in parallel, each with single-threaded matrix products.
 
 Matrix libraries split every product over all cores and wait for the slowest core.  With many small products, or on a busy
-computer, they mostly wait.  One thread for each call is faster, and gives the same bits on any number of cores.  While a
-network computes it is much faster, since idle BLAS threads busy-wait on the cores that the network needs.
+computer, they mostly wait.  One thread for each call is faster, and gives the same bits on any number of cores.  The gain is
+largest while a network computes, since idle BLAS threads busy-wait on the cores that the network needs.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
     from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # slightly short of the optimum is good enough
+        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a head close to the optimum is good enough
         warnings.filterwarnings(
             "ignore", "The number of unique classes is greater"
         )  # classes of one or two photos are allowed
         results = list(pool.map(work, items))
-    release_to_os()  # freed memory stays with each thread, and the next step has arrays of other sizes
+    release_to_os()  # each thread keeps the memory it freed, and the next step's arrays have other sizes
     return results
 
 

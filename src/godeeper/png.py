@@ -1,4 +1,4 @@
-"""PNG files whose text chunks say where the picture comes from."""
+"""Encode PNG files with provenance in their text chunks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .escaping import escaped
 if TYPE_CHECKING:
     from PIL import Image
 
-COMPRESSION = 4  # of zlib's levels
+COMPRESSION = 4  # zlib's level
 
 
 def encode_png(image: Image.Image, texts: Mapping[str, str], compression: int = COMPRESSION) -> bytes:

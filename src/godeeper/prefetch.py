@@ -1,6 +1,6 @@
 """Prefetching: background threads decode photos ahead of the network, and the network is one batch ahead of its consumer.
 
-The network uses all cores.  Decoding threads have a lower priority, where the system has one for each thread (Linux): they
+The network uses all cores.  On Linux, where each thread has its own priority, decoding threads have a lower one, so that they
 run while the network leaves a core idle or waits for them.  At equal priority they would halve the speed of one of the
 network's threads, and its other threads would wait for that one.
 """
@@ -19,17 +19,17 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-AHEAD = 16  # items in progress or done before they are consumed: two batches; a network's input takes 1 MB
-MOST_THREADS = 4  # beside a network
-NICENESS = 10  # with more, any other program could starve decoding
+AHEAD = 16  # items in progress or waiting for the consumer: two batches; a network's input takes 1 MB
+MOST_THREADS = 4  # while a network computes
+NICENESS = 10  # at a higher value, any other program could starve decoding
 
 
 def ordered_map(
     work: Callable[[Item], Result], items: Iterable[Item], *, alone: bool = False
 ) -> Generator[Result, None, None]:
-    """``work(item)`` for each item, computed in threads, in order; an exception is raised at the item's place.
+    """Yield ``work(item)`` for each item in order, computed in threads; an exception is raised in place of the item's result.
 
-    ``alone``: no network computes meanwhile; use a thread for each core, at normal priority.
+    ``alone``: no network computes meanwhile, so use a thread for each core, at normal priority.
     """
     cores = os.cpu_count() or 1
     pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else lower_priority)
@@ -46,9 +46,9 @@ def ordered_map(
 
 
 def pipelined(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """``work(item)`` for each item, in order, in one thread that works on the next item while the caller uses a result.
+    """Yield ``work(item)`` for each item in order; one thread works on the next item while the caller uses a result.
 
-    An exception of ``work`` or of ``items`` is raised at the item's place.
+    An exception of ``work`` or of ``items`` is raised in place of the item's result.
     """
     source, failure = iter(items), None
     waiting: Future[Result] | None = None

@@ -1,14 +1,14 @@
-"""Progress callbacks: the two signatures by which long work reports how far it is."""
+"""The two signatures of progress callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Called with the number of items done and of all items; a total of 0 means that it is unknown."""
+"""Called with the number of items done and the total; a total of 0 means that it is unknown."""
 
 StepProgress = Callable[[str, int, int], None]
-"""The same for work in several steps: the step's name comes first."""
+"""The same for work in several steps; the first argument is the step's name."""
 
 
 def step_progress(progress: StepProgress | None, step: str) -> Progress | None:

@@ -1,4 +1,4 @@
-"""HTML templates: one Jinja environment for the page and the report, in which everything is escaped."""
+"""HTML templates: the Jinja environment of the web page and the report, which escapes every value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def template_environment(package: str) -> Environment:
-    """The templates in the folder ``templates`` of a package; a name that a template lacks is an error."""
+    """An environment for the folder ``templates`` of ``package``; an undefined variable in a template is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -26,4 +26,4 @@ def template_environment(package: str) -> Environment:
 
 def visible(value: object) -> object:
     """A value as a template prints it: control characters in text are escaped."""
-    return escaped(value) if type(value) is str else value  # Markup is a str, too, and is written by godeeper
+    return escaped(value) if type(value) is str else value  # Markup, a subclass of str, is godeeper's own HTML

@@ -1,6 +1,6 @@
-"""``run(fetches, feeds)`` in the calling style of TensorFlow 1: any tensor computed from any earlier ones.
+"""``run(fetches, feeds)`` in the calling style of TensorFlow 1: compute any tensor from any earlier ones.
 
-Arrays are (B, H, W, C) here, in and out, as they were there; everywhere else in godeeper they are (B, C, H, W).
+Arrays that are fed or fetched are (B, H, W, C), as in TensorFlow 1; everywhere else in godeeper they are (B, C, H, W).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(engine: Engine, preprocess: Preprocess, fetches: str | Sequence[str], feeds: Mapping[str, Any]) -> Any:
-    """Computes tensors from others; see ``Network.run``."""
+    """Compute tensors from other tensors; see ``Network.run``."""
     blueprint = engine.weights.blueprint
     texts = [fetches] if isinstance(fetches, str) else fetches
     tensors = [resolve_one(blueprint, text) for text in texts]
@@ -39,7 +39,7 @@ def run(engine: Engine, preprocess: Preprocess, fetches: str | Sequence[str], fe
 def split_feeds(
     engine: Engine, preprocess: Preprocess, feeds: Mapping[str, Any]
 ) -> tuple[PhotoSteps | None, dict[Key, Floats]]:
-    """Splits feeds into the photo's own steps and inner tensors, the latter as (B, C, H, W)."""
+    """Split feeds into the steps of the photo's preprocessing and inner tensors (B, C, H, W); raises ``FeedError``."""
     steps = None
     inner: dict[Key, Floats] = {}
     for text, value in feeds.items():
@@ -58,11 +58,11 @@ def split_feeds(
 def compute(
     engine: Engine, keys: Sequence[Key], inner: Mapping[Key, Floats], steps: PhotoSteps | None
 ) -> dict[Key, Any]:
-    """The values of ``keys``: the photo's own steps (B, H, W, C), all others (B, C, H, W) or (B, C)."""
+    """The values of ``keys``: (B, H, W, C) for steps of the photo's preprocessing, (B, C, H, W) or (B, C) for all others."""
     all_sites = sites(engine.weights.blueprint)
     photo_keys = [key for key in keys if all_sites[key.site].is_photo_step]
     if photo_keys and steps is None:
-        raise FeedError("the photo's own steps can be fetched only where a photo is fed")
+        raise FeedError("the steps of the photo's preprocessing can be fetched only if a photo is fed: feed one of them")
     values: dict[Key, Any] = {key: steps.value(all_sites[key.site].kind) for key in photo_keys if steps}
     wanted = [key for key in keys if key not in values]
     if wanted or inner:
@@ -75,7 +75,7 @@ def compute(
 
 
 def as_planes(tensor: Tensor, value: Any) -> Floats:
-    """A fed array as (B, C, H, W), or (B, C) where the tensor has no grid; raises ``FeedError`` for another shape."""
+    """A fed array as (B, C, H, W), or (B, C) if the tensor has no grid; raises ``FeedError`` if its shape is wrong."""
     array = np.asarray(value, np.float32)
     channels, height, width = tensor.site.shape
     flat = tensor.site.kind in ("reshape", "dense", "softmax")
@@ -90,11 +90,11 @@ def as_planes(tensor: Tensor, value: Any) -> Floats:
 
 
 def check_batches(feeds: Mapping[Key, Floats]) -> None:
-    """Raises ``FeedError`` unless all feeds have the same batch size."""
+    """Raise ``FeedError`` unless all feeds have the same batch size."""
     sizes = {len(value) for value in feeds.values()}
     if len(sizes) > 1:
         raise FeedError(
-            f"the feeds are of {' and '.join(map(str, sorted(sizes)))} photos: expected the same number in each"
+            f"the feeds have batch sizes {' and '.join(map(str, sorted(sizes)))}: expected one size for all"
         )
 
 
