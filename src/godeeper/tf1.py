@@ -62,7 +62,9 @@ def compute(
     all_sites = sites(engine.weights.blueprint)
     photo_keys = [key for key in keys if all_sites[key.site].is_photo_step]
     if photo_keys and steps is None:
-        raise FeedError("the steps of the photo's preprocessing can be fetched only if a photo is fed: feed one of them")
+        raise FeedError(
+            "the steps of the photo's preprocessing can be fetched only if a photo is fed: feed one of them"
+        )
     values: dict[Key, Any] = {key: steps.value(all_sites[key.site].kind) for key in photo_keys if steps}
     wanted = [key for key in keys if key not in values]
     if wanted or inner:

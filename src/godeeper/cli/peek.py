@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..wording import count_of
 from .common import add_command, add_engine, add_force, add_weights
@@ -14,6 +14,7 @@ from .terminal import complain, print_json, read_input, say
 if TYPE_CHECKING:
     from ..peek.peek import Peek
     from ..peek.picture import View
+    from ..peek.records import PeekedTensorRecord
     from .common import Verbs
 
 EXAMPLE = """\
@@ -125,7 +126,7 @@ def drawn(peeks: list[Peek], view: View) -> list[bytes]:
         return list(pool.map(lambda peek: png(peek, view), peeks))
 
 
-def print_text(peeks: list[Peek], records: list[dict[str, Any]]) -> None:
+def print_text(peeks: list[Peek], records: list[PeekedTensorRecord]) -> None:
     """Print a line for each picture; notes on repairs go to standard error."""
     for note in peeks[0].photo_notes:
         complain(f"{peeks[0].photo}: {note}")

@@ -1,1 +1,1 @@
-"""The pipeline from photos to numbers, the store of computed features, and the files that features are written to."""
+"""Features of photos: the pipeline that computes them, the store that keeps them, and the files they are written to."""

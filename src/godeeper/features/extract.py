@@ -1,8 +1,9 @@
-"""Extracts features of photos: the spatial means of tensors, computed once per photo and stored.
+"""Extract features of photos: the spatial means of tensors, computed once per photo and stored.
 
-One run of the network computes all tensors of a batch, already averaged, while threads decode the next photos: those of
-``extract``, or with a ``FeatureObserver`` those of the doctor.  Features are stored batch by batch, so a stopped run resumes.
-They are rounded to half precision before they are returned, too, so a first and a second run return the same bytes.
+One run of the network computes the means of all tensors for a batch, while threads decode the next photos.  The threads are
+``extract``'s own, or with a ``FeatureObserver`` the doctor's.  Features are stored batch by batch, so that a stopped run can
+be resumed.  They are rounded to half precision, as they are stored, also before they are first returned, so that every run
+returns the same values.
 """
 
 from __future__ import annotations
@@ -63,17 +64,17 @@ def extract(
     """The features of photos.
 
     Args:
-        network: computes the features.
-        photos: (path, SHA-256 of the decoded pixels); a file is read only if one of its features is not stored yet.
-        addresses: of whole tensors, by any name.
-        store: where features are looked up and stored.
-        progress: called with (photos done, photos in all).
+        network: the network that computes the features.
+        photos: (path, SHA-256 of the decoded pixels) of each photo; a file is read only if one of its features is not stored.
+        addresses: addresses of whole tensors, by any name.
+        store: the store in which features are looked up and stored.
+        progress: called with the number of photos done and the total.
 
     Returns:
-        address -> (N, C) float32, the means over the grid, in the order of ``photos``.
+        address -> (N, C) float32, the spatial means, in the order of ``photos``.
 
     Raises:
-        PhotoError: a photo cannot be decoded, or its pixels do not have that hash; the batches before it are stored.
+        PhotoError: a photo cannot be decoded, or its pixels do not have the given hash; the batches before it are stored.
         AddressError: an address does not name one whole tensor of the network.
 
     >>> import godeeper
@@ -100,7 +101,7 @@ def extract_table(
     store: ResultStore,
     progress: Progress | None = None,
 ) -> FeatureTable:
-    """As ``extract``, but on disk, with one module in memory at a time; the caller closes the table."""
+    """As ``extract``, but the features are in a table on disk, which the caller closes; one module is in memory at a time."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
     tables = FeatureTable({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
     try:
@@ -142,7 +143,7 @@ class FeatureComputer:
         }
 
     def look_up(self, hashes: Sequence[str]) -> dict[str, dict[str, Halves]]:
-        """The stored features of each photo: hash of its pixels -> address -> (C,)."""
+        """The stored features of each photo: hash of its pixels -> address -> (C,) float16."""
         recipes = self.recipes.items()
         keys = {(pixels, address): feature_key(pixels, recipe) for pixels in hashes for address, recipe in recipes}
         stored = self.store.get_many(keys.values())
@@ -152,16 +153,16 @@ class FeatureComputer:
         }
 
     def forward(self, addresses: Sequence[str]) -> Forward:
-        """The stage that computes these tensors."""
+        """The pipeline stage that computes the means of these tensors."""
         steps = pooled_plan(self.network.blueprint, (key_of(self.tensors[address]) for address in addresses))
         return Forward(self.network.batch_engine, steps)
 
     def reducer(self, addresses: Sequence[str]) -> ReduceToHalves:
-        """The stage that turns what ``forward`` computes into features."""
+        """The pipeline stage that converts the results of ``forward`` to features in half precision."""
         return ReduceToHalves({address: key_of(self.tensors[address]) for address in addresses})
 
     def store_features(self, features: Features) -> None:
-        """Store features under the hashes of the photos' pixels."""
+        """Store features by the hashes of the photos' pixels."""
         self.store.put_many(
             {
                 feature_key(pixels, self.recipes[address]): values
@@ -173,7 +174,7 @@ class FeatureComputer:
 
 @dataclass(frozen=True)
 class ReduceToHalves:
-    """The reducer: a computed batch of a pooled plan -> features by the hash of the pixels.  ``keys``: address -> key in the plan."""
+    """Reduces a computed batch of a pooled plan to features by the hash of the pixels.  ``keys``: address -> key in the plan."""
 
     keys: Mapping[str, Key]
 
@@ -186,8 +187,8 @@ class ReduceToHalves:
 class FeatureObserver:
     """Observes the doctor and computes the features of each photo that the doctor decodes.
 
-    The network runs in a thread of its own, one batch at a time, while the doctor collects the next.  ``seconds``: how long the
-    doctor waited for it.
+    The network computes one batch at a time in its own thread, while the doctor collects the next batch.  ``seconds``: how
+    long the doctor waited for features.
     """
 
     def __init__(self, network: FeatureNetwork, addresses: Sequence[str], store: ResultStore) -> None:
@@ -202,11 +203,11 @@ class FeatureObserver:
         self.seconds = 0.0
 
     def prepare(self, photo: Photo) -> Floats:
-        """The network's input, (1, 3, size, size)."""
+        """The network's input for a photo, (1, 3, size, size)."""
         return self.computer.network.preprocess(photo)
 
     def take(self, finding: Finding, kept: Floats) -> None:
-        """Collect an input, and start the network once there are enough for a batch."""
+        """Collect an input, and start the network when there are enough for a batch."""
         if finding.fingerprint and finding.fingerprint.pixels_sha256 not in self.computing:
             self.waiting[finding.fingerprint.pixels_sha256] = kept
         if len(self.waiting) == BATCH_SIZE:
@@ -215,7 +216,7 @@ class FeatureObserver:
             self.compute()
 
     def finish(self) -> None:
-        """Compute the last inputs and close the network."""
+        """Compute the features of the last inputs, and close the network."""
         self.drop_known()
         if self.waiting:
             self.compute()
@@ -233,7 +234,7 @@ class FeatureObserver:
         self.seconds += time.perf_counter() - started
 
     def compute(self) -> None:
-        """Start the network on the waiting inputs, and store the batch before meanwhile."""
+        """Start the network on the waiting inputs, and store the features of the previous batch meanwhile."""
         before = self.result
         self.computing, self.waiting = self.waiting, {}
         photos = [PhotoInfo(place, "", pixels_sha256=pixels) for place, pixels in enumerate(self.computing)]
@@ -250,7 +251,7 @@ class FeatureObserver:
 
 
 class Extraction:
-    """Fills arrays with the features of photos: first with the stored ones, then with those the network computes."""
+    """Fills arrays with the features of photos: first with the stored ones, then with those that the network computes."""
 
     def __init__(
         self,
@@ -259,12 +260,12 @@ class Extraction:
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
     ) -> None:
-        """``results``: returns the arrays (N, C) by address; called once for each batch."""
+        """``results``: returns the arrays (N, C) to fill, by address; it is called once for each batch."""
         self.computer = computer
         self.photos = photos
         self.progress = progress
         self.results = results
-        self.places: dict[str, list[int]] = {}  # several photos may have the same pixels
+        self.places: dict[str, list[int]] = {}  # hash -> indices in ``photos``: several may have the same pixels
         for place, (_, pixels) in enumerate(photos):
             self.places.setdefault(pixels, []).append(place)
         self.done = 0
@@ -273,12 +274,12 @@ class Extraction:
         """Fill the arrays."""
         missing = self.read()
         if missing:
-            release_to_os()  # the memory that the doctor freed, before the network allocates its own
+            release_to_os()  # release the memory that the doctor freed, before the network allocates its own
         for absent, hashes in missing.items():
             self.compute(hashes, absent)
 
     def read(self) -> dict[tuple[str, ...], list[str]]:
-        """Fill in the stored features; returns missing addresses -> hashes of the photos that lack them."""
+        """Fill in the stored features, and return missing addresses -> hashes of the photos that lack them."""
         missing: dict[tuple[str, ...], list[str]] = {}
         for group in batched(self.places, READ_AT_ONCE):
             stored = self.computer.look_up(group)
@@ -292,7 +293,7 @@ class Extraction:
         return missing
 
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
-        """Compute some tensors for some photos, and store their features batch by batch."""
+        """Compute the features ``addresses`` of the photos with these hashes; store and fill them in batch by batch."""
         places = (self.places[pixels][0] for pixels in hashes)
         entries = (Entry(place, *self.photos[place]) for place in places)
         decode_entry = Decode(self.computer.network.preprocess)
@@ -304,7 +305,7 @@ class Extraction:
                 self.report(list(features))
 
     def fill(self, features: Features) -> None:
-        """Write some photos' features into the arrays."""
+        """Write the features of some photos into the arrays."""
         arrays = self.results()
         for pixels, rows in features.items():
             for address in rows.keys() & arrays.keys():
@@ -318,5 +319,5 @@ class Extraction:
 
 
 def halves(values: Floats) -> Halves:
-    """In half precision; values beyond its range are clipped."""
+    """The values in half precision; those beyond its range are clipped."""
     return np.clip(values, -GREATEST_HALF, GREATEST_HALF).astype(np.float16)

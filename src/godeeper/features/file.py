@@ -1,8 +1,8 @@
-"""Writes features of many photos to one file, batch by batch: ``.npz``, or ``.parquet`` where pyarrow is installed.
+"""Write features of many photos to one file, batch by batch: ``.npz``, or ``.parquet`` if pyarrow is installed.
 
-An ``.npz`` holds ``photos`` (N,) and, by address, (N, C) float32 each, row for row, and ``provenance`` as JSON text.
-A Parquet table has a row for each photo: the column ``photo``, and a column of lists for each address; the provenance is in its
-metadata.  Neither format needs the whole file in memory; both are written under a temporary name.
+An ``.npz`` has the arrays ``photos`` (N,), ``<address>`` (N, C) float32 for each address, and ``provenance``, a JSON text.
+A Parquet table has a row for each photo, with the column ``photo`` and a column of lists for each address; the provenance is
+in its metadata.  Both are written to a temporary file, without all features in memory.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-ROWS_AT_ONCE = 1024  # in a row group of Parquet, or a group of names
+ROWS_AT_ONCE = 1024  # in a row group of Parquet, or in a block of photos' names
 
 
 class Writer(Protocol):
-    """Writes rows, batch by batch.  ``finish`` completes the file; ``close`` closes open files."""
+    """Writes rows, batch by batch.  ``finish`` completes the file; ``close`` closes all open files."""
 
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None: ...
 
@@ -41,22 +41,22 @@ class Writer(Protocol):
 
 
 def check_ending(path: Path) -> None:
-    """Raise ``OptionError`` unless ``path`` has the ending of a known format."""
+    """Raise ``OptionError`` unless ``path`` has the suffix of a known format."""
     if path.suffix not in WRITERS:
         raise OptionError(f"--out {path}: expected a file that ends in {' or '.join(WRITERS)}")
 
 
 def writer_for(path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> Writer:
-    """A writer for the format that the ending of ``path`` names.
+    """A writer for the format that belongs to the suffix of ``path``.
 
     Args:
-        path: of the file; read for its ending and for error messages.
-        temporary: where the file is written, in the same folder; the caller renames it.
+        path: the final path, for its suffix and for error messages.
+        temporary: the path to write to, in the same folder; the caller renames it.
         channels: address -> number of features.
-        provenance: written to the file.
+        provenance: the provenance to write to the file.
 
     Raises:
-        OptionError: the ending is of no known format.
+        OptionError: no known format has that suffix.
         MissingExtra: pyarrow is needed and not installed.
         OutputError: the file cannot be written.
     """
@@ -68,7 +68,7 @@ def writer_for(path: Path, temporary: Path, channels: Mapping[str, int], provena
 
 
 class NpzWriter:
-    """Writes each array to a temporary file first: the header of a ``.npy`` comes before the numbers and has their count."""
+    """Writes an ``.npz``.  Each array first goes to a temporary file, since the header of a ``.npy`` contains the row count."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         self.path = path
@@ -92,7 +92,7 @@ class NpzWriter:
         self.photos += photos
 
     def finish(self) -> None:
-        """Join the arrays into one file."""
+        """Join the arrays into one file; raises ``OutputError``."""
         try:
             with zipfile.ZipFile(self.temporary, "x", zipfile.ZIP_STORED) as archive:
                 self.save_names(archive)
@@ -104,7 +104,7 @@ class NpzWriter:
             raise unwritable(self.path, error) from error
 
     def save_names(self, archive: zipfile.ZipFile) -> None:
-        """Write the photos' names in groups, since an array of text gives each element the size of the longest."""
+        """Write the photos' names in blocks: an array of all names would take the memory of the longest for each."""
         kind = f"<U{max(map(len, self.photos), default=1)}"
         with archive.open("photos.npy", "w", force_zip64=True) as member:
             write_header(member, kind, (len(self.photos),))
@@ -112,7 +112,7 @@ class NpzWriter:
                 member.write(np.array(self.photos[start : start + ROWS_AT_ONCE], kind).tobytes())
 
     def copy(self, archive: zipfile.ZipFile, address: str, part: IO[bytes]) -> None:
-        """One array: its header, then its numbers."""
+        """Write one array to the archive: its header, then its numbers."""
         part.seek(0)
         with archive.open(f"{address}.npy", "w", force_zip64=True) as member:
             write_header(member, "<f4", (len(self.photos), self.channels[address]))
@@ -125,7 +125,7 @@ class NpzWriter:
 
 
 class ParquetWriter:
-    """Writes row groups of at least ``ROWS_AT_ONCE`` rows."""
+    """Writes a Parquet file, in row groups of at least ``ROWS_AT_ONCE`` rows."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         try:
@@ -144,9 +144,8 @@ class ParquetWriter:
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None:
         """Add a row for each photo; ``features``: address -> (N, C)."""
         arrow = self.arrow
-        names = [
-            photo.encode("utf-8", "backslashreplace").decode() for photo in photos
-        ]  # Arrow refuses surrogates, which stand for undecodable bytes
+        # Arrow refuses surrogates, by which Python represents undecodable bytes.
+        names = [photo.encode("utf-8", "backslashreplace").decode() for photo in photos]
         columns = [
             arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
             for values in (features[field.name] for field in list(self.schema)[1:])
@@ -165,7 +164,7 @@ class ParquetWriter:
         self.waiting = []
 
     def finish(self) -> None:
-        """Write the last rows and the footer."""
+        """Write the last rows and the footer; raises ``OutputError``."""
         self.write()
         try:
             self.file.close()
@@ -197,6 +196,6 @@ def write_header(member: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
 
 
 def save(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    """A small array as a member of an archive."""
+    """Write a small array to an archive."""
     with archive.open(f"{name}.npy", "w") as member:
         np.lib.format.write_array(member, array, allow_pickle=False)

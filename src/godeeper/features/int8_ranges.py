@@ -1,9 +1,9 @@
-"""Calibrates 8-bit quantization: chooses the range of each tensor from a few dozen photos.
+"""Calibrate 8-bit quantization: choose the range of each tensor from a few dozen photos.
 
-The photos go through the network in single precision, twice: once for the maximum of each tensor, then for a histogram
-up to it.  A range ends where the squared error is least, of rounding the values below its end and of clipping those above.
-Tensors that are only copied share a range, so that copies stay exact: the inputs of a concatenation have its range, and a
-max pool has that of its input.
+The photos run through the network in single precision twice: first for the maximum of each tensor, then for a histogram
+from 0 to that maximum.  The end of a range minimizes the squared error of rounding the values below it and clipping those
+above.  Operations that only copy values share a range with their input, so that the copies are exact: the inputs of a
+concatenation have its range, and a max pool has that of its input.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ if TYPE_CHECKING:
 
 ROUNDED = ("conv", "pool", "concat", "norm")
 BINS = 2048
-FIRST_END, STEP = 64, 8  # of the candidate ends, in bins
+FIRST_END, STEP = 64, 8  # the first candidate for the end of a range, and the step between candidates, in bins
 METHOD = "least squared error"
 EIGHT_BITS = 255
 AT_ONCE = 1
-"""Photos in the network at once: all its tensors are fetched, about 50 MB a photo."""
+"""Photos per batch: all tensors of a batch are in memory, about 50 MB per photo."""
 
 
 def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any]) -> QuantizationRanges:
     """The quantization ranges of ``weights`` for photos like these.
 
     Args:
-        weights: of the network.
-        preprocess: applied to the photos first.
-        photos: paths, or whatever else can be decoded; a few dozen, since their inputs stay in memory, 1 MB each.
+        weights: the weights of the network.
+        preprocess: the preprocessing of the photos.
+        photos: paths, or anything else that ``decode`` takes; a few dozen, since each takes 1 MB of memory.
 
     Raises:
         OptionError: there are no photos.
@@ -67,7 +67,7 @@ def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any
     with closing(ordered_map(Decode(preprocess, hash_pixels=True), entries_of(photos), alone=True)) as photos_read:
         decoded = list(require_readable(photos_read))
     if not decoded:
-        raise OptionError("no photos to calibrate with: give some dozens that are like those to come")
+        raise OptionError("no photos to calibrate with: give a few dozen like those to be processed later")
     maxima, histograms = measure(weights, decoded)
     best = {address: best_end(histograms[address], top) for address, top in maxima.items()}
     ranges = {address: (0.0, high) for address, high in shared(weights.blueprint, best).items()}
@@ -75,27 +75,27 @@ def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any
 
 
 def measure(weights: WeightsFile, decoded: Sequence[Decoded]) -> tuple[dict[str, float], Histograms]:
-    """The maximum of each tensor over some photos, and (BINS,) counts of its values from 0 to that maximum."""
+    """The maximum of each tensor over the photos, and the histogram (BINS,) of its values from 0 to that maximum."""
     all_sites = sites(weights.blueprint)
     keys = {name(all_sites, key): key for key in rounded_keys(weights.blueprint)}
     forward = Forward(OnnxRuntimeEngine(weights), plan(weights.blueprint, list(keys.values())))
     batches: list[InputBatch] = list(input_batches(decoded, AT_ONCE))
     with closing(pipelined(forward, batches)) as computed:
         maxima = merged(computed, ReduceToMaxima(keys), Maxima()).values
-    maxima = {address: top or 1.0 for address, top in maxima.items()}  # any range will do for zeros
+    maxima = {address: top or 1.0 for address, top in maxima.items()}  # for a tensor of zeros, any range is exact
     with closing(pipelined(forward, batches)) as computed:
         histograms = merged(computed, ReduceToHistograms(keys, maxima), Counts()).values
     return maxima, histograms
 
 
 def decoded_inputs(inputs: Iterable[Floats]) -> list[Decoded]:
-    """Network inputs (1, 3, size, size) as decoded photos."""
+    """Network inputs (1, 3, size, size) in the form of the pipeline's decoded photos."""
     return [(PhotoInfo(position, ""), planes) for position, planes in enumerate(inputs)]
 
 
 @dataclass
 class Maxima:
-    """Address -> greatest value, at least 0; a partial result."""
+    """Address -> maximum, at least 0, over a part of the photos."""
 
     values: dict[str, float] = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ class Maxima:
 
 @dataclass
 class Counts:
-    """Address -> (BINS,) histogram; a partial result."""
+    """Address -> histogram (BINS,) over a part of the photos."""
 
     values: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
@@ -119,7 +119,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ReduceToMaxima:
-    """The reducer of the first pass.  ``keys``: address -> key in the plan."""
+    """Reduces a batch of the first pass to maxima.  ``keys``: address -> key in the plan."""
 
     keys: Mapping[str, Key]
 
@@ -129,7 +129,7 @@ class ReduceToMaxima:
 
 @dataclass(frozen=True)
 class ReduceToHistograms:
-    """The reducer of the second pass.  ``keys``: address -> key in the plan; ``maxima``: address -> end of its histogram."""
+    """Reduces a batch of the second pass to histograms.  ``keys``: address -> key in the plan; ``maxima``: address -> maximum."""
 
     keys: Mapping[str, Key]
     maxima: Mapping[str, float]
@@ -140,18 +140,18 @@ class ReduceToHistograms:
         )
 
     def histogram(self, values: Floats, top: float) -> NDArray[np.int64]:
-        """(BINS,) counts of values from 0 to ``top``."""
+        """The histogram (BINS,) of values from 0 to ``top``."""
         bins = (values.ravel() * np.float32(BINS / top)).astype(np.int32)
         return np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
 
 def rounded_keys(network: Blueprint) -> list[Key]:
-    """The tensors that are rounded: all possible inputs of convolutions, apart from the photo."""
+    """The tensors that are rounded to 8 bits: all possible inputs of convolutions, except the photo."""
     return [output(site) for site in sites(network) if site.kind in ROUNDED]
 
 
 def best_end(histogram: NDArray[np.int64], top: float) -> float:
-    """The end of the range with the least squared error, for (BINS,) counts of values from 0 to ``top``."""
+    """The end of the range with the least squared error, for the histogram (BINS,) of values from 0 to ``top``."""
     counts = histogram.astype(np.float64)
     counts[0] = 0  # zero is exact in 8 bits, and so are most values in this bin
     middles = (np.arange(BINS) + 0.5) / BINS
@@ -165,12 +165,11 @@ def best_end(histogram: NDArray[np.int64], top: float) -> float:
 
 
 def shared(network: Blueprint, ends: Mapping[str, float]) -> dict[str, float]:
-    """``ends`` with one end for tensors that are copies: the inputs of a concatenation, and max pools."""
+    """``ends`` changed so that copies share one end: a concatenation with its inputs, and a max pool with its input."""
     all_sites = sites(network)
     result = dict(ends)
-    for join in reversed(
-        [site for site in all_sites if site.kind == "concat"]
-    ):  # an input may be a concatenation itself
+    joins = [site for site in all_sites if site.kind == "concat"]
+    for join in reversed(joins):  # in reverse, since an input can be a concatenation itself
         for part in join.inputs:
             result[name(all_sites, output(all_sites[part]))] = result[name(all_sites, output(join))]
     for site in all_sites:

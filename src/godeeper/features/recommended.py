@@ -1,6 +1,6 @@
-"""The tensor whose means are recommended as features, by weights.
+"""The tensor that is recommended for features, for each set of weights.
 
-The last module is the usual choice.  With the bundled weights it is the worst one, since their later modules were trained
+The last module is the usual choice.  For the bundled weights it is the worst one, because their later modules were trained
 for a different task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares all modules.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .stream import FeatureNetwork
 
 RECOMMENDED = {"bundled": "mixed_4/join"}
-"""Name of weights that ship with godeeper -> address.  The default for all other weights is the last module."""
+"""Name of weights that are installed with godeeper -> address.  For all other weights the last module is recommended."""
 
 
 def recommended(network: FeatureNetwork) -> str:

@@ -1,10 +1,10 @@
-"""Stores computed results on disk, so that no feature is computed twice.
+"""Store computed results on disk, so that no feature is computed twice.
 
-The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision, stored under
-a hash of everything that determines it.  The doctor's findings are stored in the same table.  Processes may share the file,
-be killed at any moment, and delete it.  Each value has a digest: a value whose digest does not match counts as absent.  A
-file that SQLite cannot read is moved aside and replaced by a new one.  If the store cannot be written, results are computed
-again next time, and ``notes`` has a message.
+The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision; its key is
+a hash of everything that determines it.  The doctor's findings are stored in the same table.  Several processes can share
+the file, and each can be killed or delete the file at any moment.  Each value has a digest; a value whose digest does not
+match counts as absent.  A file that SQLite cannot read is renamed and replaced by a new one.  If the store cannot be
+written, results are computed again next time, and ``notes`` has a message.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Row = tuple[bytes, bytes, int, bytes]
 
 SCHEMA = 1  # part of the file name, so that two versions of godeeper do not share one file
 FILE = f"features-{SCHEMA}.sqlite"
-FEATURE_RECIPE = 2  # increase when the same photo, weights, tensor and preprocessing give other numbers
+FEATURE_RECIPE = 2  # increase when the same photo, weights, tensor and preprocessing give different features
 HALF = np.dtype("<f2")
 DAY = 24 * 60 * 60
 PATIENCE = 60.0  # seconds to wait while another process writes
@@ -50,7 +50,7 @@ CREATE = f"""
     COMMIT;
 """
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR)
-"""SQLite's codes for a file with damaged content; ``SQLITE_ERROR`` means that the table is missing."""
+"""SQLite's error codes for a damaged file; ``SQLITE_ERROR`` occurs if the table is missing."""
 
 
 def feature_key(pixels_sha256: str, recipe: bytes) -> bytes:
@@ -64,7 +64,7 @@ def feature_recipe(
     """A hash of everything except the photo that determines a feature.
 
     Args:
-        weights_sha256: of the weights; it covers their network and dialect.
+        weights_sha256: the hash of the weights, which covers their network and dialect.
         address: the tensor's 2015 name.
         preprocessing: ``Preprocess.summary``.
         computed_by: ``Identity.key`` of the engine, since engines may differ in the last bit.
@@ -75,7 +75,7 @@ def feature_recipe(
 
 @dataclass(frozen=True)
 class Stats:
-    """The size of a store: the number of features, and its bytes on disk."""
+    """The size of a store: its number of features, and its bytes on disk."""
 
     path: Path
     features: int
@@ -83,10 +83,12 @@ class Stats:
 
 
 class ResultStore:
-    """Values by key; one object must be used by one thread only."""
+    """Values by key.  Each object must be used in a single thread."""
 
     def __init__(self, path: Path | None = None, most_bytes: int | None = None) -> None:
-        """``path``: by default in the cache folder.  ``most_bytes``: by default the features' share of the cache; above it, the least recently used values are removed."""
+        """``path``: by default ``store_path()``.  ``most_bytes``: the size above which the least recently used values are
+        removed; by default the features' share of the cache.
+        """
         self.path = path or store_path()
         self.most_bytes = cap("features") if most_bytes is None else most_bytes
         self.notes: list[str] = []
@@ -105,7 +107,7 @@ class ResultStore:
         self.connection.close()
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float16]]:
-        """The stored features, each (C,) float16; a damaged feature counts as absent."""
+        """Key -> stored feature, (C,) float16, without keys that are absent or damaged."""
         blobs = self.get_blobs(keys)
         return {key: np.frombuffer(blob, HALF).astype(np.float16, copy=False) for key, blob in blobs.items()}
 
@@ -114,7 +116,7 @@ class ResultStore:
         self.put_blobs({key: np.asarray(values, HALF).tobytes() for key, values in features.items()})
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The bytes stored under each key; a damaged value counts as absent."""
+        """Key -> stored bytes, without keys that are absent or damaged."""
         wanted = list(keys)
         try:
             rows = self.attempt(lambda connection: select(connection, wanted))
@@ -135,15 +137,15 @@ class ResultStore:
         self.stay_small()
 
     def stay_small(self) -> None:
-        """Trim a file that is too large."""
+        """Trim the file if it is too large."""
         try:
             if self.attempt(live_bytes) > self.most_bytes:
-                self.trim(self.most_bytes * 9 // 10)  # so that not every batch trims
+                self.trim(self.most_bytes * 9 // 10)  # to 90 %, so that not every batch trims
         except (sqlite3.Error, OutputError) as error:
             self.note(f"{self.path} cannot be trimmed ({error})")
 
     def touch(self, keys: Sequence[bytes]) -> None:
-        """Update when values were last used; to the day, so that most reads write nothing."""
+        """Set the time at which values were last used.  Callers do so at most once a day, so that most reads write nothing."""
         self.write("UPDATE feature SET used = ? WHERE key = ?", [(int(time.time()), key) for key in keys])
 
     def write(self, statement: str, rows: Sequence[Row | tuple[int, bytes]]) -> None:
@@ -156,12 +158,12 @@ class ResultStore:
             self.note(f"{self.path} cannot be written ({error}): features are computed again next time")
 
     def stats(self) -> Stats:
-        """The size of the store, SQLite's side files included."""
+        """The size of the store, including SQLite's auxiliary files."""
         (features,) = self.attempt(lambda connection: connection.execute("SELECT count(*) FROM feature").fetchone())
         return Stats(self.path, features, sum(size(path) for path in family(self.path)))
 
     def trim(self, most_bytes: int) -> int:
-        """Remove the least recently used values until the rest fits; returns the number removed.
+        """Remove the least recently used values until the rest fits, and return the number removed.
 
         Raises:
             OutputError: the file cannot be written, or another process keeps it locked.
@@ -172,7 +174,7 @@ class ResultStore:
             raise OutputError(f"cannot trim {self.path}: {error}; try again when no other godeeper runs") from error
 
     def attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """``work`` on the file; if the file is damaged, on a new one."""
+        """Return ``work(connection)``; if the file is damaged, replace it and try again on the new one."""
         if self.process != os.getpid():  # SQLite forbids a forked process to use or close the parent's connection
             keep(self.connection)
             self.connection, self.process = self.open(), os.getpid()
@@ -186,9 +188,9 @@ class ResultStore:
         return work(self.connection)
 
     def open(self, damaged: int = 0) -> sqlite3.Connection:
-        """Open the file, or a new one if there is none; if that fails, one that is private to this process.
+        """Open the file, or create it; if that fails, open a temporary file that only this process sees.
 
-        ``damaged``: the identity of a damaged file; another process may have replaced it already.
+        ``damaged``: the identity of a damaged file, which is moved aside unless another process has replaced it.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +205,7 @@ class ResultStore:
             return connect("")
 
     def open_sound(self) -> sqlite3.Connection:
-        """Open the file, or a new one if it is damaged; the caller holds the lock."""
+        """Open the file, or replace it if it is damaged; the caller holds the lock."""
         try:
             return connect(self.path)
         except sqlite3.DatabaseError as error:
@@ -213,7 +215,7 @@ class ResultStore:
         return connect(self.path)
 
     def move_aside(self) -> None:
-        """Rename the damaged file, so that it can be examined; it replaces the last damaged one."""
+        """Rename the damaged file, so that it can be examined; an earlier damaged file is overwritten."""
         aside = damaged_copy(self.path)
         self.path.replace(aside)
         for path in family(self.path):
@@ -237,13 +239,13 @@ def connect(path: Path | str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Apply the settings, and create the table in a new file; raises if the file is not a store."""
+    """Apply the settings, and create the table in a new file; raises ``sqlite3.DatabaseError`` if the file is not a store."""
     connection.execute("PRAGMA page_size = 16384")  # the longest features fit in one page
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # trimming shortens the file
     connection.execute("PRAGMA journal_mode = WAL")  # readers do not block the writer
     connection.execute(
         "PRAGMA synchronous = NORMAL"
-    )  # consistent after a kill; a power failure may lose the last batch
+    )  # a power failure may lose the last batch, but a kill loses nothing
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if (application, tables) == (0, []):
@@ -260,7 +262,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Hold a lock between processes: SQLite's own, on an empty file, since the system releases it if the process is killed."""
+    """Hold a lock between processes.  It is SQLite's lock of an empty file, which the system releases if the process dies."""
     with closing(sqlite3.connect(lock, timeout=PATIENCE, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
@@ -289,7 +291,7 @@ def change(connection: sqlite3.Connection, statement: str, rows: Sequence[Row | 
 
 
 def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
-    """Delete the least recently used rows until the rest fits, and shorten the file; returns the number deleted."""
+    """Delete the least recently used rows until the rest fits, shorten the file, and return the number of deleted rows."""
     statement = "DELETE FROM feature WHERE rowid IN (SELECT rowid FROM feature ORDER BY used, rowid LIMIT ?)"
     before = count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
     while count and (bytes_used := live_bytes(connection)) > most_bytes:
@@ -298,13 +300,13 @@ def remove_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
         count = connection.execute("SELECT count(*) FROM feature").fetchone()[0]
     if count == before:
         return 0
-    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
+    connection.executescript("PRAGMA incremental_vacuum")  # execute() would free only one page
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return int(before - count)
 
 
 def live_bytes(connection: sqlite3.Connection) -> int:
-    """The size of the file without its free pages."""
+    """The size of the file in bytes, without its free pages."""
     pages, free, page = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
@@ -317,7 +319,7 @@ def digest(key: bytes, value: bytes) -> bytes:
 
 
 def family(path: Path) -> list[Path]:
-    """The file and SQLite's side files."""
+    """The paths of the file and of SQLite's auxiliary files."""
     return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
 
 
@@ -327,7 +329,7 @@ def store_path() -> Path:
 
 
 def leftovers() -> list[Path]:
-    """Damaged stores that were moved aside, and stores of other versions of godeeper."""
+    """The damaged stores that were moved aside, and the stores of other versions of godeeper."""
     return sorted(set(cache_folder().glob("features-*.sqlite*")) - set(family(store_path())))
 
 
@@ -337,7 +339,7 @@ def damaged_copy(path: Path) -> Path:
 
 
 def size(path: Path) -> int:
-    """Bytes of a file; 0 if there is none."""
+    """The size of a file in bytes; 0 if there is none."""
     try:
         return path.stat().st_size
     except OSError:
@@ -345,5 +347,5 @@ def size(path: Path) -> int:
 
 
 def identity(path: Path) -> int:
-    """The inode, which tells a file from another that replaced it; 0 if there is none."""
+    """The inode of a file, which changes when the file is replaced; 0 if there is none."""
     return path.stat().st_ino if path.exists() else 0

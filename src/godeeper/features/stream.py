@@ -1,7 +1,7 @@
-"""Streams features of any number of photos, in order, batch by batch.
+"""Stream features of any number of photos, in order, batch by batch.
 
-Only a few batches are in memory, and nothing is stored.  An unreadable photo has an error in its place.  Training uses
-``features.extract`` instead, which stores features by the hash of a photo's pixels.
+Only a few batches are in memory, and nothing is stored.  A photo that cannot be read has an error in place of features.
+Training uses ``features.extract`` instead, which stores features by the hash of a photo's pixels.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 KEPT, KEPT_IN_8_BITS = 3, 2
-"""A JPEG is decoded at a reduced size that leaves at least this many times the network's side.  In 8 bits fewer are enough, since
-rounding changes more than the reduction does; see ``docs/decisions/0017-reduced-decoding.md``."""
+"""A JPEG is decoded at a reduced size whose shorter side is at least this many times the side of the network's input.  In 8
+bits a smaller size is enough, since rounding changes the features more than the reduction does; see
+``docs/decisions/0017-reduced-decoding.md``."""
 
 
 class FeatureNetwork(Protocol):
-    """The parts of a ``godeeper.Network`` that features need; ``Network`` itself imports this package."""
+    """The parts of ``godeeper.Network`` that features need.  Importing ``Network`` here would make an import circle."""
 
     weights: WeightsFile
     blueprint: Blueprint
@@ -57,9 +58,9 @@ class FeatureNetwork(Protocol):
 class Batch:
     """Features of a few photos, in order.
 
-    ``names``: of all photos.  ``features``: address -> (N, C) float32, the means over the grid, a row for each readable photo.
-    ``errors``: place in ``names`` -> why that photo cannot be read.  ``notes``: place -> repairs of
-    that photo (see ``Photo.notes``).
+    ``names``: the names of all photos.  ``features``: address -> (N, C) float32, the spatial means, with a row for each
+    readable photo.  ``errors``: index in ``names`` -> the reason why the photo cannot be read.  ``notes``: index -> the
+    photo's repairs (see ``Photo.notes``).
     """
 
     names: tuple[str, ...]
@@ -69,23 +70,23 @@ class Batch:
 
     @property
     def readable(self) -> tuple[int, ...]:
-        """The places that have a row of features."""
+        """The indices in ``names`` of the photos that have a row of features."""
         return tuple(place for place in range(len(self.names)) if place not in self.errors)
 
 
 def stream(
     network: FeatureNetwork, photos: Iterable[PhotoSource], addresses: Sequence[str], *, exact: bool = False
 ) -> Iterator[Batch]:
-    """The features of photos, batch by batch.
+    """Yield the features of photos, batch by batch.
 
     Args:
-        network: computes the features.
-        photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; read as they are needed.
-        addresses: of whole tensors, by any name.
-        exact: decode large JPEGs at full size instead of a reduced one (see ``KEPT``).
+        network: the network that computes the features.
+        photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; each is read when it is needed.
+        addresses: addresses of whole tensors, by any name.
+        exact: decode large JPEGs at full size instead of a reduced size (see ``KEPT``).
 
     Raises:
-        AddressError: an address is not of one tensor of the network.
+        AddressError: an address does not name one tensor of the network.
 
     >>> import godeeper
     >>> [batch] = stream(godeeper.load(), ["examples/chelsea.jpg", "nothing.jpg"], ["mixed/join"])
@@ -102,7 +103,7 @@ def feature_batches(
     least_side: int | None = None,
     transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
 ) -> Iterator[Batch]:
-    """As ``stream``; ``least_side`` is that of ``Decode``, ``transform`` that of ``compute_batches``."""
+    """As ``stream``; ``least_side`` is passed to ``Decode``, and ``transform`` to ``compute_batches``."""
     keys = keys_of(network, addresses)
     forward = Forward(network.batch_engine, pooled_plan(network.blueprint, keys.values()))
     decode_entry = Decode(network.preprocess, least_side)
@@ -112,7 +113,7 @@ def feature_batches(
 
 @dataclass(frozen=True)
 class ReduceToFeatures:
-    """The reducer: a computed batch of a pooled plan -> its ``Batch``.  ``keys``: address -> key in the plan."""
+    """Reduces a computed batch of a pooled plan to a ``Batch``.  ``keys``: address -> key in the plan."""
 
     keys: Mapping[str, Key]
 
@@ -124,26 +125,26 @@ class ReduceToFeatures:
 
 
 def keys_of(network: FeatureNetwork, addresses: Iterable[str]) -> dict[str, Key]:
-    """Address -> key of its tensor."""
+    """Address -> key of its tensor; raises ``AddressError``."""
     return {address: key_of(resolve_one(network.blueprint, address)) for address in addresses}
 
 
 def pooled_plan(blueprint: Blueprint, keys: Iterable[Key]) -> Plan:
-    """The run that computes the spatial means of tensors; a key may occur twice, since a tensor has several names."""
+    """The plan of the spatial means of tensors; ``keys`` may contain a key twice, since a tensor has several names."""
     return plan(blueprint, list(dict.fromkeys(keys)), pooled=True)
 
 
 def pooled(network: FeatureNetwork, planes: Floats, addresses: Sequence[str]) -> dict[str, Floats]:
-    """Features of network inputs (N, 3, H, W): address -> (N, C) float32, the means over the grid."""
+    """Features of network inputs (N, 3, H, W): address -> (N, C) float32, the spatial means."""
     keys = keys_of(network, addresses)
     values = network.batch_engine.run(pooled_plan(network.blueprint, keys.values()), {NETWORK_INPUT: planes})
     return {address: values[key] for address, key in keys.items()}
 
 
 def least_side(network: FeatureNetwork) -> int | None:
-    """The shorter side of a reduced JPEG, in pixels.
+    """The least shorter side of a reduced JPEG, in pixels.
 
-    None, that is no reduction, for the filter ``tf2015``: it samples single pixels of the full-size photo.
+    None, which means no reduction, for the filter ``tf2015``, because it samples single pixels of the full-size photo.
     """
     if network.preprocess.filter == "tf2015":
         return None
@@ -151,7 +152,7 @@ def least_side(network: FeatureNetwork) -> int | None:
 
 
 def whole_tensors(network: FeatureNetwork, addresses: Sequence[str]) -> dict[str, int]:
-    """2015 name -> number of features, of tensors by any name; raises ``AddressError`` for one that has no features."""
+    """2015 name -> number of features, for tensors by any name; raises ``AddressError`` if one has no features."""
     tensors = [whole_tensor(network, address) for address in addresses]
     return {tensor.name: tensor.site.shape[0] for tensor in tensors}
 
@@ -160,8 +161,8 @@ def whole_tensor(network: FeatureNetwork, address: str) -> Tensor:
     """The tensor of that name.
 
     Raises:
-        ChannelError: the address names some of its channels.
-        AddressError: it is one of the photo's own steps, which the network does not compute.
+        ChannelError: the address selects some of its channels.
+        AddressError: the address does not name one tensor, or names a step of the photo's preprocessing.
     """
     tensor = resolve_one(network.blueprint, address)
     if tensor.channels is not None:

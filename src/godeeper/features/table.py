@@ -1,8 +1,8 @@
-"""Tables of features on disk, with a few hundred rows of a module in memory at a time.
+"""Tables of features on disk, of which a few hundred rows of a module are in memory at a time.
 
-``FeatureTable`` holds an array (N, C) in half precision for each module, in one temporary file without a name.  The system
-deletes the file when it is closed or the process ends, also if the process is killed.  ``blocks`` reads a module in blocks of
-rows; indexing reads a whole module, which is not cached.
+``FeatureTable`` has an array (N, C) in half precision for each module, all in one temporary file without a name.  The system
+deletes the file when it is closed or when the process ends, even if the process is killed.  ``blocks`` reads a module in
+blocks of rows; indexing reads a whole module each time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HALF_BYTES = 2
 
 
 def blocks(features: Mapping[str, Floats], address: str) -> Iterator[Floats]:
-    """A module's (N, C) float32, ``ROWS_AT_ONCE`` rows at a time."""
+    """Yield the features (N, C) float32 of a module, ``ROWS_AT_ONCE`` rows at a time."""
     if isinstance(features, FeatureTable | TableRows):
         for start in range(0, features.count, ROWS_AT_ONCE):
             yield features.read(address, np.arange(start, min(start + ROWS_AT_ONCE, features.count)))
@@ -62,7 +62,7 @@ class FeatureTable(Mapping[str, "Floats"]):
         self.file.close()
 
     def read(self, address: str, rows: Ints) -> Floats:
-        """(R, C) float32 of the photos at these R rows."""
+        """The features of the photos at these R rows, (R, C) float32."""
         table = self.open(address, "r")
         values = np.empty((len(rows), self.widths[address]), np.float32)
         for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -70,11 +70,11 @@ class FeatureTable(Mapping[str, "Floats"]):
         return values
 
     def writable(self) -> Mapping[str, Halves]:
-        """Address -> array (N, C) mapped to the file; written pages stay in memory until the array is dropped."""
+        """Address -> array (N, C) float16 mapped to the file; written pages stay in memory until the array is deleted."""
         return {address: self.open(address, "r+") for address in self.widths}
 
     def open(self, address: str, mode: str) -> Halves:
-        """A module's part of the file as an array (N, C)."""
+        """A module's part of the file as an array (N, C) float16."""
         shape = (self.count, self.widths[address])
         if not self.count:
             return np.empty(shape, np.float16)
@@ -83,7 +83,7 @@ class FeatureTable(Mapping[str, "Floats"]):
 
 
 class TableRows(Mapping[str, "Floats"]):
-    """The features of a subset of photos, a view of other features that reads rows on access."""
+    """The features of a subset of photos: a view of other ``features`` that reads the ``rows`` on access."""
 
     def __init__(self, features: Mapping[str, Floats], rows: Ints) -> None:
         self.features = features
@@ -100,7 +100,7 @@ class TableRows(Mapping[str, "Floats"]):
         return self.read(address, np.arange(self.count))
 
     def read(self, address: str, rows: Ints) -> Floats:
-        """(R, C) float32 of the photos at these R rows of the subset."""
+        """The features of the photos at these R rows of the subset, (R, C) float32."""
         if isinstance(self.features, FeatureTable | TableRows):
             return self.features.read(address, self.rows[rows])
         return self.features[address][self.rows[rows]]

@@ -1,8 +1,8 @@
-"""Colour maps: from 0 … 255 to red, green and blue.
+"""Colour maps: from levels 0 … 255 to red, green and blue.
 
-A map is a row of colours at equal distances; what lies between is interpolated.  ``viridis`` and
-``magma`` sample matplotlib's maps of that name (CC0, by Nathaniel Smith, Stéfan van der Walt and
-Eric Firing) at 33 points, which keeps every channel within 2 of 255.
+A map is a list of colours at equal distances, with linear interpolation between them.  ``viridis`` and ``magma`` sample
+matplotlib's maps of these names (CC0, by Nathaniel Smith, Stéfan van der Walt and Eric Firing) at 33 points, with an error
+of at most 2 levels in any channel.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COLOURS = {
 }
 
 DIVERGING = ("blue-orange", "blue-red")
-"""Diverging maps for the scale ``signed``: zero is in the middle."""
+"""Diverging maps for the scale ``signed``, where the middle colour stands for zero."""
 
 
 def default_colour(scale: str) -> str:
@@ -42,7 +42,7 @@ def default_colour(scale: str) -> str:
 
 
 def table(name: str) -> NDArray[np.uint8]:
-    """(256, 3) uint8: the colour of each level."""
+    """The colour of each level, (256, 3) uint8; raises ``UnknownName``."""
     if name not in COLOURS:
         raise UnknownName("colour", name, COLOURS)
     stops = np.array([list(bytes.fromhex(stop)) for stop in COLOURS[name].split()], float)

@@ -1,11 +1,11 @@
-"""Geometry: which area of a photo a cell of a feature map stands for, and which area it sees.
+"""Geometry: the areas of the network's input, and of the photo, that belong to a cell of a feature map.
 
-Two kinds of area, not to be confused.  A cell's *field* is all that can change its value; fields overlap, and
-from the middle of the network on they are larger than the photo.  A cell's *square* is the area that stands for
-it in a picture: ``jump`` x ``jump`` pixels of the input around its field's centre.  Squares lie side by side,
-without gaps, so a tensor's map can be laid over the photo; they say where a value was collected, not what it saw.
+There are two kinds of area.  A cell's *field*, its receptive field, contains all pixels that can change its value.  Fields
+overlap, and from the middle of the network on they are larger than the photo.  A cell's *square* represents it in a
+picture: ``jump`` x ``jump`` pixels of the input around the centre of its field.  Squares tile the input without gaps, so a
+tensor's map can be laid over the photo.
 
-Coordinates are edges, not centres: pixel n lies between n and n + 1.
+Coordinates are edges of pixels, not centres: pixel n is between n and n + 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..photos.preprocess import Preprocess
 
 GLOBAL_KINDS = ("average", "reshape", "dense", "softmax")
-"""Sites without a grid: their single cell stands for the whole input."""
+"""Kinds of sites without a grid; their single cell represents the whole input."""
 
 
 class Box(NamedTuple):
@@ -66,13 +66,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Placement:
-    """How the network's input lies on one photo: input pixel edge ``x`` is at ``start + x * step`` of the photo.
+    """Maps the network's input to one photo: the input's edge ``x`` is at ``start + x * step`` of the photo.
 
-    ``photo``: (width, height) in pixels.  ``used``: the part of the photo that the network saw.
-    ``start`` and ``step`` are (across, down).
+    ``photo``: (width, height) in pixels.  ``used``: the part of the photo that is the network's input.
+    ``start`` and ``step``: (across, down).
 
-    The straight line is exact for the middles of pixels.  Resizing also blends neighbours: a pixel of the input
-    depends on the photo at most one pixel of the input, or two of the photo, beyond its own area, whichever is more.
+    This is exact for the centres of pixels.  Since resizing also blends neighbours, a pixel of the input can depend on the
+    photo beyond its mapped area: by one pixel of the input or two of the photo, whichever is more.
     """
 
     input_size: int
@@ -87,7 +87,7 @@ class Placement:
         used = Box(*map(float, preprocess.box(photo)))
         across, down = (used.right - used.left) / preprocess.size, (used.bottom - used.top) / preprocess.size
         shift = (0.0, 0.0)
-        if preprocess.filter == "tf2015":  # no half-pixel centres: input pixel n is taken at photo pixel n * step
+        if preprocess.filter == "tf2015":  # without half-pixel centres, input pixel n samples photo pixel n * step
             shift = 0.5 - across / 2, 0.5 - down / 2
         return cls(preprocess.size, photo, used, (used.left + shift[0], used.top + shift[1]), (across, down))
 
@@ -97,17 +97,17 @@ class Placement:
         return Box(0.0, 0.0, float(self.input_size), float(self.input_size))
 
     def on_photo(self, box: Box) -> Box:
-        """An area of the input in pixels of the photo; it may extend beyond the border, as the box does."""
+        """An area of the input in pixels of the photo; if it extends beyond the input, so does the result."""
         (left, top), (across, down) = self.start, self.step
         return Box(left + box.left * across, top + box.top * down, left + box.right * across, top + box.bottom * down)
 
     def clipped(self, box: Box) -> Box:
-        """The part of ``on_photo`` inside the network's crop of the photo."""
+        """``on_photo``, clipped to the part of the photo that is the network's input."""
         return self.on_photo(box).within(self.used)
 
 
 def field_box(field: Field, row: int, column: int) -> Box:
-    """The receptive field of cell (row, column), in pixels of the input; it may extend beyond the border."""
+    """The receptive field of cell (row, column), in pixels of the input; it can extend beyond the border."""
     top, left, bottom, right = field.box(row, column)
     return Box(float(left), float(top), float(right), float(bottom))
 
@@ -122,8 +122,8 @@ def square(field: Field, row: int, column: int) -> Box:
 def extent(site: Site, input_size: int) -> Box:
     """The area of the input that a whole map represents: the squares of its cells side by side.
 
-    Cell (r, c) of a map of H x W cells is row r of H equal rows and column c of W equal columns of this area.  It
-    may reach over the border of the input by less than one square, as GoogLeNet's do.
+    The cells of a map of H x W divide this area into H equal rows and W equal columns.  The area can extend beyond the
+    border of the input by less than one square, as in GoogLeNet.
 
     >>> from godeeper.blueprint.address import resolve_one
     >>> from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -138,7 +138,7 @@ def extent(site: Site, input_size: int) -> Box:
 
 
 def strongest(plane: NDArray[Any]) -> Cell | None:
-    """The cell of a map (H, W) with the maximum value, the first of several; None if all values are equal.
+    """The first cell with the maximum value of a map (H, W); None if the map is constant with several cells.
 
     >>> import numpy as np
     >>> strongest(np.array([[0.0, 1.0], [3.0, 2.0]]))
@@ -153,10 +153,10 @@ def strongest(plane: NDArray[Any]) -> Cell | None:
 def patch(image: Image.Image, placement: Placement, box: Box) -> Image.Image:
     """The photo cropped to ``box``, an area of the input, rounded outward to whole pixels and clipped at the border.
 
-    ``image`` is the photo in any size.
+    ``image`` is the photo, possibly scaled.
 
     Raises:
-        OptionError: the area lies outside the photo.
+        OptionError: the area is outside the photo.
     """
     seen = placement.clipped(box)
     if seen.is_empty:

@@ -1,4 +1,4 @@
-"""The kernels of a convolution that reads the photo itself, as colour pictures."""
+"""The kernels of a convolution whose input is the photo, as colour pictures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of a convolution that reads the photo itself.
+    """The kernels of a convolution whose input is the photo.
 
-    ``values``: (C, height, width, 3) float32, what the input's red, green and blue are multiplied with, the scale of
-    batch normalisation included.
+    ``values``: (C, height, width, 3) float32, the weights of the input's red, green and blue, multiplied by the scale of
+    batch normalisation.
     """
 
     values: Floats = field(repr=False)
@@ -36,14 +36,14 @@ class Kernels:
         return float(np.abs(self.values[number]).max())
 
     def picture(self, number: int, zoom: int = 1) -> Image.Image:
-        """One kernel in colour: mid grey is zero, and each channel spans -``limit`` to ``limit``."""
+        """One kernel in colour: mid grey is zero, and each channel has the range -``limit`` to ``limit``."""
         limit = self.limit(number) or 1.0
         levels = np.rint(127.5 + 127.5 * self.values[number] / limit).astype(np.uint8)
         image = Image.fromarray(levels)
         return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
 
     def legend(self, number: int) -> str:
-        """The legend: one sentence that explains the colours."""
+        """The sentence that explains the colours."""
         limit = self.limit(number)
         return (
             f"weights of the red, green and blue input, multiplied by the batch norm's scale: "
@@ -52,15 +52,15 @@ class Kernels:
 
 
 def has_kernels(network: Blueprint, site: Site) -> bool:
-    """Whether ``site`` is a convolution of the photo itself, so that its kernels can be shown in colour."""
+    """Whether ``site`` is a convolution whose input is the photo, so that its kernels can be shown in colour."""
     return isinstance(site.op, Conv) and sites(network)[site.inputs[0]].is_photo_step
 
 
 def kernels(weights: WeightsFile, site: Site) -> Kernels:
-    """The kernels of a convolution of the photo itself.
+    """The kernels of a convolution whose input is the photo.
 
     Raises:
-        AddressError: ``site`` reads something else than red, green and blue.
+        AddressError: ``site`` is not such a convolution.
     """
     if not has_kernels(weights.blueprint, site):
         raise AddressError(

@@ -1,4 +1,4 @@
-"""Text, colour bars and images laid out on one sheet: what every framed picture is made of."""
+"""Lay out text, colour bars and images on one sheet; all framed pictures are drawn with these functions."""
 
 from __future__ import annotations
 
@@ -18,32 +18,19 @@ if TYPE_CHECKING:
 
 
 PAPER = (24, 25, 28)
-
-
 INK = (236, 236, 232)
-
-
 FAINT = (150, 152, 158)
-
-
-MARGIN = 20
-
-
-SMALL, LARGE = 13, 20
-
-
-LINE = 20
-
-
-BAR = (220, 11)
-
-
+MARGIN = 20  # this and the following are in pixels
+SMALL, LARGE = 13, 20  # sizes of text
+LINE = 20  # height of a line of small text
+BAR = (220, 11)  # width and height of a colour bar
 GAP = 10
+PANEL_GAP = 20
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text, which may be wrapped."""
+    """A line of text with its size and colour (``ink``)."""
 
     text: str
     size: int
@@ -51,14 +38,15 @@ class Line:
 
 
 class Column:
-    """A column of text and colour bars, drawn when its height is known."""
+    """A column of text and colour bars; its ``height`` grows as they are added, and ``image`` draws it."""
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.height = 0
-        self.marks: list[tuple[int, int, Line | Image.Image]] = []  # left, top, what
+        self.marks: list[tuple[int, int, Line | Image.Image]] = []  # (left, top, text or image)
 
     def lines(self, lines: list[Line]) -> Column:
+        """Add lines of text, wrapped to the column's width; return the column."""
         for line in lines:
             for text in wrap(line, self.width):
                 self.marks.append((0, self.height, replace(line, text=text)))
@@ -66,7 +54,7 @@ class Column:
         return self
 
     def bar(self, low: str, high: str, colour: str) -> Column:
-        """The colour bar between the values at its ends."""
+        """Add a colour bar between the texts of its ends; return the column."""
         ramp = table(colour)[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
         strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
         start = round(font(SMALL).getlength(low)) + GAP
@@ -91,7 +79,7 @@ class Column:
 
 
 def wrap(line: Line, width: int) -> list[str]:
-    """The text in pieces that fit ``width`` pixels, broken at spaces."""
+    """Break the text at spaces into pieces that fit into ``width`` pixels."""
     if font(line.size).getlength(line.text) <= width:
         return [line.text]
     pieces = [""]
@@ -106,11 +94,8 @@ def wrap(line: Line, width: int) -> list[str]:
 
 @lru_cache(maxsize=4)
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that Pillow ships."""
+    """The font that Pillow includes."""
     return ImageFont.load_default(size)
-
-
-PANEL_GAP = 20
 
 
 def beside(images: list[Image.Image], width: int) -> Image.Image:

@@ -1,8 +1,8 @@
 """All filters of a tensor side by side, with a legend that states the scale exactly.
 
-``lay_out`` arranges the channels in a grid without changing their values.  A ``Range`` says, for all
-tiles or for each tile, which value is dark and which is bright.  A constant tile is painted dark, so that
-nothing is divided by its zero range.
+``lay_out`` arranges the channels in a grid without changing their values.  A ``Range`` has the values that are shown as
+dark and as bright, one pair for all tiles or one for each tile.  A tile whose range is empty is dark; there is no division
+by zero.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PERCENTILE = 99.0
 
 @dataclass(frozen=True)
 class Range:
-    """The values shown as dark and bright: ``low`` and ``high``, shared by all tiles or (C,), one for each tile."""
+    """The values shown as dark (``low``) and bright (``high``): scalars shared by all tiles, or (C,) with one for each tile."""
 
     low: Floats
     high: Floats
@@ -44,7 +44,7 @@ class Mosaic:
     """A tensor's filters as one array.
 
     ``activations``: (C, H, W) float32.  ``pixels``: (rows · H, columns · W) uint8, from 0 at the low end of the scale
-    to 255 at the high end.  ``numpy.asarray(mosaic)`` gives ``values``.
+    to 255 at the high end.  ``numpy.asarray(mosaic)`` returns ``values``.  ``tile``: (H, W).
     """
 
     activations: Floats = field(repr=False)
@@ -58,7 +58,7 @@ class Mosaic:
 
     @cached_property
     def values(self) -> Floats:
-        """(rows · H, columns · W) float32, the activations as arranged in the picture; NaN in empty grid cells."""
+        """The activations as arranged in the picture, (rows · H, columns · W) float32; NaN in empty grid cells."""
         return lay_out(self.activations, self.rows, self.columns)
 
     @property
@@ -68,7 +68,7 @@ class Mosaic:
 
     @property
     def legend(self) -> str:
-        """The legend: one sentence that explains brightness."""
+        """The sentence that explains brightness."""
         return self.range.legend
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (numpy's protocol)
@@ -76,7 +76,12 @@ class Mosaic:
 
 
 def make_mosaic(activations: Floats, scale: str = "shared", rows: int | None = None) -> Mosaic:
-    """The mosaic of ``activations`` (C, H, W) on one of ``SCALES``, in ``rows`` rows of tiles."""
+    """The mosaic of ``activations`` (C, H, W) on one of ``SCALES``, in ``rows`` rows of tiles.
+
+    Raises:
+        UnknownName: no such scale.
+        OptionError: ``rows`` does not fit the number of filters.
+    """
     count, height, width = activations.shape
     measured = measure(activations, scale)
     rows, columns = grid(count, scale, rows)
@@ -99,13 +104,13 @@ def measure(activations: Floats, scale: str) -> Range:
 
 
 def check_scale(scale: str) -> None:
-    """Raises ``UnknownName`` unless ``scale`` is one of ``SCALES``."""
+    """Raise ``UnknownName`` unless ``scale`` is one of ``SCALES``."""
     if scale not in SCALES:
         raise UnknownName("scale", scale, SCALES)
 
 
 def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
-    """(rows, columns) for ``count`` tiles."""
+    """(rows, columns) for ``count`` tiles; raises ``OptionError`` if ``rows`` does not fit."""
     if rows is not None and not 1 <= rows <= count:
         raise OptionError(f"{rows} rows for {count} filters: expected 1 to {count}")
     if scale != "blog":
@@ -122,17 +127,17 @@ def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
 
 
 def wide_columns(count: int) -> int:
-    """The number of columns with the fewest empty cells, for a picture one to two times as wide as it is high."""
+    """The number of columns with the fewest empty cells, of those between the square root of ``count`` and twice that."""
     root = math.sqrt(count)
     candidates = range(max(1, math.floor(root)), max(1, math.ceil(2 * root)) + 1)
     return min(candidates, key=lambda columns: (-count % columns, abs(columns - 1.5 * root)))
 
 
 def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """(C, H, W) as (rows · H, columns · W), filter 0 at the top left, row after row.
+    """Arrange (C, H, W) as (rows · H, columns · W), row by row from filter 0 at the top left.
 
-    Gives the same arrangement as the original code's reshape to (H, W, rows, columns), transpose (2, 0, 3, 1) and reshape.
-    Cells without a filter hold NaN, or 0 if the type has no NaN.
+    The arrangement is that of the original code's reshape to (H, W, rows, columns), transpose (2, 0, 3, 1) and reshape.
+    Cells without a filter are NaN, or 0 if the type has no NaN.
     """
     count, height, width = tiles.shape
     spare = rows * columns - count
@@ -144,7 +149,7 @@ def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
 
 
 def to_bytes(values: Floats, measured: Range) -> NDArray[np.uint8]:
-    """Levels from 0 at the low end to 255 at the high end; 0 everywhere if the range is empty."""
+    """Values as levels from 0 at the low end of the range to 255 at the high end; 0 if the range is empty."""
     low, high = (end if end.ndim == 0 else end[:, None, None] for end in (measured.low, measured.high))
     span = high - low
     share = (values - low) / np.where(span > 0, span, np.float32(1))
@@ -163,7 +168,7 @@ def shared(values: Floats) -> Range:
 
 
 def each(values: Floats) -> Range:
-    """A scale for each tile: from its own minimum to its own maximum."""
+    """A scale for each tile, from its minimum to its maximum."""
     return Range(
         values.min(axis=(1, 2)),
         values.max(axis=(1, 2)),
@@ -172,7 +177,7 @@ def each(values: Floats) -> Range:
 
 
 def percentile(values: Floats) -> Range:
-    """As ``shared``, but the bright end is a percentile, so that a few large values do not darken the rest."""
+    """As ``shared``, but from percentile to percentile, so that a few extreme values do not determine the scale."""
     bottom, top = np.percentile(values, [100 - PERCENTILE, PERCENTILE]).astype(np.float32)
     low = np.minimum(bottom, np.float32(0))
     clipped = float(np.mean((values > top) | (values < low)))
@@ -190,7 +195,7 @@ def signed(values: Floats) -> Range:
 
 
 def blog(values: Floats) -> Range:
-    """The 2016 blog's scale: the whole mosaic from its minimum to its maximum."""
+    """The 2016 blog's scale: one for all tiles, from the minimum to the maximum."""
     low, high = values.min(), values.max()
     return Range(
         low,

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from ..blueprint.ops import Blueprint
     from ..engine.identity import Identity
     from .picture import View
+    from .records import PeekedTensorRecord, PeekRecord
 
-MOST_SHOWN = 12  # pictures in a notebook, about 200 kB each
-LONGEST_ADDRESS = 150  # characters in a file name, which most systems limit to 255 bytes
+MOST_SHOWN = 12  # pictures in a notebook, each about 200 kB
+LONGEST_ADDRESS = 150  # characters in a file name, which most systems limit to 255 bytes in all
 
 RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
-"""Operations whose inputs are rectified, and which keep zeros."""
+"""Kinds of operations whose inputs are rectified and whose outputs are zero where all these inputs are zero."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,8 +39,8 @@ class Peek(HasProvenance):
     """The activations of one tensor for one photo, and their provenance.
 
     ``activations``: (1, C, H, W) float32, only the channels that the address names.  ``origin``: the photo, weights
-    and preprocessing.  ``macs``: multiply-adds to compute the tensor and its ancestors; ``macs_share``: the same as a
-    share of the network's convolutions.  ``remark``: a warning about similar names, if there is one.
+    and preprocessing.  ``macs``: multiply-adds to compute the tensor from the photo; ``macs_share``: the same as a share of
+    those of all the network's convolutions.  ``remark``: a warning about similar names, if there is one.
 
     >>> import godeeper
     >>> peek = godeeper.load().peek("examples/chelsea.jpg", "mixed/tower_2/conv[3,7]")
@@ -64,17 +65,17 @@ class Peek(HasProvenance):
 
     @property
     def photo_sha256(self) -> str:
-        """The SHA-256 of the photo's file, or of its pixels where there is no file."""
+        """The SHA-256 of the photo's file, or of its pixels if there is no file."""
         return self.origin.photo_sha256 or ""
 
     @property
     def photo_notes(self) -> tuple[str, ...]:
-        """What the decoder did to the photo."""
+        """The decoder's notes: the repairs of the photo."""
         return self.origin.photo_notes
 
     @property
     def address(self) -> str:
-        """The tensor's 2015 name, with its channels if they are not all."""
+        """The tensor's 2015 name, followed by its channels unless they are all."""
         return self.tensor.address
 
     @property
@@ -84,25 +85,25 @@ class Peek(HasProvenance):
 
     @cached_property
     def minimum(self) -> NDArray[np.float32]:
-        """(C,) float32: the minimum of each filter."""
+        """The minimum of each filter, (C,) float32."""
         values: NDArray[np.float32] = self.activations.min(axis=(0, 2, 3))
         return values
 
     @cached_property
     def maximum(self) -> NDArray[np.float32]:
-        """(C,) float32: the maximum of each filter."""
+        """The maximum of each filter, (C,) float32."""
         values: NDArray[np.float32] = self.activations.max(axis=(0, 2, 3))
         return values
 
     @cached_property
     def mean(self) -> NDArray[np.float64]:
-        """(C,) float64: the mean of each filter."""
+        """The mean of each filter, (C,) float64."""
         values: NDArray[np.float64] = self.activations.mean(axis=(0, 2, 3), dtype="float64")
         return values
 
     @cached_property
     def active(self) -> NDArray[np.float64]:
-        """(C,) float64: the share of each filter's cells above zero."""
+        """The share of each filter's cells that are above zero, (C,) float64."""
         values: NDArray[np.float64] = (self.activations > 0).mean(axis=(0, 2, 3))
         return values
 
@@ -113,12 +114,12 @@ class Peek(HasProvenance):
 
     @cached_property
     def dead(self) -> tuple[int, ...]:
-        """Filters that are zero everywhere on this photo; empty unless the tensor is rectified."""
+        """The filters that are zero everywhere on this photo; empty unless the tensor is rectified."""
         return self.filters_where(self.maximum == 0) if self.is_rectified else ()
 
     @cached_property
     def constant(self) -> tuple[int, ...]:
-        """Filters with one value everywhere, dead ones included; a map of a single cell is not constant."""
+        """The filters with one value everywhere, including dead ones; of single-cell maps only the dead ones count."""
         if self.activations[0, 0].size == 1:
             return self.dead
         return self.filters_where(self.maximum == self.minimum)
@@ -132,39 +133,59 @@ class Peek(HasProvenance):
 
         Args:
             scale: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``.
-            rows: how many rows of tiles; chosen for a picture up to twice as wide as high, 8 for ``blog``.
+            rows: the number of rows of tiles; by default 8 for ``blog``, else chosen so that few cells are empty and the
+                picture is wider than high.
 
         Raises:
             UnknownName: no such scale.
-            OptionError: rows that do not fit.
+            OptionError: ``rows`` does not fit the number of filters.
         """
         return make_mosaic(self.activations[0], scale, rows)
 
     def picture(self, view: View | None = None, **options: Any) -> Image.Image:
-        """The mosaic in colour, with its legend; the options are the fields of ``View``."""
+        """The mosaic in colour, with its legend; the options are the fields of ``View``.
+
+        Raises:
+            UnknownName: no such scale or colour.
+            OptionError: a field of the view is invalid, or the picture would be too large.
+        """
         from .picture import View, draw
 
         return draw(self, view or View(**options))
 
     def save(self, path: str | Path, view: View | None = None, **options: Any) -> Path:
-        """Writes the picture as a PNG with provenance; the options are the fields of ``View``.  Returns the path."""
+        """Write the picture as a PNG with provenance and return the path; the options are the fields of ``View``.
+
+        Raises:
+            UnknownName: no such scale or colour.
+            OptionError: a field of the view is invalid, or the picture would be too large.
+            OutputError: the file cannot be written.
+        """
         from .picture import View, png
 
         return self.write(Path(path), png(self, view or View(**options)))
 
     def save_npz(self, path: str | Path) -> Path:
-        """Writes the activations as ``.npz``, see ``npz_bytes``; returns the path."""
+        """Write the activations as ``.npz`` and return the path; see ``npz_bytes``.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         return save_npz([self], Path(path))
 
     def write(self, path: Path, payload: bytes) -> Path:
-        """Writes bytes to ``path``, whole or not at all; returns the path."""
+        """Write bytes to ``path`` atomically and return the path.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         from ..files import write_atomically
 
         write_atomically(path, payload)
         return path
 
-    def record(self, png: str | None = None, scale: str = "shared") -> dict[str, Any]:
-        """The statistics as JSON, without the activations."""
+    def record(self, png: str | None = None, scale: str = "shared") -> PeekedTensorRecord:
+        """The statistics as JSON, without the activations; ``png`` and ``scale``: the path of the picture, and its scale."""
         statistics = zip(
             self.tensor.filters,
             self.minimum.tolist(),
@@ -219,9 +240,10 @@ def make_peek(blueprint: Blueprint, tensor: Tensor, values: NDArray[np.float32],
 
     Args:
         blueprint: the network.
-        tensor: perhaps with only some of its channels.
-        values: of all channels: (1, C, H, W) or (1, C); of the photo's own steps (1, H, W, 3) or (H, W, 3).
-        origin: where the values come from.
+        tensor: the tensor, perhaps with only some of its channels.
+        values: the values of all channels, (1, C, H, W) or (1, C); (1, H, W, 3) or (H, W, 3) for a step of the photo's
+            preprocessing.
+        origin: the provenance of the values.
     """
     planes = planes_of(tensor, values)
     return Peek(
@@ -235,7 +257,7 @@ def make_peek(blueprint: Blueprint, tensor: Tensor, values: NDArray[np.float32],
 
 
 def planes_of(tensor: Tensor, values: NDArray[Any]) -> NDArray[np.float32]:
-    """Computed values as (1, C, H, W) float32."""
+    """The values that ``make_peek`` takes, as (1, C, H, W) float32."""
     import numpy as np
 
     if tensor.site.is_photo_step:
@@ -249,7 +271,7 @@ class Peeks(list[Peek]):
     """A list of peeks that shows its pictures in a notebook."""
 
     def _repr_html_(self) -> str:
-        """The first few pictures, for notebooks."""
+        """The first ``MOST_SHOWN`` pictures, for notebooks."""
         shown = [
             f'<img src="data:image/png;base64,{b64encode(peek._repr_png_()).decode()}">' for peek in self[:MOST_SHOWN]
         ]
@@ -258,23 +280,36 @@ class Peeks(list[Peek]):
 
 
 def file_name(peek: Peek, ending: str = ".png") -> str:
-    """``<photo>.<address>.png``."""
+    """The name of a peek's file: ``<photo>.<address>.png``, or with another ``ending``."""
     return f"{Path(peek.photo).stem}.{file_part(peek.tensor)}{ending}"
 
 
 def file_part(tensor: Tensor) -> str:
-    """A tensor's address as part of a file name: portable characters, limited length."""
+    """A tensor's address as part of a file name, with portable characters and a limited length."""
     address = re.sub(r"[/:]", "-", tensor.address)
     return address if len(address) <= LONGEST_ADDRESS else re.sub(r"[/:]", "-", tensor.name)
 
 
-def document(photo: str, peek: Peek, records: list[dict[str, Any]], computed: Identity) -> dict[str, Any]:
-    """The JSON of all peeks at one photo, which is called ``photo``, and the engine that ``computed`` them."""
-    return {**peek.origin.record(), "photo": photo, "tensors": records, **computed.record}
+def document(photo: str, peek: Peek, records: list[PeekedTensorRecord], computed: Identity) -> PeekRecord:
+    """The JSON of all peeks at one photo: provenance, the name ``photo``, their ``records``, and the engine.
+
+    ``computed``: the identity of the engine.
+    """
+    return {
+        "photo": photo,
+        "photo_sha256": peek.photo_sha256,
+        "photo_notes": list(peek.photo_notes),
+        "weights": peek.weights,
+        "weights_sha256": peek.weights_sha256,
+        "preprocessing": peek.preprocessing,
+        "tensors": records,
+        "engine": computed.engine,
+        "precision": computed.precision,
+    }
 
 
 def save_npz(peeks: list[Peek], path: Path) -> Path:
-    """Writes the activations of several peeks as ``.npz``, see ``npz_bytes``; returns the path."""
+    """Write the activations of several peeks as ``.npz`` and return the path; see ``npz_bytes``."""
     from ..files import write_atomically
 
     write_atomically(path, npz_bytes(peeks))
@@ -282,7 +317,7 @@ def save_npz(peeks: list[Peek], path: Path) -> Path:
 
 
 def npz_bytes(peeks: list[Peek]) -> bytes:
-    """The bytes of an ``.npz``: an array ``<address>`` (1, C, H, W) for each peek, and ``provenance`` as JSON text."""
+    """The bytes of an ``.npz`` with an array ``<address>`` (1, C, H, W) for each peek, and ``provenance`` as JSON text."""
     import io
     import json
 

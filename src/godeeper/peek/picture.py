@@ -1,4 +1,4 @@
-"""A mosaic as a picture: tiles at native pixels times a whole number, a heading, a true legend."""
+"""Draw a mosaic as a picture: tiles zoomed by a whole number, a heading, and a legend with the exact scale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..blueprint.address import Tensor
     from .peek import Peek
 
-QUICK = 2  # zlib level: takes a third less time than 4, which only makes small pictures smaller
+QUICK = 2  # zlib level; it takes a third less time than level 4, which makes only small pictures smaller
 DEAD = (204, 104, 94)
 CROSS = (122, 58, 52)
 
@@ -33,12 +33,15 @@ LARGEST_SIDE = 30_000
 
 @dataclass(frozen=True)
 class View:
-    """How a peek is drawn.
+    """How a peek is drawn.  A field that is None has a default that depends on the mosaic.
 
-    ``scale`` and ``rows`` are the mosaic's.  ``zoom``: whole number of screen pixels a value, chosen if None.
-    ``gutter``: pixels between tiles, chosen if None.  ``numbers``: write each filter's number over its tile.
-    ``frame``: heading and legend around the mosaic.  ``scale="blog"`` draws the bare mosaic, as the blog did,
-    unless a frame is asked for; the legend is in the PNG's text chunks either way.
+    ``scale`` and ``rows``: see ``Peek.mosaic``.  ``zoom``: pixels of the picture per value along each side.  ``colour``: the
+    colour map.  ``gutter``: pixels between tiles.  ``numbers``: whether each filter's number is above its tile.  ``frame``:
+    whether a heading and a legend are around the mosaic; by default they are, except for ``scale="blog"``, as in the blog.
+    The legend is always in the PNG's text chunks.
+
+    Raises:
+        OptionError: ``zoom`` or ``gutter`` is too small.
     """
 
     scale: str = "shared"
@@ -54,7 +57,7 @@ class View:
         return self.scale == "blog" if self.frame is None else not self.frame
 
     def fitted(self, mosaic: Mosaic) -> View:
-        """The view with all defaults resolved for ``mosaic``."""
+        """The view with all defaults chosen for ``mosaic``; raises ``OptionError`` or ``UnknownName`` for invalid fields."""
         bare = self.is_bare
         gutter = self.gutter if self.gutter is not None else (0 if self.scale == "blog" else 2)
         zoom = self.zoom or (1 if bare and not self.numbers else usual_zoom(mosaic, gutter, numbers=self.numbers))
@@ -74,13 +77,13 @@ class View:
 
 
 def usual_zoom(mosaic: Mosaic, gutter: int, *, numbers: bool) -> int:
-    """The zoom at which the longer side is near ``USUAL_SIDE``, and numbers fit over their tiles."""
+    """The zoom at which the longer side is near ``USUAL_SIDE``, or a larger one if the ``numbers`` need the width."""
     zoom = max(1, round(USUAL_SIDE / max(mosaic.shape)))
     return max(zoom, math.ceil((NUMBER_WIDTH - gutter) / mosaic.tile[1])) if numbers else zoom
 
 
 def png(peek: Peek, view: View) -> bytes:
-    """The picture as the bytes of a PNG, its provenance in text chunks."""
+    """The picture as a PNG, with its provenance in text chunks."""
     mosaic = peek.mosaic(view.scale, view.rows)
     view = view.fitted(mosaic)
     drawing = {
@@ -120,7 +123,7 @@ def compose(peek: Peek, mosaic: Mosaic, view: View) -> Image.Image:
 
 
 def paint_tiles(mosaic: Mosaic, view: View) -> Image.Image:
-    """The tiles in colour, with gutters and room for numbers."""
+    """The tiles in colour, with gutters and room for numbers; raises ``OptionError`` if the picture would be too large."""
     zoom, gutter, strip = steps(view)
     (height, width), rows, columns = mosaic.tile, mosaic.rows, mosaic.columns
     tall, wide = height * zoom + gutter + strip, width * zoom + gutter
@@ -140,7 +143,7 @@ def paint_tiles(mosaic: Mosaic, view: View) -> Image.Image:
     tiles, mask = (
         Image.fromarray(layer.reshape(rows * tall, columns * wide)).crop((0, 0, *size)) for layer in (levels, inside)
     )
-    tiles.putpalette(table(str(view.colour)).tobytes())  # the colours are looked up by Pillow, when pasted
+    tiles.putpalette(table(str(view.colour)).tobytes())  # Pillow looks the colours up when it pastes
     image = Image.new("RGB", size, PAPER)
     image.paste(tiles, mask=mask)
     return image
@@ -159,7 +162,7 @@ def tile_corner(position: int, mosaic: Mosaic, view: View) -> tuple[int, int]:
 
 
 def write_numbers(tiles: Image.Image, filters: tuple[int, ...], mosaic: Mosaic, view: View) -> None:
-    """Draws each filter's number above its tile, where it hides no value."""
+    """Draw each filter's number in the strip above its tile."""
     pen = ImageDraw.Draw(tiles)
     for position, number in enumerate(filters):
         left, top = tile_corner(position, mosaic, view)
@@ -167,7 +170,7 @@ def write_numbers(tiles: Image.Image, filters: tuple[int, ...], mosaic: Mosaic, 
 
 
 def cross_out(tiles: Image.Image, peek: Peek, mosaic: Mosaic, view: View) -> None:
-    """Draws a cross over each constant tile, dead ones included."""
+    """Draw a cross over each constant tile, including those of dead filters."""
     pen = ImageDraw.Draw(tiles)
     zoom = view.zoom or 1
     constant = set(peek.constant)
@@ -198,7 +201,7 @@ def heading_lines(peek: Peek) -> list[Line]:
 
 
 def field_text(peek: Peek) -> str:
-    """The size of a cell's receptive field, as text."""
+    """The text on the size of a cell's receptive field."""
     height, width = peek.tensor.field.size
     return f"receptive field of a cell: {height} x {width} input pixels"
 

@@ -1,4 +1,4 @@
-"""Statistics of single filters on one photo, and the orders to show filters in."""
+"""Statistics of single filters on one photo, and the orders in which filters can be shown."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-
 STRENGTH = "the filter's maximum on this photo"
-
-
 SELECTIVITY = (
     "sparseness over the photo's places, after Vinje and Gallant (Science 287, 2000): "
     "0 where a filter has one value everywhere, 1 where it is active in a single cell"
@@ -26,24 +23,24 @@ SELECTIVITY = (
 
 
 def strengths(activations: Floats) -> Floats:
-    """(C,) float32: the maximum of each filter of ``activations`` (C, H, W)."""
+    """The maximum of each filter of ``activations`` (C, H, W), as (C,) float32."""
     greatest: Floats = activations.max(axis=(1, 2))
     return greatest
 
 
 def selectivities(activations: Floats) -> NDArray[np.float64]:
-    """The selectivity of each filter: how few places of the photo it responds to.
+    """The selectivity of each filter, which is high if it responds to few places of the photo.
 
-    Lifetime sparseness, (1 - a) / (1 - 1 / n) with a = mean(r)² / mean(r²) over n responses, the one of Vinje and
-    Gallant, Science 287 (2000), who scaled that of Rolls and Tovee, J. Neurophysiol. 73 (1995).  Theirs was over
-    stimuli; here it is over the n = H · W places of one photo.
+    It is the sparseness (1 - a) / (1 - 1 / n) with a = mean(r)² / mean(r²) over n responses r, of Vinje and Gallant,
+    Science 287 (2000), after Rolls and Tovee, J. Neurophysiol. 73 (1995).  They took it over stimuli; here it is taken over
+    the n = H · W places of one photo.
 
     Args:
-        activations: (C, H, W), rectified: it is not defined for values below zero.
+        activations: (C, H, W), rectified.
 
     Returns:
-        (C,) float64 from 0 (the same everywhere) to 1 (one cell alone); NaN for a filter that is zero everywhere,
-        and for all where there is a single cell or a value below zero.
+        (C,) float64 from 0 (the same value everywhere) to 1 (a single active cell).  A filter that is zero everywhere has
+        NaN.  All filters have NaN if the maps have a single cell, or if any value is below zero.
 
     >>> selectivities(np.array([[[0, 0], [0, 3]], [[2, 2], [2, 2]], [[0, 0], [0, 0]]], np.float32)).tolist()
     [1.0, 0.0, nan]
@@ -63,11 +60,11 @@ ORDERS: dict[str, Callable[[Floats], NDArray[Any]]] = {
     "strength": strengths,
     "selectivity": selectivities,
 }
-"""Sort keys for filters, in descending order; NaN comes last, and ties keep their order."""
+"""Name of an order -> its sort key, for descending order; NaN comes last, and ties keep their order."""
 
 
 def order(activations: Floats, by: str = "number") -> list[int]:
-    """The filters of (C, H, W), as positions, sorted by one of ``ORDERS``; raises ``UnknownName``."""
+    """The positions of the filters of ``activations`` (C, H, W), sorted by one of ``ORDERS``; raises ``UnknownName``."""
     if by not in ORDERS:
         raise UnknownName("order", by, ORDERS)
     found: list[int] = np.argsort(-ORDERS[by](activations), kind="stable").tolist()

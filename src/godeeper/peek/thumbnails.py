@@ -1,7 +1,7 @@
 """Thumbnails of every site's activations for a photo, shown in the boxes of diagrams.
 
-Not ``peek``'s mosaics, which show all filters at native pixels: a thumbnail shows the few filters that
-vary most, and shrinks grids of more than ``LARGEST_TILE`` cells.  The scale is ``shared``, of the whole tensor.
+A mosaic shows all filters at native pixels.  A thumbnail shows only the few filters that vary most, and shrinks grids of
+more than ``LARGEST_TILE`` cells a side.  Its scale is ``shared``, over all filters of the tensor.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 SMALLEST_TILE, LARGEST_TILE = 24, 36
 PHOTO_SIDE = 160
-CLEAR = 1  # the transparent level: between tiles, and where there is no tile
+CLEAR = 1  # the transparent level, between tiles and where there is no tile
 
-NOTES = (  # a line each, as wide as a legend
+NOTES = (  # each line is as wide as a legend
     "Pictures: the filters of each box that vary most over",
     "the photo, in that order; grids of over 36 cells a side",
     "are shrunk. One scale a box: dark is 0, or what is least",
     "below it, bright the greatest value; see its title.",
 )
-"""The lines that a legend has about thumbnails."""
+"""The lines about thumbnails in a diagram's legend."""
 
 
 def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int, Picture]:
-    """Site index -> picture, for ``boxes`` that have room for one and the ``peeks`` at their sites, in the same order."""
+    """Site index -> picture, for ``boxes`` with room for one and the ``peeks`` at their sites in the same order."""
     return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
 
 
@@ -54,7 +54,7 @@ def thumbnail(peek: Peek, tiles: tuple[int, int]) -> Picture:
 
 
 def pixels_of(values: NDArray[np.float32], tiles: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
-    """(H, W) grey levels for activations (C, H, W) in ``tiles`` rows and columns, and what they show."""
+    """Grey levels (H, W) for activations (C, H, W) in ``tiles`` rows and columns, and a text that describes them."""
     measured = shared(values)
     scale = f"dark {measured.low:.4g}, bright {measured.high:.4g}"
     if values[0].size == 1:
@@ -70,7 +70,7 @@ def pixels_of(values: NDArray[np.float32], tiles: tuple[int, int]) -> tuple[NDAr
 
 
 def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, H, W) with no side over ``LARGEST_TILE``, each cell the mean of the cells it covers."""
+    """Tiles (C, H, W) shrunk to at most ``LARGEST_TILE`` cells a side; each new cell is a mean of the cells it covers."""
     if max(tiles.shape[1:]) <= LARGEST_TILE:
         return tiles
     side = LARGEST_TILE, LARGEST_TILE
@@ -78,31 +78,31 @@ def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def spaced(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, H, W) enlarged by a whole number to ``SMALLEST_TILE`` or more, each with a clear line below and beside it."""
+    """Tiles (C, H, W) enlarged by a whole number to ``SMALLEST_TILE`` or more, each with a clear line below and beside it."""
     zoom = max(1, math.ceil(SMALLEST_TILE / max(tiles.shape[1:])))
     enlarged = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
     return np.pad(opaque(enlarged), ((0, 0), (0, 1), (0, 1)), constant_values=CLEAR)
 
 
 def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replaces the level ``CLEAR`` by the one below it, an invisible difference, so that no value is transparent."""
+    """Replace the level ``CLEAR`` by the one below it, so that no value is transparent; the difference is invisible."""
     return np.where(pixels == CLEAR, np.uint8(CLEAR - 1), pixels)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W) grey levels as a PNG."""
+    """Grey levels (H, W) as a PNG in which ``CLEAR`` is transparent."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True, transparency=CLEAR)
     return buffer.getvalue()
 
 
 def png_uri(pixels: NDArray[np.uint8]) -> str:
-    """(H, W) grey levels as a ``data:`` address."""
+    """Grey levels (H, W) as the ``data:`` URI of a PNG."""
     return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
 def jpeg_uri(image: Image.Image) -> str:
-    """A photo as a ``data:`` address."""
+    """A photo as the ``data:`` URI of a JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

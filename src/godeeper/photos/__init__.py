@@ -1,1 +1,1 @@
-"""From files to a network's input."""
+"""Photos: find them, decode them, check them, and convert them to a network's input."""

@@ -17,7 +17,7 @@ CHANNELS = (1, 3, 4)
 
 
 class Readable(Protocol):
-    """An open file, or anything else with ``read``; ``read`` returns the bytes of a photo's file."""
+    """An open file, or any object whose ``read`` returns the bytes of a photo's file."""
 
     def read(self) -> Any: ...
 
@@ -40,13 +40,13 @@ def read_object(source: Any, name: str) -> bytes:
 
 
 def name_of_object(source: Any) -> str:
-    """The file name of a file-like object; "bytes" if it has none."""
+    """The file name of a file-like object, without folders; "bytes" if it has none."""
     name = getattr(source, "name", None)
     return name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) and name else "bytes"
 
 
 def image_of_array(array: Any) -> Image.Image:
-    """A Pillow image of an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8."""
+    """A Pillow image of an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8; raises ``PhotoError``."""
     values = as_array(array)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -60,7 +60,7 @@ def as_array(array: Any) -> NDArray[Any]:
     """Convert to a NumPy array; raises ``PhotoError`` with a hint for tensors."""
     try:
         return np.asarray(array)
-    except Exception as error:  # a tensor on a GPU, or one that needs gradients, raises errors of its own
+    except Exception as error:  # tensors on a GPU, or with gradients, raise their framework's errors
         reason = " ".join(str(error).split())[:120]
         hint = "; call .detach().cpu().numpy()" if hasattr(array, "detach") else ""
         raise PhotoError(
@@ -69,14 +69,14 @@ def as_array(array: Any) -> NDArray[Any]:
 
 
 def kind(source: Any, values: NDArray[Any]) -> str:
-    """Describe the received object: its type, or dtype and shape."""
+    """Describe the received object by its dtype and shape, or by its type if it is not numeric."""
     if values.dtype == object or values.dtype.kind in "US":
         return f"an object of type {type(source).__name__}"
     return f"an array of {values.dtype} with shape {values.shape}"
 
 
 def advice(source: Any, values: NDArray[Any]) -> str:
-    """How to convert the object: first its axes, then its values."""
+    """The end of the error message: how to convert first the object's axes, then its values."""
     if values.dtype == object or values.dtype.kind in "US":
         return ", or a path, bytes, an open file or a Pillow image"
     if not values.size:
@@ -86,7 +86,7 @@ def advice(source: Any, values: NDArray[Any]) -> str:
 
 
 def axes_advice(source: Any, values: NDArray[Any]) -> str:
-    """How to reorder the axes to (H, W, C); empty if they are in order."""
+    """How to reorder the axes to (H, W, C); empty if they have that order."""
     shape = values.shape
     if values.ndim == 4:
         what = "pass one photo at a time"
@@ -98,7 +98,7 @@ def axes_advice(source: Any, values: NDArray[Any]) -> str:
 
 
 def transposed(source: Any) -> str:
-    """The call that moves the channels to the last axis."""
+    """The advice to call what moves the channels to the last axis."""
     return (
         "transpose it: tensor.permute(1, 2, 0)"
         if hasattr(source, "permute")
@@ -107,7 +107,7 @@ def transposed(source: Any) -> str:
 
 
 def number_advice(values: NDArray[Any]) -> str:
-    """How to convert the values to uint8 from 0 to 255; empty if they are."""
+    """How to convert the values to uint8 from 0 to 255; empty if they are uint8."""
     if values.dtype == np.uint8:
         return ""
     if values.dtype == bool:

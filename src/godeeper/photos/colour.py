@@ -1,6 +1,6 @@
 """Convert colours to sRGB, by an embedded ICC profile or by a PNG's gamma.
 
-A profile is judged by its effect on a set of test colours, not by its name.
+Whether a profile is that of sRGB is decided by its effect on a set of test colours, not by its name.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     Conversion = Callable[[Image.Image], Image.Image]
 
-SAME_LEVELS = 2  # of 255: a profile that changes no colour of the probe by more is treated as sRGB
+SAME_LEVELS = 2  # of 255: a profile that changes no test colour by more is treated as sRGB
 SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 SRGB_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02
 SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SAME_PRIMARIES = 0.005
-CACHED_PROFILES, LARGEST_CACHED = 16, 1 << 20  # number of cached conversions; bytes of the largest profile cached
+CACHED_PROFILES, LARGEST_CACHED = 16, 1 << 20  # cached conversions; bytes of the largest profile that is cached
 
 
 def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -56,7 +56,7 @@ def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Ima
 
     try:
         space, description = describe_profile(profile)
-        if space == "RGB" and image.mode == "L":  # common; grey is equal red, green and blue
+        if space == "RGB" and image.mode == "L":  # grey pixels with an RGB profile are common
             image = image.convert("RGB")
         if SPACES.get(space) != image.mode:
             notes.append(f"colour profile ignored: it is for {space}, the photo is {image.mode}")
@@ -74,7 +74,7 @@ def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Ima
 
 
 def describe_profile(profile: bytes) -> tuple[str, str]:
-    """A profile's colour space and its description."""
+    """A profile's colour space and its description, both printable."""
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
@@ -88,7 +88,7 @@ def printable(text: str) -> str:
 
 
 def conversion_of(profile: bytes, mode: str) -> Conversion | None:
-    """Build the conversion to sRGB; None if no colour of the probe changes by more than ``SAME_LEVELS``."""
+    """Build the conversion to sRGB; None if no test colour changes by more than ``SAME_LEVELS``."""
     from PIL import ImageCms
 
     opened = ImageCms.getOpenProfile(io.BytesIO(profile))
@@ -117,7 +117,7 @@ def apply_transform(transform: Any, image: Image.Image) -> Image.Image:
 def apply_table(converted: Image.Image, image: Image.Image) -> Image.Image:
     """Convert a grey image by a table of 256 converted greys.
 
-    LittleCMS samples the curve itself otherwise, and is off by up to 10 levels where it is steep.
+    LittleCMS would interpolate a sampled curve instead, with errors of up to 10 levels where the curve is steep.
     """
     return Image.merge("RGB", [image.point(list(channel.tobytes())) for channel in converted.split()])
 
@@ -136,7 +136,7 @@ def probe(mode: str) -> Image.Image:
 
 
 def note_code_points(points: tuple[int, int], notes: list[str]) -> None:
-    """Note a colour space that a PNG (cICP) or AVIF (nclx) names by code points; it is not converted."""
+    """Append a note if a PNG (cICP) or AVIF (nclx) has the code points of a space other than sRGB; it is not converted."""
     if not is_usual(points):
         notes.append(
             f"colour space ignored, sRGB assumed (primaries {points[0]}, transfer function {points[1]} of ITU-T H.273)"
@@ -144,13 +144,13 @@ def note_code_points(points: tuple[int, int], notes: list[str]) -> None:
 
 
 def near_srgb(primaries: tuple[float, ...]) -> bool:
-    """Whether white point, red, green and blue are those of sRGB."""
+    """Whether the white point and the primaries are those of sRGB, within ``SAME_PRIMARIES``."""
     pairs = zip(primaries, SRGB_PRIMARIES, strict=False)
     return max(abs(got - usual) for got, usual in pairs) <= SAME_PRIMARIES
 
 
 def through_gamma(image: Image.Image, info: Mapping[Any, Any], notes: list[str]) -> Image.Image:
-    """Convert by a PNG's gAMA chunk.  Other primaries (cHRM) are noted and ignored: few programs write them on purpose."""
+    """Convert by a PNG's gAMA chunk.  Its primaries (cHRM) are ignored, with a note: few programs write them on purpose."""
     gamma, primaries = info.get("gamma"), info.get("chromaticity")
     if isinstance(primaries, tuple) and not near_srgb(primaries):
         notes.append("the file's own primaries (cHRM) ignored, those of sRGB used")

@@ -1,7 +1,7 @@
-"""``decode``: the one decoder for all commands, from a file, bytes, an image or an array to upright sRGB pixels.
+"""``decode``, which all commands use: from a file, bytes, an image or an array to upright sRGB pixels.
 
-Unusual photos are repaired where possible, and each repair is recorded in ``Photo.notes``.  A photo that cannot be
-read completely is refused: no pixels are made up.
+Unusual photos are repaired if possible, and each repair is recorded in ``Photo.notes``.  A photo with missing pixels is
+refused; none are invented.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ WARNINGS = (
     ("possibly corrupt", "unreadable EXIF ignored"),
     ("mpo", "further pictures in the file cannot be read; the first is used"),
 )
-"""A part of a Pillow warning -> the note for it."""
+"""(part of a Pillow warning in lower case, the note for it)."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo: upright, sRGB, opaque, 8 bits a channel.
+    """A decoded photo: upright, sRGB, opaque, 8 bits per channel.
 
-    ``sha256`` is of the file's bytes, or of the pixels if there was no file.  ``notes`` list the
-    repairs.  ``jpeg``: the file's bytes, if it is a grey or RGB JPEG.
+    ``sha256``: the hash of the file's bytes, or of the pixels if there was no file.  ``notes``: the repairs.
+    ``jpeg``: the file's bytes if it is a grey or RGB JPEG.
 
     >>> from godeeper import decode
     >>> photo = decode("examples/chelsea.jpg")
@@ -70,14 +70,14 @@ class Photo:
 
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8."""
+        """The pixels, (H, W, 3) uint8."""
         import numpy as np
 
         return np.asarray(self.image)
 
     @cached_property
     def image_2015(self) -> Image.Image:
-        """The same picture as TensorFlow decoded it in 2015: JPEGs with the fast inverse cosine transform."""
+        """The image as TensorFlow decoded it in 2015: a JPEG with the fast inverse cosine transform, others unchanged."""
         if self.jpeg is None:
             return self.image
         with warnings_as_notes(), refusing(self.name):
@@ -91,7 +91,7 @@ class Photo:
 
 
 PhotoSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | ArrayLike | Photo
-"""A photo as callers pass it: a path, the bytes of a file, an open file, a Pillow image, an array, or a decoded photo."""
+"""The types that ``decode`` takes: a path, the bytes of a file, an open file, a Pillow image, an array, a decoded photo."""
 
 
 def decode(
@@ -105,14 +105,14 @@ def decode(
 
     Args:
         source: a path, the bytes of a file, an open file or anything else with ``read``, a Pillow image, or an array
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.
-        name: the photo's name; by default the file's name, if there is one.
-        background: the colour behind transparent parts, red, green and blue from 0 to 255.
-        least_side: allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, which is faster, as long as its shorter side
-            keeps at least this many pixels; None decodes it at full size.
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.  A decoded ``Photo`` is returned unchanged.
+        name: the photo's name; by default that of the file, if there is one.
+        background: the colour behind transparent parts: red, green and blue from 0 to 255.
+        least_side: decode a JPEG faster, at 1/2, 1/4 or 1/8 of its size, as long as its shorter side has at least this many
+            pixels; None decodes it at full size.
 
     Raises:
-        PhotoError: the photo cannot be read, is incomplete, or is too large.
+        PhotoError: the photo cannot be read, is incomplete or too large, or its format is not supported.
 
     >>> decode("examples/chelsea.jpg").size
     (451, 300)
@@ -137,7 +137,7 @@ def decode(
 
 
 def decode_opened(image: Image.Image, notes: list[str], label: str) -> Image.Image:
-    """Decode an image that the caller opened: a JPEG that Pillow has not loaded yet goes through ``decode_jpeg``."""
+    """Decode an image that the caller opened: by ``decode_jpeg`` if it is a JPEG that is not loaded yet, else unchanged."""
     file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
         return image
@@ -156,7 +156,7 @@ def decode_bytes(
     path: PhotoPath | None = None,
     least_side: int | None = None,
 ) -> Photo:
-    """Decode the bytes of a file; ``path`` is for messages and to compare the suffix with the content."""
+    """Decode the bytes of a file; ``path`` is used in messages, and its suffix is compared with the content."""
     label = shortened(path or name)
     if not data:
         raise PhotoError(f"{label}: the file is empty; expected a photo")
@@ -191,7 +191,7 @@ def refuse_cut(label: str) -> NoReturn:
 
 
 def all_notes(notes: Iterable[str], warnings: Iterable[str]) -> tuple[str, ...]:
-    """Our notes, and one for each kind of Pillow warning, reworded: Pillow's own texts name paths and classes."""
+    """The notes, then one for each kind of Pillow warning; Pillow's own texts would name paths and classes."""
     notes = list(notes)
     for warning in warnings:
         text = next((text for part, text in WARNINGS if part in warning.lower()), OTHER_WARNING)
@@ -201,7 +201,7 @@ def all_notes(notes: Iterable[str], warnings: Iterable[str]) -> tuple[str, ...]:
 
 
 def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
-    """Set a JPEG to be decoded at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side``; returns a note of it."""
+    """Make Pillow decode a JPEG at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side``; return the note on it, if any."""
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG":
         return []
     whole = image.width
@@ -210,7 +210,7 @@ def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
-    """Load the first frame and make it upright, sRGB, 8-bit and opaque; returns the image and notes of what was done."""
+    """Load the first frame and make it upright, sRGB, 8-bit and opaque; return the image and the notes on what was done."""
     notes = [*frame_notes(image), *depth_notes(image)]
     deep = bool(notes) and notes[-1] == CUT
     turned = turned_by_pillow(image)  # read before load, which clears it
@@ -241,7 +241,7 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
 
 
 def cut_transparency(image: Image.Image) -> Image.Image:
-    """Cut the transparent colour of a 16-bit PNG to 8 bits, as its pixels were."""
+    """Cut the transparent colour of a 16-bit PNG to 8 bits, as Pillow cuts the pixels."""
     colour = image.info.get("transparency")
     if isinstance(colour, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in colour)
@@ -262,14 +262,14 @@ def refusing(label: str) -> Iterator[None]:
 
 
 def frame_notes(image: Image.Image) -> list[str]:
-    """A note if there is more than one frame; only the first is used."""
+    """A note if there are several frames, of which only the first is used."""
     if image.format in SAME_FORMAT or not getattr(image, "is_animated", False):
         return []
     return [f"first of {getattr(image, 'n_frames', 'several')} frames"]
 
 
 def depth_notes(image: Image.Image) -> list[str]:
-    """A note if Pillow will keep only the upper 8 of 16 bits of a colour; the loaded image does not show it."""
+    """A note if Pillow will reduce 16-bit colours to 8 bits; call it before loading, since a loaded image has lost that."""
     tiles = getattr(image, "tile", ())
     if image.format == "PPM" and image.mode == "RGB" and any(most_value(tile) > 255 for tile in tiles):
         return [ROUNDED]
@@ -283,7 +283,7 @@ def most_value(tile: Any) -> int:
 
 
 def turned_by_pillow(image: Image.Image) -> int:
-    """The orientation of a TIFF that is not loaded yet, which Pillow applies when it loads; 0 if it has none."""
+    """The orientation that Pillow applies when it loads this TIFF; 0 if there is none, or it is loaded already."""
     if image.format != "TIFF" or not getattr(image, "tile", None):
         return 0
     try:
@@ -294,12 +294,12 @@ def turned_by_pillow(image: Image.Image) -> int:
 
 
 def turn_note(orientation: int) -> str:
-    """The note for a photo that was turned."""
+    """The note on a photo that was turned."""
     return f"turned upright (EXIF orientation {orientation})"
 
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turn the image by its EXIF orientation."""
+    """Turn the image upright by its EXIF orientation; append a note."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception as error:  # damaged EXIF does not affect the pixels
@@ -308,13 +308,17 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
     if orientation not in range(2, 9):
         return image
     notes.append(turn_note(orientation))
-    from PIL import ImageOps  # few photos need it
+    from PIL import ImageOps  # imported here, since few photos need it
 
     return ImageOps.exif_transpose(image)
 
 
 def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """Convert palettes, bitmaps and deep grey to 8-bit grey or colour; keeps profile and transparency."""
+    """Convert palettes, bitmaps and deep grey to 8-bit grey or colour, with profile and transparency.
+
+    Raises:
+        PhotoError: the values are floating-point numbers, Lab colours, or integers of more than 16 bits.
+    """
     if image.mode.startswith("I"):
         return narrow(image, label, notes)
     if image.mode == "F":
@@ -331,7 +335,7 @@ def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
 
 
 def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """Round 16-bit grey to 8 bits; 32-bit integers only if all values fit into 16 bits."""
+    """Round grey of 16 or 32 bits to 8 bits; raises ``PhotoError`` if a value does not fit into 16 bits."""
     import numpy as np
 
     values = np.asarray(image).astype(np.int64)

@@ -1,7 +1,8 @@
-"""Colour metadata that Pillow does not read, or because of which it refuses a file.
+"""Metadata that Pillow does not read, or that make it refuse a file.
 
-PNG: profiles and texts that unpack to more than Pillow allows, damaged profiles, the code points of a colour space (cICP), transparent greys of few bits.
-JPEG 2000: profiles.  AVIF: code points (nclx).  The result goes into the image's ``info``.
+PNG: profiles and texts that decompress to more than Pillow allows, damaged profiles, the code points of a colour space
+(cICP), transparent greys of 2 or 4 bits.  JPEG 2000: profiles.  AVIF: code points (nclx).  The metadata are put into the
+image's ``info``.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-MOST_PROFILE = 1 << 24  # bytes; the most that a JPEG can hold
-MOST_TEXT = 1 << 20  # bytes that all compressed texts of a PNG may unpack to; Pillow refuses a file with a longer one
+MOST_PROFILE = 1 << 24  # bytes; a JPEG cannot hold more
+MOST_TEXT = 1 << 20  # bytes of all decompressed texts of a PNG; Pillow refuses a file with a longer text
 TEXT_NOTE = "metadata of more than 1 MB ignored"
 DROPPED_TEXT = "godeeper_dropped_text"
 CODE_POINTS = "cicp"
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 USUAL_POINTS = ({1, 2, 5, 6}, {1, 2, 6, 13, 14, 15})
-"""Primaries and transfer functions of ITU-T H.273 that are treated as sRGB: unspecified, and those of television."""
+"""Primaries and transfer functions of ITU-T H.273 that are treated as sRGB's: its own, unspecified, and television's."""
 
 
 def prepared(kind: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
-    """The bytes for Pillow, and the metadata that it does not read from them."""
+    """The bytes to pass to Pillow, and the metadata that it does not read."""
     if kind == "PNG":
         return prepared_png(data)
     if kind == "JPEG2000":
@@ -39,7 +40,10 @@ def prepared(kind: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def prepared_png(data: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Remove the chunks because of which Pillow would refuse the PNG: compressed texts of more than ``MOST_TEXT``, odd profiles."""
+    """The PNG without the chunks that make Pillow refuse it, and the metadata that Pillow does not read.
+
+    These chunks are damaged profiles, profiles of more than ``MOST_TEXT``, and compressed texts beyond that total.
+    """
     found: dict[str, Any] = {}
     room, kept, end_of_kept = MOST_TEXT, [], 0
     for kind, start, end in png_chunks(data):
@@ -69,7 +73,7 @@ def scale_transparency(image: Image.Image) -> None:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of each chunk's content; its length and kind are the 8 bytes before it, its checksum the 4 after it."""
+    """Yield (kind, start, end) of each chunk's content.  Length and kind take the 8 bytes before it, a checksum the 4 after it."""
     place = 8
     while place + 12 <= len(data):
         end = place + 8 + int.from_bytes(data[place : place + 4])
@@ -78,13 +82,13 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def named(content: bytes) -> tuple[int, bytes]:
-    """Compression method and compressed part of a chunk that starts with a name."""
+    """The compression method and the compressed data of a chunk that starts with a name; (-1, empty) if it has none."""
     rest = content.partition(b"\0")[2]
     return (rest[0], rest[1:]) if rest else (-1, b"")
 
 
 def compressed_text(kind: bytes, content: bytes) -> bytes:
-    """The compressed part of a text; empty if it is not compressed."""
+    """The compressed part of a text chunk; empty if the text is not compressed."""
     method, rest = named(content)
     if kind == b"zTXt":
         return rest
@@ -92,7 +96,7 @@ def compressed_text(kind: bytes, content: bytes) -> bytes:
 
 
 def inflated(method: int, part: bytes, most: int) -> bytes | None:
-    """The unpacked bytes; None if they are damaged, or more than ``most``."""
+    """The decompressed bytes; None if they are damaged or empty, or more than ``most``."""
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(part, most + 1) if method == 0 else b""
@@ -102,7 +106,7 @@ def inflated(method: int, part: bytes, most: int) -> bytes | None:
 
 
 def jp2_profile(data: bytes) -> bytes | None:
-    """The profile of a JPEG 2000 file's header box; None if there is none."""
+    """The ICC profile in the header box of a JPEG 2000 file; None if there is none."""
     for kind, start, end in boxes(data, 0, len(data)):
         if kind == b"jp2h":
             colours = (data[a:b] for inner, a, b in boxes(data, start, end) if inner == b"colr")
@@ -111,7 +115,7 @@ def jp2_profile(data: bytes) -> bytes | None:
 
 
 def boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of the content of each box of an ISO file between two places."""
+    """Yield (kind, start, end) of the content of each ISO media box between the offsets ``place`` and ``end``."""
     while place + 8 <= end:
         size, head = int.from_bytes(data[place : place + 4]), 8
         if size == 1:
@@ -124,5 +128,5 @@ def boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]
 
 
 def is_usual(points: tuple[int, int]) -> bool:
-    """Primaries and transfer function are near sRGB's."""
+    """Whether primaries and transfer function are treated as sRGB's."""
     return points[0] in USUAL_POINTS[0] and points[1] in USUAL_POINTS[1]

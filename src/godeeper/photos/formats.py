@@ -1,8 +1,8 @@
-"""The list of photo formats that are opened, recognised by their first bytes.  No other data reaches a decoder.
+"""The photo formats that are opened, recognised by their first bytes.  No other data reaches a decoder.
 
 Pillow supports about forty formats.  For EPS it starts Ghostscript; it passes WMF, FITS, BUFR, GRIB and HDF5 to the system
-or to handlers of other packages; most others are icons, textures and faxes.  A format is on the list only if its
-decoder reads nothing but the photo's own bytes.  A test keeps ``docs/reference/photos.md`` in step with the list.
+or to handlers of other packages; most others are for icons, textures and faxes.  A format is listed only if its decoder
+reads nothing but the photo's bytes.  A test compares ``docs/reference/photos.md`` with the list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """One format: Pillow's name for it, its plugin, its file suffixes, and the possible first bytes."""
+    """A format: Pillow's name and plugin for it, its file suffixes, and the possible first bytes (``starts``)."""
 
     name: str
     plugin: str
@@ -38,7 +38,7 @@ OTHER_SUFFIXES = {
     ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".psd": "PSD", ".ico": "ICO", ".tga": "TGA", ".jxl": "JPEG XL",
     ".svg": "SVG", ".eps": "EPS",
 }  # fmt: skip
-"""Suffixes of pictures that are not opened: such a file counts as a photo, and is refused with the reason."""
+"""Suffixes of formats that are not opened.  Files with these suffixes count as photos and are refused with a reason."""
 PROMISED = SUFFIX_FORMATS | OTHER_SUFFIXES
 RAW_SUFFIXES = frozenset(
     [
@@ -98,7 +98,7 @@ REFUSED_STARTS = (
 
 
 def identify(data: bytes) -> str | None:
-    """Recognise the format by a file's first bytes; None if it is not on the list.
+    """The name of the format by a file's first bytes; None if it is not in ``FORMATS``.
 
     >>> identify(b"GIF89a"), identify(b"%!PS-Adobe-3.0 EPSF-3.0")
     ('GIF', None)
@@ -116,7 +116,7 @@ def identify(data: bytes) -> str | None:
 
 
 def brands(data: bytes) -> set[bytes]:
-    """The major and compatible brands of an ISO media file."""
+    """The major brand and the compatible brands of an ISO media file."""
     size = min(int.from_bytes(data[:4]), len(data), 256)
     return {data[8:12], *(data[start : start + 4] for start in range(16, size - 3, 4))}
 
@@ -143,7 +143,7 @@ def describe(data: bytes) -> str:
 
 
 def raw_start(data: bytes) -> bool:
-    """Whether the first bytes are those of a camera's raw format.  For raw files inside plain TIFF see ``raw.is_raw``."""
+    """Whether the first bytes are those of a camera's raw format; ``raw.is_raw`` detects raw files that are plain TIFFs."""
     if data.startswith(RAW_STARTS) or (data[:4] in BY_NAME["TIFF"].starts and data[8:10] == b"CR"):
         return True
     return (data[4:8] == b"ftyp" and b"crx " in brands(data)) or data[6:14] == b"HEAPCCDR"

@@ -1,7 +1,7 @@
-"""The steps of the 2015 graph from a photo's bytes to the network's input; a value can be fed at each of them.
+"""The steps of the 2015 graph from a photo's bytes to the network's input.  A value can be fed at any of them.
 
 ``DecodeJpeg/contents`` → ``DecodeJpeg`` → ``Cast`` → ``ExpandDims`` → ``ResizeBilinear`` → ``Sub`` → ``Mul``.
-Arrays have the layout of that graph: channels last, with a batch axis from ``ExpandDims`` on.
+As in that graph, arrays have their channels last, and a batch axis from ``ExpandDims`` on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PhotoSteps:
-    """One photo (or a batch, from ``ExpandDims`` on) fed at the step ``kind``."""
+    """The values of all steps after the step ``kind``, at which a photo (or a batch, from ``ExpandDims`` on) is fed."""
 
     def __init__(self, preprocess: Preprocess, kind: str, value: Any) -> None:
         self.preprocess = preprocess
@@ -29,7 +29,7 @@ class PhotoSteps:
         self.fed = value if kind in ("jpeg", "decode") else check_array(kind, value, preprocess.size)
 
     def value(self, kind: str) -> Any:
-        """The output of the step ``kind``; raises ``FeedError`` for a step before the one that was fed."""
+        """The output of the step ``kind``; raises ``FeedError`` if it comes before the step that was fed."""
         if kind == self.kind:
             return self.pixels if kind == "decode" else self.fed
         if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
@@ -53,7 +53,7 @@ class PhotoSteps:
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8."""
+        """(H, W, 3) uint8: the decoded photo."""
         return np.asarray(self.preprocess.image_of(self.photo))
 
     @cached_property
@@ -65,7 +65,7 @@ class PhotoSteps:
         return np.concatenate([self.resize_floats(values) for values in batch])
 
     def resize_floats(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Resize one (H, W, 3) array of floats.  The antialiasing filter needs integers from 0 to 255."""
+        """Resize floats (H, W, 3) to (1, size, size, 3); raises ``FeedError`` if the filter needs integers from 0 to 255."""
         if self.preprocess.filter == "tf2015" and self.preprocess.fit == "squash":
             return resize_tf2015(values, self.preprocess.size)[None]
         pixels = values.astype(np.uint8)
@@ -75,7 +75,7 @@ class PhotoSteps:
 
 
 def check_array(kind: str, value: Any, size: int) -> NDArray[np.float32]:
-    """``value`` as float32; raises ``FeedError`` unless it has the axes of the step ``kind``."""
+    """``value`` as float32; raises ``FeedError`` unless its shape is that of the step ``kind``."""
     array = np.asarray(value, np.float32)
     sides = ("H", "W") if kind in ("cast", "expand") else (size, size)
     expected = (*sides, 3) if kind == "cast" else ("B", *sides, 3)

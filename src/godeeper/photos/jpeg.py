@@ -1,7 +1,7 @@
-"""Decode JPEGs with libjpeg-turbo through simplejpeg, which raises if pixels are missing.
+"""Decode JPEGs with libjpeg-turbo through simplejpeg, which raises an error if pixels are missing.
 
-Pillow silently fills missing pixels with grey, and cannot choose the inverse cosine transform.  This module also repairs
-JPEGs that lack only their end marker, and decodes JPEGs as TensorFlow's ``DecodeJpeg`` did in 2015.
+Pillow fills missing pixels with grey without an error, and does not let the caller choose the inverse cosine transform.
+This module also repairs JPEGs that lack only their end marker, and decodes JPEGs as TensorFlow's ``DecodeJpeg`` did in 2015.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 END = b"\xff\xd9"
 START_OF_SCAN = b"\xff\xda"
 SCAN = 0xDA
-MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # not a 255 inside a scan, padding, or a marker without content
+MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # not an escaped 255, padding, or a marker without content
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LS = 0xF7
@@ -32,26 +32,26 @@ UNUSUAL = (
     | dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "a hierarchical JPEG")
     | {LS: "a JPEG-LS"}
 )
-DEEP, SHORTEST_FRAME = {12, 16}, 9  # bits a colour; bytes of a frame of one colour
+DEEP, SHORTEST_FRAME = {12, 16}, 9  # bits per colour; bytes in the header of a frame of one colour
 COEFFICIENTS = 64
 APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 END_NOTE = "end marker missing, added; all pixels are present"
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 LOST = ("premature end", "bad huffman code", "bad arithmetic code", "instead of rst", "inconsistent progression")
 MOST_SCANS = 64
-"""Encoders write about ten scans, and at most twenty for a photo of four colours."""
+"""Encoders write about ten scans, and at most twenty for four colours."""
 
 HARMLESS = ("unknown adobe color transform", "unknown jfif revision", "invalid sos parameters")
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 LEFT_AT_END = "extraneous bytes before marker 0xd9"
 HOLE = bytes(32)
-"""This many zeros in a scan that also has extra bytes mean that a part of the file was never written."""
+"""So many zeros in a scan with extra bytes mean that a part of the file was never written."""
 
 
 def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Image:
-    """Decode a JPEG that Pillow has opened, at the size that it has set; appends notes on harmless defects.
+    """Decode a JPEG at the size of ``opened``, the same JPEG opened by Pillow; append notes on harmless defects.
 
-    The pixels equal Pillow's (``docs/decisions/0027-jpeg-decoder.md``).  CMYK pixels are Pillow's own.
+    The pixels equal Pillow's (``docs/decisions/0027-jpeg-decoder.md``).  CMYK is checked here and decoded by Pillow.
 
     Raises:
         ValueError: pixels are missing.
@@ -61,7 +61,7 @@ def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Ima
         return opened
     least = {"min_width": opened.width, "min_height": opened.height}
     if mode == "CMYK":
-        least = {"min_width": 1, "min_height": 1}  # 1/8: only the warnings are needed
+        least = {"min_width": 1, "min_height": 1}  # decode at 1/8: only the warnings are needed
     pixels = checked_pixels(data, SPACES[mode], notes, least)
     if not all_scans(data):
         raise ValueError("scans are missing")
@@ -73,7 +73,11 @@ def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Ima
 
 
 def checked_pixels(data: bytes, space: str, notes: list[str], least: dict[str, int]) -> NDArray[np.uint8] | None:
-    """Pixels (H, W, C), with a note for a harmless warning; None if Pillow has to decode the JPEG."""
+    """Pixels (H, W, C), with a note on a harmless warning; None if Pillow has to decode the JPEG.
+
+    Raises:
+        ValueError: pixels are missing.
+    """
     try:
         return decoded(data, space, strict=True, **least)
     except ValueError as error:
@@ -95,7 +99,7 @@ def checked_pixels(data: bytes, space: str, notes: list[str], least: dict[str, i
 
 
 def decoded(data: bytes, space: str, **options: Any) -> NDArray[np.uint8]:
-    """Pixels (H, W, C); with ``strict``, raises ``ValueError`` for the first warning of libjpeg."""
+    """Pixels (H, W, C); with ``strict``, libjpeg's first warning is raised as ``ValueError``."""
     import simplejpeg
 
     pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=space, **options)
@@ -103,7 +107,7 @@ def decoded(data: bytes, space: str, **options: Any) -> NDArray[np.uint8]:
 
 
 def first_warning(data: bytes, space: str) -> str | None:
-    """The first warning of libjpeg, decoding at 1/8 of the size; None if there is none."""
+    """The first warning of libjpeg when it decodes at 1/8 of the size; None if there is none."""
     try:
         decoded(data, space, strict=True, min_width=1, min_height=1)
     except ValueError as error:
@@ -112,12 +116,12 @@ def first_warning(data: bytes, space: str) -> str | None:
 
 
 def extra_bytes_note(data: bytes, match: re.Match[str], space: str) -> str:
-    """The note for extra bytes between a scan's last code and its end.
+    """The note on extra bytes between a scan's last code and its end.
 
-    libjpeg reports only its first warning, so the rest is decoded again without these bytes to see any later one.
+    libjpeg reports only its first warning, so the JPEG is decoded again without these bytes to find any later one.
 
     Raises:
-        ValueError: pixels are missing, or a part of the file was lost there.
+        ValueError: pixels are missing, or a part of the file was lost.
     """
     count, marker = int(match[1]), int(match[2], 16)
     end = data.rfind(END) if marker == END[1] else -1
@@ -126,16 +130,14 @@ def extra_bytes_note(data: bytes, match: re.Match[str], space: str) -> str:
         raise ValueError(match.string)
     extra = scan[len(scan) - count :]
     kept = data[:end].rstrip(b"\0") if not extra.strip(b"\0") else data[: end - count]
-    second = first_warning(
-        pixels_only(kept + END), space
-    )  # the decoder reads some bytes ahead, so a few may still be left over
-    if second and not second.endswith(LEFT_AT_END):
+    second = first_warning(pixels_only(kept + END), space)
+    if second and not second.endswith(LEFT_AT_END):  # libjpeg reads ahead, so its count can be a few bytes too small
         raise ValueError(second)
     return f"extra bytes after its pixels: {count}; if it looks damaged, copy or download it again"
 
 
 def pixels_only(data: bytes) -> bytes:
-    """The same JPEG without application segments and comments, whose warnings would hide later ones."""
+    """The same JPEG without application segments and comments: their warnings would hide later ones."""
     place, parts = 2, [data[:2]]
     for marker, content, start in segments(data):
         if marker in APPLICATION:
@@ -145,15 +147,15 @@ def pixels_only(data: bytes) -> bytes:
 
 
 def lacks_end(data: bytes) -> bool:
-    """Whether no end marker follows the start of the last scan: the file was cut, or never had one."""
+    """Whether no end marker follows the start of the last scan."""
     return data.rfind(END, data.rfind(START_OF_SCAN) + 1) < 0
 
 
 def with_end_marker(data: bytes) -> bytes | None:
-    """The same JPEG with an end marker, if nothing else is missing; None if pixels are missing.
+    """The same JPEG with an end marker; None if pixels are missing.
 
-    libjpeg fills missing pixels with grey and warns; simplejpeg raises for each warning.  libjpeg does not warn of
-    missing scans, so they are counted here; nor of trailing zeros, which are valid codes, so they are cut off.
+    If pixels are missing, libjpeg warns and simplejpeg raises the warning.  libjpeg does not warn about missing scans, so
+    they are counted here.  Nor does it warn about trailing zeros, which are valid codes, so they are cut off.
     """
     for whole in endings(data):
         try:
@@ -166,17 +168,20 @@ def with_end_marker(data: bytes) -> bytes | None:
 
 
 def endings(data: bytes) -> Iterator[bytes]:
-    """The data completed in each way that an end marker can be missing: both bytes, or the second one."""
+    """Yield the data with an end marker, once for each way to read its last bytes.
+
+    The marker can lack both bytes or only the second one, and trailing zeros can be padding or part of the scan.
+    """
     bare = data.rstrip(b"\0")
     if len(data) - len(bare) <= 1:  # a scan may end with one zero
         yield data + END
     yield (bare[:-1] if bare.endswith(b"\xff") else bare) + END
-    if bare.endswith(b"\xff") and len(bare) < len(data):  # in a scan, 255 is followed by a zero
+    if bare.endswith(b"\xff") and len(bare) < len(data):  # in a scan, 255 is escaped by a zero
         yield bare + b"\0" + END
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """(marker, content, place) of each segment up to the end marker; raises ``IndexError`` where one is cut short."""
+    """Yield (marker, content, offset) of each segment up to the end marker; raises ``IndexError`` if the data end before it."""
     place = 2
     while match := MARKER.search(data, place):
         marker = match[0][1]
@@ -192,12 +197,12 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def components(data: bytes) -> int:
-    """Number of colour components of the frame; 0 if there is no frame."""
+    """The number of colour components of the frame; 0 if there is no frame."""
     return next((content[5] for marker, content, _ in segments(data) if marker in FRAMES), 0)
 
 
 def unusual_kind(data: bytes) -> str | None:
-    """The name of a kind of JPEG that the decoder does not support; None for others, and if the header is cut short."""
+    """What kind of JPEG it is, if the decoder does not support it; None for other kinds, or if the header is cut short."""
     try:
         frame = next(((marker, content) for marker, content, _ in segments(data) if marker in FRAMES | {LS}), None)
     except IndexError:
@@ -209,7 +214,7 @@ def unusual_kind(data: bytes) -> str | None:
 
 
 def check_scans(data: bytes, label: str) -> None:
-    """Raise ``PhotoError`` for a JPEG with more than ``MOST_SCANS`` scans: each scan visits all pixels, so a small file could take minutes."""
+    """Raise ``PhotoError`` for a JPEG with more than ``MOST_SCANS`` scans: each visits all pixels, so decoding could take minutes."""
     count = 0
     with suppress(IndexError):  # a truncated file is reported elsewhere
         for marker, _, _ in segments(data):
@@ -219,7 +224,7 @@ def check_scans(data: bytes, label: str) -> None:
 
 
 def all_scans(data: bytes) -> bool:
-    """Whether each colour has a scan and, in a progressive JPEG, each coefficient of each colour its last bit."""
+    """Whether each colour has a scan and, in a progressive JPEG, scans down to the last bit of each coefficient."""
     missing: dict[int, set[int]] = {}
     progressive = False
     for marker, content, _ in segments(data):
@@ -238,7 +243,7 @@ def all_scans(data: bytes) -> bool:
 
 
 def decode_2015(data: bytes, opened: Image.Image) -> Image.Image:
-    """RGB pixels with libjpeg's fast inverse cosine transform, which was TensorFlow's default; the metadata is ``opened``'s.
+    """An RGB image decoded with libjpeg's fast inverse cosine transform, TensorFlow's default; its metadata are ``opened``'s.
 
     Source: tensorflow/core/lib/jpeg/jpeg_mem.cc, ``dct_method = JDCT_DEFAULT`` and ``fancy_upscaling = true``.
     """

@@ -1,4 +1,4 @@
-"""``NamedPhoto``: a photo's file together with the name that messages show."""
+"""``NamedPhoto``: the path of a photo with a different name to show in messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class NamedPhoto(os.PathLike[str]):
-    """A path whose text is ``shown``: ``photos.zip/cat/1.jpg`` for a photo unpacked to a temporary file."""
+    """A path that is printed as ``shown``, such as ``photos.zip/cat/1.jpg`` for a photo unpacked to a temporary file."""
 
     path: str
     shown: str

@@ -1,4 +1,4 @@
-"""Open encoded photos with Pillow.  The bytes decide the format, which must be on the list in ``formats``."""
+"""Open encoded photos with Pillow.  Their first bytes determine the format, which must be in ``formats.FORMATS``."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> Pho
 
 
 def open_photo(data: bytes, label: str) -> Image.Image:
-    """Read the header.  The size is checked before any pixel is decoded.
+    """Open a photo: read its header and check its size, before any pixel is decoded.
 
     Raises:
-        PhotoError: the format is not on the list, the file is a camera's raw file, or its header is damaged.
+        PhotoError: the format is not supported, the header is damaged, or the photo is too large.
     """
     kind = identify(data)
     if kind is None:
@@ -89,7 +89,7 @@ def open_photo(data: bytes, label: str) -> Image.Image:
 
 
 def open_as(format: str, file: BinaryIO) -> Image.Image:
-    """Open a file with Pillow in one format; no other decoder is tried or imported."""
+    """Open a file with Pillow as ``format``; no other decoder is tried or imported."""
     import_module(f"PIL.{BY_NAME[format].plugin}")
     if format == "TIFF":
         quiet_libtiff()
@@ -98,10 +98,10 @@ def open_as(format: str, file: BinaryIO) -> Image.Image:
 
 @cache
 def quiet_libtiff() -> None:
-    """Stop libtiff from printing errors to standard error from C; Pillow raises them as well."""
+    """Stop libtiff from printing its errors to standard error; Pillow raises them anyway."""
     import ctypes
 
-    with suppress(OSError, AttributeError):  # on Windows it exports no symbols
+    with suppress(OSError, AttributeError):  # on Windows the library exports no symbols
         library = ctypes.CDLL(import_module("PIL._imaging").__file__ or "")
         for setter in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt", "TIFFSetWarningHandler"):
             getattr(library, setter)(None)
@@ -114,7 +114,10 @@ def too_large(label: str) -> PhotoError:
 
 
 def peek_header(path: str | Path) -> tuple[str | None, int]:
-    """Format and number of pixels from the file's header; (None, 0) if it is not a photo or cannot be read."""
+    """The format and the number of pixels by the file's header.
+
+    (None, 0) if it is not a photo or cannot be read; ("bomb", 0) if it has more pixels than Pillow opens.
+    """
     try:
         with open_regular(path) as file:
             kind = identify(file.read(512))
@@ -124,12 +127,12 @@ def peek_header(path: str | Path) -> tuple[str | None, int]:
                 return image.format, image.width * image.height
     except Image.DecompressionBombError:
         return "bomb", 0
-    except Exception:  # not a picture, or its decoder fails: plugins raise any exception
+    except Exception:  # a damaged photo: Pillow's plugins raise whatever their parsers do
         return None, 0
 
 
 def check_opened(image: Image.Image, label: str) -> None:
-    """Raise ``PhotoError`` for an image that the caller opened in a format that is not on the list, if its pixels are not loaded."""
+    """Raise ``PhotoError`` for an image that the caller opened in an unsupported format and whose pixels are not loaded."""
     if isinstance(image, ImageFile.ImageFile) and image.format not in {*BY_NAME, *SAME_FORMAT} and pending(image):
         raise PhotoError(
             f"{label}: is an image opened as {image.format}, which godeeper does not decode; "
@@ -143,7 +146,7 @@ def pending(image: ImageFile.ImageFile) -> bool:
 
 
 def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
-    """A note if the file's suffix is of another format than its content."""
+    """A note if the file's suffix is that of another format than its content."""
     content = SAME_FORMAT.get(format, format)
     suffix = Path(path).suffix
     promised = PROMISED.get(suffix.lower(), content)
@@ -151,5 +154,5 @@ def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an exception's message, at most 200 characters; its type if there is no message."""
+    """The first line of an exception's message, at most 200 characters; the exception's type if the message is empty."""
     return " ".join(str(error).partition("\n")[0].split())[:200] or type(error).__name__

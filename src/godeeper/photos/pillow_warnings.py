@@ -1,8 +1,8 @@
-"""Collect Pillow's warnings while a photo is decoded, as notes of that photo, also with several threads.
+"""Collect the warnings that Pillow gives while it decodes a photo, in several threads at once.
 
-Python has one list of warning filters for all threads.  If each thread replaced and restored it, one photo could get
-the notes of another, and the last thread could restore the wrong filters.  So the first thread to enter installs one
-listener, which sorts warnings by thread, and the last thread to leave removes it.
+Python has one list of warning filters for all threads.  If each thread replaced and restored it, a photo could get the
+warnings of another, and the last thread could restore the wrong filters.  So the first thread to enter installs one
+handler, which sorts warnings by thread, and the last thread to leave removes it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _installed = ExitStack()
 
 @contextmanager
 def warnings_as_notes() -> Iterator[list[str]]:
-    """Collect Pillow's warnings in this thread while the block runs, one line each, without repeats.
+    """Collect Pillow's warnings in this thread while the block runs.  At its end the list has one line for each, without repeats.
 
-    The warning of large photos is left out: it comes at half the size that is refused, and photos of 100
-    megapixels exist.
+    The warning about large photos is left out: Pillow gives it at half the size that it refuses, and real photos have
+    100 megapixels.
     """
     thread = threading.get_ident()
     notes: list[str] = []
@@ -50,7 +50,7 @@ def warnings_as_notes() -> Iterator[list[str]]:
 
 
 def _install() -> None:
-    """Send Pillow's warnings to the notes of their thread, and all others where they went before."""
+    """Collect Pillow's warnings by thread, and pass all other warnings to the earlier handler."""
     _installed.enter_context(warnings.catch_warnings())
     logger = logging.getLogger("PIL")
     if not logger.handlers:  # otherwise Python prints Pillow's log records to standard error

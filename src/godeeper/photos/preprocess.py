@@ -1,4 +1,4 @@
-"""``Preprocess``: from a photo to the network's input: fit to a square, resize, scale."""
+"""``Preprocess`` turns a photo into the network's input: it fits the photo to a square, resizes it and scales its values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Fit = Literal["squash", "crop"]
 Filter = Literal["antialias", "tf2015"]
 Shade = float | tuple[float, float, float]
-LARGEST_SIDE = 4096  # pixels; more than any such network takes
+LARGEST_SIDE = 4096  # pixels; more than any such network's input has
 LARGEST_SHADE = 1e6
 FITS: tuple[Fit, ...] = ("squash", "crop")
 FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
@@ -30,10 +30,13 @@ FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
 class Preprocess:
     """How photos become a network's input.
 
-    ``size``: side in pixels.  ``fit``: ``squash`` ignores the aspect ratio, ``crop`` takes the central square.
+    ``size``: the side of the input in pixels.  ``fit``: ``squash`` ignores the aspect ratio, ``crop`` takes the central square.
     ``filter``: ``antialias`` is Pillow's bilinear filter, which averages when it shrinks; ``tf2015`` is the filter of the 2015
-    graph, which also decoded JPEGs with libjpeg's fast inverse cosine transform.  The scaling is (x - ``subtract``) / ``divide``,
-    x from 0 to 255; each is one number, or one for each of red, green and blue.
+    graph, with JPEGs decoded by libjpeg's fast inverse cosine transform, as in that graph.  Values x from 0 to 255 become
+    (x - ``subtract``) / ``divide``; each of the two is one number, or three for red, green and blue.
+
+    Raises:
+        OptionError: a field has an invalid value.
 
     >>> from godeeper import Preprocess, decode
     >>> Preprocess(fit="crop")(decode("examples/chelsea.jpg")).shape
@@ -61,7 +64,11 @@ class Preprocess:
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
-        """Build from the description in a weights file; JSON has lists in place of tuples."""
+        """A ``Preprocess`` from its fields in a weights file's description, where JSON has lists in place of tuples.
+
+        Raises:
+            OptionError: a field is unknown or has an invalid value.
+        """
         unknown = [name for name in fields if name not in cls.__dataclass_fields__]
         if unknown:
             raise OptionError(
@@ -76,11 +83,11 @@ class Preprocess:
         return f"{self.fit} to {self.size} x {self.size}, {self.filter} filter, (x - {shade(self.subtract)}) / {shade(self.divide)}"
 
     def __call__(self, photo: Photo) -> NDArray[np.float32]:
-        """(1, 3, size, size) float32: the network's input for one photo."""
+        """The network's input for one photo, (1, 3, size, size) float32."""
         return to_planes(self.scaled(self.centred(self.resized(photo))))
 
     def resized(self, photo: Photo) -> NDArray[np.float32]:
-        """(1, size, size, 3) float32 from 0 to 255: the 2015 graph's ``ResizeBilinear``."""
+        """The resized photo, (1, size, size, 3) float32 from 0 to 255; the 2015 graph's ``ResizeBilinear``."""
         image = self.image_of(photo)
         left, top, right, bottom = box = self.box(image.size)
         if self.filter == "tf2015":
@@ -89,11 +96,11 @@ class Preprocess:
         return np.asarray(image.resize((self.size, self.size), Image.Resampling.BILINEAR), np.float32)[None]
 
     def image_of(self, photo: Photo) -> Image.Image:
-        """The decoded image that this preprocessing uses: for ``tf2015``, JPEGs decoded as in the 2015 graph."""
+        """The photo's decoded image; with ``tf2015``, its JPEG decoded as in the 2015 graph."""
         return photo.image_2015 if self.filter == "tf2015" else photo.image
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of the part of a (width, height) photo that is used."""
+        """(left, top, right, bottom) of the part that is used of a photo of ``size`` (width, height)."""
         width, height = size
         if self.fit == "squash":
             return 0, 0, width, height
@@ -102,16 +109,16 @@ class Preprocess:
         return left, top, left + side, top + side
 
     def centred(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(1, size, size, 3): ``values`` minus the mean grey, the 2015 graph's ``Sub``."""
+        """``values`` (1, size, size, 3) minus ``subtract``; the 2015 graph's ``Sub``."""
         return values - shades(self.subtract)
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(1, size, size, 3): ``values`` divided, about -1 to 1; the 2015 graph's ``Mul``."""
+        """``values`` (1, size, size, 3) over ``divide``, about -1 to 1; the 2015 graph's ``Mul``."""
         return values / shades(self.divide)
 
 
 def check_shades(name: str, value: object) -> None:
-    """Raise ``OptionError`` unless a value is one finite number, or three for red, green and blue."""
+    """Raise ``OptionError`` unless a value is one number below ``LARGEST_SHADE`` in magnitude, or three such numbers."""
     numbers = value if isinstance(value, tuple) and len(value) == 3 else (value,)
     if not all(
         type(each) is not bool and isinstance(each, Real) and abs(float(each)) < LARGEST_SHADE for each in numbers
@@ -120,27 +127,26 @@ def check_shades(name: str, value: object) -> None:
 
 
 def shades(value: Shade) -> NDArray[np.float32]:
-    """One number, or three for red, green and blue, as float32."""
+    """One number, or three for red, green and blue, as a float32 array."""
     return np.array(value, dtype=np.float32)
 
 
 def shade(value: Shade) -> str:
-    """Format one number, or three in brackets."""
+    """The text of one number, or of three in brackets."""
     return f"[{', '.join(f'{each:g}' for each in value)}]" if isinstance(value, tuple) else f"{value:g}"
 
 
 def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
-    """TensorFlow 1's bilinear resize, exactly: corners not aligned, no half-pixel centres, no averaging.
+    """Resize exactly as TensorFlow 1's bilinear resize: corners not aligned, no half-pixel centres, no averaging.
 
     Args:
         pixels: (H, W, 3), uint8 or float32 from 0 to 255.
-        size: the side of the result.
+        size: the side of the result in pixels.
 
     Returns:
         (size, size, 3) float32 from 0 to 255.
 
-    Source: tensorflow/core/kernels/image/resize_bilinear_op.cc (legacy scaler), in single precision
-    and in its order of operations.
+    Source: tensorflow/core/kernels/image/resize_bilinear_op.cc (legacy scaler), with its precision and order of operations.
     """
     top, bottom, down = interpolation(pixels.shape[0], size)
     left, right, along = interpolation(pixels.shape[1], size)
@@ -152,23 +158,23 @@ def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
 
 
 def interpolation(cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The lower and upper source cell of each of ``size`` outputs, and its position between them, 0 to 1."""
+    """For each of ``size`` outputs: the lower and upper source cell, and the position between them from 0 to 1."""
     position = np.arange(size, dtype=np.float32) * (np.float32(cells) / np.float32(size))
     lower = np.floor(position).astype(np.int64)
     return lower, np.minimum(lower + 1, cells - 1), position - lower.astype(np.float32)
 
 
 def blend(first: NDArray[Any], second: NDArray[Any], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """First + (second - first) · weight, in single precision."""
+    """The linear interpolation first + (second - first) · weight, in single precision."""
     start = first.astype(np.float32)
     return start + (second.astype(np.float32) - start) * weight
 
 
 def to_planes(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, H, W, C) as (B, C, H, W)."""
+    """Reorder (B, H, W, C) to (B, C, H, W)."""
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
 
 def to_pixels(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, C, H, W) as (B, H, W, C)."""
+    """Reorder (B, C, H, W) to (B, H, W, C)."""
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1))

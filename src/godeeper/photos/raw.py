@@ -1,6 +1,6 @@
-"""Detect camera raw files among TIFFs.  They contain a small preview that decoders would return as the photo.
+"""Detect camera raw files among TIFFs: decoders would return their small preview as the photo.
 
-Only a limited number of tags is read, of the first picture, its sub-pictures and the pictures after it.
+At most ``MOST_PICTURES`` pictures and ``MOST_TAGS`` tags of each are read.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 SUBFILE, OLD_SUBFILE, PHOTOMETRIC, SUB_PICTURES, DNG_VERSION = 254, 255, 262, 330, 50706
 REDUCED_BIT, OLD_REDUCED = 1, 2
-RAW_PHOTOMETRICS = {32803, 34892}  # colour filter array, linear raw: TIFF/EP and DNG
+RAW_PHOTOMETRICS = {32803, 34892}  # of TIFF/EP and DNG: colour filter array, linear raw
 MOST_PICTURES, MOST_TAGS = 32, 512
-NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # TIFF's types of whole numbers
+NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # TIFF's integer types -> format characters of ``struct``
 
 Tags = dict[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """Byte order, and the widths of a classic or a big TIFF."""
+    """The byte order, and whether it is a BigTIFF; the properties are ``struct`` formats."""
 
     order: str
     big: bool
@@ -42,7 +42,7 @@ def is_raw(data: bytes) -> bool:
     """Whether the TIFF is marked as DNG, holds sensor values, or its first picture is marked as reduced."""
     try:
         pictures = list(walk(data))
-    except struct.error:  # damaged: the decoder raises
+    except struct.error:  # damaged: the decoder raises an error
         return False
     if not pictures:
         return False
@@ -71,7 +71,7 @@ def walk(data: bytes) -> Iterator[Tags]:
         except struct.error:
             if len(seen) == 1:
                 raise
-            continue  # a later picture is damaged; the first one still counts
+            continue  # a damaged later picture does not matter
         yield tags
         waiting += [*tags.get(SUB_PICTURES, ()), following]
 
@@ -96,7 +96,7 @@ def picture(data: bytes, layout: TiffLayout, place: int) -> tuple[Tags, int]:
 
 
 def numbers(data: bytes, layout: TiffLayout, form: str, value: bytes) -> tuple[int, ...]:
-    """A tag's values, which are stored in the tag itself if they fit."""
+    """The values of a tag: they are stored in the tag if they fit, else at the offset in it."""
     form = layout.order + form
     if struct.calcsize(form) <= len(value):
         return struct.unpack_from(form, value)

@@ -1,6 +1,7 @@
-"""Detect truncated PNG, TIFF, WebP and AVIF files that Pillow decodes without an error, leaving pixels black or made up.
+"""Detect truncated PNG, TIFF, WebP and AVIF files that Pillow decodes without an error, with black or invented pixels.
 
-PNG: image data that end early.  TIFF: strips that were never written, and damaged JPEGs inside.  WebP and AVIF: data that end with zeros.
+PNG: image data that end early.  TIFF: strips that were never written, and damaged JPEG strips.  WebP and AVIF: data that
+end with zeros.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
 NEVER_WRITTEN = bytes(64)
-"""Compressed data never end with this many zeros: the end of the file was not written."""
+"""Compressed data never end with so many zeros, so they mean that the end of the file was not written."""
 STRIPS, TILES, JPEG_TABLES, COMPRESSION, JPEG = (273, 279), (324, 325), 347, 259, 7
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Adam7: first column, first row, step between columns, step between rows."""
+"""The passes of Adam7: first column, first row, step between columns, step between rows."""
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_whole(image: Image.Image, data: bytes) -> None:
-    """Raise ``ValueError`` if a part of an opened photo's file is missing; call ``check_rows`` after it is loaded."""
+    """Raise ``ValueError`` if a part of the file of an opened photo is missing; ``check_rows`` checks more, after loading."""
     if image.format == "TIFF":
         check_tiff(getattr(image, "tag_v2", {}), data)
     elif image.format == "WEBP":
@@ -35,13 +36,13 @@ def check_whole(image: Image.Image, data: bytes) -> None:
 
 
 def check_end(content: bytes) -> None:
-    """Raise for compressed data that end with zeros."""
+    """Raise ``ValueError`` for compressed data that end with zeros."""
     if content.endswith(NEVER_WRITTEN):
         raise ValueError("its end is zeros")
 
 
 def last_of(data: bytes, parts: list[tuple[bytes, int, int]], kinds: tuple[bytes, ...]) -> bytes:
-    """The last part of these kinds."""
+    """The content of the last part whose kind is one of ``kinds``; empty if there is none."""
     places = [(start, end) for kind, start, end in parts if kind in kinds]
     return data[slice(*places[-1])] if places else b""
 
@@ -59,7 +60,7 @@ def webp_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
 def check_rows(image: Image.Image, data: bytes) -> None:
     """Raise ``ValueError`` if a PNG's image data are too short for its rows.
 
-    Pillow leaves missing rows black, so the data are only counted if the last row is black or the PNG interlaced.
+    Pillow leaves missing rows black, so the data are counted only if the last row is black or the PNG is interlaced.
     """
     if image.format != "PNG":
         return
@@ -72,7 +73,7 @@ def check_rows(image: Image.Image, data: bytes) -> None:
 
 
 def png_data(data: bytes) -> bytes:
-    """The image data; raises ``ValueError`` if a chunk does not match its checksum."""
+    """The compressed image data; raises ``ValueError`` if a chunk does not match its checksum."""
     parts: list[bytes] = []
     for kind, start, end in png_chunks(data):
         if kind == b"IDAT":
@@ -85,7 +86,7 @@ def png_data(data: bytes) -> bytes:
 
 
 def png_size(data: bytes) -> int:
-    """Number of bytes of the unpacked image data."""
+    """The number of bytes that the image data decompress to."""
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
     bits = data[24] * CHANNELS[data[25]]
     passes = PASSES if data[28] else ((0, 0, 1, 1),)
@@ -109,13 +110,13 @@ def check_tiff(tags: Any, data: bytes) -> None:
 
 
 def parts_expected(tags: Any) -> int:
-    """Number of strips that the rows need; 1 if there are tiles."""
+    """The number of strips that the rows need; 1 if there are tiles."""
     rows = tags.get(278, 0)
     return -(-tags.get(257, 0) // rows) if rows and STRIPS[0] in tags else 1
 
 
 def check_jpeg_part(tables: bytes, part: bytes) -> None:
-    """Check one strip or tile, whose JPEG tables are stored separately."""
+    """Raise ``ValueError`` for a damaged JPEG strip or tile; ``tables``: its JPEG tables, which TIFF can store separately."""
     whole = tables[:-2] + part[2:] if tables else part
     warning = first_warning(whole, "CMYK" if components(whole) == 4 else "GRAY")
     if warning and any(words in warning.lower() for words in (*LOST, "extraneous bytes")):

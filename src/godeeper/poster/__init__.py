@@ -1,1 +1,1 @@
-"""Every filter of every tensor for one photo, as one picture to zoom into."""
+"""Every filter of every tensor for one photo, as one zoomable picture."""

@@ -1,8 +1,8 @@
-"""The layout of a poster: the position of every filter.  Arithmetic only; drawing is elsewhere.
+"""The layout of a poster: the position of every filter.  Nothing is drawn here.
 
-The parts of the network (the photo, the stem, each module, the classifier) are bands from top to bottom.
-In a band the tensors stand side by side in program order, each a block of its filters at native pixels.
-A band is one shelf of blocks; where that would be too high, it is split where the sum of heights is least.
+The parts of the network (the photo, the stem, each module, the classifier) are bands from top to bottom.  Each tensor is a
+block of its filters at native pixels, and the blocks of a band stand side by side in program order on a shelf.  If one
+shelf would be too high, the blocks are split into the shelves with the least total height.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from itertools import pairwise
 
 from ..blueprint.address import Tensor
 
-SIDE = 256  # of a tile, in pixels
-ASPECT = math.sqrt(2)  # height over width: a sheet of A paper, upright
+SIDE = 256  # of a Deep Zoom tile, in pixels
+ASPECT = math.sqrt(2)  # height over width, as of A4 paper
 MARGIN = 32
 GAP = 14  # between blocks
-BLOCK_HEAD = 20  # room above a block for its name
-BAND_HEAD = 52  # and above a band
+BLOCK_HEAD = 20  # room for the name above a block
+BAND_HEAD = 52  # room for the title above a band
 LOWEST_SHELF, HIGHEST_SHELF = 96, 560
 
 
 @dataclass(frozen=True)
 class Block:
-    """A tensor on the poster: its filters in ``rows`` of ``columns``, the first one's corner at ``left``, ``top``."""
+    """A tensor on the poster: its filters in ``rows`` and ``columns``, with the top left corner at (``left``, ``top``)."""
 
     tensor: Tensor
     left: int
@@ -40,7 +40,7 @@ class Block:
         return self.rows * height, self.columns * width
 
     def corner(self, place: int) -> tuple[int, int]:
-        """(left, top) of the filter at ``place``, counted from 0."""
+        """(left, top) of the filter number ``place``, from 0."""
         row, column = divmod(place, self.columns)
         _, height, width = self.tensor.shape
         return self.left + column * width, self.top + row * height
@@ -57,7 +57,7 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Band:
-    """A part of the network, with its title."""
+    """A part of the network, with its title and its shelves."""
 
     title: str
     top: int
@@ -74,12 +74,12 @@ class Layout:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """Every block, in program order."""
+        """All blocks, in program order."""
         return tuple(block for band in self.bands for shelf in band.shelves for block in shelf.blocks)
 
 
 def lay_out_poster(parts: Mapping[str, Sequence[Tensor]]) -> Layout:
-    """The layout of parts (title -> tensors) with the aspect ratio nearest to ``ASPECT``."""
+    """The layout of ``parts`` (title -> tensors), at the width whose aspect ratio is nearest to ``ASPECT``."""
     area = sum(math.prod(tensor.shape) for tensors in parts.values() for tensor in tensors)
     usual = math.ceil(math.sqrt(area / ASPECT) / SIDE)
     layouts = [lay_out_at(parts, SIDE * columns) for columns in range(usual, usual + 1 + max(2, usual // 4))]
@@ -87,7 +87,7 @@ def lay_out_poster(parts: Mapping[str, Sequence[Tensor]]) -> Layout:
 
 
 def lay_out_at(parts: Mapping[str, Sequence[Tensor]], width: int) -> Layout:
-    """The layout at one width."""
+    """The layout of ``parts`` at one width."""
     top = MARGIN
     bands = []
     for title, tensors in parts.items():
@@ -102,7 +102,7 @@ def lay_out_at(parts: Mapping[str, Sequence[Tensor]], width: int) -> Layout:
 
 
 def shelf(tensors: Sequence[Tensor], top: int, room: int) -> Shelf:
-    """The lowest shelf of ``tensors`` that is at most ``room`` wide."""
+    """The shelf of ``tensors`` with the least height at which it is at most ``room`` wide."""
     height = lowest(tensors, room)
     left = MARGIN
     blocks = []
@@ -115,10 +115,10 @@ def shelf(tensors: Sequence[Tensor], top: int, room: int) -> Shelf:
 
 
 def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
-    """One shelf, or several if they are less high together."""
+    """The tensors of each shelf: all on one, or if that is too high, on those with the least total height."""
     if lowest(tensors, room) <= HIGHEST_SHELF:
         return [tensors]
-    best: list[tuple[int, list[int]]] = [(0, [0])]  # of the first n: the height, and where shelves start and end
+    best: list[tuple[int, list[int]]] = [(0, [0])]  # for the first n tensors: the height, and the ends of the shelves
     for end in range(1, len(tensors) + 1):
         heights = [
             (best[start][0] + BLOCK_HEAD + GAP + lowest(tensors[start:end], room), start) for start in range(end)
@@ -129,7 +129,7 @@ def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
 
 
 def lowest(tensors: Sequence[Tensor], room: int) -> int:
-    """The smallest height at which blocks of ``tensors`` fit side by side into ``room``."""
+    """The least height at which the blocks of ``tensors`` fit side by side into the width ``room``."""
     low, high = LOWEST_SHELF, max(LOWEST_SHELF, *(tensor.shape[0] * tensor.shape[1] for tensor in tensors))
     while low < high:
         middle = (low + high) // 2
@@ -141,13 +141,13 @@ def lowest(tensors: Sequence[Tensor], room: int) -> int:
 
 
 def breadth(tensors: Sequence[Tensor], height: int) -> int:
-    """The total width of the blocks, gaps included, if none is higher than ``height`` (or one row)."""
+    """The total width of the blocks, gaps included, if each is at most ``height`` high, or has one row."""
     widths = (grid_within(tensor, height)[1] * tensor.shape[2] for tensor in tensors)
     return sum(widths) + GAP * (len(tensors) - 1)
 
 
 def grid_within(tensor: Tensor, height: int) -> tuple[int, int]:
-    """(rows, columns) of a block at most ``height`` high, or of one row."""
+    """(rows, columns) of a block that is at most ``height`` high, or has one row."""
     count, tall, _ = tensor.shape
     columns = math.ceil(count / max(1, min(height // tall, count)))
     return math.ceil(count / columns), columns

@@ -1,7 +1,7 @@
-"""The page that shows a poster: one HTML file with script, style and data inline, so that it opens from disk.
+"""The page that shows a poster: one HTML file with inline script, style and data, so that it can be opened from disk.
 
-A page opened as a file may not read other files, only show pictures: hence the record is in it, and no
-value is read back from the tiles.
+Browsers let a page that is opened as a file show pictures but not read files.  So the page contains the record, and its
+script reads no values from the tiles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; s
 
 
 def page(record: Mapping[str, Any], paper: str) -> str:
-    """The page of a poster's record; ``paper``: the colour around the blocks."""
+    """The page for a poster's record; ``paper``: the colour of the background."""
     title = f"{record.get('photo', 'A photo')} in {record.get('network', 'a network')}"
     shown = {key: escaped(value) for key, value in record.items() if isinstance(value, str)}
     parts = {
@@ -28,11 +28,11 @@ def page(record: Mapping[str, Any], paper: str) -> str:
         "DATA": json_text({**record, **shown}).replace("<", "\\u003c"),
         "SCRIPT": source("poster.js"),
     }
-    pieces = source("poster.html").split("@@")  # names stand between marks: every second piece is one
+    pieces = source("poster.html").split("@@")  # every second piece is a name between two marks
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 @cache
 def source(name: str) -> str:
-    """The text of a file beside this one."""
+    """The text of a file in this package."""
     return (resources.files(__package__) / name).read_text(encoding="utf-8")

@@ -1,9 +1,8 @@
-"""Deep Zoom tiles of a picture of any height, from rows that arrive from top to bottom.
+"""Write the Deep Zoom tiles of a picture of any height from its rows, which arrive from top to bottom.
 
-Each level of the pyramid holds less than a row of tiles in memory, and hands every second row, averaged
-2 x 2, down to the next.  Tiles are PNGs of 8 bits, written by ``zlib`` alone: filters' pictures are flat
-enough that run lengths (``Z_RLE``) are both smaller and much faster than what image libraries do
-(``docs/decisions/0015-poster-tiles.md``).
+Each level of the pyramid has less than a row of tiles in memory, and passes its rows at half size, averaged 2 x 2, to the
+next smaller level.  Tiles are PNGs of 8 bits, compressed by run lengths (zlib's ``Z_RLE``): for pictures of filters this is
+much faster than what image libraries do, and the files are smaller (``docs/decisions/0015-poster-tiles.md``).
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 4
 WAITING = 128  # queued tiles, 64 kB each
-GREY, PALETTE = 0, 3  # PNG's types of colour
+GREY, PALETTE = 0, 3  # PNG's colour types
 NAMESPACE = "http://schemas.microsoft.com/deepzoom/2008"  # an XML namespace, never fetched
 
 
 class Pyramid:
-    """Writes tiles ``folder/LEVEL/COLUMN_ROW.png`` as rows arrive.  A context manager: its exit waits for the last tile."""
+    """Writes tiles ``folder/LEVEL/COLUMN_ROW.png`` as rows arrive.  It is a context manager; its exit waits for the last tile."""
 
     def __init__(self, folder: Path, width: int, height: int, colours: Pixels | None = None) -> None:
-        """``colours``: (256, 3) uint8, the colour of each level; grey if None."""
+        """``colours``: the colour of each level, (256, 3) uint8; None for grey."""
         self.folder = folder
         self.colours = None if colours is None else colours.tobytes()
         self.levels = [Level(self, number, *size) for number, size in enumerate(level_sizes(width, height))]
@@ -56,24 +55,24 @@ class Pyramid:
             self.pool.shutdown(cancel_futures=True)
 
     def add(self, rows: Pixels) -> None:
-        """Adds the next rows (N, width) of the full picture."""
+        """Add the next rows (N, width) of the full picture."""
         self.levels[-1].add(rows)
 
     def finish(self) -> None:
-        """Writes the remaining tiles of every level, and waits for them."""
+        """Write the remaining tiles of every level, and wait for them."""
         for level in reversed(self.levels):
             level.finish()
         while self.waiting:
             self.settle()
 
     def submit(self, path: Path, pixels: Pixels) -> None:
-        """Queues one tile for a thread."""
+        """Queue one tile for the threads; wait for the oldest one if too many are queued."""
         self.waiting.append(self.pool.submit(write_tile, path, pixels, self.colours))
         if len(self.waiting) > WAITING:
             self.settle()
 
     def settle(self) -> None:
-        """Waits for the oldest tile, and raises its error."""
+        """Wait for the oldest tile; raise its error if it has failed."""
         self.bytes += self.waiting.popleft().result()
         self.tiles += 1
 
@@ -88,10 +87,10 @@ class Level:
         self.folder = pyramid.folder / str(number)
         self.rows: list[Pixels] = []
         self.held = 0  # rows in memory
-        self.row = 0  # of tiles
+        self.row = 0  # number of the next row of tiles
 
     def add(self, rows: Pixels) -> None:
-        """Adds rows (N, width), and writes each row of tiles that is full."""
+        """Add rows (N, width), and write each row of tiles that is complete."""
         while len(rows):
             part, rows = rows[: SIDE - self.held], rows[SIDE - self.held :]
             self.rows.append(part)
@@ -100,11 +99,12 @@ class Level:
                 self.cut()
 
     def finish(self) -> None:
+        """Write the last row of tiles, which may be lower than the others."""
         if self.held:
             self.cut()
 
     def cut(self) -> None:
-        """Writes a row of tiles from the rows in memory, and passes them at half size to the next level."""
+        """Write a row of tiles from the rows in memory, and pass these at half size to the next smaller level."""
         rows = np.concatenate(self.rows)
         self.rows, self.held = [], 0
         for column, left in enumerate(range(0, rows.shape[1], SIDE)):
@@ -115,7 +115,7 @@ class Level:
 
 
 def level_sizes(width: int, height: int) -> list[tuple[int, int]]:
-    """(width, height) of each level, from one pixel to the whole, as Deep Zoom counts them."""
+    """(width, height) of each level, from a single pixel to the full picture, numbered as in Deep Zoom."""
     sizes = [(width, height)]
     while max(sizes[-1]) > 1:
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -123,7 +123,7 @@ def level_sizes(width: int, height: int) -> list[tuple[int, int]]:
 
 
 def halved(pixels: Pixels) -> Pixels:
-    """(H, W) at half its size, each pixel the mean of four, halves rounded up; at an odd border, of those there are."""
+    """Pixels (H, W) at half their size: each is the mean of four, or of fewer at an odd border; halves are rounded up."""
     height, width = pixels.shape
     if height % 2 or width % 2:
         pixels = np.pad(pixels, ((0, height % 2), (0, width % 2)), mode="edge")
@@ -134,14 +134,14 @@ def halved(pixels: Pixels) -> Pixels:
 
 
 def write_tile(path: Path, pixels: Pixels, colours: bytes | None) -> int:
-    """Writes one tile; returns its size in bytes."""
+    """Write one tile and return its size in bytes."""
     return path.write_bytes(png_of(pixels, colours))
 
 
 def png_of(pixels: Pixels, colours: bytes | None) -> bytes:
-    """(H, W) uint8 as a PNG, grey or with a palette of 256 ``colours``; every row unfiltered, run lengths packed."""
+    """Pixels (H, W) uint8 as a PNG, grey or with a palette of 256 ``colours``; unfiltered, and compressed by run lengths."""
     height, width = pixels.shape
-    lines = np.zeros((height, 1 + width), np.uint8)  # each line starts with its filter's number: 0, none
+    lines = np.zeros((height, 1 + width), np.uint8)  # each line starts with the number of its PNG filter; 0 is none
     lines[:, 1:] = pixels
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     packed = packer.compress(lines.data) + packer.flush()
@@ -151,7 +151,7 @@ def png_of(pixels: Pixels, colours: bytes | None) -> bytes:
 
 
 def chunk(kind: bytes, payload: bytes) -> bytes:
-    """A chunk of a PNG: length, kind, payload, checksum."""
+    """A chunk of a PNG: its length, kind, payload and checksum."""
     return b"".join([struct.pack(">I", len(payload)), kind, payload, struct.pack(">I", zlib.crc32(kind + payload))])
 
 

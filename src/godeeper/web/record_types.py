@@ -8,12 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
-
-@dataclass(frozen=True)
-class Length:
-    """The length of a list."""
-
-    count: int
+from ..peek.records import Box, FilterRecord, Length, Names, Pair, PeekFields
 
 
 @dataclass(frozen=True)
@@ -23,10 +18,7 @@ class Pattern:
     regex: str
 
 
-Pair = Annotated[list[int], Length(2)]
-Box = Annotated[list[int], Length(4)]
 Sha256 = Annotated[str, Pattern("^[0-9a-f]{64}$")]
-Names = dict[str, str | None]
 Urls = dict[str, str]
 ClassName = TypedDict("ClassName", {"class": str})
 
@@ -83,62 +75,12 @@ class TensorsRecord(TypedDict):
     tensors: list[ListedTensorRecord]
 
 
-class FilterRecord(TypedDict):
-    """One filter of a peek."""
-
-    filter: int
-    minimum: float
-    maximum: float
-    mean: float
-    active: float
-
-
 class ViewedFilterRecord(FilterRecord):
     """One filter as a page shows it.  ``strongest``: row and column of its strongest cell."""
 
     strength: float
     selectivity: float | None
     strongest: Pair
-
-
-class PeekFields(TypedDict):
-    """The fields of a peek, apart from its filters."""
-
-    address: str
-    names: Names
-    remark: str | None
-    stage: str | None
-    shape: Box
-    channels: list[int] | None
-    scale: str
-    dead: list[int]
-    constant: list[int]
-    minimum: float
-    maximum: float
-    macs: int
-    macs_share: float
-    receptive_field: Pair
-    png: str | None
-
-
-class PeekedTensorRecord(PeekFields):
-    """A tensor of ``godeeper peek --json``."""
-
-    filters: list[FilterRecord]
-
-
-class PeekRecord(TypedDict):
-    """``godeeper peek --json``."""
-
-    photo: str
-    photo_sha256: str
-    photo_notes: list[str]
-    weights: str
-    weights_sha256: str
-    preprocessing: str
-    tensors: list[PeekedTensorRecord]
-    engine: str
-    precision: str
 
 
 class FieldRecord(TypedDict):

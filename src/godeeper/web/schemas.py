@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
+from ..peek.records import Length, PeekRecord
 from . import record_types
-from .record_types import Length, Pattern
+from .record_types import Pattern
 
 Schema = dict[str, Any]
 
@@ -65,7 +66,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Health": record(record_types.HealthRecord),
     "Photo": record(record_types.PhotoRecord),
     "Tensors": record(record_types.TensorsRecord),
-    "Peek": record(record_types.PeekRecord),
+    "Peek": record(PeekRecord),
     "Tensor": record(record_types.TensorRecord),
     "Judgements": record(record_types.JudgementsRecord),
     "Verdict": record(record_types.VerdictRecord),

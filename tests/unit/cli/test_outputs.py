@@ -74,7 +74,7 @@ def test_others_files_stay(
         before = names(here)
         code, out, err = run(*words)
         assert (code, out, err.count("\n")) == (2, "", 1) or words[0] == "explain"
-        assert ("godeeper did not write it" in err) or "is no poster" in err
+        assert ("godeeper did not write it" in err) or "is not a poster" in err
         assert (here / "out" / name).read_text() == "dear"
         assert names(here / "out") == [name]
         assert names(here) == before

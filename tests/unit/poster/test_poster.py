@@ -204,9 +204,9 @@ def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Pat
     """What is no poster is not replaced, and nothing is left beside it."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match="is no poster"):
+    with pytest.raises(OutputError, match="is not a poster"):
         net.poster(chelsea, tmp_path / "mine")
-    with pytest.raises(OutputError, match="is no poster"):
+    with pytest.raises(OutputError, match="is not a poster"):
         net.poster(chelsea, tmp_path / "mine" / "letter.txt")
     with pytest.raises(UnknownName, match="scale"):
         net.poster(chelsea, tmp_path / "new", scale="blue")

@@ -19,6 +19,7 @@ from tests.unit.web.client import BOUNDARY, form
 from godeeper.cli.main import main
 from godeeper.peek.colour import table
 from godeeper.peek.peek import Peek
+from godeeper.peek.records import PeekedTensorRecord
 from godeeper.web.state import json_response
 
 if TYPE_CHECKING:
@@ -437,7 +438,7 @@ def test_a_long_record_is_made_beside_the_event_loop(
     makers: set[str] = set()
     record = Peek.record
 
-    def noted(self: Peek, *arguments: Any) -> dict[str, Any]:
+    def noted(self: Peek, *arguments: Any) -> PeekedTensorRecord:
         makers.add(threading.current_thread().name)
         return record(self, *arguments)
 

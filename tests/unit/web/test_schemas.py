@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from godeeper.web.record_types import Length, Pattern
+from godeeper.peek.records import Length
+from godeeper.web.record_types import Pattern
 from godeeper.web.schemas import Schema, schema_of
 
 

@@ -1,1 +1,1 @@
-"""The photo doctor: judges every file of a folder before anything is learned from it."""
+"""The photo doctor: checks every file of a folder before training."""

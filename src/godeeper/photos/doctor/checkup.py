@@ -1,7 +1,7 @@
 """The photo doctor: check every file of a folder before training.
 
-A file is ``used`` unchanged, ``repaired`` and used, with the repairs as reasons, or ``quarantined`` with the reasons.
-The folder itself is never changed.  Files that are not photos and are not named like one (``labels.txt``,
+Each file is ``used`` as it is, ``repaired`` in memory and used, or ``quarantined``; ``reasons`` lists the repairs or the
+faults.  The folder itself is never changed.  Files that are not photos and have no photo's suffix (``labels.txt``,
 ``Thumbs.db``) get no diagnosis; they are listed as others.
 """
 
@@ -32,7 +32,7 @@ STATUSES: tuple[Status, ...] = ("used", "repaired", "quarantined")
 NO_CLASS = "has no class: move it into a folder named after its class"
 OURS = "a picture that godeeper drew, not a photo: move it out of the photo folder"
 SAME_STEM = "_nohash_"
-TEST = "test"  # a set that entries may be given
+TEST = "test"  # ``Entry.split`` of test photos
 ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
 ALL_COPIES = (
     "all photos of its class in train have the same pixels as test photos, which are not used for training: "
@@ -44,10 +44,10 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What becomes of one file, and why; hash, fingerprint, (width, height) and ``edges`` where it could be decoded.
+    """The doctor's result for one file.  If it could be decoded: also its hash, fingerprint, ``size`` and ``edges``.
 
-    ``edges``: see ``photos.doctor.fingerprint.edges``.  ``remarks`` are on its quality (dark, blurred, empty, tiny, see
-    ``photos.doctor.quality``) and change nothing.
+    ``reasons``: why it is quarantined, then the repairs.  ``size``: (width, height).  ``edges``: see ``fingerprint.edges``.
+    ``remarks``: on its quality (dark, blurred, empty, tiny, see ``quality``); they do not change the status.
     """
 
     entry: Entry
@@ -67,10 +67,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All verdicts on a folder, sorted by class and file name; or on some of its files, in the order they came in.
+    """The diagnoses of all files of a folder, sorted by class and file name; or of some files, in the given order.
 
-    ``groups`` tells for the hash of each decoded photo, quarantined or not, which others must stay in one set
-    with it: those of the same number, from 0.  ``others`` are the files that are no photos.
+    ``groups``: pixel hash -> group number, from 0, for all decoded photos, also quarantined ones; photos with the same
+    number must stay in one set.  ``others``: the files that are not photos.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class Checkup:
 
     @cached_property
     def usable(self) -> tuple[UsablePhoto, ...]:
-        """The photos to train on, in the order of the verdicts; no pixels twice."""
+        """The photos to train on, in the order of the diagnoses; no two have the same pixels."""
         return tuple(
             UsablePhoto(each.entry, each.pixels_sha256, self.groups[each.pixels_sha256], each.edges, each.remarks)
             for each in self.verdicts
@@ -90,7 +90,7 @@ class Checkup:
 
     @cached_property
     def unusable(self) -> tuple[Diagnosis, ...]:
-        """The quarantined photos that are not duplicates of one that is used."""
+        """The quarantined photos, without those that have the same pixels as a usable photo."""
         pixels = {verdict.pixels_sha256 for verdict in self.usable}
         return tuple(each for each in self.verdicts if not each.usable and each.pixels_sha256 not in pixels)
 
@@ -101,13 +101,13 @@ class Checkup:
 
     @property
     def counts(self) -> dict[Status, int]:
-        """Number of files of each status."""
+        """The number of files of each status."""
         counted = Counter(verdict.status for verdict in self.verdicts)
         return {status: counted[status] for status in STATUSES}
 
     @property
     def flat(self) -> str | None:
-        """What to do if the folder has no class folders, only photos; None for other folders."""
+        """The message on what to do if the folder has photos but no class folders; None for other folders."""
         if len(self.verdicts) < 2 or any(verdict.entry.label for verdict in self.verdicts):
             return None
         return (
@@ -117,13 +117,13 @@ class Checkup:
 
     @cached_property
     def leaks(self) -> tuple[UsablePhoto, ...]:
-        """The photos of a given test set that must stay in one set with a training photo: near-duplicates, bursts, groups."""
+        """The photos of the user's test set that are in a group with a training photo: near-duplicates, bursts, listed groups."""
         training = {photo.group for photo in self.usable if photo.entry.split != TEST}
         return tuple(photo for photo in self.usable if photo.entry.split == TEST and photo.group in training)
 
     @cached_property
     def alike(self) -> tuple[tuple[UsablePhoto, ...], ...]:
-        """The groups of more than one usable photo."""
+        """The groups with more than one usable photo."""
         return tuple(tuple(each) for each in by_group(self).values() if len(each) > 1)
 
     def record(self) -> dict[str, Any]:
@@ -177,8 +177,8 @@ def examine(
     Args:
         folder: a folder with one folder for each class, which may be nested; a list; a zip; or an open ``Source``.
         progress: called with the number of files done and of all files.
-        memory: findings of earlier runs, by the files' bytes; None stores nothing.
-        onlooker: receives each photo that has to be decoded and has a class.
+        memory: stores findings by the files' bytes for later runs; None stores nothing.
+        onlooker: receives each photo that is decoded and has a class.
 
     Raises:
         OptionError: the folder, or one below it, cannot be read.
@@ -201,7 +201,7 @@ def examine_entries(
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
 ) -> Checkup:
-    """Check some files of a folder as if there were no others; diagnoses are in their order."""
+    """Check some files of a folder as if there were no others; the diagnoses have the order of ``entries``."""
     findings = list(inspect_all(entries, progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
     verdicts = tuple(trainable(list(judge(photos))))
@@ -214,7 +214,7 @@ def examine_entries(
 def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
     """Yield a diagnosis for each finding.
 
-    Of photos with the same pixels only the first in a class is used, and none if they are in two classes.
+    Of photos with the same pixels, one is used if all are in one class, else none.
     """
     same: dict[str, list[Entry]] = defaultdict(list)
     for finding in photos:
@@ -263,7 +263,7 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
 
 
 def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
-    """Yield the diagnoses, with photos of classes without a usable training photo quarantined."""
+    """Yield the diagnoses, but quarantine the photos of classes without a usable training photo."""
     training: dict[str, list[Diagnosis]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.entry.split != TEST:
@@ -277,9 +277,9 @@ def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
 
 
 def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str:
-    """Why a class has no photo to train on, given the diagnoses of its photos outside the test set; empty if it has one.
+    """The reason why a class has no photo to train on; empty if it has one.
 
-    ``tested``: the pixel hashes of the test photos.
+    ``training``: the diagnoses of its photos outside the test set.  ``tested``: the pixel hashes of the usable test photos.
     """
     if any(verdict.usable for verdict in training):
         return ""
@@ -290,7 +290,7 @@ def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
-    """Pixel hash -> group number.  Groups do not depend on file names (except ``_nohash_``) or folders."""
+    """Pixel hash -> group number.  Groups do not depend on folders, nor on file names except for ``_nohash_`` in them."""
     fingerprints = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
     hashes = sorted(fingerprints)
     index = {pixels: number for number, pixels in enumerate(hashes)}

@@ -1,8 +1,8 @@
 """Fingerprints of photos for finding duplicates: pixel hash, difference hash (64 bits), thumbnail, camera and time.
 
 Two photos are near-duplicates if their difference hashes differ in few bits *and* their thumbnails correlate
-strongly at the best of 19 slight crops.  The hash alone finds candidates fast; the thumbnail rejects photos that
-only share a composition.
+strongly at the best of 19 slight crops.  The hash finds candidates fast; the thumbnail rejects photos that
+only have the same composition.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from ..decode import Photo
 
 EXIF_IFD, MAKE, MODEL, TAKEN = 0x8769, 0x010F, 0x0110, 0x9003
-SIDE, VIEW_SIDE = 16, 8  # of the thumbnail that is kept, and of the views that are compared
+SIDE, VIEW_SIDE = 16, 8  # of the stored thumbnail, and of the views that are compared
 CROPS = (0.04, 0.08)
-UNIT = 2048  # norm of a view: its values are integers with small products, so that float32 sums are exact
+UNIT = 2048  # norm of a view; its values are small integers, so that float32 sums of products are exact
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The fields of one photo that are compared with those of others."""
+    """The values of one photo that are compared with those of others."""
 
     pixels_sha256: str
     fingerprint: int
@@ -54,29 +54,29 @@ def fingerprint_of(photo: Photo) -> Fingerprint:
 
 
 def edges(photo: Fingerprint) -> NDArray[np.float32]:
-    """Colour statistics along the photo's four edges, (6,): means of red, green and blue from 0 to 255, then standard deviations."""
+    """Colour statistics along the photo's four edges, (6,): means of red, green and blue from 0 to 255, then their deviations."""
     small = thumbnails([photo])[0].astype(np.float32)
     along = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])  # (4 * SIDE - 4, 3)
     return np.concatenate([along.mean(0), along.std(0)])
 
 
 def pixel_hash(photo: Photo) -> str:
-    """SHA-256 of size and decoded pixels: equal for the same picture in another file, lossless format or folder."""
+    """SHA-256 of size and decoded pixels: the same for a copy in another file, folder or lossless format."""
     width, height = photo.size
     digest = hashlib.sha256(f"{width}x{height} RGB\n".encode())
-    for top in range(0, height, STRIP):  # the same bytes as the whole image, without a copy of it
+    for top in range(0, height, STRIP):  # in strips, to avoid a copy of the whole image
         digest.update(photo.image.crop((0, top, width, min(top + STRIP, height))).tobytes())
     return digest.hexdigest()
 
 
 def fingerprint(image: Image.Image) -> int:
-    """The difference hash (dHash): 64 bits; each bit says whether one of 9x8 cells is darker than its right neighbour."""
+    """The difference hash (dHash) of 64 bits: a bit is 1 if one of 9 x 8 cells is darker than its right neighbour."""
     grey = np.asarray(image.resize((9, 8), Image.Resampling.BOX).convert("L"), np.int16)  # (8, 9)
     return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes())
 
 
 def camera_and_time(image: Image.Image) -> tuple[str | None, int | None]:
-    """Camera and time in seconds from EXIF; (None, None) if there is no time."""
+    """The camera and the time in seconds from EXIF; (None, None) if there is no time."""
     try:
         with warnings_as_notes():
             exif = image.getexif()
@@ -84,7 +84,7 @@ def camera_and_time(image: Image.Image) -> tuple[str | None, int | None]:
         camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (MAKE, MODEL) if tag in exif)
         taken = datetime.strptime(str(taken_at).strip("\0 "), "%Y:%m:%d %H:%M:%S")
         return camera or None, int(taken.replace(tzinfo=UTC).timestamp())
-    except Exception:  # damaged EXIF raises many exceptions, and does not affect the pixels
+    except Exception:  # damaged EXIF raises various exceptions, and does not affect the pixels
         return None, None
 
 
@@ -92,7 +92,7 @@ def views(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The thumbnail (SIDE, SIDE, 3) and slight crops of it, each as a vector with mean 0 and norm ``UNIT``.
 
     Returns:
-        (19, VIEW_SIDE * VIEW_SIDE * 3) float32 of integers; vectors of pictures without contrast are shorter.
+        (19, VIEW_SIDE * VIEW_SIDE * 3) float32 of integers; the norm is lower for pictures without contrast.
     """
     rows, columns = crops()
     cut = rows @ small.reshape(SIDE, -1).astype(np.float32)  # (19 * VIEW_SIDE, SIDE * 3)
@@ -106,7 +106,10 @@ def views(small: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @cache
 def crops() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Averaging matrices of rows, (19 * VIEW_SIDE, SIDE), and columns, (19, 1, VIEW_SIDE, SIDE): the whole, then nine of each crop."""
+    """The averaging matrices of rows, (19 * VIEW_SIDE, SIDE), and of columns, (19, 1, VIEW_SIDE, SIDE), of all views.
+
+    The first view is the whole thumbnail.  Nine follow for each size in ``CROPS``.
+    """
     places = [(0.0, 0.0, 0.0)] + [(crop, y, x) for crop in CROPS for y in (0, 0.5, 1) for x in (0, 0.5, 1)]
     rows = [averages(crop * y, 1 - crop * (1 - y)) for crop, y, _ in places]
     columns = [averages(crop * x, 1 - crop * (1 - x)) for crop, _, x in places]
@@ -114,7 +117,7 @@ def crops() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def averages(start: float, stop: float) -> NDArray[np.float32]:
-    """(VIEW_SIDE, SIDE): the share of each cell in each of the equal parts from ``start`` to ``stop``, 0 to 1."""
+    """(VIEW_SIDE, SIDE): the weight of each thumbnail cell in each of the equal parts between ``start`` and ``stop``, 0 to 1."""
     edges = np.linspace(start * SIDE, stop * SIDE, VIEW_SIDE + 1)
     cells = np.arange(SIDE)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
@@ -124,6 +127,6 @@ def averages(start: float, stop: float) -> NDArray[np.float32]:
 
 
 def thumbnails(fingerprints: Sequence[Fingerprint]) -> NDArray[Any]:
-    """(N, SIDE, SIDE, 3) uint8."""
+    """The stored thumbnails, (N, SIDE, SIDE, 3) uint8."""
     joined = b"".join(each.small for each in fingerprints)
     return np.frombuffer(joined, np.uint8).reshape(len(fingerprints), SIDE, SIDE, 3)

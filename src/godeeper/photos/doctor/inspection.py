@@ -1,8 +1,8 @@
 """Inspect files in parallel: decode each, and record errors, repairs, fingerprint and quality remarks.
 
-Pixels stay in the thread that decodes them.  A finding takes less than 2 KB (more while a ``DecodeObserver`` waits for
-it), and a budget limits the pixels decoded at once to those of the largest photo that is accepted, so memory does not
-grow with the folder.
+Memory does not grow with the folder.  Pixels are dropped in the thread that decodes them.  A finding takes less than 2 KB,
+besides the data that a ``DecodeObserver`` keeps.  A budget limits the pixels decoded at once to those of the largest photo
+that is accepted.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ from .quality import remarks
 if TYPE_CHECKING:
     from io import BufferedReader
 
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once: as many as the largest photo that Pillow opens
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once; the largest photo that Pillow opens has as many
 TOGETHER = 512  # files whose findings are looked up and stored together
 FINDING_RECIPE = 5  # increase when the same file gives a different finding
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result for one file: a photo (``fingerprint``), a photo that cannot be used (``error``), or neither.
+    """The result for one file.
 
-    ``remarks``: see ``quality``.
+    ``fingerprint`` is set for a decoded photo, ``error`` for a photo that cannot be used; a file that is not a photo has
+    neither.  ``notes``: the repairs.  ``remarks``: see ``quality``.
     """
 
     entry: Entry
@@ -64,17 +65,17 @@ class DecodeObserver(Protocol):
     """Receives each photo that is decoded, so that it need not be decoded again."""
 
     def prepare(self, photo: Photo) -> Any:
-        """Return the data to keep of a photo; called in the decoding thread, a few dozen photos ahead of ``take``."""
+        """Return the data to keep for a photo; called in the decoding thread, a few dozen photos ahead of ``take``."""
 
     def take(self, finding: Finding, kept: Any) -> None:
-        """Receive the data kept of a photo; called in the order of the entries, in the consumer's thread."""
+        """Receive the data that ``prepare`` returned for a photo; called in the consumer's thread, in the order of the entries."""
 
     def finish(self) -> None:
-        """Called after the last photo."""
+        """Finish the work; called after the last photo."""
 
 
 class BlobStore(Protocol):
-    """A persistent store of bytes under keys; it returns the stored bytes unchanged, or nothing."""
+    """A persistent store of bytes by key; ``get_blobs`` leaves out keys whose bytes are absent or damaged."""
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]: ...
     def put_blobs(self, blobs: Mapping[bytes, bytes]) -> None: ...
@@ -88,8 +89,8 @@ def inspect_all(
 ) -> Iterator[Finding]:
     """Yield a finding for each entry, in order.
 
-    With a ``memory``, findings of the same file contents come from there: files are read but not decoded again,
-    and an ``onlooker`` receives only photos that are decoded.
+    With a ``memory``, files whose contents it has findings for are read but not decoded, and an ``onlooker`` does not
+    receive them.
     """
     done = 0
     for start in range(0, len(entries), TOGETHER):
@@ -106,7 +107,7 @@ def inspect_all(
 def inspect_part(
     entries: Sequence[Entry], memory: BlobStore | None, onlooker: DecodeObserver | None
 ) -> Iterator[Finding]:
-    """Yield a finding for each of a few hundred entries; new ones are stored at the end."""
+    """Yield a finding for each of a few hundred entries; the new findings are stored at the end."""
     if memory is None:
         yield from inspect_fresh(entries, onlooker)
         return
@@ -145,7 +146,7 @@ class PixelBudget:
 
     @contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
-        """Wait until this many pixels fit into the budget, and hold them while the block runs."""
+        """Wait until this many pixels fit into the budget, and reserve them while the block runs."""
         with self.changed:
             self.changed.wait_for(lambda: not self.in_use or self.in_use + pixels <= self.most)
             self.in_use += pixels
@@ -158,7 +159,10 @@ class PixelBudget:
 
 
 def content_key(entry: Entry) -> bytes | None:
-    """Cache key of a finding: the file's bytes and suffix, and the versions that decode it.  None if there is no file to read."""
+    """The key of a finding: a hash of the file's bytes and suffix and of godeeper's and Pillow's versions.
+
+    None if the file is hidden or cannot be read.
+    """
     try:
         if entry.hidden:
             return None
@@ -171,14 +175,14 @@ def content_key(entry: Entry) -> bytes | None:
 
 
 def pack(finding: Finding) -> bytes:
-    """Serialise a photo's finding."""
+    """The finding of a decoded photo as bytes."""
     fields = asdict(finding.fingerprint) if finding.fingerprint else {}
     fields["small"] = base64.b64encode(fields["small"]).decode()
     return json.dumps({"look": fields, "notes": finding.notes, "remarks": finding.remarks}).encode()
 
 
 def unpack(entry: Entry, blob: bytes) -> Finding:
-    """Deserialise a finding, for the entry that has these bytes now."""
+    """The finding that was stored for the bytes of this entry's file."""
     stored = json.loads(blob)
     fields = stored["look"]
     fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
@@ -186,7 +190,7 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
 
 
 def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
-    """The finding of one file, and the data that ``prepare`` keeps of it.  Any exception becomes the finding's error."""
+    """The finding of one file, and the data that ``prepare`` returns for it.  Any exception becomes the finding's error."""
     try:
         if entry.hidden or not (entry.named_photo or header(entry)):
             return Finding(entry), None
@@ -204,23 +208,23 @@ def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | N
 
 
 def header(entry: Entry) -> str | None:
-    """The format by the file's first bytes; None if it is not a picture or cannot be read."""
+    """The photo's format by the file's header; None if it is not a photo or cannot be read."""
     return first_bytes(entry)[0]
 
 
 def pixels(entry: Entry) -> int:
-    """Number of pixels by the file's header; 0 if unknown."""
+    """The number of pixels by the file's header; 0 if it is unknown."""
     return first_bytes(entry)[1]
 
 
 def first_bytes(entry: Entry) -> tuple[str | None, int]:
-    """Format and number of pixels from the header, without decoding."""
+    """The format and the number of pixels by the file's header; Pillow's warnings are dropped."""
     with warnings_as_notes():
         return peek_header(entry.path)
 
 
 def suffix_note(entry: Entry) -> list[str]:
-    """A note if the suffix is not that of any photo format; ``decode`` notes the suffix of another format."""
+    """A note if no photo format has the file's suffix; ``decode`` itself notes the suffix of another photo format."""
     if entry.suffix.lower() in PROMISED:
         return []
     suffix = f"named {entry.suffix}" if entry.suffix else "named without a suffix"

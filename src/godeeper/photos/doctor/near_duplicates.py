@@ -1,8 +1,9 @@
 """Group photos that must stay in one set: near-duplicates, bursts, and photos that file names or lists put together.
 
-The thresholds were measured (``bench/studies/near_duplicates.py``) on the pictures of scikit-image and on drawings
-of openclipart, each scaled to a half and a quarter, recompressed, cropped by 2 and 5 %, made lighter, darker and
-higher in contrast, and all of these at once: 94 and 96 % of the copies are found.  The numbers for bursts are a choice.
+The thresholds for near-duplicates were measured by ``bench/studies/near_duplicates.py`` on the pictures of scikit-image
+and on drawings of openclipart.  Each picture was scaled to a half and a quarter, recompressed, cropped by 2 and 5 %, made
+lighter, darker and higher in contrast, and all of these at once.  94 % and 96 % of the copies are found.  The thresholds
+for bursts were chosen without a measurement.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from .fingerprint import UNIT, Fingerprint, thumbnails, views
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # of 64; correlation of the thumbnails
+NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # bits of 64 that may differ; least correlation of the thumbnails
 BURST_BITS, BURST_LIKENESS, BURST_SECONDS = 24, 0.80, 2
-FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # below this standard deviation only the colour is compared
+FLAT_CONTRAST, FLAT_LEVELS = (
+    2.0,
+    4.0,
+)  # below this standard deviation, only mean colours are compared, to so many levels
 
 
 class UnionFind:
-    """Union-find over ``count`` items in one array: an item's number is the least index in its group."""
+    """Union-find over ``count`` items in one array: the number of an item is the least index in its group."""
 
     def __init__(self, count: int) -> None:
         self.numbers = np.arange(count)
@@ -40,7 +44,7 @@ def group(fingerprints: Sequence[Fingerprint], families: Iterable[Iterable[int]]
 
     Args:
         fingerprints: one for each photo; no two with the same pixels.
-        families: sets of indices that belong together regardless of their pixels.
+        families: sets of indices of photos that belong together regardless of their pixels.
     """
     groups = UnionFind(len(fingerprints))
     for family in families:
@@ -52,10 +56,9 @@ def group(fingerprints: Sequence[Fingerprint], families: Iterable[Iterable[int]]
 
 
 def join_near_duplicates(fingerprints: Sequence[Fingerprint], groups: UnionFind) -> None:
-    """Join near-duplicates and bursts.  The crops of each photo are compared with the whole of the others, in both directions."""
-    whole = np.empty(
-        (len(fingerprints), views_of(fingerprints[0])[0].size), np.int16
-    )  # (N, 192); all values are integers
+    """Join near-duplicates and bursts.  All crops of each photo are compared with the uncropped others."""
+    size = views_of(fingerprints[0])[0].size
+    whole = np.empty((len(fingerprints), size), np.int16)  # (N, 192); all values are integers
     flat = np.empty(len(fingerprints), bool)
     for index, fingerprint in enumerate(fingerprints):
         whole[index] = views_of(fingerprint)[0]
@@ -75,12 +78,12 @@ def join_near_duplicates(fingerprints: Sequence[Fingerprint], groups: UnionFind)
 
 
 def views_of(fingerprint: Fingerprint) -> NDArray[np.float32]:
-    """(19, 192): see ``views``."""
+    """The views of a fingerprint's thumbnail, (19, 192); see ``fingerprint.views``."""
     return views(thumbnails([fingerprint])[0])
 
 
 def join_flat(fingerprints: Sequence[Fingerprint], flat: NDArray[np.bool_], groups: UnionFind) -> None:
-    """Join pictures of a single colour if their colours are the same."""
+    """Join pictures of a single colour if their colours are nearly the same."""
     where = np.flatnonzero(flat)
     colours = thumbnails([fingerprints[index] for index in where.tolist()]).mean(axis=(1, 2))  # (n, 3)
     for index, colour in zip(where, colours, strict=True):
@@ -89,7 +92,7 @@ def join_flat(fingerprints: Sequence[Fingerprint], flat: NDArray[np.bool_], grou
 
 
 def cameras_and_times(fingerprints: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A number for each photo's camera, -1 if camera or time is unknown; and the time in seconds."""
+    """For each photo: the number of its camera, -1 if camera or time is unknown; and its time in seconds, 0 if unknown."""
     known = {
         camera: number for number, camera in enumerate(sorted({each.camera for each in fingerprints if each.camera}))
     }

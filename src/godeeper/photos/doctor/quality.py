@@ -1,6 +1,6 @@
-"""Quality checks: dark, blurred, empty and tiny photos get a remark.  They are used all the same.
+"""Quality checks: dark, blurred, empty and tiny photos get a remark, but are used.
 
-The choice of thresholds is documented in ``docs/reference/photos.md``.
+``docs/reference/photos.md`` documents how the thresholds were chosen.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ if TYPE_CHECKING:
 
 LEAST_SIDE, SHARP_SIDE = 32, 64
 MEASURED_SIDE = 128  # the shorter side is scaled down to 128 to 255 pixels, about the input size of a network
-NEAREST = 0  # Pillow's constant; importing Pillow is deferred
+NEAREST = 0  # Image.Resampling.NEAREST, without importing Pillow
 DARK_PERCENTILE = 99
-BLOCK, CONTRAST = (
-    16,
-    48,
-)  # a block of 16 x 16 pixels whose greys differ by 48 levels has an edge that can be judged
+BLOCK, CONTRAST = 16, 48  # sharpness is measured in blocks of 16 x 16 pixels whose greys differ by 48 levels or more
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of remark: its name, the measure, and the threshold below which a photo gets it."""
+    """A kind of remark: its name, the description of its measure, and the threshold below which a photo gets it."""
 
     name: str
     measure: str
@@ -68,9 +65,10 @@ def remarks(image: Image.Image) -> tuple[str, ...]:
 
 
 def measures(image: Image.Image) -> list[tuple[Kind, float]]:
-    """The measured values of a photo.  An empty photo is not also dark or blurred; a small one, or one without edges, is not blurred.
+    """The measured values of a photo.
 
-    A value above its threshold may be a lower bound, since the rest is not computed then.
+    Darkness and sharpness are not measured for an empty photo, nor sharpness for a small one or one without edges.  A value
+    above its threshold may be a lower bound, since only values below it are reported.
     """
     side = min(image.size)
     small = averaged(image)
@@ -86,7 +84,10 @@ def measures(image: Image.Image) -> list[tuple[Kind, float]]:
 
 
 def averaged(image: Image.Image) -> Image.Image:
-    """The image with a shorter side of 128 to 255 pixels, each the mean of four pixels spread over its area."""
+    """The image scaled down to a shorter side of 128 to 255 pixels, each the mean of four pixels spread over its area.
+
+    Images with a shorter side of up to 255 pixels are returned unchanged.
+    """
     factor = 1 << max(0, (min(image.size) // MEASURED_SIDE).bit_length() - 1)
     if factor > 2:
         image = image.resize((image.width * 2 // factor, image.height * 2 // factor), NEAREST)
@@ -94,16 +95,17 @@ def averaged(image: Image.Image) -> Image.Image:
 
 
 def spread(image: Image.Image, grey: NDArray[np.int64]) -> float:
-    """The largest standard deviation of a channel's levels; ``grey``: the histogram of grey levels.
+    """The largest standard deviation of a channel's levels, or a lower bound of it that is not below the threshold.
 
-    Grey is a mean of the channels, so its deviation is at most the largest of theirs, apart from rounding by half a level.
+    ``grey``: the histogram of grey levels.  Grey is a weighted mean of the channels, so its deviation is at most the largest
+    of theirs, apart from rounding by half a level.
     """
     least = float(deviations(grey[None])[0]) - 0.5
     return least if least >= EMPTY.least else float(deviations(np.reshape(image.histogram(), (-1, 256))).max())
 
 
 def deviations(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(C,) standard deviations of levels, for histograms (C, 256)."""
+    """The standard deviations of levels, (C,), for histograms (C, 256)."""
     levels = np.arange(256)
     pixels = counts.sum(axis=1)
     mean, square = counts @ levels / pixels, counts @ levels**2 / pixels
@@ -114,8 +116,8 @@ def deviations(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 def sharpness(grey: NDArray[np.uint8]) -> float | None:
     """The steepest step between neighbours in a block as a share of the block's contrast; None if no block has enough contrast.
 
-    The sharpest block counts: a face in front of a blurred background is a sharp photo, and a clear sky has no edge to judge.
-    The search stops at the first block above the threshold.
+    The maximum over blocks is taken, because a sharp photo can have a blurred background or a clear sky.  The search stops
+    at the first row of blocks above the threshold.
     """
     sharpest = None
     for top in range(0, grey.shape[0] - BLOCK + 1, BLOCK):

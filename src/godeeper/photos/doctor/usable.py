@@ -1,4 +1,4 @@
-"""A photo that can be trained on: everything that later steps need of the doctor's diagnosis."""
+"""A photo to train on: the part of the doctor's diagnosis that later steps need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class UsablePhoto:
     """A photo that is not quarantined.
 
     ``group``: photos with the same number must stay in one set.  ``edges``: 6 numbers, see ``fingerprint.edges``.
-    ``remarks``: on its quality, see ``quality``.
+    ``remarks``: on the photo's quality, see ``quality``.
     """
 
     entry: Entry

@@ -1,7 +1,7 @@
 """A list of photos: a CSV file with the columns ``path`` and ``label``, optionally ``group`` and ``split``.
 
-Paths are relative to the list's folder.  UTF-8, with or without a BOM; separated by commas, semicolons or tabs; other
-columns are ignored.  Photos of one ``group`` stay in one set.  ``split``: train, val or test.
+Paths are relative to the list's folder.  The file is UTF-8, with or without a BOM, and separated by commas, semicolons or
+tabs.  Other columns are ignored.  Photos of one ``group`` stay in one set.  ``split`` is train, val or test.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ LIKELY = {
     "path": ("file", "filename", "file_name", "image", "image_path", "photo", "filepath", "name"),
     "label": ("class", "labels", "category", "target", "y"),
 }
-LONGEST_LABEL = 255  # like folder names
-MOST = 3  # faulty lines named
+LONGEST_LABEL = 255  # characters, as in folder names
+MOST = 3  # faulty lines that the error names
 
 
 def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """The entries of a list, and notes on it; ``splits``: word in the column ``split`` -> set.
+    """The entries of a list, and notes on it; ``splits``: value of the column ``split`` -> set.
 
     Raises:
-        OptionError: it cannot be read, lacks a column, or has an invalid line.
+        OptionError: the list cannot be read, lacks a column, or has an invalid line.
     """
     text = read_text(place)
     rows = list(parsed(place, text))
@@ -58,10 +58,10 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
 
 
 def read_paths(place: Path) -> list[str]:
-    """The paths of a list in order, each once.  Only the column ``path`` is needed; files are not checked for existence.
+    """The paths of a list in order, each once.  Only the column ``path`` is needed; the files need not exist.
 
     Raises:
-        OptionError: it cannot be read, lacks the column, or names no photo.
+        OptionError: the list cannot be read, lacks the column, or names no photo.
     """
     named = [row["path"] for _, row in parsed(place, read_text(place), ("path",)) if row["path"]]
     if not named:
@@ -84,7 +84,7 @@ def read_text(place: Path) -> str:
 
 
 def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the known columns of each line that is not empty."""
+    """Yield the line number and the known columns of each line that is not empty; raises ``OptionError``."""
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -99,7 +99,7 @@ def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) ->
 
 
 def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
-    """Known column -> its index in the header; raises ``OptionError``."""
+    """Known column -> its index in the header; raises ``OptionError`` for a missing or repeated column."""
     twice = [name for name in COLUMNS if header.count(name) > 1]
     missing = [name for name in needed if name not in header]
     if twice:
@@ -158,6 +158,6 @@ def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
 
 
 def located(place: Path, path: str) -> Path:
-    """The path of a photo; backslashes of Windows are accepted on other systems too."""
+    """The path of a photo; Windows' backslashes are accepted on all systems."""
     there = place.parent / path
     return there if "\\" not in path or is_there(there) else place.parent / path.replace("\\", "/")

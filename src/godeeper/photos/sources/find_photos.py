@@ -1,7 +1,7 @@
-"""Expand the arguments of a command to photos: files as given; folders, zips and lists to the photos in them.
+"""Expand the arguments of a command to photos: folders, zips and lists become the photos in them.
 
-Links to folders are not followed here, unlike in ``folder.read_folder``: a link in a folder of class folders names a class on
-purpose, while a link in an arbitrary folder may lead to any other place.
+Links to folders are not followed here, unlike in ``folder.read_folder``: a link among class folders is a class on purpose,
+while a link in an arbitrary folder can lead anywhere.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
 
 @contextmanager
 def opened(places: Iterable[str | Path]) -> Iterator[list[str | NamedPhoto]]:
-    """All photos at ``places``, readable while the block runs.
+    """All photos at ``places``; their files exist while the block runs.
 
-    A zip is unpacked within limits (see ``zip_archive``); its photos are named as if it were a folder.  A list needs the column path.
+    A zip is unpacked within limits (see ``zip_archive``), and its photos are named as if it were a folder.  A list needs only
+    the column ``path``.
 
     >>> with opened(["examples/chelsea.jpg"]) as photos:
     ...     print(photos)
     ['examples/chelsea.jpg']
 
     Raises:
-        PhotoError: a folder, zip or list contains no photo, cannot be read, or is refused.
+        PhotoError: a folder, zip or list has no photo, cannot be read, or is refused.
     """
     with ExitStack() as stack:
         yield [photo for place in places for photo in at(Path(place), stack)]
 
 
 def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
-    """The photos at one place; ``stack`` removes unpacked files when it closes."""
+    """The photos at one place; raises ``PhotoError``.  Unpacked files are removed when ``stack`` closes."""
     kind = place.suffix.lower()
     if kind not in (".zip", *LISTS) or is_folder(place):
         return photos_in([place])
@@ -58,9 +59,9 @@ def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
 
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:
-    """The paths of given files as they are, and of all photos in and below given folders, sorted.
+    """The given files, and in place of each folder the sorted photos in and below it.
 
-    In folders, hidden files, files without a photo's suffix and pictures that godeeper drew are left out.
+    In folders, hidden files, files without a photo's suffix, and pictures that godeeper drew are left out.
 
     Raises:
         PhotoError: a folder contains no photo, or cannot be read.
@@ -69,7 +70,7 @@ def photos_in(places: Iterable[str | Path]) -> list[str]:
 
 
 def within(folder: str | Path) -> list[str]:
-    """The photos in a folder and in those below it."""
+    """The photos in and below a folder; raises ``PhotoError`` if there are none."""
     photos = list(walk(str(Path(folder))))
     if not photos:
         raise PhotoError(f"{folder}: no photo in this folder; expected files like *.jpg or *.png")
@@ -82,7 +83,7 @@ def is_named_photo(name: str, path: str) -> bool:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """Yield the photos in and below a folder, sorted, as text: thousands of ``Path`` objects take more memory than a batch."""
+    """Yield the photos in and below a folder, sorted.  They are texts: thousands of ``Path`` objects would take much memory."""
     paths, folders = [], set()
     try:
         with os.scandir(folder) as entries:

@@ -1,7 +1,7 @@
-"""A folder of class folders: which file belongs to which class.  Names only; nothing is opened here.
+"""Read a folder of class folders: the class of each file.  Only names are used; no file is opened.
 
-A class is called as its folder is, byte for byte, and relative to the root: photos in ``a/b`` are of the
-class ``a/b``.  Photos in the root itself have no class, which is the empty label.
+The name of a class is the path of its folder relative to the root, byte for byte: photos in ``a/b`` have the class ``a/b``.
+Photos in the root itself have no class; their label is empty.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ``file`` in a ``folder``, and its class: that folder relative to the root; empty in the root itself.
+    """A ``file`` in a ``folder``, with its class (``label``), which is empty if it has none.
 
-    ``split``: the set that the user assigned (train, validation or test), if any; ``group``: photos of one group stay in one set;
-    ``shown``: its path from the root, if that is not class and file name.  ``listed``: a list names it as a photo.
+    ``split``: the set that the user assigned (train, validation or test), if any.  ``group``: photos of one group stay in one
+    set.  ``shown``: its path from the root, if that is not class and file name.  ``listed``: whether a list names it as a photo.
 
-    The folder is text that all of its files share: tens of thousands of ``Path`` objects take noticeable time and memory.
+    ``folder`` is a text that all its files share: tens of thousands of ``Path`` objects would take much time and memory.
     """
 
     folder: str
@@ -44,12 +44,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The file relative to the root, with ``/`` on every system."""
+        """The path of the file relative to the root, with ``/`` on every system."""
         return self.shown or (f"{self.label}/{self.file}" if self.label else self.file)
 
     @property
     def hidden(self) -> bool:
-        """Whether it is a hidden file or one of the operating system's, and not named by a list."""
+        """Whether it is a hidden file or one that operating systems create, and no list names it."""
         return not self.listed and (self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES)
 
     @property
@@ -66,7 +66,7 @@ class Entry:
 def read_folder(folder: Path) -> list[Entry]:
     """Every file below ``folder``, sorted by class and name; hidden folders are skipped.
 
-    Links are followed, and each folder is read once, so that a linked folder can be a class (see ``find_photos`` for the other rule).
+    Links are followed, so that a linked folder can be a class, and each folder is read once (``find_photos`` follows none).
 
     Raises:
         OptionError: the folder, or one below it, does not exist, is not a folder, or cannot be listed.
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> list[Entry]:
     while waiting:
         place, label = waiting.pop()
         identity = identify(place)
-        if identity in seen:  # a link back to a folder above
+        if identity in seen:  # for example by a link to a parent folder
             continue
         seen.add(identity)
         for child in sorted(children_of(place), key=lambda child: child.name, reverse=True):
@@ -89,7 +89,7 @@ def read_folder(folder: Path) -> list[Entry]:
 
 
 def empty_folders(root: Path) -> list[str]:
-    """The empty folders below ``root``, relative to it, in natural order; hidden ones are left out."""
+    """The empty folders below ``root``, relative to it, in natural order; hidden folders are left out."""
     empty = []
     for place, folders, files in os.walk(root):
         folders[:] = [each for each in folders if not (each.startswith(".") or each.casefold() in SYSTEM_FOLDERS)]
@@ -99,7 +99,7 @@ def empty_folders(root: Path) -> list[str]:
 
 
 def identify(folder: str) -> tuple[int, int]:
-    """Device and inode: equal for two paths to one folder."""
+    """The device and inode of a folder, which are the same for all paths to it; raises ``OptionError``."""
     try:
         status = Path(folder).stat()
     except (OSError, ValueError) as error:

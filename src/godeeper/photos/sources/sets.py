@@ -1,4 +1,4 @@
-"""Detect folders that are split into sets: which of a file's folders is its set, and which are its class.
+"""Detect folders that are split into sets, and find the set and the class in the path of each file.
 
 ``train/cat/1.png`` and ``cat/train/1.png`` are recognised, also inside folders that contain everything
 (``data/train/cat/1.png``).  Only names are used; no file is opened.
@@ -16,7 +16,7 @@ SPLITS = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
     "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
-"""A folder's name, in any case, or the word in a list -> the set."""
+"""Name of a folder in lower case, or value in a list -> the set."""
 
 SETS = tuple(dict.fromkeys(SPLITS.values()))
 MOST = 5  # folders that a note names
@@ -24,7 +24,10 @@ MOST = 5  # folders that a note names
 
 @dataclass(frozen=True)
 class Layout:
-    """The position of sets and classes: below ``above`` folders that contain everything; ``at``: 0 for SET/CLASS, 1 for CLASS/SET."""
+    """The position of sets and classes in paths.
+
+    ``above``: the number of outer folders that contain everything.  ``at``: 0 for SET/CLASS below them, 1 for CLASS/SET.
+    """
 
     above: int
     at: int
@@ -34,7 +37,7 @@ class Layout:
         return entry.label.split("/")[self.above :]
 
     def split_of(self, entry: Entry) -> str:
-        """The entry's set by its folders; empty if none is a set."""
+        """The entry's set according to its folders; empty if none is a set."""
         parts = self.parts(entry)
         return set_named(parts[self.at]) if len(parts) > self.at else ""
 
@@ -45,23 +48,26 @@ class Layout:
         return replace(entry, label="/".join(label), split=split, shown=entry.name)
 
     def counts(self, entries: Iterable[Entry]) -> Counter[str]:
-        """Number of files with a class in each set."""
+        """The number of files with a class in each set."""
         counted = Counter(self.split_of(entry) for entry in entries if len(self.parts(entry)) > 1 and not entry.hidden)
         counted.pop("", None)
         return counted
 
     def beside(self, entries: Iterable[Entry]) -> Counter[str]:
-        """Folder -> number of files, for the folders next to the sets."""
+        """Folder -> number of files, for the folders beside the sets."""
         return Counter(self.parts(entry)[0] for entry in entries if any(self.parts(entry)) and not self.split_of(entry))
 
 
 def set_named(name: str) -> str:
-    """The set of a folder's name; empty for other names."""
+    """The set that a folder's name stands for; empty for other names."""
     return SPLITS.get(name.casefold(), "")
 
 
 def find_layout(entries: Sequence[Entry]) -> Layout | None:
-    """The layout of a split folder, with folders of two sets, or of one set that is the only folder; None for other folders."""
+    """The layout of a folder that is split into sets; None for other folders.
+
+    It is split if two or more folders are sets, or a single one without a folder beside it.
+    """
     labels = [entry.label.split("/") for entry in entries if entry.named_photo and not entry.hidden]
     above = depth_above(labels)
     below = [parts[above:] for parts in labels]
@@ -76,7 +82,7 @@ def find_layout(entries: Sequence[Entry]) -> Layout | None:
 
 
 def depth_above(labels: Sequence[list[str]]) -> int:
-    """Number of nested folders that contain everything: the only one in their parent, with folders inside, and not a set."""
+    """The number of nested outer folders that contain everything, have folders inside, and are not sets."""
     depth = 0
     while True:
         names = {parts[depth] if len(parts) > depth + 1 else "" for parts in labels}
@@ -87,14 +93,14 @@ def depth_above(labels: Sequence[list[str]]) -> int:
 
 
 def flat_sets(entries: Iterable[Entry]) -> list[str]:
-    """Sets that contain photos and no class folders."""
+    """The sets that contain photos but no class folders."""
     parts = [entry.label.split("/") for entry in entries if entry.named_photo and not entry.hidden]
     deep = {each[0] for each in parts if len(each) > 1}
     return sorted({each[0] for each in parts if set_named(each[0])} - deep)
 
 
 def repeated_notes(entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield a note if folders may have been meant as sets: repeated class names, or a set next to classes."""
+    """Yield a note if folders were perhaps meant as sets: class names are repeated, or a set is beside classes."""
     labels = {entry.label for entry in entries if entry.named_photo and not entry.hidden}
     tops: dict[str, list[str]] = defaultdict(list)
     for top, _, rest in (label.partition("/") for label in sorted(labels)):
@@ -128,7 +134,7 @@ def layout_notes(layout: Layout, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def meaning(parts: Counter[str]) -> str:
-    """Describe how the sets are used."""
+    """The text on how the sets are used; ``parts``: number of photos by set."""
     test = (
         "test photos are not used for training or for any choice"
         if parts["test"]

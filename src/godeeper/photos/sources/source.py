@@ -1,6 +1,6 @@
-"""``Source``: the photos of a training, from a folder of class folders, a list of paths and labels, or a zip.
+"""``Source``: the photos to train on, from a folder of class folders, a list of paths and labels, or a zip.
 
-A folder may be split into sets already, see ``sets``.  See ``csv_list`` for lists and ``zip_archive`` for zips.
+See ``sets`` for folders that are split into sets, ``csv_list`` for lists, and ``zip_archive`` for zips.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 class Source:
     """Files with their classes and optionally their sets.
 
-    ``place``: the path that the user gave; ``root``: the folder that names are relative to.  ``temporary``: the files are removed
-    when the source is closed.
+    ``place``: the path that the user gave.  ``root``: the folder that names are relative to.  ``temporary``: whether the
+    files are removed when the source is closed.
     """
 
     place: Path
@@ -38,16 +38,20 @@ class Source:
     temporary: bool = False
 
     def shown(self, entry: Entry) -> Path:
-        """The path to show for a file: its own, or the zip's path and its name in the zip."""
+        """The path to show for a file: its path, or for a zip, the zip's path followed by the name in the zip."""
         return self.place / entry.name if self.temporary else entry.path
 
 
 @contextmanager
 def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator[Source]:
-    """The photos at ``place``, readable while the block runs; ``labels``: a list that selects photos of a folder and gives their classes.
+    """The photos at ``place``; their files exist while the block runs.
+
+    Args:
+        place: a folder of class folders, a list, or a zip.
+        labels: a list that selects photos of the folder ``place`` and gives their classes.
 
     Raises:
-        OptionError: it does not exist, cannot be read or is of another kind, or a list or zip is invalid.
+        OptionError: ``place`` does not exist, cannot be read or is of another kind, or a list or zip is invalid.
     """
     place = Path(place)
     kind = place.suffix.lower()
@@ -68,11 +72,11 @@ def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator
             f"{place} is a file; expected a folder of class folders, a .csv list with the columns path and label, or a .zip"
         )
     else:
-        yield from_folder(place, place)  # which raises the error
+        yield from_folder(place, place)  # raises the error for a missing folder
 
 
 def from_folder_and_list(folder: Path, labels: Path) -> Source:
-    """The photos of a list; other files in the folder are left out."""
+    """The photos of a list; other files in the folder are left out.  Raises ``OptionError``."""
     if is_there(folder) and not is_folder(folder):
         raise OptionError(
             f"{folder} is not a folder; with --labels expected the photos' folder (a list alone: retrain {labels})"
@@ -97,7 +101,10 @@ def from_folder_and_list(folder: Path, labels: Path) -> Source:
 
 
 def from_folder(place: Path, folder: Path) -> Source:
-    """A folder of class folders, split into sets or not."""
+    """The photos of a folder of class folders, split into sets or not; raises ``OptionError``.
+
+    ``place``: the path to show in messages; ``folder``: the path to read.
+    """
     entries = read_folder(folder)
     layout = find_layout(entries)
     if layout is None:
@@ -119,7 +126,7 @@ def from_folder(place: Path, folder: Path) -> Source:
 
 
 def check_flat(place: Path, entries: Sequence[Entry]) -> None:
-    """Raise ``OptionError`` if sets contain photos and no class folders."""
+    """Raise ``OptionError`` if all folders are sets, but some contain photos and no class folders."""
     tops = {entry.label.partition("/")[0] for entry in entries if entry.label}
     if len(tops) > 1 and all(map(set_named, tops)):
         raise OptionError(
@@ -128,7 +135,7 @@ def check_flat(place: Path, entries: Sequence[Entry]) -> None:
 
 
 def empty_notes(folder: Path) -> Iterator[str]:
-    """Yield a note on empty folders, which are not classes."""
+    """Yield a note if there are empty folders, which are not classes."""
     empty = empty_folders(folder)
     if empty:
         yield f"empty folders, which are not classes: {first_of(empty, MOST_EMPTY)}"

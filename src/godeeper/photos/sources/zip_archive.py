@@ -1,7 +1,7 @@
-"""Unpack a zip of photos into a temporary folder, within limits on files and bytes.
+"""Unpack a zip of photos into a temporary folder, with limits on the number of files and bytes.
 
-Refused: names that lead outside, links, encrypted members, members longer than stated, and zips whose members would take
-more than ``MOST_BYTES``, or too many times the size of the zip.
+These zips are refused: with paths outside the folder, links, encrypted members, members of another length than stated, more
+than ``MOST_FILES`` files or ``MOST_BYTES`` bytes, or a compression ratio that photos do not have.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .folder import SYSTEM_FOLDERS
 MOST_FILES = 500_000
 MOST_BYTES = 1 << 36
 MOST_TIMES = 200
-"""Most unpacked bytes for each packed byte, beyond the first ``FREE`` bytes: photos hardly shrink in a zip."""
+"""The most unpacked bytes per packed byte, apart from the first ``FREE`` unpacked bytes; photos hardly shrink in a zip."""
 FREE = 1 << 28
 
 
@@ -31,10 +31,10 @@ FREE = 1 << 28
 def unzipped(place: Path) -> Iterator[Path]:
     """A temporary folder with the files of a zip, removed after the block.
 
-    If all files are inside one folder, as most programs pack them, that folder.
+    If the zip has one folder around the class folders, as most programs pack them, it is that folder.
 
     Raises:
-        OptionError: it cannot be read, or is refused.
+        OptionError: the zip cannot be read, or is refused.
     """
     with tempfile.TemporaryDirectory(prefix="godeeper-", ignore_cleanup_errors=True) as name:
         folder = Path(name, place.stem or "zip")
@@ -63,7 +63,7 @@ def unzipped(place: Path) -> Iterator[Path]:
 
 
 def inner(folder: Path) -> Path:
-    """The folder, or its only subfolder if that contains the class folders."""
+    """The folder, or the innermost of nested single subfolders that has folders in it."""
     children = list(folder.iterdir())
     if len(children) == 1 and children[0].is_dir() and any(each.is_dir() for each in children[0].iterdir()):
         return inner(children[0])
@@ -71,7 +71,7 @@ def inner(folder: Path) -> Path:
 
 
 def checked(place: Path, members: list[zipfile.ZipInfo]) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """Path -> member of all files to unpack; raises ``OptionError`` for a zip that is refused."""
+    """Path -> member, for all files to unpack; raises ``OptionError`` for a zip that is refused."""
     files: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in members:
         path = path_of(place, member)
@@ -90,7 +90,7 @@ def checked(place: Path, members: list[zipfile.ZipInfo]) -> dict[PurePosixPath, 
 
 
 def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
-    """The relative path of a member; None for hidden files and folders; raises ``OptionError``."""
+    """The relative path of a member, or None if it is hidden; raises ``OptionError`` for a member that is refused."""
     name = decoded(member).replace("\\", "/")
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -109,7 +109,7 @@ def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
 
 
 def decoded(member: zipfile.ZipInfo) -> str:
-    """A member's name; UTF-8 without the flag is recognised too."""
+    """A member's name, decoded as UTF-8 if possible, also without the flag for UTF-8."""
     if member.flag_bits & 0x800:
         return member.filename
     try:
@@ -119,7 +119,7 @@ def decoded(member: zipfile.ZipInfo) -> str:
 
 
 def unpack(place: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Write one member; raises ``OptionError`` if its length is not the stated one."""
+    """Write one member to ``target``; raises ``OptionError`` if its length differs from the stated one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as packed, target.open("xb") as file:
         shutil.copyfileobj(packed, file, 1 << 20)
