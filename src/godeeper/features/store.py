@@ -243,9 +243,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA page_size = 16384")  # the longest features fit in one page
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # trimming shortens the file
     connection.execute("PRAGMA journal_mode = WAL")  # readers do not block the writer
-    connection.execute(
-        "PRAGMA synchronous = NORMAL"
-    )  # a power failure may lose the last batch, but a kill loses nothing
+    connection.execute("PRAGMA synchronous = NORMAL")  # only a power failure can lose the last batch
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if (application, tables) == (0, []):

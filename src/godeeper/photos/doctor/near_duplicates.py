@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # bits of 64 that may differ; least correlation of the thumbnails
 BURST_BITS, BURST_LIKENESS, BURST_SECONDS = 24, 0.80, 2
-FLAT_CONTRAST, FLAT_LEVELS = (
-    2.0,
-    4.0,
-)  # below this standard deviation, only mean colours are compared, to so many levels
+FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # a lower deviation is flat: only colours are compared, to within so many levels
 
 
 class UnionFind:
