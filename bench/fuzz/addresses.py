@@ -4,19 +4,20 @@
 
 makes addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``), resolves each and checks what comes of it:
 tensors, or an error of one short line without control characters.  For every so many of them the lines of code that run are counted
-and held against the length of the network's names.  Prints how many mean something, and the most lines.  Exit code 1 where one
-does neither.
+and held against the length of the network's names.  Prints how many mean something, and the most lines, after Ctrl-C too.  Exit
+code 1 where one does neither.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
+from contextlib import suppress
 
+from bench.fuzz.progress import Progress
 from tests.unit.blueprint.fuzzing import cases, check, count_lines, most_lines, without_suggestions
 
-REPORT = 100_000  # cases between two lines of progress
+EVERY = 20_000  # cases between two lines of progress
 
 
 def main() -> int:
@@ -25,21 +26,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the addresses (0)")
     parser.add_argument("--traced", type=int, default=1000, metavar="N", help="one in N is counted (1000)")
     options = parser.parse_args()
-    meant, worst, share, start = 0, "", 0.0, time.monotonic()
-    with without_suggestions():
-        for number, (network, text) in enumerate(cases(options.cases, options.seed), start=1):
+    meant, worst, share = 0, "", 0.0
+    progress = Progress(lambda: f"{meant} mean something, the others are refused in one line each", EVERY)
+    with suppress(KeyboardInterrupt), without_suggestions():
+        for network, text in progress.count(cases(options.cases, options.seed)):
             try:
                 meant += check(network, text)
             except Exception as error:  # whatever it is, it is what we look for
-                print(f"seed {options.seed}, case {number}: {text[:200]!r}: {type(error).__name__}: {error}")
+                print(f"seed {options.seed}, case {progress.done}: {text[:200]!r}: {type(error).__name__}: {error}")
                 return 1
-            if number % options.traced == 0:
+            if progress.done % options.traced == 0:
                 share, worst = max((share, worst), (count_lines(network, text) / most_lines(network), text))
-            if number % REPORT == 0:
-                print(f"{number} cases, {time.monotonic() - start:.0f} s", file=sys.stderr)
-    print(
-        f"{options.cases} addresses, seed {options.seed}: {meant} mean something, the others are refused in one line each"
-    )
+    print(f"{progress.done} addresses, seed {options.seed}, in {progress.seconds:.0f} s: {progress.summary()}")
     print(f"most lines of code: {share:.2f} of what is allowed, for {worst[:80]!r}")
     return int(share >= 1)
 

@@ -2,7 +2,7 @@
 
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 
-Prints every file that does neither, by its number, and the memory that this took; exit code 1 if there is one.
+Prints every file that does neither, by its number, and the memory that this took, after Ctrl-C too; exit code 1 if there is one.
 The files are those of ``tests/unit/classifier/mangled.py``.
 """
 
@@ -11,18 +11,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 import warnings
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
+from bench.fuzz.progress import Progress
+
 from godeeper.classifier import classifier as module
 from godeeper.report.make import peak_memory
 from godeeper.weights.registry import find
-
-ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -32,20 +32,21 @@ def main() -> int:
     options = parser.parse_args()
     mangled = import_module("tests.unit.classifier.mangled")
     warnings.filterwarnings("ignore", "Duplicate name")
-    payload, before, started = mangled.whole(), peak_memory(), time.perf_counter()
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder, patch.object(module, "find", cache(find)):
+    payload, before, failed = mangled.whole(), peak_memory(), 0
+    progress = Progress(lambda: f"{failed} failed; peak memory {before} MiB before, {peak_memory()} after")
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(module, "find", cache(find)),
+    ):
         path = Path(folder) / "x.godeeper"
-        for seed in range(options.first, options.first + options.cases):
+        for seed in progress.count(range(options.first, options.first + options.cases)):
             path.write_bytes(mangled.mangled(payload, seed))
             wrong = mangled.outcome(lambda: module.Classifier.load(path))
             if wrong:
                 failed += 1
-                print(f"{seed}: {wrong[:300]}")
-    seconds = time.perf_counter() - started
-    print(
-        f"{options.cases} files in {seconds:.0f} s, {failed} failed; peak memory {before} MiB before, {peak_memory()} after"
-    )
+                print(f"{seed}: {wrong[:300]}", flush=True)
+    print(f"{progress.done} files in {progress.seconds:.0f} s, {progress.summary()}")
     return 1 if failed else 0
 
 

@@ -3,24 +3,29 @@
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
 The requests are those of ``tests/unit/web/fuzzing.py``: odd paths, queries, headers and forms, for the page as it is usually
-served, with a token, behind a proxy and under a path.  Prints every case that fails, by its number, and the memory that all of
-them took.  Exit code 1 if one fails, or if memory grows by more than 64 MiB after the first fifth of the cases.
+served, with a token, behind a proxy and under a path.  Prints every case that fails, by its number, every response that takes
+more than ``SLOW`` seconds, with the time that its threads waited for a processor, and the memory that all of them took.  Counts are printed every few thousand
+cases and after Ctrl-C.  Exit code 1 if one fails, or if memory grows by more than 64 MiB after the first fifth of the cases.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+
+from bench.fuzz.progress import Progress
 
 from godeeper.report.make import peak_memory
 from godeeper.web.compute.backend import Backend
 
-ROOT = Path(__file__).parents[2]
 MOST_GROWTH = 64  # MiB
+SLOW = 2.0  # seconds
 
 
 def main() -> int:
@@ -37,20 +42,37 @@ async def fuzz(count: int, seed: int) -> int:
     outcome = import_module("tests.unit.web.outcome").outcome
     classifier = import_module("tests.unit.web.conftest").handmade()
     apps = fuzzing.applications(Backend(classifier.weights_file, classifier.preprocess), classifier)
-    failed, before, slowest, started = 0, 0.0, 0.0, time.perf_counter()
-    for number, case in enumerate(fuzzing.cases(count, seed)):
-        if number == count // 5:
-            before = peak_memory() or 0.0
-        began = time.perf_counter()
-        wrong = await outcome(apps[case.app], case)
-        slowest = max(slowest, time.perf_counter() - began)
-        if wrong:
-            failed += 1
-            print(f"seed {seed}, case {number}: {wrong[:300]}", flush=True)
-    after, seconds = peak_memory() or 0.0, time.perf_counter() - started
-    print(f"{count} requests, seed {seed}, in {seconds:.0f} s, {failed} failed; the slowest took {slowest:.1f} s")
+    failed, before, slowest = 0, 0.0, 0.0
+    progress = Progress(lambda: f"{failed} failed, the slowest took {slowest:.1f} s, peak memory {peak_memory()} MiB")
+    with suppress(asyncio.CancelledError):  # Ctrl-C
+        for case in progress.count(fuzzing.cases(count, seed)):
+            if progress.done == count // 5:
+                before = peak_memory() or 0.0
+            began = time.perf_counter(), *processor_times()
+            wrong = await outcome(apps[case.app], case)
+            took, used, waited = (
+                now - then for now, then in zip((time.perf_counter(), *processor_times()), began, strict=True)
+            )
+            slowest = max(slowest, took)
+            if took > SLOW:
+                print(
+                    f"seed {seed}, case {progress.done}: {case.scope['path'][:80]!r} took {took:.1f} s; its threads ran "
+                    f"for {used:.1f} s and waited {waited:.1f} s for a processor; load average {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
+            if wrong:
+                failed += 1
+                print(f"seed {seed}, case {progress.done}: {wrong[:300]}", flush=True)
+    after = peak_memory() or 0.0
+    print(f"{progress.done} requests, seed {seed}, in {progress.seconds:.0f} s: {progress.summary()}")
     print(f"peak memory {before} MiB after a fifth of them, {after} MiB after all")
-    return int(failed > 0 or after - before > MOST_GROWTH)
+    return int(failed > 0 or (before > 0 and after - before > MOST_GROWTH))
+
+
+def processor_times() -> tuple[float, float]:
+    """Seconds that all threads of this process ran, and that they were ready and waited for a processor (zeros except on Linux)."""
+    found = [path.read_text().split() for path in Path("/proc/self/task").glob("*/schedstat")]
+    return sum(int(ran) for ran, *_ in found) / 1e9, sum(int(waited) for _, waited, *_ in found) / 1e9
 
 
 if __name__ == "__main__":

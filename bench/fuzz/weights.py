@@ -2,7 +2,8 @@
 
     python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
-Prints every file that does neither, by its number, what took longest, and the memory used; exit code 1 if there is one.
+Prints every file that does neither, by its number, what took longest, and the memory used, after Ctrl-C too (which goes on with the
+HDF5 files, and ends the run there); exit code 1 if there is one.
 The files are those of ``tests/unit/weights/mangled.py`` and, HDF5, of ``mangled_hdf5.py`` there: each of these is read in a
 fork, and the files on which the HDF5 library hangs or crashes are read again as people read them, in a child with a time limit.
 """
@@ -14,13 +15,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
+from bench.fuzz.progress import Progress
+
 from godeeper.report.make import peak_memory
 
-ROOT = Path(__file__).parents[2]
+MOST_AGAIN = 10
+SECONDS_AGAIN = 5
 
 
 def main() -> int:
@@ -29,11 +34,21 @@ def main() -> int:
     parser.add_argument("--hdf5", type=int, default=5_000, metavar="N", help="files of HDF5 and .keras (default: 5000)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     options = parser.parse_args()
+    failed = others(options.first, options.cases) if options.cases else 0
+    failed += hdf5(options.first, options.hdf5) if options.hdf5 else 0
+    return 1 if failed else 0
+
+
+def others(first: int, cases: int) -> int:
+    """How many files of the other formats are neither read nor refused in one line."""
     mangled = import_module("tests.unit.weights.mangled")
-    before, started, longest, failed = peak_memory(), time.perf_counter(), 0.0, 0
+    before, longest, failed = peak_memory(), 0.0, 0
     kinds: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(options.first, options.first + options.cases):
+    progress = Progress(
+        lambda: f"the slowest {longest:.2f} s, {failed} failed; peak memory {before} MiB before, {peak_memory()} after"
+    )
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
+        for seed in progress.count(range(first, first + cases)):
             kind, files = mangled.mangled(seed)
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
@@ -43,18 +58,10 @@ def main() -> int:
             kinds[kind] += 1
             if wrong:
                 failed += 1
-                print(f"{seed} ({kind}): {wrong[:300]}")
+                print(f"{seed} ({kind}): {wrong[:300]}", flush=True)
     print(", ".join(f"{kind} {count}" for kind, count in kinds.items()))
-    print(
-        f"{options.cases} files in {time.perf_counter() - started:.0f} s, the slowest {longest:.2f} s, {failed} failed; "
-        f"peak memory {before} MiB before, {peak_memory()} after"
-    )
-    failed += hdf5(options.first, options.hdf5)
-    return 1 if failed else 0
-
-
-MOST_AGAIN = 10
-SECONDS_AGAIN = 5
+    print(f"{progress.done} files in {progress.seconds:.0f} s, {progress.summary()}")
+    return failed
 
 
 def hdf5(first: int, cases: int) -> int:
@@ -63,23 +70,24 @@ def hdf5(first: int, cases: int) -> int:
 
     mangled_hdf5 = import_module("tests.unit.weights.mangled_hdf5")
     mangled = import_module("tests.unit.weights.mangled")
-    started = time.perf_counter()
-    outcomes = mangled_hdf5.main(first, cases)
-    print(
-        f"HDF5: {cases} files in {time.perf_counter() - started:.0f} s, "
-        + ", ".join(f"{kind} {len(seeds)} {seeds[:MOST_AGAIN]}" for kind, seeds in outcomes.items())
-    )
-    failed = len(outcomes["wrong"])
+    found: dict[str, list[int]] = {"wrong": [], "endless": [], "crashed": []}
+    progress = Progress(lambda: ", ".join(f"{kind} {len(seeds)} {seeds[:MOST_AGAIN]}" for kind, seeds in found.items()))
+    with suppress(KeyboardInterrupt):
+        for seed, kind in progress.count(mangled_hdf5.outcomes(range(first, first + cases))):
+            if kind:
+                found[kind].append(seed)
+    print(f"HDF5: {progress.done} files in {progress.seconds:.0f} s, {progress.summary()}", flush=True)
+    failed = len(found["wrong"])
     with (
         patch.object(child, "time_limit", return_value=SECONDS_AGAIN),
         tempfile.TemporaryDirectory() as folder,
     ):
-        for seed in [seed for kind in ("endless", "crashed") for seed in outcomes[kind][:MOST_AGAIN]]:
+        for seed in [seed for kind in ("endless", "crashed") for seed in found[kind][:MOST_AGAIN]]:
             name, content = mangled_hdf5.mangled(seed)
             (Path(folder) / name).write_bytes(content)
             if said := mangled.outcome(Path(folder) / name):
                 failed += 1
-                print(f"{seed} (HDF5, in a child): {said[:300]}")
+                print(f"{seed} (HDF5, in a child): {said[:300]}", flush=True)
     return failed
 
 

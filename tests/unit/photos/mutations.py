@@ -1,20 +1,27 @@
-"""Small photos of every format on the list, and mutations of them; the same seed makes the same bytes."""
+"""Small photos of every format on the list, and mutations of them; the same seed makes the same bytes.
+
+Most mutated PNGs get their checksums again, because a decoder refuses the others before it reads what was changed.
+"""
 
 from __future__ import annotations
 
 import io
 import random
+import struct
+import zlib
 from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 SAVED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("JPEG", "RGB", "JPEG", {}),
     ("progressive JPEG", "RGB", "JPEG", {"progressive": True}),
     ("CMYK JPEG", "CMYK", "JPEG", {}),
     ("PNG", "RGBA", "PNG", {}),
+    ("PNG of many chunks", "RGB", "PNG", {}),
+    ("grey PNG of 16 bits", "I;16", "PNG", {}),
     ("palette PNG", "P", "PNG", {}),
     ("WebP", "RGBA", "WEBP", {"lossless": True}),
     ("GIF", "P", "GIF", {}),
@@ -27,6 +34,7 @@ SAVED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("PPM", "RGB", "PPM", {}),
 )
 INTERESTING = (0, 1, 127, 128, 255)
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 @cache
@@ -38,10 +46,30 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
     found = []
     for name, mode, kind, options in SAVED:
         buffer = io.BytesIO()
-        more = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF") else {}
-        pixels.convert(mode).save(buffer, kind, **options, **more)
+        more: dict[str, object] = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF") else {}
+        more |= many_chunks() if name == "PNG of many chunks" else {}
+        converted(pixels, mode).save(buffer, kind, **options, **more)
         found.append((name, buffer.getvalue()))
     return tuple(found)
+
+
+def converted(pixels: Image.Image, mode: str) -> Image.Image:
+    """The picture in another mode; Pillow itself does not convert to 16 bits."""
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(pixels.convert("L")).astype(np.uint16) * 257)
+    return pixels.convert(mode)
+
+
+def many_chunks() -> dict[str, object]:
+    """How to save a PNG with a profile, colour metadata, a transparent colour, and compressed and other texts."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add(b"gAMA", struct.pack(">I", 100_000))
+    chunks.add(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
+    chunks.add(b"cICP", bytes([12, 13, 0, 1]))
+    chunks.add_text("Title", "grey", zip=True)
+    chunks.add_itxt("Comment", "a photo", "en", "Kommentar", zip=True)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    return {"pnginfo": chunks, "icc_profile": profile, "transparency": (1, 2, 3), "dpi": (72, 72)}
 
 
 def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
@@ -53,6 +81,15 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
+    """A mutation of the file; of a PNG, one in three as any other file, one with new checksums, and one inside its chunks."""
+    way = chance.randrange(3) if good.startswith(PNG_START) else 0
+    if way == 2:
+        return inside_chunks(good, chance)
+    data = changed(good, chance)
+    return sealed(data) if way else data
+
+
+def changed(good: bytes, chance: random.Random) -> bytes:
     """Some bytes changed, inserted, left out or doubled, most of them near the start, where headers are."""
     data = bytearray(good)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
@@ -75,3 +112,62 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
                     (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x01", b"\x7f\xff\xff\xff")
                 )
     return bytes(data)
+
+
+def sealed(data: bytes) -> bytes:
+    """The same PNG with the checksum that belongs to each chunk's kind and content."""
+    whole, place = bytearray(data), len(PNG_START)
+    while place + 12 <= len(whole):
+        end = place + 8 + int.from_bytes(whole[place : place + 4])
+        if end + 4 > len(whole):
+            break
+        whole[end : end + 4] = zlib.crc32(whole[place + 4 : end]).to_bytes(4)
+        place = end + 4
+    return bytes(whole)
+
+
+def inside_chunks(good: bytes, chance: random.Random) -> bytes:
+    """The PNG with one chunk changed, doubled, moved or left out, each with its length and checksum.
+
+    Half of the changes to pixels, profiles and compressed texts are made to what they unpack to.
+    """
+    chunks = split(good)
+    which = chance.randrange(len(chunks))
+    kind, content = chunks.pop(which)
+    match chance.randrange(8):
+        case 0:
+            chunks.insert(chance.randrange(len(chunks) + 1), (kind, content))
+        case 1:
+            chunks[which:which] = [(kind, content)] * chance.choice((2, 2, 50))
+        case 2:
+            pass
+        case _:
+            chunks.insert(which, (kind, changed_content(content, chance)))
+    return PNG_START + b"".join(chunk(*each) for each in chunks)
+
+
+def changed_content(content: bytes, chance: random.Random) -> bytes:
+    """A chunk's content with some bytes changed, packed or unpacked."""
+    start = content.find(b"\x78")  # the first byte of a compressed stream, whether text stands before it or not
+    if start >= 0 and chance.random() < 0.5:
+        try:
+            unpacked = zlib.decompress(content[start:])
+        except zlib.error:
+            return changed(content, chance)
+        return content[:start] + zlib.compress(changed(unpacked, chance))
+    return changed(content, chance)
+
+
+def split(good: bytes) -> list[tuple[bytes, bytes]]:
+    """(kind, content) of each chunk of a whole PNG."""
+    found, place = [], len(PNG_START)
+    while place < len(good):
+        end = place + 8 + int.from_bytes(good[place : place + 4])
+        found.append((good[place + 4 : place + 8], good[place + 8 : end]))
+        place = end + 4
+    return found
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG, with its length and checksum."""
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)

@@ -188,6 +188,8 @@ def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign)
             convert(reader(path), "x", source="s")
     except GodeeperError as error:
         return "several lines: " + str(error) if "\n" in str(error) else ""
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
     return ""

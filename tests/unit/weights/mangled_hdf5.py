@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -101,9 +101,13 @@ def in_fork(work: Callable[[], int]) -> int:
     """The exit code of ``work`` in a forked process, or the negative number of the signal that ended it."""
     child = os.fork()
     if child == 0:
-        os.close(2)  # what the C library prints when it crashes
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        os._exit(work())
+        code = 1
+        try:
+            os.close(2)  # what the C library prints when it crashes
+            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+            code = work()
+        finally:  # Ctrl-C must not let the child run the parent's code
+            os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -113,22 +117,27 @@ def warm_up(path: Path) -> None:
     outcome(path, keras_h5.read_here)
 
 
-def main(first: int, cases: int) -> dict[str, list[int]]:
-    """What came of the files -> their numbers; files that are read or refused in one line are left out."""
+def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """(Number, outcome) of each file; an empty outcome means that it is read or refused in one line."""
     # each fork leaves by os._exit, so threads of numpy that it does not have do not matter
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    outcomes: dict[str, list[int]] = {"wrong": [], "endless": [], "crashed": []}
     with tempfile.TemporaryDirectory() as folder:
         warm_up(Path(folder) / "whole.h5")
-        for seed in range(first, first + cases):
+        for seed in seeds:
             name, content = mangled(seed)
             path = Path(folder) / name
             path.write_bytes(content)
             code = in_fork(partial(told, path))
-            if code:
-                kind = "wrong" if code > 0 else "endless" if code == -signal.SIGPROF else "crashed"
-                outcomes[kind].append(seed)
-    return outcomes
+            yield seed, "" if not code else "wrong" if code > 0 else "endless" if code == -signal.SIGPROF else "crashed"
+
+
+def main(first: int, cases: int) -> dict[str, list[int]]:
+    """What came of the files -> their numbers; files that are read or refused in one line are left out."""
+    found: dict[str, list[int]] = {"wrong": [], "endless": [], "crashed": []}
+    for seed, kind in outcomes(range(first, first + cases)):
+        if kind:
+            found[kind].append(seed)
+    return found
 
 
 if __name__ == "__main__":
