@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "expected uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 CHANNELS = (1, 3, 4)
+ROWS = 64  # rounded at once, so that the wide integers of the sum take little memory
 
 
 class Readable(Protocol):
@@ -54,6 +55,14 @@ def image_of_array(array: Any) -> Image.Image:
     if values.dtype != np.uint8 or not fits or not values.size:
         raise PhotoError(f"{kind(array, values)} is not a photo; {EXPECTED}{advice(array, values)}")
     return Image.fromarray(np.ascontiguousarray(values))
+
+
+def rounded_to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Round integers (H, W) from 0 to 65,535 to the nearest of 256 levels."""
+    levels = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), ROWS):
+        levels[row : row + ROWS] = (values[row : row + ROWS].astype(np.uint32) * 255 + 32767) // 65535
+    return levels
 
 
 def as_array(array: Any) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from PIL import Image
 from ..errors import PhotoError
 from ..escaping import escaped
 from ..wording import shortened
-from .arrays import ArrayLike, Readable, image_of_array, name_of_object, read_object
+from .arrays import ArrayLike, Readable, image_of_array, name_of_object, read_object, rounded_to_bytes
 from .colour import to_srgb
 from .embedded import CODE_POINTS, DROPPED_TEXT, TEXT_NOTE
 from .formats import SAME_FORMAT
@@ -338,13 +338,13 @@ def narrow(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
     """Round grey of 16 or 32 bits to 8 bits; raises ``PhotoError`` if a value does not fit into 16 bits."""
     import numpy as np
 
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise PhotoError(f"{label}: holds 32-bit values from {values.min()} to {values.max()}; expected 8 or 16 bits")
     notes.append(ROUNDED)
-    narrowed = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    narrowed = Image.fromarray(rounded_to_bytes(values))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int) and (values == transparent).any():
-        narrowed.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+        narrowed.putalpha(Image.fromarray(np.where(values == transparent, np.uint8(0), np.uint8(255))))
     narrowed.info = {key: value for key, value in image.info.items() if key in COLOUR_INFO}
     return narrowed

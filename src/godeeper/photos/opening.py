@@ -22,6 +22,7 @@ from .raw import is_raw
 
 EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
 
+MAX_SIDE = 100_000  # pixels; a resize of a longer side holds up all other threads, and JPEG ends at 65,535
 LISTS = (".csv", ".tsv")
 
 
@@ -72,10 +73,13 @@ def open_photo(data: bytes, label: str) -> Image.Image:
     try:
         content, metadata = prepared(kind, data)
         image = open_as(kind, io.BytesIO(content))
+        check_sides(image, label)
         for key, value in metadata.items():
             image.info[key] = value
         scale_transparency(image)
         return image
+    except PhotoError:
+        raise
     except Image.DecompressionBombError:
         raise too_large(label) from None
     except UnidentifiedImageError:
@@ -111,6 +115,15 @@ def too_large(label: str) -> PhotoError:
     """The error for a photo with too many pixels."""
     limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
     return PhotoError(f"{label}: its header claims more than {limit // 10**6} megapixels; scale the photo down first")
+
+
+def check_sides(image: Image.Image, label: str) -> None:
+    """Raise ``PhotoError`` for a photo with a side of more than ``MAX_SIDE`` pixels."""
+    if max(image.size) > MAX_SIDE:
+        raise PhotoError(
+            f"{label}: its header claims {image.width} x {image.height} pixels, expected at most {MAX_SIDE:,} a side; "
+            "cut or scale the photo first"
+        )
 
 
 def peek_header(path: str | Path) -> tuple[str | None, int]:

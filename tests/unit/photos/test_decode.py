@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -196,14 +197,15 @@ def cut(format: str) -> bytes:
     return data[: len(data) // 2]
 
 
-def bomb() -> bytes:
-    """A PNG whose header claims 50,000 x 50,000 pixels."""
+def claiming(width: int, height: int) -> bytes:
+    """A grey PNG whose header claims this size; it holds the pixels of at most 100,000 bytes."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100)))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(min(height * (1 + width), 100_001)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
 
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -215,7 +217,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "page.jpg": (lambda: b"<!doctype html><title>404</title>", "web page"),
     "phone.jpg": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(100), "HEIC"),
     "noise.jpg": (lambda: bytes(range(256)), "not a photo"),
-    "bomb.png": (bomb, "megapixels"),
+    "bomb.png": (lambda: claiming(50_000, 50_000), "megapixels"),
+    "wide.png": (lambda: claiming(60_000_000, 1), "60000000 x 1 pixels, expected at most 100,000 a side"),
+    "high.png": (lambda: claiming(1, 100_001), "1 x 100001 pixels, expected at most 100,000 a side"),
+    "wide.ppm": (lambda: b"P5 100001 1 255\n" + bytes(100_001), "at most 100,000 a side"),
     "float.tiff": (lambda: encoded(Image.new("F", SIZE, 0.5), "TIFF"), "floating-point"),
     "deep.tiff": (lambda: encoded(Image.new("I", SIZE, 1 << 20), "TIFF"), "32-bit values"),
 }
@@ -231,6 +236,23 @@ def test_bad_files(tmp_path: Path, name: str) -> None:
         decode(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_longest_photo() -> None:
+    """A side may have exactly as many pixels as the limit says."""
+    assert decode(claiming(100_000, 1)).size == (100_000, 1)
+
+
+def test_memory_of_deep_photos() -> None:
+    """Rounding 16 bits to 8 takes a few bytes a pixel, not those of several 64-bit copies."""
+    deep = encoded(Image.fromarray(np.zeros((1000, 1000), np.uint16)), "PNG")
+    decode(deep)
+    tracemalloc.start()
+    try:
+        decode(deep)
+        assert tracemalloc.get_traced_memory()[1] < 10 * 1000 * 1000
+    finally:
+        tracemalloc.stop()
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:

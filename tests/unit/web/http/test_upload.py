@@ -34,9 +34,9 @@ def picture(format: str, mode: str = "RGB", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def huge_header() -> bytes:
-    """A PNG of a few bytes that claims 50,000 x 50,000 pixels."""
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+def huge_header(width: int = 50_000, height: int = 50_000) -> bytes:
+    """A PNG of a few bytes that claims this size."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     body = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
@@ -74,6 +74,7 @@ BAD = {
     "truncated jpeg": (picture("JPEG")[:-300], "damaged or cut short"),
     "header alone": (b"\x89PNG\r\n\x1a\n", "cat.jpg"),
     "huge header": (huge_header(), "megapixels"),
+    "endless row": (huge_header(60_000_000, 1), "at most 100,000 a side"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
 """Name -> a file that is no photo, and a part of the error message."""
