@@ -1,4 +1,4 @@
-"""Convert colours to sRGB, by an embedded ICC profile or by a PNG's gamma.
+"""Convert colours to sRGB, by an embedded ICC profile, by the code points of Display P3 or by a PNG's gamma.
 
 Whether a profile is that of sRGB is decided by its effect on a set of test colours, not by its name.
 """
@@ -6,13 +6,14 @@ Whether a profile is that of sRGB is decided by its effect on a set of test colo
 from __future__ import annotations
 
 import io
-from functools import lru_cache, partial
+import struct
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from .embedded import CODE_POINTS, is_usual
+from .embedded import CODE_POINTS, is_display_p3, is_usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,11 @@ SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 SRGB_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02
 SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SAME_PRIMARIES = 0.005
+SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+"""g, a, b, c, d of the curve (a x + b) ** g from d on, c x below."""
+D50 = (0.9642, 1.0, 0.8249)
+P3_COLUMNS = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+"""X, Y and Z of Display P3's red, green and blue, adapted to D50."""
 CACHED_PROFILES, LARGEST_CACHED = 16, 1 << 20  # cached conversions; bytes of the largest profile that is cached
 
 
@@ -42,7 +48,7 @@ def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
     elif "icc_profile" in image.info:
         notes.append("unusable colour profile ignored (a part of it is missing or damaged)")
     elif CODE_POINTS in image.info:
-        note_code_points(image.info[CODE_POINTS], notes)
+        colour = through_code_points(colour, image.info[CODE_POINTS], notes)
     elif "srgb" not in image.info:
         colour = through_gamma(colour, image.info, notes)
     if colour.mode == "CMYK":
@@ -135,12 +141,41 @@ def probe(mode: str) -> Image.Image:
     return Image.fromarray(np.concatenate([np.repeat(greys[:, None], 3, axis=1), cube])[None])
 
 
-def note_code_points(points: tuple[int, int], notes: list[str]) -> None:
-    """Append a note if a PNG (cICP) or AVIF (nclx) has the code points of a space other than sRGB; it is not converted."""
-    if not is_usual(points):
+def through_code_points(image: Image.Image, points: tuple[int, int], notes: list[str]) -> Image.Image:
+    """Convert from the colour space that a PNG (cICP) or AVIF (nclx) names by code points.
+
+    Spaces near sRGB, and greys of Display P3, are returned as they are.  Other spaces are not converted, with a note.
+    """
+    if is_display_p3(points) and image.mode == "RGB":
+        return through_profile(image, display_p3(), notes) or image
+    if not is_usual(points) and not (is_display_p3(points) and image.mode == "L"):
         notes.append(
             f"colour space ignored, sRGB assumed (primaries {points[0]}, transfer function {points[1]} of ITU-T H.273)"
         )
+    return image
+
+
+@cache
+def display_p3() -> bytes:
+    """An ICC profile (version 4) of Display P3: the primaries of SMPTE EG 432-1, adapted to D50, and sRGB's curve."""
+    name = "Display P3".encode("utf-16-be")
+    curve = b"para" + struct.pack(">4x2H5i", 3, 0, *map(fixed, SRGB_CURVE))
+    tags = {b"desc": b"mluc" + struct.pack(">4x2I4s2I", 1, 12, b"enUS", len(name), 28) + name}
+    tags |= {b"wtpt": b"XYZ " + struct.pack(">4x3i", *map(fixed, D50))}
+    for letter, column in zip((b"r", b"g", b"b"), P3_COLUMNS, strict=True):
+        tags |= {letter + b"XYZ": b"XYZ " + struct.pack(">4x3i", *map(fixed, column)), letter + b"TRC": curve}
+    place, table, contents = 132 + 12 * len(tags), b"", b""
+    for tag, content in tags.items():
+        table += tag + struct.pack(">2I", place + len(contents), len(content))
+        contents += content + bytes(-len(content) % 4)
+    header = struct.pack(">I4xI4s4s4s", place + len(contents), 4 << 24, b"mntr", b"RGB ", b"XYZ ")
+    header += struct.pack(">12x4s28x3i48xI", b"acsp", *map(fixed, D50), len(tags))
+    return header + table + contents
+
+
+def fixed(value: float) -> int:
+    """A number as ICC's s15Fixed16."""
+    return round(value * 65536)
 
 
 def near_srgb(primaries: tuple[float, ...]) -> bool:

@@ -23,6 +23,7 @@ CODE_POINTS = "cicp"
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 USUAL_POINTS = ({1, 2, 5, 6}, {1, 2, 6, 13, 14, 15})
 """Primaries and transfer functions of ITU-T H.273 that are treated as sRGB's: its own, unspecified, and television's."""
+P3_PRIMARIES = 12
 
 
 def prepared(kind: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
@@ -130,3 +131,8 @@ def boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]
 def is_usual(points: tuple[int, int]) -> bool:
     """Whether primaries and transfer function are treated as sRGB's."""
     return points[0] in USUAL_POINTS[0] and points[1] in USUAL_POINTS[1]
+
+
+def is_display_p3(points: tuple[int, int]) -> bool:
+    """Whether primaries are Display P3's, and the transfer function is treated as sRGB's."""
+    return points[0] == P3_PRIMARIES and points[1] in USUAL_POINTS[1]

@@ -227,17 +227,43 @@ def test_a_profile_in_jpeg_2000() -> None:
     assert np.abs(photo.pixels - expected).max() <= ROUNDING
 
 
-@pytest.mark.parametrize(("points", "noted"), [((1, 13), False), ((12, 13), True), ((9, 16), True)])
+def avif_of(points: tuple[int, int]) -> bytes:
+    """An AVIF that names its colour space by these numbers."""
+    data = encoded(Image.fromarray(NOISE), "AVIF", speed=10)
+    place = data.index(b"colrnclx") + 8
+    return data[:place] + struct.pack(">2H", *points) + data[place + 4 :]
+
+
+@pytest.mark.parametrize(("points", "noted"), [((1, 13), False), ((9, 16), True), ((12, 16), True), ((9, 14), True)])
 def test_spaces_named_by_numbers(points: tuple[int, int], *, noted: bool) -> None:
-    """PNG (cICP) and AVIF (nclx) that name Display P3 or an HDR space are not converted, with a note."""
-    avif = encoded(Image.fromarray(NOISE), "AVIF", speed=10)
-    place = avif.index(b"colrnclx") + 8
-    avif = avif[:place] + struct.pack(">2H", *points) + avif[place + 4 :]
-    for data in (with_chunks((b"cICP", bytes([*points, 0, 1]))), avif):
+    """PNG (cICP) and AVIF (nclx) that name a space of high dynamic range or of other primaries are not converted, with a note."""
+    for data in (with_chunks((b"cICP", bytes([*points, 0, 1]))), avif_of(points)):
         photo = decode(data)
         assert [note.startswith("colour space ignored") for note in photo.notes] == [True] * noted
     followed = with_chunks((b"iCCP", b"x\0\0" + zlib.compress(P3)), (b"cICP", bytes([*points, 0, 1])))
     assert decode(followed).notes == ("colours converted from Display P3",)
+
+
+def test_display_p3_named_by_numbers() -> None:
+    """PNG (cICP) and AVIF (nclx) that name Display P3 are converted as its profile would."""
+    avif = avif_of((12, 13))
+    for data, stored in (
+        (with_chunks((b"cICP", bytes([12, 13, 0, 1]))), NOISE),
+        (avif, np.asarray(Image.open(io.BytesIO(avif)))),
+    ):
+        photo = decode(data)
+        expected = profiles.expected(stored, profiles.srgb_light, profiles.matrix(DISPLAY_P3))
+        assert photo.notes == ("colours converted from Display P3",)
+        assert np.abs(photo.pixels - expected).max() <= ROUNDING
+
+
+def test_greys_of_display_p3_stay() -> None:
+    """A grey photo has the same levels in Display P3 and in sRGB."""
+    plain = encoded(Image.fromarray(GREYS), "PNG")
+    kind = b"cICP" + bytes([12, 13, 0, 1])
+    photo = decode(plain[:33] + struct.pack(">I", 4) + kind + struct.pack(">I", zlib.crc32(kind)) + plain[33:])
+    assert photo.notes == ()
+    np.testing.assert_array_equal(photo.pixels[..., 0], GREYS)
 
 
 def test_damaged_profiles_never_stop_a_photo() -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once; the largest photo that Pillow opens has as many
 TOGETHER = 512  # files whose findings are looked up and stored together
-FINDING_RECIPE = 5  # increase when the same file gives a different finding
+FINDING_RECIPE = 6  # increase when the same file gives a different finding
 
 
 @dataclass(frozen=True, slots=True)
