@@ -13,6 +13,7 @@
     │   └── DownloadError       weights that cannot be downloaded, or differ from the published ones
     ├── ClassifierError     a classifier's file that is damaged, or needs other weights than those installed
     ├── ParityError         an export whose results differ from the classifier's
+    ├── ClusterError        a Ray cluster that cannot be reached, stops, or has other versions
     ├── FeedError           values fed to a run that do not fit, or are not enough
     ├── OptionError         an option whose value is not allowed
     ├── MissingExtra        an optional package that is needed and not installed; also an ImportError
@@ -89,6 +90,10 @@ class ClassifierError(GodeeperError):
 
 class ParityError(GodeeperError):
     """An export whose results differ from the classifier's; it is not written."""
+
+
+class ClusterError(GodeeperError):
+    """A Ray cluster that cannot be reached, stops during the work, or has another version of godeeper."""
 
 
 class FeedError(GodeeperError):

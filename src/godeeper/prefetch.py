@@ -16,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
+from .cores import cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -31,8 +33,8 @@ def ordered_map(
 
     ``alone``: no network computes meanwhile, so use a thread for each core, at normal priority.
     """
-    cores = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(cores if alone else min(MOST_THREADS, cores), "photos", None if alone else lower_priority)
+    threads = cores() if alone else min(MOST_THREADS, cores())
+    pool = ThreadPoolExecutor(threads, "photos", None if alone else lower_priority)
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:

@@ -37,8 +37,8 @@ PUBLIC = [
 
 ABOVE = {
     "progress": 0, "wording": 0,
-    "errors": 0, "natural_order": 0, "version": 0, "provenance": 0, "escaping": 0, "memory": 0, "prefetch": 0, "lru": 0,
-    "iteration": 0,
+    "errors": 0, "natural_order": 0, "version": 0, "provenance": 0, "escaping": 0, "memory": 0, "lru": 0,
+    "iteration": 0, "cores": 0, "prefetch": 0.5,
     "arguments": 1, "files": 1, "png": 1, "templates": 1, "parallel": 1, "marks": 1.2, "disk_cache": 1.2, "outputs": 1.5,
     "blueprint": 1, "photos": 2, "diagram": 2, "weights": 2, "engine": 3, "features": 3.5, "peek": 4, "poster": 4.5,
     "tf1": 4.5, "network": 5, "filters": 6, "training": 6, "classifier": 6.3, "report": 6.5, "retraining": 6.8,

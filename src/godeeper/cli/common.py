@@ -113,6 +113,15 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_on(parser: argparse.ArgumentParser) -> None:
+    """The option ``--on``."""
+    parser.add_argument(
+        "--on",
+        metavar="ray[://HOST:PORT]",
+        help="compute with godeeper[ray]: in processes on this machine (ray), or on a cluster (ray://HOST:PORT)",
+    )
+
+
 def add_force(parser: argparse.ArgumentParser) -> None:
     """The option ``--force``."""
     parser.add_argument("--force", action="store_true", help="also replace files that godeeper did not write")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import PhotoError
 from ..version import __version__
 from ..wording import count_of
-from .common import add_command, add_engine, add_force, add_weights, exit_code, none_of, note_lines
+from .common import add_command, add_engine, add_force, add_on, add_weights, exit_code, none_of, note_lines
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..features.executors.executor import Executor
     from ..features.file import Writer
+    from ..features.stream import Batch
     from ..photos.named import NamedPhoto
     from .common import Verbs
 
@@ -43,23 +48,27 @@ def add_to(verbs: Verbs) -> None:
         "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
     )
     parser.add_argument("--exact", action="store_true", help="decode large JPEGs at full size instead of a reduced one")
+    add_on(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..features.executors.executor import executor_named
     from ..features.file import check_ending
     from ..photos.sources.find_photos import opened
 
     check_ending(options.out)
-    with opened(options.places) as photos:
-        return embedded(options, photos)
+    with opened(options.places) as photos, executor_named(options.on) as executor:
+        return embedded(options, photos, executor)
 
 
-def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int:
+def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto], executor: Executor) -> int:
     """Write the features of these photos."""
+    from ..features.batch_bytes import decoded, encoded
+    from ..features.executors.kept import KeptChunks
     from ..features.file import writer_for
     from ..features.recommended import recommended
-    from ..features.stream import whole_tensors
+    from ..features.stream import stream, whole_tensors
     from ..network import load
     from ..outputs import Outputs
     from .progress import counter
@@ -80,10 +89,22 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
         closing(writer_for(options.out, outputs.temporary(options.out), addresses, provenance)) as writer,
         counter("photos") as progress,
     ):
-        errors, notes = written(writer, network, photos, addresses, progress, exact=options.exact)
+        kept = KeptChunks(json.dumps([provenance, addresses]), encoded, decoded) if executor.is_remote else None
+        batches = stream(
+            network,
+            photos,
+            list(addresses),
+            exact=options.exact,
+            executor=executor,
+            progress=lambda done: progress(done, len(photos)),
+            kept=kept,
+        )
+        errors, notes = written(writer, batches)
         if all(str(photo) in errors for photo in photos):  # a photo may be named twice
             raise PhotoError(none_of(list(errors.values())))
         writer.finish()
+    if kept:
+        kept.remove()
     if not options.features:
         complain(f"godeeper: --features {asked[0]}, the default for weights {network.weights.name!r}")
     done = sum(str(photo) not in errors for photo in photos)
@@ -91,28 +112,15 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto]) -> int
     return exit_code(done, len(errors))
 
 
-def written(
-    writer: Writer,
-    network: Any,
-    photos: list[str | NamedPhoto],
-    addresses: dict[str, int],
-    progress: Any,
-    *,
-    exact: bool,
-) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+def written(writer: Writer, batches: Iterable[Batch]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Write the features of all readable photos; returns name -> error of the others, and name -> notes of repaired ones."""
-    from ..features.stream import stream
-
     errors: dict[str, str] = {}
     notes: dict[str, tuple[str, ...]] = {}
-    done = 0
-    for batch in stream(network, photos, list(addresses), exact=exact):
+    for batch in batches:
         errors |= {batch.names[place]: error for place, error in batch.errors.items()}
         notes |= {batch.names[place]: texts for place, texts in batch.notes.items()}
         if batch.features:
             writer.add([batch.names[place] for place in batch.readable], batch.features)
-        done += len(batch.names)
-        progress(done, len(photos))
     return errors, notes
 
 

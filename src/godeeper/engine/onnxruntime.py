@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cores import core_limit
 from ..disk_cache import DiskCache, graph_cache
 from ..lru import LruCache
 from ..weights.file import WeightsFile
@@ -110,8 +112,9 @@ class OnnxRuntimeEngine:
         """Key -> fetched value, (B, C, H, W) or (B, C) float32."""
         if not plan.fetched:
             return {}
-        many = plan.pooled or max(map(len, feeds.values()), default=1) > 1  # a pooled plan usually runs on a folder
-        return dict(zip(plan.fetched, self.session(plan, many_photos=many).run(graph_inputs(plan, feeds)), strict=True))
+        many = plan.many_photos or max(map(len, feeds.values()), default=1) > 1
+        session = self.session(replace(plan, many_photos=many))
+        return dict(zip(plan.fetched, session.run(graph_inputs(plan, feeds)), strict=True))
 
     def identity(self) -> Identity:
         """The identity of the engine, which outputs and cache keys contain."""
@@ -125,12 +128,15 @@ class OnnxRuntimeEngine:
         """Close all sessions; the next run opens a new one."""
         self.sessions.clear()
 
-    def session(self, plan: Plan, *, many_photos: bool = False) -> Session:
-        """The session of ``plan``, opened if necessary; the least recently used sessions are closed."""
+    def session(self, plan: Plan) -> Session:
+        """The session of ``plan``, opened if necessary; the least recently used ones are closed.
+
+        A plan for many photos has a session of its own: the two differ in the last bits of the values.
+        """
         self.drop_inherited()
         session = self.sessions.get(plan)
         if session is None:
-            session = self.open(plan, many_photos=many_photos)
+            session = self.open(plan)
             self.sessions.put(plan, session)
             self.sessions.evict()
         return session
@@ -140,9 +146,10 @@ class OnnxRuntimeEngine:
         if self.process != os.getpid():
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
-    def open(self, plan: Plan, *, many_photos: bool) -> Session:
+    def open(self, plan: Plan) -> Session:
         """Open a session of ``plan``; if another process removes the cached file in the meantime, load the graph from memory."""
+        settings = partial(Session, threads=core_limit(), many_photos=plan.many_photos)
         try:
-            return Session(self.graphs.find(plan), result_names(plan), many_photos=many_photos)
+            return settings(self.graphs.find(plan), result_names(plan))
         except FileNotFoundError:
-            return Session(self.graphs.graph(plan), result_names(plan), many_photos=many_photos)
+            return settings(self.graphs.graph(plan), result_names(plan))

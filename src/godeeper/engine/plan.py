@@ -30,7 +30,8 @@ POOLED = "/mean"
 class Plan:
     """One run as data: the tensors ``fed``, the tensors computed in ``steps`` in order, and the tensors ``fetched``.
 
-    ``pooled``: the run returns the spatial means (B, C) of the fetched tensors in place of their values.
+    ``pooled``: the run returns the spatial means (B, C) of the fetched tensors in place of their values.  ``many_photos``: the
+    run is of a folder's photos; an engine may optimise it for throughput, and then computes every batch, also of one photo, so.
     """
 
     blueprint: Blueprint
@@ -38,6 +39,7 @@ class Plan:
     steps: tuple[Key, ...]
     fetched: tuple[Key, ...]
     pooled: bool = False
+    many_photos: bool = False
 
 
 def plan(
@@ -73,7 +75,9 @@ def plan(
             f"feeding {listed(all_sites, idle)} does not affect any fetched value: leave it out, or fetch a tensor that depends on it"
         )
     steps = tuple(key for key in visited if key not in fed)
-    return Plan(blueprint, tuple(fed), steps, tuple(key for key in fetched if key not in fed), pooled)
+    return Plan(
+        blueprint, tuple(fed), steps, tuple(key for key in fetched if key not in fed), pooled, many_photos=pooled
+    )
 
 
 def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key]:

@@ -125,7 +125,7 @@ class NpzWriter:
 
 
 class ParquetWriter:
-    """Writes a Parquet file, in row groups of at least ``ROWS_AT_ONCE`` rows."""
+    """Writes a Parquet file, in row groups of ``ROWS_AT_ONCE`` rows and a last one of the rest."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         try:
@@ -152,20 +152,23 @@ class ParquetWriter:
         ]
         self.waiting.append(arrow.record_batch([arrow.array(names), *columns], schema=self.schema))
         if sum(batch.num_rows for batch in self.waiting) >= ROWS_AT_ONCE:
-            self.write()
+            self.write(ROWS_AT_ONCE)
 
-    def write(self) -> None:
-        """Write the waiting rows as one row group."""
+    def write(self, least: int) -> None:
+        """Write the waiting rows in row groups; fewer than ``least`` rows wait on."""
+        rows = self.arrow.Table.from_batches(self.waiting, self.schema).combine_chunks()
+        start = 0
         try:
-            if self.waiting:
-                self.file.write_table(self.arrow.Table.from_batches(self.waiting))
+            while rows.num_rows - start >= least:
+                self.file.write_table(rows.slice(start, ROWS_AT_ONCE))
+                start += ROWS_AT_ONCE
         except OSError as error:
             raise unwritable(self.path, error) from error
-        self.waiting = []
+        self.waiting = rows.slice(start).to_batches()
 
     def finish(self) -> None:
         """Write the last rows and the footer; raises ``OutputError``."""
-        self.write()
+        self.write(1)
         try:
             self.file.close()
             flush(self.temporary)

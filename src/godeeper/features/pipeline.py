@@ -8,6 +8,8 @@
   depends neither on the order of the batches nor on how photos were grouped.
 - A sink writes results: a file, a store, an array.
 
+``Stages`` holds the stages of one run as a record.  An executor (``features.executors``) runs it here or on other machines.
+
 An unreadable photo stays in its batch as a ``PhotoInfo`` with an ``error``.  Entries, stages and reducers are records without
 open files, so that they can be pickled and a stage can run in another process.
 """
@@ -18,7 +20,8 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from functools import reduce as merge_all
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -143,11 +146,11 @@ class ComputedBatch:
 
 
 class Forward:
-    """Runs ``plan`` on batches, one at a time."""
+    """Runs ``plan`` on batches, one at a time; it is run as a plan for many photos, so that values do not depend on the batch."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.engine = engine
-        self.plan = plan
+        self.plan = replace(plan, many_photos=True)
         self._array: Floats | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -173,6 +176,7 @@ class Partial(Protocol):
 
 
 Result = TypeVar("Result", bound=Partial)
+Value = TypeVar("Value")
 
 
 def entries_of(photos: Iterable[PhotoSource]) -> Iterator[Entry]:
@@ -233,6 +237,45 @@ def compute_batches(
         closing(pipelined(forward, input_batches(transform(decoded), batch_size))) as results,
     ):
         yield from results
+
+
+@dataclass(frozen=True)
+class Stages(Generic[Value]):
+    """All stages of a run; called with entries, it returns the results of all their batches in order.
+
+    ``decode_entry``: ``Decode`` or a substitute.  ``forward``: ``Forward`` or a substitute.  ``reduce``: turns a computed batch into a
+    result.  ``batch_size`` and ``transform``: of ``compute_batches``; in other processes a transform sees a few dozen photos at a time.
+    ``fold``: other processes merge such a group's results, which are then ``Partial``, into one.  All of the stages can be pickled if
+    they are to run in another process.
+    """
+
+    decode_entry: Callable[[Entry], Decoded]
+    forward: Callable[[InputBatch], ComputedBatch]
+    reduce: Callable[[ComputedBatch], Value]
+    batch_size: int = BATCH_SIZE
+    transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter
+    fold: bool = False
+
+    def run(
+        self, entries: Iterable[Entry], progress: Callable[[int], None] | None = None
+    ) -> Generator[Value, None, None]:
+        """The result of each batch, in order; entries are taken as they are needed.  ``progress`` gets the number of photos done."""
+        batches = compute_batches(
+            entries, self.decode_entry, self.forward, batch_size=self.batch_size, transform=self.transform
+        )
+        done = 0
+        with closing(batches):
+            for batch in batches:
+                yield self.reduce(batch)
+                done += len(batch.photos)
+                if progress is not None:
+                    progress(done)
+
+    def __call__(self, entries: Iterable[Entry]) -> list[Value]:
+        results: Any = self.run(entries)
+        if self.fold:
+            return [merge_all(lambda one, other: one.merge(other), results)]
+        return list(results)
 
 
 def merged(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from ..blueprint.address import resolve_one
 from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
 from ..errors import AddressError, ChannelError, quoted
-from .pipeline import ComputedBatch, Decode, Decoded, Forward, compute_batches, entries_of
+from .executors.executor import HERE
+from .pipeline import ComputedBatch, Decode, Decoded, Forward, Stages, entries_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ..photos.decode import PhotoSource
     from ..photos.preprocess import Preprocess
     from ..weights.file import WeightsFile
+    from .executors.executor import Executor
+    from .executors.kept import KeptChunks
 
     Floats = NDArray[np.float32]
 
@@ -75,7 +78,14 @@ class Batch:
 
 
 def stream(
-    network: FeatureNetwork, photos: Iterable[PhotoSource], addresses: Sequence[str], *, exact: bool = False
+    network: FeatureNetwork,
+    photos: Iterable[PhotoSource],
+    addresses: Sequence[str],
+    *,
+    exact: bool = False,
+    executor: Executor = HERE,
+    progress: Callable[[int], None] | None = None,
+    kept: KeptChunks | None = None,
 ) -> Iterator[Batch]:
     """Yield the features of photos, batch by batch.
 
@@ -84,6 +94,9 @@ def stream(
         photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; each is read when it is needed.
         addresses: addresses of whole tensors, by any name.
         exact: decode large JPEGs at full size instead of a reduced size (see ``KEPT``).
+        executor: where photos are decoded and the network runs.  The size of the batches depends on it, the features do not.
+        progress: called with the number of photos done.
+        kept: see ``Executor.run``.
 
     Raises:
         AddressError: an address does not name one tensor of the network.
@@ -93,22 +106,32 @@ def stream(
     >>> batch.features["mixed/join"].shape, batch.errors
     ((1, 256), {1: 'nothing.jpg: no such file; expected a photo'})
     """
-    yield from feature_batches(network, photos, addresses, None if exact else least_side(network))
+    stages = feature_stages(network, addresses, None if exact else least_side(network))
+    with closing(executor.run(stages, entries_of(photos), progress, kept)) as batches:
+        yield from batches
 
 
 def feature_batches(
     network: FeatureNetwork,
     photos: Iterable[PhotoSource],
     addresses: Sequence[str],
-    least_side: int | None = None,
     transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
 ) -> Iterator[Batch]:
-    """As ``stream``; ``least_side`` is passed to ``Decode``, and ``transform`` to ``compute_batches``."""
+    """As ``stream`` in this process, with photos at full size; ``transform`` is that of ``Stages``."""
+    with closing(feature_stages(network, addresses, transform=transform).run(entries_of(photos))) as batches:
+        yield from batches
+
+
+def feature_stages(
+    network: FeatureNetwork,
+    addresses: Sequence[str],
+    least_side: int | None = None,
+    transform: Callable[[Iterable[Decoded]], Iterable[Decoded]] = iter,
+) -> Stages[Batch]:
+    """The stages that compute features; ``least_side`` is that of ``Decode``, ``transform`` that of ``Stages``."""
     keys = keys_of(network, addresses)
     forward = Forward(network.batch_engine, pooled_plan(network.blueprint, keys.values()))
-    decode_entry = Decode(network.preprocess, least_side)
-    with closing(compute_batches(entries_of(photos), decode_entry, forward, transform=transform)) as batches:
-        yield from map(ReduceToFeatures(keys), batches)
+    return Stages(Decode(network.preprocess, least_side), forward, ReduceToFeatures(keys), transform=transform)
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,11 @@ def test_parquet(folder: Path, net: Network) -> None:
     (folder / "a" / "broken.jpg").unlink()
     main(["embed", str(folder), "--out", str(out)])
     table = parquet.read_table(out)
-    assert table.column_names == ["photo", "mixed_10/join"]
+    assert table.column_names == ["photo", "mixed_4/join"]
     assert table["photo"].to_pylist() == [str(folder / "a" / "cat.jpg"), str(folder / "b" / "blue.png")]
     assert json.loads(table.schema.metadata[b"godeeper"])["weights"] == "bundled"
-    expected = net.peek(folder / "b" / "blue.png", "mixed_10/join").activations.mean((2, 3))[0]
-    np.testing.assert_allclose(table["mixed_10/join"].to_pylist()[1], expected, rtol=1e-4, atol=1e-5)
+    expected = net.peek(folder / "b" / "blue.png", "mixed_4/join").activations.mean((2, 3))[0]
+    np.testing.assert_allclose(table["mixed_4/join"].to_pylist()[1], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_no_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

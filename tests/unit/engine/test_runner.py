@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_numbers_are_laid_out_anew_for_many_photos(cache: DiskCache, *, photos: 
     (session,) = engine.sessions.values()
     level = session.session.get_session_options().graph_optimization_level
     assert level == (GraphOptimizationLevel.ORT_ENABLE_ALL if many else GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
-    other = OnnxRuntimeEngine(weights, cache).session(steps, many_photos=not many)
+    other = OnnxRuntimeEngine(weights, cache).session(replace(steps, many_photos=not many))
     (expected,) = other.run(graph_inputs(steps, {NETWORK_INPUT: PHOTO}))
     np.testing.assert_allclose(value[:1], expected, rtol=1e-4, atol=1e-5)
 

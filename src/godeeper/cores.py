@@ -1,0 +1,23 @@
+"""The number of cores that this process may use: all of them, unless it shares the machine with processes of the same run."""
+
+from __future__ import annotations
+
+import os
+
+ALL = 0
+LIMIT = [ALL]
+
+
+def limit_cores(most: int) -> None:
+    """Let this process use at most ``most`` cores; for work that is started later."""
+    LIMIT[0] = most
+
+
+def core_limit() -> int:
+    """The limit; ``ALL``, that is 0, if there is none."""
+    return LIMIT[0]
+
+
+def cores() -> int:
+    """The number of cores that this process may use, at least 1."""
+    return LIMIT[0] or os.cpu_count() or 1

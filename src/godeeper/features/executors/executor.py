@@ -1,0 +1,93 @@
+"""``Executor``: runs stages on photos and returns the results in order; ``Here`` is the one of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from ...errors import OptionError, quoted
+
+if TYPE_CHECKING:
+    from ..pipeline import Entry, Stages
+    from .kept import KeptChunks
+
+Value = TypeVar("Value")
+Done = Callable[[int], None]
+
+RAY = "ray"
+SCHEME = "ray://"
+
+
+class Executor(Protocol):
+    """Runs stages on photos."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the stages run in other processes, which must be able to unpickle them."""
+
+    def run(
+        self,
+        stages: Stages[Value],
+        entries: Iterable[Entry],
+        progress: Done | None = None,
+        kept: KeptChunks | None = None,
+    ) -> Generator[Value, None, None]:
+        """The reducer's results, in the order of the entries.
+
+        Args:
+            stages: what is computed.
+            entries: of the photos.
+            progress: called with the number of photos done.
+            kept: where finished results are kept for a later run, if this one is stopped; only other processes keep them.
+        """
+
+
+class Here:
+    """Runs stages in this process."""
+
+    is_remote = False
+
+    def run(
+        self,
+        stages: Stages[Value],
+        entries: Iterable[Entry],
+        progress: Done | None = None,
+        kept: KeptChunks | None = None,  # noqa: ARG002 (nothing is kept here)
+    ) -> Generator[Value, None, None]:
+        """As ``Executor.run``; entries are taken as they are needed, and a few batches are in memory."""
+        yield from stages.run(entries, progress)
+
+
+HERE = Here()
+
+
+def executor_named(on: str | None) -> AbstractContextManager[Executor]:
+    """The executor that ``--on`` names, connected while the block runs; without a name, this process.
+
+    Raises:
+        OptionError: another name.
+        MissingExtra: Ray is not installed.
+        ClusterError: there is no Ray at that address.
+    """
+    if not on:
+        return nullcontext(HERE)
+    check_name(on)
+    from .on_ray import OnRay
+
+    return OnRay(on)
+
+
+def check_name(on: str) -> None:
+    """Raise ``OptionError`` unless ``on`` is ``ray`` or ``ray://HOST:PORT``."""
+    host, _, port = on.removeprefix(SCHEME).rpartition(":")
+    is_address = on.startswith(SCHEME) and host and "/" not in on.removeprefix(SCHEME) and is_port(port)
+    if on != RAY and not is_address:
+        raise OptionError(
+            f"--on {quoted(on)}: expected ray (this machine, or the cluster that RAY_ADDRESS names) or ray://HOST:PORT"
+        )
+
+
+def is_port(text: str) -> bool:
+    """Whether it is a TCP port."""
+    return text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 65536

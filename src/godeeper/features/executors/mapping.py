@@ -1,0 +1,43 @@
+"""Maps workers over rows with Ray Data: in the driver's process, or for a driver outside the cluster in a process inside."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from .worker import Parcel, Worker
+
+Row = dict[str, Any]  # number: int, items: bytes
+Result = tuple[int, bytes, bytes]  # number, result, error
+
+
+def mapped(parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> Generator[Result, None, None]:
+    """Number, result and error of each row, in the order in which they are finished."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    data = ray.data.from_items(list(rows), override_num_blocks=len(rows)).map_batches(
+        Worker,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_args=(parcel,),
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=cores,
+    )
+    table: Any
+    for table in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for row in table.to_pylist():
+            yield row["number"], row["result"], row["error"]
+
+
+class Coordinator:
+    """``mapped`` as an actor.  Ray's client, unlike a process of the cluster, cannot use Ray Data's actors."""
+
+    def __init__(self, parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> None:
+        self.results = mapped(parcel, rows, workers, cores)
+
+    def next(self) -> Result | None:
+        """The next result; None at the end."""
+        return next(self.results, None)

@@ -1,0 +1,156 @@
+"""``OnRay``: runs stages with Ray Data, in processes on this machine or on a cluster.
+
+Photos are cut into chunks, which do not depend on the number of workers.  Ray Data maps ``Worker`` over the chunks; their results
+arrive in any order and are returned in the order of the photos.  Ray starts a killed worker again and repeats its chunk.  If
+Ray Data itself fails, for example because a machine was lost with results on it, the chunks that have not arrived are mapped again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ...errors import ClusterError
+from .cluster import Cluster
+from .worker import packed, restored
+
+if TYPE_CHECKING:
+    from ..pipeline import Entry, Stages
+    from .kept import KeptChunks
+
+Value = TypeVar("Value")
+
+CHUNK = 32  # photos: four batches
+MOST_CHUNKS = 20_000  # Ray Data keeps a record of each
+RECOVERIES = 3  # in a row without a new result
+
+
+class OnRay:
+    """Runs stages on Ray while the block runs."""
+
+    is_remote = True
+
+    def __init__(self, address: str = "ray", *, chunk: int = 0, cores: int = 0) -> None:
+        """``address``: see ``executor_named``.  ``chunk``: photos in a chunk.  ``cores``: of each worker.  0 chooses."""
+        self.cluster = Cluster(address, cores)
+        self.chunk = chunk
+
+    def __enter__(self) -> Self:
+        self.cluster.connect()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.cluster.disconnect()
+
+    def run(
+        self,
+        stages: Stages[Value],
+        entries: Iterable[Entry],
+        progress: Callable[[int], None] | None = None,
+        kept: KeptChunks | None = None,
+    ) -> Generator[Value, None, None]:
+        """As ``Executor.run``."""
+        with closing(self.map(stages, list(entries), progress, kept)) as chunks:
+            for results in chunks:
+                yield from results
+
+    def map(
+        self,
+        work: Callable[[Sequence[Any]], Value],
+        items: Sequence[Any],
+        progress: Callable[[int], None] | None = None,
+        kept: KeptChunks | None = None,
+    ) -> Generator[Value, None, None]:
+        """``work(chunk)`` of each chunk of ``items``, in order.
+
+        Args:
+            work: any callable that can be pickled; a worker unpickles it once and calls it for many chunks.
+            items: anything that can be pickled.
+            progress: called with the number of items done.
+            kept: where finished results are kept; the items are then entries.
+
+        Raises:
+            ClusterError: the cluster fails, or has another version of godeeper.
+        """
+        chunks = cut(items, self.chunk or chunk_size(len(items)))
+        shelf = Shelf(chunks, kept)
+        report = progress or (lambda _: None)
+        report(shelf.items)
+        with closing(self.arrivals(work, chunks, shelf.missing())) as arrivals:
+            for number in range(len(chunks)):
+                while number not in shelf:
+                    shelf.put(*next(arrivals))
+                    report(shelf.items)
+                result = shelf.take(number)
+                if result is None:  # another run removed the kept file
+                    [(_, result)] = self.arrivals(work, chunks, [number])
+                yield result
+
+    def arrivals(
+        self, work: Callable[[Sequence[Any]], Value], chunks: Sequence[Sequence[Any]], numbers: Iterable[int]
+    ) -> Generator[tuple[int, Value], None, None]:
+        """The numbers and results of these chunks, each once, in the order in which they arrive."""
+        waiting = dict.fromkeys(numbers)
+        if not waiting:
+            return
+        parcel, failures = packed(work, self.cluster.put), 0
+        while waiting:
+            rows = [{"number": number, "items": pickle.dumps(list(chunks[number]))} for number in waiting]
+            try:
+                with closing(self.cluster.results(parcel, rows)) as results:
+                    for number, result, error in results:
+                        if error:
+                            raise restored(*pickle.loads(error))  # noqa: S301 (from our worker)
+                        if number in waiting:
+                            del waiting[number]
+                            yield number, pickle.loads(result)  # noqa: S301 (from our worker)
+                            failures = 0
+            except self.cluster.errors as error:
+                failures += 1
+                if failures == RECOVERIES or not self.cluster.is_alive():
+                    raise ClusterError(self.cluster.why(error)) from error
+
+
+class Shelf:
+    """Results by the numbers of their chunks, until they are taken: in memory, or in files if they are kept."""
+
+    def __init__(self, chunks: Sequence[Sequence[Any]], kept: KeptChunks | None) -> None:
+        self.sizes = [len(chunk) for chunk in chunks]
+        self.kept = kept
+        self.paths = [kept.path(chunk) for chunk in chunks] if kept else []
+        self.stored = {number for number, path in enumerate(self.paths) if path.exists()}
+        self.results: dict[int, Any] = {}
+        self.items = sum(self.sizes[number] for number in self.stored)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self.stored or number in self.results
+
+    def missing(self) -> Iterator[int]:
+        """The numbers of the chunks without a result."""
+        return (number for number in range(len(self.sizes)) if number not in self)
+
+    def put(self, number: int, result: Any) -> None:
+        """Put a result on the shelf; in memory if the disk is full."""
+        self.items += self.sizes[number]
+        if self.kept and self.kept.store(self.paths[number], result):
+            self.stored.add(number)
+        else:
+            self.results[number] = result
+
+    def take(self, number: int) -> Any | None:
+        """Take a result from the shelf; its file stays.  None if the file is gone."""
+        if number in self.stored and self.kept:
+            return self.kept.load(self.paths[number])
+        return self.results.pop(number)
+
+
+def chunk_size(items: int) -> int:
+    """The number of items in a chunk, for a number of items."""
+    return max(CHUNK, -(-items // MOST_CHUNKS))
+
+
+def cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Consecutive chunks of ``size`` items; the last may be smaller."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,169 @@
+"""The worker: a class that Ray Data runs in processes on any machine, and the parcel that it gets.
+
+The parcel has the pickled work and the weights' files.  A weights file travels once to a machine: workers look for it where the
+driver has it and in their cache folder, compare SHA-256, and otherwise get its bytes from Ray and store them.  A worker
+opens its engine once, for as many threads as Ray gives it cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from ...cores import limit_cores
+from ...disk_cache import DiskCache, cache_folder
+from ...errors import ClusterError, GodeeperError, OutputError, PhotoError, WeightsError
+from ...files import open_regular, read_regular, write_atomically
+from ...version import __version__
+from ...weights.file import WeightsFile
+
+Work = Callable[[Sequence[Any]], Any]
+Parcel = dict[str, Any]  # built-in types, so that another version of godeeper can read it too
+
+FOLDER = "travelled"  # in the cache folder
+FOREIGN = (
+    "the workers have godeeper {there} and this is {here}: install the same version on all machines of the cluster"
+)
+
+
+class Packer(pickle.Pickler):
+    """Pickles work, but only names of weights and of caches: both have other paths on another machine."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.weights: dict[str, Path] = {}  # SHA-256 of the file -> its path
+
+    def persistent_id(self, obj: Any) -> Any:
+        """What a worker needs to find the object."""
+        if isinstance(obj, WeightsFile):
+            digest = file_sha256(obj.path)
+            self.weights[digest] = obj.path
+            return "weights", digest, str(obj.path), obj.description
+        if isinstance(obj, DiskCache) and obj.folder.is_relative_to(cache_folder()):
+            return "cache", str(obj.folder.relative_to(cache_folder())), obj.most_bytes, obj.ending, obj.durable
+        return None
+
+
+class Unpacker(pickle.Unpickler):
+    """Unpickles what ``Packer`` wrote, with this machine's paths."""
+
+    def __init__(self, work: bytes, weights: dict[str, Callable[[], bytes]]) -> None:
+        super().__init__(io.BytesIO(work))
+        self.weights = weights
+
+    def persistent_load(self, pid: Any) -> Any:
+        """The object on this machine."""
+        kind, *facts = pid
+        if kind == "weights":
+            digest, path, description = facts
+            return WeightsFile(found(digest, Path(path), self.weights[digest]), description)
+        folder, *settings = facts
+        return DiskCache(cache_folder() / folder, *settings)
+
+
+def packed(work: Work, put: Callable[[bytes], Any]) -> Parcel:
+    """The parcel of some work; ``put`` stores bytes where all workers get them from, and returns a reference."""
+    file = io.BytesIO()
+    packer = Packer(file)
+    packer.dump(work)
+    weights = {digest: [put(read_regular(path))] for digest, path in packer.weights.items()}
+    return {"version": __version__, "work": put(file.getvalue()), "weights": weights}
+
+
+def unpacked(parcel: Parcel, get: Callable[[Any], bytes]) -> Work:
+    """The work in a parcel; ``get`` returns the bytes of a reference.
+
+    Raises:
+        ClusterError: the parcel is of another version of godeeper.
+        WeightsError: the weights are damaged.
+    """
+    if parcel["version"] != __version__:
+        raise ClusterError(FOREIGN.format(there=__version__, here=parcel["version"]))
+    weights: dict[str, Callable[[], bytes]] = {
+        digest: partial(get, reference) for digest, [reference] in parcel["weights"].items()
+    }
+    return cast("Work", Unpacker(get(parcel["work"]), weights).load())
+
+
+def found(digest: str, path: Path, fetch: Callable[[], bytes]) -> Path:
+    """A file on this machine with that SHA-256: the one at ``path``, the one in the cache folder, or a new one.
+
+    Raises:
+        WeightsError: ``fetch`` returns other bytes.
+        OutputError: the file cannot be stored anywhere.
+    """
+    stored = cache_folder() / FOLDER / f"{digest}.safetensors"
+    for candidate in (path, stored):
+        if file_sha256(candidate) == digest:
+            return candidate
+    payload = fetch()
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise WeightsError(f"the weights {path.name} were damaged on their way to a worker: start again")
+    try:
+        write_atomically(stored, payload)
+    except OutputError:  # a read-only or full cache folder
+        stored = Path(tempfile.gettempdir()) / f"godeeper-{digest}.safetensors"
+        write_atomically(stored, payload)
+    return stored
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file; empty if it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+class Worker:
+    """Does work on chunks; an error is a result, so that Ray does not try again what will fail again."""
+
+    def __init__(self, parcel: Parcel) -> None:
+        import ray
+
+        self.error: Exception | None = None
+        context: Any = ray.get_runtime_context()
+        limit_cores(max(1, int(context.get_assigned_resources().get("CPU", 1))))
+        try:
+            self.work = unpacked(parcel, ray.get)
+        except Exception as error:
+            self.error = error
+
+    def __call__(self, table: Any) -> Any:
+        """A table with the columns ``number`` and ``items`` -> one with ``number``, ``result`` and ``error``."""
+        import pyarrow
+
+        results, errors = [], []
+        for items in table["items"].to_pylist():
+            try:
+                if self.error:
+                    raise self.error
+                results.append(pickle.dumps(self.work(pickle.loads(items))))  # noqa: S301 (from our driver)
+                errors.append(b"")
+            except Exception as error:
+                results.append(b"")
+                errors.append(pickle.dumps(described(error)))
+        columns = [pyarrow.array(column, pyarrow.large_binary()) for column in (results, errors)]
+        return pyarrow.table({"number": table["number"], "result": columns[0], "error": columns[1]})
+
+
+def described(error: Exception) -> tuple[str, str, str]:
+    """Kind, message and traceback of an error, in built-in types; the traceback is empty if the input caused the error."""
+    trace = "" if isinstance(error, GodeeperError) else "".join(traceback.format_exception(error))
+    return type(error).__name__, str(error), trace
+
+
+def restored(kind: str, message: str, trace: str) -> Exception:
+    """The error that ``described`` described; one that the input did not cause has the worker's traceback in its message."""
+    if trace:
+        return RuntimeError(f"{kind} in a worker: {message}\n{trace}")
+    classes: dict[str, type[GodeeperError]] = {each.__name__: each for each in (ClusterError, PhotoError, WeightsError)}
+    return classes.get(kind, GodeeperError)(message)
