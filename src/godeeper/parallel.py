@@ -26,10 +26,9 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
     from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.filterwarnings("ignore", "lbfgs failed to converge")  # a head close to the optimum is good enough
-        warnings.filterwarnings(
-            "ignore", "The number of unique classes is greater"
-        )  # classes of one or two photos are allowed
+        # A head close to the optimum is good enough, and classes can have one or two photos.
+        warnings.filterwarnings("ignore", "lbfgs failed to converge")
+        warnings.filterwarnings("ignore", "The number of unique classes is greater")
         results = list(pool.map(work, items))
     release_to_os()  # each thread keeps the memory it freed, and the next step's arrays have other sizes
     return results
