@@ -163,7 +163,11 @@ def test_a_fed_tensor_can_be_fetched(net: Network) -> None:
         ("mixed/conv", {"pool_1": np.zeros((35, 35, 192))}, r"expected \(B, 35, 35, 192\)"),
         ("mixed/conv", {"pool_1[0]": np.zeros((1, 35, 35, 1))}, "whole tensor"),
         ("mixed/conv", {"Mul": np.zeros((1, 299, 299, 3)), "Sub": np.zeros((1, 299, 299, 3))}, "second feed"),
-        ("mixed/join", {"Mul": np.zeros((1, 299, 299, 3)), "mixed/conv": np.zeros((2, 35, 35, 64))}, "batch sizes 1 and 2"),
+        (
+            "mixed/join",
+            {"Mul": np.zeros((1, 299, 299, 3)), "mixed/conv": np.zeros((2, 35, 35, 64))},
+            "batch sizes 1 and 2",
+        ),
     ],
 )
 def test_feeds_that_do_not_fit(net: Network, fetch: str, feeds: dict[str, np.ndarray], reason: str) -> None:
