@@ -1,4 +1,4 @@
-"""Arguments of the wrong type: one line that names the argument and the value, before anything is read."""
+"""Arguments of the wrong type give one line with the argument and the value, before anything is read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("call", "arguments", "name"), WRONG)
 def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str) -> None:
-    """What, got, expected."""
+    """The line states the argument, the value and what was expected."""
     with pytest.raises(OptionError) as error:
         call(**arguments)
     assert name in str(error.value)
@@ -41,19 +41,19 @@ def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str
 
 @pytest.mark.parametrize("folder", [None, 3, "", ["photos"]])
 def test_a_folder_that_is_none(folder: Any) -> None:
-    """The folder is a path."""
+    """The folder must be a path."""
     with pytest.raises(OptionError, match="folder "):
         godeeper.retrain(folder)
 
 
 def test_integers_of_numpy(tmp_path: Path) -> None:
-    """They are whole numbers: what is wrong is only that nothing is in the folder."""
+    """NumPy's integers are accepted: the only error is that the folder is empty."""
     with pytest.raises(GodeeperError, match=r"no such folder|usable photo|no photo"):
         godeeper.retrain(tmp_path, seed=np.int64(3))  # type: ignore[arg-type]  # that is the point
 
 
 def test_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
-    """A list of peeks shows its pictures, and prints one line for each; a peek is one line."""
+    """A list of peeks shows its pictures, and prints one line for each peek."""
     peeks = net.peeks(chelsea)
     assert isinstance(peeks, list)
     assert peeks._repr_html_().count("<img") == 3
@@ -62,7 +62,7 @@ def test_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
 
 
 def test_many_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
-    """Of many the first few are shown, and how many more there are."""
+    """The first few of many are shown, and the number of the others."""
     shown = net.peeks(chelsea, [f"mixed/tower_2/conv[{number}]" for number in range(14)])._repr_html_()
     assert shown.count("<img") == 12
     assert shown.endswith("and 2 more")

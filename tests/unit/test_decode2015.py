@@ -1,4 +1,4 @@
-"""A network of the 2015 dialect reads JPEGs as TensorFlow did in 2015, whichever command or page computes."""
+"""With the 2015 dialect, every command and page decodes JPEGs as TensorFlow did in 2015."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 ADDRESS = "mixed/join"
 SAME = 1e-5
-"""Of the greatest value: means of batches are rounded in another order."""
+"""As a share of the largest value: means of batches are rounded in another order."""
 STORED = 1e-3
-"""The same for features of a training, which are kept in half precision."""
+"""The same for a training's features, which are stored in half precision."""
 OTHER_DECODE = 1e-2
-"""What the accurate transform changes at least; so a test that passes did not use it."""
+"""The smallest change by the accurate transform, so a test that passes did not use it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def net2015(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 @pytest.fixture(scope="module")
 def photo(chelsea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration photo, so large that ``embed`` and ``classify`` would decode it at 1/2 for other filters."""
+    """The demonstration photo, so large that ``embed`` and ``classify`` would decode it at 1/2 with other filters."""
     path = tmp_path_factory.mktemp("photos") / "cat.jpg"
     with Image.open(chelsea) as opened:
         opened.resize((2720, 1810)).save(path, quality=40)
@@ -55,16 +55,18 @@ def photo(chelsea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def means(net2015: Network, photo: Path) -> NDArray[np.float32]:
-    """(1, 256) the peek's activations, averaged over the grid."""
+    """(1, 256): the activations of a peek, averaged over the grid."""
     found: NDArray[np.float32] = net2015.peek(photo, ADDRESS).activations.mean((2, 3))
-    accurate = replace(decode(photo), jpeg=None)  # without the file's bytes the pixels are those of every other filter
+    accurate = replace(
+        decode(photo), jpeg=None
+    )  # without the file's bytes the pixels are the same as with every other filter
     assert relative_error(net2015.peek(accurate, ADDRESS).activations.mean((2, 3)), found) >= OTHER_DECODE
     return found
 
 
 @pytest.fixture(scope="module")
 def own(net2015: Network, means: NDArray[np.float32]) -> Classifier:
-    """A classifier of two classes whose features are the network's."""
+    """A classifier of two classes whose features are those of this network."""
     random, width = np.random.default_rng(3), means.shape[1]
     head = Head(
         addresses=(ADDRESS,),
@@ -83,7 +85,7 @@ def own(net2015: Network, means: NDArray[np.float32]) -> Classifier:
 
 @pytest.fixture(scope="module")
 def expected(own: Classifier, means: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2,) the probabilities that follow from the peek."""
+    """(2,): the probabilities that follow from a peek."""
     found: NDArray[np.float64] = own.likelihoods({ADDRESS: means})[0]
     return found
 
@@ -96,7 +98,7 @@ def page(own: Classifier) -> Iterator[Served]:
 
 
 def test_embed(run: Run, net2015: Network, means: NDArray[np.float32], photo: Path, tmp_path: Path) -> None:
-    """The features of a folder are means of what a peek shows."""
+    """The features of a folder are the means of a peek."""
     out = tmp_path / "out.npz"
     command = ("embed", photo.parent, "--out", out, "--features", ADDRESS, "--weights", net2015.weights.path)
     assert run(*command)[0] == 0
@@ -105,14 +107,14 @@ def test_embed(run: Run, net2015: Network, means: NDArray[np.float32], photo: Pa
 
 
 def test_features_of_a_training(net2015: Network, means: NDArray[np.float32], photo: Path) -> None:
-    """What ``retrain`` learns from is computed from the same pixels."""
+    """``retrain`` computes its features from the same pixels."""
     with ResultStore() as store:
         found = extract(net2015, [(photo, pixel_hash(decode(photo)))], [ADDRESS], store)[ADDRESS]
     assert relative_error(found, means) <= STORED
 
 
 def test_classify_by_the_weights(run: Run, net2015: Network, photo: Path) -> None:
-    """The probabilities are the tensor ``softmax``."""
+    """The probabilities equal the tensor ``softmax``."""
     code, out, _ = run("classify", "--weights", net2015.weights.path, photo, "--top", 1008, "--json")
     top = json.loads(out)["photos"][0]["top"]
     probabilities = np.array([guess["probability"] for guess in top])
@@ -124,7 +126,7 @@ def test_classify_by_the_weights(run: Run, net2015: Network, photo: Path) -> Non
 def test_classify_by_a_classifier_of_one_s_own(
     run: Run, own: Classifier, expected: NDArray[np.float64], photo: Path, tmp_path: Path
 ) -> None:
-    """With ``--exact`` and without: the photo is decoded whole."""
+    """With ``--exact`` and without, the photo is decoded at full size."""
     file = tmp_path / "own.godeeper"
     own.save(file)
     for options in ((), ("--exact",)):
@@ -135,7 +137,7 @@ def test_classify_by_a_classifier_of_one_s_own(
 
 
 def test_the_page(page: Served, net2015: Network, expected: NDArray[np.float64], photo: Path) -> None:
-    """A tensor's numbers are the peek's, and the verdict follows from them."""
+    """A tensor's numbers equal those of a peek, and the verdict follows from them."""
     kept = page.client.send([("photo", "cat.jpg", photo.read_bytes())]).json["photo"]
     answer = page.client.get(f"/api/photos/{kept}/values/{ADDRESS}")
     shape = tuple(map(int, answer.headers["x-shape"].split(",")))

@@ -30,7 +30,7 @@ def current_umask() -> int:
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Whatever step fails, the old content stays and no temporary file is left."""
+    """Whichever step fails, the old content stays and no temporary file is left."""
     path = tmp_path / "file.bin"
     path.write_bytes(b"old")
 
@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_overlong_name(tmp_path: Path) -> None:
-    """A name the file system refuses is an error of the output."""
+    """A name that the file system refuses is an output error."""
     with pytest.raises(OutputError, match="cannot write"):
         write_atomically(tmp_path / ("x" * 300), b"new")
     assert list(tmp_path.iterdir()) == []
@@ -73,7 +73,7 @@ def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:
-    """Bytes come back as they are."""
+    """The bytes are returned unchanged."""
     (tmp_path / "file").write_bytes(b"content")
     assert read_regular(tmp_path / "file") == b"content"
 
@@ -87,7 +87,7 @@ def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason is the same on every system."""
-    monkeypatch.chdir(tmp_path)  # a socket's path has little room
+    monkeypatch.chdir(tmp_path)  # a socket's path has a small maximum length
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         with pytest.raises(OSError, match=NOT_A_FILE):
@@ -95,13 +95,13 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_device_is_refused() -> None:
-    """/dev/zero never ends."""
+    """/dev/zero would never end."""
     with pytest.raises(OSError, match=NOT_A_FILE):
         open_regular("/dev/zero")
 
 
 def test_a_folder_and_a_missing_file_have_their_own_errors(tmp_path: Path) -> None:
-    """So that messages can tell them apart."""
+    """Messages can distinguish them."""
     with pytest.raises(IsADirectoryError):
         open_regular(tmp_path)
     with pytest.raises(FileNotFoundError):

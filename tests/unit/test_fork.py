@@ -1,4 +1,4 @@
-"""A network that has computed, and then ``fork``: the child computes the same, or says in one line what to do."""
+"""A network that has computed, then ``fork``: the child computes the same, or raises an error that says what to do."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from godeeper.features.store import ResultStore
 from godeeper.photos.decode import decode
 
 ADDRESS = "mixed/join"
-PATIENCE = 30  # seconds until a child counts as hanging
+PATIENCE = 30  # seconds after which a child counts as hanging
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # that is the point
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # the purpose of this test
 ]
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns, or the message of what it raises, in a forked process, which ends as multiprocessing has it end."""
+    """Return what ``work`` returns, or its error message, from a forked process that ends as multiprocessing's do."""
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=answer, args=(there, work))
     process.start()
@@ -53,13 +53,13 @@ def answer(there: Connection, work: Callable[[], Any]) -> None:
 
 
 def features(network: godeeper.Network, photos: list[Path]) -> Any:
-    """Features of more photos than one, which engines compute on all cores."""
+    """Return the features of several photos, which engines compute on all cores."""
     return pooled(network, [decode(photo) for photo in photos], [ADDRESS])[ADDRESS]
 
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime", "torch"])
 def test_a_warm_network(engine: str, chelsea: Path) -> None:
-    """The child sees what its parent sees, with the same plan and with another; a look before does not change a look after."""
+    """The child computes the same as its parent, with the same plan and with another, and a peek before does not change one after."""
     if engine == "torch" and not find_spec("torch"):
         pytest.skip("torch is not installed")
     network = godeeper.load(engine=engine)
@@ -73,7 +73,7 @@ def test_a_warm_network(engine: str, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
 def test_what_is_inherited_can_be_let_go(engine: str, chelsea: Path) -> None:
-    """A child that closes the network, or loads another one in its place, does not wait for threads that are gone."""
+    """A child that closes the network, or loads another in its place, does not wait for threads that do not exist in it."""
     if engine != "onnxruntime" and not find_spec(engine):
         pytest.skip(f"{engine} is not installed")
     network = godeeper.load(engine=engine)
@@ -91,7 +91,7 @@ def test_what_is_inherited_can_be_let_go(engine: str, chelsea: Path) -> None:
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 def test_openvino_says_what_to_do(chelsea: Path) -> None:
-    """OpenVINO cannot be used in the child, neither the warm network nor a new one; other engines can."""
+    """OpenVINO works neither with the inherited nor with a new network in the child; other engines do."""
     network = godeeper.load(engine="openvino")
     features(network, [chelsea])
     for work in (lambda: features(network, [chelsea]), lambda: godeeper.load(engine="openvino")):
@@ -100,14 +100,14 @@ def test_openvino_says_what_to_do(chelsea: Path) -> None:
 
 
 def test_a_warm_classifier(chelsea: Path) -> None:
-    """A classifier that has judged judges the same in the child."""
+    """A classifier that has predicted predicts the same in the child."""
     made = classifier()
     expected = made.predict_proba([chelsea] * 2)
     np.testing.assert_allclose(in_child(lambda: made.predict_proba([chelsea] * 2)), expected, atol=1e-5)
 
 
 def test_after_a_training(tmp_path: Path, chelsea: Path) -> None:
-    """A classifier that was just trained works in the child, thread pools and all."""
+    """A classifier that was just trained works in the child, with thread pools."""
     photo = Image.open(chelsea)
     for number in range(12):
         for name, crop in {"left": (0, 0, 200, 300), "right": (250, 0, 451, 300)}.items():

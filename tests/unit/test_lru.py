@@ -6,7 +6,7 @@ from godeeper.lru import LruCache
 
 
 def filled(cache: LruCache[str, bytes], keys: str, size: int = 1) -> LruCache[str, bytes]:
-    """``cache`` with one value of ``size`` bytes for each letter of ``keys``."""
+    """Fill ``cache`` with one value of ``size`` bytes for each letter of ``keys``."""
     for key in keys:
         cache.put(key, bytes(size))
     return cache
@@ -21,7 +21,7 @@ def test_the_least_recently_used_entries_are_evicted() -> None:
 
 
 def test_a_look_without_use_changes_no_order() -> None:
-    """``peek`` returns a value and leaves the order as it is."""
+    """``peek`` returns a value and leaves the order unchanged."""
     cache = filled(LruCache(max_entries=1), "ab")
     assert cache.peek("a") == b"\0"
     cache.evict()
@@ -36,7 +36,7 @@ def test_bytes_are_limited() -> None:
 
 
 def test_the_last_used_entry_stays() -> None:
-    """One entry that alone is over the limit is not evicted."""
+    """A single entry is not evicted, even if it exceeds the limit."""
     cache = filled(LruCache(max_bytes=5, nbytes=len), "a", 10)
     assert cache.evict() == 0
     assert "a" in cache

@@ -15,21 +15,21 @@ from godeeper.network import BLOG_TENSORS, Network
 
 @pytest.fixture(scope="module")
 def joins(net: Network, chelsea: Path) -> dict[str, np.ndarray]:
-    """Every module's output, alone."""
+    """Return every module's output, computed alone."""
     return {
         address: net.peek(chelsea, address).activations for address in ("mixed/join", "mixed_2/join", "mixed_9/join")
     }
 
 
 def test_the_blogs_three_pictures(net: Network, chelsea: Path) -> None:
-    """Without addresses, the three tensors of the blog."""
+    """Without addresses, the three tensors of the blog are returned."""
     peeks = net.peeks(chelsea)
     assert [peek.address for peek in peeks] == list(BLOG_TENSORS)
     assert [peek.shape for peek in peeks] == [(1, 32, 35, 35), (1, 96, 35, 35), (1, 192, 17, 17)]
 
 
 def test_more_tensors_change_no_value(net: Network, chelsea: Path, joins: dict[str, np.ndarray]) -> None:
-    """A tensor's values do not depend on what else is looked at, raw stages included: to the last bit."""
+    """A tensor's values are bit-identical whatever else is fetched, raw stages included."""
     more = [
         *joins,
         "mixed*/join",
@@ -45,7 +45,7 @@ def test_more_tensors_change_no_value(net: Network, chelsea: Path, joins: dict[s
 
 
 def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
-    """The rectified value is the normalised one cut at zero, which is the raw one scaled and shifted."""
+    """The rectified value is the normalised one clipped at zero, which is the raw one scaled and shifted."""
     scope = "mixed_4/tower_1/conv_4"
     raw, normal, relu = (net.peek(chelsea, scope + end).activations for end in ("/Conv2D", "/batchnorm", ""))
     np.testing.assert_array_equal(relu, np.maximum(normal, 0))
@@ -55,7 +55,7 @@ def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
 
 
 def test_a_join_is_its_branches(net: Network, chelsea: Path) -> None:
-    """mixed_9/join is six tensors side by side; the inner joins of Keras and torchvision are two of them."""
+    """mixed_9/join is the concatenation of six tensors; the inner joins of Keras and torchvision have two of them each."""
     parts = [
         "conv",
         "tower/mixed/conv",
@@ -70,7 +70,7 @@ def test_a_join_is_its_branches(net: Network, chelsea: Path) -> None:
 
 
 def test_channels(net: Network, chelsea: Path) -> None:
-    """A slice is those filters of the whole."""
+    """A slice contains those filters of the whole tensor."""
     whole, part = net.peeks(chelsea, ["mixed/tower_2/conv", "mixed/tower_2/conv[3,7:9]"])
     np.testing.assert_array_equal(part.activations, whole.activations[:, [3, 7, 8]])
 
@@ -91,14 +91,14 @@ def test_the_network_s_input_can_be_looked_at(net: Network, chelsea: Path) -> No
 
 
 def test_run_in_the_seed_s_style(net: Network, chelsea: Path) -> None:
-    """A JPEG's bytes in, activations with the channels last out."""
+    """The input is a JPEG's bytes, and the output has the channels last."""
     got = net.run("mixed/tower_2/conv:0", {"DecodeJpeg/contents:0": chelsea.read_bytes()})
     expected = net.peek(chelsea, "mixed/tower_2/conv").activations
     np.testing.assert_array_equal(got, expected.transpose(0, 2, 3, 1))
 
 
 def test_run_answers_a_list_for_a_list(net: Network, chelsea: Path) -> None:
-    """As TensorFlow did; flat tensors stay flat, slices are slices."""
+    """A list of names gives a list of values, as in TensorFlow; flat tensors stay flat, slices are slices."""
     names = ["pool_3:0", "pool_3/_reshape:0", "Mul:0", "mixed/join[5]", "DecodeJpeg:0"]
     pool, flat, scaled, part, pixels = net.run(names, {"DecodeJpeg/contents:0": chelsea.read_bytes()})
     assert [value.shape for value in (pool, flat, scaled, part, pixels)] == [
@@ -112,7 +112,7 @@ def test_run_answers_a_list_for_a_list(net: Network, chelsea: Path) -> None:
     ["DecodeJpeg", "Cast", "ExpandDims", "ResizeBilinear", "Sub", "Mul", "x", "pool_1", "mixed_1/join", "mixed_2/join"],
 )
 def test_feeding_an_inner_tensor_resumes(net: Network, chelsea: Path, fed: str) -> None:
-    """Fed with its own value, any tensor on the way gives the same result as the photo, to the last bit."""
+    """Fed with its own value, any tensor on the way gives the same result as the photo, bit for bit."""
     photo = {"DecodeJpeg/contents": chelsea.read_bytes()}
     value, expected = net.run([fed, "mixed_3/join"], photo)
     np.testing.assert_array_equal(net.run("mixed_3/join", {fed: value}), expected)
@@ -120,21 +120,21 @@ def test_feeding_an_inner_tensor_resumes(net: Network, chelsea: Path, fed: str) 
 
 @pytest.mark.parametrize("stage", ["/Conv2D", "/batchnorm", ""])
 def test_feeding_a_stage_resumes(net: Network, chelsea: Path, stage: str) -> None:
-    """A raw or normalised value that is fed is normalised and rectified from there."""
+    """A raw or normalised value that is fed is normalised and rectified from that stage on."""
     photo = {"DecodeJpeg/contents": chelsea.read_bytes()}
     value, expected = net.run(["conv_4" + stage, "pool_1"], photo)
     np.testing.assert_allclose(net.run("pool_1", {"conv_4" + stage: value}), expected, atol=1e-5)
 
 
 def test_feeding_all_branches(net: Network, chelsea: Path) -> None:
-    """A join is computed from its branches alone where all are fed."""
+    """If all branches of a join are fed, it is computed from them alone."""
     parts = ["mixed_3/conv", "mixed_3/tower/conv_2", "mixed_3/pool"]
     *values, expected = net.run([*parts, "mixed_3/join"], {"DecodeJpeg/contents": chelsea.read_bytes()})
     np.testing.assert_array_equal(net.run("mixed_3/join", dict(zip(parts, values, strict=True))), expected)
 
 
 def test_batches(net: Network, chelsea: Path) -> None:
-    """The batch size is free, and a photo's values do not depend on its neighbours."""
+    """The batch size is free, and a photo's values do not depend on the other photos."""
     one = net.run("Mul", {"DecodeJpeg/contents": chelsea.read_bytes()})
     batch = np.concatenate([one, -one, one])
     got = net.run("mixed/join", {"Mul": batch})
@@ -143,7 +143,7 @@ def test_batches(net: Network, chelsea: Path) -> None:
 
 
 def test_a_fed_tensor_can_be_fetched(net: Network) -> None:
-    """What is fed comes back as it was."""
+    """A fed tensor is returned unchanged."""
     value = np.ones((1, 35, 35, 192), np.float32)
     np.testing.assert_array_equal(net.run("pool_1", {"pool_1": value}), value)
 
@@ -171,13 +171,13 @@ def test_a_fed_tensor_can_be_fetched(net: Network) -> None:
     ],
 )
 def test_feeds_that_do_not_fit(net: Network, fetch: str, feeds: dict[str, np.ndarray], reason: str) -> None:
-    """Each misfit says what is wrong and what to do."""
+    """Each error says what is wrong and what to do."""
     with pytest.raises(FeedError, match=reason):
         net.run(fetch, feeds)
 
 
 def test_only_the_ancestors_run(net: Network) -> None:
-    """The graph of a tensor has its ancestors' convolutions and no others."""
+    """The graph of a tensor contains its ancestors' convolutions and no others."""
     from godeeper.blueprint.sites import ancestors, sites
     from godeeper.engine.plan import key_of, plan
 
@@ -191,20 +191,20 @@ def test_only_the_ancestors_run(net: Network) -> None:
 
 
 def test_one_address_for_one_peek(net: Network, chelsea: Path) -> None:
-    """Peek wants one tensor; peeks takes patterns."""
+    """``peek`` accepts one tensor; ``peeks`` accepts patterns."""
     with pytest.raises(AmbiguousAddress):
         net.peek(chelsea, "mixed*/join")
     assert len(net.peeks(chelsea, "mixed/tower_2/*")) == 2
 
 
 def test_no_classifier(net: Network, chelsea: Path) -> None:
-    """The bundled weights have no classes, and say so."""
+    """The bundled weights have no classes, and the error says so."""
     with pytest.raises(WeightsError, match="no classifier"):
         net.peek(chelsea, "softmax")
 
 
 def test_load_refuses_what_it_does_not_know() -> None:
-    """Unknown architectures and weights are answered with those there are."""
+    """An unknown architecture or name of weights is an error that lists the known ones."""
     with pytest.raises(UnknownName, match="inception_v3"):
         godeeper.load("resnet50")
     with pytest.raises(UnknownName, match="bundled"):
@@ -214,12 +214,12 @@ def test_load_refuses_what_it_does_not_know() -> None:
 
 
 def test_preprocessing_can_be_chosen(chelsea: Path) -> None:
-    """Fit and filter override what the weights say."""
+    """The arguments ``fit`` and ``filter`` override the weights' preprocessing."""
     net = godeeper.load(fit="crop", filter="tf2015")
     assert net.peek(chelsea, "conv").preprocessing.startswith("crop to 299 x 299, tf2015 filter")
 
 
 def test_a_bad_photo(net: Network, tmp_path: Path) -> None:
-    """The decoder's error comes through."""
+    """The decoder's error is raised unchanged."""
     with pytest.raises(PhotoError):
         net.peek(tmp_path / "none.jpg", "conv")

@@ -1,4 +1,4 @@
-"""``Network.run`` and ``godeeper.load``: what they answer, and refuse."""
+"""``Network.run`` and ``godeeper.load``: what they return and refuse."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def test_the_scaled_photo_is_answered_pixels_last_beside_inner_tensors() -> None
 
 
 def test_an_unknown_engine_is_refused_by_name() -> None:
-    """The error lists the engines there are."""
+    """The error lists the known engines."""
     with pytest.raises(UnknownName, match="unknown engine 'caffe': expected one of auto, onnxruntime, openvino, torch"):
         godeeper.load(engine="caffe")

@@ -1,4 +1,4 @@
-"""Outputs of a command: files of others are kept, all outputs appear or none, and errors come first."""
+"""Outputs of a command: files of others are kept, all outputs are written or none, and errors come first."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OURS = b'<!DOCTYPE html>\n<meta name="generator" content="godeeper 0.1">'
 
 
 def content(folder: Path) -> dict[str, bytes | None]:
-    """Name -> bytes of all below a folder; None for folders."""
+    """Return name -> bytes of everything below a folder; None for folders."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def write(folder: Path, *names: str, force: bool = False, suffix: bytes = b"") -> None:
-    """One command that writes some files."""
+    """Write some files as one command does."""
     with Outputs(force=force) as outputs:
         outputs.claim(*(folder / name for name in names))
         for name in names:
@@ -36,7 +36,7 @@ def write(folder: Path, *names: str, force: bool = False, suffix: bytes = b"") -
 
 
 def test_all_are_written(tmp_path: Path) -> None:
-    """Writes new files, replaces one of ours, creates folders, and leaves nothing else."""
+    """New files are written, one of ours is replaced, folders are created, and nothing else is left."""
     (tmp_path / "a").write_bytes(OURS)
     write(tmp_path, "a", "b", "new/folder/c")
     assert content(tmp_path) == {
@@ -80,7 +80,7 @@ def read_only(path: Path) -> None:
     ],
 )
 def test_what_stands_there_is_refused_first(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
-    """One line, before anything is computed, and nothing is changed."""
+    """The error is one line, before anything is computed, and nothing is changed."""
     make(tmp_path / "out")
     before = content(tmp_path)
     with pytest.raises(OutputError, match=reason) as error:
@@ -101,7 +101,7 @@ def test_what_stands_there_is_refused_first(tmp_path: Path, make: Callable[[Path
     ],
 )
 def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str) -> None:
-    """They are refused when they are claimed; no folder is made."""
+    """They are refused when they are claimed, and no folder is created."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").write_text("dear")
     with pytest.raises(OutputError, match=reason):
@@ -110,7 +110,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_force(tmp_path: Path) -> None:
-    """With ``force`` files of others are replaced; folders and inputs are not."""
+    """With ``force``, files of others are replaced, but folders and inputs are not."""
     (tmp_path / "mine").write_text("dear")
     write(tmp_path, "mine", force=True)
     assert content(tmp_path) == {"mine": b"new mine"}
@@ -128,7 +128,7 @@ def test_force(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_of_ours_stays_a_link(tmp_path: Path) -> None:
-    """The file that it leads to is replaced."""
+    """The file that it points to is replaced."""
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "old").write_bytes(OURS)
     (tmp_path / "latest").symlink_to("kept/old")
@@ -138,13 +138,13 @@ def test_a_link_to_a_file_of_ours_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_two_outputs_of_one_name(tmp_path: Path) -> None:
-    """Neither would be known from the other."""
+    """One would overwrite the other, so the second is refused."""
     with pytest.raises(OutputError, match="two outputs"):
         Outputs().claim(tmp_path / "a", tmp_path / "b" / ".." / "a")
 
 
 class Stop(BaseException):
-    """Like Ctrl-C: no Exception."""
+    """Like Ctrl-C, it does not derive from Exception."""
 
 
 @pytest.mark.parametrize("method", ["open", "replace", "hardlink_to", "fsync"])
@@ -154,7 +154,7 @@ class Stop(BaseException):
 def test_whatever_fails_everything_is_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: BaseException, countdown: int, when: str
 ) -> None:
-    """A full disk or an interruption, before or right after any step: no old file is lost, no new one appears."""
+    """After a full disk or an interruption, before or right after any step, no old file is lost and no new one exists."""
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(OURS)
     before = content(tmp_path)
@@ -177,7 +177,7 @@ def test_whatever_fails_everything_is_as_before(
     monkeypatch.setattr(owner, method, failing)
     last = method == "hardlink_to" and (
         countdown > 2 or isinstance(error, OSError)
-    )  # two old files; and it has a substitute
+    )  # two old files, with a replacement
     if last:
         write(tmp_path, "a", "b", "new/c")
     else:
@@ -188,7 +188,7 @@ def test_whatever_fails_everything_is_as_before(
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """The system's own limit on a file's size, met by the second file."""
+    """The second file exceeds the system's limit on file sizes."""
     (tmp_path / "a").write_bytes(OURS)
     before, limits = content(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -201,7 +201,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    """A file that appeared meanwhile is kept, and so are all others."""
+    """A file that appeared in the meantime is kept, and so are all others."""
     outputs = Outputs()
     outputs.claim(tmp_path / "a", tmp_path / "b")
     outputs.add(tmp_path / "a", b"new")
@@ -279,7 +279,7 @@ def test_marks(tmp_path: Path, payload: bytes, expected: object) -> None:
 
 
 def test_the_numbers_of_openvino(tmp_path: Path) -> None:
-    """By their trailer; those of earlier versions by the ``.xml`` next to them."""
+    """They are recognised by a trailer, and those of earlier versions by the ``.xml`` next to them."""
     (tmp_path / "a.bin").write_bytes(b"1234" + TRAILER)
     (tmp_path / "b.bin").write_bytes(b"1234")
     assert (ours(tmp_path / "a.bin"), ours(tmp_path / "b.bin")) == (True, False)
@@ -288,7 +288,7 @@ def test_the_numbers_of_openvino(tmp_path: Path) -> None:
 
 
 def test_pictures_of_two_photos(tmp_path: Path) -> None:
-    """The first has the plain name, on another day too; another photo of that name has its hash in it."""
+    """The first photo has the plain name, in later runs too; another photo of that name has its hash in the file name."""
 
     def make(sha256: str) -> str:
         with Outputs() as outputs:

@@ -14,12 +14,12 @@ from godeeper.training.head import Head
 
 
 def threads() -> set[int]:
-    """The number of threads of each matrix library of this process."""
+    """Return the number of threads of each matrix library of this process."""
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
 def test_pieces_are_in_order_and_on_one_thread() -> None:
-    """Each call has one thread, and the limits are restored."""
+    """Results are in order, each call has one thread, and the limits are restored."""
     before = threads()
     assert parallel_map(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
     assert threads() == before
@@ -36,7 +36,7 @@ def test_one_thread_while_it_is_open() -> None:
 
 
 def test_a_classifier_judges_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A classifier's head uses one thread, since the network computes meanwhile."""
+    """A classifier's head uses one thread, because the network computes at the same time."""
     seen: list[set[int]] = []
     usual = Head.probabilities
 

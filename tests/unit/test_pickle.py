@@ -1,4 +1,4 @@
-"""Networks, classifiers and what they return are pickled and copied at any time, and say the same afterwards."""
+"""Networks, classifiers and their results can be pickled and copied at any time, and give the same results afterwards."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ INSTALLED = [name for name in ENGINES if name in ("auto", "onnxruntime") or find
 
 
 def pickled(value: Any) -> Any:
-    """A copy that has been through bytes."""
+    """Return a pickled and unpickled copy."""
     return pickle.loads(pickle.dumps(value))  # noqa: S301 (our own bytes)
 
 
 def through_joblib(value: Any) -> Any:
-    """A copy that has been through a file of joblib's."""
+    """Return a copy that was saved and loaded by joblib."""
     buffer = io.BytesIO()
     joblib.dump(value, buffer)
     buffer.seek(0)
@@ -45,7 +45,7 @@ copies = pytest.mark.parametrize("copied", COPIES, ids=lambda each: each.__name_
 
 @pytest.mark.parametrize("engine", INSTALLED)
 def test_a_network(engine: str, chelsea: Path) -> None:
-    """Before and after a look, with every engine: the copy sees the same, and no session is in the bytes."""
+    """Before and after a peek, with every engine, a copy gives the same values and its bytes contain no session."""
     network = godeeper.load(engine=engine)
     cold = [copied(network) for copied in COPIES]
     expected = network.peek(chelsea, ADDRESS).activations
@@ -56,7 +56,7 @@ def test_a_network(engine: str, chelsea: Path) -> None:
 
 @copies
 def test_a_network_of_8_bits(copied: Callable[[Any], Any], chelsea: Path) -> None:
-    """The calibration goes with it."""
+    """The calibration is part of the copy."""
     network = godeeper.load(precision="int8")
     network.peek(chelsea, ADDRESS)
     assert copied(network).calibration == network.calibration
@@ -64,7 +64,7 @@ def test_a_network_of_8_bits(copied: Callable[[Any], Any], chelsea: Path) -> Non
 
 @copies
 def test_a_classifier(copied: Callable[[Any], Any], chelsea: Path) -> None:
-    """Before and after it has judged a photo."""
+    """A classifier can be copied before and after its first prediction."""
     made = classifier(threshold=0.2)
     cold = copied(made)
     expected = made.predict_proba([chelsea])
@@ -75,7 +75,7 @@ def test_a_classifier(copied: Callable[[Any], Any], chelsea: Path) -> None:
 
 @copies
 def test_what_they_return(copied: Callable[[Any], Any], net: Network, chelsea: Path) -> None:
-    """Photos, peeks, mosaics, evidence and judgements."""
+    """Photos, peeks, mosaics, evidence and verdicts can be copied."""
     peek = net.peek(chelsea, ADDRESS)
     assert copied(peek).record() == peek.record()
     np.testing.assert_array_equal(copied(peek.mosaic()).values, peek.mosaic().values)
@@ -87,7 +87,7 @@ def test_what_they_return(copied: Callable[[Any], Any], net: Network, chelsea: P
 
 
 def test_weights_that_lie_elsewhere() -> None:
-    """On another machine installed weights are found by their name; where there are none, the path is named."""
+    """On another machine installed weights are found by name; if there are none, the error states the path."""
     file = find("bundled")
     assert reopened(Path("/elsewhere/inception_v3.safetensors"), file.description).path == file.path
     mine = replace(file.description, name="mine")

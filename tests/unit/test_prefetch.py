@@ -42,7 +42,7 @@ def test_an_error_is_raised_at_its_place() -> None:
 
 
 def test_only_so_many_items_are_taken_ahead() -> None:
-    """An endless iterable is consumed as results are."""
+    """An endless iterable is consumed only as fast as the results."""
     taken = 0
 
     def endless() -> Iterator[int]:
@@ -59,7 +59,7 @@ def test_only_so_many_items_are_taken_ahead() -> None:
 
 
 def test_one_item_is_computed_while_a_result_is_used() -> None:
-    """Exactly one item is computed ahead; results are in order."""
+    """Exactly one item is computed ahead, and results are in order."""
     begun: list[int] = []
     second = threading.Event()
 
@@ -78,7 +78,7 @@ def test_one_item_is_computed_while_a_result_is_used() -> None:
 
 
 def test_a_failure_one_ahead_is_raised_at_its_place() -> None:
-    """The results before it are returned, whether the work fails or the iterable."""
+    """The results before it are returned, whether the work or the iterable fails."""
 
     def source() -> Iterator[int]:
         yield from (4, 2)
@@ -109,7 +109,7 @@ def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: F
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
 def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If priorities may not be changed, decoding works without."""
+    """If priorities cannot be changed, decoding works without."""
 
     def forbidden(*_: int) -> None:
         raise PermissionError

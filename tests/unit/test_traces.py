@@ -1,4 +1,4 @@
-"""What commands leave behind in the user's folders, and whom they call: nothing but our own cache, and nobody."""
+"""What commands leave outside godeeper's cache, and whom they contact: nothing and nobody."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(os.name == "nt", reason="the folders are called otherwise there")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_left_outside_the_cache(name: str, photos: Path, chelsea: Path, tmp_path: Path) -> None:
-    """With a home and a temporary folder of its own, a command leaves files in our cache and where it was told to, and calls nobody."""
+    """With a home and a temporary folder of its own, a command writes only to our cache and its outputs, and opens no connection."""
     package, arguments = COMMANDS[name]
     if package and find_spec(package) is None:
         pytest.skip(f"{package} is not installed")

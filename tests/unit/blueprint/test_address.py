@@ -1,4 +1,4 @@
-"""From what a person types to tensors."""
+"""Addresses as users type them, resolved to tensors."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SAME = [
 
 @pytest.mark.parametrize("text", SAME)
 def test_one_tensor_by_all_its_names(text: str) -> None:
-    """The names of the design mean the blog's first tensor."""
+    """All four conventions' names of the blog's first tensor resolve to it."""
     tensor = resolve_one(NETWORK, text)
     assert (tensor.address, tensor.stage, tensor.shape) == ("mixed/tower_2/conv", "relu", (32, 35, 35))
 
 
 def test_channels() -> None:
-    """A slice chooses channels, in the order given, and is written back the same."""
+    """A slice selects channels in the given order, and is printed the same way."""
     tensor = resolve_one(NETWORK, "activation_11[3,7:12]")
     assert tensor.filters == (3, 7, 8, 9, 10, 11)
     assert tensor.shape == (6, 35, 35)
@@ -47,7 +47,7 @@ def test_channels() -> None:
 
 @pytest.mark.parametrize(("text", "channels"), [("[:3]", "0:3"), ("[30:]", "30:32"), ("[5,4]", "5,4"), ("[31]", "31")])
 def test_open_ends(text: str, channels: str) -> None:
-    """An open end of a range is the tensor's."""
+    """An open end of a range is the tensor's first or last channel."""
     assert format_channels(resolve_one(NETWORK, f"mixed/tower_2/conv{text}").filters) == channels
 
 
@@ -57,7 +57,7 @@ def test_open_ends(text: str, channels: str) -> None:
         ("mixed*/join", 11),
         ("mixed_*/join", 10),
         ("mixed/tower_2/*", 2),
-        ("mixed_4/*", 2),  # conv and join: what is deeper needs **
+        ("mixed_4/*", 2),  # conv and join: deeper names need **
         ("mixed_4/**", 12),
         ("mixed_4/**/Conv2D", 10),
         ("Mixed_6b.*", 11),
@@ -71,12 +71,12 @@ def test_open_ends(text: str, channels: str) -> None:
     ],
 )
 def test_patterns(pattern: str, count: int) -> None:
-    """A star stays within a scope, two stars cross scopes; pre-ReLU stages only where they are named."""
+    """One star stays within a scope, two stars cross scopes, and pre-ReLU stages match only where they are named."""
     assert len(resolve(NETWORK, pattern)) == count
 
 
 def test_pattern_with_channels() -> None:
-    """A slice after a pattern is of each tensor."""
+    """A slice after a pattern applies to each matching tensor."""
     assert [t.address for t in resolve(NETWORK, "mixed/tower_2/*[0]")] == [
         "mixed/tower_2/pool[0]",
         "mixed/tower_2/conv[0]",
@@ -84,7 +84,7 @@ def test_pattern_with_channels() -> None:
 
 
 def test_several_addresses_keep_their_order_and_come_once() -> None:
-    """A tensor that is named twice is looked at once."""
+    """A tensor that is named twice is returned once."""
     tensors = resolve(NETWORK, ["mixed_1/join", "conv", "Mixed_5c", "mixed_1/join:0"])
     assert [tensor.address for tensor in tensors] == ["mixed_1/join", "conv"]
 
@@ -102,7 +102,7 @@ def test_several_addresses_keep_their_order_and_come_once() -> None:
     ],
 )
 def test_unknown_names_are_answered_with_near_ones(text: str, offered: str) -> None:
-    """Godeeper suggests, and never guesses."""
+    """An unknown name is an error that suggests similar names; godeeper never guesses."""
     with pytest.raises(UnknownAddress, match="no tensor is called") as caught:
         resolve(NETWORK, text)
     assert offered in caught.value.nearest
@@ -110,27 +110,27 @@ def test_unknown_names_are_answered_with_near_ones(text: str, offered: str) -> N
 
 @pytest.mark.parametrize("text", ["mixd_*/join", "mixed_4/*/nothing"])
 def test_a_pattern_that_fits_nothing(text: str) -> None:
-    """No name fits: an error, not an empty answer."""
+    """A pattern that no name matches is an error, not an empty result."""
     with pytest.raises(UnknownAddress, match="no name matches"):
         resolve(NETWORK, text)
 
 
 def test_an_ambiguous_pattern() -> None:
-    """Several tensors where one is wanted: the first few are listed."""
+    """Where one tensor is expected and the name fits several, the error lists the first few."""
     with pytest.raises(AmbiguousAddress, match=r"means 11 tensors .*mixed/join"):
         resolve_one(NETWORK, "mixed*/join")
 
 
 @pytest.mark.parametrize("channels", ["32", "0:33", "5:5", "7:3", "-1", "a", "", "1:2:3", "3,3"])
 def test_channels_out_of_range(channels: str) -> None:
-    """A channel the tensor does not have is refused, with those it has."""
+    """A channel that the tensor does not have is refused, and the error states the valid range."""
     with pytest.raises(ChannelError):
         resolve(NETWORK, f"mixed/tower_2/conv[{channels}]")
 
 
 @pytest.mark.parametrize("text", ["", "a b", "mixed/join:1", "mixed/join[1", "[3]"])
 def test_what_is_no_address(text: str) -> None:
-    """Text that cannot be read as an address says so."""
+    """Text that cannot be parsed as an address is an error that says so."""
     with pytest.raises(AddressError):
         resolve(NETWORK, text)
 
@@ -145,7 +145,7 @@ def test_what_is_no_address(text: str) -> None:
     ],
 )  # fmt: skip
 def test_damaged_addresses_get_one_short_line(text: str) -> None:
-    """Whatever is wrong, the message is one line of bounded length without control characters."""
+    """Any damaged address gives one line of bounded length without control characters."""
     with pytest.raises(AddressError) as caught:
         resolve(NETWORK, text)
     message = str(caught.value)
@@ -162,7 +162,7 @@ def test_damaged_addresses_get_one_short_line(text: str) -> None:
     ],
 )  # fmt: skip
 def test_damaged_slices_get_one_short_line(channels: str) -> None:
-    """Numbers of any length, signs, other digits and repeats are refused before anything is listed."""
+    """Numbers of any length, signs, non-ASCII digits and repeats are refused before any channel is listed."""
     with pytest.raises(ChannelError) as caught:
         resolve(NETWORK, f"mixed/tower_2/conv[{channels}]")
     message = str(caught.value)
@@ -171,7 +171,7 @@ def test_damaged_slices_get_one_short_line(channels: str) -> None:
 
 
 def test_a_slice_of_all_channels_in_any_order_is_read_back() -> None:
-    """The longest slice that means something is still taken."""
+    """The longest meaningful slice, all channels in any order, is still accepted."""
     channels = (*range(1, 2048, 2), *range(0, 2048, 2))
     tensor = resolve_one(NETWORK, f"mixed_10/join[{format_channels(channels)}]")
     assert tensor.filters == channels
@@ -179,7 +179,7 @@ def test_a_slice_of_all_channels_in_any_order_is_read_back() -> None:
 
 
 def test_the_number_of_addresses_is_bounded() -> None:
-    """Many names are fine, repeats count once, and more than a thousand are refused; so are many patterns."""
+    """Repeats count once, and more than a thousand names or patterns are refused."""
     names = [f"mixed_10/join[{channel}]" for channel in range(1001)]
     assert len(resolve(NETWORK, names[:1000])) == 1000
     assert len(resolve(NETWORK, ["conv"] * 5000)) == 1
@@ -193,14 +193,14 @@ def test_the_number_of_addresses_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", ["*" * 250 + "a", "*?" * 125, "**?" * 80, "**a*" * 60, "**/" * 80, "*a" * 128])
 def test_a_pattern_costs_as_much_as_names_are_long(text: str) -> None:
-    """The lines of code that run for the worst pattern are a few for each character of the network's names."""
-    resolve(NETWORK, "**")  # the tables are made once
+    """The worst pattern runs a bounded number of lines of code for each character of the network's names."""
+    resolve(NETWORK, "**")  # the tables are built once
     characters = sum(len(name) for _, names in pattern_names(NETWORK) for name in names)
     assert count_lines(NETWORK, text) < 10 * characters + 20_000
 
 
 def test_comparing_with_near_names_is_bounded() -> None:
-    """An unknown name is compared by its first characters, so that a long one costs no more."""
+    """An unknown name is compared by its first characters only, so a long one costs no more."""
     with pytest.raises(UnknownAddress) as caught:
         resolve(NETWORK, "mixed_4/tower_1/" + "conv_4/" * 30)
     assert len(caught.value.nearest) <= 5

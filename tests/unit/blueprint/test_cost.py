@@ -1,4 +1,4 @@
-"""The numbers that must come out of the blueprint."""
+"""The numbers that follow from the blueprint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from godeeper.errors import OptionError, UnknownName
 
 
 def test_counts() -> None:
-    """94 convolutions, 14 pools with the global one, 11 modules."""
+    """There are 94 convolutions, 14 pools with the global one, and 11 modules."""
     kinds = [site.kind for site in sites(NETWORK)]
     assert (kinds.count("conv"), kinds.count("pool") + kinds.count("average"), len(NETWORK.modules)) == (94, 14, 11)
 
@@ -28,19 +28,19 @@ def test_counts() -> None:
     ],
 )
 def test_parameters(dialect: str, statistics: bool, head: bool, expected: int) -> None:  # noqa: FBT001
-    """Parameters as each release counts them."""
+    """The number of parameters equals each release's own count."""
     assert parameters(in_dialect(NETWORK, dialect), with_head=head, moving_statistics=statistics) == expected
 
 
 def test_filters_and_weights() -> None:
-    """17,216 filters with 21,751,136 weights."""
+    """There are 17,216 filters with 21,751,136 weights."""
     assert sum(site.shape[0] for site in sites(NETWORK) if site.kind == "conv") == 17_216
     all_sites = sites(NETWORK)
     assert sum(kernel_size(site, all_sites) for site in all_sites) == 21_751_136
 
 
 def test_multiply_adds() -> None:
-    """5.711 G in convolutions, 5.713 G with the classifier."""
+    """There are 5.711 G multiply-adds in convolutions, and 5.713 G with the classifier."""
     assert round(conv_macs(NETWORK) / 1e9, 3) == 5.711
     assert round(sum(site.macs for site in sites(NETWORK)) / 1e9, 3) == 5.713
 
@@ -56,7 +56,7 @@ def test_multiply_adds() -> None:
     ],
 )
 def test_shares(address: str, ancestors: float, in_order: float) -> None:
-    """What a tensor costs by its ancestors only, and stopping in program order."""
+    """A tensor's share counts its ancestors only, or all sites before it in program order."""
     index = resolve_one(NETWORK, address).site.index
     assert round(100 * macs_share(NETWORK, [index]), 1) == ancestors
     before = sum(site.macs for site in sites(NETWORK)[: index + 1])
@@ -65,7 +65,7 @@ def test_shares(address: str, ancestors: float, in_order: float) -> None:
 
 
 def test_last_field() -> None:
-    """mixed_10 sees 1311 pixels, 618 of them beyond the border, 32 apart."""
+    """A cell of mixed_10 sees 1311 pixels, 618 of them beyond the border; cells are 32 pixels apart."""
     field = resolve_one(NETWORK, "mixed_10/join").field
     assert (field.size, field.jump, field.padding) == ((1311, 1311), 32, (618, 618))
 
@@ -79,7 +79,7 @@ def test_field_box() -> None:
 
 
 def test_grids() -> None:
-    """The grid shrinks as the paper says."""
+    """The grids have the sizes that the paper states."""
     stem = [site.shape[1] for site in sites(NETWORK) if site.op is not None and site.place.module is None]
     joins = [site.shape[1] for site in sites(NETWORK) if site.kind == "concat" and site.place.branch is None]
     assert stem == [149, 147, 147, 73, 73, 71, 35]
@@ -87,7 +87,7 @@ def test_grids() -> None:
 
 
 def test_dialects_are_edits_of_data() -> None:
-    """Pool borders, the last pool and the classes differ; convolutions never do."""
+    """Dialects differ in pool borders, the last pool and the classes, and never in convolutions."""
     for name, dialect in DIALECTS.items():
         ops = [site.op for site in sites(in_dialect(NETWORK, name))]
         pools = [op for op in ops if isinstance(op, Pool) and op.stride == 1]
@@ -98,13 +98,13 @@ def test_dialects_are_edits_of_data() -> None:
 
 
 def test_unknown_dialect() -> None:
-    """A dialect that does not exist is answered with those that do."""
+    """An unknown dialect is an error that lists the known ones."""
     with pytest.raises(UnknownName, match="2015, torchvision, slim, keras"):
         in_dialect(NETWORK, "caffe")
 
 
 def test_too_small_an_input() -> None:
-    """Below 75 pixels the last grid has no cell."""
+    """Below 75 pixels the last grid would have no cell, and the input is refused."""
     assert sites(NETWORK, 75)[-5].shape == (2048, 1, 1)
     with pytest.raises(OptionError, match="at least 75"):
         sites(NETWORK, 74)

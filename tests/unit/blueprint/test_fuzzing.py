@@ -1,4 +1,4 @@
-"""Thousands of damaged addresses: tensors or one short line, in bounded work."""
+"""Thousands of damaged addresses: each gives tensors or one short line, with a bounded amount of work."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from godeeper.blueprint.networks import BLUEPRINTS
 
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_addresses(seed: int) -> None:
-    """Two thousand addresses of each seed; a share of them means something."""
+    """Two thousand addresses of each seed give tensors or one short line, and some of them give tensors."""
     with without_suggestions():
         meant = sum(check(network, text) for network, text in cases(2000, seed))
     assert 100 < meant < 1000
 
 
 def test_damaged_addresses_with_suggestions() -> None:
-    """The same with the nearest names in the message."""
+    """The same holds with suggestions in the error message."""
     for network, text in cases(100, seed=10):
         check(network, text)
 
 
 def test_the_work_is_bounded() -> None:
-    """The lines of code that run are bounded by the length of the network's names."""
+    """The number of lines of code that run is bounded by the length of the network's names."""
     for network in BLUEPRINTS.values():
         resolve(network, "**")
     texts = [(network, text) for network, text in cases(1500, seed=20) if is_pattern(text)][:60]
     with without_suggestions():
         for network, text in texts:
-            check(network, text)  # makes the tables of its convention
+            check(network, text)  # builds the tables of its convention
             assert count_lines(network, text) < most_lines(network), text
     assert len(texts) == 60

@@ -19,7 +19,7 @@ from godeeper.errors import AmbiguousAddress, OptionError, UnknownAddress, Unkno
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "googlenet_torchvision_shapes.json"
 SIZES = (224, 97, 15)
-"""The paper's; one whose grids are odd, so that the pools reach over the end; torchvision's smallest."""
+"""The paper's size; one with odd grids, where pools reach beyond the border; torchvision's smallest."""
 
 TABLE_1 = {
     "3a": (256, 28), "3b": (480, 28),
@@ -64,14 +64,14 @@ def test_names(bvlc: str, inception5h: str, torchvision: str | None, kind: str) 
 
 @pytest.mark.parametrize("dialect", known_dialects("googlenet"))
 def test_names_stay(dialect: str) -> None:
-    """Another release computes something else in some places, and calls no place differently."""
+    """Names do not change in releases that compute something else in some places."""
     ours = {site.names for site in sites(GOOGLENET)}
     assert {site.names for site in sites(in_dialect(GOOGLENET, dialect))} <= ours
 
 
 @pytest.mark.parametrize(("label", "shape"), TABLE_1.items())
 def test_table_1(label: str, shape: tuple[int, int]) -> None:
-    """Every module puts out what the paper's table says, and goes by the paper's name."""
+    """Every module has the output size of the paper's table, and the paper's name."""
     assert resolve_one(GOOGLENET, f"inception ({label})").shape == (shape[0], shape[1], shape[1])
 
 
@@ -86,7 +86,7 @@ def test_depth(dialect: str) -> None:
 
 
 def test_modules() -> None:
-    """There are nine modules, two of which feed an auxiliary head: 4a and 4d."""
+    """There are nine modules, and 4a and 4d feed an auxiliary head."""
     joins = [site for site in sites(GOOGLENET) if site.kind == "concat"]
     fed = [join.names.inception5h for join in joins if join.place.module in GOOGLENET.auxiliary_after]
     assert (len(joins), fed) == (9, ["mixed4a", "mixed4d"])
@@ -95,19 +95,19 @@ def test_modules() -> None:
 @pytest.mark.parametrize(
     ("dialect", "with_heads", "without"),
     [
-        ("torchvision", 13_004_888, 6_624_904),  # the second is torchvision's own figure, num_params
+        ("torchvision", 13_004_888, 6_624_904),  # the second is torchvision's own number, num_params
         ("bvlc", 13_378_280, 6_998_552),  # four bytes each: the caffemodel file of 53.5 MB
     ],
 )
 def test_parameters(dialect: str, with_heads: int, without: int) -> None:
-    """Parameters are those of the releases, with both auxiliary heads and without."""
+    """The number of parameters is that of each release, with both auxiliary heads and without."""
     network = in_dialect(GOOGLENET, dialect)
     heads = [cost.auxiliary_parameters(network, after, normalisation=2) for after in network.auxiliary_after]
     assert (cost.parameters(network), cost.parameters(network) - sum(heads)) == (with_heads, without)
 
 
 def test_torchvision_edits() -> None:
-    """The release of torchvision normalises batches, not channels, and has 3x3 where the paper has 5x5."""
+    """torchvision's release has batch normalisation instead of response normalisation, and 3x3 where the paper has 5x5."""
     ops = [site.op for site in sites(in_dialect(GOOGLENET, "torchvision")) if site.op]
     convs = [op for op in ops if isinstance(op, Conv)]
     assert not [op for op in ops if isinstance(op, Norm)]
@@ -123,13 +123,13 @@ def test_inception5h_channels() -> None:
 
 
 def test_inception5h_padding() -> None:
-    """TensorFlow puts the odd row of padding at the end, so that its first field starts one pixel later."""
+    """TensorFlow puts the odd row of padding at the end, so its first field starts one pixel later."""
     fields = [sites(in_dialect(GOOGLENET, dialect))[7].field.padding for dialect in ("bvlc", "inception5h")]
     assert fields == [(3, 3), (2, 2)]
 
 
 def test_unknown_dialect() -> None:
-    """A dialect of another network is refused, naming those there are."""
+    """A dialect of another network is refused, and the error lists this network's dialects."""
     with pytest.raises(UnknownName, match="unknown dialect 'keras': expected one of bvlc, torchvision, inception5h"):
         in_dialect(GOOGLENET, "keras")
 
@@ -146,83 +146,83 @@ def test_unknown_dialect() -> None:
     ],
 )
 def test_stages(text: str, stage: str) -> None:
-    """Each release's words for a convolution's stages lead to them."""
+    """Each release's names of a convolution's stages resolve to them."""
     tensor = resolve_one(GOOGLENET, text)
     assert (tensor.site.names.bvlc, tensor.stage) == ("inception_3a/5x5_reduce", stage)
 
 
 def test_stages_normalised() -> None:
-    """Where batch normalisation takes the bias's place, its output is what comes before the ReLU."""
+    """Where batch normalisation replaces the bias, its output is the value before the ReLU."""
     network = in_dialect(GOOGLENET, "torchvision")
     assert resolve(network, "inception3a.branch3.0.bn") == resolve(network, "mixed3a_5x5_bottleneck_pre_relu")
 
 
 def test_no_batchnorm() -> None:
-    """The paper's network has no batch normalisation to look at."""
+    """The paper's network has no batch normalisation to address."""
     with pytest.raises(UnknownAddress, match=r"inception3a\.branch3\.0\.bn"):
         resolve(GOOGLENET, "inception3a.branch3.0.bn")
 
 
 @pytest.mark.parametrize("text", ["maxpool1", "maxpool4"])
 def test_contradiction(text: str) -> None:
-    """What two releases call by the same name is refused, because their counts start at 1 and at 0."""
+    """A name that two releases give to different tensors is refused: their counts start at 1 and at 0."""
     with pytest.raises(AmbiguousAddress, match="/3x3_s2 and pool"):
         resolve(GOOGLENET, text)
 
 
 def test_contradictions() -> None:
-    """No other names contradict each other."""
+    """No other names mean different tensors in different releases."""
     assert [name for name, meant in meanings(GOOGLENET).items() if len(meant) > 1] == ["maxpool1", "maxpool4"]
 
 
 def test_patterns() -> None:
-    """A pattern finds a module's sites by any convention."""
+    """A pattern finds a module's sites in any convention."""
     assert resolve(GOOGLENET, "inception_4b/*")[:7] == resolve(GOOGLENET, "mixed4b_*")
     assert len(resolve(GOOGLENET, "inception (*)")) == 9
 
 
 def test_photo_steps() -> None:
-    """The steps from the photo to the network go by the 2015 graph's names, as in every network."""
+    """The steps from the photo to the network have the 2015 graph's names, as in every network."""
     steps = [Tensor(site).name for site in sites(GOOGLENET) if site.is_photo_step]
     assert steps == ["DecodeJpeg/contents", "DecodeJpeg", "Cast", "ExpandDims", "ResizeBilinear", "Sub", "data"]
     assert resolve_one(GOOGLENET, "Mul:0") == resolve_one(GOOGLENET, "data")
 
 
 def test_too_small() -> None:
-    """A photo too small for the network is refused with the smallest size that fits."""
+    """A photo too small for the network is refused, and the error states the smallest size."""
     with pytest.raises(OptionError, match="input size 14 is too small: expected at least 15 pixels"):
         sites(in_dialect(GOOGLENET, "torchvision"), 14)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_shapes(size: int) -> None:
-    """Every shape is that which torchvision's network gives (recorded in golden)."""
+    """Every shape equals that of torchvision's network, as recorded in golden."""
     assert blueprint_shapes(size) == json.loads(GOLDEN.read_text())[str(size)]
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("size", SIZES)
 def test_recorded_shapes(size: int) -> None:
-    """The recorded shapes are those of torchvision's network, seen by hooks."""
+    """The recorded shapes are those that hooks see in torchvision's network."""
     assert hooked_shapes(size) == json.loads(GOLDEN.read_text())[str(size)]
 
 
 @pytest.mark.peers
 def test_counted_parameters() -> None:
-    """The network of torchvision has as many parameters as its dialect of the blueprint."""
+    """torchvision's network has as many parameters as its dialect of the blueprint."""
     counted = sum(parameter.numel() for parameter in torchvision_googlenet().parameters())
     assert cost.parameters(in_dialect(GOOGLENET, "torchvision")) == counted
 
 
 def blueprint_shapes(size: int) -> dict[str, list[int]]:
-    """Name in torchvision -> [C, H, W], by the blueprint."""
+    """Return name in torchvision -> [C, H, W], computed from the blueprint."""
     all_sites = sites(in_dialect(GOOGLENET, "torchvision"), size)
     inner = [site for site in all_sites if site.kind in ("conv", "pool", "concat", "average")]
     return {str(site.names.torchvision): list(site.shape) for site in inner}
 
 
 def hooked_shapes(size: int) -> dict[str, list[int]]:
-    """Name in torchvision -> [C, H, W], seen by hooks on one run, in order of their ending."""
+    """Return name in torchvision -> [C, H, W], seen by hooks in one run, in the order in which the layers finish."""
     torch = pytest.importorskip("torch")
     network = torchvision_googlenet()
     shapes: dict[str, list[int]] = {}
@@ -245,7 +245,7 @@ def hooked_shapes(size: int) -> dict[str, list[int]]:
 
 @cache
 def torchvision_googlenet() -> Any:
-    """The network of torchvision with both auxiliary heads and random weights, not training."""
+    """torchvision's network in evaluation mode, with both auxiliary heads and random weights."""
     stand_in_operators()
     models = pytest.importorskip("torchvision.models")
     return models.googlenet(weights=None, init_weights=False, aux_logits=True).eval()
@@ -253,7 +253,7 @@ def torchvision_googlenet() -> Any:
 
 @cache
 def stand_in_operators() -> Any:
-    """Declares torchvision's own operators where its build does not fit PyTorch; its networks need none of them."""
+    """Declare torchvision's own operators where its build does not match PyTorch's; its networks use none of them."""
     torch = pytest.importorskip("torch")
     try:
         import torchvision
@@ -263,5 +263,5 @@ def stand_in_operators() -> Any:
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        return library  # cached, because the operators live as long as it does
+        return library  # cached, because the operators exist only as long as this object
     return torchvision

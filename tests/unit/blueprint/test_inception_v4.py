@@ -46,37 +46,37 @@ def test_names(slim: str, timm: str | None) -> None:
 
 
 def test_scopes() -> None:
-    """The operation's full name in slim's graph means what its end point means."""
+    """The full name of an operation in slim's graph means the same as its end point."""
     assert resolve(INCEPTION_V4, "InceptionV4/InceptionV4/Mixed_5b/concat") == resolve(INCEPTION_V4, "Mixed_5b")
 
 
 def test_timm_normalisation() -> None:
-    """In timm the normalisation holds the ReLU too, so that its output is the site's own."""
+    """In timm the normalisation includes the ReLU, so its output is the site's own."""
     network = in_dialect(INCEPTION_V4, "timm")
     assert resolve_one(network, "features.0.bn").stage == "relu"
     assert resolve_one(network, "Conv2d_1a_3x3/BatchNorm").names.timm is None
 
 
 def test_unknown_name() -> None:
-    """The error for a name of another network says which network was asked."""
+    """The error for an unknown name says which network was searched."""
     with pytest.raises(UnknownAddress, match=re.escape("godeeper tensors --network inception_v4")):
         resolve(INCEPTION_V4, "mixed/tower_2/conv")
 
 
 def test_parameters() -> None:
-    """The network of timm has this many parameters."""
+    """The number of parameters is that of timm's network."""
     assert cost.parameters(in_dialect(INCEPTION_V4, "timm")) == TIMM_PARAMETERS
 
 
 def test_auxiliary() -> None:
-    """The side classifier of slim hangs on the last module of the 17x17 grid."""
+    """slim's auxiliary classifier is attached to the last module of the 17x17 grid."""
     network = in_dialect(INCEPTION_V4, "slim")
     fed = [site.names.slim for site in sites(network) if site.place.module in network.auxiliary_after and not site.op]
     assert fed == ["Mixed_6h/concat"]
 
 
 def test_shapes() -> None:
-    """Every shape is that which timm's network gives (recorded in golden)."""
+    """Every shape equals that of timm's network, as recorded in golden."""
     all_sites = sites(in_dialect(INCEPTION_V4, "timm"))
     inner = [site for site in all_sites if site.kind in ("conv", "pool", "concat") and site.names.timm]
     assert {str(site.names.timm): list(site.shape) for site in inner} == json.loads(GOLDEN.read_text())
@@ -84,18 +84,18 @@ def test_shapes() -> None:
 
 @pytest.mark.peers
 def test_recorded_shapes() -> None:
-    """The recorded shapes are those of timm's network, seen by hooks."""
+    """The recorded shapes are those that hooks see in timm's network."""
     assert hooked_shapes() == json.loads(GOLDEN.read_text())
 
 
 @pytest.mark.peers
 def test_counted_parameters() -> None:
-    """The network of timm was counted right."""
+    """The expected number of parameters is that of timm's network itself."""
     assert sum(parameter.numel() for parameter in timm_network().parameters()) == TIMM_PARAMETERS
 
 
 def hooked_shapes() -> dict[str, list[int]]:
-    """Name in timm -> [C, H, W], seen by hooks on one run, in order of their ending."""
+    """Return name in timm -> [C, H, W], seen by hooks in one run, in the order in which the layers finish."""
     torch = pytest.importorskip("torch")
     network = timm_network()
     shapes: dict[str, list[int]] = {}
@@ -114,10 +114,10 @@ def hooked_shapes() -> dict[str, list[int]]:
 
 @cache
 def timm_network() -> Any:
-    """The network of timm with random weights, not training."""
+    """timm's network in evaluation mode, with random weights."""
     pytest.importorskip("torch")
     try:
         timm = pytest.importorskip("timm")
-    except RuntimeError as error:  # torchvision, which timm imports, was built for another PyTorch
+    except RuntimeError as error:  # torchvision, which timm imports, was built for another version of PyTorch
         pytest.skip(f"timm cannot be imported: {error}")
     return timm.create_model("inception_v4", pretrained=False).eval()

@@ -1,4 +1,4 @@
-"""The Inception module by itself: its sites, shapes and cost for any input."""
+"""The Inception module on its own: its sites, shapes and cost for any input."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ MADE: dict[str, tuple[Module, tuple[int, int, int], tuple[int, int, int]]] = {
     "shrink17": (FAMILIES["shrink17"](), (768, 17, 17), (1280, 8, 8)),
     "grid8": (FAMILIES["grid8"](), (1280, 8, 8), (2048, 8, 8)),
 }
-"""Family -> an example, its input and its output."""
+"""Family -> an example module, its input and its output."""
 
 
 def test_every_family() -> None:
-    """Every family has an example here."""
+    """Every family has an example in ``FAMILIES``."""
     assert list(MADE) == list(FAMILIES)
 
 
 @pytest.mark.parametrize("family", MADE)
 def test_output(family: str) -> None:
-    """A module puts out the channels of all its branches, on the grid it leaves."""
+    """A module's output has the channels of all its branches, on the expected grid."""
     made, given, expected = MADE[family]
     all_sites = module_sites(made, given)
     assert (all_sites[0].shape, all_sites[-1].shape) == (given, expected)
@@ -45,14 +45,14 @@ def test_names(family: str) -> None:
 
 
 def test_naive_branches() -> None:
-    """The naive module is one convolution of each size and a pool, whose channels all come out again."""
+    """The naive module is one convolution of each size and a pool that keeps all input channels."""
     all_sites = module_sites(naive(64, 128, 32), (192, 28, 28))
     assert [site.address for site in all_sites] == ["input", "1x1/conv", "3x3/conv", "5x5/conv", "pool/pool", "join"]
     assert all_sites[-2].shape == (192, 28, 28)
 
 
 def test_reduced_branches() -> None:
-    """The reduced module puts a 1x1 before 3x3 and 5x5, and after the pool."""
+    """The reduced module has a 1x1 convolution before 3x3 and 5x5, and after the pool."""
     all_sites = module_sites(reduced(64, 96, 128, 16, 32, 32), (192, 28, 28))
     assert [site.address for site in all_sites] == [
         "input", "1x1/conv", "3x3/conv", "3x3/conv_1", "5x5/conv", "5x5/conv_1", "pool/pool", "pool/conv", "join",
@@ -60,7 +60,7 @@ def test_reduced_branches() -> None:
 
 
 def test_reduction_is_cheaper() -> None:
-    """Reducing dimensions first costs less, for the same filters of 1x1, 3x3 and 5x5: the paper's point."""
+    """Reducing dimensions first costs less for the same 1x1, 3x3 and 5x5 filters, as the paper argues."""
     given = (192, 28, 28)
     made = naive(64, 128, 32), reduced(64, 96, 128, 16, 32, 32)
     dear, cheap = (sum(site.macs for site in module_sites(each, given)) for each in made)
@@ -71,23 +71,23 @@ def test_reduction_is_cheaper() -> None:
 
 @pytest.mark.parametrize("size", [8, 35, 224])
 def test_any_input(size: int) -> None:
-    """Shapes follow from whatever the module is given."""
+    """Shapes follow from the input's shape."""
     assert module_sites(reduced(1, 2, 3, 4, 5, 6), (7, size, size))[-1].shape == (1 + 3 + 5 + 6, size, size)
 
 
 def test_oblong_input() -> None:
-    """Height and width are told apart."""
+    """Height and width are not confused."""
     assert module_sites(FAMILIES["shrink35"](), (288, 35, 21))[-1].shape == (768, 17, 10)
 
 
 def test_too_small() -> None:
-    """An input that leaves a branch without a cell is refused."""
+    """An input for which a branch would have no cell is refused."""
     with pytest.raises(OptionError, match="an input of 2x2 cells is too small"):
         module_sites(FAMILIES["shrink35"](), (288, 2, 2))
 
 
 def test_parameters() -> None:
-    """A module's parameters are its kernels and biases, or two numbers a filter with batch normalisation."""
+    """A module's parameters are kernels and biases, or with batch normalisation two numbers a filter in place of the bias."""
     made, given = reduced(64, 96, 128, 16, 32, 32), (192, 28, 28)
     kernels = 192 * (64 + 96 + 16 + 32) + 9 * 96 * 128 + 25 * 16 * 32
     filters = 64 + 96 + 128 + 16 + 32 + 32
@@ -96,7 +96,7 @@ def test_parameters() -> None:
 
 
 def test_as_in_the_network() -> None:
-    """A module by itself has the operations, shapes and cost that it has within its network."""
+    """A module on its own has the operations, shapes and cost that it has within its network."""
     first = INCEPTION_V3.modules[0]
     assert isinstance(first, Module)
     alone = module_sites(first, (192, 35, 35))[1:]
@@ -105,7 +105,7 @@ def test_as_in_the_network() -> None:
 
 
 def test_own_module() -> None:
-    """Anyone's own module has sites too, and receptive fields counted in cells of its input."""
+    """A user's own module has sites too, with receptive fields counted in cells of its input."""
     own = module(branch("wide", Conv(8, (1, 9))), branch("wide", Pool("average"), Conv(8, (9, 1))))
     all_sites = module_sites(own, (3, 20, 20))
     assert [site.address for site in all_sites] == ["input", "wide/conv", "wide/pool", "wide/conv_1", "join"]

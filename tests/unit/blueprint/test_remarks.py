@@ -1,4 +1,4 @@
-"""Names that can be taken for one another get a remark that says which tensor is meant."""
+"""Names that can be mistaken for one another get a remark that says which tensor is meant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEANT = [
     ),
     (INCEPTION_V3, "mixed/join", "Mixed_5b (slim, torchvision) is mixed0 (keras), not mixed_5 or mixed5"),
     (INCEPTION_V3, "maxpool1", "maxpool1 (torchvision) is pool, not pool_1 or max_pooling2d_1"),
-    (INCEPTION_V3, "mixed_6/join", None),  # Mixed_6d: the number is the same
+    (INCEPTION_V3, "mixed_6/join", None),  # Mixed_6d: the same number in both conventions
     (INCEPTION_V3, "conv", None),
     (INCEPTION_V3, "softmax", None),
     (GOOGLENET, "pool1/3x3_s2", "maxpool1 (torchvision) is maxpool0 (inception5h), not maxpool1 (inception5h)"),
@@ -36,13 +36,13 @@ MEANT = [
     ("blueprint", "name", "expected"), MEANT, ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_remarks(blueprint: Blueprint, name: str, expected: str | None) -> None:
-    """A remark names the tensor in another convention, and what it is not."""
+    """A remark names the tensor in another convention, and the tensor that it could be mistaken for."""
     assert remark(blueprint, resolve_one(blueprint, name)) == expected
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_remarks_are_true(name: str) -> None:
-    """What a remark says is another tensor is one, and its two names of the tensor mean one module or pool."""
+    """The tensor that a remark warns of is another one, and the two names that it gives mean the same module or pool."""
     network = BLUEPRINTS[name]
     for tensor in resolve(network, "**"):
         for said in (remark(network, tensor) or "").split("; "):
@@ -55,7 +55,7 @@ def test_remarks_are_true(name: str) -> None:
 
 
 def where(blueprint: Blueprint, label: str) -> object:
-    """The module, or the site outside of modules, that ``Mixed_7b (slim, torchvision)`` means."""
+    """Return the module, or the site outside of modules, that text such as ``Mixed_7b (slim, torchvision)`` means."""
     name, _, conventions = label.partition(" (")
     prefix = f"{conventions.partition(',')[0].rstrip(')')}:" if conventions else ""
     found = [text for text in (f"{prefix}{name}", f"{prefix}{name}/join") if is_known(blueprint, text)]
@@ -93,5 +93,5 @@ def is_known(blueprint: Blueprint, name: str) -> bool:
     ],
 )  # fmt: skip
 def test_remarks_on_what_was_typed(text: str, expected: list[str]) -> None:
-    """A name that an older release or another convention uses for another tensor is remarked on, unless a convention is named."""
+    """A typed name that means another tensor elsewhere gets a remark, unless the convention is named."""
     assert remarks_on(INCEPTION_V3, [text, text]) == expected

@@ -1,4 +1,4 @@
-"""Classifiers that nobody trained: heads of random numbers, for tests of what is done with heads."""
+"""Classifiers with random heads that were never trained, for tests of what is done with heads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from godeeper.training.ood import OodModel
 CLASSES = ("Parked Cars", "a/b", "кошки", '猫, "x"')
 ADDRESSES = ("mixed_2/join", "mixed_5/join")
 EARLY = ("mixed/join", "mixed_1/join")
-"""Early modules, which are soon computed and exported."""
+"""Early modules, which are quick to compute and to export."""
 
 
 def classifier(
@@ -25,7 +25,7 @@ def classifier(
     preprocessing: Mapping[str, Any] | None = None,
     ood_model: OodModel | None = None,
 ) -> Classifier:
-    """A classifier with a head of random numbers, always the same; its features are about standardised."""
+    """Return a classifier with a fixed random head, whose features are roughly standardised."""
     random = np.random.default_rng(0)
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
@@ -46,7 +46,7 @@ def classifier(
 
 
 def ood_model(addresses: Sequence[str] = ADDRESSES) -> OodModel:
-    """One of random numbers, by which every photo is a little strange."""
+    """Return a random OOD model by which every photo is slightly unfamiliar."""
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
     directions = np.random.default_rng(1).normal(size=(5, width)).astype(np.float32)

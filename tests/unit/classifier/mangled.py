@@ -1,4 +1,4 @@
-"""Classifiers' files with something wrong in them, one for each number, always the same.
+"""Classifier files with one or more faults, one file for each number, always the same.
 
 Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types, shapes and
 values.  All but the first are whole zips with right checksums, so that what reads the content is reached.
@@ -38,20 +38,20 @@ NUMBERS = [0, 1, -1, np.nan, np.inf, -np.inf, 1e38, 1e-45]
 
 
 def tiny() -> Classifier:
-    """A whole classifier of about 6 kB."""
+    """Return a complete classifier file of about 6 kB."""
     made = classifier(ADDRESS, ("a", "b"), 0.4, ood_model=ood_model(ADDRESS))
     made.report_record = RECORD
     return made
 
 
 def mangled(payload: bytes, seed: int) -> bytes:
-    """``payload``, a classifier's file, with the faults of that number."""
+    """Return ``payload``, a classifier file, with the faults of this number."""
     dice = random.Random(seed)
     return dice.choice(KINDS)(payload, dice)
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Some bytes are others, or gone, or there twice, or in another place."""
+    """Change, delete, duplicate or move some bytes."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         tail = dice.random() < 0.5  # the directory of a zip is at its end
@@ -66,7 +66,7 @@ def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def members_changed(payload: bytes, dice: random.Random) -> bytes:
-    """A member is missing, renamed, there twice, empty, another's, compressed, or one too many."""
+    """Remove, rename, duplicate, empty, swap or compress a member, or add one."""
     found = list(members(payload).items())
     place = dice.randrange(len(found))
     name, content = found[place]
@@ -84,7 +84,7 @@ def members_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def json_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Values anywhere in the description or the report are others, or gone."""
+    """Change or delete values anywhere in the description or the report."""
     found = members(payload)
     name = dice.choice([DESCRIPTION, DESCRIPTION, REPORT])
     document = json.loads(found[name])
@@ -95,7 +95,7 @@ def json_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def changed(document: Any, dice: random.Random) -> Any:
-    """``document`` with one value changed, at any depth."""
+    """Return ``document`` with one value changed, at any depth."""
     inside = list(document.items() if isinstance(document, dict) else enumerate(document)) if nested(document) else []
     if not inside or dice.random() < 0.1:
         return deepcopy(dice.choice(VALUES))
@@ -108,12 +108,12 @@ def changed(document: Any, dice: random.Random) -> Any:
 
 
 def nested(value: Any) -> bool:
-    """Whether JSON has values within."""
+    """Return whether a JSON value contains others."""
     return isinstance(value, (dict, list))
 
 
 def arrays_changed(payload: bytes, dice: random.Random) -> bytes:
-    """An array has another shape, type or values; or the header of all says so."""
+    """Give an array another shape, type or values, or change the header."""
     from safetensors.numpy import load, save
 
     found = members(payload)
@@ -138,7 +138,7 @@ def arrays_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def header_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Safetensors whose header has other values, or another length."""
+    """Return a safetensors file whose header has other values or another length."""
     (length,) = struct.unpack("<Q", payload[:8])
     header = json.dumps(changed(json.loads(payload[8 : 8 + length]), dice)).encode()
     said = dice.choice([len(header), len(header), len(header), 0, 1 << 40, (1 << 64) - 1])
@@ -149,13 +149,13 @@ KINDS = (bytes_changed, members_changed, json_changed, json_changed, arrays_chan
 
 
 def members(payload: bytes) -> dict[str, bytes]:
-    """Name -> content of a zip."""
+    """Return name -> content of a zip's members."""
     with zipfile.ZipFile(io.BytesIO(payload)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip of these members, in their order; a name may be there twice."""
+    """Return a zip of these members in their order; a name may occur twice."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in members:
@@ -164,7 +164,7 @@ def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -
 
 
 def outcome(made: Callable[[], Classifier]) -> str | None:
-    """What is wrong with how a file is read: None where it is refused in one line, or gives a classifier that works."""
+    """Return what is wrong with reading a file: None if it is refused in one line or gives a classifier that works."""
     try:
         found = made()
     except ClassifierError as error:
@@ -176,7 +176,7 @@ def outcome(made: Callable[[], Classifier]) -> str | None:
 
 
 def fault(classifier: Classifier) -> str | None:
-    """What a classifier that was read does wrong with a photo's features."""
+    """Return what is wrong with a loaded classifier's results for a photo's features."""
     width = classifier.head.mean.size
     features = {classifier.head.addresses[0]: np.random.default_rng(0).uniform(0, 1, (3, width)).astype(np.float32)}
     try:
@@ -193,5 +193,5 @@ def fault(classifier: Classifier) -> str | None:
 
 
 def whole() -> bytes:
-    """The file that is mangled."""
+    """The intact file that is mangled."""
     return packed(tiny())

@@ -1,4 +1,4 @@
-"""Classifiers: what they answer, and that they have scikit-learn's manners."""
+"""Classifiers: what they return, and that they follow scikit-learn's conventions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def made() -> Classifier:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path]:
-    """The demonstration photo, the same on its side, and noise."""
+    """The demonstration photo, the same rotated by 90 degrees, and noise."""
     folder = tmp_path_factory.mktemp("photos")
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     Image.open(chelsea).rotate(90, expand=True).save(folder / "side.png")
@@ -33,7 +33,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path
 
 
 def test_features_are_spatial_means(net: Network, chelsea: Path) -> None:
-    """A module's features are the means of its planes."""
+    """A module's features are the spatial means of its channels."""
     got = pooled(net, [decode(chelsea)] * 2, ADDRESSES)
     for address in ADDRESSES:
         expected = net.peek(chelsea, address).activations.mean((2, 3))
@@ -41,7 +41,7 @@ def test_features_are_spatial_means(net: Network, chelsea: Path) -> None:
 
 
 def test_probabilities(made: Classifier, photos: list[Path], net: Network) -> None:
-    """Rows are those of the head on the photos' features, and add up to one."""
+    """Each row is the head's probabilities for a photo's features, and sums to one."""
     got = made.predict_proba(photos)
     expected = made.head.probabilities(pooled(net, [decode(photo) for photo in photos], ADDRESSES))
     np.testing.assert_allclose(got, expected, atol=1e-5)
@@ -50,13 +50,13 @@ def test_probabilities(made: Classifier, photos: list[Path], net: Network) -> No
 
 
 def test_predictions_are_names(made: Classifier, photos: list[Path]) -> None:
-    """Answers are names of classes, byte for byte, as ``classes_`` has them."""
+    """Predictions are class names, byte for byte as in ``classes_``."""
     assert tuple(made.classes_) == CLASSES
     np.testing.assert_array_equal(made.predict(photos), made.classes_[made.predict_proba(photos).argmax(axis=1)])
 
 
 def test_every_kind_of_photo(made: Classifier, chelsea: Path) -> None:
-    """A path, bytes, an image and an array of the same photo give the same."""
+    """A path, bytes, an image and an array of the same photo give the same result."""
     image = Image.open(chelsea).convert("RGB")
     kinds: list[PhotoSource] = [str(chelsea), chelsea.read_bytes(), image, np.asarray(image)]
     rows = made.predict_proba(kinds)
@@ -64,7 +64,7 @@ def test_every_kind_of_photo(made: Classifier, chelsea: Path) -> None:
 
 
 def test_more_photos_than_a_batch(made: Classifier, chelsea: Path) -> None:
-    """Batches are put together again."""
+    """The results of several batches are joined in order."""
     assert made.predict_proba(np.array([str(chelsea)] * 9)[:, None]).shape == (9, len(CLASSES))
     assert made.predict_proba([]).shape == (0, len(CLASSES))
     assert made.predict([]).shape == (0,)
@@ -72,13 +72,13 @@ def test_more_photos_than_a_batch(made: Classifier, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("one", ["chelsea.jpg", Path("chelsea.jpg"), b"\xff", np.zeros((9, 9, 3), np.uint8), 3])
 def test_one_photo_is_not_several(made: Classifier, one: object) -> None:
-    """A single photo where several are expected is refused, not taken apart."""
+    """A single photo where several are expected is refused, not iterated over."""
     with pytest.raises(OptionError, match="expected several photos"):
         made.predict_proba(one)  # type: ignore[arg-type]  # that is the point
 
 
 def test_the_threshold_makes_none_of_these(photos: list[Path]) -> None:
-    """Below the threshold a verdict is None; the likeliest class stays what it is."""
+    """Below the threshold the verdict is None, and the likeliest class is unchanged."""
     strict = classifier(threshold=1.0)
     assert strict.verdict(photos[0]) is None
     assert strict.predict(photos)[0] in CLASSES
@@ -86,7 +86,7 @@ def test_the_threshold_makes_none_of_these(photos: list[Path]) -> None:
 
 
 def test_score(made: Classifier, photos: list[Path]) -> None:
-    """The share of labels that were met."""
+    """The score is the share of correct predictions."""
     right = list(made.predict(photos))
     assert made.score(photos, right) == 1
     assert made.score(photos, [*right[:2], "nothing"]) == pytest.approx(2 / 3)
@@ -95,7 +95,7 @@ def test_score(made: Classifier, photos: list[Path]) -> None:
 
 
 def test_judging_goes_on_after_a_bad_photo(made: Classifier, photos: list[Path], tmp_path: Path) -> None:
-    """A photo that cannot be read has an error in its place, and the others their probabilities."""
+    """A photo that cannot be read has an error in its place, and the others have their probabilities."""
     (tmp_path / "bad.jpg").write_bytes(b"hello")
     first, bad, last = made.judge([photos[0], tmp_path / "bad.jpg", photos[2]])
     assert "not a photo" in str(bad.error)
@@ -107,7 +107,7 @@ def test_judging_goes_on_after_a_bad_photo(made: Classifier, photos: list[Path],
 
 
 def test_other_weights_are_refused(made: Classifier, chelsea: Path) -> None:
-    """Where the installed weights are not those of the training, both are named."""
+    """If the installed weights differ from those of the training, the error names both."""
     other = replace(made, weights_sha256="0123456789abcdef" * 4)
     with pytest.raises(ClassifierError, match=rf"0123456789abcdef….*{made.weights_sha256[:16]}…"):
         other.predict([chelsea])

@@ -1,4 +1,4 @@
-"""Estimators over photos: scikit-learn's tools take them, and each photo is computed once."""
+"""Estimators over photos: scikit-learn's tools accept them, and each photo is computed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST, SECOND = "mixed/tower_2/conv", "mixed/tower_1/conv_2"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]]:
-    """Twelve photos each of stripes and of checks, in noise."""
+    """Twelve photos each of stripes and of checks, with noise."""
     folder = tmp_path_factory.mktemp("photos")
     random = np.random.default_rng(0)
     paths, labels = [], []
@@ -51,13 +51,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]
 
 @pytest.fixture(scope="module")
 def fitted(data: tuple[list[str], list[str]]) -> PhotoClassifier:
-    """An estimator that has learned from all of them."""
+    """An estimator fitted on all of them."""
     return PhotoClassifier(FIRST).fit(*data)
 
 
 @pytest.fixture
 def loaded(fitted: PhotoClassifier, tmp_path: Path) -> Classifier:
-    """The same as a classifier that was saved and read."""
+    """The same as a classifier that was saved and loaded."""
     fitted.classifier_.save(tmp_path / "x.godeeper")
     return Classifier.load(tmp_path / "x.godeeper")
 
@@ -69,14 +69,14 @@ def loaded(fitted: PhotoClassifier, tmp_path: Path) -> Classifier:
     ids=["list", "array", "column", "paths", "images", "one array of images"],
 )  # fmt: skip
 def test_forms_of_x(fitted: PhotoClassifier, data: tuple[list[str], list[str]], form: Callable[[Any], Any]) -> None:
-    """Lists, arrays, a column, paths and images give the same."""
+    """Lists, arrays, a column, paths and images give the same result."""
     paths = data[0][:4]
     np.testing.assert_allclose(fitted.predict_proba(form(paths)), fitted.predict_proba(paths), atol=1e-6)
     assert PhotoFeatures(FIRST).fit(form(paths)).transform(form(paths)).shape == (4, 32)
 
 
 def test_a_data_frame(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -> None:
-    """A column of a data frame counts, not the names of its columns."""
+    """A data frame's column is used, not its column names."""
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"photo": data[0]})
     for column in (frame, frame["photo"]):
@@ -87,7 +87,7 @@ def test_a_data_frame(fitted: PhotoClassifier, data: tuple[list[str], list[str]]
 
 @pytest.mark.parametrize("wrong", ["a.jpg", np.zeros((3, 2)), np.array([["a", "b"]]), 3, np.zeros((9, 9, 3), np.uint8)])
 def test_what_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None:
-    """One photo, a table of numbers, two columns: one line."""
+    """One photo, a table of numbers and two columns are refused in one line."""
     for ask in (
         fitted.predict,
         lambda each: PhotoFeatures(FIRST).fit(each),
@@ -98,7 +98,7 @@ def test_what_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None
 
 
 def test_it_learns(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -> None:
-    """Scores, probabilities and labels as scikit-learn has them; close to the classifier's own, which has no rounded features."""
+    """Scores, probabilities and labels follow scikit-learn, and are close to the classifier's own, which has no rounded features."""
     paths, labels = data
     assert fitted.score(paths, labels) == 1
     assert list(fitted.classes_) == ["checks", "stripes"]
@@ -111,7 +111,7 @@ def test_it_learns(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -
 
 @pytest.mark.parametrize("kind", [int, bool, str, np.int8])
 def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callable[[Any], Any]) -> None:
-    """Numbers come back as numbers; the classifier within has them as text."""
+    """Numeric labels are returned as numbers; the classifier inside holds them as text."""
     y = np.array([kind(label == "stripes") for label in data[1]])
     made = PhotoClassifier(FIRST).fit(data[0], y)
     assert made.classes_.dtype == y.dtype
@@ -126,13 +126,13 @@ def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callabl
      (np.array([*["a", "b"] * 11, "a", np.nan], dtype=object), "y.23. is missing"), (np.array(["1", 1] * 12, dtype=object), "several types")],
 )  # fmt: skip
 def test_labels_that_are_none(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
-    """Missing, of one class, too few, numbers on a scale, two columns: as scikit-learn says it."""
+    """Labels that are missing, of one class, too few, continuous or in two columns raise scikit-learn's errors."""
     with pytest.raises(ValueError, match=reason):
         PhotoClassifier(FIRST).fit(data[0], y)
 
 
 def test_no_photos() -> None:
-    """Nothing to learn from is an error of labels."""
+    """Without photos the error is about the labels."""
     with pytest.raises(ValueError, match="y holds 0 classes"):
         PhotoClassifier(FIRST).fit([], [])
 
@@ -149,7 +149,7 @@ def test_no_photos() -> None:
 def test_parameters_are_checked_by_fit(
     data: tuple[list[str], list[str]], parameters: Any, error: type[Exception]
 ) -> None:
-    """Not when it is made, as scikit-learn wants it; one line each."""
+    """Parameters are checked by ``fit`` and not by the constructor, as scikit-learn requires, with one line each."""
     made = PhotoClassifier(**parameters)
     with pytest.raises(error) as caught:
         made.fit(*data)
@@ -157,7 +157,7 @@ def test_parameters_are_checked_by_fit(
 
 
 def test_before_it_is_fitted(data: tuple[list[str], list[str]]) -> None:
-    """scikit-learn's own error."""
+    """Before fitting it raises scikit-learn's NotFittedError."""
     for ask in (PhotoClassifier().predict, PhotoFeatures().transform):
         with pytest.raises(NotFittedError):
             ask(data[0])
@@ -168,7 +168,7 @@ def test_before_it_is_fitted(data: tuple[list[str], list[str]]) -> None:
 def test_a_photo_that_cannot_be_read(
     fitted: PhotoClassifier, data: tuple[list[str], list[str]], tmp_path: Path
 ) -> None:
-    """It is named."""
+    """The error names a photo that cannot be read."""
     (tmp_path / "bad.jpg").write_bytes(b"hello")
     for ask in (fitted.predict, PhotoFeatures(FIRST).fit(data[0]).transform):
         with pytest.raises(PhotoError, match=r"bad\.jpg"):
@@ -178,7 +178,7 @@ def test_a_photo_that_cannot_be_read(
 
 
 def test_each_photo_is_computed_once(data: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search over strengths fits and scores often, and the network sees no photo again."""
+    """A search over strengths fits and scores often, and the network computes no photo twice."""
     computed: list[int] = []
     forward = Forward.__call__
 
@@ -195,7 +195,7 @@ def test_each_photo_is_computed_once(data: tuple[list[str], list[str]], monkeypa
 
 
 def test_the_tools_of_scikit_learn(data: tuple[list[str], list[str]]) -> None:
-    """clone, cross-validation, searches over features, pipelines and votes."""
+    """clone, cross-validation, searches over features, pipelines and voting work."""
     paths, labels = np.array(data[0]), np.array(data[1])
     assert cross_val_score(PhotoClassifier(FIRST), paths, labels, cv=3).mean() > 0.8
     assert cross_val_predict(PhotoClassifier(FIRST), paths[:, None], labels, cv=3, method="predict_proba").shape == (
@@ -213,7 +213,7 @@ def test_the_tools_of_scikit_learn(data: tuple[list[str], list[str]]) -> None:
 
 
 def test_processes(data: tuple[list[str], list[str]]) -> None:
-    """Two processes of loky give what one gives."""
+    """Two loky processes give the same result as one."""
     alone = cross_val_score(PhotoClassifier(FIRST), *data, cv=2)
     np.testing.assert_array_equal(cross_val_score(PhotoClassifier(FIRST), *data, cv=2, n_jobs=2), alone)
 
@@ -222,7 +222,7 @@ def test_processes(data: tuple[list[str], list[str]]) -> None:
     "made", [PhotoClassifier(FIRST, seed=3), PhotoFeatures([FIRST, SECOND])], ids=["classifier", "features"]
 )
 def test_cloned_and_pickled(made: Any, data: tuple[list[str], list[str]]) -> None:
-    """Before it is fitted and after it has predicted."""
+    """It can be cloned and pickled before fitting and after predicting."""
     assert clone(made).get_params() == made.get_params()
     ask = "predict_proba" if isinstance(made, PhotoClassifier) else "transform"
     warm = pickle.loads(pickle.dumps(clone(made))).fit(*data)  # noqa: S301 (our own bytes)
@@ -232,7 +232,7 @@ def test_cloned_and_pickled(made: Any, data: tuple[list[str], list[str]]) -> Non
 
 
 def test_names_of_features(data: tuple[list[str], list[str]]) -> None:
-    """A name for each column, in frames too."""
+    """Each column has a name, in data frames too."""
     made = PhotoFeatures([FIRST, SECOND]).fit(data[0])
     names = made.get_feature_names_out()
     assert (names[0], names[32], len(names)) == (f"{FIRST}[0]", f"{SECOND}[0]", 128)
@@ -244,7 +244,7 @@ def test_names_of_features(data: tuple[list[str], list[str]]) -> None:
 
 
 def test_the_default_features(data: tuple[list[str], list[str]], net: godeeper.Network) -> None:
-    """They are those recommended for the weights."""
+    """The default features are those recommended for the weights."""
     made = PhotoFeatures().fit(data[0])
     assert made.widths_ == {"mixed_4/join": 768}
     expected = net.peek(data[0][0], "mixed_4/join").activations.mean((2, 3))
@@ -262,18 +262,18 @@ API = [
     "check_set_params",
     "check_mixin_order",
 ]
-"""The checks that do not fit to tables of numbers, which is not what photos are."""
+"""The checks that apply only to tables of numbers, which photos are not."""
 
 
 @pytest.mark.parametrize("check", API)
 @pytest.mark.parametrize("made", [PhotoClassifier(), PhotoFeatures()], ids=["classifier", "features"])
 def test_checks_of_scikit_learn(made: Any, check: str) -> None:
-    """What holds for estimators of any kind of input."""
+    """It passes scikit-learn's checks that apply to any kind of input."""
     getattr(estimator_checks, check)(type(made).__name__, made)
 
 
 def test_a_loaded_classifier(loaded: Classifier, data: tuple[list[str], list[str]]) -> None:
-    """What retrain and load give works where an estimator is expected that is fitted already."""
+    """A classifier from ``retrain`` or ``load`` works where a fitted estimator is expected."""
     paths, labels = data
     check_is_fitted(loaded)
     np.testing.assert_array_equal(make_pipeline(loaded).predict(paths), labels)
@@ -284,7 +284,7 @@ def test_a_loaded_classifier(loaded: Classifier, data: tuple[list[str], list[str
 
 
 def test_a_classifier_is_cloned_to_an_estimator(loaded: Classifier, data: tuple[list[str], list[str]]) -> None:
-    """So it is cross-validated and searched as one that learns from the same features."""
+    """Cloning a classifier gives an estimator that is fitted on the same features."""
     copy = clone(loaded)
     assert isinstance(copy, PhotoClassifier)
     assert (copy.features, copy.weights, copy.precision) == ([FIRST], "bundled", "fp32")
@@ -293,7 +293,7 @@ def test_a_classifier_is_cloned_to_an_estimator(loaded: Classifier, data: tuple[
 
 
 def test_a_classifier_is_fitted_again(loaded: Classifier, data: tuple[list[str], list[str]]) -> None:
-    """In place: a pipeline that fits it predicts with what it learned, and the old report is gone."""
+    """``fit`` works in place: a pipeline predicts with the new fit, and the old report is gone."""
     swapped = ["checks" if label == "stripes" else "stripes" for label in data[1]]
     loaded.report_record = {"test_photos": ["a.jpg"]}
     pipeline = make_pipeline(loaded).fit(data[0], swapped)

@@ -1,4 +1,4 @@
-"""Classifiers on disk: nothing is lost, and what is damaged is refused in one line."""
+"""Classifiers on disk: nothing is lost, and a damaged file is refused in one line."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ REPORT: dict[str, Any] = {"test_photos": ["photos/кошки/1.jpg"], "accuracy"
 
 @pytest.fixture(scope="module")
 def made() -> Classifier:
-    """A classifier with all that a file may hold."""
+    """A classifier with everything that a file may hold."""
     return replace(classifier(threshold=0.25), report_record=REPORT, certificate={"photos": 3})
 
 
 def members(classifier: Classifier) -> dict[str, bytes]:
-    """Name -> content of its file."""
+    """Return name -> content of its file's members."""
     with zipfile.ZipFile(io.BytesIO(packed(classifier))) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -50,13 +50,13 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
 
 
 def edited(classifier: Classifier, **changes: Any) -> bytes:
-    """Its file, with other values in its description."""
+    """Return its file, with other values in its description."""
     found = members(classifier)
     return zipped(found | {DESCRIPTION: json.dumps(json.loads(found[DESCRIPTION]) | changes).encode()})
 
 
 def refused(payload: bytes, folder: Path, reason: str) -> None:
-    """One line that names the file and says ``reason``."""
+    """Assert that reading it raises one line that names the file and contains ``reason``."""
     path = folder / "x.godeeper"
     path.write_bytes(payload)
     with pytest.raises(ClassifierError) as error:
@@ -68,7 +68,7 @@ def refused(payload: bytes, folder: Path, reason: str) -> None:
 
 
 def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """Numbers, names, threshold, report and certificate survive; so does what it says of a photo."""
+    """Coefficients, names, threshold, report, certificate and predictions survive."""
     made.save(tmp_path / "cars.godeeper")
     back = Classifier.load(tmp_path / "cars.godeeper")
     for name in NUMBERS:
@@ -81,7 +81,7 @@ def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, che
 
 
 def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
-    """What makes a classifier doubt strange photos is in its file, and it doubts them as much as before."""
+    """The OOD model is in the file, and lowers the probabilities of unfamiliar photos as before."""
     doubting = classifier(ood_model=ood_model())
     doubting.save(tmp_path / "cars.godeeper")
     back = Classifier.load(tmp_path / "cars.godeeper")
@@ -90,7 +90,7 @@ def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
 
 
 def test_a_file_of_format_1(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """Files of format 1, without an OOD model, are read and give the same result."""
+    """Files of format 1, which have no OOD model, are read and give the same result."""
     (tmp_path / "old.godeeper").write_bytes(edited(made, format=1))
     back = Classifier.load(tmp_path / "old.godeeper")
     assert back.head.ood_model is None
@@ -98,13 +98,13 @@ def test_a_file_of_format_1(made: Classifier, tmp_path: Path, chelsea: Path) -> 
 
 
 def test_directions_of_another_length(tmp_path: Path) -> None:
-    """Directions that do not fit the features are damage."""
+    """OOD directions whose length does not fit the features are refused."""
     doubting = classifier(ood_model=ood_model(("mixed_2/join",)))
     refused(packed(doubting), tmp_path, "directions has shape")
 
 
 def test_the_same_classifier_gives_the_same_bytes(made: Classifier) -> None:
-    """Nothing of the hour or the machine is in the file."""
+    """The file contains neither a time nor anything about the machine."""
     assert packed(made) == packed(replace(made))
 
 
@@ -117,14 +117,14 @@ def test_no_member_is_compressed_and_none_is_a_pickle(made: Classifier) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 0.999])
 def test_a_file_cut_short(made: Classifier, tmp_path: Path, share: float) -> None:
-    """Half a file is no classifier."""
+    """A truncated file is refused."""
     payload = packed(made)
     refused(payload[: int(len(payload) * share)], tmp_path, "not a whole .godeeper file")
 
 
 @pytest.mark.parametrize("place", range(0, 1000, 97))
 def test_a_changed_byte_is_found(made: Classifier, tmp_path: Path, place: int) -> None:
-    """A byte of a member that is not what it was does not pass."""
+    """A changed byte of a member is detected."""
     payload = bytearray(packed(made))
     payload[100 + place] ^= 0x55
     path = tmp_path / "x.godeeper"
@@ -135,26 +135,26 @@ def test_a_changed_byte_is_found(made: Classifier, tmp_path: Path, place: int) -
 
 @pytest.mark.parametrize("name", [HEAD, DESCRIPTION])
 def test_a_missing_member(made: Classifier, tmp_path: Path, name: str) -> None:
-    """Without its numbers or its description it is no classifier."""
+    """A file without its arrays or its description is refused."""
     rest = {other: payload for other, payload in members(made).items() if other != name}
     refused(zipped(rest), tmp_path, f"{name} is missing")
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "/etc/passwd", "head.pkl", "HEAD.safetensors"])
 def test_a_member_that_does_not_belong(made: Classifier, tmp_path: Path, name: str) -> None:
-    """Nothing but the known members is in a classifier's file, and nothing is unpacked."""
+    """A file with an unknown member is refused, and nothing is unpacked."""
     refused(zipped(members(made) | {name: b"x"}), tmp_path, f"{name!r} does not belong there")
     assert [path.name for path in tmp_path.iterdir()] == ["x.godeeper"]
 
 
 def test_a_bomb(made: Classifier, tmp_path: Path) -> None:
-    """What is compressed is not read."""
+    """Compressed members are refused."""
     bomb = members(made) | {"report.json": b" " * 50_000_000}
     refused(zipped(bomb, zipfile.ZIP_DEFLATED), tmp_path, "expected them stored")
 
 
 def test_another_version(made: Classifier, tmp_path: Path) -> None:
-    """A file of a newer format says so."""
+    """A file of a newer format is refused, and the error says so."""
     refused(edited(made, format=3), tmp_path, "format 3")
 
 
@@ -210,14 +210,14 @@ def test_another_version(made: Classifier, tmp_path: Path) -> None:
 def test_a_description_that_does_not_fit(
     made: Classifier, tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
-    """What the description says must fit the numbers, and be known here."""
+    """The description must match the arrays, and contain only known values."""
     refused(edited(made, **changes), tmp_path, reason)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize("field", ["temperature", "threshold", "false_accept_rate"])
 def test_a_number_that_is_not_finite(made: Classifier, tmp_path: Path, field: str, value: str) -> None:
-    """Python's parser would take these; a threshold of NaN would make every photo none of these."""
+    """Python's JSON parser accepts NaN and infinity; with a threshold of NaN every photo would be refused."""
     found = members(made)
     description = json.loads(found[DESCRIPTION]) | {field: "HERE"}
     text = json.dumps(description).replace('"HERE"', value)
@@ -226,7 +226,7 @@ def test_a_number_that_is_not_finite(made: Classifier, tmp_path: Path, field: st
 
 @pytest.mark.parametrize("value", [b"[]", b"3", b"null", b'"report"', b'{"test_photos": 3}', b'{"test_photos": [1]}'])
 def test_a_report_that_is_none(made: Classifier, tmp_path: Path, value: bytes) -> None:
-    """A report is a JSON object, and its photos are paths."""
+    """A report must be a JSON object, and its photos must be paths."""
     refused(zipped(members(made) | {"report.json": value}), tmp_path, "expected a")
 
 
@@ -245,7 +245,7 @@ def test_a_report_that_is_none(made: Classifier, tmp_path: Path, value: bytes) -
     ],
 )
 def test_arrays_that_do_not_fit(made: Classifier, tmp_path: Path, name: str, change: Any, reason: str) -> None:
-    """Arrays are finite floats, of the shapes that follow from the classes and the features."""
+    """Arrays must be finite floats, with the shapes that follow from the classes and the features."""
     from safetensors.numpy import load, save
 
     found = members(made)
@@ -255,7 +255,7 @@ def test_arrays_that_do_not_fit(made: Classifier, tmp_path: Path, name: str, cha
 
 
 def test_numbers_that_overflow(made: Classifier, chelsea: Path) -> None:
-    """Coefficients that are finite, but too large to compute with, give an error and not a class."""
+    """Finite coefficients that overflow when multiplied give an error, not a class."""
     largest = np.finfo(np.float32).max
     broken = replace(made, head=replace(made.head, coefficients=made.head.coefficients * 0 + largest))
     with np.errstate(all="ignore"), pytest.raises(ClassifierError, match="probabilities that are not finite"):
@@ -264,7 +264,7 @@ def test_numbers_that_overflow(made: Classifier, chelsea: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_member_twice(made: Classifier, tmp_path: Path) -> None:
-    """Which of the two would count is not guessed."""
+    """A file with the same member twice is refused."""
     buffer = io.BytesIO(packed(made))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(DESCRIPTION, b"{}")
@@ -283,11 +283,11 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(made: Classifier, tmp_path: Path) -> None:
-    """A file of many GB, all of it one member, is refused before it is read."""
+    """A file of many GB in one member is refused before it is read."""
     path = tmp_path / "x.godeeper"
     path.write_bytes(packed(made))
     payload = path.read_bytes()
-    with path.open("r+b") as file:  # a hole before the zip, which may have anything before it
+    with path.open("r+b") as file:  # a hole in front of the zip, where any bytes may be
         file.truncate(0)
         file.seek(1 << 33)
         file.write(payload)
@@ -296,7 +296,7 @@ def test_a_file_that_is_too_large(made: Classifier, tmp_path: Path) -> None:
 
 
 def test_a_long_name_is_cut(made: Classifier, tmp_path: Path) -> None:
-    """A message does not repeat a megabyte of the file."""
+    """An error message does not repeat a megabyte of the file."""
     (tmp_path / "x.godeeper").write_bytes(edited(made, classes="x" * 1_000_000))
     with pytest.raises(ClassifierError) as error:
         Classifier.load(tmp_path / "x.godeeper")
@@ -304,7 +304,7 @@ def test_a_long_name_is_cut(made: Classifier, tmp_path: Path) -> None:
 
 
 def test_the_report_of_a_loaded_classifier(made: Classifier, tmp_path: Path) -> None:
-    """It is the record that was kept: a mapping, and a few lines when printed."""
+    """The report is the saved record: a mapping that prints as a few lines."""
     test = {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set", "caution": None}
     record = {"classes": ["a", "b\x1b[2J"], "test": test, "notes": ["few photos"], "test_photos": []}
     replace(made, report_record=record).save(tmp_path / "x.godeeper")
@@ -321,18 +321,18 @@ def test_the_report_of_a_loaded_classifier(made: Classifier, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("record", [{}, {"test": 3, "classes": "x", "notes": 1}, {"test": {"interval": [1]}}])
 def test_a_report_of_little(record: dict[str, Any]) -> None:
-    """What a record does not say, or says in another form, is left out of the lines."""
+    """Fields that are missing or of another type are left out of the printed lines."""
     assert str(KeptReport(record)) == ""
     assert repr(KeptReport(record)) == "<report: empty>"
 
 
 def test_json_that_is_too_deep(made: Classifier, tmp_path: Path) -> None:
-    """Brackets without end do not end the program."""
+    """Deeply nested brackets do not crash the program."""
     refused(zipped(members(made) | {DESCRIPTION: b"[" * 200_000}), tmp_path, "damaged")
 
 
 def test_mangled_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of thousands of files with faults each is refused in one line, or gives a classifier that works."""
+    """Each of thousands of faulty files is refused in one line or gives a classifier that works."""
     monkeypatch.setattr(module, "find", cache(find))  # the same weights every time
     payload, path = mangled.whole(), tmp_path / "x.godeeper"
     assert mangled.outcome(lambda: read(payload, path)) is None
@@ -345,19 +345,19 @@ def test_mangled_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(payload: bytes, path: Path) -> Classifier:
-    """The classifier in a file of these bytes."""
+    """Return the classifier in a file of these bytes."""
     path.write_bytes(payload)
     return Classifier.load(path)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    """What is not there says so."""
+    """A missing file is an error that says so."""
     with pytest.raises(ClassifierError, match="no such file"):
         Classifier.load(tmp_path / "cars.godeeper")
 
 
 def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> None:
-    """Saving below a file fails in one line."""
+    """Saving below a file fails with one line."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
         made.save(tmp_path / "file" / "cars.godeeper")
@@ -365,7 +365,7 @@ def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 def test_weights_that_are_no_file(made: Classifier, tmp_path: Path, kind: str) -> None:
-    """A classifier's file may name any path as its weights: a named pipe is refused, not waited for."""
+    """A file may name any path as its weights; a named pipe is refused without blocking."""
     path = Path("/dev/zero") if kind == "device" else tmp_path / "x.safetensors"
     if kind == "pipe":
         os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""What tests of commands share."""
+"""Fixtures that the tests of commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; returns its exit code, output and errors."""
+    """Return a function that runs a command and returns its exit code, output and errors."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         try:
@@ -30,7 +30,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(scope="module")
 def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier's file; its features are those of ``EARLY``."""
+    """A classifier's file, with the features of ``EARLY``."""
     path = tmp_path_factory.mktemp("made") / "cars.godeeper"
     classifier(EARLY).save(path)
     return path

@@ -1,4 +1,4 @@
-"""``godeeper cache``: what it shows, what it removes, what it leaves alone."""
+"""``godeeper cache``: what it prints, what it removes, and what it keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENTRY = 100 + SEAL_BYTES
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with two graphs, a trunk, four features, what a damaged file left, and weights, which are no cache."""
+    """A cache with two graphs, a trunk, four features, the remains of a damaged file, and weights, which are not part of it."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     graphs = DiskCache(tmp_path / "graphs")
     for key in ("old", "young"):
@@ -47,7 +47,7 @@ def entries(document: Any) -> dict[str, int]:
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is kept, how much of it, where."""
+    """It states what is cached, how large it is, and where."""
     document = shown(capsys, "show")
     assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "leftovers": 1}
     assert document["folder"] == str(folder)
@@ -56,14 +56,14 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each kind."""
+    """The text has a line for each kind."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["what", "graphs", "trunks", "features", "leftovers"]
 
 
 def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The folder, the limit and its variable, where added weights lie, and what moves them."""
+    """It states the folder, the limit and its variable, the folder of added weights, and how to move them."""
     document = shown(capsys, "show")
     assert document["most_bytes"] == 2_000_000_000
     assert document["weights"] == {"entries": 1, "bytes": 10, "path": str(folder / "weights")}
@@ -81,7 +81,7 @@ def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFix
 def test_the_size_can_be_chosen(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each kind keeps within its share of it, whoever wrote before."""
+    """Each kind stays within its share of the limit, whichever process wrote before."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
     graph_cache().store("new", bytes(100))
     prefix_store().store("new", bytes(100))
@@ -94,14 +94,14 @@ def test_the_size_can_be_chosen(
 
 
 def test_a_size_that_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The variable is named."""
+    """An invalid size is an error that names the variable."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", "much")
     assert main(["cache", "show"]) == 2
     assert "GODEEPER_CACHE_SIZE='much': expected a number and B" in capsys.readouterr().err
 
 
 def test_what_killed_writers_left_goes(folder: Path) -> None:
-    """Temporary files that are an hour old are removed, younger ones may still be written."""
+    """Temporary files older than an hour are removed; younger ones may still be in use."""
     for name, age in (("old", 4000), ("young", 0)):
         path = folder / "graphs" / f".{name}.part"
         path.write_bytes(b"")
@@ -111,7 +111,7 @@ def test_what_killed_writers_left_goes(folder: Path) -> None:
 
 
 def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several writers at once: none fails, and the end is within the share."""
+    """Several processes write at once: none fails, and in the end the share is not exceeded."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(20 * ENTRY))
     code = (
         "import sys; from godeeper.disk_cache import graph_cache\n"
@@ -123,14 +123,14 @@ def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: p
 
 
 def test_show_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Looking makes no file."""
+    """Showing an empty cache creates no file."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     assert shown(capsys, "show")["bytes"] == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Features are dearer than graphs, and graphs than trunks."""
+    """Trunks are removed before graphs, and graphs before features."""
     features = shown(capsys, "show")["features"]["bytes"]
     document = shown(capsys, "trim", "--to", str(features + 2 * ENTRY))
     assert entries(document) == {"graphs": 2, "trunks": 0, "features": 4, "leftovers": 1}
@@ -139,19 +139,19 @@ def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Then the longest unused features go too."""
+    """Below the size of the features, the least recently used features are removed too."""
     document = shown(capsys, "trim", "--to", "1KB")
     assert entries(document) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 1}
 
 
 def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All that can be made again goes, and nothing else."""
+    """Everything that can be computed again is removed, and nothing else."""
     assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 0}
     assert (folder / "weights" / "mine.safetensors").exists()
 
 
 @pytest.mark.parametrize("size", ["much", "-1", "1XB", "5 K", "", "9" * 400 + "GB", "٣MB", "1_0MB"])
 def test_sizes_that_are_none(size: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that says what a size looks like."""
+    """An invalid size is refused in one line that shows a valid one."""
     assert main(["cache", "trim", f"--to={size}"]) == 2
     assert "such as 500MB" in capsys.readouterr().err

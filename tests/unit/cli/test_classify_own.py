@@ -1,4 +1,4 @@
-"""``godeeper classify FILE.godeeper`` and ``godeeper export``: what they print, how they fail."""
+"""``godeeper classify FILE.godeeper`` and ``godeeper export``: output and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def album(tmp_path: Path, chelsea: Path) -> Path:
-    """A folder with a photo, another further down, a note, and a photo that is none."""
+    """A folder with a photo, another in a subfolder, a text file, and a damaged photo."""
     (tmp_path / "album" / "trip").mkdir(parents=True)
     shutil.copy(chelsea, tmp_path / "album" / "cat.jpg")
     shutil.copy(chelsea, tmp_path / "album" / "trip" / "cat.jpg")
@@ -30,7 +30,7 @@ def album(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_json(run: Run, cars: Path, album: Path, chelsea: Path) -> None:
-    """One document with the fields of the contract; a bad photo has its error, the others their answers."""
+    """The output is one document with the documented fields; a damaged photo has an error, the others have results."""
     code, out, err = run("classify", cars, album, chelsea, "--json")
     document = json.loads(out)
     assert (code, err) == (1, "")
@@ -46,7 +46,7 @@ def test_json(run: Run, cars: Path, album: Path, chelsea: Path) -> None:
 
 
 def test_people(run: Run, cars: Path, chelsea: Path) -> None:
-    """A line for each photo with verdict, probability and name."""
+    """The text has a line for each photo with verdict, probability and name."""
     code, out, err = run("classify", cars, chelsea)
     assert (code, err) == (0, "")
     heading, line = out.splitlines()
@@ -56,7 +56,7 @@ def test_people(run: Run, cars: Path, chelsea: Path) -> None:
 
 
 def test_none_of_these(run: Run, tmp_path: Path, chelsea: Path) -> None:
-    """Below the threshold the verdict is none of these, null in JSON, empty in CSV."""
+    """Below the threshold the verdict is "none of these" in text, null in JSON, and empty in CSV."""
     classifier(threshold=1.0).save(tmp_path / "strict.godeeper")
     assert run("classify", tmp_path / "strict.godeeper", chelsea)[1].splitlines()[1].startswith("none of these  ")
     (record,) = json.loads(run("classify", tmp_path / "strict.godeeper", chelsea, "--json")[1])["photos"]
@@ -65,7 +65,7 @@ def test_none_of_these(run: Run, tmp_path: Path, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
 def test_a_class_called_none_of_these(run: Run, tmp_path: Path, chelsea: Path, threshold: float) -> None:
-    """A photo of it and a refused photo differ in the table, in JSON and in CSV."""
+    """A photo of a class with that name and a refused photo differ in text, JSON and CSV."""
     file, refused = tmp_path / "named.godeeper", threshold == 1.0
     classifier(classes=CLASSES[:2]).save(file)
     (record,) = json.loads(run("classify", file, chelsea, "--json")[1])["photos"]
@@ -82,7 +82,7 @@ def test_a_class_called_none_of_these(run: Run, tmp_path: Path, chelsea: Path, t
 
 
 def test_csv(run: Run, cars: Path, album: Path) -> None:
-    """A row for each photo, a column for each class, with any characters in its name."""
+    """The CSV has a row for each photo and a column for each class, with any characters in names."""
     code, out, err = run("classify", cars, album, "--csv")
     heading, bad, *good = csv.reader(io.StringIO(out))
     assert (code, err) == (1, "")
@@ -93,7 +93,7 @@ def test_csv(run: Run, cars: Path, album: Path) -> None:
 
 
 def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
-    """It has its own error, and the others are classified."""
+    """A folder without photos has its own error, and the other photos are classified."""
     (tmp_path / "empty").mkdir()
     code, out, err = run("classify", cars, tmp_path / "empty", tmp_path / "gone.jpg", chelsea)
     assert code == 1
@@ -113,7 +113,7 @@ def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: 
     ],
 )
 def test_what_cannot_be_asked_for(run: Run, words: list[str], reason: str) -> None:
-    """One line with what was expected."""
+    """Invalid arguments give one line that states what was expected."""
     code, out, err = run("classify", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert reason in err
@@ -131,7 +131,7 @@ def test_export(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
 
 
 def test_export_without_photos(run: Run, cars: Path, tmp_path: Path) -> None:
-    """A classifier that remembers no test set needs photos to be checked with."""
+    """A classifier without a recorded test set can be exported only with ``--photos``."""
     code, out, err = run("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "--photos" in err

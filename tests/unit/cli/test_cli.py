@@ -1,4 +1,4 @@
-"""The commands: what they print, what they write, how they fail."""
+"""The commands: what they print and write, and their errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def failed(result: tuple[int, str, str], reason: str) -> None:
 
 
 def test_peek_writes_the_blogs_pictures(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """Without addresses, three pictures named for photo and tensor."""
+    """Without addresses it writes three pictures, named after photo and tensor."""
     code, out, err = run("peek", chelsea, "--out", tmp_path)
     assert (code, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"chelsea.{name}.png" for name in BLOG)
@@ -41,7 +41,7 @@ def test_peek_writes_the_blogs_pictures(run: Run, chelsea: Path, tmp_path: Path)
 
 
 def test_peek_json(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """One document, with the fields of the contract."""
+    """The output is one document with the documented fields."""
     code, out, err = run(
         "peek", chelsea, "Mixed_5b.branch_pool", "--json", "--out", tmp_path, "--npz", tmp_path / "x.npz"
     )
@@ -74,14 +74,14 @@ def test_peek_json(run: Run, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_peek_blog_scale_with_channels(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """Options reach the picture, and a slice its file name."""
+    """Options change the picture, and a slice is part of its file name."""
     assert run("peek", chelsea, "conv[0:16]", "--scale", "blog", "--rows", 4, "--zoom", 2, "--out", tmp_path)[0] == 0
     with Image.open(tmp_path / "chelsea.conv[0-16].png") as image:
         assert image.size == (149 * 4 * 2, 149 * 4 * 2)
 
 
 def test_peek_says_what_was_put_right(run: Run, tmp_path: Path, chelsea: Path) -> None:
-    """Notes on the photo go to standard error."""
+    """Notes on the photo are printed on standard error."""
     with Image.open(chelsea) as image:
         image.save(tmp_path / "odd photo.jpg", "PNG")
     code, _, err = run("peek", tmp_path / "odd photo.jpg", "conv", "--out", tmp_path)
@@ -131,7 +131,7 @@ def test_weights(run: Run) -> None:
 
 
 def test_verify_fails_with_1(run: Run, tmp_path: Path) -> None:
-    """A check that failed is exit code 1; a file that is not there is the input's fault, 2."""
+    """A failed check gives exit code 1, and a missing file 2."""
     from godeeper.weights.registry import BUNDLED
 
     damaged = tmp_path / "damaged.safetensors"
@@ -143,7 +143,7 @@ def test_verify_fails_with_1(run: Run, tmp_path: Path) -> None:
 
 
 def test_peek_with_bad_weights(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """Weights that are truncated or contain NaN are refused, even if the requested tensor does not need them."""
+    """Weights that are truncated or contain NaN are refused, even if the requested tensor does not need those values."""
     from godeeper.weights.file import write
     from godeeper.weights.registry import BUNDLED, find
 
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input(name: str, run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, exit code 2, nothing written."""
+    """Invalid input gives one line and exit code 2, and writes nothing."""
     monkeypatch.chdir(tmp_path)
     arguments, reason = BAD[name]
     failed(run(*[str(chelsea) if argument == "PHOTO" else argument for argument in arguments]), reason)
@@ -189,13 +189,13 @@ def test_bad_input(name: str, run: Run, chelsea: Path, tmp_path: Path, monkeypat
 
 
 def test_an_output_folder_that_is_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """The error has the reason why it cannot be written."""
+    """The error states why the folder cannot be written."""
     (tmp_path / "file").write_text("")
     failed(run("peek", chelsea, "conv", "--out", tmp_path / "file"), "cannot write")
 
 
 def test_a_full_disk(run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, and nothing half-written."""
+    """A full disk gives one line, and leaves no incomplete file."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -206,7 +206,7 @@ def test_a_full_disk(run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_debug_shows_where(run: Run) -> None:
-    """--debug raises what is otherwise one line."""
+    """With --debug the exception is raised instead of printed as one line."""
     from godeeper.errors import PhotoError
 
     with pytest.raises(PhotoError):
@@ -218,7 +218,7 @@ def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[byte
 
 
 def test_standard_input(chelsea: Path, tmp_path: Path) -> None:
-    """A photo from a pipe."""
+    """A photo can be read from standard input."""
     done = process("peek", "-", "conv", "--out", str(tmp_path), input=chelsea.read_bytes())
     assert (done.returncode, done.stderr) == (0, b"")
     assert (tmp_path / "stdin.conv.png").exists()
@@ -226,7 +226,7 @@ def test_standard_input(chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_picture_twice(chelsea: Path, tmp_path: Path) -> None:
-    """Two processes, the second from the cache, write the same bytes."""
+    """Two processes, the second of which uses the cache, write the same bytes."""
     written = []
     for folder in ("first", "second"):
         process("peek", str(chelsea), "mixed/tower_2/conv", "--out", str(tmp_path / folder), check=True)
@@ -252,7 +252,7 @@ MOMENTS = (
     "onnxruntime.capi.onnxruntime_pybind11_state",
     "onnxruntime",
 )
-"""Modules just imported; amid the import of others, mostly."""
+"""Modules whose import has just ended; they usually lie within the import of others."""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -260,7 +260,7 @@ MOMENTS = (
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None:
-    """Interrupted at any of many moments: no traceback, one line where there is something to end, whole files or none."""
+    """Interrupted at any of many moments, a command prints no traceback and leaves complete files or none."""
     command = ["-X", "importtime", "-m", "godeeper", "peek", str(chelsea), "mixed*/join", "--out", str(tmp_path)]
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
         assert started.stderr
@@ -283,7 +283,7 @@ def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None
 
 
 def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """On standard error, in the JSON, and in the picture's heading; nothing where the whole network is listed."""
+    """The note is on standard error, in the JSON and in the picture's heading; there is none where the whole network is listed."""
     note = "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7"
     assert run("tensors", "Mixed_7b")[2] == f"note: {note}\n"
     assert run("peek", chelsea, "Mixed_7b", "--out", tmp_path)[2] == f"note: {note}\n"
@@ -294,7 +294,7 @@ def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path
 
 
 def test_the_old_count_of_keras_is_pointed_out(run: Run) -> None:
-    """A name that Keras 2.2 gives to another tensor gets a note, also beside JSON; an unknown one is explained."""
+    """A name that Keras 2.2 gives to another tensor gets a note, with JSON too; an unknown one is explained."""
     for options in ([], ["--json"]):
         assert "write keras2.2:activation_12 for that one" in run("tensors", "activation_12", *options)[2]
     assert run("tensors", "keras2.2:activation_12", "--json")[2] == ""

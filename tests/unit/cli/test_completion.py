@@ -1,4 +1,4 @@
-"""``godeeper completion``: the scripts, run by the shells they are for."""
+"""``godeeper completion``: the scripts, run by the shells that they are made for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CASES = {
 
 
 def shell(name: str) -> str:
-    """A shell's program; skips where there is none."""
+    """The shell's program; the test is skipped if it is not installed."""
     program = shutil.which(name)
     if program is None:
         pytest.skip(f"{name} is not installed")
@@ -58,7 +58,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.F
 
 @pytest.mark.parametrize("script", ["bash"], indirect=True)
 def test_bash(script: Path) -> None:
-    """Bash's own arrays, as it fills them at Tab."""
+    """The completions that Bash stores in its array at Tab."""
     lines = [f"source {script}"]
     for line in CASES:
         words = ["godeeper", *line.split(" ")]
@@ -104,7 +104,7 @@ TYPED = {
 @pytest.mark.skipif(os.name == "nt", reason="there are no terminals of this kind")
 @pytest.mark.parametrize("script", ["bash", "zsh"], indirect=True)
 def test_at_the_terminal(script: Path) -> None:
-    """Tab, pressed in a shell that runs in a terminal."""
+    """Tab completes in a shell that runs in a terminal."""
     import pty
 
     if script.suffix == ".bash":
@@ -123,14 +123,14 @@ def test_at_the_terminal(script: Path) -> None:
         for typed, expected in TYPED.items():
             os.write(terminal, f"{typed}\t".encode())
             assert expected in read_until(terminal, expected)
-            os.write(terminal, b"\x15")  # Ctrl-U: an empty line again
+            os.write(terminal, b"\x15")  # Ctrl-U clears the line
         os.write(terminal, b"exit\n")
         started.wait(timeout=10)
     os.close(terminal)
 
 
 def read_until(terminal: int, expected: str, patience: float = 10) -> str:
-    """What a terminal shows, until that is in it."""
+    """Read a terminal's output until it contains a text, and return it."""
     shown, end = b"", time.monotonic() + patience
     while expected.encode() not in shown and time.monotonic() < end:
         if select.select([terminal], [], [], 0.1)[0]:
@@ -139,7 +139,7 @@ def read_until(terminal: int, expected: str, patience: float = 10) -> str:
 
 
 def test_everything_is_in_it() -> None:
-    """Each command with each of its options; the tables are those of options that exist."""
+    """The script contains each command with each of its options, and no options that do not exist."""
     root = command_of(make_parser(), ())
     assert [child.words[0] for child in root.children] == list(COMMANDS)
     names = {
@@ -151,6 +151,6 @@ def test_everything_is_in_it() -> None:
 
 
 def test_nothing_else_imports_it() -> None:
-    """The generators are imported by this command alone."""
+    """Only this command imports the generators."""
     code = "from godeeper.cli.main import make_parser; make_parser(); import sys; print('godeeper.cli.shells' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).stdout == b"False\n"

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder of good photos: a line to sum up, exit code 0."""
+    """A folder of good photos gives one summary line and exit code 0."""
     assert main(["doctor", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"{folder}: 2 used, 0 quarantined; 2 classes"
@@ -34,7 +34,7 @@ def test_good_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A row for each quarantined photo, each kind of repair, each group; exit code 1."""
+    """The table has a row for each quarantined photo, kind of repair and group; the exit code is 1."""
     (folder / "a" / "empty.jpg").touch()
     write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
     write(folder / "b" / "near.png", jpeg(sharp(scene(2)), 50))
@@ -47,13 +47,13 @@ def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_repairs_alone_are_no_failure(folder: Path) -> None:
-    """Exit code 0 where every photo was used or repaired."""
+    """The exit code is 0 where every photo was used or repaired."""
     write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
     assert main(["doctor", str(folder)]) == 0
 
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One JSON document with every file, and what is too few."""
+    """The output is one JSON document with every file, and with the classes that have too few photos."""
     (folder / "a" / "empty.jpg").touch()
     assert main(["doctor", str(folder), "--json"]) == 1
     document = json.loads(capsys.readouterr().out)
@@ -63,13 +63,13 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No such folder: exit code 2, one line."""
+    """A missing folder gives exit code 2 and one line."""
     assert main(["doctor", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_no_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No photo: exit code 2, one line."""
+    """A folder without photos gives exit code 2 and one line."""
     assert main(["doctor", str(tmp_path)]) == 2
     assert "contains no photos" in capsys.readouterr().err
 
@@ -107,7 +107,7 @@ def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
 
 
 def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line in place of a row for each photo, from ``doctor`` and ``retrain``; a few photos next to class folders are one row."""
+    """Photos without class folders are one line in ``doctor`` and ``retrain``, not a row each; a few photos next to class folders are one row."""
     for number in range(8):
         Image.new("RGB", (40, 40), (30 * number, 90, 10)).save(tmp_path / f"cat-{number}.png")
     for words in (["doctor", str(tmp_path)], ["retrain", str(tmp_path), "--out", str(tmp_path / "x.godeeper")]):
@@ -123,7 +123,7 @@ def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One count in the last line; the JSON keeps its fields."""
+    """The last line counts them once; the JSON keeps its fields."""
     for number in range(4):
         path = tmp_path / "ab"[number % 2] / f"{number}.png"
         write(path, sharp(scene(number + 1)))

@@ -1,4 +1,4 @@
-"""``godeeper embed``: the content of the files, and errors."""
+"""``godeeper embed``: the content of its files, and its errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_npz(folder: Path, net: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file has photos and features row for row, in float32, with provenance; the broken photo is reported and left out."""
+    """The file has photos and features row by row, in float32, with provenance; a damaged photo is reported and left out."""
     out = folder.parent / "new" / "photos.npz"
     assert main(["embed", str(folder), "--out", str(out), "--features", "Mixed_5b,pool_3", "--json"]) == 1
     captured = capsys.readouterr()
@@ -57,7 +57,7 @@ def test_nothing_to_write(gone: list[str], tmp_path: Path, capsys: pytest.Captur
 
 
 def test_parquet(folder: Path, net: Network) -> None:
-    """With pyarrow, the same as a Parquet table."""
+    """With pyarrow the Parquet table has the same content."""
     parquet = pytest.importorskip("pyarrow.parquet")
     out = folder.parent / "photos.parquet"
     (folder / "a" / "broken.jpg").unlink()
@@ -122,7 +122,7 @@ def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
-    """Other weights default to the last module, also a copy under the name of bundled weights."""
+    """For other weights the default is the last module, even for a copy under the name of bundled weights."""
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(net.weights.path.read_bytes())
     assert recommended(net) == "mixed_4/join"
@@ -137,7 +137,7 @@ def test_a_full_disk(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     out = tmp_path / "new" / "photos.npz"
     words = ["embed", str(folder), "--out", str(out), "--features", "mixed/join"]
-    assert main(words) == 1  # one photo is broken; what the cache keeps is written without a limit
+    assert main(words) == 1  # one photo is damaged; cache entries are written without a limit
     shutil.rmtree(out.parent)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:

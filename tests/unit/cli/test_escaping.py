@@ -25,7 +25,7 @@ NAMES = dict(enumerate(HOSTILE))
 
 
 def hidden(text: str) -> list[str]:
-    """Characters that do something; line ends and tabs are what our files are written with."""
+    """Return the characters with an effect in ``text``; the line ends and tabs of our own files do not count."""
     return [
         each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp", "Cs") and each not in "\n\t"
     ]
@@ -46,7 +46,7 @@ def hidden(text: str) -> list[str]:
     ],
 )
 def test_escaped(text: str, shown: str) -> None:
-    """Letters of all scripts and spaces of all widths stay; controls, formats and lone surrogates do not."""
+    """Letters of all scripts and spaces of all widths stay; control and format characters and lone surrogates are escaped."""
     assert escaped(text) == shown
     assert escaped_html(f"<{text}>") == f"&lt;{shown}&gt;"
     assert json.loads(json_text({text: [text]})) == {text: [text]}
@@ -54,7 +54,7 @@ def test_escaped(text: str, shown: str) -> None:
 
 
 def test_json_for_a_narrow_encoding() -> None:
-    """What a terminal's encoding does not have is escaped, and reads back as it was."""
+    """A character that the terminal's encoding lacks is escaped, and parsing gives it back."""
     text = json_text(["é", "日"], encoding="latin-1")
     assert text == '["é","\\u65e5"]'
     assert json.loads(text) == ["é", "日"]
@@ -62,14 +62,14 @@ def test_json_for_a_narrow_encoding() -> None:
 
 @pytest.mark.parametrize("start", "=+-@")
 def test_formulas(start: str) -> None:
-    """A spreadsheet reads the cell as text; a single sign is not a formula."""
+    """A spreadsheet reads the cell as text; a lone sign is not a formula."""
     assert csv_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
     assert csv_cell(start) == start
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders and photos of hostile names."""
+    """Class folders and photos with hostile names."""
     folder = tmp_path_factory.mktemp("hostile")
     random = np.random.default_rng(0)
     for number, name in enumerate(HOSTILE):
@@ -99,7 +99,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def made(here: Path) -> Path:
-    """A classifier of these classes."""
+    """A classifier with these classes."""
     from godeeper.retraining import retrain
 
     retrain(here / "photos", features="conv").save(here / "made.godeeper")
@@ -108,7 +108,7 @@ def made(here: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_files_and_json(run: Run, made: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file that people read, and no JSON, holds a character that does something; SVG is XML."""
+    """Neither JSON nor any text file contains a character with an effect, and SVG is well-formed XML."""
     monkeypatch.chdir(made)
     shutil.rmtree("out", ignore_errors=True)
     photo = next(path.name for path in made.glob("*.png"))
@@ -128,7 +128,7 @@ def test_files_and_json(run: Run, made: Path, command: str, monkeypatch: pytest.
 
 
 def test_the_report_shows_the_escapes(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As text, in place of the characters."""
+    """The report shows the escape sequences as text, instead of the characters."""
     monkeypatch.chdir(made)
     shutil.rmtree("out", ignore_errors=True)
     run(*COMMANDS["retrain"])
@@ -139,7 +139,7 @@ def test_the_report_shows_the_escapes(run: Run, made: Path, monkeypatch: pytest.
 
 
 def test_csv(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 4180 holds, no cell spans lines or begins a formula, and the columns stay in place."""
+    """RFC 4180 holds, no cell contains a line break or begins a formula, and the columns stay aligned."""
     monkeypatch.chdir(made / "photos" / HOSTILE[3])
     (photo,) = Path().glob("0*")
     photo.rename("=2+2.png")

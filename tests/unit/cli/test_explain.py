@@ -1,4 +1,4 @@
-"""``godeeper explain``: what it prints and writes, how it fails."""
+"""``godeeper explain``: what it prints and writes, and its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_json(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """One document: classify's record, and evidence that adds up; the picture is where it says."""
+    """The document has classify's record and evidence that adds up; the picture is at its path."""
     code, out, err = run("explain", cars, chelsea, "--json", "--out", tmp_path, "--top", 3)
     document = json.loads(out)
     assert (code, err) == (0, "")
@@ -37,7 +37,7 @@ def test_json(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_people(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """The verdict, a bar for each class, the sum, the filters, the picture."""
+    """The text has the verdict, a bar for each class, the sum, the filters and the picture's path."""
     code, out, err = run("explain", cars, chelsea, "--class", "a/b", "--out", tmp_path)
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -50,7 +50,7 @@ def test_people(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_explained(run: Run, tmp_path: Path, chelsea: Path) -> None:
-    """Below the threshold: none of these, the reason as classify gives it, and the evidence for the likeliest class."""
+    """Below the threshold the output has "none of these", classify's reason, and the evidence for the likeliest class."""
     file = tmp_path / "strict.godeeper"
     classifier(classes=("a", "None of these"), threshold=1.0).save(file)
     out = run("explain", file, chelsea, "--out", tmp_path)[1].splitlines()
@@ -66,7 +66,7 @@ def test_a_refusal_is_explained(run: Run, tmp_path: Path, chelsea: Path) -> None
 
 
 def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """The contrast is with the class named; without --class it is for the likeliest of the others."""
+    """The contrast is with the named class; without --class it is for the likeliest of the others."""
     likeliest = json.loads(run("classify", cars, chelsea, "--json")[1])["photos"][0]["verdict"]
     (record,) = json.loads(run("explain", cars, chelsea, "--against", likeliest, "--json", "--out", tmp_path)[1])[
         "photos"
@@ -78,7 +78,7 @@ def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_a_long_name(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """A class whose name no file could bear with more after it still has a picture."""
+    """A class name that is too long for a file name still gives a picture."""
     names = ("ж" * 120, "b")
     classifier(classes=names).save(tmp_path / "long.godeeper")
     (record,) = json.loads(
@@ -89,7 +89,7 @@ def test_a_long_name(run: Run, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """No picture is written over another's."""
+    """A picture never replaces that of another photo with the same name."""
     for folder in ("a", "b"):
         (tmp_path / "album" / folder).mkdir(parents=True)
         shutil.copy(chelsea, tmp_path / "album" / folder / "cat.jpg")
@@ -100,7 +100,7 @@ def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: 
 
 
 def test_a_bad_photo_does_not_stop_the_others(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """It has its own line, and the command exits with 1."""
+    """A damaged photo has its own line, and the exit code is 1."""
     (tmp_path / "bad.jpg").write_text("hello")
     code, out, err = run("explain", cars, tmp_path / "bad.jpg", tmp_path / "gone.jpg", chelsea, "--out", tmp_path)
     assert (code, err.count("\n")) == (1, 2)
@@ -113,7 +113,7 @@ def test_a_bad_photo_does_not_stop_the_others(run: Run, cars: Path, chelsea: Pat
 
 
 def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """Photos of a folder that are most like it are named, the nearest first; itself is not among them."""
+    """The most similar photos of a folder are listed, the nearest first, without the photo itself."""
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     shutil.copy(chelsea, tmp_path / "photos" / "cat" / "same.jpg")
     image = Image.open(chelsea).convert("RGB")
@@ -127,7 +127,7 @@ def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "csv"])
 def test_near_in_a_zip_or_a_list(run: Run, cars: Path, chelsea: Path, tmp_path: Path, kind: str) -> None:
-    """Photos that no cache knows are looked at too; those of a zip are named within it."""
+    """Photos that are not in the cache are computed too; those of a zip are named by their path inside it."""
     (tmp_path / "cat").mkdir()
     Image.open(chelsea).convert("RGB").rotate(7 if kind == "zip" else 11).save(tmp_path / "cat" / "turned.png")
     with zipfile.ZipFile(tmp_path / "near.zip", "w") as archive:
@@ -141,7 +141,7 @@ def test_near_in_a_zip_or_a_list(run: Run, cars: Path, chelsea: Path, tmp_path: 
 
 
 def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """A second photo whose picture may not be written: nothing is printed of the first, and nothing written."""
+    """If the second photo's picture may not be written, nothing is printed or written for the first either."""
     for name in ("a.jpg", "b.jpg"):
         shutil.copy(chelsea, tmp_path / name)
     (tmp_path / "out").mkdir()
@@ -164,14 +164,14 @@ def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: P
     ],
 )
 def test_what_cannot_be_asked_for(run: Run, cars: Path, chelsea: Path, words: list[str], reason: str) -> None:
-    """One line with what was expected."""
+    """Invalid arguments give one line that states what was expected."""
     code, out, err = run("explain", cars, chelsea, *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert reason in err
 
 
 def test_no_classifier(run: Run, chelsea: Path) -> None:
-    """A file that is none is said to be none."""
+    """A file that is not a classifier is refused as such."""
     code, _, err = run("explain", chelsea, chelsea)
     assert (code, err.count("\n")) == (2, 1)
     assert "not a whole .godeeper file" in err

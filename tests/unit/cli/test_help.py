@@ -1,4 +1,4 @@
-"""Help, and the errors of invalid arguments."""
+"""Help, and the errors for invalid arguments."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("words", [[], ["weights"], ["cache"]], ids=["godeeper", "weights", "cache"])
 def test_without_arguments_help_is_shown(words: list[str], run: Run) -> None:
-    """The program, and each command that needs an action, shows its help."""
+    """Without arguments, the program and each command with actions show their help."""
     code, out, err = run(*words)
     assert (code, err) == (0, "")
     assert (code, out, err) == run(*words, "--help") == run("help", *words)
 
 
 def test_help_of_a_command(run: Run) -> None:
-    """The command help takes commands and actions."""
+    """``help`` accepts commands and actions."""
     assert run("help", "peek") == run("peek", "--help")
     assert run("help", "weights", "add") == run("weights", "add", "--help")
 
@@ -59,7 +59,7 @@ MISTYPED = {
 
 @pytest.mark.parametrize("line", MISTYPED)
 def test_what_was_meant(line: str, run: Run, chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that suggests the nearest, exit code 2, nothing written."""
+    """A misspelt argument gives one line with the nearest match and exit code 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     code, out, err = run(*(str(chelsea) if word == "PHOTO" else word for word in line.split()))
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -68,7 +68,7 @@ def test_what_was_meant(line: str, run: Run, chelsea: Path, tmp_path: Path, monk
 
 
 def test_what_target_was_meant(run: Run, cars: Path, tmp_path: Path) -> None:
-    """An export's target, too."""
+    """An export's target gets a suggestion too."""
     assert "did you mean onnx?" in run("export", cars, "--to", "onx", "--out", tmp_path / "x.onnx")[2]
 
 
@@ -96,7 +96,7 @@ LONG = "x" * 5000
     ids=range(14),
 )
 def test_errors_are_short_and_escaped(arguments: list[str], run: Run) -> None:
-    """Whatever is typed, the message is one line of visible characters, and not longer than a screen is wide a few times."""
+    """Whatever is typed, the message is one line of printable characters and of bounded length."""
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert err.removesuffix("\n").isprintable()
@@ -113,7 +113,7 @@ def parsers() -> list[argparse.ArgumentParser]:
 
 @pytest.mark.parametrize("parser", parsers(), ids=lambda parser: parser.prog)
 def test_usage_is_true(parser: argparse.ArgumentParser, run: Run) -> None:
-    """What a command without arguments asks for is what its usage shows outside of brackets."""
+    """The arguments that a command requires are those outside brackets in its usage."""
     usage = re.sub(r"\[[^]]*\]", "", " ".join(parser.format_usage().split()).removeprefix(f"usage: {parser.prog}"))
     needed = [
         "/".join(action.option_strings) or str(action.metavar)
@@ -128,12 +128,12 @@ def test_usage_is_true(parser: argparse.ArgumentParser, run: Run) -> None:
 
 
 def test_usage_of_classify_has_two_forms(run: Run) -> None:
-    """A classifier and photos, or weights and photos."""
+    """The usage has one form for a classifier and photos, and one for weights and photos."""
     lines = run("classify", "--help")[1].splitlines()
     assert "FILE.godeeper PHOTO" in lines[0]
     assert "--weights W PHOTO" in lines[1]
 
 
 def test_only_the_photo_is_required_by_peek(run: Run) -> None:
-    """Addresses are optional, and not called required."""
+    """Addresses are optional, and not described as required."""
     assert run("peek")[2].startswith("godeeper peek: the following arguments are required: PHOTO; ")

@@ -27,7 +27,7 @@ main.run()
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_warnings_are_shown_with_debug_alone(debug: bool) -> None:  # noqa: FBT001
-    """Whatever filters a library sets."""
+    """Warnings are hidden without --debug, whatever filters a library sets."""
     command = [sys.executable, "-c", WARNING, *(["--debug"] if debug else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
@@ -41,17 +41,17 @@ def constant(folder: Path) -> None:
 
 
 def one_and_many(folder: Path) -> None:
-    """A class of one photo and one of a dozen."""
+    """A class of one photo and a class of twelve."""
     random = np.random.default_rng(0)
     for number in range(13):
         save(folder / ("a" if number else "b") / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))
 
 
 def many_classes(folder: Path) -> None:
-    """24 classes of three."""
+    """Twelve classes of three photos."""
     random = np.random.default_rng(0)
-    for number in range(72):
-        save(folder / f"c{number % 24}" / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))
+    for number in range(36):
+        save(folder / f"c{number % 12}" / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))
 
 
 def save(path: Path, pixels: np.ndarray[Any, Any]) -> None:
@@ -61,7 +61,7 @@ def save(path: Path, pixels: np.ndarray[Any, Any]) -> None:
 
 @pytest.mark.parametrize("make", [constant, one_and_many, many_classes], ids=lambda make: make.__name__)
 def test_trainings_of_odd_folders_are_quiet(make: Callable[[Path], None], tmp_path: Path) -> None:
-    """Each line is godeeper's own, even if libraries warn."""
+    """Every printed line is godeeper's own, even if libraries warn."""
     make(tmp_path / "photos")
     arguments = ["retrain", str(tmp_path / "photos"), "--out", str(tmp_path / "my.godeeper")]
     done = subprocess.run([sys.executable, "-m", "godeeper", *arguments], capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Ctrl-C, from the inside."""
+"""Ctrl-C, tested from inside the process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="signals are POSIX"), p
 
 
 def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that is interrupted in its own start is loaded whole; then the interruption is raised."""
+    """A module that is interrupted while it is imported is imported completely, and then the interruption is raised."""
     text = """
         import signal, time
         signal.raise_signal(signal.SIGINT)
@@ -35,7 +35,7 @@ def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_handlers_are_put_back() -> None:
-    """Whoever calls the program as a function keeps the handlers it had."""
+    """A caller that runs the program as a function keeps its signal handlers."""
     numbers = (signal.SIGINT, signal.SIGALRM)
     before = [signal.getsignal(number) for number in numbers]
     with interruptible():
@@ -44,7 +44,7 @@ def test_handlers_are_put_back() -> None:
 
 
 def test_ignored_stays_ignored() -> None:
-    """What nohup starts is not ended by Ctrl-C."""
+    """A program that nohup started is not ended by Ctrl-C."""
     script = """
         import signal, sys
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""``godeeper map``: both formats, with and without a photo, and every way to ask wrongly."""
+"""``godeeper map``: both formats, with and without a photo, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PHOTO = Path(__file__).parents[3] / "examples" / "chelsea.jpg"
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Built graphs go to a folder of the test's own."""
+    """Graphs are stored in a folder of the test's own."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
 
 
 def check_parses(text: str) -> None:
-    """Raise where an SVG or HTML file of ours is not well-formed."""
+    """Raise if an SVG or HTML file of ours is not well-formed."""
     ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))  # noqa: S314 (we wrote it)
 
 
 @pytest.mark.parametrize("name", ["map.svg", "map.html", "MAP.SVG"])
 def test_writes(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The ending says the format, and a line says what was written."""
+    """The extension sets the format, and a line states what was written."""
     out = tmp_path / name
     assert main(["map", "--out", str(out)]) == 0
     text = out.read_text("utf-8")
@@ -40,7 +40,7 @@ def test_writes(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_one_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One module has the boxes of that module alone."""
+    """The drawing of one module has the boxes of that module only."""
     out = tmp_path / "module.svg"
     assert main(["map", "--module", "Mixed_6e", "--out", str(out), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -63,7 +63,7 @@ def test_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["photo.svg", "photo.html"])
 def test_photo(name: str, tmp_path: Path) -> None:
-    """With a photo every box that can has a picture, and the file stays under 2 MB."""
+    """With a photo every box that can show a picture has one, and the file stays below 2 MB."""
     out = tmp_path / name
     assert main(["map", "--photo", str(PHOTO), "--out", str(out)]) == 0
     text = out.read_text("utf-8")
@@ -74,7 +74,7 @@ def test_photo(name: str, tmp_path: Path) -> None:
 
 
 def test_picture_is_of_the_activations(tmp_path: Path) -> None:
-    """The first tile is the filter that varies most, on the scale its title names."""
+    """The first tile is the filter with the greatest variation, on the scale that its title names."""
     import godeeper
 
     out = tmp_path / "photo.svg"
@@ -90,11 +90,11 @@ def test_picture_is_of_the_activations(tmp_path: Path) -> None:
     tile = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))))[:35, :35]
     np.testing.assert_allclose(
         tile, values[first] / values.max() * 255, rtol=0, atol=1.51
-    )  # rounded; level 1 stands for clear
+    )  # values are rounded; level 1 stands for transparent
 
 
 def test_unreadable_name_of_a_photo(tmp_path: Path) -> None:
-    """A photo whose name looks like markup leaves the picture well-formed."""
+    """A photo whose name looks like markup leaves the file well-formed."""
     odd = tmp_path / "a<b>&'quoted'.jpg"
     odd.write_bytes(PHOTO.read_bytes())
     out = tmp_path / "odd.svg"
@@ -103,7 +103,7 @@ def test_unreadable_name_of_a_photo(tmp_path: Path) -> None:
 
 
 def test_dialect_of_the_weights(tmp_path: Path) -> None:
-    """Weights named without a photo give their dialect to the drawing."""
+    """Weights that are named without a photo set the dialect of the drawing."""
     out = tmp_path / "map.svg"
     assert main(["map", "--weights", "bundled", "--module", "mixed_10", "--out", str(out)]) == 0
     assert "average pool 3×3, stride 1" in out.read_text("utf-8")
@@ -131,7 +131,7 @@ def test_errors(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What is at fault is said in one line, with exit code 2, and nothing is written."""
+    """An invalid argument gives one line and exit code 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     assert main(["map", *arguments]) == 2
@@ -142,13 +142,13 @@ def test_errors(
 
 
 def test_out_is_required(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a place to write to there is nothing to do."""
+    """``--out`` is required."""
     with pytest.raises(SystemExit, match="2"):
         main(["map"])
     assert "--out" in capsys.readouterr().err
 
 
 def test_an_ending_that_is_no_format(capsys: pytest.CaptureFixture[str]) -> None:
-    """The message names the file as it was written."""
+    """The error names the file as it was typed."""
     assert main(["map", "--out", "a b"]) == 2
     assert "cannot tell the format of 'a b': expected" in capsys.readouterr().err

@@ -19,7 +19,7 @@ LONG = "x" * 5000 + ".jpg"
 
 @pytest.fixture
 def turned(tmp_path: Path, chelsea: Path) -> list[Path]:
-    """Two photos that their EXIF orientation turns."""
+    """Two photos that EXIF orientation rotates."""
     paths = [tmp_path / "1.jpg", tmp_path / "2.jpg"]
     exif = Image.Exif()
     for orientation, path in zip((6, 8), paths, strict=True):
@@ -29,7 +29,7 @@ def turned(tmp_path: Path, chelsea: Path) -> list[Path]:
 
 
 def test_classify_prints_one_note_for_each_kind_of_repair(run: Run, cars: Path, turned: list[Path]) -> None:
-    """Standard error has one line for both photos; the table is not changed by it."""
+    """Standard error has one line for both photos; the table is unchanged."""
     code, out, err = run("classify", cars, *turned)
     assert (code, len(out.splitlines())) == (0, 3)
     assert err == f"note: turned upright: 2 photos ({turned[0]}, {turned[1]})\n"
@@ -49,7 +49,7 @@ def test_classify_has_the_notes_of_each_photo_in_its_json(
 def test_embed_and_top_have_the_notes_of_repaired_photos(
     run: Run, turned: list[Path], command: str, tmp_path: Path
 ) -> None:
-    """A line for both photos on standard error; with ``--json`` the document has them instead."""
+    """Standard error has one line for both photos; with ``--json`` the document has the notes instead."""
     words = {"embed": ["--features", "conv", "--out", tmp_path / "f.npz"], "top": ["conv[0]", "--out", tmp_path / "t"]}
     place = turned[0].parent
     code, _, err = run(command, place, *words[command])
@@ -62,26 +62,26 @@ def test_embed_and_top_have_the_notes_of_repaired_photos(
 
 
 def test_csv_has_the_notes_on_standard_error(run: Run, cars: Path, turned: list[Path]) -> None:
-    """The table on standard output has one line a photo and its heading."""
+    """The table on standard output has a heading and one line for each photo."""
     _, out, err = run("classify", cars, turned[0], "--csv")
     assert len(out.splitlines()) == 2
     assert err == f"note: {turned[0]}: turned upright (EXIF orientation 6)\n"
 
 
 def test_many_notes_of_one_kind_are_one_line() -> None:
-    """The line has the number of photos and the first five names."""
+    """The line states the number of photos and the first five names."""
     (line,) = note_lines((f"{number}.jpg", ["first of 3 frames"]) for number in range(8))
     assert line == "note: first of 3 frames: 8 photos (0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 3 more)"
 
 
 def test_reduced_decoding_is_no_repair() -> None:
-    """No note is printed for photos that were decoded at a part of their size."""
+    """No note is printed for photos that were decoded at reduced size."""
     assert not note_lines([("a.jpg", ["decoded at 1/2 of its size"])])
 
 
 @pytest.mark.parametrize("command", ["peek", "classify", "explain", "embed", "doctor", "top"])
 def test_errors_shorten_long_names_in_the_middle(run: Run, cars: Path, tmp_path: Path, command: str) -> None:
-    """A name of 5,000 characters keeps its start and its ending."""
+    """An error with a name of 5,000 characters shows its beginning and its end."""
     arguments = {
         "classify": [cars, LONG],
         "explain": [cars, LONG, "--out", tmp_path],

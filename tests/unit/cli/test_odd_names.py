@@ -1,4 +1,4 @@
-"""A photo's name that is not UTF-8 is taken by every command, and shown escaped."""
+"""Every command accepts a photo whose name is not UTF-8, and prints the name escaped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS = {
 
 @pytest.fixture
 def photo(tmp_path: Path, chelsea: Path) -> bytes:
-    """Its path; a second class lies beside it."""
+    """The photo's path; a second class lies next to it."""
     path = os.fsencode(tmp_path) + b"/photos/a/caf\xe9.jpg"
     (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "photos" / "b").mkdir()
@@ -48,7 +48,7 @@ def photo(tmp_path: Path, chelsea: Path) -> bytes:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
 def test_names_that_are_not_utf_8(photo: bytes, command: str, more: list[str], tmp_path: Path, cars: Path) -> None:
-    """Text and JSON; what is printed is UTF-8."""
+    """Text and JSON output are valid UTF-8."""
     places = {"PHOTO": photo, "FOLDER": os.fsencode(tmp_path / "photos"), "CARS": os.fsencode(cars)}
     out = os.fsencode(tmp_path / "out")
     words = [places.get(word, word.encode().replace(b"OUT", out)) for word in (*COMMANDS[command], *more)]
@@ -61,7 +61,7 @@ def test_names_that_are_not_utf_8(photo: bytes, command: str, more: list[str], t
 
 
 def test_the_name_is_shown_escaped(photo: bytes) -> None:
-    """In records, pictures and notebooks."""
+    """Records, pictures and notebooks show the escaped name."""
     path = os.fsdecode(photo)
     assert decode(path).name == r"caf\xe9.jpg"
     peek = godeeper.load().peek(path, "conv")

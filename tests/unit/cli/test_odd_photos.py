@@ -22,7 +22,7 @@ EPS = DATA / "eps_named.jpg"
 
 @pytest.fixture
 def folder(tmp_path: Path, chelsea: Path) -> Path:
-    """Two classes, each with a photo and a PostScript file named like one."""
+    """Two classes, each with a photo and a PostScript file with a photo's extension."""
     for label in ("a", "b"):
         place = tmp_path / "photos" / label
         place.mkdir(parents=True)
@@ -53,7 +53,7 @@ def test_no_command_starts_a_program(
     places = {"photo": EPS, "folder": folder, "out": tmp_path / "out", "cars": cars}
     (tmp_path / "out").mkdir()
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
-    if command != "retrain":  # which counts what it left out, and has the reasons in its report
+    if command != "retrain":  # which counts the photos that it left out, and has the reasons in its report
         assert code == (1 if "{folder}" in COMMANDS[command] else 2)
         assert "PostScript" in out + err
     assert not ghostscript.exists()
@@ -61,8 +61,8 @@ def test_no_command_starts_a_program(
 
 @pytest.fixture(params=["pipe", "socket", "device", "link to a pipe"])
 def unreadable(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What blocks, or never ends, when it is read."""
-    monkeypatch.chdir(tmp_path)  # a socket's path has at most some hundred bytes
+    """Files that block or never end when they are read."""
+    monkeypatch.chdir(tmp_path)  # a socket's path is limited to about a hundred bytes
     path = tmp_path / "odd.jpg"
     if request.param == "socket":
         with socket.socket(socket.AF_UNIX) as listening:
@@ -86,7 +86,7 @@ SINGLE = ("peek", "poster", "map", "classify", "explain", "embed")
 def test_pipes_devices_and_sockets_are_refused_at_once(
     command: str, unreadable: Path, cars: Path, tmp_path: Path, run: Run
 ) -> None:
-    """As PHOTO: one line."""
+    """Given as PHOTO, each is refused in one line."""
     places = {"photo": unreadable, "out": tmp_path, "cars": cars}
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
     assert code == 2
@@ -95,7 +95,7 @@ def test_pipes_devices_and_sockets_are_refused_at_once(
 
 @pytest.mark.parametrize("command", ["top", "embed a folder", "doctor", "classify"])
 def test_in_folders_they_are_skipped_and_said(command: str, folder: Path, cars: Path, tmp_path: Path, run: Run) -> None:
-    """The other photos are used."""
+    """Within a folder they are skipped with a message, and the other photos are used."""
     (folder / "a" / "eps.jpg").unlink()
     (folder / "b" / "eps.jpg").unlink()
     os.mkfifo(folder / "a" / "pipe.jpg")

@@ -1,4 +1,4 @@
-"""Commands that write keep files of others, and raise the error before anything is computed."""
+"""Commands that write never replace files of others, and raise the error before anything is computed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS: list[tuple[list[str], list[str]]] = [
     (["export", "cars.godeeper", "--to", "openvino", "--photos", "photo.jpg", "--out", "out/c.xml"], ["c.xml", "c.bin", "c.xml.json"]),
     (["poster", "photo.jpg", "--out", "out"], ["index.html", "poster.dzi", "poster.json", "poster_files"]),
 ]  # fmt: skip
-"""Arguments, and the files they write in ``out``."""
+"""The arguments of a command, and the files that it writes in ``out``."""
 
 IDS = [f"{words[0]}-{files[0]}" for words, files in COMMANDS]
 
@@ -65,8 +65,8 @@ def test_ours_is_replaced(run: Run, here: Path, words: list[str], files: list[st
 def test_others_files_stay(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], files: list[str]
 ) -> None:
-    """Each of the outputs is looked at before the network runs; nothing at all is written."""
-    if words[0] != "explain":  # it names its pictures by what it finds
+    """Every output is checked before the network runs, and nothing at all is written."""
+    if words[0] != "explain":  # its pictures are named after its results
         monkeypatch.setattr("godeeper.engine.onnxruntime.Session.__init__", lambda *_, **__: pytest.fail("too late"))
     for name in files:
         (here / "out").mkdir()
@@ -98,7 +98,7 @@ def test_forced(run: Run, here: Path, words: list[str], files: list[str]) -> Non
 
 @pytest.mark.parametrize(("words", "files"), COMMANDS, ids=IDS)
 def test_a_file_where_a_folder_is_needed(run: Run, here: Path, words: list[str], files: list[str]) -> None:
-    """One line."""
+    """A file in place of an output folder gives one line."""
     (here / "out").write_text("dear")
     code, out, err = run(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -116,7 +116,7 @@ def test_a_file_where_a_folder_is_needed(run: Run, here: Path, words: list[str],
     ],
 )
 def test_a_photo_is_never_written_over(run: Run, here: Path, words: list[str]) -> None:
-    """Neither under another spelling nor by force."""
+    """A photo is not overwritten under another spelling of its path, nor with ``--force``."""
     for name in ("a.npz", "a.svg"):
         shutil.copy("photo.jpg", name)
     before = Path("photo.jpg").read_bytes()
@@ -127,7 +127,7 @@ def test_a_photo_is_never_written_over(run: Run, here: Path, words: list[str]) -
 
 
 def test_two_photos_of_one_name(run: Run, here: Path) -> None:
-    """Their pictures are kept apart, and each run finds its own again."""
+    """Their pictures have different names, and each run finds its own again."""
     Path("x").mkdir()
     Image.open("photo.jpg").rotate(180).save("x/photo.jpg")
     Image.open("photo.jpg").rotate(90).save("photo.png")
@@ -159,7 +159,7 @@ def test_two_photos_of_one_name(run: Run, here: Path) -> None:
 def test_the_working_folder_was_removed(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command that writes into a folder that is gone ends with one line."""
+    """A command that writes into a deleted working folder ends with one line."""
     photo = tmp_path / "photo.png"
     Image.new("RGB", (40, 30), (200, 60, 20)).save(photo)
     gone = tmp_path / "gone"

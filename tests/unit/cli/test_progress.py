@@ -11,7 +11,7 @@ from godeeper.cli.progress import Rate, count_line, counter, duration
 
 
 def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """On a terminal one line is written over and over, and none is left."""
+    """On a terminal one line is redrawn, and in the end it is erased."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with counter("photos") as report:
         report(0, 10)
@@ -24,7 +24,7 @@ def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log file gets nothing."""
+    """A log file contains no progress bar."""
     with counter("photos") as report:
         report(5, 10)
     assert capsys.readouterr() == ("", "")
@@ -57,7 +57,7 @@ def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_done_before_does_not_count_for_the_pace() -> None:
-    """A run that resumes after 90 photos and does 10 in 5 seconds has a rate of 2 per second."""
+    """A run that resumes after 90 photos and processes 10 in 5 seconds has a rate of 2 per second."""
     times = iter([100.0, 100.0, 105.0])
     pace = Rate(lambda: next(times))
     assert pace.of(90) == 0
@@ -65,7 +65,7 @@ def test_what_was_done_before_does_not_count_for_the_pace() -> None:
 
 
 def test_the_line_of_photos() -> None:
-    """Rate and remaining time appear once they are known; no photos cause no division by zero."""
+    """Rate and remaining time are shown once they are known; zero photos cause no division by zero."""
     assert count_line(0, 8, "photos", 0).endswith("0 of 8 photos")
     assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
     assert count_line(0, 0, "files", 0).endswith("0 of 0 files")
@@ -75,5 +75,5 @@ def test_the_line_of_photos() -> None:
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.9, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    """Durations are in seconds, minutes or hours."""
+    """Durations are shown in seconds, minutes or hours."""
     assert duration(seconds) == text

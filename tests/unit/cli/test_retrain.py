@@ -26,7 +26,7 @@ def test_bad_input(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One line, exit code 2, nothing written."""
+    """Invalid input gives one line and exit code 2, and writes nothing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     assert main(["retrain", *arguments]) == 2

@@ -1,4 +1,4 @@
-"""One rule for exit codes, and output that is safe to print, over all commands."""
+"""All commands use the same exit codes, and their output is safe to print."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": ("doctor", "{folder}"),
     "retrain": ("retrain", "{folder}", "--out", "{out}/x.godeeper", "--features", "mixed/join"),
 }
-"""Those that take a folder of photos."""
+"""The commands that take a folder of photos."""
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def folder(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def code_of(command: str, run: Run, cars: Path, folder: Path, out: Path) -> int:
-    """What a command exits with, over all that is in a folder."""
+    """Return the exit code of a command for everything in a folder."""
     out.mkdir()
     return run(*(word.format(cars=cars, folder=folder, out=out) for word in COMMANDS[command]))[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_exit_codes(command: str, run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
-    """0 where all photos can be used, 1 where one cannot, 2 where none can."""
+    """The exit code is 0 if all photos can be used, 1 if one cannot, and 2 if none can."""
     codes = [code_of(command, run, cars, folder, tmp_path / "all")]
     (folder / "b" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     codes.append(code_of(command, run, cars, folder, tmp_path / "some"))
@@ -65,7 +65,7 @@ def test_exit_codes(command: str, run: Run, cars: Path, folder: Path, tmp_path: 
 def test_nothing_is_written_where_no_photo_can_be_read(
     command: str, run: Run, cars: Path, folder: Path, tmp_path: Path
 ) -> None:
-    """Exit code 2 means that nothing is done."""
+    """With exit code 2 nothing is written."""
     for path in folder.rglob("*.png"):
         path.write_bytes(b"\x89PNG")
     assert code_of(command, run, cars, folder, tmp_path / "out") == 2
@@ -73,13 +73,13 @@ def test_nothing_is_written_where_no_photo_can_be_read(
 
 
 def test_a_duplicate_is_no_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
-    """The same pixels twice in a class are left out of a training, and nothing is wrong with that."""
+    """The same pixels twice in a class are left out of a training, and the exit code is still 0."""
     (folder / "a" / "again.png").write_bytes((folder / "a" / "0.png").read_bytes())
     assert [code_of(command, run, cars, folder, tmp_path / command) for command in ("doctor", "retrain")] == [0, 0]
 
 
 def test_a_photo_in_two_classes_is_a_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
-    """It can be used in neither."""
+    """A photo in two classes is used in neither."""
     (folder / "b" / "same.png").write_bytes((folder / "a" / "0.png").read_bytes())
     assert code_of("doctor", run, cars, folder, tmp_path / "out") == 1
 
@@ -100,7 +100,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("redirected", [">/dev/full", ">&-"])
 @pytest.mark.parametrize("command", PROGRAMS)
 def test_output_that_cannot_be_written(command: str, redirected: str, folder: Path, tmp_path: Path) -> None:
-    """One line, and exit code 2."""
+    """Output that cannot be written gives one line and exit code 2."""
     done = program(command, redirected, folder, tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert done.stderr.startswith("godeeper: cannot write to standard output: ")
@@ -108,7 +108,7 @@ def test_output_that_cannot_be_written(command: str, redirected: str, folder: Pa
 
 @pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", "<&-"])
 def test_other_streams_do_not_matter(redirected: str, folder: Path, tmp_path: Path) -> None:
-    """A command that need not read or complain works without the other two."""
+    """A command works even if streams that it does not need are closed or full."""
     done = program("peek", redirected, folder, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "conv.png" in done.stdout
@@ -116,7 +116,7 @@ def test_other_streams_do_not_matter(redirected: str, folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("command", ["doctor", "top"])
 def test_a_folder_with_standard_error_closed(command: str, folder: Path, tmp_path: Path) -> None:
-    """What would draw a progress bar works without one."""
+    """A command that would draw a progress bar works with standard error closed."""
     done = program(command, "2>&-", folder, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
@@ -124,13 +124,13 @@ def test_a_folder_with_standard_error_closed(command: str, folder: Path, tmp_pat
 
 @pytest.mark.parametrize("command", ["tensors", "--help"])
 def test_a_reader_that_leaves_is_no_fault(command: str, folder: Path, tmp_path: Path) -> None:
-    """As ``head`` does."""
+    """It is not an error if a program such as ``head`` closes the pipe."""
     done = program(command, "| true", folder, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
-    """A photo called - is refused in one line."""
+    """With standard input closed, the photo ``-`` is refused in one line."""
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m godeeper peek - conv --out {tmp_path} <&-"],
         capture_output=True, text=True, timeout=60, check=False,
@@ -140,7 +140,7 @@ def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
 
 
 def program(command: str, redirected: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """A command as a process of its own, with its streams redirected by a shell."""
+    """Run a command as a process, with its streams redirected by a shell."""
     words = " ".join(word.format(folder=folder, out=out) for word in PROGRAMS[command])
     shell = f"set -o pipefail; {sys.executable} -m godeeper {words} {redirected}"
     return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
@@ -148,7 +148,7 @@ def program(command: str, redirected: str, folder: Path, out: Path) -> subproces
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_names_cannot_move_the_cursor(command: str, run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
-    """Classes and files may be called anything; what is printed of them holds no control character."""
+    """Classes and files may have any name; the printed names contain no control character."""
     (folder / "a").rename(folder / f"a{HOSTILE}")
     (folder / "b" / f"{HOSTILE}.png").write_bytes(b"\x89PNG")
     out = tmp_path / "out"
@@ -160,7 +160,7 @@ def test_names_cannot_move_the_cursor(command: str, run: Run, cars: Path, folder
 
 
 def test_arguments_cannot_move_the_cursor(run: Run) -> None:
-    """Nor does an option that does not exist."""
+    """An unknown option is printed without control characters too."""
     for arguments in (["peek", HOSTILE], ["tensors", HOSTILE], [HOSTILE], ["tensors", f"--{HOSTILE}"]):
         code, _, complained = run(*arguments)
         assert code == 2
@@ -168,7 +168,7 @@ def test_arguments_cannot_move_the_cursor(run: Run) -> None:
 
 
 def test_json_shows_no_control_characters() -> None:
-    """It is the same document, and safe to print."""
+    """The printed JSON is the same document, without raw control characters."""
     document = {"name": f"Zürich 東京 {HOSTILE}\udce9"}
     text = json_text(document, indent=2)
     assert json.loads(text) == document
@@ -177,7 +177,7 @@ def test_json_shows_no_control_characters() -> None:
 
 
 def test_commands_print_through_one_door() -> None:
-    """No command prints by itself; the progress bar draws on a terminal only."""
+    """No command calls ``print`` itself, and only the progress bar draws on a terminal."""
     bare = re.compile(r"(?<![\w.])print\(|sys\.std(out|err)\.write|sys\.stdin")
     cli = ROOT / "src" / "godeeper" / "cli"
     found = [path.name for path in sorted(cli.glob("*.py")) if bare.search(path.read_text())]

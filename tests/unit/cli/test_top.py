@@ -20,7 +20,7 @@ def album(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The JSON has each filter's photos with value and cell; the picture is at the path it names."""
+    """The JSON has each filter's photos with value and cell; the picture is at the stated path."""
     code = main(["top", str(album), "Mixed_5b.branch_pool[3,7]", "--json", "--out", str(tmp_path)])
     document = json.loads(capsys.readouterr().out)
     assert (code, document["photos"], document["errors"]) == (0, 1, [])
@@ -32,7 +32,7 @@ def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for the picture, each photo and each unreadable photo; the exit code is 1."""
+    """The text has a line for the picture, each photo and each unreadable photo; the exit code is 1."""
     (album / "bad.jpg").write_text("hello")
     code = main(["top", str(album), "conv_2[7]", "--out", str(tmp_path)])
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""``godeeper weights add`` and ``godeeper classify`` as a person types them."""
+"""``godeeper weights add`` and ``godeeper classify`` as a user types them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PHOTO = str(Path(__file__).parents[3] / "examples" / "chelsea.jpg")
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Weights and caches go to a folder of the test's own."""
+    """Weights and caches are stored in a folder of the test's own."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "godeeper"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "godeeper" / "weights"
@@ -42,7 +42,7 @@ def graph_numbers() -> dict[str, Any]:
 
 @pytest.fixture
 def theirs(graph_numbers: dict[str, Any], tmp_path: Path) -> Path:
-    """Those weights as someone's safetensors file."""
+    """The same weights as a third-party safetensors file."""
     header: dict[str, Any] = {}
     end = 0
     for name, values in graph_numbers.items():
@@ -57,7 +57,7 @@ def theirs(graph_numbers: dict[str, Any], tmp_path: Path) -> Path:
 
 
 def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weights that were added are listed, shown and classify a photo, in words and in JSON."""
+    """Weights that were added are listed, shown, and used to classify a photo, in text and in JSON."""
     assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
     said = capsys.readouterr().out
     assert "names of the 2015 graph" in said
@@ -78,7 +78,7 @@ def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_labels_are_shown(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """People see the first few and their number, JSON has all; weights without a classifier say that they have none."""
+    """The text shows the first few labels and their number, and the JSON all; weights without a classifier say so."""
     assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
     capsys.readouterr()
     assert main(["weights", "show", "mine"]) == 0
@@ -115,7 +115,7 @@ def test_a_foreign_file_must_be_added_first(
     name: str,
     start: bytes,
 ) -> None:
-    """A file given to --weights that could be added is not called damaged."""
+    """A file for --weights that must be added first is not reported as damaged."""
     monkeypatch.chdir(tmp_path)
     (Path(place) / name).parent.mkdir(exist_ok=True)
     (Path(place) / name).write_bytes(start)
@@ -125,7 +125,7 @@ def test_a_foreign_file_must_be_added_first(
 
 
 def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Older versions installed them; every photo would be that class with 100 %."""
+    """Older versions installed them; every photo would belong to that class with 100 %."""
     from dataclasses import replace
 
     from godeeper.weights.file import expected_tensors, write
@@ -146,7 +146,7 @@ def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Official releases are listed apart, as not installed, with what they are checked by."""
+    """Official releases are listed separately, as not installed, with the hash that they are checked against."""
     assert main(["weights", "list"]) == 0
     below = capsys.readouterr().out.partition("official releases, not installed")[2]
     assert "imagenet-torchvision" in below
@@ -158,7 +158,7 @@ def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str
 
 
 def test_weights_without_a_classifier_cannot_classify(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bundled weights say so in one line, with exit code 2."""
+    """With the bundled weights the command fails with one line that says so, and exit code 2."""
     assert main(["classify", "--weights", "bundled", PHOTO]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -188,7 +188,7 @@ def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.C
 
 
 def test_a_damaged_file_does_not_hide_the_others(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both list and verify go on past a file that cannot be read, and exit with 1."""
+    """list and verify continue after a file that cannot be read, and exit with 1."""
     own_folder.mkdir(parents=True)
     (own_folder / "broken.safetensors").write_bytes(b"\0" * 20)
     assert main(["weights", "list"]) == 1
@@ -200,6 +200,6 @@ def test_a_damaged_file_does_not_hide_the_others(own_folder: Path, capsys: pytes
 
 
 def test_progress_says_how_much_has_come() -> None:
-    """With a total a bar, without one the bytes alone."""
+    """If the total is known there is a bar, otherwise the number of bytes."""
     assert line(20_000_000, 40_000_000).endswith(" 50 %  20 of 40 MB")
     assert line(3_000_000, 0) == "3 MB"

@@ -1,4 +1,4 @@
-"""Zips and lists as commands take them, and classifiers whose photos have moved."""
+"""Zips and lists as input of commands, and classifiers whose photos have moved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOURS = {"red": (200, 50, 50), "blue": (50, 50, 200)}
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cars: Path) -> Path:
-    """Class folders, the same as a zip and as a list, the same photos flat; a classifier."""
+    """Class folders, the same photos as a zip, as a list and in one flat folder; and a classifier."""
     for label, colour in COLOURS.items():
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(5):
@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cars: Path) -> Path:
 
 
 def test_labels(run: Run, here: Path) -> None:
-    """``retrain FOLDER --labels``: the list's classes, and a note of what it leaves out; from any working folder."""
+    """``retrain FOLDER --labels`` uses the list's classes and notes the photos that it leaves out, from any working folder."""
     code, out, err = run(
         "retrain", "flat", "--labels", "labels.csv", "--features", "conv", "--out", "made.godeeper", "--json"
     )
@@ -60,7 +60,7 @@ def test_labels(run: Run, here: Path) -> None:
 
 @pytest.mark.parametrize("labels", ["none.csv", "photos.zip", "flat"])
 def test_labels_that_are_no_list(run: Run, here: Path, labels: str) -> None:
-    """One line that names the list; nothing is written."""
+    """An invalid list gives one line that names it, and nothing is written."""
     code, out, err = run("retrain", "flat", "--labels", labels, "--out", "made.godeeper")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert labels in err
@@ -69,7 +69,7 @@ def test_labels_that_are_no_list(run: Run, here: Path, labels: str) -> None:
 
 @pytest.mark.parametrize("place", ["photos", "photos.zip", "list.csv"])
 def test_the_doctor(run: Run, here: Path, place: str) -> None:
-    """The same photos and classes, however they come."""
+    """A folder, a zip and a list give the same photos and classes."""
     code, out, err = run("doctor", place, "--json")
     assert code == 0, err
     record = json.loads(out)
@@ -90,18 +90,18 @@ def test_the_doctor(run: Run, here: Path, place: str) -> None:
 def test_commands_for_photos(
     run: Run, here: Path, words: list[str], read: Callable[[Any], list[str]], place: str, first: str
 ) -> None:
-    """Zips and lists are read as folders; photos are called as in a folder of the zip's name."""
+    """Zips and lists are read like folders; photos are named as in a folder with the zip's name."""
     code, out, err = run(*[place if word == "PLACE" else word for word in words], "--json")
     assert code == 0, err
     names = {f"{first}{label}/{label}{number}.png" for label in COLOURS for number in range(5)}
     found = set(read(json.loads(out)))
-    assert found  # a filter may be silent on some
+    assert found  # a filter may be zero for some photos
     assert found <= names
 
 
 @pytest.mark.parametrize(("place", "first"), [("photos.zip", "photos.zip/"), ("list.csv", "photos/")])
 def test_embed(run: Run, here: Path, place: str, first: str) -> None:
-    """The same features as those of the folder, under names that say where a photo is."""
+    """The features equal those of the folder, and the names state where a photo is."""
     for source, out in ((place, "it.npz"), ("photos", "folder.npz")):
         code, _, err = run("embed", source, "--features", "conv", "--out", out)
         assert code == 0, err
@@ -114,7 +114,7 @@ def test_embed(run: Run, here: Path, place: str, first: str) -> None:
 
 @pytest.mark.parametrize(("place", "what"), [("photos.zip", "unpack it first"), ("list.csv", "or their folder")])
 def test_a_peek_is_at_one_photo(run: Run, here: Path, place: str, what: str) -> None:
-    """It says in one line what to do with a zip or a list."""
+    """For a zip or a list, the error of ``peek`` says in one line what to do."""
     code, _, err = run("peek", place, "conv")
     assert (code, err.count("\n")) == (2, 1)
     assert place in err
@@ -122,7 +122,7 @@ def test_a_peek_is_at_one_photo(run: Run, here: Path, place: str, what: str) -> 
 
 
 def pack(path: Path, *names: str) -> None:
-    """A zip of one photo under other names."""
+    """Write a zip with one photo under other names."""
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.write("photos/red/red0.png", name)
@@ -137,7 +137,7 @@ def pack(path: Path, *names: str) -> None:
      ("locked.zip", "encrypted"), ("bomb.zip", "too much for photos"), ("gone.csv", "no such list"), ("odd.csv", "no column 'path'")],
 )  # fmt: skip
 def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, what: str) -> None:
-    """One line that names the place and the reason; nothing is written anywhere."""
+    """The error is one line with the place and the reason, and nothing is written anywhere."""
     pack(here / "out.zip", "../up.png")
     pack(here / "empty.zip", "notes.txt")
     pack(here / "locked.zip", "a.png")
@@ -158,7 +158,7 @@ def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, wha
 
 
 def test_a_list_may_have_paths_alone(run: Run, here: Path) -> None:
-    """``classify`` needs no labels; a file that is not there is that photo's error."""
+    """``classify`` needs no labels; a missing file is an error of that photo only."""
     (here / "paths.csv").write_text("path\nphotos/red/red0.png\nphotos/gone.png\n")
     code, out, err = run("classify", "cars.godeeper", "paths.csv", "--json")
     assert code == 1, err
@@ -168,7 +168,7 @@ def test_a_list_may_have_paths_alone(run: Run, here: Path) -> None:
 
 
 def test_the_zip_is_an_input(run: Run, here: Path) -> None:
-    """It is never overwritten, forced or not."""
+    """A zip that is an input is never overwritten, even with ``--force``."""
     shutil.copy("photos.zip", "same.zip")
     (here / "same.npz").hardlink_to(here / "same.zip")
     code, _, err = run("embed", "same.zip", "--features", "conv", "--out", "same.npz", "--force")
@@ -177,7 +177,7 @@ def test_the_zip_is_an_input(run: Run, here: Path) -> None:
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The training's folder moved with its classifier, the command run elsewhere; or the photos are named; or that is asked for."""
+    """It works from elsewhere if the training's folder moved with its classifier, or with ``--photos``; otherwise the error asks for it."""
     assert run("retrain", "photos", "--features", "conv", "--out", "made.godeeper")[0] == 0
     (here / "new").mkdir()
     for name in ("photos", "made.godeeper", "made.json"):
@@ -199,7 +199,7 @@ def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("place", ["photos.zip", "list.csv"])
 def test_export_of_a_training_on_a_zip_or_a_list(run: Run, here: Path, place: str) -> None:
-    """The photos of a list are found; those of a zip too, or what to name."""
+    """The photos of a list are found; those of a zip are found too, or the error says what to name."""
     assert run("retrain", place, "--features", "conv", "--out", "made.godeeper")[0] == 0
     code, _, err = run("export", "made.godeeper", "--to", "onnx", "--out", "made.onnx")
     if place == "photos.zip":

@@ -1,4 +1,4 @@
-"""The network as a picture: what is on it, where, and in which colours."""
+"""The diagram of a network: what it shows, where, and in which colours."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ every = pytest.mark.parametrize(
 
 
 def parsed(text: str) -> ElementTree.Element:
-    """The root element of an SVG or HTML file of ours."""
+    """Return the root element of an SVG or HTML file of ours."""
     return ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))  # noqa: S314 (we wrote it)
 
 
 def boxes_on_sheet(drawn: Diagram) -> list[tuple[str, Frame]]:
-    """Address and frame of every box, in the sheet's coordinates."""
+    """Return address and frame of every box, in the sheet's coordinates."""
     return [
         (box.site.address, moved(box.frame, (placed.x, placed.y)))
         for placed in drawn.cards
@@ -70,26 +70,26 @@ NARROW, WIDE = frozenset(" .,:;'|/ijltfrI()-"), frozenset("mwMW%@<")
 
 
 def text_width(text: str, role: Role) -> float:
-    """An upper bound on the width of a text in any of the fonts, estimated letter by letter."""
+    """Return an upper bound on the width of a text in any of the fonts, estimated letter by letter."""
     ems = sum(0.36 if letter in NARROW else 0.92 if letter in WIDE else 0.6 for letter in text)
     return ems * SIZES[role]
 
 
 def extent(text: Text) -> tuple[float, float]:
-    """The left and right end of a text, at its estimated width."""
+    """Return the left and right end of a text, at its estimated width."""
     width = text_width(text.text, text.role)
     left = text.x - {"start": 0, "middle": width / 2, "end": width}[text.anchor]
     return left, left + width
 
 
 def segments(edge: Edge, by: Point = (0, 0)) -> Iterator[Frame]:
-    """The straight pieces of an edge as rectangles without breadth."""
+    """Return the straight pieces of an edge as rectangles of zero width."""
     for (x1, y1), (x2, y2) in zip(edge.points, edge.points[1:], strict=False):
         yield Frame(min(x1, x2) + by[0], min(y1, y2) + by[1], abs(x1 - x2), abs(y1 - y2))
 
 
 def contrast(first: str, second: str) -> float:
-    """WCAG's contrast ratio of two colours."""
+    """Return WCAG's contrast ratio of two colours."""
     lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -108,7 +108,7 @@ def test_every_site_once() -> None:
 
 @every
 def test_boxes_do_not_overlap(drawn: Diagram) -> None:
-    """No two boxes share ground, and none shares it with the legend."""
+    """No box overlaps another box or the legend."""
     legend = Frame(*drawn.legend_at, drawn.legend.width, drawn.legend.height)
     frames = [frame for _, frame in boxes_on_sheet(drawn)] + [legend]
     assert [pair for pair in combinations(frames, 2) if overlap(*pair)] == []
@@ -116,7 +116,7 @@ def test_boxes_do_not_overlap(drawn: Diagram) -> None:
 
 @every
 def test_boxes_lie_on_their_card(drawn: Diagram) -> None:
-    """A card's frame holds its boxes, and the sheet holds the card."""
+    """A card's frame contains its boxes, and the sheet contains the card."""
     for placed in drawn.cards:
         card, frame = placed.card, placed.card.frame
         for box in card.boxes:
@@ -140,7 +140,7 @@ def test_edges_cross_no_box(drawn: Diagram) -> None:
 
 
 def test_an_edge_for_each_input() -> None:
-    """The edges between boxes are the inputs of the sites, no more and no fewer."""
+    """The edges between boxes are exactly the inputs of the sites."""
     cards = [placed.card for placed in diagram(INCEPTION_V3).cards]
     drawn = sorted((edge.source, edge.target) for card in cards for edge in card.edges if edge.target is not None)
     assert drawn == sorted((source, site.index) for site in sites(INCEPTION_V3) for source in site.inputs)
@@ -148,7 +148,7 @@ def test_an_edge_for_each_input() -> None:
 
 @every
 def test_text_fits_its_box(drawn: Diagram) -> None:
-    """By its estimated width, no text in a box reaches over the box's border."""
+    """No text in a box is wider than the box, by its estimated width."""
     for placed in drawn.cards:
         for box in placed.card.boxes:
             for text in box.texts:
@@ -160,7 +160,7 @@ def test_text_fits_its_box(drawn: Diagram) -> None:
 
 @every
 def test_labels_do_not_touch(drawn: Diagram) -> None:
-    """Labels at the same height leave each other room, and stay on the card."""
+    """Labels at the same height do not overlap, and stay on the card."""
     for card in (placed.card for placed in drawn.cards):
         for first, second in combinations(sorted(card.texts, key=lambda text: (text.y, text.x)), 2):
             if abs(first.y - second.y) < 6:
@@ -175,13 +175,13 @@ def test_legend_fits(drawn: Diagram) -> None:
 
 
 def test_shares_sum_to_one() -> None:
-    """The shares in the boxes are shares of one whole."""
+    """The shares in the boxes sum to one."""
     shares = [box.share for placed in diagram(INCEPTION_V3).cards for box in placed.card.boxes]
     assert sum(share for share in shares if share is not None) == pytest.approx(1)
 
 
 def test_shade_is_of_the_share() -> None:
-    """A box has the shade that the legend gives its share."""
+    """A box has the shade that the legend gives for its share."""
     total = conv_macs(INCEPTION_V3)
     tree = parsed(svg(diagram(INCEPTION_V3)))
     classes = {group.get("id"): group.get("class") for group in tree.iter(f"{SVG}g") if group.get("id")}
@@ -191,7 +191,7 @@ def test_shade_is_of_the_share() -> None:
 
 
 def test_pools_say_what_they_are() -> None:
-    """The pool of the blog's branch is an average pool, as released; the last one is a maximum only in the 2015 dialect."""
+    """The pool of the blog's branch is an average pool, as released; only in the 2015 dialect is the last one a max pool."""
     found = {name: pool_lines(in_dialect(INCEPTION_V3, name)) for name in DIALECTS}
     assert all(lines["mixed/tower_2/pool"] == ["average", "pool 3×3"] for lines in found.values())
     assert all(lines["mixed_3/pool"] == ["max", "pool 3×3 /2"] for lines in found.values())
@@ -204,7 +204,7 @@ def test_pools_say_what_they_are() -> None:
 
 
 def pool_lines(blueprint: Blueprint) -> dict[str, list[str]]:
-    """Address -> what is written in the box, for every pool."""
+    """Return address -> the text in the box, for every pool."""
     cards = [placed.card for placed in diagram(blueprint).cards]
     boxes = [box for card in cards for box in card.boxes if box.site.kind == "pool"]
     return {box.site.address: [text.text for text in box.texts] for box in boxes}
@@ -212,7 +212,7 @@ def pool_lines(blueprint: Blueprint) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("write", [svg, page])
 def test_well_formed_and_self_contained(write: Write) -> None:
-    """Both formats are well-formed XML and name no address outside themselves."""
+    """Both formats are well-formed XML and contain no outside address."""
     text = write(diagram(INCEPTION_V3))
     parsed(text)
     assert set(re.findall(r"\w+://[^\"' <]*", text)) <= {"http://www.w3.org/2000/svg"}
@@ -221,7 +221,7 @@ def test_well_formed_and_self_contained(write: Write) -> None:
 
 @pytest.mark.parametrize("write", [svg, page])
 def test_every_address_is_a_target(write: Write) -> None:
-    """Each id stands once, each site's address is one, and each box links to itself."""
+    """Each id is used once, each site's address is one, and each box links to itself."""
     text = write(diagram(INCEPTION_V3))
     ids = re.findall(r' id="([^"]*)"', text)
     assert len(ids) == len(set(ids))
@@ -231,7 +231,7 @@ def test_every_address_is_a_target(write: Write) -> None:
 
 
 def test_titles_give_names_shape_cost_and_field() -> None:
-    """A box's title holds the four names, the shape, the cost and the receptive field."""
+    """A box's title contains the four names, the shape, the cost and the receptive field."""
     tree = parsed(svg(diagram(INCEPTION_V3)))
     box = next(group for group in tree.iter(f"{SVG}g") if group.get("id") == "mixed/tower_2/conv")
     title = box.findtext(f"{SVG}a/{SVG}title") or ""
@@ -241,7 +241,7 @@ def test_titles_give_names_shape_cost_and_field() -> None:
 
 
 def test_accessible() -> None:
-    """The picture says that it is one, and has a title and a description."""
+    """The picture has the role of an image, a title and a description."""
     root = parsed(svg(diagram(INCEPTION_V3)))
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title") == "Inception v3"
@@ -250,7 +250,7 @@ def test_accessible() -> None:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_contrast(palette: Palette) -> None:
-    """Every ink reaches 4.5 : 1 on every ground it is written on."""
+    """Every text colour has a contrast of at least 4.5 : 1 on every background that it is used on."""
     p = palette
     pairs = [*p.shades, *((ground, ink) for ground in (p.paper, p.card) for ink in (p.ink, p.faint)), (p.bar, p.ink)]
     assert [(pair, contrast(*pair)) for pair in pairs if contrast(*pair) < 4.5] == []
@@ -259,36 +259,36 @@ def test_contrast(palette: Palette) -> None:
 
 @pytest.mark.parametrize(("share", "shade"), [(0, 0), (0.0024, 0), (0.0025, 1), (0.0799, 5), (0.08, 6), (1, 6)])
 def test_shades_double(share: float, shade: int) -> None:
-    """A shade begins at its lower border."""
+    """Each shade begins at its lower limit, and the limits double."""
     assert shade_of(share) == shade
 
 
 @pytest.mark.parametrize("name", ["mixed_7", "mixed_7/join:0", "Mixed_6e", "mixed7", "keras:mixed7", "slim:Mixed_6e"])
 def test_a_module_by_any_name(name: str) -> None:
-    """A module is found by its name in each convention."""
+    """A module is found by its name in any convention."""
     assert find_part(INCEPTION_V3, name)[-1].address == "mixed_7/join"
 
 
 @pytest.mark.parametrize("name", ["mixed_77", "conv", "", "Mixed_9z", "mixed_*", "slim:mixed_7", "x" * 5000])
 def test_an_unknown_module(name: str) -> None:
-    """What is no module is an error of one line that offers some that are."""
+    """An unknown module is an error of one line that suggests existing ones."""
     with pytest.raises(OptionError, match=r"^no module is called .*mixed[^\n]*$"):
         find_part(INCEPTION_V3, name)
 
 
 def test_a_module_fits_a_phone() -> None:
-    """No module's picture is wider than 400 pixels at natural size."""
+    """No module's drawing is wider than 400 pixels at natural size."""
     assert all(module_diagram(INCEPTION_V3, title).width <= 400 for title in TITLES)
 
 
 def test_cards_fit_a_phone() -> None:
-    """No card of the whole map needs more than a phone's 390 pixels at natural size."""
+    """No card of the whole map is wider than a phone's 390 pixels at natural size."""
     cards: list[Card] = [placed.card for placed in diagram(INCEPTION_V3).cards]
     assert all(card.width <= 390 for card in cards)
 
 
 def test_nothing_heavy() -> None:
-    """Drawing imports no library beyond Python's own."""
+    """Drawing imports nothing beyond Python's standard library."""
     script = (
         "import sys; from godeeper.blueprint import inception_v3; from godeeper.diagram import page, sheet;"
         "page.page(sheet.diagram(inception_v3.INCEPTION_V3));"

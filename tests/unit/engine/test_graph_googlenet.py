@@ -1,4 +1,4 @@
-"""GoogLeNet computed by the engine, against torchvision and against formulas."""
+"""GoogLeNet as the engine computes it, compared with torchvision and with formulas."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PREPROCESSING = {"size": 224, "fit": "squash", "filter": "antialias", "subtract"
 
 
 def weights_file(folder: Path, dialect: str, tensors: Arrays) -> WeightsFile:
-    """A weights file of GoogLeNet with ``tensors`` in it."""
+    """Return a weights file of GoogLeNet with these tensors."""
     labels = tuple(f"class {number}" for number in range(len(tensors["softmax/biases"])))
     description = Description("random", "googlenet", dialect, PREPROCESSING, labels, "random", "none", "", quantised={})
     return write(folder / "random.safetensors", tensors, description)
 
 
 def random_tensors(dialect: str, seed: int = 0) -> Arrays:
-    """Numbers for every tensor of a dialect, scaled so that activations stay of one order."""
+    """Return random values for every tensor of a dialect, scaled so that activations keep their order of magnitude."""
     random = np.random.default_rng(seed)
     shapes = expected_tensors(in_dialect(GOOGLENET, dialect), with_classifier=True)
     return {
@@ -47,7 +47,7 @@ def random_tensors(dialect: str, seed: int = 0) -> Arrays:
 
 
 def computed(file: WeightsFile, names: list[str], image: NDArray[np.float32], folder: Path) -> Arrays:
-    """Address -> value of several tensors for an input (B, C, H, W)."""
+    """Return address -> value of several tensors for an input (B, C, H, W)."""
     tensors = resolve(file.blueprint, names)
     data = key_of(resolve_one(file.blueprint, "data"))
     made = plan(file.blueprint, [key_of(tensor) for tensor in tensors], [data])
@@ -66,12 +66,12 @@ def image() -> NDArray[np.float32]:
 
 
 def test_verifies(bvlc: WeightsFile) -> None:
-    """A weights file with biases in place of batch normalisation is whole."""
+    """A weights file with biases instead of batch normalisation passes verification."""
     bvlc.verify()
 
 
 def test_bias(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> None:
-    """A convolution's stages are raw, plus its bias, and above zero."""
+    """A convolution's stages are the raw value, the raw value plus bias, and the ReLU of that."""
     names = ["conv2d0_pre_relu/conv", "conv2d0_pre_relu", "conv2d0"]
     raw, biased, rectified = computed(bvlc, names, image, tmp_path).values()
     with bvlc.parameters() as numbers:
@@ -81,7 +81,7 @@ def test_bias(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> 
 
 
 def test_ceil_pool(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> None:
-    """A pool's last window takes what there is of it."""
+    """A pool's last window covers only the cells that exist."""
     given, pooled = computed(bvlc, ["conv1/7x7_s2", "pool1/3x3_s2"], image, tmp_path).values()
     assert (given.shape[2:], pooled.shape[2:]) == ((112, 112), (56, 56))
     np.testing.assert_array_equal(pooled[0, :, 55, 55], given[0, :, 110:, 110:].max(axis=(1, 2)))
@@ -89,7 +89,7 @@ def test_ceil_pool(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path
 
 
 def test_response_normalisation(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> None:
-    """A channel is divided by what its five neighbours amount to: Krizhevsky's formula as Caffe has it."""
+    """A channel is divided by a function of its five neighbours: Krizhevsky's formula as implemented in Caffe."""
     x, y = computed(bvlc, ["pool1/3x3_s2", "pool1/norm1"], image * 30, tmp_path).values()
     squares = np.pad(x.astype(np.float64) ** 2, ((0, 0), (2, 2), (0, 0), (0, 0)))
     around = np.stack([squares[:, start : start + 64] for start in range(5)]).sum(axis=0)
@@ -99,7 +99,7 @@ def test_response_normalisation(bvlc: WeightsFile, image: NDArray[np.float32], t
 
 
 def test_inception5h_runs(image: NDArray[np.float32], tmp_path: Path) -> None:
-    """Google's form, with TensorFlow's padding, gives its 1008 probabilities."""
+    """Google's release, with TensorFlow's padding, gives 1008 probabilities."""
     file = weights_file(tmp_path, "inception5h", random_tensors("inception5h"))
     probabilities = computed(file, ["softmax2"], image, tmp_path)["prob"]
     assert probabilities.shape == (1, 1008)
@@ -107,7 +107,7 @@ def test_inception5h_runs(image: NDArray[np.float32], tmp_path: Path) -> None:
 
 
 def test_peek(bvlc: WeightsFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A photo can be looked at through GoogLeNet, by any of its names."""
+    """A tensor of GoogLeNet can be peeked at by any of its names."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     photo = np.random.default_rng(2).integers(0, 256, (60, 80, 3), np.uint8)
     peek = godeeper.load("googlenet", weights=bvlc.path).peek(photo, "mixed3a_5x5_bottleneck:0")
@@ -115,19 +115,19 @@ def test_peek(bvlc: WeightsFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_network_of_the_weights(bvlc: WeightsFile) -> None:
-    """Where no network is asked for, it is that of the weights."""
+    """If no network is given, the weights determine it."""
     assert godeeper.load(weights=bvlc.path).blueprint == GOOGLENET
 
 
 def test_wrong_network() -> None:
-    """Weights of another network are refused, saying of which they are."""
+    """Weights of another network are refused, and the error names that network."""
     with pytest.raises(WeightsError, match=re.escape("weights 'bundled' are for inception_v3, not for googlenet")):
         godeeper.load("googlenet")
 
 
 @pytest.mark.peers
 def test_torchvision(image: NDArray[np.float32], tmp_path: Path) -> None:
-    """Every convolution, pool and module, and the classifier, are those of torchvision with the same numbers."""
+    """Every convolution, pool and module, and the classifier, equal those of torchvision with the same weights."""
     torch = pytest.importorskip("torch")
     network = torchvision_googlenet(torch)
     file = weights_file(tmp_path, "torchvision", taken_over(network))
@@ -143,7 +143,7 @@ def test_torchvision(image: NDArray[np.float32], tmp_path: Path) -> None:
 
 
 def taken_over(network: Any) -> Arrays:
-    """The numbers of torchvision's network under the blueprint's names."""
+    """Return the weights of torchvision's network under the blueprint's names."""
     state = {name: value.numpy() for name, value in network.state_dict().items()}
     tensors = {"softmax/weights": np.ascontiguousarray(state["fc.weight"].T), "softmax/biases": state["fc.bias"]}
     parts = {"beta": "bias", "gamma": "weight", "moving_mean": "running_mean", "moving_variance": "running_var"}
@@ -156,7 +156,7 @@ def taken_over(network: Any) -> Arrays:
 
 
 def hooked(torch: Any, network: Any, image: NDArray[np.float32]) -> Arrays:
-    """Every inner value of one run by torchvision's name, and the logits as ``fc``."""
+    """Return every inner value of one run by torchvision's name, and the logits as ``fc``."""
     seen: Arrays = {}
 
     def note(name: str) -> Any:
@@ -172,7 +172,7 @@ def hooked(torch: Any, network: Any, image: NDArray[np.float32]) -> Arrays:
 
 
 def torchvision_googlenet(torch: Any) -> Any:
-    """The network of torchvision with random weights and random statistics, not training."""
+    """torchvision's network in evaluation mode, with random weights and statistics."""
     try:
         import torchvision
     except ImportError:

@@ -1,4 +1,4 @@
-"""Eight bits: graphs with integers in them, features that stay close, records that are checked."""
+"""int8: graphs with integer kernels, features that stay close to fp32, calibration records that are checked."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MODULES = "mixed*/join"
 
 @pytest.fixture(scope="module")
 def small() -> Network:
-    """Inception v3 in 8 bits, by ONNX Runtime."""
+    """Inception v3 in int8 by ONNX Runtime."""
     return godeeper.load("inception_v3", engine="onnxruntime", precision="int8")
 
 
 @pytest.fixture(scope="module")
 def strangers(net: Network) -> np.ndarray:
-    """(2, 3, 299, 299): the two photos that come with scikit-learn, which the record was not made from."""
+    """(2, 3, 299, 299): scikit-learn's two photos, which were not used for calibration."""
     from sklearn.datasets import load_sample_images
 
     return np.concatenate([net.preprocess(godeeper.decode(image)) for image in load_sample_images().images])
@@ -50,7 +50,7 @@ def record() -> QuantizationRanges:
 
 
 def test_features_of_every_module_stay_close(net: Network, small: Network, strangers: np.ndarray) -> None:
-    """On photos that the calibration has not seen, each module's features keep a cosine of 0.995 to those of fp32."""
+    """On photos that were not used for calibration, each module's features have a cosine of at least 0.995 to those of fp32."""
     exact = net.engine.run(modules(net), {NETWORK_INPUT: strangers})
     rounded = small.engine.run(modules(net), {NETWORK_INPUT: strangers})
     for key, one in exact.items():
@@ -60,12 +60,12 @@ def test_features_of_every_module_stay_close(net: Network, small: Network, stran
 
 
 def test_a_tensor_has_at_most_256_values(small: Network, chelsea: Path) -> None:
-    """What is looked at in 8 bits is what the next convolution takes."""
+    """A tensor that is fetched in int8 has the rounded values that the next convolution reads."""
     assert 100 < len(np.unique(small.peek(chelsea, "mixed/join").activations)) <= 256
 
 
 def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small: Network, tmp_path: Path) -> None:
-    """93 of 94 kernels are 8-bit integers, their biases 32-bit; a graph without a calibration has none."""
+    """93 of 94 kernels are 8-bit integers with 32-bit biases; a graph without calibration has none."""
     cache = DiskCache(tmp_path)
 
     def kinds(calibration: QuantizationRanges | None) -> list[int]:
@@ -78,13 +78,13 @@ def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small:
 
 
 def test_raw_convolutions_can_be_fetched(net: Network, small: Network, chelsea: Path) -> None:
-    """The side branch of a raw convolution is computed from rounded values, and is near that of fp32."""
+    """The side branch of a raw convolution is computed from rounded values, and is close to fp32."""
     one, other = (each.peek(chelsea, "mixed/tower_2/conv/Conv2D").activations for each in (net, small))
     np.testing.assert_allclose(other, one, atol=0.05 * np.abs(one).max())
 
 
 def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
-    """A run that resumes right before a tensor differs from fp32 only by the rounding of what it puts out."""
+    """A run that resumes right before a tensor differs from fp32 only by the rounding of its output."""
     fed = np.random.default_rng(0).uniform(0, 1, (1, 35, 35, 192)).astype(np.float32)
     one, other = (each.run("mixed/conv", {"pool_1": fed}) for each in (net, small))
     assert small.calibration is not None
@@ -93,7 +93,7 @@ def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
 
 
 def test_what_is_only_copied_shares_its_range(net: Network) -> None:
-    """The parts of a join share its range, and so does a max pool that no join takes with its input."""
+    """The parts of a join share its range, and a max pool that no join reads shares that of its input."""
     ends = {tensor.name: float(number) for number, tensor in enumerate(net.tensors(), 1)}
     found = shared(net.blueprint, ends)
     assert found["mixed/tower_2/conv"] == found["mixed/conv"] == found["mixed/join"] == ends["mixed/join"]
@@ -103,7 +103,7 @@ def test_what_is_only_copied_shares_its_range(net: Network) -> None:
 
 
 def test_a_range_ends_where_the_error_is_least() -> None:
-    """Evenly spread values are all kept; one outlier among two million is cut."""
+    """For evenly spread values the range covers all; one outlier among two million is cut off."""
     even = np.full(BINS, 1000)
     assert best_end(even, 4.0) == pytest.approx(4.0, rel=0.02)
     outlier = np.zeros(BINS, np.int64)
@@ -113,7 +113,7 @@ def test_a_range_ends_where_the_error_is_least() -> None:
 
 
 def test_calibrating_again_gives_the_same_record(net: Network, chelsea: Path, tmp_path: Path) -> None:
-    """The same photo gives the same record, which names the photo and the weights, and survives its file."""
+    """The same photo gives the same record, which names the photo and the weights and survives saving."""
     one, other = (calibrate(net.weights, net.preprocess, [chelsea]) for _ in range(2))
     assert one == other
     assert one.weights_sha256 == net.weights.sha256
@@ -124,7 +124,7 @@ def test_calibrating_again_gives_the_same_record(net: Network, chelsea: Path, tm
 
 
 def test_calibrating_without_photos(net: Network) -> None:
-    """No photos are refused."""
+    """Calibrating without photos is refused."""
     with pytest.raises(OptionError, match="no photos"):
         calibrate(net.weights, net.preprocess, [])
 
@@ -140,14 +140,14 @@ def test_calibrating_without_photos(net: Network) -> None:
     ],
 )
 def test_a_damaged_record_is_refused(changes: dict[str, object], reason: str) -> None:
-    """Another format, and ranges that are none, are errors in one line."""
+    """A record with another format or invalid ranges is refused in one line."""
     with pytest.raises(WeightsError, match=reason) as error:
         from_record(record().record | changes)
     assert "\n" not in str(error.value)
 
 
 def test_a_file_that_is_no_record(tmp_path: Path) -> None:
-    """The file is named."""
+    """An error in reading a record names the file."""
     for text in (None, "no JSON"):
         path = tmp_path / "record.json"
         if text:
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_record(tmp_path: Path) -> None:
 
 
 def test_weights_without_a_calibration(net: Network) -> None:
-    """int8 with weights that nobody calibrated, or a record for other weights, is refused."""
+    """int8 is refused for weights without a calibration, and with a record for other weights."""
     other = replace(net.weights, description=replace(net.weights.description, name="mine", sha256="1" * 64))
     assert shipped(net.weights) is not None
     assert shipped(other) is None
@@ -168,7 +168,7 @@ def test_weights_without_a_calibration(net: Network) -> None:
 
 
 def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
-    """An unknown precision is named; torch computes in fp32 only."""
+    """An unknown precision is refused with its name; torch computes in fp32 only."""
     with pytest.raises(UnknownName, match="'int4'"):
         engine_named("onnxruntime", net.weights, "int4")
     with pytest.raises(OptionError, match="torch"):
@@ -176,7 +176,7 @@ def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
 
 
 def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tmp_path: Path) -> None:
-    """fp32 and two calibrations are three entries of the cache, and three that compute."""
+    """fp32 and two calibrations are three cache entries and three engine identities."""
     assert small.calibration is not None
     ranges = {address: (0.0, 2 * high) for address, high in small.calibration.maxima.items()}
     wider = replace(small.calibration, ranges=ranges)
@@ -198,7 +198,7 @@ def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tm
 def test_other_weights_are_calibrated_on_photos(
     architecture: str, dialect: str, deepest: str, chelsea: Path, tmp_path: Path
 ) -> None:
-    """Other networks and dialects, here of random numbers, keep their features in 8 bits, too."""
+    """The features of other networks and dialects, here with random weights, stay close in int8 too."""
     file = random_weights(tmp_path, architecture, dialect)
     exact = godeeper.load(weights=file, engine="onnxruntime")
     rounded = godeeper.load(
@@ -211,7 +211,7 @@ def test_other_weights_are_calibrated_on_photos(
 
 
 def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
-    """A weights file of random numbers, scaled so that activations stay of one order."""
+    """Return a weights file of random values, scaled so that activations keep their order of magnitude."""
     random = np.random.default_rng(0)
     network = in_dialect(BLUEPRINTS[architecture], dialect)
     tensors = {}
@@ -235,7 +235,7 @@ def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
 
 
 def test_a_calibration_in_a_file(net: Network, tmp_path: Path) -> None:
-    """``load`` takes the record's path."""
+    """``load`` accepts the record's path."""
     found = shipped(net.weights)
     assert found is not None
     (tmp_path / "mine.json").write_text(json.dumps(found.record))

@@ -1,4 +1,4 @@
-"""OpenVINO runs the same plans to the same values, keeps what it compiled, and is chosen where it pays."""
+"""OpenVINO computes the same values for the same plans, caches compiled models, and is chosen where it is faster."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def runner(net: Network, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEn
 
 
 def assert_close(got: dict[Any, np.ndarray], expected: dict[Any, np.ndarray], tolerance: float) -> None:
-    """The largest difference, relative to the largest value, of each tensor."""
+    """Assert the largest difference of each tensor, relative to its largest value."""
     assert list(got) == list(expected)
     for key, values in expected.items():
         assert got[key].shape == values.shape
@@ -55,7 +55,7 @@ def assert_close(got: dict[Any, np.ndarray], expected: dict[Any, np.ndarray], to
 @pytest.mark.peers
 @pytest.mark.parametrize("pooled", [False, True], ids=["grids", "means"])
 def test_values_are_onnxruntimes(net: Network, runner: OpenVinoEngine, pooled: bool) -> None:  # noqa: FBT001
-    """Every stage, as a grid or a mean, differs by no more than single precision does."""
+    """Every stage, as a grid or a mean, equals ONNX Runtime's up to single-precision rounding."""
     steps = plan_for(net, ADDRESSES, pooled=pooled)
     expected = OnnxRuntimeEngine(net.weights).run(steps, {NETWORK_INPUT: noise(2)})
     assert_close(runner.run(steps, {NETWORK_INPUT: noise(2)}), expected, 1e-5)
@@ -63,7 +63,7 @@ def test_values_are_onnxruntimes(net: Network, runner: OpenVinoEngine, pooled: b
 
 @pytest.mark.peers
 def test_the_deepest_module_agrees(net: Network, runner: OpenVinoEngine) -> None:
-    """After the whole network values are those of ONNX Runtime: nothing was computed in 16 bits."""
+    """After the whole network the values are those of ONNX Runtime, so nothing was computed in 16 bits."""
     steps = plan_for(net, ["mixed_10/join"], pooled=True)
     expected = net.engine.run(steps, {NETWORK_INPUT: noise(1)})
     assert_close(runner.run(steps, {NETWORK_INPUT: noise(1)}), expected, 2e-5)
@@ -72,7 +72,7 @@ def test_the_deepest_module_agrees(net: Network, runner: OpenVinoEngine) -> None
 @pytest.mark.peers
 @pytest.mark.parametrize("photos", [1, 3, 8, 19])
 def test_photos_keep_their_order(net: Network, runner: OpenVinoEngine, photos: int) -> None:
-    """Pieces of a batch finish in any order; their results come in that of the photos."""
+    """Parts of a batch finish in any order; their results are in the order of the photos."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     (together,) = runner.run(steps, {NETWORK_INPUT: noise(photos)}).values()
     for place in range(photos):
@@ -82,7 +82,7 @@ def test_photos_keep_their_order(net: Network, runner: OpenVinoEngine, photos: i
 
 @pytest.mark.peers
 def test_several_threads_may_ask(net: Network, runner: OpenVinoEngine) -> None:
-    """Each gets the answer to its own question."""
+    """Each thread gets its own result."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     photos = [noise(8)[place : place + 1] for place in range(8)]
     alone = [next(iter(runner.run(steps, {NETWORK_INPUT: photo}).values())) for photo in photos]
@@ -93,7 +93,7 @@ def test_several_threads_may_ask(net: Network, runner: OpenVinoEngine) -> None:
 
 @pytest.mark.peers
 def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
-    """What is fed inside the network is taken, by name."""
+    """A tensor that is fed inside the network is used, by its name."""
     pytest.importorskip("openvino")
     fed = np.random.default_rng(0).uniform(0, 1, (2, 35, 35, 192)).astype(np.float32)
     by_openvino = godeeper.load(engine="openvino").run("mixed/join", {"pool_1": fed})
@@ -105,7 +105,7 @@ def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
 def test_what_was_compiled_is_kept(
     net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
 ) -> None:
-    """A second engine compiles nothing, unless what is stored is damaged or not OpenVINO's; values stay the same."""
+    """A second engine compiles nothing, unless the stored model is damaged or not OpenVINO's; values stay the same."""
     pytest.importorskip("openvino")
     cache = DiskCache(tmp_path)
     steps = plan_for(net, ["conv_1"], pooled=True)
@@ -135,7 +135,7 @@ def test_what_was_compiled_is_kept(
 
 @pytest.mark.peers
 def test_eight_bits_are_computed_as_integers(net: Network) -> None:
-    """OpenVINO recognises the rounding: all convolutions but the first are compiled for 8-bit integers."""
+    """OpenVINO recognises the rounding and compiles all convolutions but the first for 8-bit integers."""
     pytest.importorskip("openvino")
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("other processors compile otherwise")
@@ -153,7 +153,7 @@ def test_eight_bits_are_computed_as_integers(net: Network) -> None:
 
 @pytest.mark.peers
 def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) -> None:
-    """Features in 8 bits by OpenVINO point where those by ONNX Runtime do."""
+    """int8 features by OpenVINO have nearly the same direction as those by ONNX Runtime."""
     pytest.importorskip("openvino")
     steps = plan_for(net, ["mixed_2/join", "mixed_10/join"], pooled=True)
     planes = net.preprocess(godeeper.decode(chelsea))
@@ -167,7 +167,7 @@ def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) ->
 
 
 def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package that is missing is named."""
+    """The error names the missing package."""
 
     def missing(name: str) -> None:
         raise ImportError(name)
@@ -179,7 +179,7 @@ def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("installed", [False, True])
 def test_auto_chooses_by_the_work(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:  # noqa: FBT001
-    """OpenVINO for folders in 8 bits, if it is installed; ONNX Runtime for all else."""
+    """It is OpenVINO for folders in int8, if installed, and ONNX Runtime for everything else."""
     if installed:
         pytest.importorskip("openvino")
     else:
@@ -192,7 +192,7 @@ def test_auto_chooses_by_the_work(monkeypatch: pytest.MonkeyPatch, installed: bo
 
 @pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.peers)])
 def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
-    """A plan is ready once it was run, by whoever shares the cache, and stays so when sessions are closed."""
+    """A plan is ready once any process that shares the cache has run it, and stays ready when sessions are closed."""
     if engine == "openvino":
         pytest.importorskip("openvino")
     kind = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}[engine]
@@ -210,7 +210,7 @@ def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_after_several_engines(chelsea: Path) -> None:
-    """Engines that end in the order they were made leave a process that can still be interrupted."""
+    """A process whose engines end in the order of their creation can still be interrupted."""
     pytest.importorskip("openvino")
     script = f"""
         import signal, time

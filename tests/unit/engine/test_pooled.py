@@ -1,4 +1,4 @@
-"""Pooled plans: only the means come out, and plans without them are what they were."""
+"""Pooled plans return only the means, and other plans are unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def noise(photos: int) -> np.ndarray:
 
 @pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("torch", marks=pytest.mark.peers)])
 def test_means_of_every_stage(net: Network, engine: str) -> None:
-    """Raw convolutions, rectified ones, pools and joins: (B, C), the means over the grid."""
+    """For raw and rectified convolutions, pools and joins the result is (B, C), the means over the grid."""
     if engine == "torch":
         pytest.importorskip("torch")
     runner = engine_named(engine, net.weights)
@@ -37,7 +37,7 @@ def test_means_of_every_stage(net: Network, engine: str) -> None:
 
 
 def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
-    """Alone, first of three or last of eight: equal, as far as half precision tells."""
+    """The means are equal in half precision, whether the photo is alone, the first of three or the last of eight."""
     run = plan_for(net, ["mixed_2/join"], pooled=True)
     (together,) = net.engine.run(run, {NETWORK_INPUT: noise(8)}).values()
     for part in (slice(0, 1), slice(5, 8)):
@@ -46,13 +46,13 @@ def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
 
 
 def test_pooled_plans_are_entries_of_their_own(net: Network) -> None:
-    """The cache tells means from grids."""
+    """The cache distinguishes means from grids."""
     runner = OnnxRuntimeEngine(net.weights)
     keys = {runner.graphs.key(plan_for(net, ["mixed/join"], pooled=pooled)) for pooled in (False, True)}
     assert len(keys) == 2
 
 
 def test_names_of_results(net: Network) -> None:
-    """A mean has a name of its own; what has no grid keeps its own."""
+    """A mean has a name of its own; a tensor without a grid keeps its name."""
     assert result_names(plan_for(net, ["mixed/join"], pooled=False)) == ["mixed/join"]
     assert result_names(plan_for(net, ["pool_3", "pool_3/_reshape"], pooled=True)) == ["pool_3/mean", "pool_3/_reshape"]

@@ -1,4 +1,4 @@
-"""Resuming from the trunk: the same values, from the furthest place that is known, and never another photo's."""
+"""Resuming from a stored prefix gives the same values, starts as late as possible, and never uses another photo's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHER = "mixed_5/conv"
 
 
 class Watched:
-    """An engine that remembers where its runs started and what they fetched."""
+    """An engine that records where its runs started and what they fetched."""
 
     def __init__(self, net: Network, built: tuple[str, ...] = ()) -> None:
         self.inner = net.engine
@@ -60,7 +60,7 @@ def cache(tmp_path: Path) -> DiskCache:
 
 
 def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...] = ()) -> tuple[Network, Watched]:
-    """A network whose engine is watched, as a new process would have it."""
+    """Return a network with a recording engine, as a new process would have it."""
     engine = Watched(net, built)
     network = Network(engine, net.preprocess)
     network.prefix_cache.cache = cache
@@ -69,7 +69,7 @@ def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...]
 
 @pytest.mark.parametrize("architecture", BLUEPRINTS)
 def test_everything_follows_from_a_cut(architecture: str) -> None:
-    """No site after a cut reads what is before it; in every network there are cuts and three trunks among them."""
+    """No site after a cut reads anything before it; every network has cuts, and three of them are stored."""
     network = BLUEPRINTS[architecture]
     all_sites = sites(network)
     for cut in single_tensor_sites(network):
@@ -80,7 +80,7 @@ def test_everything_follows_from_a_cut(architecture: str) -> None:
 
 
 def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
-    """Another tensor of the same photo starts from the furthest trunk passed, and has the same values."""
+    """Another tensor of the same photo starts from the latest stored prefix, and has the same values."""
     network, engine = watched(net)
     network.peek(chelsea, SEEN)
     got = network.peek(chelsea.read_bytes(), OTHER).activations
@@ -89,7 +89,7 @@ def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
 
 
 def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache) -> None:
-    """What one process kept on disk serves another, which goes on from there and keeps what it passes."""
+    """A second process resumes from the disk, and stores the prefixes that it passes."""
     expected = net.run(SEEN, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2)
     watched(net, cache)[0].peek(chelsea, "mixed/conv")
     network, engine = watched(net, cache)
@@ -101,7 +101,7 @@ def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache)
 
 
 def test_a_trunk_itself(net: Network, chelsea: Path) -> None:
-    """A trunk that is known is not computed again; its raw stage, which is before it, is."""
+    """A stored tensor is not computed again; its raw stage, which comes before it, is."""
     network, engine = watched(net)
     first, again = (network.peek(chelsea, "mixed_3/join").activations for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -110,7 +110,7 @@ def test_a_trunk_itself(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("address", ["conv_4/Conv2D", "conv_2"])
 def test_before_the_trunk(net: Network, chelsea: Path, address: str) -> None:
-    """What comes before the first trunk is computed from the photo, and nothing is kept of it."""
+    """A tensor before the first stored prefix is computed from the photo, and nothing is stored."""
     network, engine = watched(net)
     network.peek(chelsea, SEEN)
     network.peek(chelsea, address)
@@ -118,7 +118,7 @@ def test_before_the_trunk(net: Network, chelsea: Path, address: str) -> None:
 
 
 def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
-    """Where the whole way has a graph and the rest of it has none, the whole way is cheaper."""
+    """If there is a graph for the whole network and none for the rest, the whole network is cheaper."""
     network, engine = watched(net, built=("Mul",))
     network.peek(chelsea, SEEN)
     network.peek(chelsea, SEEN)
@@ -126,7 +126,7 @@ def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
 
 
 def test_another_photo(net: Network, chelsea: Path, cache: DiskCache) -> None:
-    """Another photo, or the same one prepared otherwise, starts from its own beginning."""
+    """Another photo, or the same with other preprocessing, does not resume."""
     network, engine = watched(net, cache)
     network.peek(chelsea, SEEN)
     network.peek(ImageOps.mirror(Image.open(chelsea)), SEEN)
@@ -137,7 +137,7 @@ def test_another_photo(net: Network, chelsea: Path, cache: DiskCache) -> None:
 
 
 def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: DiskCache) -> None:
-    """A value that is cut short or altered on disk is computed anew."""
+    """A value that is truncated or changed on disk is computed again."""
     network, _ = watched(net, cache)
     expected = network.peek(chelsea, SEEN).activations
     for number, (_, path) in enumerate(cache.entries()):
@@ -150,14 +150,14 @@ def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: Dis
 
 
 def test_a_cache_that_cannot_be_written(net: Network, chelsea: Path, tmp_path: Path) -> None:
-    """A look does not fail for want of a cache."""
+    """A peek succeeds even if nothing can be cached."""
     (tmp_path / "file").touch()
     network, _ = watched(net, DiskCache(tmp_path / "file", ending="trunk"))
     assert network.peek(chelsea, "mixed/conv").shape == (1, 64, 35, 35)
 
 
 def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
-    """Photos that were looked at before take no memory; closing frees the last."""
+    """Prefixes of earlier photos are released, and closing releases the last."""
     network, _ = watched(net)
     network.peek(chelsea, SEEN)
     network.peek(np.zeros((9, 9, 3), np.uint8), SEEN)
@@ -167,7 +167,7 @@ def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
 
 
 def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
-    """Looks at different photos at the same time each have their own photo's values."""
+    """Concurrent peeks at different photos return each photo's own values."""
     photos = [Image.open(chelsea).rotate(90 * turns, expand=True) for turns in range(4)]
     expected = [net.run(OTHER, {"DecodeJpeg": np.asarray(photo)}) for photo in photos]
     network, _ = watched(net)
@@ -182,7 +182,7 @@ def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
 
 
 def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two commands at one photo: the second draws the same picture as without the first's help."""
+    """The second of two commands on a photo draws the same picture as it would without the first."""
     pictures = []
     for number, addresses in enumerate((["mixed/conv"], [OTHER], [OTHER])):
         monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / ("shared" if number < 2 else "fresh")))
@@ -193,6 +193,6 @@ def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_python_writes_nothing(net: Network) -> None:
-    """In one process memory serves: a loop over a folder writes no megabytes a photo."""
+    """Within one process the prefixes stay in memory, so a loop over a folder writes nothing to disk."""
     assert PrefixCache(net.engine).cache is None
     assert net.prefix_cache.cache is None

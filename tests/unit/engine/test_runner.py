@@ -1,4 +1,4 @@
-"""Built graphs on disk: found again, rebuilt when damaged, safe to share."""
+"""Graphs on disk: found again, rebuilt when damaged, safe to share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(cache: DiskCache) -> np.ndarray:
 
 @pytest.mark.parametrize(("photos", "pooled", "many"), [(1, False, False), (2, False, True), (1, True, True)])
 def test_numbers_are_laid_out_anew_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
-    """For one photo they stay as they are; values are the same but for rounding."""
+    """The layout of values is converted for many photos only; values are the same up to rounding."""
     weights = find("bundled")
     steps = plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))], pooled=pooled)
     engine = OnnxRuntimeEngine(weights, cache)
@@ -58,15 +58,15 @@ def entries(cache: DiskCache) -> list[Path]:
 
 
 def test_a_second_run_builds_nothing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second run needs neither onnx nor the weights' numbers, and gives the same bits."""
+    """The second run needs neither onnx nor the weights, and gives the same bits."""
     first = run(cache)
-    monkeypatch.setitem(sys.modules, "godeeper.engine.onnx_graph", None)  # importing it would fail
+    monkeypatch.setitem(sys.modules, "godeeper.engine.onnx_graph", None)  # an import would fail
     np.testing.assert_array_equal(run(cache), first)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
-    """An entry that is not what was written is not believed."""
+    """An entry that is not what was written is built again."""
     first = run(cache)
     (path,) = entries(cache)
     whole = path.read_bytes()
@@ -77,7 +77,7 @@ def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
 
 
 def test_an_entry_is_an_onnx_file(cache: DiskCache) -> None:
-    """Any tool can open what lies in the cache, and read its hash."""
+    """An entry is a valid ONNX file, and contains its hash."""
     import hashlib
 
     import onnx
@@ -92,7 +92,7 @@ def test_an_entry_is_an_onnx_file(cache: DiskCache) -> None:
 
 
 def test_a_cache_that_is_cleared_meanwhile(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look into the cache and the opening of the file, another process may remove it."""
+    """Another process may remove a file between the lookup in the cache and its opening."""
     first = run(cache)
     find = DiskCache.find
 
@@ -107,7 +107,7 @@ def test_a_cache_that_is_cleared_meanwhile(cache: DiskCache, monkeypatch: pytest
 
 
 def test_another_plan_or_weights_is_another_entry() -> None:
-    """The key holds everything that determines the graph."""
+    """The key contains everything that determines the graph."""
     weights = find("bundled")
     runner = OnnxRuntimeEngine(weights)
     plans = [
@@ -126,7 +126,7 @@ def run_in_process(folder: str) -> bytes:
 
 
 def test_two_processes_at_once(cache: DiskCache) -> None:
-    """Processes that start together on an empty cache agree, and leave one whole entry."""
+    """Processes that start together on an empty cache give the same result, and leave one intact entry."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.map(run_in_process, [str(cache.folder)] * 2)
     assert first == second == run(cache).tobytes()
@@ -134,28 +134,28 @@ def test_two_processes_at_once(cache: DiskCache) -> None:
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
-    """Where nothing can be kept, the work is only done again."""
+    """If nothing can be cached, the graph is built again each time."""
     file = tmp_path / "file"
     file.write_text("not a folder")
     assert run(DiskCache(file / "graphs")).shape == (1, 64, 147, 147)
 
 
 def test_the_longest_unused_go_first(tmp_path: Path) -> None:
-    """The cache stays under its size."""
+    """The least recently used entries are removed, and the cache stays below its limit."""
     import os
 
     cache = DiskCache(tmp_path, most_bytes=3 * (100 + SEAL_BYTES))
     for age, key in enumerate(["a", "b", "c"]):
         cache.store(key, bytes(100))
         os.utime(cache.path(key), (age, age))
-    assert cache.load("a") == bytes(100)  # used now, so the youngest
+    assert cache.load("a") == bytes(100)  # used now, so the most recent
     cache.store("d", bytes(100))
     assert cache.load("b") is None
     assert all(cache.load(key) for key in "acd")
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """GODEEPER_CACHE, or the platform's folder."""
+    """It is GODEEPER_CACHE, or the platform's cache folder."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("GODEEPER_CACHE")
@@ -163,7 +163,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_damaged_weights_are_found_when_a_graph_is_built(cache: DiskCache, tmp_path: Path) -> None:
-    """Numbers that are not those of the file's hash are not looked at."""
+    """Weights whose hash is wrong are refused when a graph is built."""
     damaged = tmp_path / "damaged.safetensors"
     content = bytearray(find("bundled").path.read_bytes())
     content[-1] ^= 1

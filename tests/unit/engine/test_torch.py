@@ -30,7 +30,7 @@ WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; import godeeper; from 
 
 
 def python(code: str) -> str:
-    """What a fresh Python prints when it runs ``code``."""
+    """Return what a new Python process prints when it runs ``code``."""
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
@@ -43,7 +43,7 @@ def test_importing_godeeper_imports_no_torch() -> None:
     "use", ["godeeper.load(engine='torch')", "godeeper.load().to_torch()", "import godeeper.engine.torch.network"]
 )
 def test_a_missing_torch_is_one_line_that_says_what_to_install(use: str) -> None:
-    """Whoever asks for torch where it is not installed is told the command."""
+    """A user who requests torch where it is not installed is told the command."""
     answer = python(f"{WITHOUT_TORCH}try:\n    {use}\nexcept GodeeperError as error:\n    print(error)")
     assert answer.startswith("torch is not installed: run pip install -e '.[torch]' in the clone")
 
@@ -56,7 +56,7 @@ def bundled() -> Network:
 
 @pytest.fixture(scope="module")
 def network(bundled: Network) -> Any:
-    """The same as a torch module."""
+    """The same network as a torch module."""
     pytest.importorskip("torch")
     return bundled.to_torch()
 
@@ -69,24 +69,24 @@ def x() -> Any:
 
 
 def default_keys(net: Network) -> list[Key]:
-    """Every tensor at every stage, up to the features."""
+    """Return every tensor at every stage, up to the features."""
     inner = [site for site in sites(net.blueprint) if not site.is_photo_step and site.kind not in ("dense", "softmax")]
     return [Key(site.index, stage) for site in inner for stage in stages(site)]
 
 
 def names(net: Network, keys: list[Key]) -> list[str]:
-    """The addresses of ``keys``."""
+    """Return the addresses of ``keys``."""
     return [Tensor(sites(net.blueprint)[index], stage).address for index, stage in keys]
 
 
 def relative_error(got: Any, expected: Any) -> float:
-    """The greatest difference, as a share of the greatest expected value."""
+    """Return the largest difference, relative to the largest expected value."""
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
 @pytest.mark.peers
 def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any) -> None:
-    """A hook at each address sees what the default engine computes there, to a relative error of 1e-4."""
+    """A hook at each address sees the default engine's values, to a relative error of 1e-4."""
     import torch
 
     from godeeper.engine.torch.network import capture
@@ -120,7 +120,7 @@ def test_every_operation_is_hooked_by_its_address(bundled: Network, network: Any
     ],
 )
 def test_every_convention_finds_the_same_operation(network: Any, address: str, path: str) -> None:
-    """``at`` takes any name of a tensor, and answers the submodule that computes it."""
+    """``at`` accepts any name of a tensor and returns the submodule that computes it."""
     assert network.at(address) is network.get_submodule(path)
 
 
@@ -134,14 +134,14 @@ def test_every_convention_finds_the_same_operation(network: Any, address: str, p
     ],
 )
 def test_what_is_no_operation_of_the_module_is_refused(network: Any, address: str, message: str) -> None:
-    """The photo's steps, what lies behind the end, and parts of tensors have no submodule."""
+    """The photo's steps, tensors after the end, and slices of tensors have no submodule."""
     with pytest.raises(AddressError, match=message.replace("[", r"\[")):
         network.at(address)
 
 
 @pytest.mark.peers
 def test_no_operation_works_in_place(network: Any, x: Any) -> None:
-    """No tensor is changed after its operation has answered it."""
+    """No tensor changes after its operation has returned it."""
     import torch
 
     versions: list[tuple[Any, int]] = []
@@ -159,7 +159,7 @@ def test_no_operation_works_in_place(network: Any, x: Any) -> None:
 
 @pytest.mark.peers
 def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> None:
-    """What was captured by one name is found by the others, and by its channels."""
+    """A tensor captured by one name is found by its other names, and by its channels."""
     import torch
 
     from godeeper.engine.torch.network import capture
@@ -173,13 +173,13 @@ def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> Non
 
 
 def hooks(network: Any) -> int:
-    """How many hooks there are in a module."""
+    """Return the number of hooks in a module."""
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in network.modules())
 
 
 @pytest.mark.peers
 def test_capturing_leaves_no_hook_behind(network: Any) -> None:
-    """Hooks live inside the block only."""
+    """Hooks exist only inside the block."""
     from godeeper.engine.torch.network import capture
 
     with capture(network, "mixed_*/join"):
@@ -189,7 +189,7 @@ def test_capturing_leaves_no_hook_behind(network: Any) -> None:
 
 @pytest.mark.peers
 def test_capturing_leaves_no_hook_behind_after_an_error(network: Any, x: Any) -> None:
-    """A run that fails, an exception in the block, and an address that does not exist all leave the module clean."""
+    """A failed run, an exception in the block and an unknown address leave no hook."""
     from godeeper.engine.torch.network import capture
 
     with pytest.raises(RuntimeError), capture(network, "mixed_*/join"):
@@ -203,7 +203,7 @@ def test_capturing_leaves_no_hook_behind_after_an_error(network: Any, x: Any) ->
 
 @pytest.mark.peers
 def test_gradients_reach_what_was_captured(network: Any, x: Any) -> None:
-    """Captured tensors keep their history, so that gradients can be asked of them."""
+    """Captured tensors keep their graph, so gradients with respect to them can be computed."""
     import torch
 
     from godeeper.engine.torch.network import capture
@@ -216,7 +216,7 @@ def test_gradients_reach_what_was_captured(network: Any, x: Any) -> None:
 
 @pytest.mark.peers
 def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any) -> None:
-    """``end`` cuts off all that follows."""
+    """``end`` cuts off everything after a module."""
     import torch
 
     from godeeper.engine.torch.network import capture
@@ -236,7 +236,7 @@ def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any)
 
 @pytest.mark.peers
 def test_a_network_comes_ready_for_evaluation(network: Any) -> None:
-    """Evaluation mode, all parameters trainable, normalisation as published; gamma is one where none is stored."""
+    """It is in evaluation mode, all parameters are trainable, normalisation is as published, and gamma is one where none is stored."""
     assert not network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert network.Conv2d_1a_3x3.bn.eps == 0.001
@@ -313,7 +313,7 @@ NAIVE = module(
     ],
 )
 def test_a_module_stands_alone(in_channels: int, blueprint: Module, shape: tuple[int, int, int]) -> None:
-    """Any module of a blueprint is a layer for anyone's network, and says how many channels it puts out."""
+    """Any module of a blueprint is a layer for a user's own network, and states its number of output channels."""
     torch = pytest.importorskip("torch")
     from godeeper.engine.torch.network import InceptionModule
 
@@ -356,7 +356,7 @@ def test_branches_of_one_name_are_refused() -> None:
     ],
 )
 def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
-    """The error names the parameters, in one line."""
+    """The error names the parameters in one line."""
     pytest.importorskip("torch")
     from godeeper.engine.torch.network import TorchNetwork
     from godeeper.engine.torch.weights import from_state_dict
@@ -405,7 +405,7 @@ def test_both_engines_give_the_same_peeks(bundled: Network, by_torch: Network) -
     ],
 )
 def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: Network, fed: str, fetched: str) -> None:
-    """Inner tensors, raw convolutions too, can be fed to it as to the default engine."""
+    """Inner tensors, raw convolutions included, can be fed as with the default engine."""
     channels, *grid = bundled.tensors(fed)[0].shape
     value = np.random.default_rng(2).random((2, *grid, channels), np.float32)
     expected = bundled.run(fetched, {fed: value})
@@ -414,7 +414,7 @@ def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: N
 
 @pytest.mark.peers
 def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None:
-    """A peek at the first module runs its own ancestors, and nothing else."""
+    """A peek at the first module computes its ancestors and nothing else."""
     from godeeper.engine.torch.engine import TorchEngine
 
     assert isinstance(by_torch.engine, TorchEngine)
@@ -436,7 +436,7 @@ def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None
 
 @pytest.mark.peers
 def test_the_torch_engine_needs_a_classifier_for_softmax(by_torch: Network) -> None:
-    """Weights without a classifier say so with this engine too."""
+    """With weights without a classifier, this engine raises the same error."""
     with pytest.raises(WeightsError, match="have no classifier"):
         by_torch.peek(np.zeros((80, 80, 3), np.uint8), "softmax")
 

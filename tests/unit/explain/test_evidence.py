@@ -1,4 +1,4 @@
-"""Evidence: that it adds up, whatever it is spread over, and lies where the thing is."""
+"""Evidence: it adds up however it is divided, and it lies where the object is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZES = [(451, 300), (1, 1), (7, 3), (1200, 40)]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """A classifier of cat and flower, trained on a few photos."""
+    """A classifier of cats and flowers, trained on a few photos."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder)
     return retrain(folder, features=ADDRESSES)
@@ -35,25 +35,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def both(trained: Classifier) -> Evidence:
-    """The evidence in a photo that is half a cat and half a flower."""
+    """The evidence in a photo that is half cat and half flower."""
     return evidence(trained, collage())
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Any]:
-    """The demonstration photo, the same upright, and noise."""
+    """The demonstration photo, the same rotated by 90 degrees, and noise."""
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     return [chelsea, Image.open(chelsea).rotate(90, expand=True), noise]
 
 
 def totals(found: Evidence) -> np.ndarray:
-    """(classes,): what each class's evidence adds up to."""
+    """Return (classes,): the sum of each class's evidence."""
     return np.array([found.total(number) for number in range(len(found.classes))])
 
 
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
-    """A head of random numbers: the sums are the classifier's own logits, within the tolerance that is stated."""
+    """For a random head, the sums equal the classifier's logits within the stated tolerance."""
     made = classifier(preprocessing={"fit": fit})
     for photo in photos:
         found = evidence(made, photo)
@@ -63,7 +63,7 @@ def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
 
 
 def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence) -> None:
-    """The sums are the logits, and give the probabilities that the classifier states."""
+    """The sums equal the logits, and give the probabilities that the classifier states."""
     assert np.abs(totals(both) - both.logits).max() <= TOLERANCE * (1 + both.magnitude)
     odds = np.exp(totals(both) / (both.temperature * both.strangeness))
     np.testing.assert_allclose(odds / odds.sum(), trained.predict_proba([collage()])[0], atol=1e-5)
@@ -73,7 +73,7 @@ def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 def test_spreading_keeps_the_sum(chelsea: Path, size: tuple[int, int], fit: str, filter: str) -> None:
-    """Over a photo of any size the evidence and the constant add up to the total."""
+    """Spread over a photo of any size, the evidence and the constant add up to the total."""
     made = classifier(preprocessing={"fit": fit, "filter": filter}, addresses=("mixed_9/join", "mixed_2/join"))
     found = evidence(made, chelsea)
     spread = found.over_photo(1, size)
@@ -87,7 +87,7 @@ def test_spreading_keeps_the_sum(chelsea: Path, size: tuple[int, int], fit: str,
 
 
 def test_modules_and_filters_add_up(both: Evidence) -> None:
-    """Whichever way the evidence is cut, it is the same evidence."""
+    """By module, by filter and by pixel, the evidence has the same sum."""
     for label in both.classes:
         constant = both.constant[both.number(label)]
         assert sum(both.by_module(label).values()) + constant == pytest.approx(both.total(label), abs=1e-9)
@@ -101,7 +101,7 @@ def test_modules_and_filters_add_up(both: Evidence) -> None:
 
 
 def test_the_loudest_filters(both: Evidence) -> None:
-    """Those for a class and those against it, the loudest first, each with its own evidence."""
+    """Filters for a class and against it are sorted by strength, each with its own evidence."""
     speaking, silencing = both.by_filter("cat", top=3)
     assert [len(speaking), len(silencing)] == [3, 3]
     assert [voice.value for voice in speaking] == sorted((voice.value for voice in speaking), reverse=True)
@@ -112,7 +112,7 @@ def test_the_loudest_filters(both: Evidence) -> None:
 
 
 def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evidence) -> None:
-    """What is named can be peeked at: its mean there is the feature that the head reads."""
+    """The named tensor can be peeked at, and its mean equals the feature that the head reads."""
     (voice, *_), _ = both.by_filter("cat")
     (part,) = [part for part in both.parts if part.address == voice.address]
     assert not voice.origin.startswith(voice.address)
@@ -121,7 +121,7 @@ def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evid
 
 
 def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
-    """The picture is of the likeliest class if none is named, also in a notebook."""
+    """The picture is of the likeliest class if none is named, in a notebook too."""
     for label in (None, "cat"):
         with Image.open(both.save(tmp_path / "picture.png", label)) as image:
             assert dict(image.info)["godeeper:evidence"] == (label or both.classes[both.ranking[0]])
@@ -141,7 +141,7 @@ def test_one_class_over_another(both: Evidence) -> None:
 
 
 def test_evidence_lies_where_the_thing_is(both: Evidence) -> None:
-    """In a photo of both, the cat's half says cat and the flower's half says flower."""
+    """In a photo of both, the cat's half has evidence for cat and the flower's half for flower."""
     left, right = np.s_[:, :240], np.s_[:, 240:]
     for address in ADDRESSES:
         cat, flower = (both.over_photo(label, (480, 480), address=address) for label in ("cat", "flower"))
@@ -158,7 +158,7 @@ def test_a_tensor_without_a_grid(chelsea: Path) -> None:
 
 
 def test_activations_at_hand(chelsea: Path) -> None:
-    """What was computed elsewhere gives the same evidence."""
+    """Activations that were computed elsewhere give the same evidence."""
     made = classifier()
     peeks = made.network.peeks(chelsea, made.head.addresses)
     again = from_activations(made, decode(chelsea), {peek.address: peek.activations for peek in peeks})
@@ -166,7 +166,7 @@ def test_activations_at_hand(chelsea: Path) -> None:
 
 
 def test_the_record_is_json(both: Evidence) -> None:
-    """It survives JSON, and its numbers add up."""
+    """The record survives JSON, and its numbers add up."""
     record = json.loads(json.dumps(both.record("cat", top=2)))
     assert (record["class"], record["over"]) == ("cat", None)
     grids = sum(np.sum(module["grid"]) for module in record["modules"])
@@ -178,13 +178,13 @@ def test_the_record_is_json(both: Evidence) -> None:
 
 @pytest.mark.parametrize("label", ["dog", 2, -1])
 def test_an_unknown_class(both: Evidence, label: str | int) -> None:
-    """The classes there are, are named."""
+    """The error lists the classes."""
     with pytest.raises(UnknownName, match="cat, flower"):
         both.total(label)
 
 
 def test_what_cannot_be_asked_for(both: Evidence, tmp_path: Path) -> None:
-    """A picture without pixels, and a photo that is not there."""
+    """A picture without pixels and a missing photo are refused."""
     with pytest.raises(OptionError, match="at least one pixel"):
         both.over_photo("cat", (0, 3))
     with pytest.raises(PhotoError, match="no such file"):
@@ -192,13 +192,13 @@ def test_what_cannot_be_asked_for(both: Evidence, tmp_path: Path) -> None:
 
 
 def test_classes_by_name_or_number(chelsea: Path) -> None:
-    """Both mean the same."""
+    """A class's name and its number mean the same."""
     found = evidence(classifier(), chelsea)
     assert [found.total(number) for number in range(4)] == [found.total(name) for name in CLASSES]
 
 
 def test_shares_of_cells() -> None:
-    """Each cell is given out whole: by overlap, and where it reaches over the border to what is within."""
+    """Each cell is divided by overlap; the part of it beyond the border goes to the pixels inside."""
     np.testing.assert_allclose(shares(2, (0, 4), (0, 4), 4, 1), [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (1, 5), (0, 6), 3, 0.5), [[0.5, 0], [0.5, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (-2, 4), (0, 4), 4, 1).sum(axis=0), 1)

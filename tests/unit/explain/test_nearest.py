@@ -35,7 +35,7 @@ def album(made: Classifier, tmp_path_factory: pytest.TempPathFactory, chelsea: P
 
 
 def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelsea: Path) -> None:
-    """Photos are ordered by the distance of standardised features; the same pixels in another file are left out."""
+    """Photos are sorted by the distance of standardised features; the same pixels in another file are left out."""
     near = album.nearest(evidence(made, chelsea))
     assert [(each.path.name, each.label) for each in near] == [("b.png", "cat"), ("c.png", "noise")]
     features = pooled(made.network, [decode(chelsea), decode(near[0].path)], made.head.addresses)
@@ -46,7 +46,7 @@ def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelse
 
 
 def test_a_folder_without_photos(made: Classifier, tmp_path: Path) -> None:
-    """The error names the doctor."""
+    """The error refers to ``godeeper doctor``."""
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.jpg").write_text("no photo")
     with pytest.raises(OptionError, match="godeeper doctor"):

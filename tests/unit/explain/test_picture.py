@@ -1,4 +1,4 @@
-"""The picture of evidence: its colours are the numbers, and it says what they are."""
+"""The picture of evidence: its colours represent the numbers, and its text says what they are."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from godeeper.peek.colour import table
 
 @pytest.fixture(scope="module")
 def found(chelsea: Path) -> Evidence:
-    """The evidence in the demonstration photo, by a head of random numbers."""
+    """The evidence in the demonstration photo for a random head."""
     return evidence(classifier(threshold=0.999), chelsea)
 
 
 def test_the_scale_is_symmetric() -> None:
-    """Zero has the middle colour, the limit the ends, and equal distances equal levels."""
+    """Zero has the middle colour, the limits have the end colours, and the levels between are linear."""
     colours = table(COLOUR)
     values = np.array([[-2.0, -1.0, 0.0, 1.0, 2.0, 9.0]])
     np.testing.assert_array_equal(tint(values, 2.0)[0], colours[[0, 64, 128, 191, 255, 255]])
@@ -44,7 +44,7 @@ def test_the_scale_is_symmetric() -> None:
 
 
 def test_colours_are_the_numbers(found: Evidence) -> None:
-    """From the tint of the photo the density can be read again."""
+    """The density can be recovered from the tint of the photo."""
     size = (300, 200)
     question = Question(0)
     over = overlay(found, question, size)
@@ -60,14 +60,14 @@ def test_colours_are_the_numbers(found: Evidence) -> None:
 
 
 def test_density_is_logits_a_hundredth_of_the_area(found: Evidence) -> None:
-    """Its mean times a hundred is all the evidence, whatever the size."""
+    """Its mean times one hundred is the sum of the evidence, at any size."""
     for size in ((300, 200), (31, 77)):
         total = found.total(2) - found.constant[2]
         assert 100 * density(found, Question(2), size).mean() == pytest.approx(total, abs=1e-9)
 
 
 def test_what_was_not_seen_is_dark(chelsea: Path) -> None:
-    """With ``crop`` the sides of a wide photo are darkened, the middle is not."""
+    """With ``crop`` the sides of a wide photo are darkened, and the middle is not."""
     found = evidence(classifier(preprocessing={"fit": "crop"}), chelsea)
     image = found.photo.image
     dimmed = np.asarray(dim_unseen(image, found), float)
@@ -77,7 +77,7 @@ def test_what_was_not_seen_is_dark(chelsea: Path) -> None:
 
 
 def test_provenance(found: Evidence) -> None:
-    """The PNG says what is drawn, of which photo, and what it adds up to."""
+    """The PNG states what is drawn, of which photo, and the sum."""
     with Image.open(io.BytesIO(png(found, Question(0, against=1)))) as image:
         notes = dict(image.info)
     assert (notes["godeeper:evidence"], notes["godeeper:over"]) == (found.classes[0], found.classes[1])
@@ -88,7 +88,7 @@ def test_provenance(found: Evidence) -> None:
 
 @pytest.mark.parametrize("size", [(2000, 3), (3, 900), (1, 1), (60, 60)])
 def test_odd_photos(size: tuple[int, int]) -> None:
-    """Photos of any shape are drawn, with all that is written about them."""
+    """Photos of any shape are drawn with all their text."""
     odd = evidence(classifier(), Image.new("RGB", size, (90, 120, 60)))
     image = draw(odd, Question(3))
     assert image.width >= 1040
@@ -96,7 +96,7 @@ def test_odd_photos(size: tuple[int, int]) -> None:
 
 
 def test_how_far_a_cell_sees(chelsea: Path) -> None:
-    """In pixels, or the whole photo where even a corner's cell does."""
+    """The field is stated in pixels, or as the whole photo if even the cell in a corner sees all of it."""
     found = evidence(classifier(addresses=("mixed/join", "mixed_5/join", "mixed_10/join")), chelsea)
     said = [field_text(part, found) for part in found.parts]
     assert said == ["each sees 63 x 63 pixels", "each sees 543 x 543 pixels", "each sees the whole photo"]

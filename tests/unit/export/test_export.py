@@ -1,4 +1,4 @@
-"""Exports: what they say of themselves, that they agree, and that they are not written where they do not."""
+"""Exports: their metadata, their agreement with the classifier, and that they are not written if they disagree."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from godeeper.photos.preprocess import Preprocess
 
 @pytest.fixture(scope="module")
 def made() -> Classifier:
-    """A classifier with a head of random numbers, whose features are of early modules."""
+    """A classifier with a random head on features of early modules."""
     return classifier(EARLY, threshold=0.3)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path]:
-    """Photos of several shapes: as it is, tall, wide, small."""
+    """The demonstration photo, and a tall, a wide and a small copy."""
     folder = tmp_path_factory.mktemp("photos")
     for name, size in {"tall": (60, 700), "wide": (1000, 80), "small": (40, 30)}.items():
         Image.open(chelsea).resize(size).save(folder / f"{name}.png")
@@ -40,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path
 
 
 def answers(path: Path, photos: list[Path], preprocess: Preprocess | None = None) -> Any:
-    """What the ONNX file says of the photos, opened by nothing but ONNX Runtime."""
+    """Return the ONNX file's probabilities of the photos, computed by ONNX Runtime alone."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     images = [(preprocess or Preprocess()).image_of(decode(photo)) for photo in photos]
     return np.stack([session.run(["probabilities"], {"photo": np.asarray(image)})[0] for image in images])
@@ -52,7 +52,7 @@ def answers(path: Path, photos: list[Path], preprocess: Preprocess | None = None
     ids=["as trained", "crop", "tf2015"],
 )
 def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
-    """The file says what the classifier says, of photos of any shape."""
+    """The file gives the classifier's probabilities, for photos of any shape."""
     original = classifier(preprocessing=preprocessing)
     certificate = export(original, tmp_path / "cars.onnx", "onnx", photos)
     np.testing.assert_allclose(
@@ -64,7 +64,7 @@ def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str
 
 @pytest.mark.parametrize("target", ["onnx", pytest.param("openvino"), pytest.param("torch", marks=pytest.mark.peers)])
 def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) -> None:
-    """A classifier that is less sure of strange photos is so in every format."""
+    """An OOD model lowers the probabilities of unfamiliar photos in every format."""
     if target != "onnx":
         pytest.importorskip(target)
     doubting = classifier(EARLY, ood_model=ood_model(EARLY))
@@ -76,14 +76,14 @@ def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) ->
 
 
 def test_features_from_everywhere(tmp_path: Path, chelsea: Path) -> None:
-    """A branch, a module and the flat features at the end can be mixed."""
+    """Features of a branch, a module and the flat tensor at the end can be combined."""
     original = classifier(("mixed/tower_2/conv", "mixed_10/join", "pool_3/_reshape"))
     export(original, tmp_path / "cars.onnx", "onnx", [chelsea])
     np.testing.assert_allclose(answers(tmp_path / "cars.onnx", [chelsea]), original.predict_proba([chelsea]), atol=1e-5)
 
 
 def test_the_file_says_what_it_is(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """Classes, threshold and certificate are in the file's metadata, and the same beside it."""
+    """Classes, threshold and certificate are in the file's metadata, and in the JSON next to it."""
     certificate = export(made, tmp_path / "cars.onnx", "onnx", [chelsea])
     session = onnxruntime.InferenceSession(tmp_path / "cars.onnx", providers=["CPUExecutionProvider"])
     inside = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
@@ -95,7 +95,7 @@ def test_the_file_says_what_it_is(made: Classifier, tmp_path: Path, chelsea: Pat
 
 
 def disagreeing(classifier: Classifier, shift: float) -> Export:
-    """An export whose probabilities are all shifted."""
+    """Return an export whose probabilities are all shifted."""
     export = onnx.make_export(classifier)
     return replace(export, predict=lambda pixels: export.predict(pixels) + np.float32(shift))
 
@@ -103,7 +103,7 @@ def disagreeing(classifier: Classifier, shift: float) -> Export:
 def test_a_disagreement_is_refused(
     made: Classifier, tmp_path: Path, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Probabilities that are further apart than the tolerance: one line, and no file."""
+    """Probabilities that differ by more than the tolerance give one line and no file."""
     wrong = disagreeing(made, 0.01)
     monkeypatch.setattr(onnx, "make_export", lambda _: wrong)
     with pytest.raises(ParityError, match=r"chelsea\.jpg"):
@@ -112,7 +112,7 @@ def test_a_disagreement_is_refused(
 
 
 def test_another_verdict_is_refused(made: Classifier, chelsea: Path) -> None:
-    """However close the probabilities: the verdict must be the same."""
+    """The verdict must be the same, however close the probabilities are."""
     likeliest = made.predict_proba([chelsea]).max()
     strict = replace(made, head=replace(made.head, threshold=float(likeliest) - 1e-4))
     with pytest.raises(ParityError, match="None"):
@@ -121,14 +121,14 @@ def test_another_verdict_is_refused(made: Classifier, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [[np.nan] * 4, [0.5, 0.5]])
 def test_nonsense_is_refused(made: Classifier, chelsea: Path, wrong: list[float]) -> None:
-    """No number, or another count of classes, is a disagreement."""
+    """NaN and a wrong number of classes count as disagreement."""
     nonsense = Export(lambda _: np.array(wrong), lambda _: {}, ())
     with pytest.raises(ParityError):
         certify(made, nonsense, [chelsea], "onnx")
 
 
 def test_what_cannot_be_asked_for(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """No photo to compare with, an unknown target, another ending: one line each."""
+    """No photo to compare with, an unknown target and a wrong extension give one line each."""
     with pytest.raises(OptionError, match="no photos to check"):
         export(made, tmp_path / "cars.onnx", "onnx", [])
     with pytest.raises(UnknownName, match="coreml"):
@@ -141,7 +141,7 @@ def test_what_cannot_be_asked_for(made: Classifier, tmp_path: Path, chelsea: Pat
 def test_openvino_that_is_not_installed(
     made: Classifier, tmp_path: Path, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The package that is missing is named."""
+    """The error names the missing package."""
 
     def missing(name: str) -> None:
         raise ImportError(name)
@@ -153,7 +153,7 @@ def test_openvino_that_is_not_installed(
 
 @pytest.mark.peers
 def test_openvino_agrees(made: Classifier, tmp_path: Path, photos: list[Path]) -> None:
-    """OpenVINO's files, read anew, say what the classifier says, and who they are."""
+    """OpenVINO's files, read again, give the classifier's probabilities and contain its metadata."""
     package = pytest.importorskip("openvino")
     certificate = export(made, tmp_path / "cars.xml", "openvino", photos)
     model = package.Core().read_model(tmp_path / "cars.xml")
@@ -165,12 +165,12 @@ def test_openvino_agrees(made: Classifier, tmp_path: Path, photos: list[Path]) -
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecations
+@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecation warnings
 @pytest.mark.parametrize(
     "preprocessing", [{}, {"fit": "crop"}, {"filter": "tf2015"}], ids=["as trained", "crop", "tf2015"]
 )
 def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
-    """Torch's program, read anew, says what the classifier says, and who it is."""
+    """The PyTorch program, read again, gives the classifier's probabilities and contains its metadata."""
     torch = pytest.importorskip("torch")
     original = classifier(("mixed/tower_2/conv", "mixed_1/join"), preprocessing=preprocessing)
     certificate = export(original, tmp_path / "cars.pt2", "torch", photos)
@@ -187,12 +187,12 @@ ENDINGS = {"onnx": "onnx", "openvino": "xml", "torch": "pt2"}
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecations
+@pytest.mark.filterwarnings("ignore")  # torch.export's own deprecation warnings
 @pytest.mark.parametrize("target", ["onnx", "openvino", "torch"])
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime", "openvino", "torch"])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, engine: str, target: str) -> None:
-    """Precision, engine, target: written with a certificate that names what computed, or refused in one line."""
+    """For each precision, engine and target, the export has a certificate that names the engine, or is refused in one line."""
     for package in {engine, target} & {"openvino", "torch"}:
         pytest.importorskip(package)
     calibration = load(precision=precision).calibration
@@ -206,7 +206,7 @@ def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, e
     same = {"onnx": "onnxruntime", "openvino": "openvino"}.get(target)
     try:
         certificate = export(original, out, target, photos[:2])
-    except ParityError as error:  # two engines differ in 8 bits by about the tolerance
+    except ParityError as error:  # in int8 two engines differ by about the tolerance
         refusal = str(error)
         assert (precision, target, engine in ("auto", same)) == ("int8", "onnx", False)
         assert f"computed by {engine} int8; try another --engine" in refusal
@@ -221,7 +221,7 @@ def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, e
 
 
 def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
-    """Where engines differ by more than the tolerance, the message names the one that computed and what to try."""
+    """If engines differ by more than the tolerance, the error names the engine that computed and what to try."""
     pytest.importorskip("openvino")
     original = replace(classifier(), calibration=load(precision="int8").calibration, engine="openvino")
     with pytest.raises(ParityError, match=r"computed by openvino int8; try another --engine"):
@@ -229,7 +229,7 @@ def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
 
 
 def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chelsea: Path) -> None:
-    """In 8 bits on a threshold, the two may differ where the probabilities hardly do; the certificate says so."""
+    """In int8, verdicts may differ near the threshold if the probabilities hardly do; the certificate states their number."""
     likeliest = made.predict_proba([chelsea]).max()
     strict = replace(made, head=replace(made.head, threshold=float(likeliest) - 1e-4))
     loose = replace(disagreeing(strict, -2e-4), tolerance=parity.LOOSE)
@@ -240,7 +240,7 @@ def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chels
 def test_a_damaged_photo_is_skipped(
     made: Classifier, tmp_path: Path, chelsea: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said and left out, and the exit code is 1; with nothing else there is no export."""
+    """It is reported and skipped, and the exit code is 1; if no photo remains there is no export."""
     made.save(tmp_path / "cars.godeeper")
     (tmp_path / "bad.jpg").write_bytes(chelsea.read_bytes()[:3000])
     command = [

@@ -1,4 +1,4 @@
-"""The photo's way into the network, as ONNX, against Pillow's own."""
+"""Preprocessing as an ONNX graph, compared with Pillow's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZES = [(1, 1), (1, 7), (120, 90), (299, 299), (300, 299), (300, 451), (1301, 8
 
 
 def session(preprocess: Preprocess) -> onnxruntime.InferenceSession:
-    """The steps of ``preprocess`` alone, ready to run."""
+    """A session of the steps of ``preprocess`` alone."""
     nodes = photo_nodes("photo", "planes", preprocess)
     graph = helper.make_graph(
         nodes.nodes,
@@ -46,7 +46,7 @@ def session(preprocess: Preprocess) -> onnxruntime.InferenceSession:
 
 @pytest.mark.parametrize("name", PREPROCESSES)
 def test_the_graph_gives_the_same_bits(name: str) -> None:
-    """Whatever the photo's size, the graph's planes are those that Pillow and numpy make."""
+    """For any photo size the graph gives the same bits as Pillow and NumPy."""
     preprocess = PREPROCESSES[name]
     opened = session(preprocess)
     random = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_the_graph_gives_the_same_bits(name: str) -> None:
 
 
 def test_extremes_stay_within_bytes() -> None:
-    """All black and all white come out as they are."""
+    """All black and all white stay within the range of a byte."""
     opened = session(Preprocess(subtract=0.0, divide=1.0))
     for shade, (height, width) in product((0, 255), ((700, 450), (20, 30))):
         (got,) = opened.run(None, {"photo": np.full((height, width, 3), shade, np.uint8)})
@@ -65,7 +65,7 @@ def test_extremes_stay_within_bytes() -> None:
 
 
 def test_an_older_pillow_takes_the_width_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Pillow is older than 13, no graph lays the photo on its side."""
+    """With Pillow older than 13, the graph never transposes the photo."""
     kinds = {node.op_type for node in photo_nodes("photo", "planes", Preprocess()).nodes}
     monkeypatch.setattr(graph_photo, "pillow_version", lambda: 12)
     older = {node.op_type for node in photo_nodes("photo", "planes", Preprocess()).nodes}

@@ -1,4 +1,4 @@
-"""docs/how-to/use-an-exported-model.md: what it shows is run as it stands, and gives the command line's answer."""
+"""The code of docs/how-to/use-an-exported-model.md runs unchanged, and agrees with the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITHOUT_GODEEPER = "import sys; sys.modules['godeeper'] = sys.modules['onnx'] = 
 
 
 def blocks(language: str) -> list[str]:
-    """The page's code blocks of one language."""
+    """Return the page's code blocks of one language."""
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
@@ -32,7 +32,7 @@ def test_the_ten_lines_say_what_the_command_says(
     capsys: pytest.CaptureFixture[str],
     threshold: float | None,
 ) -> None:
-    """The page's Python, run without godeeper, against `godeeper classify`."""
+    """The page's Python, run without godeeper, agrees with `godeeper classify`."""
     monkeypatch.chdir(tmp_path)
     Path("holiday").mkdir()
     shutil.copy(chelsea, "photo.jpg")

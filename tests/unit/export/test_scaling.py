@@ -1,4 +1,4 @@
-"""The scaling that ``weights add --scaling`` was given is what looks, the page, exports and ``to_torch`` are fed with."""
+"""The scaling given to ``weights add --scaling`` is used by peeks, the page, exports and ``to_torch``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ EXPECTED: dict[str, Any] = {
     "unit": PIXELS / 255,
     "10,20,30/2": (PIXELS - [10.0, 20.0, 30.0]) / 2,
 }
-"""Scaling -> what enters the network."""
+"""Scaling -> the network's input."""
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """Weights that were added with a scaling, and what should enter the network (1, 3, H, W)."""
+    """Weights that were added with a scaling, and the expected input of the network (1, 3, H, W)."""
 
     file: WeightsFile
     planes: Any
@@ -42,7 +42,7 @@ class Scaled:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled numbers as someone's safetensors file, under the names of the 2015 graph."""
+    """The bundled weights as a third-party safetensors file, under the names of the 2015 graph."""
     tensors: dict[str, Any] = {}
     bundled = find("bundled")
     with bundled.parameters() as numbers:
@@ -58,7 +58,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=EXPECTED)
 def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Scaled]:
-    """They are added with each scaling."""
+    """These weights, added with each scaling."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GODEEPER_CACHE", str(tmp_path_factory.mktemp("cache")))
         assert main(["weights", "add", str(theirs), "--name", "mine", "--scaling", request.param]) == 0
@@ -66,13 +66,13 @@ def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 
 def test_looks_and_the_page_use_it(scaled: Scaled) -> None:
-    """Both hand the network the photo in the scaling that was said."""
+    """Both give the network the photo in that scaling."""
     for network in (load(weights="mine"), make_backend(None, "mine").network):
         np.testing.assert_allclose(network.preprocess(decode(PIXELS)), scaled.planes, atol=1e-5)
 
 
 def test_exports_use_it(scaled: Scaled, tmp_path: Path) -> None:
-    """An ONNX file takes the photo itself, and says of it what a classifier says that is fed the scaled photo."""
+    """An ONNX file takes the photo itself, and gives the probabilities of a classifier that gets the scaled photo."""
     like = classifier()
     made = Classifier(like.head, "mine", scaled.file.sha256, scaled.file.description.preprocessing)
     export(made, tmp_path / "x.onnx", "onnx", [PIXELS])
@@ -86,7 +86,7 @@ def test_exports_use_it(scaled: Scaled, tmp_path: Path) -> None:
 
 @pytest.mark.peers
 def test_to_torch_takes_it(scaled: Scaled) -> None:
-    """The module is fed the scaled photo, and then says what a look at the photo says."""
+    """With the scaled photo as input, the module gives the same values as a peek at the photo."""
     torch = pytest.importorskip("torch")
     network = load(weights="mine")
     with torch.no_grad():

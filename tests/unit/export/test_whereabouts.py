@@ -23,7 +23,7 @@ def photos(folder: Path) -> Path:
 
 @pytest.fixture
 def classifier(tmp_path: Path) -> Path:
-    """A classifier's place, with a report beside it that names a folder elsewhere."""
+    """A classifier's path, with a report next to it that names a folder elsewhere."""
     place = tmp_path / "models" / "cars.godeeper"
     place.parent.mkdir()
     place.with_suffix(".json").write_text(json.dumps({"provenance": {"folder": str(tmp_path / "data" / "photos")}}))
@@ -32,17 +32,17 @@ def classifier(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("where", ["data/photos", "models/photos", "models", "here"])
 def test_places(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Where the report says, beside the classifier, or here; the working folder does not matter to the others."""
+    """Photos are searched where the report says, next to the classifier, and here; only the last depends on the working folder."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     folder = photos(tmp_path / where)
     assert find_photos(classifier, NAMES) == [folder / name for name in NAMES]
-    shutil.move(tmp_path / where / "dog", tmp_path / "gone")  # some are lost: the others are still found there
+    shutil.move(tmp_path / where / "dog", tmp_path / "gone")  # if some are lost, the others are still found there
     assert find_photos(classifier, NAMES)[0] == folder / NAMES[0]
 
 
 def test_a_list_starts_at_its_folder(tmp_path: Path, classifier: Path) -> None:
-    """The report names the list itself."""
+    """If the report names a list, the list's own folder is searched."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "photos").write_text("path,label\n")
     folder = photos(tmp_path / "data")
@@ -50,7 +50,7 @@ def test_a_list_starts_at_its_folder(tmp_path: Path, classifier: Path) -> None:
 
 
 def test_absolute_names_of_earlier_versions(tmp_path: Path, classifier: Path) -> None:
-    """They are where they were."""
+    """Absolute paths in reports of earlier versions are used as they are."""
     names = [photos(tmp_path / "old") / name for name in NAMES]
     assert find_photos(classifier, names) == names
 
@@ -59,7 +59,7 @@ def test_absolute_names_of_earlier_versions(tmp_path: Path, classifier: Path) ->
     "report", ["", "[]", "{}", '{"provenance": {"folder": 3}}', '{"provenance": {"folder": "a\\u0000"}}', "{" * 9000]
 )
 def test_not_found(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, report: str) -> None:
-    """One line names the places and the option, whatever the report is."""
+    """One line lists the folders and the option, whatever the report contains."""
     monkeypatch.chdir(tmp_path)
     classifier.with_suffix(".json").write_text(report)
     with pytest.raises(OptionError, match="--photos") as error:

@@ -1,4 +1,4 @@
-"""Features of photos: right, computed once, in any order, batch or state of the store."""
+"""Features of photos: correct, and computed once, in any order, batch or state of the store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ extract_folder(Path(sys.argv[1]), Path(sys.argv[2]), lambda *numbers: print(*num
 
 
 def make_photos(folder: Path, count: int) -> Photos:
-    """Small photos of noise, each different."""
+    """Write small photos of noise, each different."""
     folder.mkdir(exist_ok=True)
     for number in range(count):
         noise = np.random.default_rng(number).integers(0, 256, (20 + number % 7, 24, 3), np.uint8)
@@ -49,7 +49,7 @@ def photos_in(folder: Path) -> Photos:
 
 
 def pixel_hash(path: Path) -> str:
-    """SHA-256 of size and decoded pixels."""
+    """Return the SHA-256 of size and decoded pixels."""
     with Image.open(path) as image:
         return hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode() + image.tobytes()).hexdigest()
 
@@ -57,7 +57,7 @@ def pixel_hash(path: Path) -> str:
 def extract_folder(
     folder: Path, store: Path, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, np.ndarray]:
-    """Extract the features of a folder; run in other processes."""
+    """Extract the features of a folder; other processes run it."""
     with ResultStore(store) as opened:
         return extract(godeeper.load(), photos_in(folder), CHEAP, opened, progress)
 
@@ -105,7 +105,7 @@ def test_features_are_the_means_of_peeks(net: Network, chelsea: Path, path: Path
 
 
 def test_flat_tensors_are_their_own_means(net: Network, chelsea: Path, path: Path) -> None:
-    """Tensors without a grid, or with a grid of one cell, are returned as they are."""
+    """The features of tensors without a grid, or with a grid of one cell, are the tensors themselves."""
     with ResultStore(path) as store:
         features = extract(net, [(chelsea, pixel_hash(chelsea))], ["pool_3", "pool_3/_reshape"], store)
     np.testing.assert_array_equal(features["pool_3"], features["pool_3/_reshape"])
@@ -125,7 +125,7 @@ def test_batches_of_eight_in_order(net: Network, photos: Photos, path: Path, run
 
 
 def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """Moved files, another order, other photos, another name of the tensor: only new features are computed."""
+    """After moving files, reordering, adding photos or using another name of the tensor, only new features are computed."""
     with ResultStore(path) as store:
         first = extract(net, photos[:8], CHEAP, store)
         moved = [(file.with_name("gone.png"), pixels) for file, pixels in reversed(photos[:8])]
@@ -136,7 +136,7 @@ def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs
 
 
 def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """A second tensor is computed for all photos, a stored one for none."""
+    """A second tensor is computed for all photos, and a stored one for none."""
     with ResultStore(path) as store:
         extract(net, photos[:4], ["conv"], store)
         both = extract(net, photos[:6], CHEAP, store)
@@ -210,7 +210,7 @@ def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
     ("address", "error"), [("conv[3]", ChannelError), ("Mul", AddressError), ("conv_9", UnknownAddress)]
 )
 def test_addresses_that_have_no_features(net: Network, path: Path, address: str, error: type[Exception]) -> None:
-    """Only whole tensors of the network have features."""
+    """Only whole tensors of the network have features, and everything else is refused."""
     with ResultStore(path) as store, pytest.raises(error):
         extract(net, [], [address], store)
 
@@ -223,7 +223,7 @@ def test_killed_while_it_computes(photos: Photos, path: Path, tmp_path: Path) ->
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", RUN, folder, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        assert process.stdout.readline()  # stored features are read, the network is about to start
+        assert process.stdout.readline()  # stored features have been read, and the network is about to start
         time.sleep(moments.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait(30)
@@ -239,7 +239,7 @@ def test_two_processes_compute_the_same(photos: Photos, path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> None:
-    """For 180 more photos, far fewer than 180 more inputs are in memory; the number depends on the timing of threads."""
+    """With 180 more photos, far fewer than 180 more inputs are in memory; the exact number depends on thread timing."""
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):

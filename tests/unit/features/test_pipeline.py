@@ -1,4 +1,4 @@
-"""The pipeline from photos to numbers: order, errors, batches, stages that can run in another process."""
+"""The pipeline from photos to features: order, errors, batches, stages that can run in another process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INPUT = np.zeros((1, 3, 4, 4), np.float32)
 
 
 def decoded(names: str) -> list[Decoded]:
-    """A photo for each letter; the capitals cannot be read."""
+    """Return a decoded photo for each lower-case letter; capitals stand for unreadable photos."""
     return [
         (PhotoInfo(position, name, sha256=name), None if name.isupper() else INPUT)
         for position, name in enumerate(names)
@@ -52,7 +52,7 @@ def places(batch: InputBatch) -> str:
     [("", []), ("abcd", ["ab", "cd"]), ("abc", ["ab", "c"]), ("aXYbZ", ["aXYb", "Z"]), ("XY", ["XY"])],
 )
 def test_batches_are_full_of_inputs(names: str, expected: list[str]) -> None:
-    """A batch has the given number of inputs; unreadable photos keep their place and count for nothing."""
+    """A batch has the given number of inputs; unreadable photos keep their place and do not count."""
     batches = list(input_batches(decoded(names), 2))
     assert [places(batch) for batch in batches] == expected
     for batch in batches:
@@ -61,12 +61,12 @@ def test_batches_are_full_of_inputs(names: str, expected: list[str]) -> None:
 
 
 def test_a_file_is_computed_once() -> None:
-    """The second photo with the same bytes has no input, and stays in its place."""
+    """The second photo with the same bytes has no input, and keeps its place."""
     assert [planes is not None for _, planes in distinct(decoded("aba"))] == [True, True, False]
 
 
 def test_an_unreadable_photo_is_an_entry_with_its_error(net: Network, tmp_path: Path) -> None:
-    """A missing file and other pixels than expected are errors of their entries."""
+    """A missing file and unexpected pixels are errors of their entries."""
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     decode_entry = Decode(net.preprocess)
     missing, planes = decode_entry(Entry(0, tmp_path / "none.png"))
@@ -78,7 +78,7 @@ def test_an_unreadable_photo_is_an_entry_with_its_error(net: Network, tmp_path: 
 
 
 def test_the_first_unreadable_photo_is_raised_at_its_place() -> None:
-    """The photos before it come through."""
+    """The photos before it are returned."""
     error = PhotoError("b: broken")
     photos = iter(require_readable([*decoded("a"), (PhotoInfo(1, "b", error=error), None)]))
     assert next(photos)[0].name == "a"
@@ -87,7 +87,7 @@ def test_the_first_unreadable_photo_is_raised_at_its_place() -> None:
 
 
 def test_expected_pixels_pass(net: Network, chelsea: Path) -> None:
-    """The hash of the pixels is checked where the entry has one, and computed for all where it is wanted."""
+    """The hash of the pixels is checked for entries that have one, and computed for all if requested."""
     photo = decode(chelsea)
     info, planes = Decode(net.preprocess)(Entry(0, chelsea, pixel_hash(photo)))
     assert info == Decode(net.preprocess, hash_pixels=True)(Entry(0, chelsea, pixel_hash(photo)))[0]
@@ -96,7 +96,7 @@ def test_expected_pixels_pass(net: Network, chelsea: Path) -> None:
 
 
 def test_stages_can_be_pickled(net: Network, chelsea: Path) -> None:
-    """A stage that was pickled gives the same bits, so that it may run in another process."""
+    """A pickled stage gives the same bits, so it can run in another process."""
     steps = plan(net.blueprint, [key_of(resolve_one(net.blueprint, "mixed/join"))], pooled=True)
     stages = Decode(net.preprocess), Forward(net.engine, steps)
     copied = pickle.loads(pickle.dumps(stages))  # noqa: S301 (own data)
@@ -106,7 +106,7 @@ def test_stages_can_be_pickled(net: Network, chelsea: Path) -> None:
 
 
 def test_entries_are_taken_as_they_are_needed() -> None:
-    """An endless source is no trouble, and an abandoned pipeline stops."""
+    """An endless source works, and an abandoned pipeline stops."""
 
     def endless() -> Iterator[Entry]:
         position = 0

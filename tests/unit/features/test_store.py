@@ -18,7 +18,7 @@ import pytest
 from godeeper.features.store import ResultStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
-MANY = 800  # batches that take longer to write than a process runs here
+MANY = 800  # batches that take longer to write than the processes here run
 MOMENTS = 10
 SHA256 = "0" * 64
 
@@ -31,7 +31,7 @@ write_missing(Path(sys.argv[1]), MANY, lambda: print("wrote", flush=True))
 
 
 def features(batch: int) -> dict[bytes, np.ndarray]:
-    """Eight reproducible features."""
+    """Return eight reproducible features."""
     numbers = np.random.default_rng(batch)
     recipe = feature_recipe(SHA256, "mixed/join", "")
     keys = [feature_key(f"{batch}/{number}", recipe) for number in range(BATCH)]
@@ -71,7 +71,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read(path: Path) -> None:
-    """Half precision is returned bit for bit: zeros, the least and the greatest value, infinity; another key has no value."""
+    """Half-precision values are returned bit for bit: zeros, the smallest and greatest values, infinity; another key has no value."""
     values = np.array([0, -0.0, 6e-8, 1.5, 65504, np.inf], np.float16)
     with ResultStore(path) as store:
         store.put_many({b"key": values})
@@ -93,7 +93,7 @@ def test_killed_at_any_moment(path: Path) -> None:
     for number in range(MOMENTS):
         process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        if number % 3:  # else while it starts, or opens the file
+        if number % 3:  # otherwise while it starts or opens the file
             process.stdout.readline()
             time.sleep(moments.uniform(0, 0.06))
         else:
@@ -113,7 +113,7 @@ def test_two_processes_at_once(path: Path) -> None:
 
 
 def damage(path: Path, how: str) -> None:
-    """Kinds of damage."""
+    """Damage the file in one of several ways."""
     content = path.read_bytes()
     half = len(content) // 2
     damaged = {
@@ -127,7 +127,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["cut", "zeros", "text", "head"])
 def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
-    """A damaged file returns right values or none; the next run repairs it and notes it."""
+    """A damaged file returns correct values or none; the next run repairs it and adds a note."""
     write_missing(path)
     damage(path, how)
     with ResultStore(path) as store:
@@ -140,7 +140,7 @@ def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
 
 
 def test_a_damaged_file_is_moved_aside(path: Path) -> None:
-    """The damaged file is kept beside the new one."""
+    """The damaged file is kept next to the new one."""
     path.write_bytes(b"photos of cars" * 100)
     with ResultStore(path) as store:
         assert store.stats().features == 0
@@ -207,12 +207,12 @@ def test_a_file_removed_while_open(path: Path) -> None:
 
 
 def test_the_longest_unused_go_first(path: Path) -> None:
-    """Trimming keeps the most recently used features, and shortens the file to the given size."""
+    """Trimming keeps the most recently used features, and shrinks the file to the given size."""
     with ResultStore(path) as store:
         for batch in range(BATCHES):
             store.put_many(features(batch))
         store.connection.execute("UPDATE feature SET used = rowid")
-        assert_same(store.get_many(features(0)), features(0))  # used now, so the youngest
+        assert_same(store.get_many(features(0)), features(0))  # used now, so the most recent
         before = BATCHES * BATCH * CHANNELS * 2
         removed = store.trim(before // 2)
         assert 0 < removed < BATCHES * BATCH
@@ -232,7 +232,7 @@ def test_it_does_not_grow_for_ever(path: Path) -> None:
 
 
 def test_trimmed_to_nothing(path: Path) -> None:
-    """An emptied store can be used."""
+    """A store that was trimmed to nothing can still be used."""
     write_missing(path)
     with ResultStore(path) as store:
         assert store.trim(0) == BATCHES * BATCH
@@ -243,7 +243,7 @@ def test_trimmed_to_nothing(path: Path) -> None:
 
 
 def test_a_private_file_is_nowhere() -> None:
-    """A store without a path leaves no file."""
+    """A store without a path creates no file."""
     connection = connect("")
     assert connection.execute("SELECT count(*) FROM feature").fetchone() == (0,)
     connection.close()

@@ -1,4 +1,4 @@
-"""Streams of features: in order, with errors in their places, the same values as for single photos, bounded memory."""
+"""Streams of features: in order, with errors in their places, equal to those of single photos, in bounded memory."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_each_photo_has_its_own_row(net: Network, photos: list[Path]) -> None:
     errors = {batch.names[place]: error for batch in batches for place, error in batch.errors.items()}
     assert set(errors) == {str(photos[3]), str(photos[19])}
     assert "not a photo" in errors[str(photos[3])]
-    for address in ADDRESSES:
-        expected = [net.peek(photo, address).activations.mean((2, 3))[0] for photo in readable]
+    single = [[peek.activations.mean((2, 3))[0] for peek in net.peeks(photo, ADDRESSES)] for photo in readable]
+    for address, expected in zip(ADDRESSES, zip(*single, strict=True), strict=True):
         np.testing.assert_allclose(rows(batches, address), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -95,7 +95,7 @@ def test_addresses_without_features(net: Network, address: str) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
-    """The demonstration photo as a JPEG of 5 megapixels, on its side by EXIF."""
+    """The demonstration photo as a JPEG of 5 megapixels, rotated by EXIF."""
     path = tmp_path_factory.mktemp("large") / "large.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -104,7 +104,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
 
 
 def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
-    """Decoded at half its size, a large JPEG gives nearly the same input; decoded whole, the same input."""
+    """Decoded at half its size, a large JPEG gives nearly the same input; decoded at full size, the same input."""
     size = net.preprocess.size
     whole = net.preprocess(decode(large))
     _, exact = Decode(net.preprocess, None)(Entry(0, large))
@@ -117,7 +117,7 @@ def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
 
 
 def test_eight_bits_keep_less(net: Network, large: Path) -> None:
-    """In 8 bits the lesser side keeps twice the network's side; the mean difference is below one level."""
+    """In int8 the shorter side keeps at least twice the network's side; the mean difference is below one level."""
     small = load(engine="onnxruntime", precision="int8")
     assert (least_side(net), least_side(small)) == (3 * 299, 2 * 299)
     medium = Image.open(large).resize((1196, 1794), Image.Resampling.BICUBIC)
@@ -136,7 +136,7 @@ def test_eight_bits_keep_less(net: Network, large: Path) -> None:
     [(None, (1800, 2706)), (901, (1800, 2706)), (900, (900, 1353)), (450, (450, 677)), (1, (225, 339))],
 )
 def test_the_least_side_is_kept(large: Path, least: int | None, expected: tuple[int, int]) -> None:
-    """A JPEG is reduced by 2, 4 or 8 as far as its lesser side allows, and the photo has a note."""
+    """A JPEG is reduced by 2, 4 or 8 as far as its shorter side allows, and the photo has a note."""
     photo = decode(large, least_side=least)
     assert photo.size == expected
     assert any(note.startswith("decoded at 1/") for note in photo.notes) == (expected != (1800, 2706))

@@ -11,7 +11,7 @@ COUNT = ROWS_AT_ONCE + 7
 
 
 def filled() -> tuple[FeatureTable, dict[str, np.ndarray]]:
-    """A table of random numbers, and these numbers."""
+    """Return a table of random numbers, and these numbers."""
     chance = np.random.default_rng(0)
     expected = {name: chance.normal(size=(COUNT, width)).astype(np.float16) for name, width in WIDTHS.items()}
     tables = FeatureTable(WIDTHS, COUNT)
@@ -31,7 +31,7 @@ def test_what_is_written_is_read() -> None:
 
 
 def test_parts_of_parts() -> None:
-    """Some photos of some photos, whether the tables are on disk or in memory."""
+    """Selecting photos twice works, whether the tables are on disk or in memory."""
     tables, expected = filled()
     rows, fewer = np.arange(COUNT)[::-3], np.array([0, 5, 2])
     for source in (tables, {name: values.astype(np.float32) for name, values in expected.items()}):
@@ -41,7 +41,7 @@ def test_parts_of_parts() -> None:
 
 
 def test_blocks() -> None:
-    """A module comes in pieces that are together what it is whole, also some photos of it."""
+    """The blocks of a module, joined, equal the whole module, for a selection of photos too."""
     tables, expected = filled()
     for features in (tables, TableRows(tables, np.arange(COUNT)), {name: tables[name] for name in tables}):
         pieces = list(blocks(features, "mixed_1/join"))
@@ -51,7 +51,7 @@ def test_blocks() -> None:
 
 
 def test_no_photos() -> None:
-    """Nothing is of the right width."""
+    """Without photos, the empty arrays have the right width."""
     tables = FeatureTable(WIDTHS, 0)
     assert tables["mixed/join"].shape == (0, 3)
     tables.close()

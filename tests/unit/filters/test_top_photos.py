@@ -1,4 +1,4 @@
-"""Top activations: which photos, where, and their picture."""
+"""Top activations: which photos, in which cell, and their picture."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def search(net: Network, album: Path) -> Search:
-    """The top five photos of two filters."""
+    """The five strongest photos of two filters."""
     return top_photos(net, [Path(each) for each in photos_in([album])], resolve_one(net.blueprint, ADDRESS), top=5)
 
 
 def test_the_greatest_values_come_first(net: Network, album: Path, search: Search) -> None:
-    """The ranking is that of single peeks, with equal files counted once."""
+    """The ranking equals that of single peeks, with equal files counted once."""
     paths = [path for path in map(Path, photos_in([album])) if path.name not in ("bad.jpg", "copy.png")]
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
@@ -68,7 +68,7 @@ def test_the_cell_has_the_maximum(net: Network, search: Search) -> None:
 
 
 def test_unreadable_photos_are_listed(search: Search) -> None:
-    """They do not stop the search."""
+    """Unreadable photos do not stop the search."""
     ((path, reason),) = search.errors
     assert path.name == "bad.jpg"
     assert "not a photo" in reason
@@ -85,7 +85,7 @@ def test_progress(net: Network, tmp_path: Path) -> None:
 
 
 def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
-    """The result is the same however the photos are divided, also where a file is in two parts."""
+    """The result is the same however the photos are divided, even if a file is in two parts."""
     tensor = resolve_one(net.blueprint, ADDRESS)
     entries = list(entries_of(map(Path, photos_in([album]))))
     stages = (
@@ -122,7 +122,7 @@ def test_the_earlier_of_equal_photos_comes_first(net: Network, tmp_path: Path) -
 
 
 def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:
-    """A filter that is zero everywhere has no activations, and can be drawn."""
+    """A filter that is zero everywhere has no activations, and can still be drawn."""
     tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[131]")
     (found,) = top_photos(net, [chelsea], tensor).filters
     assert found.activations == ()
@@ -137,7 +137,7 @@ def test_refused_searches(net: Network, chelsea: Path, address: str, top: int) -
 
 
 def test_picture(search: Search) -> None:
-    """The PNG has its provenance, and the crop a frame around the cell."""
+    """The PNG has its provenance, and the crop has a frame around the cell."""
     with Image.open(io.BytesIO(png(search.filters[0]))) as image:
         notes = dict(image.info)
     assert notes["godeeper:address"] == "mixed/tower_2/conv[3]"
@@ -153,6 +153,6 @@ def test_a_deleted_photo(search: Search, tmp_path: Path) -> None:
 
 
 def test_frames_lie_where_the_cell_does() -> None:
-    """The frame is in the scale of the crop."""
+    """The frame is scaled with the crop."""
     assert within(Box(20, 10, 30, 20), Box(10, 0, 50, 40), (80, 80)) == (20, 20, 40, 40)
     assert within(Box(45, 35, 50, 40), Box(10, 0, 50, 40), (80, 80)) == (70, 70, 79, 79)

@@ -11,7 +11,7 @@ from godeeper.peek.colour import COLOURS, DIVERGING, table
 
 @pytest.mark.parametrize("name", ["viridis", "magma"])
 def test_maps_are_matplotlibs(name: str) -> None:
-    """Every level is within 2 of 255 of the map whose name it bears."""
+    """Every level is within 2 of 255 of matplotlib's colour map of the same name."""
     matplotlib = pytest.importorskip("matplotlib")
     expected = matplotlib.colormaps[name](np.arange(256))[:, :3] * 255
     assert np.abs(table(name) - expected).max() <= 2
@@ -26,7 +26,7 @@ def test_brighter_means_more(name: str) -> None:
 
 @pytest.mark.parametrize("name", DIVERGING)
 def test_diverging_maps_turn_in_the_middle(name: str) -> None:
-    """The two halves go away from the middle, one each way."""
+    """The two halves diverge from the middle colour."""
     luma = table(name).astype(float) @ [0.2126, 0.7152, 0.0722]
     middle = int(luma.argmin() if luma[0] > luma[128] else luma.argmax())
     assert abs(middle - 127.5) <= 1.5
@@ -38,6 +38,6 @@ def test_grey_is_the_level() -> None:
 
 
 def test_unknown_colour() -> None:
-    """A map that does not exist is answered with those that do."""
+    """An unknown colour map is an error that lists the known ones."""
     with pytest.raises(UnknownName, match="grey, viridis, magma"):
         table("jet")

@@ -1,4 +1,4 @@
-"""Where cells lie on the photo, against what changing the photo changes."""
+"""Where cells lie on the photo, checked by changing the photo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIELD = resolve_one(INCEPTION_V3, ADDRESS).field
 
 
 def values(net: Network, planes: NDArray[np.float32], address: str = ADDRESS) -> NDArray[np.float32]:
-    """(B, C, H, W) of ``address`` for inputs (B, 3, 299, 299)."""
+    """Return (B, C, H, W) of ``address`` for inputs (B, 3, 299, 299)."""
     key = key_of(resolve_one(net.blueprint, address))
     return net.engine.run(plan(net.blueprint, [key]), {NETWORK_INPUT: planes})[key]
 
@@ -46,7 +46,7 @@ def noise() -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def before(net: Network, noise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(C, H, W): what the tensor says of the noise."""
+    """(C, H, W): the tensor's values for the noise."""
     first: NDArray[np.float32] = values(net, noise)[0]
     return first
 
@@ -55,7 +55,7 @@ def before(net: Network, noise: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_outside_its_field_nothing_changes_a_cell(
     net: Network, noise: NDArray[np.float32], before: NDArray[np.float32], row: int, column: int
 ) -> None:
-    """With everything but the field replaced, the cell's values stay."""
+    """If everything outside the field is replaced, the cell's values stay the same."""
     left, top, right, bottom = field_box(FIELD, row, column).within(Box(0, 0, 299, 299)).outward()
     other = -noise[::, :, ::-1, ::-1].copy()
     other[:, :, top:bottom, left:right] = noise[:, :, top:bottom, left:right]
@@ -68,7 +68,7 @@ def test_outside_its_field_nothing_changes_a_cell(
 def test_every_edge_of_its_field_changes_a_cell(
     net: Network, noise: NDArray[np.float32], before: NDArray[np.float32], row: int, column: int
 ) -> None:
-    """The field is no larger than it must be: its outermost row or column on each side matters, where it is on the photo."""
+    """The field is not too large: its outermost row or column on each side matters, if it lies on the photo."""
     left, top, right, bottom = map(int, field_box(FIELD, row, column))
     edges = (
         (left, np.s_[:, :, max(top, 0) : bottom, left : left + 1]),
@@ -113,7 +113,7 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("filter", FILTERS)
 def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
-    """What one pixel of the photo lights up in the input lies, in the mean, where the placement says."""
+    """The input pixels that one photo pixel changes have their mean position where the placement says."""
     preprocess = Preprocess(fit=fit, filter=filter, subtract=0.0)
     pixels = np.zeros((598, 1495, 3), np.uint8)
     x, y = 700, 300
@@ -125,7 +125,7 @@ def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
 
 
 def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
-    """The first and last pixel of the input that cells ``first`` to ``last`` depend on, along one axis, step by step."""
+    """Return the first and last input pixel that cells ``first`` to ``last`` depend on, along one axis, step by step."""
     site = every[index]
     if site.is_photo_step:
         return first, last
@@ -145,7 +145,7 @@ def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int)
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
-    """The ends of each module: a field is what walking back through every operation and its padding arrives at."""
+    """For the ends of each module, the field equals what walking back through every operation and its padding gives."""
     every = sites(in_dialect(network, dialect))
     whole = Box(0, 0, network.input_size, network.input_size)
     joins = [site for site in every if site.kind == "concat"]
@@ -157,7 +157,7 @@ def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
 
 
 def test_squares_lie_side_by_side() -> None:
-    """A map's extent is its cells' squares, without gap or overlap, each around its field's centre."""
+    """A map consists of its cells' squares, without gap or overlap, each centred on its field."""
     site = resolve_one(INCEPTION_V3, "mixed_8/join").site
     whole = extent(site, 299)
     _, rows, columns = site.shape
@@ -170,19 +170,19 @@ def test_squares_lie_side_by_side() -> None:
 
 @pytest.mark.parametrize("address", ["conv", "pool", "mixed/join", "mixed_4/tower_1/conv_4", "mixed_10/join"])
 def test_maps_lie_within_the_input(address: str) -> None:
-    """No square of Inception v3 reaches over the border."""
+    """No square of Inception v3 extends beyond the border."""
     whole = Box(0, 0, 299, 299)
     box = extent(resolve_one(INCEPTION_V3, address).site, 299)
     assert box.within(whole) == box
 
 
 def test_without_a_grid_a_cell_stands_for_everything() -> None:
-    """The global average is of the whole input."""
+    """A cell of the global average covers the whole input."""
     assert extent(resolve_one(INCEPTION_V3, "pool_3").site, 299) == Box(0, 0, 299, 299)
 
 
 def test_crop_uses_the_middle() -> None:
-    """With ``crop`` the input is the photo's central square, with ``squash`` all of it."""
+    """With ``crop`` the input is the photo's central square, with ``squash`` the whole photo."""
     whole = Box(0, 0, 299, 299)
     crop, squash = (Placement.of(Preprocess(fit=fit), (600, 299)) for fit in FITS[::-1])
     assert crop.on_photo(whole) == crop.used == Box(150, 0, 449, 299)
@@ -192,7 +192,7 @@ def test_crop_uses_the_middle() -> None:
 
 
 def test_strongest_cell() -> None:
-    """The greatest value, the first of several; none where nothing stands out."""
+    """It is the first cell with the greatest value, or None where no cell stands out."""
     plane = np.array([[0, 2, 1], [2, 0, 0]], np.float32)
     assert strongest(plane) == Cell(0, 1, 2.0)
     assert strongest(np.zeros((3, 3))) is None
@@ -200,7 +200,7 @@ def test_strongest_cell() -> None:
 
 
 def test_patch(chelsea: Path) -> None:
-    """The cut is the photo's own pixels, those beyond the border left out, whatever size the photo is shown in."""
+    """The crop has the photo's own pixels without those beyond the border, at any display size."""
     photo = decode(chelsea)
     placement = Placement.of(Preprocess(), photo.size)
     box = Box(100, 50, 147, 97)

@@ -1,4 +1,4 @@
-"""The mosaic: all filters, in order, on scales whose legends are true."""
+"""The mosaic: all filters, in order, with scales that match their legends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def activations(count: int = 32, height: int = 5, width: int = 7) -> np.ndarray:
 
 
 def seed_recipe(values: np.ndarray) -> np.ndarray:
-    """The blog's reshape, transpose, reshape, on an array (H, W, C) as TensorFlow gives it."""
+    """The blog's reshape, transpose and reshape, on an array (H, W, C) as TensorFlow gives it."""
     height, width, count = values.shape
     cy = 8
     cx = count // cy
@@ -30,7 +30,7 @@ def seed_recipe(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(32, 35, 35), (96, 35, 35), (192, 17, 17), (8, 1, 1), (2048, 8, 8)])
 def test_blog_is_the_seeds_recipe(shape: tuple[int, int, int]) -> None:
-    """Bit for bit."""
+    """The ``blog`` layout equals the blog's code bit for bit."""
     values = activations(*shape)
     mosaic = make_mosaic(values, "blog")
     np.testing.assert_array_equal(np.asarray(mosaic), seed_recipe(values.transpose(1, 2, 0)))
@@ -43,7 +43,7 @@ def test_blog_of_the_first_tensor_is_280_by_140() -> None:
 
 
 def test_blog_needs_rows_that_divide() -> None:
-    """12 filters cannot be divided into 8 rows: numbers of rows that fit are offered."""
+    """12 filters cannot be arranged in 8 rows, so the error offers numbers of rows that divide 12."""
     with pytest.raises(OptionError, match=r"12 is not divisible by 8; try --rows 3 or 4 or 6 or 12"):
         make_mosaic(activations(12), "blog")
     assert make_mosaic(activations(12), "blog", rows=4).columns == 3
@@ -52,7 +52,7 @@ def test_blog_needs_rows_that_divide() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 11, 32, 48, 80, 97, 192, 2048])
 @pytest.mark.parametrize("rows", [None, 1, 2])
 def test_every_filter_is_there_once(count: int, rows: int | None) -> None:
-    """Filter n is at row n / columns, column n mod columns; what is left over is not a number."""
+    """Filter n is in row n / columns and column n mod columns; the remaining cells are NaN."""
     if rows is not None and rows > count:
         return
     values = activations(count, 2, 3) + np.arange(count, dtype=np.float32)[:, None, None]
@@ -65,7 +65,7 @@ def test_every_filter_is_there_once(count: int, rows: int | None) -> None:
 
 
 def test_usual_grids() -> None:
-    """Between square and twice as wide as high, without empty cells where that can be."""
+    """The grid is between square and twice as wide as high, without empty cells where possible."""
     for count in range(1, 300):
         columns = wide_columns(count)
         assert columns >= np.floor(np.sqrt(count))
@@ -74,7 +74,7 @@ def test_usual_grids() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_dark_and_bright_are_what_the_legend_says(scale: str) -> None:
-    """The pixel of a value follows from the legend's ends alone."""
+    """The grey level of a value follows from the legend's ends."""
     values = activations() - (1 if scale == "signed" else 0)
     mosaic = make_mosaic(values, scale)
     low, high = (np.broadcast_to(end, (32,)) for end in (mosaic.range.low, mosaic.range.high))
@@ -93,14 +93,14 @@ def test_dark_and_bright_are_what_the_legend_says(scale: str) -> None:
 
 
 def test_shared_compares_across_filters() -> None:
-    """Equal values are equally bright in every tile; dark is zero."""
+    """Equal values are equally bright in every tile, and dark is zero."""
     values = np.zeros((2, 1, 2), np.float32)
     values[0], values[1] = [[0, 4]], [[0, 8]]
     np.testing.assert_array_equal(make_mosaic(values, rows=1).pixels, [[0, 128, 0, 255]])
 
 
 def test_filter_uses_each_tiles_own_ends() -> None:
-    """The greatest value of every tile is white; the legend warns."""
+    """The greatest value of every tile is white, and the legend says that tiles cannot be compared."""
     values = np.array([[[1, 4]], [[2, 8]], [[3, 3]]], np.float32)
     mosaic = make_mosaic(values, "filter", rows=1)
     np.testing.assert_array_equal(mosaic.pixels, [[0, 255, 0, 255, 0, 0]])
@@ -108,7 +108,7 @@ def test_filter_uses_each_tiles_own_ends() -> None:
 
 
 def test_signed_has_zero_in_the_middle() -> None:
-    """The same distance below and above zero."""
+    """Zero is the middle colour, and both sides have the same range."""
     values = np.array([[[-2, 0, 4]]], np.float32)
     np.testing.assert_array_equal(make_mosaic(values, "signed").pixels, [[64, 128, 255]])
 
@@ -129,7 +129,7 @@ def test_all_dead(scale: str) -> None:
 
 
 def test_unknown_scale_and_rows() -> None:
-    """Bad choices are answered with good ones."""
+    """An invalid choice is an error that lists the valid ones."""
     with pytest.raises(UnknownName, match="shared, filter, percentile, signed, blog"):
         make_mosaic(activations(), "log")
     with pytest.raises(OptionError, match="expected 1 to 32"):

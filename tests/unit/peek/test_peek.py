@@ -21,7 +21,7 @@ from godeeper.peek.picture import CROSS, View, draw, heading_lines, png
 
 @pytest.fixture(scope="module")
 def peek(net: Network, chelsea: Path) -> Peek:
-    """The blog's third tensor, which has a dead filter in this photo."""
+    """The blog's third tensor, which has a dead filter for this photo."""
     return net.peek(chelsea, "mixed_4/tower_1/conv_4")
 
 
@@ -30,7 +30,7 @@ def with_values(peek: Peek, values: np.ndarray) -> Peek:
 
 
 def test_statistics(peek: Peek) -> None:
-    """Least, greatest, mean and share above zero, filter by filter."""
+    """Minimum, maximum, mean and share above zero are correct for each filter."""
     values = peek.activations[0]
     np.testing.assert_array_equal(peek.minimum, values.min(axis=(1, 2)))
     np.testing.assert_array_equal(peek.maximum, values.max(axis=(1, 2)))
@@ -39,7 +39,7 @@ def test_statistics(peek: Peek) -> None:
 
 
 def test_dead_filters(peek: Peek) -> None:
-    """Filters that are zero all over the photo are listed by number."""
+    """Filters that are zero in every cell are listed by number."""
     expected = tuple(np.flatnonzero((peek.activations[0] == 0).all(axis=(1, 2))).tolist())
     assert peek.dead == expected
     assert 131 in peek.dead
@@ -47,14 +47,14 @@ def test_dead_filters(peek: Peek) -> None:
 
 
 def test_only_rectified_tensors_have_dead_filters(net: Network, chelsea: Path, peek: Peek) -> None:
-    """Before the ReLU zero is a value like others; numbers are those of the whole tensor."""
+    """Before the ReLU zero is an ordinary value; filter numbers are those of the whole tensor."""
     raw, part = net.peeks(chelsea, ["mixed_4/tower_1/conv_4/Conv2D", "mixed_4/tower_1/conv_4[130:133]"])
     assert raw.dead == ()
     assert part.dead == (131,)
 
 
 def test_record_is_json(peek: Peek) -> None:
-    """The record holds what the contract names, and survives JSON."""
+    """The record has the documented fields, and survives JSON."""
     record = json.loads(json.dumps(peek.record("x.png", "shared")))
     assert record["address"] == "mixed_4/tower_1/conv_4"
     assert record["names"] == {
@@ -70,7 +70,7 @@ def test_record_is_json(peek: Peek) -> None:
 
 
 def test_bare_picture_is_the_mosaic(net: Network, chelsea: Path) -> None:
-    """The blog's picture is its pixels and nothing else: 140 wide, 280 high."""
+    """The blog's picture has only the mosaic's pixels: 140 wide, 280 high."""
     peek = net.peek(chelsea, "mixed/tower_2/conv")
     image = peek.picture(scale="blog")
     assert image.size == (140, 280)
@@ -79,7 +79,7 @@ def test_bare_picture_is_the_mosaic(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize(("zoom", "gutter", "numbers"), [(1, 0, False), (3, 0, False), (2, 5, False), (4, 1, True)])
 def test_native_pixels_times_a_whole_number(peek: Peek, zoom: int, gutter: int, numbers: bool) -> None:  # noqa: FBT001
-    """Every value is a square of its own colour; gutters and numbers hide none."""
+    """Every value is a square of its own colour, and neither gutters nor numbers cover one."""
     view = View(zoom=zoom, gutter=gutter, numbers=numbers, frame=False)
     picture = np.asarray(draw(peek, view))[..., 0]
     mosaic = peek.mosaic()
@@ -94,7 +94,7 @@ def test_native_pixels_times_a_whole_number(peek: Peek, zoom: int, gutter: int, 
 
 
 def test_empty_cells_are_paper(peek: Peek) -> None:
-    """Where there is no filter there is no tile."""
+    """A cell without a filter has the background's colour."""
     part = with_values(peek, np.ones((1, 192, 2, 2)))
     eleven = replace(part, activations=part.activations[:, :11], tensor=replace(part.tensor, channels=tuple(range(11))))
     picture = np.asarray(draw(eleven, View(rows=3, zoom=1, gutter=0, frame=False)))
@@ -102,13 +102,13 @@ def test_empty_cells_are_paper(peek: Peek) -> None:
 
 
 def test_constant_tiles_are_crossed_out(peek: Peek) -> None:
-    """A frame marks dead tiles, so that they are not taken for dark ones."""
+    """A frame marks dead tiles, so that they are not mistaken for dark ones."""
     framed = np.asarray(draw(peek, View(zoom=2)))
     assert (framed == CROSS).all(axis=2).sum() > 20
 
 
 def test_png_carries_its_provenance(peek: Peek) -> None:
-    """The text chunks say what, of what, with what, on which scale."""
+    """The text chunks state the tensor, the photo, the weights and the scale."""
     image = Image.open(io.BytesIO(png(peek, View(scale="filter"))))
     text = image.text  # type: ignore[attr-defined]
     assert text["godeeper:address"] == peek.address
@@ -128,12 +128,12 @@ def test_png_is_deterministic(peek: Peek) -> None:
 @pytest.mark.parametrize("scale", ["shared", "filter", "percentile", "signed"])
 @pytest.mark.parametrize("colour", [None, "viridis", "magma", "blue-red"])
 def test_every_scale_in_every_colour(peek: Peek, scale: str, colour: str | None) -> None:
-    """All combinations draw, wide enough for their legend."""
+    """Every combination can be drawn, and is wide enough for its legend."""
     assert draw(peek, View(scale=scale, colour=colour)).width >= 640
 
 
 def test_a_tensor_of_one_cell(net: Network, chelsea: Path) -> None:
-    """The global average is 2,048 tiles of one pixel; single cells are not called constant."""
+    """The global average is 2,048 tiles of one pixel; single cells are not reported as constant."""
     peek = net.peek(chelsea, "pool_3")
     assert peek.shape == (1, 2048, 1, 1)
     assert peek.constant == peek.dead
@@ -141,7 +141,7 @@ def test_a_tensor_of_one_cell(net: Network, chelsea: Path) -> None:
 
 
 def test_non_latin_photo_names(peek: Peek) -> None:
-    """A name the font cannot write is told by its hash, and is whole in the text chunks."""
+    """A name that the font cannot draw is replaced by its hash, and is complete in the text chunks."""
     named = replace(peek, origin=replace(peek.origin, photo="кошка.jpg"))
     assert Image.open(io.BytesIO(png(named, View()))).text["godeeper:photo"] == "кошка.jpg"  # type: ignore[attr-defined]
 
@@ -157,20 +157,20 @@ def test_non_latin_photo_names(peek: Peek) -> None:
     ],
 )
 def test_views_that_cannot_be(peek: Peek, options: dict[str, Any], reason: str) -> None:
-    """Each says what would be possible."""
+    """Each error says what would be possible."""
     with pytest.raises(OptionError, match=reason):
         peek.picture(**options)
 
 
 def test_unknown_colour(peek: Peek, tmp_path: Path) -> None:
-    """Nothing is written before everything is known."""
+    """Nothing is written before all arguments are checked."""
     with pytest.raises(UnknownName):
         peek.save(tmp_path / "x.png", colour="jet")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_save(peek: Peek, tmp_path: Path) -> None:
-    """Save answers the path it wrote."""
+    """``save`` returns the path that it wrote."""
     path = peek.save(tmp_path / "new" / "x.png", scale="blog")
     with Image.open(path) as image:
         assert image.size == (408, 136)
@@ -179,7 +179,7 @@ def test_save(peek: Peek, tmp_path: Path) -> None:
 
 
 def test_npz(peek: Peek, tmp_path: Path) -> None:
-    """The numbers come back bit for bit, without pickle."""
+    """The numbers are read back bit for bit, without pickle."""
     peek.save_npz(tmp_path / "one.npz")
     save_npz([peek, replace(peek, tensor=replace(peek.tensor, stage="batchnorm"))], tmp_path / "two.npz")
     with np.load(tmp_path / "two.npz", allow_pickle=False) as stored:
@@ -205,7 +205,7 @@ def test_notebook(peek: Peek) -> None:
 def test_a_heading_has_no_list_of_channels_that_fills_it(
     net: Network, channels: tuple[int, ...], expected: str
 ) -> None:
-    """Few channels stand in a picture's heading; many are counted."""
+    """A picture's heading lists a few channels, and counts many."""
     from dataclasses import replace
 
     from godeeper.peek.picture import heading_address
@@ -215,7 +215,7 @@ def test_a_heading_has_no_list_of_channels_that_fills_it(
 
 
 def test_the_heading_says_what_a_name_can_be_mistaken_for(net: Network, chelsea: Path) -> None:
-    """``Mixed_7b`` and ``mixed_7`` are two modules, and each one's picture says so; other tensors have no such line."""
+    """``Mixed_7b`` and ``mixed_7`` are two modules, and the pictures of both say so; other tensors have no such line."""
     nine, seven, first = net.peeks(chelsea, ["Mixed_7b", "mixed_7/conv", "conv"])
     texts = [[line.text for line in heading_lines(peek)] for peek in (nine, seven, first)]
     assert "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7" in texts[0]

@@ -16,7 +16,7 @@ from godeeper.peek.statistics import order, selectivities, strengths
 
 
 def test_selectivity_is_vinje_and_gallants() -> None:
-    """As the formula is written in the paper, response by response."""
+    """The selectivity equals the paper's formula, computed response by response."""
     values = np.random.default_rng(0).exponential(size=(5, 7, 9)).astype(np.float32)
     for plane, found in zip(values, selectivities(values), strict=True):
         n = plane.size
@@ -25,13 +25,13 @@ def test_selectivity_is_vinje_and_gallants() -> None:
 
 
 def test_selectivity_is_of_rectified_grids() -> None:
-    """A single cell, and values below zero, have none."""
+    """A single cell and values below zero have no selectivity."""
     assert np.isnan(selectivities(np.ones((3, 1, 1), np.float32))).all()
     assert np.isnan(selectivities(np.array([[[-1, 2.0]]], np.float32))).all()
 
 
 def test_orders() -> None:
-    """The strongest or the most selective first, silent filters last, equals as they were."""
+    """The strongest or the most selective filter is first, dead filters are last, and equal ones keep their order."""
     values = np.array([[[0, 0], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 9]], [[1, 1], [1, 1]]], np.float32)
     np.testing.assert_array_equal(strengths(values), [0, 1, 9, 1])
     assert order(values) == [0, 1, 2, 3]
@@ -42,7 +42,7 @@ def test_orders() -> None:
 
 
 def test_kernels_are_what_the_network_computes_with(net: Network) -> None:
-    """An input that is one kernel itself gives the product of the kernel with itself, and the shift."""
+    """An input equal to a kernel gives the product of the kernel with itself, plus the shift."""
     site = resolve_one(net.blueprint, "conv").site
     found = kernels(net.weights, site).values
     assert found.shape == (32, 3, 3, 3)
@@ -54,7 +54,7 @@ def test_kernels_are_what_the_network_computes_with(net: Network) -> None:
 
 
 def test_kernels_in_colour(net: Network) -> None:
-    """Zero is mid grey and the greatest weight is at an end; the legend names it."""
+    """Zero is mid grey and the largest weight is at an end of the range; the legend states it."""
     found = kernels(net.weights, resolve_one(net.blueprint, "conv").site)
     levels = np.asarray(found.picture(3)).astype(float)
     np.testing.assert_allclose((levels - 127.5) / 127.5 * found.limit(3), found.values[3], atol=found.limit(3) / 200)
@@ -80,7 +80,7 @@ def test_only_the_first_layer_has_colours(net: Network, address: str) -> None:
     ],
 )
 def test_neighbours(address: str, before: list[str] | None, after: list[str], branch: list[str] | None) -> None:
-    """What a site is computed from, what is computed from it, and its path."""
+    """A site has its inputs, the sites that read it, and its path."""
     found = neighbours(INCEPTION_V3, resolve_one(INCEPTION_V3, address).site)
     assert before is None or [site.address for site in found.before] == before
     assert [site.address for site in found.after] == after
@@ -88,7 +88,7 @@ def test_neighbours(address: str, before: list[str] | None, after: list[str], br
 
 
 def test_neighbours_are_mutual() -> None:
-    """Whoever comes after a site has it before."""
+    """A site that reads another one is listed as its reader."""
     site = resolve_one(INCEPTION_V3, "mixed_4/join").site
     found = neighbours(INCEPTION_V3, site)
     assert len(found.before) == len(found.after) == 4

@@ -39,7 +39,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 @cache
 def seeds() -> tuple[tuple[str, bytes], ...]:
-    """A photo of 24 x 16 pixels in every way, with EXIF where the format has it."""
+    """A photo of 24 x 16 pixels in every format and variant, with EXIF where the format has it."""
     pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "camera"
@@ -73,7 +73,7 @@ def many_chunks() -> dict[str, object]:
 
 
 def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of so many mutated photos, the formats in turn."""
+    """Yield (name, bytes) of ``count`` mutated photos, the formats in turn."""
     chance = random.Random(seed)
     for number in range(count):
         name, good = seeds()[number % len(seeds())]

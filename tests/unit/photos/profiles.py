@@ -1,4 +1,4 @@
-"""ICC profiles written field by field, and their effect on a colour computed with NumPy alone, without a colour engine.
+"""ICC profiles written field by field, and their effect on a colour computed with NumPy, without a colour engine.
 
 Source: ICC.1:2022, and IEC 61966-2-1 for sRGB's curve.
 """
@@ -23,16 +23,16 @@ DISPLAY_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-"""g, a, b, c, d of a parametric curve of the fourth type: (a x + b) ** g from d on, c x below."""
+"""The parameters g, a, b, c, d of a parametric curve of type 3: (a x + b) ** g from d on, c x below."""
 
 
 def xyz_of(x: float, y: float) -> Floats:
-    """(3,) of a chromaticity, its Y being 1."""
+    """Return (3,): the XYZ of a chromaticity, with Y = 1."""
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def matrix(primaries: tuple[tuple[float, float], ...], white: tuple[float, float] = D65) -> Floats:
-    """(3, 3): linear red, green and blue to XYZ, its white adapted to D50 by Bradford's method."""
+    """Return (3, 3): linear red, green and blue to XYZ, with the white point adapted to D50 by Bradford's method."""
     columns = np.stack([xyz_of(*each) for each in primaries], axis=1)
     columns = columns * np.linalg.solve(columns, xyz_of(*white))
     cones = (BRADFORD @ D50) / (BRADFORD @ xyz_of(*white))
@@ -41,24 +41,24 @@ def matrix(primaries: tuple[tuple[float, float], ...], white: tuple[float, float
 
 
 def srgb_light(levels: Floats) -> Floats:
-    """Encoded 0 to 1 to light."""
+    """Convert encoded values, 0 to 1, to linear light."""
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
 def srgb_levels(light: Floats) -> Floats:
-    """Light to levels from 0 to 255, clipped."""
+    """Convert linear light to levels from 0 to 255, clipped."""
     light = light.clip(0, 1)
     return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def expected(pixels: NDArray[np.uint8], to_light: Callable[[Floats], Floats], to_xyz: Floats) -> Floats:
-    """(…, 3) levels of sRGB for (…, 3) pixels of a space of that curve and matrix."""
+    """Return (…, 3) levels of sRGB for (…, 3) pixels of a space with this curve and matrix."""
     light = to_light(pixels / 255) @ to_xyz.T
     return srgb_levels(light @ np.linalg.inv(matrix(SRGB)).T)
 
 
 def fixed(value: float) -> bytes:
-    """s15Fixed16Number."""
+    """Encode an s15Fixed16Number."""
     return struct.pack(">i", round(value * 65536))
 
 
@@ -67,17 +67,17 @@ def xyz_tag(values: Floats) -> bytes:
 
 
 def gamma_tag(gamma: float) -> bytes:
-    """A curve of one number."""
+    """Return a curve with a single gamma."""
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
 
 
 def parametric_tag(parameters: tuple[float, ...]) -> bytes:
-    """A curve of version 4."""
+    """Return a parametric curve, as in version 4."""
     return b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + b"".join(map(fixed, parameters))
 
 
 def text_tag(text: str, version: int) -> bytes:
-    """A description."""
+    """Return a description."""
     if version >= 4:
         coded = text.encode("utf-16-be")
         return b"mluc\0\0\0\0" + struct.pack(">II4sII", 1, 12, b"enUS", len(coded), 28) + coded
@@ -94,7 +94,7 @@ def profile(
     version: int = 2,
     name: str = "test",
 ) -> bytes:
-    """The profile's bytes: header, table of tags, tags."""
+    """Return the profile's bytes: header, table of tags, tags."""
     every = {b"desc": text_tag(name, version), b"wtpt": xyz_tag(D50), **tags}
     place, table, contents = 132 + 12 * len(every), b"", b""
     for tag, content in every.items():
@@ -109,7 +109,7 @@ def profile(
 def rgb_profile(
     primaries: tuple[tuple[float, float], ...], curve: bytes, *, version: int = 2, name: str = "test"
 ) -> bytes:
-    """A matrix and a curve, the same for red, green and blue."""
+    """Return a profile of a matrix and one curve for red, green and blue."""
     columns = matrix(primaries).T
     tags = {letter + b"XYZ": xyz_tag(column) for letter, column in zip((b"r", b"g", b"b"), columns, strict=True)}
     tags |= {letter + b"TRC": curve for letter in (b"r", b"g", b"b")}
@@ -117,7 +117,7 @@ def rgb_profile(
 
 
 def table_profile(space: bytes, nodes: NDArray[np.float64], *, name: str = "test") -> bytes:
-    """A profile of Lab connection space: (2, 2, …, 3) Lab colours at the corners, between them interpolated; 16 bits."""
+    """Return a profile with Lab connection space: (2, 2, …, 3) Lab colours at the corners, interpolated between; 16 bits."""
     channels = nodes.ndim - 1
     scale = np.array([65280 / 100, 256.0, 256.0])
     coded = np.rint(nodes * scale + [0, 32768, 32768]).astype(">u2").tobytes()
@@ -129,7 +129,7 @@ def table_profile(space: bytes, nodes: NDArray[np.float64], *, name: str = "test
 
 
 def lab_levels(lab: Floats) -> Floats:
-    """(…, 3) levels of sRGB for (…, 3) Lab of D50."""
+    """Return (…, 3) levels of sRGB for (…, 3) Lab colours with D50."""
     lightness = (lab[..., 0] + 16) / 116
     parts = np.stack([lightness + lab[..., 1] / 500, lightness, lightness - lab[..., 2] / 200], axis=-1)
     xyz = D50 * np.where(parts > 6 / 29, parts**3, 3 * (6 / 29) ** 2 * (parts - 4 / 29))

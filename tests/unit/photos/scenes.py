@@ -1,4 +1,4 @@
-"""Generated photos: each number is another scene, smooth like a photo, and unlike all others."""
+"""Generated photos: each number gives another scene, smooth like a photo and unlike all others."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ SIZE = (160, 120)
 
 
 def scene(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
-    """A picture of soft patches of colour, the same for the same number."""
+    """Return a picture of soft patches of colour, the same for the same number."""
     patches = np.random.default_rng(number).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
 
 
 def sharp(image: Image.Image) -> Image.Image:
-    """The picture with a dark thing before it, whose edges are sharp."""
+    """Return the picture with a dark object in front, whose edges are sharp."""
     dark = image.copy()
     dark.paste((20, 20, 20), (30, 30, 70, 80))
     return dark
 
 
 def write(path: Path, image: Image.Image, **options: Any) -> Path:
-    """The picture as a file, its folder made if need be."""
+    """Write the picture to a file, and create its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return path
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """The picture after it went through JPEG."""
+    """Return the picture after JPEG compression."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """The middle of the picture, ``share`` of each side less."""
+    """Return the middle of the picture, without ``share`` of each side."""
     width, height = image.size
     left, top = round(width * share / 2), round(height * share / 2)
     return image.crop((left, top, width - left, height - top))
 
 
 def shot_at(second: int, camera: str = "Cam One") -> Image.Exif:
-    """EXIF of a photo taken at a second of an hour."""
+    """Return EXIF of a photo taken at a second of an hour."""
     exif = Image.Exif()
     make, model = camera.split()
     exif[0x010F], exif[0x0110] = make, model

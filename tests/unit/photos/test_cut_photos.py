@@ -1,4 +1,4 @@
-"""Photos of the other formats that are not there in full are refused, also where Pillow would leave them black."""
+"""Incomplete photos in formats other than JPEG are refused, even where Pillow would fill them with black."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG 2000": ("JPEG2000", {}),
     "PPM": ("PPM", {}),
 }
-UNPACKED = {"TIFF", "BMP", "PPM"}  # zeros are black there
+UNPACKED = {"TIFF", "BMP", "PPM"}  # zeros are black in this format
 
 
 def encoded(name: str, image: Image.Image = PIXELS) -> bytes:
@@ -50,7 +50,7 @@ def refused(data: bytes) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_cut(name: str, share: float) -> None:
-    """Cut, and cut and filled with zeros to its whole length."""
+    """The file is truncated, or truncated and filled with zeros to its original length."""
     data = encoded(name)
     assert not [note for note in decode(data).notes if "damaged" in note]
     cut = data[: int(len(data) * share)]
@@ -73,7 +73,7 @@ def header(width: int, height: int, depth: int, colour: int, interlaced: int = 0
 @pytest.mark.parametrize(("depth", "colour"), [(1, 0), (8, 0), (16, 0), (8, 2), (16, 2), (8, 4), (8, 6), (4, 3)])
 @pytest.mark.parametrize("interlaced", [0, 1])
 def test_png_whose_data_end_early(depth: int, colour: int, interlaced: int) -> None:
-    """Their check sums are right; rows are missing."""
+    """The checksums are correct, but rows are missing."""
     width, height = 13, 11
     start = header(width, height, depth, colour, interlaced)
     palette = [(b"PLTE", bytes(48))] if colour == 3 else []
@@ -85,7 +85,7 @@ def test_png_whose_data_end_early(depth: int, colour: int, interlaced: int) -> N
 
 
 def test_png_sums() -> None:
-    """A wrong sum of one of several parts; a part that is left out; all parts cut with the end kept."""
+    """A wrong checksum, a missing chunk, and shortened chunks with an intact end are refused."""
     data = encoded("PNG")
     place = data.index(b"IDAT") + 4
     content = data[place : place + int.from_bytes(data[place - 8 : place - 4])]
@@ -102,7 +102,7 @@ def test_png_sums() -> None:
 
 
 def tag_places(data: bytes) -> dict[int, int]:
-    """Where each tag of a little-endian TIFF starts."""
+    """Return the offset of each tag of a little-endian TIFF."""
     place = struct.unpack("<I", data[4:8])[0]
     count = struct.unpack("<H", data[place : place + 2])[0]
     starts = range(place + 2, place + 2 + 12 * count, 12)
@@ -111,7 +111,7 @@ def tag_places(data: bytes) -> dict[int, int]:
 
 @pytest.mark.parametrize("name", ["TIFF", "LZW TIFF", "JPEG in TIFF"])
 def test_tiff_with_missing_strips(name: str) -> None:
-    """A strip without a place in the file, and fewer strips than its rows need."""
+    """A strip without an offset, and fewer strips than the rows need, are refused."""
     with_strips = encoded(name, PIXELS.resize((640, 480)))
     start = tag_places(with_strips)[273]
     count, offset = struct.unpack("<II", with_strips[start + 4 : start + 12])
@@ -125,7 +125,7 @@ def test_tiff_with_missing_strips(name: str) -> None:
 
 
 def test_a_damaged_jpeg_in_a_tiff() -> None:
-    """Libtiff fills it with grey and warns; Pillow does not hear of it."""
+    """Libtiff fills the gap with grey and warns, but Pillow does not see the warning."""
     data = bytearray(encoded("JPEG in TIFF"))
     middle = len(data) // 2
     data[middle : middle + 200] = bytes(200)
@@ -136,12 +136,12 @@ def test_a_damaged_jpeg_in_a_tiff() -> None:
     "data", [b"P3 4 4 255 " + b"1 2 3 " * 10, b"P1 8 8 " + b"1 0 " * 20, b"P5 8 8 65535 " + b"1 0 " * 20]
 )
 def test_too_few_numbers(data: bytes) -> None:
-    """PPM, PBM and PGM of 16 bits."""
+    """PPM, PBM and 16-bit PGM with too few values are refused."""
     refused(data)
 
 
 def test_a_gif_with_too_few_pixels() -> None:
-    """Its frame is higher than its data."""
+    """A GIF whose frame is higher than its data is refused."""
     data = bytearray(encoded("GIF"))
     frame = data.index(b"\x2c", 13 + 768)
     data[frame + 7 : frame + 9] = data[8:10] = (400).to_bytes(2, "little")

@@ -1,4 +1,4 @@
-"""JPEGs whose data does not give every pixel are refused; flaws that cost no pixel are noted at most."""
+"""JPEGs whose data does not give every pixel are refused; other flaws give at most a note."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def jpeg(kind: str, **options: Any) -> bytes:
 
 
 def scans(data: bytes) -> list[int]:
-    """Where each scan starts."""
+    """Return the offset of each scan."""
     return [found.start() for found in re.finditer(rb"\xff\xda", data)]
 
 
@@ -50,7 +50,7 @@ def refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_ones_equal_pillow_s(kind: str) -> None:
-    """At their whole size and reduced; no note of damage."""
+    """Intact JPEGs are decoded like Pillow does, at full and at reduced size, without a note of damage."""
     data = jpeg(kind)
     for least_side in (None, 60, 30, 15):
         photo = decode(data, least_side=least_side)
@@ -65,7 +65,7 @@ def test_whole_ones_equal_pillow_s(kind: str) -> None:
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("tail", [b"", END, bytes(40) + END, bytes(9000), bytes(9000) + END, b"hello" * 50 + END])
 def test_cut_ones_are_refused(kind: str, share: float, tail: bytes) -> None:
-    """Whatever follows the cut: nothing, an end marker, zeros, other bytes."""
+    """A truncated JPEG is refused, whether nothing, an end marker, zeros or other bytes follow."""
     data = jpeg(kind)
     start = scans(data)[0]
     refused(data[: start + int((len(data) - start) * share)] + tail)
@@ -73,7 +73,7 @@ def test_cut_ones_are_refused(kind: str, share: float, tail: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hole_is_refused(kind: str) -> None:
-    """A part in the middle is missing, or was never written."""
+    """A JPEG is refused if a part in the middle is missing or was never written."""
     data = jpeg(kind)
     middle = (scans(data)[0] + len(data)) // 2
     refused(data[:middle] + data[middle + 300 :])
@@ -82,7 +82,7 @@ def test_a_hole_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_lost_restart_intervals_are_refused(count: int) -> None:
-    """Also eight, after which the markers' numbers fit again."""
+    """Even eight lost intervals are noticed, after which the numbers of the markers match again."""
     data = jpeg("restarts")
     markers = [found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data)]
     refused(data[: markers[2]] + data[markers[2 + count] :])
@@ -90,7 +90,7 @@ def test_lost_restart_intervals_are_refused(count: int) -> None:
 
 
 def test_missing_scans_are_refused() -> None:
-    """A progressive JPEG that ends after any scan but its last."""
+    """A progressive JPEG that ends after any scan but its last is refused."""
     data = jpeg("progressive")
     starts = scans(data)
     assert len(starts) > 5
@@ -101,7 +101,7 @@ def test_missing_scans_are_refused() -> None:
 
 
 def test_a_whole_thumbnail_hides_nothing() -> None:
-    """The EXIF block has a JPEG of its own, with its end marker."""
+    """The EXIF block has a JPEG of its own with an end marker, which does not count."""
     small = io.BytesIO()
     PIXELS.resize((40, 30)).save(small, "JPEG")
     exif = Image.Exif()
@@ -116,7 +116,7 @@ def test_a_whole_thumbnail_hides_nothing() -> None:
 
 @pytest.mark.parametrize("tail", [b"", END])
 def test_the_first_picture_of_several(tail: bytes) -> None:
-    """MPO: the first has to be whole; what follows does not matter."""
+    """The first picture of an MPO file must be complete; what follows does not matter."""
     buffer = io.BytesIO()
     PIXELS.save(buffer, "MPO", save_all=True, append_images=[PIXELS.rotate(90)])
     data = buffer.getvalue()
@@ -129,7 +129,7 @@ def test_the_first_picture_of_several(tail: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
-    """Behind the end marker: no note.  Before it: a note, and the same pixels."""
+    """Bytes after the end marker give no note; bytes before it give a note, and the same pixels."""
     data = jpeg(kind)
     good = decode(data)
     after = decode(data + b"hello" * 100)
@@ -141,7 +141,7 @@ def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
 
 
 def test_an_odd_header_hides_no_damage() -> None:
-    """An unknown number in Adobe's segment is noted; libjpeg's first warning hides the others, so they are looked for."""
+    """An unknown value in Adobe's segment is noted; libjpeg then hides later warnings, so damage is searched for separately."""
     data = jpeg("stored as RGB")
     place = data.index(b"Adobe") + 11
     odd = data[:place] + b"\x07" + data[place + 1 :]
@@ -152,7 +152,7 @@ def test_an_odd_header_hides_no_damage() -> None:
 
 
 def test_opened_images_are_judged_too() -> None:
-    """An image of Pillow's whose pixels are still to come; loaded pixels are taken as they are."""
+    """A Pillow image that is not loaded yet is checked; loaded pixels are used as they are."""
     data = jpeg("baseline")
     with Image.open(io.BytesIO(data)) as opened:
         np.testing.assert_array_equal(decode(opened).pixels, decode(data).pixels)
@@ -161,7 +161,7 @@ def test_opened_images_are_judged_too() -> None:
 
 
 def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
-    """Never anything else; some are found."""
+    """Nothing else happens, and some flipped bits are detected."""
     data = jpeg("baseline")
     start = scans(data)[0] + 14
     found = 0
@@ -177,7 +177,7 @@ def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
 
 @pytest.mark.parametrize("end", [b"\xff\xd9", b""])
 def test_a_file_of_endless_scans_is_refused(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each scan takes a few bytes and visits all pixels: too many are refused before anything is decoded."""
+    """Each scan takes a few bytes and visits all pixels, so too many of them are refused before anything is decoded."""
     data = jpeg("progressive")
     start = scans(data)[-1]
     bomb = data[:start] + data[start:-2] * 100 + end

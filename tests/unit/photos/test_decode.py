@@ -20,7 +20,7 @@ SIZE = (40, 24)  # width, height
 
 
 def gradient(mode: str = "RGB") -> Image.Image:
-    """A small picture with four different corners."""
+    """Return a small picture with four different corners."""
     x, y = np.meshgrid(np.linspace(0, 255, SIZE[0]), np.linspace(0, 255, SIZE[1]))
     pixels = np.stack([x, y, 255 - x], axis=2).astype(np.uint8)
     return Image.fromarray(pixels).convert(mode)
@@ -33,7 +33,7 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
 
 
 def distance(got: Image.Image, expected: Image.Image) -> float:
-    """Mean absolute difference of two pictures, in levels of 255."""
+    """Return the mean absolute difference of two pictures, in levels of 255."""
     assert got.size == expected.size
     return float(np.abs(np.asarray(got, float) - np.asarray(expected.convert("RGB"), float)).mean())
 
@@ -58,7 +58,7 @@ def test_all_sources_give_the_same_pixels(tmp_path: Path) -> None:
 
 
 def test_animation() -> None:
-    """Of an animated GIF the first frame is used."""
+    """The first frame of an animated GIF is used."""
     frames = [gradient(), gradient().transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
     photo = decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert photo.notes == ("first of 2 frames",)
@@ -66,7 +66,7 @@ def test_animation() -> None:
 
 
 def test_sixteen_bits() -> None:
-    """16-bit grey is rounded to 8 bits, not cut."""
+    """16-bit grey is rounded to 8 bits, not truncated."""
     deep = np.linspace(0, 65535, SIZE[0] * SIZE[1]).astype(np.uint16).reshape(SIZE[1], SIZE[0])
     photo = decode(encoded(Image.fromarray(deep), "PNG"))
     assert photo.notes == ("16 bits rounded to 8",)
@@ -74,14 +74,14 @@ def test_sixteen_bits() -> None:
 
 
 def test_cmyk() -> None:
-    """CMYK without a profile is converted without one, with a note."""
+    """CMYK without a profile is converted without colour management, with a note."""
     photo = decode(encoded(gradient("CMYK"), "JPEG", quality=95))
     assert "CMYK" in photo.notes[0]
     assert distance(photo.image, gradient()) < 3
 
 
 def test_palette() -> None:
-    """A palette is looked up."""
+    """Palette indices are replaced by their colours."""
     photo = decode(encoded(gradient().quantize(256), "PNG"))
     assert photo.notes == ()
     assert distance(photo.image, gradient()) < 12
@@ -89,7 +89,7 @@ def test_palette() -> None:
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
 def test_transparency(mode: str) -> None:
-    """Transparent parts are laid over white, or over the given colour."""
+    """Transparent parts are composited onto white, or onto the given colour."""
     image = gradient("RGBA" if mode == "P" else mode)
     image.putalpha(Image.fromarray(np.tile(np.where(np.arange(SIZE[0]) < 20, 0, 255).astype(np.uint8), (SIZE[1], 1))))
     if mode == "P":
@@ -103,7 +103,7 @@ def test_transparency(mode: str) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(orientation: int) -> None:
-    """All eight ways to hold a camera come out upright."""
+    """All eight orientations are turned upright."""
     turned = {
         2: [Image.Transpose.FLIP_LEFT_RIGHT],
         3: [Image.Transpose.ROTATE_180],
@@ -124,7 +124,7 @@ def test_exif_orientation(orientation: int) -> None:
 
 
 def test_damaged_exif_is_ignored_and_said() -> None:
-    """Unreadable EXIF does not affect the pixels."""
+    """Unreadable EXIF does not affect the pixels, and gives a note."""
     data = encoded(gradient(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     photo = decode(data)
     assert photo.size == SIZE
@@ -145,7 +145,7 @@ def test_colour_profile() -> None:
 
 
 def linear_profile() -> bytes:
-    """The sRGB profile with its three curves replaced by straight lines, and another name."""
+    """Return the sRGB profile with its three curves replaced by straight lines, under another name."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", profile[128:132])[0]
     line = b"curv" + bytes(8)
@@ -159,7 +159,7 @@ def linear_profile() -> bytes:
 
 
 def test_unusable_profile_is_ignored_and_said() -> None:
-    """Bytes that are not a profile are ignored."""
+    """Bytes that are not a profile are ignored with a note."""
     photo = decode(encoded(gradient(), "PNG", icc_profile=b"not a profile"))
     assert "unusable colour profile" in photo.notes[0]
     np.testing.assert_array_equal(photo.pixels, np.asarray(gradient()))
@@ -167,12 +167,12 @@ def test_unusable_profile_is_ignored_and_said() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (3, 20_000)])
 def test_extreme_sizes(size: tuple[int, int]) -> None:
-    """One pixel, or a strip, is a photo."""
+    """A single pixel and a strip are photos."""
     assert decode(encoded(Image.new("RGB", size, "red"), "PNG")).size == size
 
 
 def test_wrong_extension(tmp_path: Path) -> None:
-    """The content decides the format, and a note names the suffix."""
+    """The content determines the format, and a note mentions the extension."""
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(gradient(), "PNG"))
     assert decode(path).notes == ("named .jpg, but it is PNG",)
@@ -180,7 +180,7 @@ def test_wrong_extension(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["my photo.png", "кошка.png", "猫.png", "naïve [1].png"])
 def test_names(tmp_path: Path, name: str) -> None:
-    """Spaces and any letters."""
+    """File names may have spaces and any letters."""
     path = tmp_path / name
     path.write_bytes(encoded(gradient(), "PNG"))
     assert decode(path).name == name
@@ -268,6 +268,6 @@ def test_missing_and_folder(tmp_path: Path) -> None:
     [np.zeros((4, 4), float), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)],
 )
 def test_arrays_that_are_no_photos(array: np.ndarray) -> None:
-    """Only uint8 pictures are photos."""
+    """Only uint8 arrays with the shape of a picture are photos."""
     with pytest.raises(PhotoError, match="is not a photo"):
         decode(array)

@@ -1,4 +1,4 @@
-"""Only formats on the list are opened, regardless of file names, and no decoder starts a program."""
+"""Only supported formats are opened, regardless of file names, and no decoder starts a program."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
 
 
 def test_pillow_itself_would_start_it(ghostscript: Path) -> None:
-    """The case is a real one: what Pillow opens by itself starts the program."""
+    """The danger is real: Pillow on its own opens the file and starts the program."""
     with Image.open(EPS) as opened:
         opened.load()
     assert ghostscript.exists()
 
 
 def test_python_starts_no_program(ghostscript: Path) -> None:
-    """Neither a path, nor bytes, nor an image that the caller opened as EPS."""
+    """No program is started for a path, for bytes, or for an image that the caller opened as EPS."""
     with Image.open(EPS) as opened:
         for source in (EPS, EPS.read_bytes(), opened):
             with pytest.raises(PhotoError, match=r"PostScript|opened as EPS"):
@@ -39,7 +39,7 @@ def test_python_starts_no_program(ghostscript: Path) -> None:
 
 @pytest.mark.parametrize("format", [each.name for each in FORMATS])
 def test_each_format_on_the_list_is_opened(format: str) -> None:
-    """By its content alone."""
+    """Each supported format is recognised by its content."""
     assert format != "AVIF" or features.check("avif")
     buffer = io.BytesIO()
     Image.new("RGB", (40, 24), "red").save(buffer, format)
@@ -48,7 +48,7 @@ def test_each_format_on_the_list_is_opened(format: str) -> None:
 
 
 def test_no_other_format_is_opened() -> None:
-    """Whatever Pillow can write in other formats is refused."""
+    """Files that Pillow can write in other formats are refused."""
     Image.init()
     listed = {each.name for each in FORMATS} | {"MPO"}
     tried = 0
@@ -66,7 +66,7 @@ def test_no_other_format_is_opened() -> None:
 
 
 def test_refusals_say_what_it_is() -> None:
-    """The most common wrong formats have their own messages."""
+    """The most common unsupported formats have their own messages."""
     for start, words in [
         (b"%PDF-1.7", "PDF"),
         (b"8BPS\0\1", "Photoshop"),
@@ -83,7 +83,7 @@ def test_refusals_say_what_it_is() -> None:
 
 
 def test_the_list_is_in_the_docs() -> None:
-    """The page has a row for each format, and no other."""
+    """The page has a row for each supported format, and no other."""
     page = (ROOT / "docs" / "reference" / "photos.md").read_text()
     page = page.partition("## ")[0]
     rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| format")]

@@ -1,4 +1,4 @@
-"""Mutated photos of every format on the list: one line of ``PhotoError``, or pixels."""
+"""Mutated photos of every supported format give a ``PhotoError`` of one line, or pixels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from godeeper.photos.opening import open_photo
 
 
 def test_every_format_is_among_them() -> None:
-    """Each format on the list, and its variants; unchanged, all of them are decoded."""
+    """Each supported format and its variants are included, and without mutations all of them are decoded."""
     assert {open_photo(data, name).format for name, data in seeds()} == {each.name for each in FORMATS}
     for name, data in seeds():
         assert sorted(decode(data, name=name).size) == [16, 24]
 
 
 def test_mutations() -> None:
-    """Nothing but ``PhotoError`` of one line comes out; some of each kind are refused."""
+    """Nothing but a one-line ``PhotoError`` is raised, and some photos of each kind are refused."""
     refused, lines = set(), set()
     for name, data in cases(2800):
         try:

@@ -25,7 +25,7 @@ MIDDLE = Image.new("RGB", SIZE, (128, 128, 128))
 
 
 def test_a_linear_profile_is_converted_whatever_it_is_called() -> None:
-    """Its name begins with "sRGB", and its curve is a straight line."""
+    """A profile with a straight curve is converted even if its name begins with "sRGB"."""
     photo = decode(DATA / "linear_sRGB-elle-V2-g10.png")
     assert photo.notes == ("colours converted from sRGB-elle-V2-g10.icc",)
     assert abs(photo.pixels.mean() - 115.3) < 0.05
@@ -33,7 +33,7 @@ def test_a_linear_profile_is_converted_whatever_it_is_called() -> None:
 
 @pytest.mark.parametrize("name", ["flat", "Display P3", "sRGB"])
 def test_a_profile_that_is_srgb_in_effect_changes_nothing(name: str) -> None:
-    """Whatever it is called, and without a note."""
+    """The name does not matter, and there is no note."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     renamed = profile.replace("sRGB".encode("utf-16-be"), name[:4].encode("utf-16-be"))
     photo = decode(encoded(gradient(), "PNG", icc_profile=renamed))
@@ -42,7 +42,7 @@ def test_a_profile_that_is_srgb_in_effect_changes_nothing(name: str) -> None:
 
 
 def test_a_named_srgb_with_a_straight_curve_is_converted() -> None:
-    """The linear profile of these tests under sRGB's name."""
+    """These tests' linear profile is converted under the name of sRGB."""
     renamed = linear_profile().replace("flat".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
     photo = decode(encoded(MIDDLE, "JPEG", icc_profile=renamed))
     assert photo.notes[0].startswith("colours converted from sRGB")
@@ -50,7 +50,7 @@ def test_a_named_srgb_with_a_straight_curve_is_converted() -> None:
 
 
 def test_profiles_and_modes_that_do_not_belong_together() -> None:
-    """An RGB profile on grey is used; one of another space is ignored with a note."""
+    """An RGB profile on a grey photo is used; a profile of another colour space is ignored with a note."""
     grey = decode(encoded(MIDDLE.convert("L"), "PNG", icc_profile=linear_profile()))
     assert abs(int(grey.pixels[0, 0, 0]) - 188) <= SAME_LEVELS
     cmyk = decode(encoded(gradient("CMYK"), "JPEG", icc_profile=linear_profile()))
@@ -62,7 +62,7 @@ def test_profiles_and_modes_that_do_not_belong_together() -> None:
 
 
 def test_broken_profiles() -> None:
-    """Cut anywhere, or changed anywhere, a profile is used or ignored, never an error."""
+    """A profile that is truncated or changed anywhere is used or ignored, and never an error."""
     good = linear_profile()
     chance = np.random.default_rng(0)
     for number in range(60):
@@ -73,7 +73,7 @@ def test_broken_profiles() -> None:
 
 
 def test_transparency_is_kept_through_a_profile() -> None:
-    """Converted, then laid over white."""
+    """The photo is converted, and then composited onto white."""
     image = MIDDLE.convert("RGBA")
     image.putalpha(Image.new("L", SIZE, 0))
     photo = decode(encoded(image, "PNG", icc_profile=linear_profile()))
@@ -90,7 +90,7 @@ def chunked(image: Image.Image, *chunks: tuple[bytes, bytes]) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 def test_png_gamma(mode: str) -> None:
-    """A gAMA chunk of 1 is linear light; one of 1/2.2 changes nothing; next to an sRGB chunk it is ignored."""
+    """A gAMA chunk of 1 means linear light; 1/2.2 changes nothing; with an sRGB chunk it is ignored."""
     image = Image.fromarray(np.full(SIZE, 32896, np.uint16)) if mode == "I;16" else MIDDLE.convert(mode)
     linear = decode(chunked(image, (b"gAMA", (100_000).to_bytes(4))))
     assert linear.notes[-1] == "colours converted from a gamma of 1"
@@ -102,7 +102,7 @@ def test_png_gamma(mode: str) -> None:
 
 
 def test_png_primaries_are_noted() -> None:
-    """CHRM of another space is ignored with a note; that of sRGB without one."""
+    """A cHRM chunk of another colour space is ignored with a note, that of sRGB without one."""
     for green, notes in [(30_000, 0), (21_000, 1)]:
         values = (31270, 32900, 64000, 33000, green, 60000 if green == 30_000 else 71000, 15000, 6000)
         photo = decode(chunked(MIDDLE, (b"cHRM", b"".join(value.to_bytes(4) for value in values))))
@@ -114,14 +114,14 @@ def test_sixteen_bits_with_a_transparent_value() -> None:
     photo = decode(DATA / "trns16.png")
     assert photo.notes == ("16 bits rounded to 8", "transparent parts laid over white")
     values = np.full((4, 6), 1000, np.uint16)
-    values[:, 3:] = 1001  # the same 8 bits
+    values[:, 3:] = 1001  # the same after rounding to 8 bits
     pixels = decode(encoded(Image.fromarray(values), "PNG", transparency=1000)).pixels
     assert (pixels[:, :3] == 255).all()
     assert (pixels[:, 3:] == 4).all()
 
 
 def test_sixteen_bits_of_colour_with_a_transparent_colour() -> None:
-    """The colour is cut to 8 bits as the pixels are."""
+    """The transparent colour is truncated to 8 bits in the same way as the pixels."""
     import struct
     import zlib
 
@@ -140,7 +140,7 @@ def test_sixteen_bits_of_colour_with_a_transparent_colour() -> None:
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_turning_is_noted_in_every_format(format: str) -> None:
-    """Also where Pillow turns the photo by itself."""
+    """This includes formats that Pillow rotates on its own."""
     exif = Image.Exif()
     exif[0x0112] = 6
     photo = decode(encoded(gradient(), format, exif=exif))
@@ -170,7 +170,7 @@ def jpeg(kind: str) -> bytes:
 @pytest.mark.parametrize("missing", [1, 2])
 @pytest.mark.parametrize("behind", [b"", bytes(9)])
 def test_a_missing_end_marker_is_added(kind: str, missing: int, behind: bytes) -> None:
-    """One of its bytes or both; also where zeros fill the file up.  Every pixel is as it was."""
+    """One or both of its bytes may be missing, or replaced by zeros; every pixel is unchanged."""
     whole = jpeg(kind)
     photo = decode(whole[:-missing] + behind)
     assert END_NOTE in photo.notes
@@ -179,7 +179,7 @@ def test_a_missing_end_marker_is_added(kind: str, missing: int, behind: bytes) -
 
 @pytest.mark.parametrize("kind", JPEGS)
 def test_one_missing_pixel_is_refused(kind: str) -> None:
-    """From four bytes on, down to the last scan's header."""
+    """Any cut from four bytes before the end back to the last scan's header is refused."""
     whole = jpeg(kind)
     for missing in [4, 5, 8, 20, 100, len(whole) // 2]:
         with pytest.raises(PhotoError, match="damaged or cut short"):
@@ -188,7 +188,7 @@ def test_one_missing_pixel_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", JPEGS)
 def test_zeros_are_no_pixels(kind: str) -> None:
-    """A download that was cut and filled up with zeros: they are valid codes of a scan, and refused."""
+    """An incomplete download that was filled with zeros is refused, although zeros are valid codes of a scan."""
     whole = jpeg(kind)
     for kept in (len(whole) // 2, len(whole) - 40):
         with pytest.raises(PhotoError, match="cut short"):
@@ -196,7 +196,7 @@ def test_zeros_are_no_pixels(kind: str) -> None:
 
 
 def test_a_progressive_jpeg_that_ends_between_two_scans_is_refused() -> None:
-    """All pixels have a value there, and none the right one."""
+    """Every pixel has a value there, but not its final one."""
     whole = jpeg("progressive")
     assert all_scans(whole)
     starts = [place for place in range(len(whole)) if whole[place : place + 2] in (b"\xff\xda", b"\xff\xc4")]
@@ -207,19 +207,19 @@ def test_a_progressive_jpeg_that_ends_between_two_scans_is_refused() -> None:
 
 
 def test_the_case() -> None:
-    """A cheap camera's file."""
+    """A cheap camera's file without an end marker is decoded with a note."""
     assert decode(DATA / "missing_eoi.jpg").notes == (END_NOTE,)
 
 
 def test_what_follows_the_end_marker_is_nobody_s_business() -> None:
-    """Trailing bytes, as before."""
+    """Bytes after the end marker are ignored."""
     photo = decode(jpeg("baseline") + b"anything" * 5)
     assert photo.notes == ()
 
 
 @pytest.mark.parametrize("command", [["doctor", "{folder}"], ["peek", "{photo}", "conv", "--out", "{folder}"]])
 def test_no_library_s_warning_reaches_a_terminal(tmp_path: Path, command: list[str]) -> None:
-    """The note on damaged EXIF has our wording in every thread."""
+    """The note on damaged EXIF has godeeper's wording in every thread."""
     for name in "ab":
         (tmp_path / "p" / name).mkdir(parents=True)
         (tmp_path / "p" / name / f"{name}.jpg").write_bytes((DATA / "bad_exif.jpg").read_bytes() + name.encode())
@@ -232,7 +232,7 @@ def test_no_library_s_warning_reaches_a_terminal(tmp_path: Path, command: list[s
 
 
 def test_damaged_files_print_nothing_below_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """libtiff, libjpeg and libpng have an error stream of their own."""
+    """libtiff, libjpeg and libpng print to standard error on their own."""
     chance = np.random.default_rng(1)
     for name, options in [
         ("TIFF", {"compression": "tiff_lzw"}),
@@ -253,7 +253,7 @@ def test_damaged_files_print_nothing_below_python(tmp_path: Path, capfd: pytest.
 
 
 def test_open_files() -> None:
-    """Whatever can be read, once, is read."""
+    """Any open file that can be read once is accepted."""
     path = DATA / "exif.tif"
     with path.open("rb") as file:
         photo = decode(file)
@@ -266,13 +266,13 @@ def test_open_files() -> None:
 
 
 def test_arrays_with_one_channel() -> None:
-    """(H, W, 1) is grey."""
+    """An array (H, W, 1) is grey."""
     grey = np.arange(48, dtype=np.uint8).reshape(6, 8, 1)
     np.testing.assert_array_equal(decode(grey).pixels[..., 0], grey[..., 0])
 
 
 class Tensor:
-    """As much of PyTorch's as matters."""
+    """The parts of PyTorch's tensor that matter here."""
 
     def __init__(self, values: np.ndarray, *, gradient: bool = False) -> None:
         self.values, self.gradient = values, gradient
@@ -309,7 +309,7 @@ class Tensor:
     ],
 )
 def test_arrays_are_told_what_to_do(array: Any, words: str) -> None:
-    """What came, what is expected, and the call that makes it so; on one line."""
+    """The error says in one line what came, what is expected, and which call converts it."""
     with pytest.raises(PhotoError, match=words) as caught:
         decode(array)
     assert "\n" not in str(caught.value)

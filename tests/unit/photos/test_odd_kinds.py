@@ -1,4 +1,4 @@
-"""Kinds of a format that few files are of: decoded and noted, or named and refused."""
+"""Rare variants of a format are decoded with a note, or refused by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from godeeper.photos.decode import decode
     ],
 )
 def test_kinds_of_jpeg_that_the_decoder_does_not_know(marker: int, bits: int, words: str) -> None:
-    """They are named; the file is not damaged."""
+    """The error names the variant, and does not say that the file is damaged."""
     data = bytearray(jpeg("baseline"))
     place = data.index(b"\xff\xc0")
     data[place + 1], data[place + 4] = marker, bits
@@ -35,7 +35,7 @@ def test_kinds_of_jpeg_that_the_decoder_does_not_know(marker: int, bits: int, wo
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_a_transparent_grey_of_few_bits(bits: int) -> None:
-    """The file names it in its own bits, the pixels are scaled to 8."""
+    """The transparent value is stored in the file's own bit depth, and the pixels are scaled to 8 bits."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -60,6 +60,6 @@ def test_a_transparent_grey_of_few_bits(bits: int) -> None:
 
 @pytest.mark.parametrize(("most", "noted"), [(255, False), (65535, True)])
 def test_a_ppm_of_16_bits_says_so(most: int, *, noted: bool) -> None:
-    """Pillow scales its colours to 8 bits."""
+    """Pillow scales its colours to 8 bits, and a note says so."""
     photo = decode(f"P6 2 1 {most}\n".encode() + bytes(12 if most > 255 else 6))
     assert photo.notes == (("16 bits rounded to 8",) if noted else ())

@@ -1,4 +1,4 @@
-"""Warnings while decoding become notes of the right photo, in any number of threads."""
+"""Warnings while decoding become notes on the right photo, in any number of threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def warn_like_pillow(text: str) -> None:
 
 
 def test_lines_are_said_once() -> None:
-    """The same warning twice is one note, of one line."""
+    """The same warning twice gives one note of one line."""
     with warnings_as_notes() as notes:
         warn_like_pillow("corrupt\n EXIF")
         warn_like_pillow("corrupt\n EXIF")
@@ -24,7 +24,7 @@ def test_lines_are_said_once() -> None:
 
 
 def test_threads_hear_their_own() -> None:
-    """Each of several threads that are inside at once gets its own warnings, and the filters come back."""
+    """Concurrent threads each collect their own warnings, and the filters are restored."""
     before = (list(warnings.filters), warnings.showwarning)
     together = threading.Barrier(4)
 
@@ -41,7 +41,7 @@ def test_threads_hear_their_own() -> None:
 
 
 def test_filters_come_back_after_an_error() -> None:
-    """An exception inside leaves nothing behind."""
+    """After an exception in the block, the filters are restored."""
     before = (list(warnings.filters), warnings.showwarning)
     with pytest.raises(KeyError), warnings_as_notes():
         raise KeyError
@@ -49,7 +49,7 @@ def test_filters_come_back_after_an_error() -> None:
 
 
 def test_blocks_nest() -> None:
-    """An inner block collects its own warnings, and the outer block the rest."""
+    """An inner block collects its own warnings, and the outer block collects the rest."""
     with warnings_as_notes() as outer:
         with warnings_as_notes() as inner:
             warn_like_pillow("inner")
@@ -58,7 +58,7 @@ def test_blocks_nest() -> None:
 
 
 def test_other_threads_are_left_alone() -> None:
-    """A thread that decodes nothing keeps its warnings: here, they are errors."""
+    """A thread that decodes nothing keeps its warnings, which are errors here."""
 
     def careless() -> None:
         warnings.warn("mine", UserWarning, stacklevel=1)

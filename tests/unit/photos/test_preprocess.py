@@ -28,7 +28,7 @@ def test_squash_is_pillows_bilinear() -> None:
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 @pytest.mark.parametrize(("height", "width"), [(300, 451), (451, 300), (299, 299)])
 def test_crop_takes_the_central_square(filter: Filter, height: int, width: int) -> None:
-    """Cropping gives what squashing gives of the central square."""
+    """Cropping equals squashing the central square."""
     pixels = photo_of(height, width)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -44,26 +44,26 @@ def test_tf2015_by_hand() -> None:
 
 
 def test_2015_scaling_is_exact() -> None:
-    """(x - 128) / 128 ends at -1 and 0.9921875."""
+    """(x - 128) / 128 ranges from -1 to 0.9921875."""
     ends = np.array([[[0, 128, 255]]], np.uint8)
     got = Preprocess(subtract=128, divide=128, filter="tf2015")(decode(ends))
     np.testing.assert_array_equal(got[0, :, 0, 0], np.array([-1, 0, 0.9921875], np.float32))
 
 
 def test_summary() -> None:
-    """The summary has all settings."""
+    """The summary contains all settings."""
     assert Preprocess().summary == "squash to 299 x 299, antialias filter, (x - 127.5) / 127.5"
 
 
 @pytest.mark.parametrize("options", [{"fit": "stretch"}, {"filter": "lanczos"}])
 def test_unknown_choices(options: dict[str, str]) -> None:
-    """A choice that does not exist is answered with those that do."""
+    """An unknown choice is an error that lists the known ones."""
     with pytest.raises(OptionError, match="expected one of"):
         Preprocess(**options)  # type: ignore[arg-type]
 
 
 def test_axes() -> None:
-    """To planes and back."""
+    """Converting to planes and back changes nothing."""
     values = np.arange(24, dtype=np.float32).reshape(1, 2, 4, 3)
     np.testing.assert_array_equal(to_pixels(to_planes(values)), values)
 
@@ -82,7 +82,7 @@ def test_every_step_resumes(filter: Filter, fit: Fit) -> None:
 
 
 def test_steps_before_the_fed_one() -> None:
-    """A step before the fed one cannot be computed."""
+    """A step before the fed one cannot be computed, and is refused."""
     steps = PhotoSteps(Preprocess(), "multiply", np.zeros((1, 299, 299, 3)))
     with pytest.raises(FeedError, match="feed an earlier step"):
         steps.value("resize")
@@ -105,7 +105,7 @@ def test_wrong_shapes(kind: str, shape: tuple[int, ...]) -> None:
 
 
 def test_fractions_need_the_2015_filter() -> None:
-    """The antialiasing filter works on whole numbers; the 2015 filter on any."""
+    """The antialiasing filter accepts integers only, and the 2015 filter any numbers."""
     halves = np.full((8, 8, 3), 0.5, np.float32)
     with pytest.raises(FeedError, match="whole numbers"):
         PhotoSteps(Preprocess(), "cast", halves).value("resize")

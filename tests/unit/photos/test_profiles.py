@@ -1,4 +1,4 @@
-"""Colours through embedded profiles, against the same conversion by matrix and curve in NumPy."""
+"""Colours converted through embedded profiles, compared with matrix and curve in NumPy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 GREYS = np.arange(256, dtype=np.uint8)[None]
 ROUNDING = 1.0
-"""Of 255 levels: a colour engine works in whole numbers."""
+"""In levels of 255: a colour engine works with integers."""
 IGNORED = "unusable colour profile ignored (a part of it is missing or damaged)"
 P3 = profiles.rgb_profile(DISPLAY_P3, parametric_tag(SRGB_CURVE), version=4, name="Display P3")
 ADOBE_GAMMA = 563 / 256
@@ -53,7 +53,7 @@ def test_matrix_and_curve(
     curve: bytes,
     to_light: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> None:
-    """Random colours, those outside of sRGB clipped."""
+    """Random colours are converted correctly, and those outside sRGB are clipped."""
     embedded = profiles.rgb_profile(primaries, curve, version=version, name="sRGB")
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=embedded, **options))
@@ -63,7 +63,7 @@ def test_matrix_and_curve(
 
 
 def test_srgb_of_one_s_own_making_changes_nothing() -> None:
-    """Whatever it is called."""
+    """The profile's name does not matter."""
     embedded = profiles.rgb_profile(SRGB, parametric_tag(SRGB_CURVE), version=4, name="Adobe RGB (1998)")
     photo = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded))
     assert photo.notes == ()
@@ -73,7 +73,7 @@ def test_srgb_of_one_s_own_making_changes_nothing() -> None:
 @pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
 @pytest.mark.parametrize("mode", ["L", "LA"])
 def test_grey_curves(gamma: float, mode: str) -> None:
-    """A curve alone, also where the photo is transparent."""
+    """A profile of one curve is applied, even if the photo is transparent."""
     embedded = profiles.profile({b"kTRC": gamma_tag(gamma)}, b"GRAY")
     photo = decode(encoded(Image.fromarray(GREYS).convert(mode), "PNG", icc_profile=embedded))
     stored = round(gamma * 256) / 256
@@ -82,7 +82,7 @@ def test_grey_curves(gamma: float, mode: str) -> None:
 
 
 def press() -> NDArray[np.float64]:
-    """(2, 2, 2, 2, 3) Lab of paper with or without each ink."""
+    """Return (2, 2, 2, 2, 3): Lab of paper with or without each ink."""
     nodes = np.empty((2, 2, 2, 2, 3))
     for c, m, y, k in np.ndindex(2, 2, 2, 2):
         light = (1 - k) * np.array([1.0, 1.0, 1.0])
@@ -96,7 +96,7 @@ def press() -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("format", ["TIFF", "JPEG"])
 def test_four_inks_through_a_table(format: str) -> None:
-    """Each of the 16 ways to overprint; JPEGs store inks inverted."""
+    """Each of the 16 combinations of inks is correct; JPEGs store inks inverted."""
     inks = np.array(list(np.ndindex(2, 2, 2, 2)), np.uint8).reshape(4, 4, 4) * np.uint8(255)
     image = Image.frombytes("CMYK", (4, 4), inks.tobytes()).resize((64, 64), Image.Resampling.NEAREST)
     options = {"quality": 100} if format == "JPEG" else {}
@@ -108,7 +108,7 @@ def test_four_inks_through_a_table(format: str) -> None:
 
 
 def test_a_table_of_lab_colours_for_red_green_and_blue() -> None:
-    """A printer's or scanner's profile: no matrix, Lab for connection space."""
+    """The profile of a printer or scanner has no matrix, and Lab as connection space."""
     nodes = press()[::-1, ::-1, ::-1, 0].copy()
     nodes[0, 0, 0] = 0
     corners = np.array(list(np.ndindex(2, 2, 2)), np.uint8).reshape(2, 4, 3) * np.uint8(255)
@@ -120,7 +120,7 @@ def test_a_table_of_lab_colours_for_red_green_and_blue() -> None:
 @pytest.mark.parametrize("kind", [b"link", b"abst", b"nmcl"])
 @pytest.mark.parametrize("space", [b"RGB ", b"CMYK", b"Lab ", b"HSV ", b"6CLR", b"GRAY", b"\0\0\0\0", b"\xff\n\x1b["])
 def test_profiles_of_no_use(kind: bytes, space: bytes) -> None:
-    """Links, named colours, other spaces: ignored, with one note on one line."""
+    """Device links, named colours and other spaces are ignored, with one note of one line."""
     embedded = profiles.profile({}, space, kind=kind)
     photo = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded))
     (note,) = photo.notes
@@ -130,7 +130,7 @@ def test_profiles_of_no_use(kind: bytes, space: bytes) -> None:
 
 
 def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:
-    """And not at any length."""
+    """Its control characters are escaped, and its length is limited."""
     embedded = profiles.rgb_profile(ADOBE, gamma_tag(2.2), version=4, name="\x1b[31m\nred\u202e" + "n" * 500)
     (note,) = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded)).notes
     assert note.isprintable()
@@ -138,13 +138,13 @@ def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:
 
 
 def padded(size: int) -> bytes:
-    """Display P3 in a profile that is much larger than it need be, as printers' are."""
+    """Return Display P3 in a profile that is much larger than needed, as printers' profiles are."""
     return P3 + bytes(size)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_a_large_profile_is_used(format: str) -> None:
-    """Of 3 MB, where Pillow refuses a PNG from 1 MB on; its conversion is not kept in memory."""
+    """It has 3 MB; Pillow refuses a PNG's profile from 1 MB on. Its conversion is not kept in memory."""
     colour.cached_conversion.cache_clear()
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=padded(3_000_000), **options))
@@ -154,7 +154,7 @@ def test_a_large_profile_is_used(format: str) -> None:
 
 
 def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG with these chunks behind its header."""
+    """Return a PNG with these chunks after its header."""
     data = encoded(Image.fromarray(NOISE), "PNG")
     parts = (struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks)
     return data[:33] + b"".join(parts) + data[33:]
@@ -174,14 +174,14 @@ def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
     ids=["empty", "name", "no method", "nothing", "damaged", "unknown method", "bomb"],
 )
 def test_damaged_profile_chunks_are_ignored(content: bytes) -> None:
-    """The photo is complete, and the note names the damaged part."""
+    """The photo is complete, and the note names the damaged chunk."""
     photo = decode(with_chunks((b"iCCP", content)))
     assert photo.notes == (IGNORED,)
     np.testing.assert_array_equal(photo.pixels, NOISE)
 
 
 def test_a_jpeg_that_lacks_a_part_of_its_profile() -> None:
-    """A profile has several segments; if one is missing, it is ignored with a note."""
+    """A profile has several segments, and if one is missing it is ignored with a note."""
     data = encoded(Image.fromarray(NOISE), "JPEG", icc_profile=padded(200_000))
     second = data.index(b"ICC_PROFILE\0\2") - 4
     length = int.from_bytes(data[second + 2 : second + 4])
@@ -191,7 +191,7 @@ def test_a_jpeg_that_lacks_a_part_of_its_profile() -> None:
 @pytest.mark.parametrize("zip", [True, False])
 @pytest.mark.parametrize("behind", [True, False], ids=["behind the pixels", "before the pixels"])
 def test_large_texts_do_not_stop_a_png(*, zip: bool, behind: bool) -> None:
-    """Editors leave megabytes of history there; compressed ones made Pillow refuse the photo."""
+    """Editors write megabytes of history into a PNG; compressed texts of that size made Pillow refuse the photo."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "history " * 300_000, zip=zip)
     info.add_text("Comment", "a word " * 300_000, zip=zip)
@@ -206,14 +206,14 @@ def test_large_texts_do_not_stop_a_png(*, zip: bool, behind: bool) -> None:
 
 
 def test_many_bombs_are_unpacked_once() -> None:
-    """All texts of a file together may unpack to a megabyte, so a thousand of them cost as much as one."""
+    """All texts of a file together may unpack to at most a megabyte, so a thousand of them cost as much as one."""
     bomb = (b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000)))
     photo = decode(with_chunks(*[bomb] * 1000))
     assert photo.notes == (TEXT_NOTE,)
 
 
 def test_a_profile_in_jpeg_2000() -> None:
-    """Its box is in the file's header; Pillow does not read it."""
+    """It is read from the file's header, since Pillow does not read it."""
     plain = encoded(Image.fromarray(NOISE), "JPEG2000")
     content = b"\2\0\0" + P3
     box = struct.pack(">I", 8 + len(content)) + b"colr" + content
@@ -267,7 +267,7 @@ def test_greys_of_display_p3_stay() -> None:
 
 
 def test_damaged_profiles_never_stop_a_photo() -> None:
-    """300 changes to matrix, curves and tables; what comes out is a photo, and every note is one line."""
+    """After any of 300 changes to matrix, curves and tables the photo is decoded, and every note is one line."""
     chance = np.random.default_rng(7)
     kinds = [P3, profiles.table_profile(b"RGB ", press()[..., 0, :]), profiles.rgb_profile(ADOBE, gamma_tag(2.2))]
     for number in range(300):
@@ -279,7 +279,7 @@ def test_damaged_profiles_never_stop_a_photo() -> None:
 
 
 def test_a_palette_and_an_open_file_keep_their_profile() -> None:
-    """Palette colours are converted too, also in an image that the caller opened."""
+    """Palette colours are converted too, even in an image that the caller opened."""
     data = encoded(Image.fromarray(NOISE).quantize(16), "PNG", icc_profile=P3)
     photo = decode(data)
     assert photo.notes == ("colours converted from Display P3",)

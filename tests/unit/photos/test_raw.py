@@ -20,7 +20,7 @@ DNG = ROOT / "tests" / "data" / "photos" / "photo.dng"
 
 
 def tiff(tags: dict[int, object] | None = None, pages: int = 1) -> bytes:
-    """A TIFF of 16x12 pixels with more tags on its first page."""
+    """Return a TIFF of 16x12 pixels with more tags on its first page."""
     info = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in (tags or {}).items():
         info.tagtype[tag] = {50706: 1, 330: 4}.get(tag, 3 if tag == 255 else 4)
@@ -36,7 +36,7 @@ def entry(order: str, tag: int, value: int, *, big: bool) -> bytes:
 
 
 def bare(order: str, first: dict[int, int], second: dict[int, int] | None = None, *, big: bool = False) -> bytes:
-    """A TIFF of tags alone, perhaps with a picture below the first (SubIFDs)."""
+    """Return a TIFF of tags only, optionally with a picture below the first (SubIFDs)."""
     width, count = ("Q", "Q") if big else ("I", "H")
     mark = b"II" if order == "<" else b"MM"
     header = mark + (struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else struct.pack(f"{order}HI", 42, 8))
@@ -54,7 +54,7 @@ def bare(order: str, first: dict[int, int], second: dict[int, int] | None = None
 
 @pytest.mark.parametrize("name", ["photo.dng", "photo.nef", "photo.tif", "photo.jpg"])
 def test_the_content_decides(tmp_path: Path, name: str) -> None:
-    """Whatever it is called."""
+    """A raw file is recognised under any name."""
     path = tmp_path / name
     path.write_bytes(DNG.read_bytes())
     with pytest.raises(PhotoError, match="a camera's raw file; export it as JPEG"):
@@ -62,7 +62,7 @@ def test_the_content_decides(tmp_path: Path, name: str) -> None:
 
 
 def test_a_plain_tiff_called_dng_is_a_photo(tmp_path: Path) -> None:
-    """The name does not make it raw."""
+    """A TIFF is a photo even if its name ends in .dng."""
     path = tmp_path / "photo.dng"
     path.write_bytes(tiff())
     assert decode(path).size == (16, 12)
@@ -70,7 +70,7 @@ def test_a_plain_tiff_called_dng_is_a_photo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tags", [{254: 1}, {255: 2}, {50706: b"\1\4\0\0"}])
 def test_marked_tiffs(tags: dict[int, object]) -> None:
-    """A reduced first picture, in either spelling, or a DNG version."""
+    """A first picture marked as reduced, in either way, or a DNG version marks a raw file."""
     with pytest.raises(PhotoError, match="raw file"):
         decode(tiff(tags))
 
@@ -79,21 +79,21 @@ def test_marked_tiffs(tags: dict[int, object]) -> None:
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("photometric", [32803, 34892])
 def test_sensor_values(*, order: str, big: bool, photometric: int) -> None:
-    """Of the first picture, or of one below it; in both byte orders and both sizes of TIFF."""
+    """Sensor values in the first picture or in one below it are recognised, in both byte orders and both sizes of TIFF."""
     assert is_raw(bare(order, {262: photometric}, big=big))
     assert is_raw(bare(order, {262: 2}, {262: photometric}, big=big))
     assert not is_raw(bare(order, {262: 2}, {262: 2}, big=big))
 
 
 def test_several_pages_are_a_photo() -> None:
-    """Pages and smaller copies behind the first picture are usual."""
+    """Further pages and smaller copies after the first picture are usual in photos."""
     photo = decode(tiff(pages=3))
     assert photo.notes == ("first of 3 frames",)
     assert decode(tiff({254: 2})).size == (16, 12)
 
 
 def test_loops_and_damage_end() -> None:
-    """Pictures that point at themselves, or nowhere, are walked once."""
+    """Pictures that point at themselves, or nowhere, are visited at most once."""
     assert not is_raw(bare("<", {262: 2, 330: 8}))
     chance = np.random.default_rng(0)
     good = bytearray(bare("<", {262: 2}, {262: 2}))
@@ -105,5 +105,5 @@ def test_loops_and_damage_end() -> None:
 
 
 def test_raw_files_in_folders_are_meant_as_photos() -> None:
-    """So that they are listed as refused, not passed over."""
+    """They are listed as refused, and not skipped."""
     assert {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf"} <= RAW_SUFFIXES

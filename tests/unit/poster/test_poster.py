@@ -1,4 +1,4 @@
-"""Posters: every filter is there, once, as the mosaic has it; the pyramid is a pyramid; folders are handled with care."""
+"""Posters: every filter is shown once, as in the mosaic; the pyramid is complete; only posters are replaced."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def poster(net: Network, chelsea: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def picture(poster: Poster) -> np.ndarray:
-    """Its deepest level in one piece."""
+    """The pyramid's deepest level as one array."""
     levels = level_sizes(poster.width, poster.height)
     return joined(poster.folder / "poster_files", len(levels) - 1, levels[-1])
 
 
 def joined(folder: Path, level: int, size: tuple[int, int]) -> np.ndarray:
-    """A level of a pyramid in one piece (H, W)."""
+    """Return a level of a pyramid as one array (H, W)."""
     picture = np.zeros(size[::-1], np.uint8)
     for top in range(0, size[1], SIDE):
         for left in range(0, size[0], SIDE):
@@ -48,14 +48,14 @@ def joined(folder: Path, level: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def block(picture: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    """One tensor's pixels."""
+    """Return one tensor's pixels."""
     _, height, width = tensor["shape"]
     bottom, right = tensor["top"] + tensor["rows"] * height, tensor["left"] + tensor["columns"] * width
     return picture[tensor["top"] : bottom, tensor["left"] : right]
 
 
 def test_every_tensor_is_its_mosaic(poster: Poster, picture: np.ndarray, net: Network, chelsea: Path) -> None:
-    """Each filter's pixels are those of the mosaic, to the last bit, though computed part by part."""
+    """Each filter's pixels equal those of the mosaic bit for bit, although the poster is computed in parts."""
     tensors = {tensor["address"]: tensor for tensor in poster.record["tensors"]}
     for peek in net.peeks(chelsea, list(tensors)):
         tensor = tensors[peek.address]
@@ -67,7 +67,7 @@ def test_every_tensor_is_its_mosaic(poster: Poster, picture: np.ndarray, net: Ne
 
 
 def test_every_site_is_there_once(poster: Poster, net: Network) -> None:
-    """From the network's input on, every site that there is something to see in, in program order."""
+    """Every viewable site from the network's input on is included, in program order."""
     expected = [
         site.address for site in sites(net.blueprint)[NETWORK_INPUT.site :] if site.kind not in ("dense", "softmax")
     ]
@@ -79,7 +79,7 @@ def test_every_site_is_there_once(poster: Poster, net: Network) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_blocks_do_not_overlap(name: str) -> None:
-    """In every network, no block covers another or leaves the poster, which has about the shape of a sheet of paper."""
+    """In every network, no block overlaps another or leaves the poster, whose aspect ratio is about that of a sheet of paper."""
     layout = lay_out_poster(network_parts(name))
     assert layout.height / layout.width == pytest.approx(ASPECT, rel=0.2)
     assert layout.width % SIDE == 0
@@ -94,7 +94,7 @@ def test_blocks_do_not_overlap(name: str) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_each_part_follows_from_the_one_before(name: str) -> None:
-    """In every network, all tensors of a part can be computed from the last one of the part before, and from nothing else."""
+    """In every network, all tensors of a part can be computed from the last tensor of the previous part."""
     start = NETWORK_INPUT
     for tensors in network_parts(name).values():
         keys = [key_of(tensor) for tensor in tensors]
@@ -103,7 +103,7 @@ def test_each_part_follows_from_the_one_before(name: str) -> None:
 
 
 def network_parts(name: str) -> Any:
-    """The tensors of a network by part, whatever its weights."""
+    """Return the tensors of a network by part, for any weights."""
     from godeeper.blueprint.address import Tensor
     from godeeper.blueprint.parts import parts
     from godeeper.engine.plan import output
@@ -115,7 +115,7 @@ def network_parts(name: str) -> Any:
 
 
 def test_what_is_no_filter_is_paper(poster: Poster, picture: np.ndarray) -> None:
-    """Around the blocks, and where a block's last row is not full, there is one colour."""
+    """Around the blocks, and in the unused cells of a block's last row, there is one colour."""
     outside = np.ones(picture.shape, bool)
     for tensor in poster.record["tensors"]:
         block(outside, tensor)[...] = False
@@ -123,7 +123,7 @@ def test_what_is_no_filter_is_paper(poster: Poster, picture: np.ndarray) -> None
 
 
 def test_the_page_holds_the_record(poster: Poster) -> None:
-    """The page needs no other file but tiles: the record is in it, and it names no outside address."""
+    """The page needs no other file but tiles: it contains the record and no outside address."""
     text = poster.page.read_text()
     inside = re.search(r'<script id="record" type="application/json">(.*?)</script>', text, re.DOTALL)
     assert inside is not None
@@ -143,7 +143,7 @@ def test_a_name_cannot_break_the_page(tmp_path: Path, net: Network, chelsea: Pat
 
 
 def test_the_dzi(poster: Poster) -> None:
-    """Deep Zoom's description says size, tile and format; every tile it implies is there, and no other."""
+    """Deep Zoom's description states size, tile size and format; exactly the tiles that it implies exist."""
     text = (poster.folder / "poster.dzi").read_text()
     assert f'Width="{poster.width}" Height="{poster.height}"' in text
     assert f'TileSize="{SIDE}" Overlap="0"' in text or f'Overlap="0" TileSize="{SIDE}"' in text
@@ -160,7 +160,7 @@ def test_the_dzi(poster: Poster) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (256, 256), (257, 3), (700, 1021), (5, 600)])
 def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -> None:
-    """Whatever the size and however the rows come, a level is the one above it averaged 2 x 2."""
+    """For any size and any order of rows, a level is the next one averaged 2 x 2."""
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
     with Pyramid(tmp_path / "files", width, height) as pyramid:
@@ -175,13 +175,13 @@ def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -
 
 
 def test_halving() -> None:
-    """The mean of four, halves rounded up; at an odd border of those there are."""
+    """Each pixel is the mean of up to four, with halves rounded up."""
     pixels = np.array([[0, 1, 9], [1, 0, 9], [254, 255, 7]], np.uint8)
     np.testing.assert_array_equal(halved(pixels), [[1, 9], [255, 7]])
 
 
 def test_signed_is_in_colour(tmp_path: Path, net: Network, chelsea: Path) -> None:
-    """The signed scale has its colours as a palette, and its middle, which is zero, around the blocks."""
+    """The signed scale has its colours as a palette, and the colour of zero around the blocks."""
     poster = net.poster(chelsea, tmp_path / "poster", scale="signed")
     tile = Image.open(poster.folder / "poster_files" / "13" / "0_0.png")
     assert tile.mode == "P"
@@ -190,7 +190,7 @@ def test_signed_is_in_colour(tmp_path: Path, net: Network, chelsea: Path) -> Non
 
 
 def test_each_filter_on_its_own_scale(tmp_path: Path, net: Network, chelsea: Path) -> None:
-    """The scale ``filter`` records both ends of every filter."""
+    """With the scale ``filter``, both ends of every filter are recorded."""
     poster = net.poster(chelsea, tmp_path / "poster", scale="filter")
     tensor = next(each for each in poster.record["tensors"] if each["address"] == "mixed/tower_2/conv")
     peek = net.peek(chelsea, "mixed/tower_2/conv")
@@ -201,7 +201,7 @@ def test_each_filter_on_its_own_scale(tmp_path: Path, net: Network, chelsea: Pat
 
 
 def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Path) -> None:
-    """What is no poster is not replaced, and nothing is left beside it."""
+    """A folder that is not a poster is not replaced, and nothing is left next to it."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(OutputError, match="is not a poster"):
@@ -216,7 +216,7 @@ def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Pat
 def test_a_poster_is_replaced_whole(
     tmp_path: Path, net: Network, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new poster takes the old one's place; where it fails, the old one stays; other files in the folder stay in any case."""
+    """A new poster replaces the old one; if it fails, the old one stays; other files in the folder stay in any case."""
     folder = tmp_path / "poster"
     folder.mkdir()
     net.poster(chelsea, folder)
@@ -236,7 +236,7 @@ def test_a_poster_is_replaced_whole(
 
 
 def test_the_command(tmp_path: Path, chelsea: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints where the page is, or the record; a bad folder is one line and exit code 2."""
+    """The command prints the page's path, or the record; an invalid folder gives one line and exit code 2."""
     folder = tmp_path / "poster"
     assert main(["poster", str(chelsea), "--out", str(folder), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""The report: numbers that agree, one page without a script or an outside address, every name escaped."""
+"""The report: consistent numbers, one page without scripts or outside addresses, every name escaped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def test_page_is_whole(report: Report) -> None:
-    """Every element is closed, every link within the page leads somewhere, and no id is used twice."""
+    """Every element is closed, every link within the page has a target, and no id is used twice."""
     page = Page(report.html(make_thumbnails))
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
@@ -65,7 +65,7 @@ def test_page_is_whole(report: Report) -> None:
 
 
 def test_page_needs_nothing_else(report: Report) -> None:
-    """No script, no outside address: every link is within the page or a picture in it."""
+    """The page has no script and no outside address: every link is within the page or a picture in it."""
     page = Page(report.html(make_thumbnails))
     assert not page.tags & {"script", "link", "iframe", "img"}
     assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in page.links)
@@ -88,14 +88,14 @@ def test_pictures_are_in_the_page_once(report: Report) -> None:
 
 
 def test_page_without_pictures(report: Report) -> None:
-    """Without thumbnails the names are still there."""
+    """Without thumbnails the names are still shown."""
     text = report.html()
     assert "<image" not in text
     assert "photo 1 " in text
 
 
 def test_few_photos_say_so() -> None:
-    """A wide interval comes with a warning that says what n is; a narrow one does not."""
+    """A wide interval comes with a warning that explains n; a narrow one does not."""
     few = make_report(24)
     assert few.caution is not None
     assert few.caution.startswith("n = 24 photos: this says little")
@@ -104,13 +104,13 @@ def test_few_photos_say_so() -> None:
 
 
 def test_suspects_come_with_their_doubt(report: Report) -> None:
-    """Where many photos are told wrong, the page says that suspects may be innocent."""
+    """Where many photos are misclassified, the page says that suspects may be correctly labelled."""
     assert report.suspects
     assert "may just be hard to classify" in report.html()
 
 
 def test_record(report: Report, tmp_path: Path) -> None:
-    """The JSON keeps the promised fields, and its numbers agree with each other."""
+    """The JSON has the documented fields, and its numbers are consistent."""
     record = json.loads(report.save_json(tmp_path / "report.json").read_text())
     assert {"classifier", "classes", "photos", "test", "features", "seconds"} <= set(record)
     assert record["photos"] == {"used": 159, "repaired": 1, "quarantined": 1}
@@ -121,7 +121,7 @@ def test_record(report: Report, tmp_path: Path) -> None:
 
 
 def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
-    """A report with no tested photo, no score and no threshold is still a page and valid JSON."""
+    """A report without a tested photo, score or threshold is still a page and valid JSON."""
     unknown = dict.fromkeys(report.selection.scores, (float("nan"), float("nan")))
     bare = replace(
         report,
@@ -142,13 +142,13 @@ def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
 
 
 def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
-    """The file is the page, in UTF-8."""
+    """The file contains the page in UTF-8."""
     path = report.save(tmp_path / "report.html", make_thumbnails)
     assert path.read_text("utf-8") == report.html(make_thumbnails)
 
 
 def unbalanced(report: Report, right: int) -> Report:
-    """140 photos, 137 of them of one class, all of which are said to be of it, and ``right`` of the other three."""
+    """Return a report on 140 photos, 137 of one class and all predicted as it, with ``right`` of the other three correct."""
     truth = np.array([0] * 137 + [1] * 3)
     predicted = np.array([0] * (140 - right) + [1] * right)
     return replace(
@@ -166,7 +166,7 @@ def unbalanced(report: Report, right: int) -> Report:
 
 
 def test_no_better_than_guessing_is_said(report: Report) -> None:
-    """137 photos to 3, all taken for the larger class: 97.9 % is the baseline, and balanced accuracy is one half."""
+    """With 137 photos to 3, all predicted as the larger class, 97.9 % is the baseline, and balanced accuracy is one half."""
     lazy = unbalanced(report, 0)
     record = lazy.record()["test"]
     assert record["accuracy"] == pytest.approx(137 / 140)
@@ -178,7 +178,7 @@ def test_no_better_than_guessing_is_said(report: Report) -> None:
 
 
 def test_hardly_better_than_guessing_is_said(report: Report) -> None:
-    """Where the interval holds the baseline, a greater accuracy may be chance."""
+    """If the interval contains the baseline, a higher accuracy may be chance."""
     assert "not clearly better" in (unbalanced(report, 2).caution or "")
 
 
@@ -202,7 +202,7 @@ def test_near_duplicates_widen_the_interval(report: Report) -> None:
     ],
 )  # fmt: skip
 def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, counted: str | None) -> None:
-    """Page and JSON say how many independent photos the interval stands on, and why they are fewer than those tested."""
+    """Page and JSON state how many independent photos the interval counts, and why there are fewer than were tested."""
     one = replace(report, tested_by=by, groups=np.arange(160) // copies)
     test = one.record()["test"]
     assert test["interval"] == pytest.approx(wilson(test["accuracy"] * test["interval_n"], test["interval_n"]))
@@ -211,7 +211,7 @@ def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, 
 
 
 def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
-    """Rate, AUROC and the classes they were measured on; where they were not measured, why."""
+    """Rate, AUROC and the classes that they were measured on are stated, or the reason why they were not measured."""
     record = report.record()["none_of_these"]
     assert (record["false_accept_rate"], record["auroc"]) == (0.7, 0.8)
     assert record["classes"] == list(NAMES[:3])
@@ -223,7 +223,7 @@ def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
 
 
 def test_numbers_that_json_cannot_hold_are_none(report: Report, tmp_path: Path) -> None:
-    """NaN and infinity become null, wherever they are."""
+    """NaN and infinity become null everywhere."""
     odd = replace(report, temperature=float("inf"), threshold=float("nan"), seconds={"head": float("nan")})
     record = json.loads(odd.save_json(tmp_path / "odd.json").read_text(), parse_constant=pytest.fail)
     assert record["calibration"]["temperature"] is None
@@ -232,7 +232,7 @@ def test_numbers_that_json_cannot_hold_are_none(report: Report, tmp_path: Path) 
 
 
 def test_classes_are_listed_as_people_count(report: Report) -> None:
-    """1, 2, 10 in the tables, whatever their order in the file."""
+    """The tables list 1, 2, 10, whatever the order in the file."""
     counted = replace(report, classes=("1", "10", "2", "a"))
     rows = re.findall(r'<tr><td class="name">([^<]*)</td>', counted.html())
     assert rows[:4] == ["1", "2", "10", "a"]

@@ -1,4 +1,4 @@
-"""Made-up features with classes that can be told apart, and a report on them."""
+"""Artificial features with separable classes, and a report on them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Verdict:
 
 
 def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: int = 0, modules: int = 3) -> Features:
-    """Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` rectified features.
+    """Return Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` rectified features.
 
     The middle module of ``modules`` is the clearest.
     """
@@ -61,7 +61,7 @@ def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: in
 
 
 def make_report(photos: int = 160, distance: float = 2.2) -> Report:
-    """A report on ``photos`` of four classes with awkward names."""
+    """Return a report on ``photos`` of four classes with unusual names."""
     labels = np.arange(photos, dtype=np.int64) % 4
     features, groups = make_features(labels, distance, modules=11), np.arange(photos, dtype=np.int64)
     head, selection = fit(features, Targets(labels, groups, 0), NAMES)
@@ -108,7 +108,7 @@ def make_report(photos: int = 160, distance: float = 2.2) -> Report:
 
 
 def make_thumbnails(paths: Sequence[str]) -> Mapping[str, bytes]:
-    """A small JPEG of one colour for each path."""
+    """Return a small JPEG of a single colour for each path."""
     return {path: jpeg(number) for number, path in enumerate(paths)}
 
 

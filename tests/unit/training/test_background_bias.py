@@ -1,4 +1,4 @@
-"""Classes that their photos' edges give away."""
+"""Classes that can be recognised by the edges of their photos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("on red", "anywhere", "elsewhere")
 
 
 def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The first class always on the same red, the others on anything."""
+    """Return edges: red for all photos of the first class, random for the others."""
     chance = np.random.default_rng(seed)
     edges = np.concatenate([chance.uniform(0, 255, (len(labels), 3)), chance.uniform(0, 60, (len(labels), 3))], 1)
     red = np.array([200, 30, 40, 2, 2, 2]) + chance.normal(0, 3, (len(labels), 6))
@@ -21,7 +21,7 @@ def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [60, 3000])
 def test_a_background_of_one_colour_is_told(count: int) -> None:
-    """The class on red is found, of few photos and of very many, and the others are not."""
+    """The class on red is found with few and with many photos, and the others are not."""
     labels = np.arange(count) % 3
     found = background_biases(made_edges(labels), Targets(labels, np.arange(count)), NAMES)
     assert [each.label for each in found] == ["on red"]
@@ -38,13 +38,13 @@ def test_many_backgrounds_are_one_line() -> None:
 
 
 def test_near_duplicates_tell_nothing_of_each_other() -> None:
-    """Photos on anything, each there twice, are told by others only."""
+    """With random backgrounds and each photo twice, a photo is classified without its copy, and no class is reported."""
     labels = np.repeat(np.arange(40) % 2, 2)
     edges = np.repeat(made_edges(np.ones(40, np.int64)), 2, axis=0)
     assert background_biases(edges, Targets(labels, np.repeat(np.arange(40), 2)), NAMES[1:]) == ()
 
 
 def test_of_few_photos_nothing_is_said() -> None:
-    """Nine photos on red may be chance."""
+    """Nine photos on red may be chance, so nothing is reported."""
     labels = np.arange(27) % 3
     assert background_biases(made_edges(labels), Targets(labels, np.arange(27)), NAMES) == ()

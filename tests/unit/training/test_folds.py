@@ -1,4 +1,4 @@
-"""Folds: groups whole, classes everywhere, lonely classes never held out."""
+"""Folds: groups are not split, every class is in every fold's training, and classes of one group are never held out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from godeeper.training.folds import ALWAYS, assign_folds, held_out_folds
 
 
 def test_groups_stay_whole() -> None:
-    """Near-duplicates share a fold."""
+    """Near-duplicates are in the same fold."""
     random = np.random.default_rng(0)
     groups = random.integers(0, 40, 200)
     folds = assign_folds(groups % 3, groups, seed=1)
@@ -17,7 +17,7 @@ def test_groups_stay_whole() -> None:
 
 
 def test_classes_are_spread_evenly() -> None:
-    """Every fold holds as many photos of a class as any other, give or take one."""
+    """Every fold has the same number of photos of a class, give or take one."""
     labels = np.arange(103) % 4
     folds = assign_folds(labels, np.arange(103), seed=0)
     for label in range(4):
@@ -26,7 +26,7 @@ def test_classes_are_spread_evenly() -> None:
 
 
 def test_every_class_is_left_to_learn_from() -> None:
-    """Whatever fold is held out, all classes remain; a class of one group is never held out."""
+    """Whichever fold is held out, all classes remain; a class of one group is never held out."""
     labels = np.array([0] * 10 + [1] * 10 + [2] * 6)
     groups = np.array([*range(20), *[20] * 6])
     folds = assign_folds(labels, groups, seed=0)

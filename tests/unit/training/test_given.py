@@ -1,4 +1,4 @@
-"""Trainings whose split the user gave, from folders, lists and zips: honoured, said, and the same wherever the photos lie."""
+"""Trainings with the user's own split, from folders, lists and zips: it is kept and reported, and gives the same result anywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLOURS = {"red": (200, 50, 50), "blue": (50, 50, 200)}
 
 
 def paint(folder: Path, count: int, seed: int = 0) -> None:
-    """Photos of two classes that differ in colour."""
+    """Write photos of two classes that differ in colour."""
     for label, colour in COLOURS.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(count):
@@ -35,7 +35,7 @@ def train(place: Any) -> godeeper.Classifier:
 
 
 def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
-    """Test photos test, all others train, however few they are; the classifier is the one of the training photos alone."""
+    """The given test photos are tested, and the classifier is trained on all others, however few they are."""
     for part, count in (("train", 8), ("val", 3), ("test", 4)):
         paint(tmp_path / "photos" / part, count, seed=count)
     made = train(tmp_path / "photos")
@@ -57,7 +57,7 @@ def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
 
 
 def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
-    """The one line says that the training photos are copies of test photos."""
+    """The error says in one line that the training photos are copies of test photos."""
     paint(tmp_path / "photos" / "train", 2)
     shutil.copytree(tmp_path / "photos" / "train", tmp_path / "photos" / "test")
     with pytest.raises(OptionError, match="the same pixels as test photos"):
@@ -65,7 +65,7 @@ def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
-    """A folder, the same renamed, the same as a zip: one classifier, byte for byte; its report's photos are found by name."""
+    """A folder, a renamed folder and a zip give the same classifier byte for byte, and its report's photos are found by name."""
     paint(tmp_path / "photos", 6)
     shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere" / "renamed")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
@@ -84,7 +84,7 @@ def test_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
 
 
 def test_a_list_is_a_folder(tmp_path: Path) -> None:
-    """The same photos under the same names give the same classifier, its head at least to the last bit."""
+    """The same photos under the same names give the same head, bit for bit."""
     paint(tmp_path, 6)
     rows = [f"{label}/{number}.png,{label}\n" for label in COLOURS for number in range(6)]
     (tmp_path / "list.csv").write_text("path,label\n" + "".join(rows))
@@ -109,7 +109,7 @@ def test_a_list_is_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_arguments(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
-    """One line says which value cannot be taken."""
+    """The error names the invalid value in one line."""
     paint(tmp_path, 1)
     with pytest.raises(OptionError, match=reason) as error:
         godeeper.retrain(tmp_path, **options)

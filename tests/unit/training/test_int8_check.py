@@ -1,4 +1,4 @@
-"""int8 is taken where it does as well on one's own photos, and what was found is said."""
+"""int8 is used if it does as well on the user's photos, and the result of the check is reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def comparison(cosine: float = 0.999, judged: int = 100, lost: int = 0, won: int
 
 
 def made_up(losses: NDArray[np.float64]) -> Comparison:
-    """Features that agree, and heads as sure as they are right; int8's give the right class so much less probability."""
+    """Return a comparison of equal features and calibrated heads, where int8 gives the right class less probability by ``losses``."""
     generator = np.random.default_rng(0)
     best = generator.uniform(0.4, 0.9, len(losses))
     labels = np.where(generator.random(len(losses)) < best, 0, generator.integers(1, 3, len(losses)))
@@ -75,12 +75,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(folder: Path) -> Classifier:
-    """A classifier trained in 8 bits."""
+    """A classifier trained in int8."""
     return godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
 
 
 def test_what_passes() -> None:
-    """A cosine of 0.995 in every module, and the right class less probable by at most half a point; no count decides."""
+    """The check needs a cosine of 0.995 in every module and at most half a point less for the right class; no count decides."""
     assert comparison().passes
     assert comparison(cosine=0.995, less=0.7951).passes
     assert comparison(lost=9, won=4).passes
@@ -89,12 +89,12 @@ def test_what_passes() -> None:
 
 
 def test_a_point_less_fails() -> None:
-    """Equal heads pass, such as are worse by a point do not; how much single photos differ is said, and decides nothing."""
+    """Equal heads pass and those that are a point worse fail; the spread between photos is reported and does not decide."""
     spread = np.random.default_rng(1).normal(0, 0.02, 1000)
     spread -= spread.mean()
     for lost in (np.zeros(1000), spread):
         assert made_up(lost).passes
-        assert not made_up(lost + 0.015).passes  # two thirds of it are the right class's
+        assert not made_up(lost + 0.015).passes  # two thirds of it belong to the right class
         assert made_up(lost - 0.015).passes
     assert made_up(np.zeros(1000)).loss == 0
     assert made_up(spread + 0.015).loss == pytest.approx(0.01, rel=0.1)
@@ -102,7 +102,7 @@ def test_a_point_less_fails() -> None:
 
 
 def test_neither_precision_is_favoured() -> None:
-    """What one loses beside the other is what the other wins beside it."""
+    """Swapping the two precisions swaps losses and wins."""
     generator = np.random.default_rng(2)
     labels = generator.integers(0, 3, 60)
     sure, less = (generator.normal(size=(60, 3)) + 2 * np.eye(3)[labels] for _ in range(2))
@@ -112,7 +112,7 @@ def test_neither_precision_is_favoured() -> None:
 
 
 def test_photos_near_a_border_do_not_refuse() -> None:
-    """A few that turn by a hair are counted and said, but int8 is taken."""
+    """A few predictions that change by a small margin are counted and reported, and int8 is used."""
     logits = np.zeros((128, 2))
     logits[:, 0] = 1.0
     logits[:3, 0] = 0.01
@@ -125,7 +125,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
 
 
 def test_few_photos_promise_little() -> None:
-    """The interval holds no change, is wide for few photos, and leans to the side that won."""
+    """The interval contains zero, is wide for few photos, and leans to the side that won."""
     low, high = comparison(judged=10).interval
     assert low < -0.1 < 0.1 < high
     low, high = comparison(judged=1000, lost=50).interval
@@ -134,7 +134,7 @@ def test_few_photos_promise_little() -> None:
 
 
 def test_the_sentence_says_what_it_cost() -> None:
-    """The worst module, both probabilities, what decided, both counts and their interval are in it."""
+    """It contains the worst module, both probabilities, the criterion, both counts and their interval."""
     said = str(comparison(cosine=0.9971, judged=200, lost=4, won=2, less=0.7987))
     for part in (
         "0.9971",
@@ -150,14 +150,14 @@ def test_the_sentence_says_what_it_cost() -> None:
 
 
 def test_cosines_of_nothing() -> None:
-    """Features that are all zeros agree with each other, and with nothing else."""
+    """Features that are all zeros have cosine 1 with each other, and 0 with anything else."""
     zeros, ones = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
     got = [float(cosines(one, other)[0]) for one, other in [(zeros, zeros), (zeros, ones), (ones, zeros), (ones, ones)]]
     np.testing.assert_allclose(got, [1, 0, 0, 1])
 
 
 def test_int8_is_taken_and_said(small: Classifier) -> None:
-    """The report says that it was int8, of how many photos, and at what cost."""
+    """The report states that int8 was used, on how many photos it was checked, and at what cost."""
     assert small.precision == "int8"
     assert small.report is not None
     (said,) = (note for note in small.report.notes if "precision" in note)
@@ -166,7 +166,7 @@ def test_int8_is_taken_and_said(small: Classifier) -> None:
 
 
 def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the check fails the classifier is of fp32, and the report says why."""
+    """If the check fails the classifier is fp32, and the report says why."""
     monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
     assert trained.precision == "fp32"
@@ -176,7 +176,7 @@ def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
-    """A small folder is computed in fp32, and the report says so; fp32 itself says nothing."""
+    """A small folder is computed in fp32 and the report says so; with ``precision="fp32"`` it says nothing."""
     trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
     assert trained.precision == "fp32"
     assert trained.report is not None
@@ -187,14 +187,14 @@ def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
 
 
 def test_auto_asks_of_large_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From so many photos on, it is int8 that is checked."""
+    """From ``FEWEST`` photos on, int8 is checked."""
     monkeypatch.setattr(precision, "FEWEST", 24)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="auto")
     assert trained.precision == "int8"
 
 
 def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In int8 every other photo is decoded once; a second run decodes nothing, and answers the same bytes."""
+    """In int8 every photo outside the sample is decoded once; a second run decodes nothing, and gives the same bytes."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(precision, "SAMPLE", 16)
     seen: Counter[Path] = Counter()
@@ -214,7 +214,7 @@ def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypa
 
 
 def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where int8 is refused, fp32's features of the sample are there already, and the classifier is that of fp32."""
+    """If int8 is refused, fp32's features of the sample exist already, and the classifier is the same as with fp32."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "plain"))
     plain = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime")
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "asked"))
@@ -234,7 +234,7 @@ def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all that was drawn of a class is broken, fp32 is used, and the report says why."""
+    """If all sampled photos of a class are damaged, fp32 is used, and the report says why."""
     shutil.copytree(folder, tmp_path / "photos")
     monkeypatch.setattr(precision, "SAMPLE", 8)
     for entry in stratified_sample(photo_files(read_folder(tmp_path / "photos")), 8):
@@ -247,7 +247,7 @@ def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:
-    """It gets the error that it gets in fp32."""
+    """The error is the same as in fp32."""
 
     def error(place: Path, asked: str) -> str:
         with pytest.raises(GodeeperError) as raised:
@@ -265,7 +265,7 @@ def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_nobody_calibrated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are calibrated on the user's own photos, and the classifier carries the record."""
+    """They are calibrated on the user's own photos, and the classifier contains the record."""
     monkeypatch.setattr(precision, "shipped", lambda _: None)
     monkeypatch.setattr(precision, "SAMPLE", 16)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
@@ -274,7 +274,7 @@ def test_weights_that_nobody_calibrated(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_wrong_precisions(folder: Path) -> None:
-    """An unknown one is named, and torch has no int8."""
+    """An unknown precision is refused with its name, and torch has no int8."""
     with pytest.raises(UnknownName, match="'int4'"):
         godeeper.retrain(folder, features=FEATURES, precision="int4")
     with pytest.raises(OptionError, match="torch"):
@@ -282,7 +282,7 @@ def test_wrong_precisions(folder: Path) -> None:
 
 
 def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path: Path) -> None:
-    """Read anew, it computes in 8 bits by the same record, and says the same."""
+    """A loaded classifier computes in int8 with the same record, and gives the same results."""
     small.save(tmp_path / "x.godeeper")
     back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
     assert back.calibration == small.calibration == shipped(back.weights_file)
@@ -297,7 +297,7 @@ def small_by_onnxruntime(made: Classifier) -> Classifier:
 
 
 def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path) -> None:
-    """A classifier whose calibration is not of its weights is refused when it is read."""
+    """A classifier whose calibration belongs to other weights is refused when it is loaded."""
     assert small.calibration is not None
     foreign = replace(small, calibration=replace(small.calibration, weights_sha256="0" * 64))
     foreign.save(tmp_path / "x.godeeper")
@@ -306,7 +306,7 @@ def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path)
 
 
 def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_path: Path) -> None:
-    """The ONNX file says what the classifier says."""
+    """The ONNX file gives the classifier's verdicts."""
     photos = [verdict.entry.path for verdict in examine(folder).usable][:4]
     certificate = export(small_by_onnxruntime(small), tmp_path / "x.onnx", "onnx", photos)
     assert certificate.agreeing == 4
@@ -315,7 +315,7 @@ def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_p
 def test_classify_says_who_computed(
     small: Classifier, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The JSON has engine and precision; --engine chooses; torch is refused in 8 bits."""
+    """The JSON states engine and precision; --engine selects the engine; torch is refused in int8."""
     path = tmp_path / "x.godeeper"
     small.save(path)
     assert main(["classify", str(path), str(chelsea), "--json", "--engine", "onnxruntime"]) == 0
@@ -328,7 +328,7 @@ def test_classify_says_who_computed(
 
 
 def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command takes both options, and its JSON names both."""
+    """The command has both options, and its JSON states both."""
     arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
     assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -336,14 +336,14 @@ def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_peek_says_who_computed(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The JSON names the engine and that it was single precision."""
+    """The JSON states the engine and the precision, fp32."""
     assert main(["peek", str(chelsea), "conv", "--out", str(tmp_path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["engine"], document["precision"]) == ("onnxruntime", "fp32")
 
 
 def test_a_file_from_before_there_was_int8(tmp_path: Path) -> None:
-    """No precision in the description means fp32."""
+    """A description without precision means fp32."""
     from tests.unit.classifier.test_file import edited
 
     (tmp_path / "x.godeeper").write_bytes(edited(classifier(), calibration=None))

@@ -1,4 +1,4 @@
-"""The learning curve grows with the photos, and its forecast is humble."""
+"""The learning curve rises with the number of photos, and its forecast has a realistic interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .examples import make_features
 
 
 def test_curve() -> None:
-    """Four points with growing numbers of photos, the last better than the first, each tested on all photos."""
+    """The curve has four points with growing numbers of photos, the last better than the first, each tested on all photos."""
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
     selection = select(features, Targets(labels, groups, 0))
@@ -26,7 +26,7 @@ def test_curve() -> None:
 
 
 def test_forecast_holds_a_power_law() -> None:
-    """Where error is 2 / sqrt(photos), the forecast for four times as many holds the truth."""
+    """Where the error is 2 / sqrt(photos), the forecast for four times as many photos contains the true value."""
     curve = [CurvePoint(n, proportion(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
     found = forecast(curve, 1600)
     assert found is not None
@@ -46,7 +46,7 @@ def test_fewer_photos_are_less_certain() -> None:
 
 
 def test_near_duplicates_are_less_certain() -> None:
-    """Photos that count for a quarter give the same curve with wider intervals, and a wider forecast."""
+    """If photos count for a quarter each, the same curve has wider intervals and a wider forecast."""
     counts = np.array([(n, round(200 * (0.6 + n / 2000)), 200) for n in (100, 200, 300, 400)])
     plain, grouped = (learning_curve(counts, worth) for worth in (1.0, 0.25))
     assert [point.accuracy.value for point in plain] == [point.accuracy.value for point in grouped]
@@ -59,5 +59,5 @@ def test_near_duplicates_are_less_certain() -> None:
 
 
 def test_two_sizes_are_no_curve() -> None:
-    """Nothing is forecast from two different numbers of photos."""
+    """Two different numbers of photos give no forecast."""
     assert forecast([CurvePoint(n, proportion(8, 10)) for n in (5, 5, 8, 8)], 20) is None

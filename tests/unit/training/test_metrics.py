@@ -1,4 +1,4 @@
-"""Measures against scikit-learn, scipy and textbook numbers; planted mislabels are found."""
+"""Metrics compared with scikit-learn, SciPy and textbook numbers; planted label errors are found."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .examples import Ints, make_features
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (3, 10), (870, 1000)])
 def test_wilson(hits: int, n: int) -> None:
-    """The interval is scipy's."""
+    """The interval is SciPy's."""
     expected = binomtest(hits, n).proportion_ci(method="wilson")
     np.testing.assert_allclose(measure.wilson(hits, n), (expected.low, expected.high), atol=1e-9)
 
 
 def test_wilson_of_nothing() -> None:
-    """Of no photo, anything may be true."""
+    """Without photos, the interval is 0 to 1."""
     assert measure.wilson(0, 0) == (0.0, 1.0)
 
 
 def test_class_scores() -> None:
-    """Precision, recall and F1 are scikit-learn's, and lie within their intervals."""
+    """Precision, recall and F1 equal scikit-learn's, and lie within their intervals."""
     random = np.random.default_rng(0)
     truth, told = random.integers(0, 4, 200), random.integers(0, 4, 200)
     scores = measure.class_scores(measure.confusion(truth, told, 4), "abcd")
@@ -39,20 +39,20 @@ def test_class_scores() -> None:
 
 
 def test_a_class_never_told_has_no_precision() -> None:
-    """What was never said is neither right nor wrong."""
+    """A class that was never predicted has no precision."""
     score = measure.class_scores(np.array([[0, 2], [0, 3]]), "ab")[0]
     assert (score.precision.value, score.recall.value, score.f1.value) == (None, 0.0, 0.0)
 
 
 def test_log_loss() -> None:
-    """The loss is scikit-learn's."""
+    """The loss equals scikit-learn's."""
     random = np.random.default_rng(0)
     logits, labels = random.standard_normal((50, 3)), random.integers(0, 3, 50)
     np.testing.assert_allclose(measure.log_loss(logits, labels), metrics.log_loss(labels, measure.softmax(logits)))
 
 
 def test_temperature_is_found() -> None:
-    """Labels drawn with the probabilities of logits / 3 give a temperature of about 3, and a smaller gap."""
+    """Labels drawn from the probabilities of logits / 3 give a temperature of about 3 and a smaller calibration error."""
     random = np.random.default_rng(0)
     logits = 6 * random.standard_normal((4000, 4))
     labels = (logits / 3 + random.gumbel(size=logits.shape)).argmax(1)
@@ -63,14 +63,14 @@ def test_temperature_is_found() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    """Two photos at 90 %, one right: a gap of 0.4."""
+    """Two photos at 90 %, one of them correct, give a calibration error of 0.4."""
     found = measure.calibration(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))
     np.testing.assert_allclose(found.error, 0.4)
     assert found.bins[0].accuracy.n == 2
 
 
 def test_near_duplicates_widen_the_bins() -> None:
-    """The mean gap stays; the interval is that of one photo where two are copies of each other."""
+    """The mean gap stays the same; the interval is as wide as for one photo where two are copies of each other."""
     likely, labels = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 0])
     plain, copies = (measure.calibration(likely, labels, worth=worth).bins[0].accuracy for worth in (1.0, 0.5))
     assert (copies.value, copies.n) == (plain.value, 2)
@@ -79,7 +79,7 @@ def test_near_duplicates_widen_the_bins() -> None:
 
 
 def swap_labels(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
-    """``labels`` with a share of them changed, and which rows these are."""
+    """Return ``labels`` with a share of them changed, and the indices of these."""
     random = np.random.default_rng(seed)
     rows = random.choice(len(labels), round(share * len(labels)), replace=False)
     swapped = labels.copy()
@@ -89,7 +89,7 @@ def swap_labels(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
 
 
 def find_swaps(distance: float, seed: int) -> tuple[float, float]:
-    """Recall and precision of suspected mislabels among 400 photos of 5 classes with 5 % swapped."""
+    """Return recall and precision of suspected label errors among 400 photos of 5 classes with 5 % swapped."""
     truth = np.arange(400, dtype=np.int64) % 5
     features = make_features(truth, distance, seed=seed)
     labels, planted = swap_labels(truth, 0.05, seed)
@@ -103,7 +103,7 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_mislabels_are_found(seed: int) -> None:
-    """Of 5 % swapped labels in classes that can be told apart, 80 % are found at 70 % precision.
+    """Of 5 % swapped labels in separable classes, 80 % are found at 70 % precision.
 
     What counts is how many photos are told right, here nearly all.  Where classes are closer together it does not
     always hold: ``bench/training/planted.py`` shows recall and precision by accuracy.
@@ -114,10 +114,10 @@ def test_planted_mislabels_are_found(seed: int) -> None:
 
 
 def test_a_cross_validated_photo_counts_half() -> None:
-    """And near-duplicates once: four photos of three groups are worth 1.6 independent ones at most."""
+    """Near-duplicates count once, too: four photos in three groups are worth at most 1.6 independent ones."""
     groups = [0, 0, 1, 2]
     whole, half = (measure.worth(groups, cross_validated=each) for each in (False, True))
     assert half == whole / 2
-    assert 0.6 < whole < 0.8  # 16 / 6 of 4: (sum of sizes) squared over the sum of squares
+    assert 0.6 < whole < 0.8  # 16 / 6 of 4: the squared sum of sizes over the sum of their squares
     wide, narrow = (measure.proportion(80, 100, each) for each in (half, whole))
     assert wide.low < narrow.low < 0.8 < narrow.high < wide.high

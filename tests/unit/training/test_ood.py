@@ -1,4 +1,4 @@
-"""Distances from the photos that a head learned from, and what they do to probabilities."""
+"""Distances from the photos that a head was trained on, and their effect on probabilities."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def made_head(seed: int = 0) -> tuple[Head, dict[str, np.ndarray]]:
 
 
 def test_distances_are_those_of_the_inverse_covariance() -> None:
-    """Mahalanobis's, as numpy's inverse gives them: three wide directions, and one width more in all twelve."""
+    """The distances equal Mahalanobis distances from NumPy's inverse: three wide directions, and one common width in all twelve."""
     chance = np.random.default_rng(0)
     coordinates = np.zeros((400, 12), np.float32)
     coordinates[:, :3] = chance.normal(size=(400, 3)) @ chance.normal(size=(3, 3)) * 5
-    lengths = np.square(coordinates).sum(1) + np.float32(9 * 0.2)  # nine directions that no coordinate is of
+    lengths = np.square(coordinates).sum(1) + np.float32(9 * 0.2)  # nine directions outside the coordinates
     covariance = coordinates.astype(np.float64).T @ coordinates / 400
-    inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept apart
+    inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept separately
     expected = np.einsum("nk,kl,nl->n", coordinates, inverse, coordinates, dtype=np.float64) + 6
     np.testing.assert_allclose(
         fit_ellipsoid(TrainingPoints(coordinates, lengths, 12)).distances(TrainingPoints(coordinates, lengths, 12)),
@@ -39,7 +39,7 @@ def test_distances_are_those_of_the_inverse_covariance() -> None:
 
 
 def test_the_head_measures_as_the_fit_does() -> None:
-    """Directions for standardised features and those for coordinates give the same distances."""
+    """Directions for standardised features and for coordinates give the same distances."""
     head, features = made_head()
     assert head.ood_model is not None
     bases = components_by_module(features, head.addresses, 0)
@@ -51,7 +51,7 @@ def test_the_head_measures_as_the_fit_does() -> None:
 
 
 def test_known_photos_keep_their_probabilities() -> None:
-    """Of new photos of the same kind at least nine in ten are told as surely as without it."""
+    """At least nine in ten new photos of the same kind keep their probabilities."""
     head, _ = made_head()
     assert head.ood_model is not None
     features = make_features(LABELS, 5.0, seed=0)
@@ -60,7 +60,7 @@ def test_known_photos_keep_their_probabilities() -> None:
 
 
 def test_the_far_away_is_told_with_less_confidence() -> None:
-    """The same direction ten times as far: no longer surer than before, and none of the classes."""
+    """A photo ten times as far in the same direction gets no higher probability, and is refused."""
     head, features = made_head()
     assert head.threshold is not None
     far = {address: values.mean(0) + 10 * (values - values.mean(0)) for address, values in features.items()}
@@ -70,6 +70,6 @@ def test_the_far_away_is_told_with_less_confidence() -> None:
 
 
 def test_the_likeliest_class_stays() -> None:
-    """It changes how sure a head is, not what it says."""
+    """The OOD model changes probabilities, but never the likeliest class."""
     head, features = made_head()
     np.testing.assert_array_equal(head.probabilities(features).argmax(1), head.logits(features).argmax(1))

@@ -16,21 +16,21 @@ MOST = 24
 
 
 def made_up(count: int, width: int) -> Floats:
-    """Features (count, width) of ever smaller spread, the last of them constant."""
+    """Return features (count, width) of decreasing spread, the last of them constant."""
     values = np.random.default_rng(0).standard_normal((count, width)) * 0.9 ** np.arange(width) + 3
     values[:, -1] = 0.5
     return values.astype(np.float16).astype(np.float32)
 
 
 def standardised(values: Floats, basis: PrincipalComponents) -> np.ndarray:
-    """What the basis is of, in double precision."""
+    """Return the features as the basis reads them, standardised and in double precision."""
     answer: np.ndarray = (values.astype(np.float64) - basis.mean) / basis.scale
     return answer
 
 
 @pytest.mark.parametrize(("count", "width"), [(15, 60), (700, 20), (2 * ROWS_AT_ONCE + 7, 60)])
 def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> None:
-    """They hold as much of the photos' squared lengths as the singular vectors that numpy computes of everything."""
+    """The directions contain as much of the squared lengths as NumPy's singular vectors of all rows."""
     values = made_up(count, width)
     basis = principal_components(partial(blocks, {"x": values}, "x"), MOST, 0)
     standard = standardised(values, basis)
@@ -42,7 +42,7 @@ def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> 
 
 
 def test_the_disk_gives_the_same_bits() -> None:
-    """Features in half precision on the disk and the same numbers in memory have the same basis."""
+    """Half-precision features on disk and the same numbers in memory have the same basis."""
     values = made_up(ROWS_AT_ONCE + 7, 60)
     tables = FeatureTable({"x": 60}, len(values))
     tables.writable()["x"][:] = values
@@ -53,7 +53,7 @@ def test_the_disk_gives_the_same_bits() -> None:
 
 
 class Counted(dict[str, Floats]):
-    """Features that count how often a module is looked at."""
+    """Features that count how often a module is read."""
 
     looked = 0
 
@@ -63,7 +63,7 @@ class Counted(dict[str, Floats]):
 
 
 def test_bases_are_computed_once() -> None:
-    """Who asks for the same modules again is answered without looking at the features."""
+    """A second request for the same modules does not read the features."""
     features = Counted(x=made_up(60, 20), y=made_up(60, 30))
     bases = ComponentsByModule(features, seed=0)
     first, looked = bases.of(("x",)), features.looked
@@ -73,7 +73,7 @@ def test_bases_are_computed_once() -> None:
 
 
 def test_deals_are_judged_side_by_side() -> None:
-    """Several deals of the folds at once say what each of them says alone."""
+    """Several repeats of the folds computed together equal those computed one by one."""
     coordinates = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
     labels = np.arange(60, dtype=np.int64) % 3
     deals = [np.arange(60, dtype=np.int64) % 5, np.arange(60, dtype=np.int64) // 12]

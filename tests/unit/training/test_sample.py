@@ -1,4 +1,4 @@
-"""The same photos are drawn wherever they lie and whatever they are called, and no class is forgotten."""
+"""The sample does not depend on folder or file names, and includes every class."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CLASSES = ("a", "b/c", "d")
 
 
 def drawn(folder: Path, count: int) -> list[bytes]:
-    """The content of the files drawn, in order."""
+    """Return the content of the sampled files, in order."""
     return [entry.path.read_bytes() for entry in stratified_sample(photo_files(read_folder(folder)), count)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three classes of twenty files; in each, half are of one size."""
+    """Three classes of twenty files; in each class, half of the files have the same size."""
     generator = np.random.default_rng(0)
     root = tmp_path / "photos"
     for label in CLASSES:
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_follows_the_photos(folder: Path, tmp_path: Path) -> None:
-    """Another place and other names for folder and files: the same sample in the same order, ties included."""
+    """With other names for folder and files, the sample has the same photos in the same order, ties included."""
     before = drawn(folder, 30)
     moved = tmp_path / "elsewhere" / "other"
     shutil.move(folder, moved)
@@ -46,7 +46,7 @@ def test_it_follows_the_photos(folder: Path, tmp_path: Path) -> None:
 
 
 def test_every_class_has_its_share(folder: Path) -> None:
-    """A class in turn until there are enough, or no more; a small class does not keep the others small."""
+    """Classes are drawn from in turn until there are enough photos, or no more; a small class does not limit the others."""
     for path in list((folder / "d").iterdir())[:18]:
         path.unlink()
     entries = stratified_sample(photo_files(read_folder(folder)), 24)
@@ -55,14 +55,14 @@ def test_every_class_has_its_share(folder: Path) -> None:
 
 
 def test_many_classes(folder: Path) -> None:
-    """Rather some classes with a few photos each than all with one; always two."""
+    """With many classes, some have a few photos each rather than all of them one; a sampled class has at least two."""
     files = photo_files(read_folder(folder))
     assert Counter(Counter(entry.label for entry in stratified_sample(files, 8)).values()) == {4: 2}
     assert len({entry.label for entry in stratified_sample(files, 2)}) == 2
 
 
 def test_what_is_drawn_from(tmp_path: Path) -> None:
-    """Files called like photos; in a class without any, all others; never what is hidden or in no class."""
+    """Files with a photo's extension are sampled; in a class without any, all other files; never hidden files or those outside classes."""
     for name in ("one/a.jpg", "one/notes.txt", "two/IMG_1", "two/.hidden.jpg", "two/Thumbs.db", "stray.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -71,7 +71,7 @@ def test_what_is_drawn_from(tmp_path: Path) -> None:
 
 
 def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a size of their own are never read, and others only when it is their turn."""
+    """Files of a unique size are never read for the order, and others only when it is their turn."""
     opened: list[Path] = []
 
     def noted(path: Path) -> str:
@@ -86,7 +86,7 @@ def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
 def test_what_is_no_file(tmp_path: Path) -> None:
-    """A link to nowhere and a pipe are drawn like others, and nothing waits for them."""
+    """A broken link and a pipe are sampled like files, and nothing blocks on them."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "a" / "pipe.jpg")

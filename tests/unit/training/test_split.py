@@ -1,4 +1,4 @@
-"""A photo keeps its set whatever happens to its name and its neighbours, and no look-alike crosses over."""
+"""A photo keeps its set whatever happens to its name or the other photos, and near-duplicates share a set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def made_up(groups: dict[str, list[int]]) -> Checkup:
-    """A checkup without files: for each class the group number of each of its photos."""
+    """Return a checkup without files: for each class the group number of each of its photos."""
     rows = [(label, number) for label, numbers in groups.items() for number in numbers]
     hashes = [f"{index:064x}" for index in range(len(rows))]
     verdicts = [
@@ -46,7 +46,7 @@ def made_up(groups: dict[str, list[int]]) -> Checkup:
 
 
 def test_every_photo_has_a_set(folder: Path) -> None:
-    """All photos are dealt out, most to training."""
+    """Every photo is in a set, and most are in training."""
     assigned = assign(examine(folder))
     assert len(assigned) == 60
     assert set(assigned.values()) == set(SETS)
@@ -54,20 +54,20 @@ def test_every_photo_has_a_set(folder: Path) -> None:
 
 
 def test_shares_are_about_right() -> None:
-    """Of many photos a tenth each tests and validates, within chance."""
+    """Of many photos, a tenth are for testing and a tenth for validation, within chance."""
     counts = Counter(set_of(f"{number:064x}") for number in range(10_000))
     assert (abs(counts["test"] - 1000) < 100, abs(counts["validation"] - 1000) < 100) == (True, True)
 
 
 def test_fractions_are_pinned() -> None:
-    """The set of a photo is the same in every version: these must never change."""
+    """The set of a photo is the same in every version, so these values must never change."""
     marks = "".join(str(SETS.index(set_of(64 * digit))) for digit in "0123456789abcdef")
     assert marks == "0100000002000000"
     assert 0 <= fraction("") < 1
 
 
 def test_moving_the_folder(folder: Path, tmp_path: Path) -> None:
-    """The folder under another path, or typed in another way, changes nothing."""
+    """The folder under another path, or with its path typed differently, gives the same split."""
     before = assign(examine(folder))
     moved = tmp_path / "elsewhere" / "фото"
     shutil.copytree(folder, moved)
@@ -76,7 +76,7 @@ def test_moving_the_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_renaming_and_converting(folder: Path) -> None:
-    """Other file names, other class names and another lossless format change nothing."""
+    """Other file and class names and another lossless format change nothing."""
     before = assign(examine(folder))
     for number, path in enumerate(sorted(folder.glob("a/*.png"))):
         write(folder / "renamed class" / f"IMG_{1000 - number}.tiff", scene(int(path.stem), SMALL))
@@ -85,14 +85,14 @@ def test_renaming_and_converting(folder: Path) -> None:
 
 
 def test_moving_between_classes(folder: Path) -> None:
-    """A photo whose class is put right keeps its set."""
+    """A photo that is moved to its correct class keeps its set."""
     before = assign(examine(folder))
     (folder / "a" / "0.png").rename(folder / "b" / "0.png")
     assert assign(examine(folder)) == before
 
 
 def test_growing(folder: Path) -> None:
-    """New photos, a new class and bad files move none of the old."""
+    """New photos, a new class and damaged files do not move existing photos."""
     before = assign(examine(folder))
     for number in range(100, 160):
         write(folder / "abc"[number % 3] / f"{number}.png", scene(number, SMALL))
@@ -103,7 +103,7 @@ def test_growing(folder: Path) -> None:
 
 
 def test_shrinking(folder: Path) -> None:
-    """Photos taken away move none of the rest."""
+    """Removing photos does not move the others."""
     before = assign(examine(folder))
     for number in range(0, 60, 3):
         (folder / "ab"[number % 2] / f"{number}.png").unlink()
@@ -136,7 +136,7 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
 
 
 def test_few_photos_are_said_in_one_line() -> None:
-    """Classes with fewer than ten groups are named in one note, however many photos are in them; the fewest first."""
+    """Classes with fewer than ten groups are named in one note, however many photos they have, smallest first."""
     checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
     assert too_few_reasons(checkup) == (
         (
@@ -154,13 +154,13 @@ def test_a_note_on_many_classes_is_short() -> None:
 
 
 def test_enough_photos_need_no_note() -> None:
-    """Ten different photos a class are enough."""
+    """Ten different photos per class give no note."""
     assert too_few_reasons(made_up({"a": [*range(10)], "b": [*range(10, 30)]})) == ()
 
 
 @pytest.mark.parametrize("each", [2, 16, 18, 20, 50, 400])
 def test_cross_validation_until_a_test_set_is_large(each: int) -> None:
-    """With fewer than about a thousand photos, all of them are tested in turn."""
+    """With fewer than about a thousand photos, all of them are tested by cross-validation."""
     held = hold_out(made_up({"a": [*range(each)], "b": [*range(each, 2 * each)]}))
     assert held.by == CROSS_VALIDATION
     assert held.counts == {"train": 2 * each}
@@ -168,7 +168,7 @@ def test_cross_validation_until_a_test_set_is_large(each: int) -> None:
 
 
 def test_a_large_folder_has_a_test_set() -> None:
-    """Its photos are those that their hashes send there."""
+    """Its test photos are those whose hashes select them."""
     checkup = made_up({"a": [*range(800)], "b": [*range(800, 1600)]})
     held = hold_out(checkup)
     assert held.by == TEST_SET
@@ -177,13 +177,13 @@ def test_a_large_folder_has_a_test_set() -> None:
 
 
 def test_near_duplicates_make_no_test_set() -> None:
-    """Sixteen hundred photos in groups of eight are worth no more than two hundred."""
+    """Sixteen hundred photos in groups of eight count as two hundred, which are too few for a test set."""
     held = hold_out(made_up({"a": [*range(100)] * 8, "b": [*range(100, 200)] * 8}))
     assert held.by == CROSS_VALIDATION
 
 
 def test_a_class_outside_the_test_set_means_cross_validation() -> None:
-    """A class that chance left without a test photo is tested all the same, and no note calls that a fault."""
+    """If a class has no test photo by chance, cross-validation is used, and no note reports a fault."""
     checkup = made_up({"a": [*range(1600)], "b": [*range(1600, 1620)]})
     sets = assign(checkup)
     kept = tuple(

@@ -1,4 +1,4 @@
-"""What is said of unknown classes is measured on classes left out of everything."""
+"""The rate for unknown classes is measured on classes that are left out of every step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[ResultStore]:
 
 
 def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Selection]:
-    """Photos with made-up features, and the modules chosen."""
+    """Photos with artificial features, and the selected modules."""
     names = [f"class {number:02}" for number in range(int(labels.max()) + 1)]
     numbers = iter(range(len(labels)))
     checkup = made_up({name: [next(numbers) for _ in range(int((labels == n).sum()))] for n, name in enumerate(names)})
@@ -41,7 +41,7 @@ def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Se
 
 
 def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
-    """The measured rate is that of heads trained as if the class had never been in the folder."""
+    """The measured rate equals that of heads trained as if the class had never been in the folder."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 40)
     data, selection = made(labels, 2.5, store)
     found = measure_unknown(data, np.arange(160), selection)
@@ -58,7 +58,7 @@ def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
 
 
 def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
-    """Its photos may be anything: what is computed of the others stays the same, to the bit."""
+    """Whatever the photos of the left-out class are, the results for the others are bit-identical."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
     first = leave_classes_out(data, np.arange(80), selection, [2])
@@ -72,7 +72,7 @@ def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
 
 
 def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> None:
-    """Of many classes two share a training, which is one without either of them; each is judged by itself."""
+    """With many classes, two share a training that excludes both, and each is measured separately."""
     labels = np.repeat(np.arange(10, dtype=np.int64), 12)
     data, selection = made(labels, 2.5, store)
     found = leave_classes_out(data, np.arange(120), selection, [0, 9])
@@ -90,7 +90,7 @@ def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> Non
     [(3, 6, 3), (7, 2, 2), (9, 6, 3), (7, 6, 6), (13, 2, 1), (20, 6, 2), (40, 6, 1)],
 )
 def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) -> None:
-    """Each class once; no more than a quarter of all classes in one training, unless that is one."""
+    """Each class is left out once; a training leaves out at most a quarter of all classes, or one."""
     parts = left_out(classes, most)
     assert len(parts) == trainings
     assert len({one for part in parts for one in part}) == sum(map(len, parts)) == min(classes, most)
@@ -98,7 +98,7 @@ def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) ->
 
 
 def test_classes_far_apart_are_refused(store: ResultStore) -> None:
-    """A class unlike the others passes more seldom than one like them, and is separated better."""
+    """A class unlike the others passes less often than a similar one, and is separated better."""
     labels = np.repeat(np.arange(5, dtype=np.int64), 40)
     near, far = (measure_unknown(*with_rows(made(labels, distance, store))) for distance in (1.0, 12.0))
     assert near is not None
@@ -113,12 +113,12 @@ def with_rows(made: tuple[Dataset, Selection]) -> tuple[Dataset, Ints, Selection
 
 
 def test_two_classes_have_no_unknown(store: ResultStore) -> None:
-    """With two classes the rate is not known, and not made up."""
+    """With two classes the rate is unknown, and none is reported."""
     assert measure_unknown(*with_rows(made(np.repeat(np.arange(2, dtype=np.int64), 20), 3.0, store))) is None
 
 
 def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
-    """The classes left out are spread over all of them; the cost does not grow with their number."""
+    """The classes left out are spread over all of them, and the cost does not grow with their number."""
     found = measure_unknown(*with_rows(made(np.repeat(np.arange(20, dtype=np.int64), 6), 4.0, store)))
     assert found is not None
     assert len(found.classes) == MOST[CROSS_VALIDATION]
@@ -131,5 +131,5 @@ def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
     [([2, 3], [0, 1], 1.0), ([0, 1], [2, 3], 0.0), ([1, 1], [1, 1], 0.5), ([1, 3], [2], 0.5)],
 )
 def test_auroc(known: list[float], unknown: list[float], area: float) -> None:
-    """The area is the share of pairs in the right order, ties half."""
+    """AUROC is the share of pairs in the right order, with ties counted half."""
     assert auroc(np.array(known, float), np.array(unknown, float)) == area

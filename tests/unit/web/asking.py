@@ -1,4 +1,4 @@
-"""Asks an ASGI application without a server: a scope, a body, and what came back."""
+"""Send a request to an ASGI application without a server, and collect the response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def scope_of(
     target: str = "/", headers: Pairs | dict[str, str] = (), method: str = "GET", *,
     client: str = "127.0.0.1", server: str = "127.0.0.1", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """A request's scope; it has our ``Host`` unless ``headers`` say otherwise."""
+    """Return a request's scope; it has our ``Host`` unless ``headers`` say otherwise."""
     pairs = list(headers.items() if isinstance(headers, dict) else headers)
     if not any(name.lower() == "host" for name, _ in pairs):
         pairs.insert(0, ("host", OURS))
@@ -43,7 +43,7 @@ def scope_of(
 
 
 async def ask(app: ASGIApp, scope: dict[str, Any], body: bytes = b"") -> Answer:
-    """What an application answers."""
+    """Return an application's response."""
     heard: list[Message] = []
     asked = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -62,5 +62,5 @@ async def ask(app: ASGIApp, scope: dict[str, Any], body: bytes = b"") -> Answer:
 
 
 def answer(app: ASGIApp, *arguments: Any, body: bytes = b"", **named: Any) -> Answer:
-    """``ask`` with the arguments of ``scope_of``, in a loop of its own."""
+    """Call ``ask`` with the arguments of ``scope_of`` in its own event loop."""
     return asyncio.run(ask(app, scope_of(*arguments, **named), body))

@@ -1,4 +1,4 @@
-"""A plain client for tests: requests over a socket, forms built by hand, answers as records."""
+"""A plain HTTP client for tests: requests over a socket, forms built by hand, responses as records."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 BOUNDARY = "a-boundary-of-the-tests"
-Field = tuple[str, str | None, bytes]  # name, file's name, content
+Field = tuple[str, str | None, bytes]  # field name, file name, content
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The response to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks the server on one port; every request has a connection of its own."""
+    """A client of the server on one port; every request has its own connection."""
 
     port: int
     host: str = "127.0.0.1"
@@ -64,7 +64,7 @@ class Client:
 
 
 def form(fields: Sequence[Field], boundary: str = BOUNDARY) -> bytes:
-    """The body of a multipart form."""
+    """Return the body of a multipart form."""
     parts = []
     for name, file, content in fields:
         of_file = "" if file is None else f'; filename="{file}"'

@@ -33,7 +33,7 @@ class Served:
 
 
 def handmade() -> Classifier:
-    """A classifier of three classes over two modules, its coefficients random with a fixed seed."""
+    """Return a classifier of three classes over two modules, its coefficients random with a fixed seed."""
     weights = find("bundled")
     random = np.random.default_rng(5)
     features = 256 + 2048
@@ -59,7 +59,7 @@ def serving(
     rules: Rules = DEFAULT_RULES,
     **more: Any,
 ) -> Iterator[Served]:
-    """A server that ends with the block."""
+    """Run a server for the length of the block."""
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     name = "pets.godeeper" if classifier else None
@@ -85,5 +85,5 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def client(served: Served) -> Client:
-    """Asks the server."""
+    """A client of that server."""
     return served.client

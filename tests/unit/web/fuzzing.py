@@ -1,4 +1,4 @@
-"""Requests with faults, drawn with a seed."""
+"""Faulty requests, drawn with a seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ODD = (
     b"[", b"]", b"[0", b"[0:]", b"[::0]", b"[-1]", b"[9999999999]", b"[" * 500, b"*" * 200, b"**/" * 90, b"?", b"#", b"&", b";", b",", b"=",
     b"\xf0\x9f\x90\x88" * 50, b"null", b"None", b"true", b"CON", b"nul.png", b"a\r\n\r\n<html>", b"gs%pipe%id", b"|id", b"file:///etc/passwd",
 )  # fmt: skip
-"""Values that parsers are known to stumble over."""
+"""Values that parsers are known to mishandle."""
 
 ADDRESSES = (
     b"conv",
@@ -93,16 +93,16 @@ METHODS = ("HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", 
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and which application gets it."""
+    """One request, and the application that gets it."""
 
     app: int
     scope: dict[str, Any]
     body: tuple[bytes, ...]
-    is_cut: bool  # the client hangs up after its body, or before the end of it
+    is_cut: bool  # the client disconnects after its body, or before the end of it
 
 
 def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
-    """The page as it is usually served, with a token, behind a proxy, and in frames under a path."""
+    """The page as usually served, with a token, behind a proxy, and in frames under a path."""
     rules = (
         Rules(8299),
         Rules(8299, token=TOKEN),
@@ -113,21 +113,21 @@ def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
 
 
 def cases(count: int, seed: int, kinds: int = 4) -> Iterator[Case]:
-    """Deterministic cases for ``kinds`` applications."""
+    """Yield reproducible cases for ``kinds`` applications."""
     for number in range(count):
         draw = random.Random(f"{seed}.{number}")
         yield upload(draw, kinds) if draw.random() < 0.4 else request(draw, kinds)
 
 
 def request(draw: random.Random, kinds: int) -> Case:
-    """A path of the table of routes with odd values in it, in its query and in its headers."""
+    """Return a request for a path of the route table with odd values in path, query and headers."""
     body = (draw.choice(ODD),) if draw.random() < 0.1 else ()
     method = draw.choice(METHODS) if draw.random() < 0.1 else "GET"
     return Case(draw.randrange(kinds), scope(draw, target(draw), method, headers(draw)), body, draw.random() < 0.05)
 
 
 def value(draw: random.Random, name: str = "address", odd: float = 0.3) -> bytes:
-    """A good value, an odd one, or a good one with something odd in it."""
+    """Return a good value, an odd one, or a good one with something odd inserted."""
     good = draw.choice(GOOD.get(name, ADDRESSES))
     if draw.random() >= odd:
         return good
@@ -138,7 +138,7 @@ def value(draw: random.Random, name: str = "address", odd: float = 0.3) -> bytes
 
 
 def target(draw: random.Random) -> bytes:
-    """A path and a query, percent-encoded or not."""
+    """Return a path and a query, percent-encoded or not."""
     row = draw.choice(ROWS)
     path = re.sub(rb"{(\w+)(:\w+)?}", lambda found: value(draw, found[1].decode()), row.path.encode())
     if draw.random() < 0.1:
@@ -156,7 +156,7 @@ def target(draw: random.Random) -> bytes:
 
 
 def headers(draw: random.Random) -> list[tuple[bytes, bytes]]:
-    """Known headers with odd values, several times or in great number, and unknown ones."""
+    """Return known headers with odd values, repeated or in great number, and unknown ones."""
     found = [(b"host", OURS)] if draw.random() < 0.97 else []
     if draw.random() < 0.9:
         found.append((b"authorization", b"Bearer " + TOKEN.encode()))
@@ -170,7 +170,7 @@ def headers(draw: random.Random) -> list[tuple[bytes, bytes]]:
 
 
 def scope(draw: random.Random, where: bytes, method: str, found: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """As servers make it; some leave bytes that are not UTF-8 in the path as surrogates."""
+    """Return a scope as servers create it; some servers keep bytes of the path that are not UTF-8 as surrogates."""
     path, _, query = where.partition(b"?")
     return {
         "type": "http",
@@ -189,7 +189,7 @@ def scope(draw: random.Random, where: bytes, method: str, found: list[tuple[byte
 
 
 def upload(draw: random.Random, kinds: int) -> Case:
-    """A form with faults, sent in pieces."""
+    """Return a faulty form, sent in pieces."""
     row = draw.choice([row for row in ROWS if row.method == "POST"])
     boundary = draw.choice(
         (BOUNDARY.encode(),) * 20 + (b"-", b"--", b"a" * 70, b"a b", b'"q"', b"x\r\ny", b"\xff", b"'()+_,-./:=?")
@@ -208,7 +208,7 @@ def upload(draw: random.Random, kinds: int) -> Case:
 
 
 def form(draw: random.Random, boundary: bytes) -> bytes:
-    """The parts of a form, most of them right."""
+    """Return the parts of a form, most of them correct."""
     parts = [part(draw, boundary) for _ in range(draw.choice((0,) + (1,) * 12 + (2, 3)))]
     if draw.random() < 0.02:
         parts += [
@@ -222,7 +222,7 @@ def form(draw: random.Random, boundary: bytes) -> bytes:
 
 
 def part(draw: random.Random, boundary: bytes) -> bytes:
-    """One part: mostly the photo, under any name."""
+    """Return one part: usually the photo, under any name."""
     name = draw.choice((b"photo",) * 20 + (b"address", b"scale", b"tab", b"PHOTO", draw.choice(ODD)))
     odd = re.sub(rb"[\r\n]", b"", draw.choice(ODD)) if draw.random() < 0.9 else draw.choice(ODD)
     file = draw.choice((b"cat.jpg", odd, odd)) if name == b"photo" or draw.random() < 0.1 else None
@@ -266,7 +266,7 @@ def part(draw: random.Random, boundary: bytes) -> bytes:
 
 
 def mutilated(draw: random.Random, body: bytes) -> bytes:
-    """Often as it was; or cut, or with a few bytes changed."""
+    """Return the content unchanged (often), truncated, or with a few bytes changed."""
     if draw.random() < 0.85 or not body:
         return body
     data = bytearray(body)

@@ -1,4 +1,4 @@
-"""What is wrong with the response to a request; nothing is what is expected."""
+"""Checks the response to a request, and describes what is wrong with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAKED = re.compile(r"Traceback|File \"|/tmp/|site-packages|object at 0x")
 
 
 async def outcome(app: ASGIApp, case: Case) -> str:
-    """What is wrong with the response to a case; nothing is what is expected."""
+    """Return what is wrong with the response to a case; empty if nothing is."""
     heard: list[Message] = []
     pieces: list[Message] = [{"type": "http.request", "body": each, "more_body": True} for each in case.body]
     if case.is_cut:
@@ -38,13 +38,13 @@ async def outcome(app: ASGIApp, case: Case) -> str:
             await app(case.scope, receive, send)
     except TimeoutError:
         return "no response in time"
-    except Exception as error:  # whatever it is, it is what we look for
+    except Exception as error:  # any exception is a finding
         return f"{type(error).__name__}: {error}"
     return wrong_with(heard, case)
 
 
 def wrong_with(heard: list[Message], case: Case) -> str:
-    """What is wrong with the messages of one response."""
+    """Return what is wrong with the messages of one response."""
     if not heard:
         return "" if case.is_cut else "no response"
     if [message["type"] for message in heard].count("http.response.start") != 1:
@@ -58,7 +58,7 @@ def wrong_with(heard: list[Message], case: Case) -> str:
 
 
 def wrong_headers(start: Message, body: bytes, method: str) -> str:
-    """What is wrong with the headers of a response: no byte of a request may begin another header, or lead to another site."""
+    """Return what is wrong with the headers: no byte of a request may start another header, or lead to another site."""
     pairs = list(start["headers"])
     found = dict(pairs)
     for name, text in pairs:

@@ -1,4 +1,4 @@
-"""Addresses and numbers in requests: whatever is wrong with them is a 4xx with one short line."""
+"""Addresses and numbers in requests: any fault gives a 4xx with one short line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STARS = ["*" * 22 + "a", "**?" * 60 + "b", "*" * 300, "**a" * 100]
 
 @pytest.mark.parametrize("path", PATHS)
 def test_numbers_in_paths(path: str, client: Client) -> None:
-    """Many digits, signs, other digits: there is no such filter or class."""
+    """Numbers with many digits, signs or non-ASCII digits name no filter and no class."""
     for number in NUMBERS:
         answer = client.get(path.format(quote(number)), {"Accept": "application/json"})
         assert answer.status in (404, 422), number
@@ -37,7 +37,7 @@ def test_numbers_in_paths(path: str, client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["filter", "rows", "columns"])
 def test_numbers_in_queries(name: str, client: Client) -> None:
-    """The same in a query."""
+    """The same numbers are refused in a query."""
     path = "page.html?address=conv&" if name == "filter" else "thumbnail/conv.png?"
     for number in NUMBERS:
         answer = client.get(f"/photo/demo/{path}{name}={quote(number)}", {"Accept": "application/json"})
@@ -47,7 +47,7 @@ def test_numbers_in_queries(name: str, client: Client) -> None:
 
 @pytest.mark.parametrize("pattern", STARS)
 def test_patterns_do_not_stop_the_page(pattern: str, client: Client, chelsea: Path) -> None:
-    """A pattern of stars is answered at once wherever one is taken."""
+    """A pattern of stars gets an immediate response wherever patterns are accepted."""
     photo = ("photo", "chelsea.jpg", chelsea.read_bytes())
     answers = [
         client.get(f"/api/tensors?pattern={quote(pattern)}"),
@@ -68,7 +68,7 @@ def test_slices_in_requests(client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/api/tensors?pattern={}", "/photo/demo/tensor/{}", "/photo/demo/levels/{}.png"])
 def test_damaged_addresses_in_requests(path: str, client: Client) -> None:
-    """What a grammar makes of names is found, sent on, or refused with one short line; the server goes on."""
+    """Names changed by a grammar are found, redirected, or refused with one short line; the server continues."""
     statuses: Counter[int] = Counter()
     for network, text in cases(120, seed=30):
         if network.name != "inception_v3" or len(text) > 4000:

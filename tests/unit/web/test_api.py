@@ -1,4 +1,4 @@
-"""The interface for programs: the command line's records, true numbers, true pictures."""
+"""The API: the command line's records, exact numbers, correct pictures."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ DATA, PHOTO = "/api/photos/demo", "/photo/demo"
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """What a command prints as JSON."""
+    """Return the JSON that a command prints."""
     assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def pixels(answer: Answer) -> Image.Image:
-    """The picture of a response."""
+    """Return the picture of a response."""
     assert answer.status == 200
     image = Image.open(io.BytesIO(answer.body))
     image.load()
@@ -79,7 +79,7 @@ def test_peek_is_the_command_lines(
 
 
 def test_peek_shows_the_three_tensors_of_the_blog_by_default(client: Client, chelsea: Path) -> None:
-    """Without an address it is the default of the command."""
+    """Without an address it uses the command's default."""
     got = client.send([("photo", "chelsea.jpg", chelsea.read_bytes())], "/api/peek").json
     assert [tensor["address"] for tensor in got["tensors"]] == [
         "mixed/tower_2/conv",
@@ -92,7 +92,7 @@ def test_peek_shows_the_three_tensors_of_the_blog_by_default(client: Client, che
     ("address", "status"), [("nothing", 404), ("DecodeJpeg", 422), ("conv[99]", 422), ("softmax", 404), ("[", 422)]
 )
 def test_peek_says_what_it_cannot_show(address: str, status: int, client: Client, chelsea: Path) -> None:
-    """One line, and the status that fits."""
+    """The error is one line with the appropriate status."""
     fields = [("photo", "x.jpg", chelsea.read_bytes()), ("address", None, address.encode())]
     assert client.send(fields, "/api/peek").status == status
 
@@ -120,7 +120,7 @@ def test_classify_is_the_command_lines(
     "address", ["mixed/tower_2/conv", "conv/Conv2D", "mixed_10/join", "pool_3", "conv[3,7:12]", "Mul", "mixed_3/pool"]
 )
 def test_values_are_the_activations(address: str, client: Client, net: Network, chelsea: Path) -> None:
-    """The octets are float32, little-endian, (C, H, W)."""
+    """The bytes are float32, little-endian, (C, H, W)."""
     answer = client.get(f"{DATA}/values/{address}")
     expected = net.peek(chelsea, address).activations[0]
     assert answer.headers["x-shape"] == ",".join(map(str, expected.shape))
@@ -132,7 +132,7 @@ def test_values_are_the_activations(address: str, client: Client, net: Network, 
     ("scale", "colour"), [("shared", None), ("filter", "viridis"), ("signed", "blue-red"), ("blog", "magma")]
 )
 def test_levels_are_the_mosaic(scale: str, colour: str | None, client: Client, net: Network, chelsea: Path) -> None:
-    """Every native pixel of the mosaic, in the colours of the map that was asked for."""
+    """Every value of the mosaic is one pixel, in the requested colour map."""
     query = f"?scale={scale}" + (f"&colour={colour}" if colour else "")
     image = pixels(client.get(f"{PHOTO}/levels/mixed_4/join.png{query}"))
     expected = net.peek(chelsea, "mixed_4/join").mosaic(scale)
@@ -142,7 +142,7 @@ def test_levels_are_the_mosaic(scale: str, colour: str | None, client: Client, n
 
 @pytest.mark.parametrize("scale", ["shared", "filter", "percentile", "signed"])
 def test_a_map_is_its_tile_of_the_mosaic(scale: str, client: Client) -> None:
-    """One filter's picture is cut out of all filters', on the same scale."""
+    """One filter's picture is cut out of the mosaic, on the same scale."""
     record = client.get(f"{DATA}/tensors/mixed/join?scale={scale}").json
     height, width = record["tile"]
     row, column = divmod(77, record["columns"])
@@ -152,7 +152,7 @@ def test_a_map_is_its_tile_of_the_mosaic(scale: str, client: Client) -> None:
 
 
 def test_a_record_says_what_the_screen_shows(client: Client, net: Network, chelsea: Path) -> None:
-    """Legend, ends, grid, field, and what stands around the tensor."""
+    """The record has legend, ends, grid, field, and the tensor's neighbours."""
     record = client.get(f"{DATA}/tensors/mixed/tower_2/conv").json
     mosaic = net.peek(chelsea, "mixed/tower_2/conv").mosaic()
     assert record["low"] == 0
@@ -185,14 +185,14 @@ def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network,
 
 
 def test_per_filter_scales_have_no_common_ends(client: Client) -> None:
-    """Where every tile has its own scale, low and high are null, and the ends say so in words."""
+    """If every tile has its own scale, low and high are null, and the ends say so in words."""
     record = client.get(f"{DATA}/tensors/conv?scale=filter").json
     assert (record["low"], record["high"]) == (None, None)
     assert record["ends"] == ["minimum of each filter", "its maximum"]
 
 
 def test_the_evidence_adds_up_to_the_logit(client: Client) -> None:
-    """Grids and constant are the total, the total is the logit."""
+    """Grids and constant add up to the total, which is the logit."""
     verdict = client.get(f"{DATA}/verdict").json
     assert sum(verdict["probabilities"].values()) == pytest.approx(1)
     for row in verdict["classes"]:
@@ -204,7 +204,7 @@ def test_the_evidence_adds_up_to_the_logit(client: Client) -> None:
 
 
 def test_pictures_of_the_photo(client: Client, chelsea: Path) -> None:
-    """The photo to show, the square that the network saw, a patch, a kernel, a thumbnail."""
+    """The displayed photo, the square that the network sees, a patch, a kernel and a thumbnail are correct."""
     assert pixels(client.get(f"{PHOTO}/photo.jpg")).size == (451, 300)
     assert pixels(client.get(f"{PHOTO}/input.png")).size == (299, 299)
     assert pixels(client.get(f"{PHOTO}/patch/mixed_10/join/5.png")).size == (451, 300)
@@ -234,7 +234,7 @@ def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytes
 
 
 def test_the_export_is_sorted_and_numbered(client: Client) -> None:
-    """A sorted mosaic is a peek at the channels in that order, and its provenance has it."""
+    """A sorted mosaic is a peek at the channels in that order, and its provenance states it."""
     image = pixels(client.get(f"{PHOTO}/picture.png?address=mixed/tower_2/conv&sort=strength&scale=filter"))
     record = client.get(f"{DATA}/tensors/mixed/tower_2/conv").json
     strongest = max(record["filters"], key=lambda row: row["strength"])["filter"]
@@ -306,12 +306,12 @@ WRONG = {
     "/static/": 404,
     "//evil.example/": 404,
 }
-"""A path -> its status: never a server error."""
+"""A path -> its status, which is never a server error."""
 
 
 @pytest.mark.parametrize("path", WRONG)
 def test_odd_paths_are_client_errors(path: str, client: Client) -> None:
-    """Paths out of the tree, NUL, encoded slashes, letters of all kinds: an error of one line, with a 4xx."""
+    """Paths out of the tree, NUL, encoded slashes and letters of all kinds get an error of one line with a 4xx."""
     answer = client.get(path, {"Accept": "application/json"})
     assert answer.status == WRONG[path]
     if answer.status >= 400:
@@ -327,13 +327,13 @@ def test_methods_that_are_none(client: Client) -> None:
 
 
 def events(text: str) -> list[tuple[str, Any]]:
-    """The events of a stream."""
+    """Return the events of a stream."""
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]
     return [(block[0].removeprefix("event: "), json.loads(block[1].removeprefix("data: "))) for block in blocks]
 
 
 def test_progress_is_a_stream_of_events(client: Client) -> None:
-    """A step for each part, then the end."""
+    """The stream has an event for each segment, and one at the end."""
     answer = client.get(f"{DATA}/progress?tab=x")
     assert answer.headers["content-type"].startswith("text/event-stream")
     *steps, last = events(answer.text)
@@ -344,20 +344,20 @@ def test_progress_is_a_stream_of_events(client: Client) -> None:
 
 
 def noise(seed: int) -> bytes:
-    """The file of a random photo."""
+    """Return the file of a random photo."""
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (60, 60, 3), np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def fresh_photo(client: Client, seed: int) -> str:
-    """The id of a new photo, without a forward pass."""
+    """Return the id of a new photo, without a forward pass."""
     name: str = client.send([("photo", "noise.png", noise(seed))]).json["photo"]
     return name
 
 
 def idle(served: Served) -> None:
-    """Wait until nothing is in hand."""
+    """Wait until no work is in progress."""
     for _ in range(3000):
         if not served.backend.scheduler.jobs:
             return
@@ -366,7 +366,7 @@ def idle(served: Served) -> None:
 
 
 def test_closing_the_stream_ends_the_work(served: Served) -> None:
-    """The connection is closed after the first step: the forward pass stays incomplete, and the next request is served."""
+    """If the connection is closed after the first step, the forward pass stays incomplete, and the next request is served."""
     photo = fresh_photo(served.client, 1)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(
@@ -380,7 +380,7 @@ def test_closing_the_stream_ends_the_work(served: Served) -> None:
 
 
 def test_closing_a_record_ends_the_work(served: Served) -> None:
-    """A request for the last tensor, closed at once, does not compute the network to its end."""
+    """A request for the last tensor, closed at once, does not compute the whole network."""
     photo = fresh_photo(served.client, 2)
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(
@@ -393,7 +393,7 @@ def test_closing_a_record_ends_the_work(served: Served) -> None:
 
 
 def test_closing_after_an_upload_ends_the_work(served: Served) -> None:
-    """An uploaded photo whose client disconnects before the response: the forward pass is not completed."""
+    """If a client disconnects before the response to its upload, the forward pass is not completed."""
     body = form([("photo", "noise.png", noise(5)), ("address", None, b"pool_3")])
     head = (
         f"POST /api/peek HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
@@ -409,7 +409,7 @@ def test_closing_after_an_upload_ends_the_work(served: Served) -> None:
 
 
 def test_names_that_no_encoding_has_are_answered() -> None:
-    """A class called after a folder whose name is no text stays what it is in JSON."""
+    """A class whose folder name is not valid UTF-8 keeps its name in JSON."""
     answer = json_response({"class": "\udcff"})
     assert json.loads(bytes(answer.body)) == {"class": "\udcff"}
 
@@ -434,7 +434,7 @@ def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) ->
 def test_a_long_record_is_made_beside_the_event_loop(
     client: Client, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Records are made in the render pool, so that others are served meanwhile."""
+    """Records are created in the render pool, so that other requests are served meanwhile."""
     makers: set[str] = set()
     record = Peek.record
 

@@ -1,4 +1,4 @@
-"""The map as links, its style, and what the Content-Security-Policy asks of templates."""
+"""The map with its links and style, and the rules that the Content-Security-Policy sets for templates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCRIPTS = sorted((WEB / "static").glob("*.js"))
 
 
 def test_every_box_leads_to_a_page(client: Client) -> None:
-    """A link for each tensor that there is something to see of, and each is answered."""
+    """Each viewable tensor has a link, and each link works."""
     targets = re.findall(r'<a class="box[^>]*href="([^"]+)"', client.get("/photo/demo").text)
     assert len(targets) == len(set(targets)) > 120
     for target in targets[:: len(targets) // 8]:
@@ -36,7 +36,7 @@ def test_every_box_leads_to_a_page(client: Client) -> None:
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
 def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
-    """Of the other boxes the script knows where the picture will be."""
+    """For the other boxes the script knows the URL of the future picture."""
     sheet = layout(network)
     address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
     drawn = "".join(part.drawing for part in draw(sheet, "demo", {address}, {address}).parts)
@@ -46,7 +46,7 @@ def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
 def test_every_card_has_its_place(network: Blueprint) -> None:
-    """The style sheet places each card, and no two at the same."""
+    """The style sheet gives each card its own position."""
     sheet = layout(network)
     style = style_sheet(sheet)
     places = re.findall(r"#(card-[\w-]+)\{(left:[^}]+)\}", style)
@@ -55,7 +55,7 @@ def test_every_card_has_its_place(network: Blueprint) -> None:
 
 
 def test_the_style_has_both_palettes_and_all_colour_bars() -> None:
-    """Colours come from the tables of the drawings and of the pictures."""
+    """Colours come from the colour tables of drawings and pictures."""
     style = style_sheet(layout(INCEPTION_V3))
     for palette in (LIGHT, DARK):
         assert f"--paper:{palette.paper};" in style
@@ -66,7 +66,7 @@ def test_the_style_has_both_palettes_and_all_colour_bars() -> None:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_templates_have_nothing_inline(path: Path) -> None:
-    """No style and no handler in the HTML; the offline page, which no server sends, may have scripts."""
+    """The HTML has no inline style or handler; the offline page, which no server sends, may have scripts."""
     text = path.read_text("utf-8")
     assert not re.search(r"\s(style|on\w+)=", text)
     scripts = re.findall(r"<script(?! type=\"application)([^>]*)>", text)
@@ -75,14 +75,14 @@ def test_templates_have_nothing_inline(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_short_and_stay_at_home(path: Path) -> None:
-    """No module is longer than 250 lines, names an outside address, or evaluates text."""
+    """No module is longer than 250 lines, contains an outside address, or evaluates text."""
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 250
     assert not re.search(r"https?:|\beval\(|innerHTML|new Function", text)
 
 
 def test_the_offline_script_is_one_module() -> None:
-    """Nothing is imported, nothing exported, and no name is declared twice."""
+    """It has no imports or exports, and declares no name twice."""
     text = script()
     assert not re.search(r"^(import|export) ", text, re.MULTILINE)
     names = re.findall(r"^(?:const|let|function|async function|class) (\w+)", text, re.MULTILINE)

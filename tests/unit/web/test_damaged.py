@@ -1,4 +1,4 @@
-"""Requests that are damaged halfway, and clients that go away: one response at most, and no line on the terminal."""
+"""Requests that are damaged halfway, and clients that disconnect: at most one response, and nothing printed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ HALF = {
     "in a response": f"GET {LARGE} HTTP/1.1\r\n{CHUNKED}\r\n",
     "in a stream": f"GET /api/photos/demo/progress HTTP/1.1\r\n{CHUNKED}\r\n",
 }
-"""Name -> a request whose response begins before its body is whole."""
+"""Name -> a request whose response begins before its body is complete."""
 
 
 @pytest.mark.parametrize("kind", HALF)
 def test_a_damaged_body_after_the_response_began(
     kind: str, served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A chunk that is none ends the connection, and nothing is written to the terminal."""
+    """An invalid chunk ends the connection, and nothing is printed."""
     with connect(served, read_buffer=4096) as connection:
         connection.sendall(HALF[kind].format(port=served.port).encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 ")
@@ -45,7 +45,7 @@ def test_a_damaged_body_after_the_response_began(
 def test_a_damaged_chunk_after_a_damaged_form(
     served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Where a chunk is no form and the next is no chunk, there is one response and nothing on the terminal."""
+    """With an invalid form in one chunk and an invalid next chunk, there is one response and nothing printed."""
     with connect(served) as connection:
         connection.sendall(request_head(served.port, "Transfer-Encoding: chunked") + b"5\r\nabc\r\n0\r\n\r\n")
         assert received(connection).count(b"HTTP/1.1") == 1
@@ -54,7 +54,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
 
 
 def test_two_lengths_end_the_connection(served: Served) -> None:
-    """What comes after a request with a length and chunks is not taken for another request: a proxy may see it otherwise."""
+    """What follows a request with both a length and chunks is not read as another request, since a proxy may see it differently."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with connect(served) as connection:
@@ -65,7 +65,7 @@ def test_two_lengths_end_the_connection(served: Served) -> None:
 
 
 def test_a_client_that_goes_away_is_noticed_between_two_pieces() -> None:
-    """While a response is sent in pieces, the event loop runs: the server notices the disconnected client, and logs no warnings."""
+    """While a response is sent in pieces, the event loop runs, so the server notices the disconnected client, and logs no warnings."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

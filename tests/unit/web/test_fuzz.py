@@ -1,4 +1,4 @@
-"""Requests with faults in paths, queries, headers and forms: every one gets a response, none a 5xx."""
+"""Faulty requests in paths, queries, headers and forms: every one gets a response, and none a 5xx."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def apps() -> list[ASGIApp]:
 
 
 def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCaptureFixture) -> None:
-    """No exception, no 5xx, no hang, no header of the client's making, no path of this machine, no line in the terminal."""
+    """There is no exception, 5xx, hang or printed line, and no response contains a client's header or a path of this machine."""
 
     async def failures() -> list[tuple[int, str]]:
         found = [(number, await outcome(apps[case.app], case)) for number, case in enumerate(cases(CASES, seed=0))]
@@ -37,6 +37,6 @@ def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCa
 
 
 def test_a_query_that_is_not_utf8_is_passed_on(apps: list[ASGIApp]) -> None:
-    """A page under another of its names leads to its own, whatever bytes the query holds."""
+    """A page under another name redirects to its own address, whatever bytes the query contains."""
     got = answer(apps[0], "/photo/demo/tensor/keras:mixed9?scale=filter&x=\xd6")
     assert (got.status, got.headers["location"].partition("?")[2]) == (307, "scale=filter&x=%D6")

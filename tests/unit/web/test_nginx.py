@@ -63,7 +63,7 @@ class Proxied:
     def ask(
         self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None, *, scheme: str = "http"
     ) -> Answer:
-        """A request through nginx, under the name lab.example."""
+        """Send a request through nginx, under the name lab.example."""
         context = ssl._create_unverified_context()  # noqa: S323 (a certificate of the test's own)
         connection = (
             http.client.HTTPSConnection("127.0.0.1", self.secure, timeout=60, context=context)
@@ -79,27 +79,27 @@ class Proxied:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
 
 
 def block() -> str:
-    """The guide's block for nginx."""
+    """Return the guide's block for nginx."""
     found = re.search(r"```nginx\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert found
     return found[1]
 
 
 def top(text: str) -> str:
-    """The block for the top of a host, as the guide says."""
+    """Return the block for the root of a host, as the guide describes it."""
     return "\n".join(line for line in text.replace("/godeeper/", "/").splitlines() if "X-Forwarded-Prefix" not in line)
 
 
 @pytest.fixture(scope="module")
 def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """A server behind nginx with the guide's block, which was told of it."""
+    """A server behind nginx with the guide's block, and with nginx as its named proxy."""
     folder = tmp_path_factory.mktemp("nginx")
     subject = ["-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject], check=True, capture_output=True)  # fmt: skip
@@ -120,7 +120,7 @@ def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until somebody listens on a port."""
+    """Wait until a port accepts connections."""
     for _ in range(200):
         if process.poll() is not None:
             raise AssertionError(process.stderr and process.stderr.read())
@@ -136,7 +136,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("root", ["", "/godeeper"])
 def test_the_guides_block_serves_the_page(root: str, scheme: str, proxied: Proxied) -> None:
-    """Pages, files, pictures and records are there, and lead to where they are."""
+    """Pages, files, pictures and records are found, and their links stay under the prefix."""
     page = proxied.ask(f"{root}/photo/demo", {"Accept": "text/html"}, scheme=scheme)
     assert page.status == 200
     found = [link for link in Addresses(page.text).found if not link.startswith("#")]
@@ -150,7 +150,7 @@ def test_the_guides_block_serves_the_page(root: str, scheme: str, proxied: Proxi
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("root", ["", "/godeeper"])
 def test_a_photo_goes_through_nginx(root: str, scheme: str, proxied: Proxied, chelsea: Path) -> None:
-    """As the page sends it, and its progress comes back as a stream."""
+    """A photo is uploaded as the page does, and its progress arrives as a stream."""
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Origin": f"{scheme}://lab.example"}
     sent = proxied.ask(f"{root}/api/photos", headers, form([("photo", "cat.jpg", chelsea.read_bytes())]), scheme=scheme)
     assert sent.status == 201
@@ -166,7 +166,7 @@ def test_a_photo_goes_through_nginx(root: str, scheme: str, proxied: Proxied, ch
 
 @pytest.mark.parametrize("root", ["", "/godeeper"])
 def test_the_token_behind_nginx(root: str, proxied: Proxied) -> None:
-    """The cookie belongs to the path, and under TLS to TLS; without the token nothing is served."""
+    """The cookie is limited to the path, and is Secure under TLS; without the token nothing is served."""
     anybody = {"Authorization": ""}
     for scheme in ("http", "https"):
         assert proxied.ask(f"{root}/", anybody, scheme=scheme).status == 401
@@ -180,7 +180,7 @@ def test_the_token_behind_nginx(root: str, proxied: Proxied) -> None:
 
 
 def test_a_client_cannot_play_the_proxy(proxied: Proxied) -> None:
-    """What it sends as X-Forwarded-* is replaced by nginx."""
+    """X-Forwarded-* headers of a client are replaced by nginx."""
     headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     record = proxied.ask("/godeeper/api/photos/demo", headers).json
     assert record["url"] == "/godeeper/photo/demo"
@@ -188,5 +188,5 @@ def test_a_client_cannot_play_the_proxy(proxied: Proxied) -> None:
 
 
 def test_a_foreign_name_is_refused_behind_nginx(proxied: Proxied) -> None:
-    """It hands on the name that was asked for."""
+    """It forwards the requested host name, which is then refused."""
     assert proxied.ask("/godeeper/", {"Host": "evil.example"}).status == 403

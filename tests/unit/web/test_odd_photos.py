@@ -1,4 +1,4 @@
-"""What strangers may upload is decoded here, and starts no program."""
+"""Photos from untrusted clients are decoded without starting a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the interface: whole, true, and what fuzzing against it finds."""
+"""The OpenAPI document: complete, correct, and tested by fuzzing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def test_every_route_is_described(client: Client) -> None:
-    """The description holds each row of the table, once."""
+    """The document contains each row of the route table once."""
     paths = client.get("/api/openapi.json").json["paths"]
     described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     assert described == {(row.method, re.sub(r":\w+}", "}", row.path)) for row in ROWS}
@@ -39,12 +39,12 @@ def test_every_route_is_described(client: Client) -> None:
 
 
 def test_every_record_is_described() -> None:
-    """What a row gives is a media type or a schema that exists."""
+    """The response of each row is a media type or an existing schema."""
     assert [row.gives for row in ROWS if row.gives not in MEDIA and row.gives not in SCHEMAS] == []
 
 
 def operations() -> list[str]:
-    """The operations by name."""
+    """Return the operations by name."""
     return sorted(operation["operationId"] for path in description()["paths"].values() for operation in path.values())
 
 
@@ -75,7 +75,7 @@ def test_nothing_breaks_it(name: str, mode: GenerationMode, served: Served) -> N
 
 
 def records(served: Served, photo: bytes) -> dict[str, Any]:
-    """A real response for each record."""
+    """One real response for each record."""
     client = served.client
     file = ("photo", "cat.jpg", photo)
     data = "/api/photos/demo"

@@ -1,4 +1,4 @@
-"""The pages as the server writes them: whole without a script, permalinks, exports."""
+"""The pages as the server writes them: complete without a script, permalinks, exports."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ PAGES = [
 ]
 
 
-NO_REPORT = "/report"  # the classifier of these tests has none
+NO_REPORT = "/report"  # these tests' classifier has none
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what a strict policy would stop in it."""
+    """Collects what a page refers to, and what a strict policy would block."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_keep_to_the_policy(path: str, client: Client) -> None:
-    """No script and no style stands in a page, and it refers to nothing outside."""
+    """A page has no inline script or style, and refers to nothing outside."""
     page = Page(client.get(path).text)
     assert page.stopped == []
     assert [link for link in page.links if re.match(r"\w+:|//", link) and not link.startswith("data:")] == []
@@ -98,7 +98,7 @@ def test_what_a_page_refers_to_is_there(path: str, client: Client) -> None:
     ],
 )
 def test_any_name_leads_to_the_tensors_own_page(name: str, client: Client) -> None:
-    """The four conventions redirect to the 2015 name; scale and colour stay."""
+    """The four conventions redirect to the 2015 name, and keep scale and colour."""
     answer = client.get(f"{PHOTO}/tensor/{name}?scale=filter")
     assert (answer.status, answer.headers["location"]) == (307, f"{PHOTO}/tensor/mixed/tower_2/conv?scale=filter")
     answer = client.get(f"{PHOTO}/tensor/{name}/filter/3")
@@ -115,7 +115,7 @@ def test_a_mosaic_means_something_without_a_script(client: Client) -> None:
 
 
 def test_the_map_links_to_every_site(client: Client) -> None:
-    """Each tensor that can be shown is one click away."""
+    """Each viewable tensor is one click away."""
     links = {html.unescape(link) for link in Page(client.get(PHOTO).text).links}
     for tensor in client.get("/api/tensors").json["tensors"]:
         if tensor["kind"] in ("conv", "pool", "concat"):
@@ -133,7 +133,7 @@ def test_errors_are_pages_for_people_and_records_for_programs(client: Client) ->
 
 
 def test_names_from_outside_are_text(client: Client, chelsea_named: str) -> None:
-    """A photo's name with markup in it is shown, not run."""
+    """Markup in a photo's name is shown as text."""
     for path in (chelsea_named, f"{chelsea_named}/tensor/conv", f"{chelsea_named}/tensor/conv/filter/0"):
         text = client.get(path).text
         assert "<img src=x" not in text
@@ -142,7 +142,7 @@ def test_names_from_outside_are_text(client: Client, chelsea_named: str) -> None
 
 @pytest.fixture
 def chelsea_named(client: Client) -> str:
-    """The page of a photo with a name that is meant to break out."""
+    """Return the page of a photo whose name tries to inject markup."""
     import io
 
     from PIL import Image
@@ -155,7 +155,7 @@ def chelsea_named(client: Client) -> str:
 
 
 def test_the_offline_page_needs_no_server(client: Client) -> None:
-    """One file: no address in it leads anywhere but into itself."""
+    """The page is one file whose addresses all point into itself."""
     answer = client.get(f"{PHOTO}/page.html?address=mixed/tower_2/conv&sort=strength&filter=3")
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''chelsea.mixed-tower_2-conv.html"
     links = Page(answer.text).links
@@ -164,7 +164,7 @@ def test_the_offline_page_needs_no_server(client: Client) -> None:
 
 
 def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
-    """Its pages are 404; everything else works."""
+    """Its pages are 404, and everything else works."""
     with serving(Backend(net.weights, net.preprocess)) as plain:
         for path in (f"{PHOTO}/verdict", "/report", "/api/photos/demo/verdict", "/api/photos/demo/evidence/0"):
             assert plain.client.get(path).status == 404
@@ -175,7 +175,7 @@ def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
 
 @pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
 def test_a_class_called_none_of_these_is_no_refusal(threshold: float, net: Network) -> None:
-    """The page's heading and the record tell a photo of that class from a photo that is refused."""
+    """The page's heading and the record distinguish a photo of that class from a refused photo."""
     names = (NOTHING, "None of these", "NONE OF THESE")
     made = handmade()
     made = replace(made, head=replace(made.head, classes=names, threshold=threshold))
@@ -190,7 +190,7 @@ def test_a_class_called_none_of_these_is_no_refusal(threshold: float, net: Netwo
 
 
 def test_a_classifier_without_a_report_says_so(client: Client) -> None:
-    """The report's page is a 404 where the file holds none."""
+    """The report's page is a 404 if the file contains none."""
     assert client.get("/report").status == 404
 
 

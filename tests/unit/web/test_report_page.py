@@ -1,4 +1,4 @@
-"""The page of a report that comes out of a file: whole, or one clear line."""
+"""The page of a report from a classifier's file: complete, or one clear line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from godeeper.web.views import report_page
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    """A report as a classifier's file holds it."""
+    """Return a report as a classifier's file contains it."""
     found: dict[str, Any] = json.loads(make_report(60).json())
     return found
 
@@ -36,7 +36,7 @@ def test_a_whole_report_is_a_page(site: SiteFacts, record: dict[str, Any]) -> No
 
 
 def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The record without each of its fields, two levels down, and with another kind of value there."""
+    """Yield the record without each of its fields, two levels down, and with another type of value there."""
     paths: list[tuple[str, ...]] = [(name,) for name in record]
     paths += [(name, inner) for name, value in record.items() if isinstance(value, dict) for inner in value]
     for path in paths:
@@ -53,7 +53,7 @@ def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_a_damaged_report_is_one_clear_line(site: SiteFacts, record: dict[str, Any]) -> None:
-    """Whatever is missing or of another kind: a page, or a 404 that says why; never an error of ours."""
+    """A missing field or one of another type gives a page, or a 404 that says why, and never a server error."""
     outcomes: set[int | str] = set()
     for changed in damaged(record):
         try:

@@ -12,7 +12,7 @@ from godeeper.web.schemas import Schema, schema_of
 
 
 class Point(TypedDict):
-    """A record for the tests."""
+    """A record for these tests."""
 
     x: int
     name: str | None

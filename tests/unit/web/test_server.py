@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """``godeeper serve`` on a free port, ended with the block."""
+    """Run ``godeeper serve`` on a free port for the length of the block."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -39,7 +39,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
-    """What it prints once it is ready."""
+    """Return the line that it prints once it is ready."""
     assert process.stdout
     return process.stdout.readline()
 
@@ -65,7 +65,7 @@ def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
 
 
 def test_json_is_one_document() -> None:
-    """With --json the address comes as a record, and nothing else."""
+    """With --json it prints a record with the address, and nothing else."""
     with started("--json") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
@@ -73,13 +73,13 @@ def test_json_is_one_document() -> None:
 
 
 def machine_address() -> str | None:
-    """An address of this machine that is not loopback, if it has one."""
+    """Return an address of this machine that is not loopback, or None if it has none."""
     found = outward_address(EVERYWHERE)
     return None if is_loopback(found) else found
 
 
 def test_a_foreign_address_wants_the_token() -> None:
-    """Beyond loopback it prints one warning, and accepts requests with the printed token, at any of our names."""
+    """Beyond loopback it prints one warning, and accepts requests with the printed token, under any of our names."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
         printed = urlsplit(first_line(process).split()[3])
         assert printed.port
@@ -103,7 +103,7 @@ def test_a_foreign_address_wants_the_token() -> None:
 @pytest.mark.skipif(machine_address() is None, reason="this machine has no address beside loopback")
 @pytest.mark.parametrize("host", [EVERYWHERE, machine_address()])
 def test_it_is_reached_at_the_machines_address(host: str) -> None:
-    """Where its warning says so, it lets in: at the printed address, with the token, and nobody without."""
+    """At the address in its warning it accepts requests with the token, and no others."""
     with started("--host", host, "--json") as process:
         assert process.stdout
         url = urlsplit(json.loads("".join(process.stdout.readline() for _ in range(3)))["url"])
@@ -117,7 +117,7 @@ def test_it_is_reached_at_the_machines_address(host: str) -> None:
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_both_families_are_listened_to() -> None:
-    """``--host ::`` is every address of the machine, of IPv4 too."""
+    """``--host ::`` listens on every address of the machine, including IPv4."""
     with open_socket("::", 0) as listening:
         port = listening.getsockname()[1]
         for host in ("127.0.0.1", "::1"):
@@ -125,7 +125,7 @@ def test_both_families_are_listened_to() -> None:
 
 
 def test_a_token_of_ones_own_on_loopback() -> None:
-    """Named, it is wanted on loopback too; a short one is warned of."""
+    """A token that is given is required on loopback too; a short one gives a warning."""
     with started("--token", "short", "--root-path", "/deep/er/", "--proxy", "127.0.0.1") as process:
         url = urlsplit(first_line(process).split()[3])
         assert (url.path, url.query) == ("/deep/er/", "token=short")
@@ -158,14 +158,14 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_what_is_wrong_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The input's faults end it with 2 before it serves."""
+    """Invalid input ends it with exit code 2 before it serves."""
     assert main(["serve", *arguments.split()]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert WRONG[arguments] in line
 
 
 def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """Another server's port ends it with 2 and one line."""
+    """A port of another server ends it with exit code 2 and one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 2
@@ -178,13 +178,13 @@ def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     [("127.0.0.1", "http://127.0.0.1:80/"), ("::1", "http://[::1]:80/"), ("localhost", "http://localhost:80/")],
 )
 def test_the_address_is_one_that_a_browser_opens(host: str, expected: str) -> None:
-    """IPv6 stands in brackets; root path and token are in it."""
+    """IPv6 addresses are in brackets, and root path and token are included."""
     assert address(host, 80) == expected
     assert address(host, 80, "/deep", "a+b") == f"{expected}deep/?token=a%2Bb"
 
 
 def test_the_bench_runs() -> None:
-    """Its short version ends without an error of any request."""
+    """Its short version ends without a failed request."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-m", "bench.speed.serve", "--clients", "2", "--seconds", "4"],

@@ -36,28 +36,28 @@ TINY = Blueprint(
     ),
     classes=1000,
 )
-"""A network of the same make with a few filters, so that files of it are small."""
+"""A network of the same architecture with a few filters, so that its files are small."""
 
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Weights and caches go to a folder of the test's own."""
+    """Weights and caches are stored in a folder of the test's own."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "godeeper"))
     return tmp_path / "godeeper" / "weights"
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
-    """The tiny network in the place of Inception v3."""
+    """Use the tiny network in place of Inception v3."""
     monkeypatch.setitem(BLUEPRINTS, "inception_v3", TINY)
     return TINY
 
 
 @pytest.fixture
 def numbers_of(tiny: Blueprint) -> NumbersOf:
-    """Random weights of the tiny network in our names and layouts, for a dialect and a number of classes."""
+    """Return a function that gives random weights of the tiny network in our names and layouts, for a dialect and a number of classes."""
 
     def make(dialect: str = "torchvision", classes: int = 1000) -> dict[str, NDArray[np.float32]]:
         network = Blueprint(**{**vars(in_dialect(tiny, dialect)), "classes": classes or 1000})
@@ -70,7 +70,7 @@ def numbers_of(tiny: Blueprint) -> NumbersOf:
 
 @pytest.fixture
 def as_torchvision(tiny: Blueprint) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
-    """Our weights under torchvision's names."""
+    """Return our weights under torchvision's names."""
 
     def rename(ours: Arrays) -> dict[str, NDArray[Any]]:
         theirs: dict[str, NDArray[Any]] = {}
@@ -89,7 +89,7 @@ def as_torchvision(tiny: Blueprint) -> Callable[[Arrays], dict[str, NDArray[Any]
 
 @pytest.fixture
 def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
-    """Our weights in TensorFlow's layout: kernels HWIO."""
+    """Return our weights in TensorFlow's layout: kernels HWIO."""
 
     def lay_out(ours: Arrays) -> dict[str, NDArray[Any]]:
         return {name: values.transpose(2, 3, 1, 0) if values.ndim == 4 else values for name, values in ours.items()}
@@ -99,7 +99,7 @@ def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
-    """Our weights under Keras's names, its layers counted from ``first``."""
+    """Return our weights under Keras's names, its layers counted from ``first``."""
 
     def rename(ours: Arrays, first: int = 1) -> dict[str, NDArray[Any]]:
         theirs: dict[str, NDArray[Any]] = {}
@@ -118,7 +118,7 @@ def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def torch_file(tmp_path: Path) -> WriteFile:
-    """Writes a PyTorch state dict, zipped or in the older form, opcode by opcode."""
+    """Write a PyTorch state dict, zipped or in the older form, opcode by opcode."""
 
     def write(tensors: Arrays, name: str = "state.pth", *, legacy: bool = False, pickled: bytes | None = None) -> Path:
         path = tmp_path / name
@@ -142,7 +142,7 @@ def torch_file(tmp_path: Path) -> WriteFile:
 
 
 def state_dict_pickle(tensors: Arrays, *, legacy: bool = False) -> bytes:
-    """The program that ``torch.save`` writes for a state dict, in protocol 2."""
+    """Return the pickle that ``torch.save`` writes for a state dict, in protocol 2."""
     items = b"".join(
         text(name) + tensor_code(key, values, legacy) for key, (name, values) in enumerate(tensors.items())
     )
@@ -150,7 +150,7 @@ def state_dict_pickle(tensors: Arrays, *, legacy: bool = False) -> bytes:
 
 
 def tensor_code(key: int, values: NDArray[Any], legacy: bool) -> bytes:  # noqa: FBT001 (a helper of one caller)
-    """The call that rebuilds one tensor from its storage."""
+    """Return the call that rebuilds one tensor from its storage."""
     storages = {"float32": "Float", "float16": "Half", "float64": "Double", "int64": "Long", "uint16": "BFloat16"}
     storage = text("storage") + f"ctorch\n{storages[values.dtype.name]}Storage\n".encode()
     storage += text(str(key)) + text("cpu") + integer(values.size) + (b"N" if legacy else b"")
@@ -181,7 +181,7 @@ def tuple_of(values: Any) -> bytes:
 
 @pytest.fixture
 def safetensors_file(tmp_path: Path) -> WriteFile:
-    """Writes a safetensors file; arrays of uint16 are taken as bfloat16."""
+    """Write a safetensors file; arrays of uint16 are stored as bfloat16."""
 
     def write(tensors: Arrays, name: str = "model.safetensors") -> Path:
         kinds = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64", "uint16": "BF16"}
@@ -202,7 +202,7 @@ def safetensors_file(tmp_path: Path) -> WriteFile:
 
 @pytest.fixture
 def graph_file(tmp_path: Path) -> WriteFile:
-    """Writes a frozen graph of constants and other operations, byte by byte."""
+    """Write a frozen graph of constants and other operations, byte by byte."""
 
     def write(
         tensors: Arrays,
@@ -230,14 +230,14 @@ def graph_file(tmp_path: Path) -> WriteFile:
 
 
 def node(name: str, operation: str, inputs: Any = (), **attributes: bytes) -> bytes:
-    """A NodeDef."""
+    """Return a NodeDef."""
     entries = [field(1, key.encode()) + field(2, value) for key, value in attributes.items()]
     parts = [field(1, name.encode()), field(2, operation.encode())]
     return b"".join([*parts, *(field(3, each.encode()) for each in inputs), *(field(5, entry) for entry in entries)])
 
 
 def constant(values: NDArray[Any]) -> bytes:
-    """An AttrValue with a tensor in it."""
+    """Return an AttrValue that contains a tensor."""
     types = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "uint16": 14, "float16": 19}
     shape = b"".join(field(2, b"\x08" + varint(side)) for side in values.shape)
     tensor = b"\x08" + varint(types[values.dtype.name]) + field(2, shape)
@@ -245,19 +245,19 @@ def constant(values: NDArray[Any]) -> bytes:
 
 
 def field(number: int, payload: bytes) -> bytes:
-    """A field of bytes."""
+    """Return a field of bytes."""
     return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
 def varint(value: int) -> bytes:
-    """A whole number, seven bits a byte."""
+    """Return an integer in seven bits per byte."""
     head = bytes([value & 127 | (128 if value > 127 else 0)])
     return head + varint(value >> 7) if value > 127 else head
 
 
 @pytest.fixture
 def tfjs_files(tmp_path: Path) -> WriteFile:
-    """Writes ``model.json`` and two shards; entries of ``quantised`` become (scale, minimum, stored values)."""
+    """Write ``model.json`` and two shards; entries of ``quantised`` become (scale, minimum, stored values)."""
 
     def write(tensors: Arrays, *, quantised: Mapping[str, tuple[float, float]] | None = None) -> Path:
         weights = []

@@ -1,4 +1,4 @@
-"""Weights files with something wrong in them, one for each number, always the same.
+"""Weights files with one or more faults, one file for each number, always the same.
 
 Each is a small whole file of one of the formats, with bytes changed, cut, moved or set to the ends of their range, or with
 values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.
@@ -54,7 +54,7 @@ ENDS = [
 
 @cache
 def wholes() -> dict[str, dict[str, bytes]]:
-    """Kind -> the files of a whole sample by name; the first is the one to read."""
+    """Return kind -> the files of a complete sample by name; the first is the one to read."""
     graph = b"".join(field(1, node(name, "Const", value=constant(values))) for name, values in SAMPLE.items())
     return {
         "graph": {"x.pb": graph},
@@ -131,7 +131,7 @@ def description() -> dict[str, Any]:
 
 
 def mangled(seed: int) -> tuple[str, dict[str, bytes]]:
-    """(Kind, files) of that number."""
+    """Return (kind, files) for this number."""
     dice = random.Random(seed)
     kind = list(wholes())[seed % len(wholes())]
     files = dict(wholes()[kind])
@@ -146,7 +146,7 @@ def mangled(seed: int) -> tuple[str, dict[str, bytes]]:
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Some bytes are others, gone, there twice, or the ends of a range."""
+    """Change, delete or duplicate some bytes, or set them to the ends of their range."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         start, length = dice.randrange(max(1, len(found))), dice.choice([1, 2, 4, 8, 40])
@@ -158,7 +158,7 @@ def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def replaced(value: Any, dice: random.Random) -> Any:
-    """JSON with one value, somewhere, replaced."""
+    """Return JSON with one value somewhere replaced."""
     if isinstance(value, dict | list) and value and dice.random() < 0.85:
         key = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
         copy = value.copy()
@@ -180,7 +180,7 @@ def json_file(entries: Any) -> bytes:
 
 
 def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign) -> str:
-    """Empty where a file is read, or refused in one line; else what happened."""
+    """Return an empty text if a file is read or refused in one line, or else what happened."""
     try:
         if path.suffix == ".own":
             read(path).verify()

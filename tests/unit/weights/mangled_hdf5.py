@@ -1,4 +1,4 @@
-"""HDF5 and ``.keras`` files with something wrong in them, one for each number, each read in a process of its own.
+"""Faulty HDF5 and ``.keras`` files, one for each number, each read in a process of its own.
 
     python -m tests.unit.weights.mangled_hdf5 FIRST CASES
 
@@ -38,12 +38,12 @@ DENSE = {"class_name": "Dense", "config": {"name": "predictions", "activation": 
 CONFIG = {"class_name": "Functional", "config": {"layers": [DENSE], "output_layers": [["predictions", 0, 0]]}}
 
 CPU_SECONDS = 1.0
-"""What one file may take; a whole one takes some milliseconds."""
+"""The limits for one file; an intact one takes some milliseconds."""
 
 
 @cache
 def wholes() -> dict[str, bytes]:
-    """Kind -> a whole HDF5 file."""
+    """Return kind -> an intact HDF5 file."""
     h5py = import_module("h5py")
     with tempfile.TemporaryDirectory() as folder:
         keras2, keras3 = Path(folder) / "2.h5", Path(folder) / "3.h5"
@@ -65,7 +65,7 @@ def wholes() -> dict[str, bytes]:
 
 
 def mangled(seed: int) -> tuple[str, bytes]:
-    """(Name, content) of the file of that number."""
+    """Return (name, content) of the file for this number."""
     dice = random.Random(seed)
     kind = ("keras2", "keras3", "archive")[seed % 3]
     change = dice.choice([bytes_changed, overwritten, overwritten, overwritten])
@@ -79,7 +79,7 @@ def mangled(seed: int) -> tuple[str, bytes]:
 
 
 def overwritten(payload: bytes, dice: random.Random) -> bytes:
-    """Some bytes are others; all keep their places, which HDF5 finds by their offsets."""
+    """Change some bytes; all others keep their offsets, by which HDF5 finds them."""
     found = bytearray(payload)
     used = [place for place, byte in enumerate(found) if byte]
     for _ in range(dice.choice([1, 2, 4, 16])):
@@ -90,7 +90,7 @@ def overwritten(payload: bytes, dice: random.Random) -> bytes:
 
 
 def told(path: Path) -> int:
-    """The exit code of a process that reads the file: 0 where it says what it should."""
+    """Return the exit code of a process that reads the file: 0 if it is read or refused as expected."""
     wrong = outcome(path, keras_zip.read_here if path.suffix == ".keras" else keras_h5.read_here)
     if wrong:
         os.write(1, f"  {wrong[:300]}\n".encode())
@@ -98,7 +98,7 @@ def told(path: Path) -> int:
 
 
 def in_fork(work: Callable[[], int]) -> int:
-    """The exit code of ``work`` in a forked process, or the negative number of the signal that ended it."""
+    """Return the exit code of ``work`` in a forked process, or the negative number of the signal that ended it."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -112,7 +112,7 @@ def in_fork(work: Callable[[], int]) -> int:
 
 
 def warm_up(path: Path) -> None:
-    """Read a whole file here, so that no fork imports and derives what all of them need."""
+    """Read an intact file here, so that no fork repeats imports and derived tables that all of them need."""
     path.write_bytes(wholes()["keras2"])
     outcome(path, keras_h5.read_here)
 

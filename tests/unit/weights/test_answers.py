@@ -1,4 +1,4 @@
-"""What ``add`` is told or finds about a classifier: labels, one output, scaling."""
+"""What ``add`` is told or finds out about a classifier: labels, a single output, scaling."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def of_classes(numbers_of: Make, as_torchvision: Make, torch_file: Write) -> Callable[[int], Path]:
-    """Writes a state dict of so many classes."""
+    """Write a state dict with this number of classes."""
     return lambda classes: torch_file(as_torchvision(numbers_of(classes=classes)))
 
 
@@ -43,12 +43,12 @@ def labelled(path: Path, text: bytes, tmp_path: Path, **options: Any) -> tuple[s
     ids=["plain", "BOM and CRLF", "empty lines", "CR", "UTF-16"],
 )
 def test_labels_are_lines_however_they_end(of_classes: Any, tmp_path: Path, text: bytes) -> None:
-    """Editors of all systems write the same classes."""
+    """Line endings of all systems give the same classes."""
     assert labelled(of_classes(3), text, tmp_path) == ("cat", "dog", "owl")
 
 
 def test_equal_labels_are_told_apart(of_classes: Any, tmp_path: Path) -> None:
-    """ImageNet itself has two classes called crane; the number of the class tells them apart."""
+    """ImageNet has two classes called crane; the class's number distinguishes them."""
     assert labelled(of_classes(3), b"crane\nowl\ncrane\n", tmp_path) == ("crane (0)", "owl", "crane (2)")
 
 
@@ -65,14 +65,14 @@ def test_equal_labels_are_told_apart(of_classes: Any, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_labels_are_refused(of_classes: Any, tmp_path: Path, own_folder: Path, text: bytes, message: str) -> None:
-    """One line, and nothing is installed."""
+    """The error is one line, and nothing is installed."""
     with pytest.raises(WeightsError, match=message):
         labelled(of_classes(3), text, tmp_path)
     assert not own_folder.exists()
 
 
 def test_labels_that_are_no_file_are_refused(of_classes: Any, tmp_path: Path) -> None:
-    """A folder, a named pipe, a device and nothing at all are one line each, at once."""
+    """A folder, a named pipe, a device and a missing file give one line each, at once."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "none"):
         with pytest.raises(WeightsError, match="cannot read the labels"):
@@ -80,7 +80,7 @@ def test_labels_that_are_no_file_are_refused(of_classes: Any, tmp_path: Path) ->
 
 
 def test_weights_that_are_no_file_are_refused(tmp_path: Path) -> None:
-    """A named pipe does not block, a device does not fill the memory."""
+    """A named pipe does not block, and a device does not fill the memory."""
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(WeightsError):
@@ -92,14 +92,14 @@ def test_weights_that_are_no_file_are_refused(tmp_path: Path) -> None:
     [(b"cat\ndog\n", ("cat", "dog")), (b"dog\n", ("not dog", "dog")), (None, ("class 0", "class 1"))],
 )
 def test_one_output_is_two_classes(of_classes: Any, tmp_path: Path, text: bytes | None, labels: Any) -> None:
-    """Softmax over (0, z) is (1 - p, p), p the sigmoid of z; one label is the second class's."""
+    """Softmax over (0, z) is (1 - p, p) for p = sigmoid(z); a single label is that of the second class."""
     path = of_classes(1)
     found = labelled(path, text, tmp_path) if text else add(path).file.description.labels
     assert found == labels
 
 
 def test_one_output_keeps_its_probability(of_classes: Any) -> None:
-    """The first class's column is zero, the second's is the file's."""
+    """The first class's column is zero, and the second's is the file's."""
     added = add(of_classes(1))
     with added.file.parameters() as numbers:
         matrix, biases = numbers.dense()
@@ -114,7 +114,7 @@ def test_one_output_keeps_its_probability(of_classes: Any) -> None:
 
 
 def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Path) -> None:
-    """Each output is an answer of its own; a softmax over them would be wrong."""
+    """Each output is independent, so a softmax over them would be wrong."""
     from dataclasses import replace
 
     from godeeper.weights.convert import convert
@@ -142,7 +142,7 @@ SAID = {
 
 @pytest.mark.parametrize("text", SAID)
 def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
-    """What was said reaches the description, its notes, and what is done to photos."""
+    """The given scaling is in the description and its notes, and is applied to photos."""
     added = add(of_classes(3), Options(scaling=text, name=text.replace("/", "-").replace(",", "-")))
     said = added.file.description
     preprocess = Preprocess.from_mapping(json.loads(json.dumps(dict(said.preprocessing))))
@@ -152,7 +152,7 @@ def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "1/0", "1/2/3", "1,2/3", "nan/1", "1/inf", "bgr-", "1e9/1", "1,2,3/1,0,1"])
 def test_a_scaling_that_cannot_be_is_refused(of_classes: Any, text: str) -> None:
-    """The message lists what is known."""
+    """The error lists the known scalings."""
     if not text:
         return
     with pytest.raises(UnknownName, match="unit, raw, caffe"):
@@ -161,7 +161,7 @@ def test_a_scaling_that_cannot_be_is_refused(of_classes: Any, text: str) -> None
 
 @pytest.mark.parametrize(("text", "like"), [("caffe", "123.68,116.779,103.939/1"), ("bgr-unit", "unit")])
 def test_blue_first_turns_the_first_kernels(of_classes: Any, text: str, like: str) -> None:
-    """A network trained on blue, green, red reads red, green, blue after its first kernels are turned."""
+    """A network trained on blue, green, red reads red, green, blue after its first kernels are reordered."""
     path = of_classes(3)
     ours, other = (add(path, Options(scaling=scaling, name=name)).file for scaling, name in ((text, "a"), (like, "b")))
     with ours.parameters() as turned, other.parameters() as plain:

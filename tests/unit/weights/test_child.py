@@ -1,4 +1,4 @@
-"""HDF5 is read in a child process, which a damaged file may hang or crash without harm."""
+"""HDF5 is read in a child process, so that a damaged file can hang or crash without harm."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Stand = Callable[[str], Path]
 
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
-    """Code in the place of the child; a file that it is to read."""
+    """Run other code in place of the child, and return a file for it to read."""
     pytest.importorskip("h5py")
 
     def put(code: str) -> Path:
@@ -39,7 +39,7 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
 
 
 def said_of(path: Path) -> str:
-    """The line of error that comes of reading a file."""
+    """Return the error line for reading a file."""
     with pytest.raises(WeightsError) as caught:
         read_foreign(path)
     assert "\n" not in str(caught.value)
@@ -47,12 +47,12 @@ def said_of(path: Path) -> str:
 
 
 def endless(note: Path) -> str:
-    """Code that writes the number of its process and never ends."""
+    """Return code that writes its process id and never ends."""
     return f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(1e6)"
 
 
 def is_gone(process: int) -> bool:
-    """Whether there is no process of that number, not even one that nobody waited for."""
+    """Return whether no process has this id, not even as a zombie."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -61,7 +61,7 @@ def is_gone(process: int) -> bool:
 
 
 def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its time the child is gone, and one line says so."""
+    """After the time limit the child is gone, and the error says so in one line."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Noted(subprocess.Popen[bytes]):
@@ -78,7 +78,7 @@ def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
-    """The signal is named."""
+    """The error names the signal."""
     path = stand("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert "not a complete HDF5 file (reading it failed with SIGSEGV)" in said_of(path)
 
@@ -95,17 +95,17 @@ def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
     ],
 )
 def test_what_is_not_whole_is_refused(stand: Stand, sent: bytes) -> None:
-    """What the child sends is checked: cut short or of another form, it is one line."""
+    """If the child's output is truncated or in another form, the error is one line."""
     assert "download it again" in said_of(stand(f"import os; os.write(1, {sent!r})"))
 
 
 def test_an_exit_code_is_told(stand: Stand) -> None:
-    """A child that ends with an error of its own is one line."""
+    """A child that ends with an error code gives one line."""
     assert "reading it failed with exit code 3" in said_of(stand("raise SystemExit(3)"))
 
 
 def test_large_files_get_more_time(tmp_path: Path) -> None:
-    """A minute and a half for the 92 MiB of InceptionV3 on top of half a minute."""
+    """The 92 MiB of InceptionV3 get a minute and a half in addition to half a minute."""
     path = tmp_path / "x.h5"
     with path.open("wb") as file:
         file.truncate(92 << 20)
@@ -114,7 +114,7 @@ def test_large_files_get_more_time(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
-    """The command stops at once, and leaves no process behind."""
+    """The command stops at once, and no process remains."""
     pytest.importorskip("h5py")
     path, note = tmp_path / "x.h5", tmp_path / "pid"
     path.write_bytes(HDF5 + bytes(500))
@@ -135,14 +135,14 @@ def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no alarm")
 def test_a_child_ends_by_itself(tmp_path: Path) -> None:
-    """Its own alarm ends it where its parent is gone."""
-    os.mkfifo(tmp_path / "pipe")  # opening it waits for a writer
+    """If its parent is gone, the child ends by its own alarm."""
+    os.mkfifo(tmp_path / "pipe")  # opening it blocks until there is a writer
     command = child.command("keras_zip", tmp_path / "pipe", 1)
     assert subprocess.run(command, env=child.environment(), check=False).returncode == -signal.SIGALRM
 
 
 def test_modules_of_the_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is called like a module and lies where the command is run is not imported."""
+    """A file with a module's name in the working folder is not imported."""
     pytest.importorskip("h5py")
     for name in ("h5py.py", "numpy.py", "json.py"):
         (tmp_path / name).write_text("open('sprung', 'w')")
@@ -153,7 +153,7 @@ def test_modules_of_the_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_numbers_of_every_type_arrive(tmp_path: Path) -> None:
-    """Types and shapes are kept; what is no number arrives by its type alone."""
+    """Types and shapes are kept; a value that is not numeric is returned as its type only."""
     h5py = pytest.importorskip("h5py")
     arrays: dict[str, Any] = {
         kind: np.arange(6).reshape(2, 3).astype(kind)
@@ -176,7 +176,7 @@ def test_numbers_of_every_type_arrive(tmp_path: Path) -> None:
 
 
 def test_what_claims_too_much_memory_is_refused(tmp_path: Path) -> None:
-    """An attribute's size is looked at before it is reserved."""
+    """The size of an attribute is checked before memory is reserved."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w", libver="latest") as file:
         file.attrs["layer_names"] = np.zeros(17 << 20, "S1")
@@ -185,7 +185,7 @@ def test_what_claims_too_much_memory_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the files are read in forks")
 def test_mangled_files_are_read_or_refused() -> None:
-    """Nothing but one line comes of HDF5 and .keras files with random faults, where the library returns."""
+    """HDF5 and .keras files with random faults give at most one line, unless the HDF5 library hangs or crashes."""
     pytest.importorskip("h5py")
     command = [sys.executable, "-m", "tests.unit.weights.mangled_hdf5", "0", "100"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Foreign tensors become ours under the right names and in the right dialect, or not at all."""
+"""Foreign tensors are converted to our names and the right dialect, or refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEM = "Conv2d_1a_3x3"
 
 
 def foreign(tensors: Any, **more: Any) -> ForeignWeights:
-    """A foreign file that never was a file."""
+    """Return a foreign file that exists only in memory."""
     kinds = {name: values.dtype.name for name, values in tensors.items()}
     return ForeignWeights(Path("theirs.pth"), "a test", tensors, kinds, **more)
 
@@ -33,7 +33,7 @@ def adopted(tensors: Any, **more: Any) -> Converted:
 
 
 def assert_same(got: Converted, ours: Any) -> None:
-    """Every tensor of ``ours``, and no other, to the bit."""
+    """Assert that the tensors are exactly ``ours``, bit for bit."""
     assert set(got.tensors) == set(ours)
     for name, values in ours.items():
         np.testing.assert_array_equal(got.tensors[name], values)
@@ -41,7 +41,7 @@ def assert_same(got: Converted, ours: Any) -> None:
 
 
 def test_torchvision_names(numbers_of: Make, as_torchvision: Make) -> None:
-    """Names of torchvision become ours, the classifier transposed, the labels ImageNet's."""
+    """torchvision's names are converted, the classifier is transposed, and the labels are ImageNet's."""
     ours = numbers_of("torchvision")
     got = adopted(as_torchvision(ours))
     assert_same(got, ours)
@@ -52,7 +52,7 @@ def test_torchvision_names(numbers_of: Make, as_torchvision: Make) -> None:
 
 
 def test_1008_outputs_are_the_2015_dialect(numbers_of: Make, as_torchvision: Make) -> None:
-    """pytorch-fid's file is told from torchvision's by its classes, and scaled as the graph was."""
+    """pytorch-fid's file is distinguished from torchvision's by its classes, and gets the 2015 graph's scaling."""
     ours = numbers_of("2015", 1008)
     got = adopted(as_torchvision(ours))
     assert_same(got, ours)
@@ -64,14 +64,14 @@ def test_1008_outputs_are_the_2015_dialect(numbers_of: Make, as_torchvision: Mak
 
 
 def test_labels_that_came_with_a_2015_graph_are_filled_up(numbers_of: Make, as_tensorflow: Make) -> None:
-    """The release names its classes up to 1000; the outputs behind them are called by number."""
+    """The release names its classes up to 1000; the outputs after them are named by number."""
     theirs = as_tensorflow(numbers_of("2015", 1008))
     labels = adopted(theirs, labels=tuple(f"thing {number}" for number in range(1001))).description.labels
     assert (labels[1000], labels[1001], len(labels)) == ("thing 1000", "class 1001", 1008)
 
 
 def test_names_of_the_2015_graph(numbers_of: Make, as_tensorflow: Make) -> None:
-    """Kernels stored HWIO are turned, and the graph's own last pool is the evidence."""
+    """Kernels stored as HWIO are transposed, and the graph's own last pool identifies the dialect."""
     ours = numbers_of("2015", 1008)
     got = adopted(as_tensorflow(ours), operations={"mixed_10/tower_2/pool": "MaxPool"})
     assert_same(got, ours)
@@ -80,13 +80,13 @@ def test_names_of_the_2015_graph(numbers_of: Make, as_tensorflow: Make) -> None:
 
 
 def test_a_2015_graph_with_another_last_pool_is_refused(numbers_of: Make, as_tensorflow: Make) -> None:
-    """No dialect has the 2015 names and an average pool there."""
+    """No dialect has the 2015 names with an average pool there."""
     with pytest.raises(WeightsError, match="is AvgPool, expected MaxPool"):
         adopted(as_tensorflow(numbers_of("2015", 1008)), operations={"mixed_10/tower_2/pool": "AvgPool"})
 
 
 def test_slim_names(tiny: Blueprint, numbers_of: Make) -> None:
-    """Names of slim's checkpoints, without gamma, with a background class before the thousand."""
+    """Slim's checkpoints have no gamma, and a background class before the thousand."""
     ours = numbers_of("slim", 1001)
     theirs: dict[str, Any] = {}
     for site in sites(tiny):
@@ -105,7 +105,7 @@ def test_slim_names(tiny: Blueprint, numbers_of: Make) -> None:
 
 
 def test_keras_layers(numbers_of: Make, as_keras: Make) -> None:
-    """Keras's layers are taken in order of creation, and have no gamma."""
+    """Keras's layers are read in order of creation, and have no gamma."""
     ours = numbers_of("keras")
     got = adopted(as_keras(ours, first=95))
     assert_same(got, ours)
@@ -114,20 +114,20 @@ def test_keras_layers(numbers_of: Make, as_keras: Make) -> None:
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
 def test_wrappers_prefixes_are_taken_off(numbers_of: Make, as_torchvision: Make, prefix: str) -> None:
-    """What DataParallel and torch.compile put before every name is nothing to stumble over."""
+    """Prefixes that DataParallel and torch.compile add to every name are removed."""
     ours = numbers_of()
     assert_same(adopted({f"{prefix}{name}": values for name, values in as_torchvision(ours).items()}), ours)
 
 
 def test_the_auxiliary_head_is_dropped_and_said_so(numbers_of: Make, as_torchvision: Make) -> None:
-    """AuxLogits is known, and not needed."""
+    """AuxLogits is recognised, and dropped with a note."""
     theirs = as_torchvision(numbers_of())
     theirs |= {"AuxLogits.conv0.conv.weight": np.ones((2, 2, 1, 1)), "AuxLogits.fc.bias": np.ones(1000)}
     assert any("2 tensors of AuxLogits" in reason for reason in adopted(theirs).reasons)
 
 
 def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: Make) -> None:
-    """A network fine-tuned to seven classes keeps them, by number if nobody names them."""
+    """A network fine-tuned to seven classes keeps them, named by number if there are no labels."""
     theirs = as_torchvision(numbers_of("torchvision", 7))
     assert adopted(theirs).description.labels == tuple(f"class {number}" for number in range(7))
     named = convert(foreign(theirs), "mine", source="a test", labels=tuple("abcdefg"))
@@ -138,7 +138,7 @@ def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
 def test_other_precisions_are_made_single_and_said_so(numbers_of: Make, as_torchvision: Make, kind: Any) -> None:
-    """fp16 is widened, double precision rounded; the notes say which."""
+    """fp16 is widened and double precision rounded, and the notes say which."""
     theirs = {name: values.astype(kind) for name, values in as_torchvision(numbers_of()).items()}
     got = adopted(theirs)
     np.testing.assert_array_equal(got.tensors["softmax/biases"], theirs["fc.bias"].astype(np.float32))
@@ -149,7 +149,7 @@ def test_other_precisions_are_made_single_and_said_so(numbers_of: Make, as_torch
 def test_bfloat16_is_widened_and_said_so(
     numbers_of: Make, as_torchvision: Make, safetensors_file: Callable[..., Path]
 ) -> None:
-    """A whole file in bfloat16 is adopted with its numbers exact."""
+    """A file in bfloat16 is added with its values exact."""
     ours = {name: upper_half(values) for name, values in numbers_of().items()}
     theirs = as_torchvision(ours)
     stored = {
@@ -161,12 +161,12 @@ def test_bfloat16_is_widened_and_said_so(
 
 
 def upper_half(values: Any) -> Any:
-    """float32 numbers that bfloat16 can hold."""
+    """Return float32 values that bfloat16 can represent."""
     return (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def test_a_missing_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> None:
-    """By the name that the file would have it under."""
+    """The error has the name that the file would use."""
     theirs = as_torchvision(numbers_of())
     del theirs[f"{STEM}.bn.running_var"]
     with pytest.raises(WeightsError, match=rf"1 missing \({STEM}\.bn\.running_var\)"):
@@ -174,14 +174,14 @@ def test_a_missing_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> No
 
 
 def test_an_unknown_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> None:
-    """A convolution with a bias is another network."""
+    """A convolution with a bias belongs to another network."""
     theirs = as_torchvision(numbers_of()) | {f"{STEM}.conv.bias": np.ones(4, np.float32)}
     with pytest.raises(WeightsError, match=rf"1 unknown \({STEM}\.conv\.bias\)"):
         adopted(theirs)
 
 
 def test_a_transposed_tensor_is_called_transposed(numbers_of: Make, as_torchvision: Make) -> None:
-    """A kernel stored HWIO where OIHW belongs, and a classifier the wrong way round."""
+    """A kernel stored as HWIO instead of OIHW, and a transposed classifier, are refused as transposed."""
     for name in (f"{STEM}.conv.weight", "fc.weight"):
         theirs = as_torchvision(numbers_of())
         theirs[name] = theirs[name].T
@@ -190,7 +190,7 @@ def test_a_transposed_tensor_is_called_transposed(numbers_of: Make, as_torchvisi
 
 
 def test_a_wrong_shape_is_told_in_the_files_own_layout(numbers_of: Make, as_tensorflow: Make) -> None:
-    """What is expected is said as HWIO where the file stores HWIO."""
+    """The expected shape is given as HWIO if the file stores HWIO."""
     theirs = as_tensorflow(numbers_of("2015", 1008))
     theirs["conv/conv2d_params"] = np.ones((5, 5, 3, 4), np.float32)
     with pytest.raises(WeightsError, match=r"shape \(5, 5, 3, 4\), expected \(3, 3, 3, 4\); these"):
@@ -199,7 +199,7 @@ def test_a_wrong_shape_is_told_in_the_files_own_layout(numbers_of: Make, as_tens
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_numbers_that_are_none_are_refused(numbers_of: Make, as_torchvision: Make, value: float) -> None:
-    """NaN and infinity name their tensor."""
+    """For NaN and infinity the error names the tensor."""
     theirs = as_torchvision(numbers_of())
     theirs[f"{STEM}.bn.bias"][2] = value
     with pytest.raises(WeightsError, match=rf"1 tensors hold NaN or infinity \({STEM}\.bn\.bias\)"):
@@ -207,7 +207,7 @@ def test_numbers_that_are_none_are_refused(numbers_of: Make, as_torchvision: Mak
 
 
 def test_a_double_too_large_for_single_is_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """1e300 would become infinite."""
+    """1e300 would become infinite in single precision."""
     theirs = as_torchvision(numbers_of())
     theirs["fc.bias"] = np.full(1000, 1e300)
     with pytest.raises(WeightsError, match="NaN or infinity"):
@@ -215,7 +215,7 @@ def test_a_double_too_large_for_single_is_refused(numbers_of: Make, as_torchvisi
 
 
 def test_a_variance_below_zero_is_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """Its root would be NaN in every photo."""
+    """Its square root would be NaN for every photo."""
     theirs = as_torchvision(numbers_of())
     theirs[f"{STEM}.bn.running_var"][0] = -1
     with pytest.raises(WeightsError, match="variances are negative"):
@@ -223,7 +223,7 @@ def test_a_variance_below_zero_is_refused(numbers_of: Make, as_torchvision: Make
 
 
 def test_whole_numbers_are_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """Weights quantised by PyTorch are not what they look like."""
+    """Weights that PyTorch quantised cannot be used as they are stored."""
     theirs = as_torchvision(numbers_of())
     theirs["fc.bias"] = np.ones(1000, np.int8)
     with pytest.raises(WeightsError, match=r"fc\.bias is stored as int8"):
@@ -231,7 +231,7 @@ def test_whole_numbers_are_refused(numbers_of: Make, as_torchvision: Make) -> No
 
 
 def test_another_network_is_refused_by_its_names() -> None:
-    """A ResNet's names are shown next to what was expected."""
+    """For a ResNet, the error shows its names next to the expected ones."""
     theirs: dict[str, Any] = {
         f"layer1.{number}.conv1.weight": np.ones((2, 2, 3, 3), np.float32) for number in range(30)
     }
@@ -244,21 +244,21 @@ def test_another_network_is_refused_by_its_names() -> None:
 
 
 def test_a_layer_with_thousands_of_digits_is_unknown() -> None:
-    """Python refuses to convert so many digits; such a layer is none of Keras's."""
+    """Python refuses to convert so many digits, and Keras has no such layer."""
     assert in_order("conv2d", ["conv2d_" + "9" * 5000, "conv2d_2", "conv2d", "conv2d_10"]) == [
         "conv2d", "conv2d_2", "conv2d_10",
     ]  # fmt: skip
 
 
 def test_more_layers_than_ours_are_refused(numbers_of: Make, as_keras: Make) -> None:
-    """A larger Keras network of the same kinds of layer is told by what is too much."""
+    """For a larger Keras network with the same kinds of layers, the error names the surplus."""
     theirs = as_keras(numbers_of("keras")) | {"conv2d_77/kernel": np.ones((1, 1, 2, 2), np.float32)}
     with pytest.raises(WeightsError, match=r"1 unknown \(conv2d_77/kernel\)"):
         adopted(theirs)
 
 
 def test_labels_are_imagenets() -> None:
-    """1000 different names, in the order of their synsets."""
+    """There are 1000 different names, in the order of their synsets."""
     pairs = imagenet()
     assert len({name for _, name in pairs}) == len({synset for synset, _ in pairs}) == 1000
     assert sorted(pairs) == list(pairs)

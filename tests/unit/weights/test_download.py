@@ -1,4 +1,4 @@
-"""Downloads are resumed, checked, and leave nothing half-installed, whatever the network does."""
+"""Downloads are resumed and verified, and leave nothing half-installed, whatever the network does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMES = ("http",)
 
 @dataclass
 class Server:
-    """A web server on this computer that can be told to misbehave."""
+    """A web server on this machine that can be told to misbehave."""
 
     content: bytes = CONTENT
     cut_after: int | None = None
@@ -43,13 +43,13 @@ class Server:
     address: str = ""
 
     def release(self, **published: Any) -> Release:
-        """A release at this server's address."""
+        """Return a release at this server's address."""
         return Release("tiny-release", f"{self.address}/weights.bin", "", "MIT", "a test", **published)
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server, listening on the loopback address for the length of a test."""
+    """The server, listening on loopback during a test."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     state = Server()
@@ -77,7 +77,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.wfile.write(body if state.cut_after is None else body[: state.cut_after])
 
         def log_message(self, *_arguments: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         state.address = f"http://127.0.0.1:{httpd.server_port}"
@@ -90,7 +90,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def downloader(tmp_path: Path) -> Downloader:
-    """A downloader that may use plain http, for the server above."""
+    """A downloader that may use plain HTTP, for the server above."""
     return Downloader(tmp_path, SCHEMES, timeout=5)
 
 
@@ -99,7 +99,7 @@ def part_of(downloader: Downloader) -> Path:
 
 
 def test_a_whole_download_is_reported_and_checked(server: Server, downloader: Downloader) -> None:
-    """The file arrives to the bit; progress ends at the total; no part is left."""
+    """The file is bit-identical, progress ends at the total, and no partial file is left."""
     progress: list[tuple[int, int]] = []
     path, got = downloader.fetch(server.release(sha256=SHA256), lambda *numbers: progress.append(numbers))
     assert path.read_bytes() == CONTENT
@@ -109,7 +109,7 @@ def test_a_whole_download_is_reported_and_checked(server: Server, downloader: Do
 
 
 def test_a_cut_download_is_resumed(server: Server, downloader: Downloader) -> None:
-    """What came before the cut is kept, and only the rest is asked for."""
+    """The data before the interruption is kept, and only the rest is requested."""
     server.cut_after = 100_000
     with pytest.raises(DownloadError, match=r"interrupted after 0\.1 of 0\.3 MB; run the same command again") as caught:
         downloader.fetch(server.release(sha256=SHA256))
@@ -122,7 +122,7 @@ def test_a_cut_download_is_resumed(server: Server, downloader: Downloader) -> No
 
 
 def test_a_server_that_cannot_resume_starts_over(server: Server, downloader: Downloader) -> None:
-    """A whole answer to a request for the rest replaces what was there."""
+    """A complete response to a request for the rest replaces the partial file."""
     part_of(downloader).parent.mkdir()
     part_of(downloader).write_bytes(b"x" * 1000)
     server.ranges = False
@@ -131,7 +131,7 @@ def test_a_server_that_cannot_resume_starts_over(server: Server, downloader: Dow
 
 
 def test_a_part_that_is_too_long_is_fetched_anew(server: Server, downloader: Downloader) -> None:
-    """When the server has nothing behind our part, the part is not what it has."""
+    """If the server has no data after our partial file, the file is downloaded again."""
     part_of(downloader).parent.mkdir()
     part_of(downloader).write_bytes(b"x" * (len(CONTENT) + 1))
     path, _ = downloader.fetch(server.release(sha256=SHA256))
@@ -141,7 +141,7 @@ def test_a_part_that_is_too_long_is_fetched_anew(server: Server, downloader: Dow
 
 @pytest.mark.parametrize("published", [{"sha256": "00" * 32}, {"sha256": "0badc0de"}, {"md5": "00" * 16}])
 def test_a_wrong_hash_is_refused_and_not_kept(server: Server, downloader: Downloader, published: Any) -> None:
-    """What is not what was published is removed, and both values are said."""
+    """A file with a wrong hash is removed, and the error states both values."""
     with pytest.raises(DownloadError, match=r"expected 0.*not the published file") as caught:
         downloader.fetch(server.release(**published))
     assert "\n" not in str(caught.value)
@@ -153,12 +153,12 @@ def test_a_wrong_hash_is_refused_and_not_kept(server: Server, downloader: Downlo
     [{"sha256": SHA256}, {"sha256": SHA256[:8]}, {"md5": hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}],
 )
 def test_each_published_kind_of_hash_is_accepted(server: Server, downloader: Downloader, published: Any) -> None:
-    """A whole SHA-256, its first eight digits, an MD5."""
+    """A complete SHA-256, its first eight digits, and an MD5 are accepted."""
     assert downloader.fetch(server.release(**published))[0].read_bytes() == CONTENT
 
 
 def test_a_web_page_is_not_kept(server: Server, downloader: Downloader) -> None:
-    """A hotel's log-in page is recognised before a byte of it is stored."""
+    """A captive portal's log-in page is recognised before any of it is stored."""
     server.content_type = "text/html; charset=utf-8"
     with pytest.raises(DownloadError, match="returned a web page"):
         downloader.fetch(server.release())
@@ -166,14 +166,14 @@ def test_a_web_page_is_not_kept(server: Server, downloader: Downloader) -> None:
 
 
 def test_an_error_of_the_server_is_told(server: Server, downloader: Downloader) -> None:
-    """404 says so, and what to do by hand."""
+    """The error states the 404, and how to download by hand."""
     server.status = 404
     with pytest.raises(DownloadError, match=r"returned 404 .* godeeper weights add weights\.bin --name tiny-release"):
         downloader.fetch(server.release())
 
 
 def test_no_network_is_said_at_once(downloader: Downloader) -> None:
-    """A refused connection is one line: what to fetch where, and what to do with it."""
+    """A refused connection gives one line: what to download from where, and what to do with it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -185,7 +185,7 @@ def test_no_network_is_said_at_once(downloader: Downloader) -> None:
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
-    """A server that accepts and says nothing is left after the time limit."""
+    """A server that accepts and sends nothing is abandoned after the time limit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(DownloadError, match="cannot reach"):
@@ -193,7 +193,7 @@ def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
 
 
 def test_plain_http_is_refused(server: Server, tmp_path: Path) -> None:
-    """Without encryption nothing is asked for."""
+    """Nothing is requested without encryption."""
     with pytest.raises(DownloadError, match="not an https address"):
         Downloader(tmp_path).fetch(server.release())
     assert server.asked == []
@@ -201,7 +201,7 @@ def test_plain_http_is_refused(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("elsewhere", ["ftp://127.0.0.1/x", "https://127.0.0.1/x"])
 def test_a_redirect_to_another_scheme_is_refused(server: Server, downloader: Downloader, elsewhere: str) -> None:
-    """A redirect cannot lead away from the schemes that are allowed."""
+    """A redirect to a scheme that is not allowed is refused."""
     server.redirect = elsewhere
     with pytest.raises(DownloadError, match="not an http address: not downloaded"):
         downloader.fetch(server.release())
@@ -210,7 +210,7 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server, downloader: Dow
 def test_a_full_disk_is_said_before_the_download(
     server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there is no room for the rest, nothing is written."""
+    """If there is not enough space for the rest, nothing is written."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 1000}))
     with pytest.raises(OutputError, match="0 MB free; free some space"):
         downloader.fetch(server.release())
@@ -218,7 +218,7 @@ def test_a_full_disk_is_said_before_the_download(
 
 
 def test_a_disk_that_fills_up_is_said(server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ENOSPC in the middle is one line; the part stays to be continued, and no file appears."""
+    """ENOSPC during a download gives one line; the partial file is kept to be resumed, and no complete file appears."""
     opened = Path.open
 
     class Full:
@@ -254,7 +254,7 @@ def test_a_disk_that_fills_up_is_said(server: Server, downloader: Downloader, mo
 def released(
     server: Server, numbers_of: Any, as_torchvision: Any, torch_file: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
-    """The server offers a real state dict as the official release ``tiny-release``, no hash published."""
+    """The server offers a valid state dict as the official release ``tiny-release``, without a published hash."""
     server.content = torch_file(as_torchvision(numbers_of())).read_bytes()
     monkeypatch.setitem(OFFICIAL, "tiny-release", server.release())
     monkeypatch.setattr(install, "Downloader", lambda folder: Downloader(folder, SCHEMES))
@@ -262,7 +262,7 @@ def released(
 
 
 def test_a_release_is_installed_by_name_and_pinned(released: Server, own_folder: Path) -> None:
-    """Where nothing is published the first download is pinned, which is said; the download is not kept twice."""
+    """If no hash is published, the first download's hash is pinned with a note, and the download is not stored twice."""
     added = add("tiny-release")
     sha256 = hashlib.sha256(released.content).hexdigest()
     assert pins(own_folder)["tiny-release"]["sha256"] == sha256
@@ -273,7 +273,7 @@ def test_a_release_is_installed_by_name_and_pinned(released: Server, own_folder:
 
 
 def test_a_release_that_changed_is_refused(released: Server, own_folder: Path) -> None:
-    """A later download that is not the pinned one changes nothing, and the installed weights still work."""
+    """A later download with another hash changes nothing, and the installed weights still work."""
     add("tiny-release")
     before = installed_paths()["tiny-release"].read_bytes()
     released.content += b"\0"
@@ -283,7 +283,7 @@ def test_a_release_that_changed_is_refused(released: Server, own_folder: Path) -
 
 
 def test_a_download_that_is_no_weights_is_not_installed(released: Server) -> None:
-    """A file that arrives whole and is another network is refused like any other."""
+    """A complete download of another network is refused like any other file."""
     released.content = CONTENT
     with pytest.raises(Exception, match="not weights in a known format"):
         add("tiny-release")

@@ -1,4 +1,4 @@
-"""Weights files: the bundled one is what it says, and bad ones are refused by name."""
+"""Weights files: the bundled one is as described, and bad ones are refused by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_file_is_what_the_script_makes() -> None:
 
 
 def test_shapes_and_types(bundled: WeightsFile, tensors: Tensors) -> None:
-    """376 tensors of 8 bits, shaped as the blueprint asks: 21,751,136 weights and three numbers a filter."""
+    """There are 376 tensors in 8 bits with the blueprint's shapes: 21,751,136 weights and three numbers a filter."""
     assert {name: tensor.shape for name, tensor in tensors.items()} == bundled.expected
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.uint8)}
     assert (len(tensors), sum(tensor.size for tensor in tensors.values())) == (376, 21_802_784)
@@ -47,7 +47,7 @@ def test_shapes_and_types(bundled: WeightsFile, tensors: Tensors) -> None:
 
 
 def test_description(bundled: WeightsFile) -> None:
-    """The file says what it is, where it is from and under which licence."""
+    """The file states its content, its source and its licence."""
     said = bundled.description
     assert (said.architecture, said.dialect, said.labels) == ("inception_v3", "keras", ())
     assert "nsfwjs@4.3.0" in said.source
@@ -57,7 +57,7 @@ def test_description(bundled: WeightsFile) -> None:
 
 
 def test_values(bundled: WeightsFile, tensors: Tensors) -> None:
-    """A value is q · scale + minimum, in double precision, kept in single."""
+    """A value is q · scale + minimum, computed in double and rounded to single precision."""
     name = "conv/conv2d_params"
     scale, minimum = bundled.description.quantised[name]
     expected = (tensors[name].astype(np.float64) * scale + minimum).astype(np.float32)
@@ -68,7 +68,7 @@ def test_values(bundled: WeightsFile, tensors: Tensors) -> None:
 def small(
     tmp_path: Path, tensors: Tensors, bundled: WeightsFile, change: Callable[[Tensors], None], **fields: Any
 ) -> Path:
-    """A copy of the bundled file with its tensors changed, its hash made to fit."""
+    """Return a copy of the bundled file with changed tensors and a matching hash."""
     changed = dict(tensors)
     change(changed)
     path = tmp_path / "changed.safetensors"
@@ -111,7 +111,7 @@ BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_content(name: str, tmp_path: Path, tensors: Tensors, bundled: WeightsFile) -> None:
-    """Each misfit is refused, naming the tensor or the field."""
+    """The error for each fault names the tensor or the field."""
     change, fields, reason = BAD[name]
     path = small(tmp_path, tensors, bundled, change, **fields)
     with pytest.raises(WeightsError, match=reason) as caught:
@@ -121,7 +121,7 @@ def test_bad_content(name: str, tmp_path: Path, tensors: Tensors, bundled: Weigh
 
 @pytest.mark.parametrize("length", [0, 7, 100, 100_000, 21_000_000])
 def test_truncated(length: int, tmp_path: Path) -> None:
-    """A file that was cut anywhere is refused when it is opened."""
+    """A file that is truncated anywhere is refused when it is opened."""
     path = tmp_path / "cut.safetensors"
     path.write_bytes(BUNDLED.read_bytes()[:length])
     with pytest.raises(WeightsError, match="not a complete safetensors file"):
@@ -129,7 +129,7 @@ def test_truncated(length: int, tmp_path: Path) -> None:
 
 
 def test_one_bit_flipped(tmp_path: Path) -> None:
-    """One wrong bit anywhere in the numbers is found."""
+    """A flipped bit anywhere in the values is detected."""
     content = bytearray(BUNDLED.read_bytes())
     content[-1000] ^= 4
     path = tmp_path / "flipped.safetensors"
@@ -139,7 +139,7 @@ def test_one_bit_flipped(tmp_path: Path) -> None:
 
 
 def test_somebody_elses_safetensors(tmp_path: Path) -> None:
-    """A safetensors file that godeeper did not write says so; so does one with broken metadata."""
+    """The error for a safetensors file that godeeper did not write says so; so does that for broken metadata."""
     path = tmp_path / "other.safetensors"
     save_file({"weight": np.zeros(3, np.float32)}, path)
     with pytest.raises(WeightsError, match="without godeeper's metadata"):
@@ -150,14 +150,14 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
 
 
 def test_writing_is_deterministic(tmp_path: Path, tensors: Tensors, bundled: WeightsFile) -> None:
-    """The same content gives the same bytes, in another process too: those of the repository."""
+    """The same content gives the same bytes, those of the repository, in another process too."""
     path = tmp_path / "again.safetensors"
     write(path, tensors, replace(bundled.description, sha256=""))
     assert path.read_bytes() == BUNDLED.read_bytes()
 
 
 def test_expected_tensors_of_a_whole_classifier() -> None:
-    """Releases with gamma and a classifier have more: the counts of the blueprint's parameters."""
+    """With gamma and a classifier there are more tensors, as many as the blueprint's parameters require."""
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3
 
@@ -167,14 +167,14 @@ def test_expected_tensors_of_a_whole_classifier() -> None:
 
 
 def test_registry() -> None:
-    """The bundled weights are installed; nothing falls back to them."""
+    """The bundled weights are installed, and an unknown name does not fall back to them."""
     assert list(installed_paths()) == ["bundled"]
     with pytest.raises(UnknownName, match="expected one of bundled"):
         find("imagenet")
 
 
 def test_description_is_frozen(bundled: WeightsFile) -> None:
-    """Records do not change."""
+    """Records cannot be changed."""
     with pytest.raises(AttributeError):
         bundled.description.name = "other"  # type: ignore[misc]
     assert isinstance(bundled.description, Description)

@@ -1,4 +1,4 @@
-"""Files are told apart by their content; what is no weights file is named for what it is."""
+"""Formats are recognised by content, and a file that contains no weights is refused as what it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = [
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("name", ["graph.pb", "weights.pth", "model.safetensors", "keras.h5"])
 def test_a_web_page_is_named_as_such(tmp_path: Path, page: bytes, name: str) -> None:
-    """A server's error message saved under a weights file's name is recognised."""
+    """A server's error page, saved under a weights file's name, is recognised."""
     path = tmp_path / name
     path.write_bytes(page)
     with pytest.raises(WeightsError, match="a web page, not weights"):
@@ -42,7 +42,7 @@ def test_a_web_page_is_named_as_such(tmp_path: Path, page: bytes, name: str) -> 
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    """One line says what is wrong."""
+    """The error says in one line what is wrong."""
     path = tmp_path / "file.bin"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=said) as caught:
@@ -51,7 +51,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> N
 
 
 def test_another_zip_is_refused(tmp_path: Path) -> None:
-    """A zip archive of photos holds no weights."""
+    """A zip archive of photos is refused."""
     path = tmp_path / "photos.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("photo.jpg", b"")
@@ -60,7 +60,7 @@ def test_another_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    """A missing file and a folder are one line of error each."""
+    """A missing file and a folder give one line each."""
     for path, said in ((tmp_path / "none.pth", "No such file"), (tmp_path, "is a folder")):
         with pytest.raises(WeightsError, match=said):
             read_foreign(path)
@@ -73,7 +73,7 @@ SAMPLE = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "conv/batchnorm/gam
 def test_no_damage_is_more_than_one_line(
     kind: str, torch_file: Any, safetensors_file: Any, graph_file: Any, tfjs_files: Any
 ) -> None:
-    """A file with random bytes changed, added or taken away is read, or refused in one line; nothing else happens."""
+    """A file with random bytes changed, added or removed is read, or refused in one line."""
     writers: dict[str, Callable[[], Path]] = {
         "torch": lambda: torch_file(SAMPLE),
         "legacy": lambda: torch_file(SAMPLE, legacy=True),

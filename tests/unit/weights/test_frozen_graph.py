@@ -34,7 +34,7 @@ LABELS = ("class 0", "goldfish, Carassius auratus", "tench, Tinca tinca")
 
 
 def test_constants_are_read_to_the_bit(graph_file: Callable[..., Path]) -> None:
-    """Weights come out as written; settings, which are single or whole numbers, are left out."""
+    """Weights are read bit for bit; settings, which are scalars or integers, are skipped."""
     sample = {
         "conv/conv2d_params": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
         "half": np.array([0.5, 2], np.float16),
@@ -50,21 +50,21 @@ def test_constants_are_read_to_the_bit(graph_file: Callable[..., Path]) -> None:
 
 
 def test_unused_gammas_are_set_to_one(graph_file: Callable[..., Path]) -> None:
-    """Where a graph normalises without its gamma, 1 stands for it, and that is said."""
+    """If a graph normalises without gamma, gamma is 1, with a note."""
     foreign = read_foreign(graph_file({"conv/batchnorm/gamma": np.full(3, 7, np.float32)}, scales=False))
     np.testing.assert_array_equal(foreign.tensors["conv/batchnorm/gamma"], np.ones(3, np.float32))
     assert "gammas are not used" in foreign.notes[0]
 
 
 def test_another_epsilon_is_refused(graph_file: Callable[..., Path]) -> None:
-    """Batch normalisation with another epsilon is another network."""
+    """Batch normalisation with another epsilon belongs to another network."""
     with pytest.raises(WeightsError, match=r"epsilon 0\.01, expected 0\.001"):
         read_foreign(graph_file({"conv/batchnorm/gamma": np.ones(3, np.float32)}, epsilon=0.01))
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
 def test_a_cut_graph_is_refused(graph_file: Callable[..., Path], share: float) -> None:
-    """A graph that ends in the middle is one line of error."""
+    """A truncated graph gives one line."""
     path = graph_file({"a": np.ones(50, np.float32), "b": np.ones(50, np.float32)})
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -73,14 +73,14 @@ def test_a_cut_graph_is_refused(graph_file: Callable[..., Path], share: float) -
 
 
 def test_labels_beside_the_graph_are_read(graph_file: Callable[..., Path], tmp_path: Path) -> None:
-    """The release's two text files name the classes in the graph's own order."""
+    """The release's two text files name the classes in the graph's order."""
     (tmp_path / "imagenet_2012_challenge_label_map_proto.pbtxt").write_text(CLASSES)
     (tmp_path / "imagenet_synset_to_human_label_map.txt").write_text(NAMES)
     assert read_foreign(graph_file({"a": np.ones(2, np.float32)})).labels == LABELS
 
 
 def test_the_releases_archive_is_read(graph_file: Callable[..., Path], tmp_path: Path) -> None:
-    """Graph and labels come out of the .tgz, whatever folder they lie in; nothing is unpacked."""
+    """Graph and labels are read from the .tgz, whatever their folder; nothing is unpacked."""
     graph = graph_file({"a": np.ones(2, np.float32)}).read_bytes()
     path = tmp_path / "inception-2015-12-05.tgz"
     members = {
@@ -101,7 +101,7 @@ def test_the_releases_archive_is_read(graph_file: Callable[..., Path], tmp_path:
 
 
 def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
-    """An archive that was cut in the download is one line of error."""
+    """A truncated archive gives one line."""
     path = tmp_path / "x.tgz"
     with tarfile.open(path, "w:gz") as archive:
         info = tarfile.TarInfo("classify_image_graph_def.pb")
@@ -114,7 +114,7 @@ def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.peers
 def test_a_graph_that_tensorflow_runs_gives_the_same_numbers(tmp_path: Path) -> None:
-    """A 2015-style graph, run by TensorFlow and read by godeeper: every module's join, pool_3 and softmax agree."""
+    """For a 2015-style graph, TensorFlow and godeeper agree on every module's join, pool_3 and softmax."""
     tf = pytest.importorskip("tensorflow")
     graph_def = graph_of_2015(tf)
     (tmp_path / "graph.pb").write_bytes(graph_def.SerializeToString())
@@ -138,9 +138,9 @@ def test_a_graph_that_tensorflow_runs_gives_the_same_numbers(tmp_path: Path) -> 
 
 
 def graph_of_2015(tf: Any) -> Any:
-    """A graph of the node names, operations and constants of the 2015 release, with random weights."""
+    """Return a graph with the node names, operations and constants of the 2015 release, and random weights."""
     graph = tf.compat.v1.GraphDef()
-    graph.versions.producer = 8  # the last that has BatchNormWithGlobalNormalization
+    graph.versions.producer = 8  # the last version that has BatchNormWithGlobalNormalization
     random = np.random.default_rng(2015)
     all_sites = sites(in_dialect(INCEPTION_V3, "2015"))
     names = {site.index: str(site.names.tf2015) for site in all_sites}
@@ -186,7 +186,7 @@ def graph_of_2015(tf: Any) -> Any:
         return names[site.inputs[0]]
 
     def ends(site: Site) -> list[str]:
-        """The inputs of a join; that of a fork has no node of its own, so its parts stand for it."""
+        """Return the inputs of a join; a fork's join has no node of its own, so its parts replace it."""
         parts = [[names[i]] if all_sites[i].names.tf2015 else ends(all_sites[i]) for i in site.inputs]
         return [part for each in parts for part in each]
 

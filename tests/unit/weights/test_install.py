@@ -1,4 +1,4 @@
-"""Adding weights installs them whole under a free name, or changes nothing."""
+"""Adding weights installs them completely under a free name, or changes nothing."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def theirs(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder."""
+    """Return the content of a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_added_weights_are_found_by_name(theirs: Any, torch_file: Make, own_folder: Path) -> None:
-    """The file's stem is the name; the registry knows it; the file verifies."""
+    """The name is the file's stem, the registry finds it, and the file passes verification."""
     added = add(torch_file(theirs, "my network.pth"))
     assert added.file.path == own_folder / "my-network.safetensors"
     found = find("my-network")
@@ -43,13 +43,13 @@ def test_added_weights_are_found_by_name(theirs: Any, torch_file: Make, own_fold
 
 
 def test_the_source_is_kept(theirs: Any, torch_file: Make) -> None:
-    """A weights file says which file it was made of, by SHA-256."""
+    """A weights file states, by SHA-256, which file it was made from."""
     path = torch_file(theirs)
     assert add(path).file.description.source == f"state.pth, SHA-256 {digests(path).sha256}"
 
 
 def test_no_name_is_taken_twice(theirs: Any, torch_file: Make, own_folder: Path) -> None:
-    """Installed weights stay as they are unless --replace is said."""
+    """Installed weights are replaced only with --replace."""
     add(torch_file(theirs))
     before = snapshot(own_folder)
     theirs["fc.bias"] = theirs["fc.bias"] + 1
@@ -62,7 +62,7 @@ def test_no_name_is_taken_twice(theirs: Any, torch_file: Make, own_folder: Path)
 
 @pytest.mark.parametrize("kind", ["theirs", "text", "folder", "dangling"])
 def test_others_files_are_not_replaced(theirs: Any, torch_file: Make, own_folder: Path, kind: str) -> None:
-    """What somebody else put under the name in our folder stays, said --replace or not."""
+    """A file in our folder that godeeper did not write is kept, even with --replace."""
     from safetensors.numpy import save_file
 
     place = own_folder / "mine.safetensors"
@@ -86,14 +86,14 @@ def test_others_files_are_not_replaced(theirs: Any, torch_file: Make, own_folder
 
 @pytest.mark.parametrize("name", ["bundled", "a/b", "..", "-x", ".hidden", "a b"])
 def test_bad_names_are_refused(theirs: Any, torch_file: Make, own_folder: Path, name: str) -> None:
-    """Names are plain, and none of those that ship."""
+    """Only plain names are accepted, and none of the bundled weights."""
     with pytest.raises(OptionError):
         add(torch_file(theirs), Options(name=name))
     assert not snapshot(own_folder)
 
 
 def test_a_file_that_does_not_fit_changes_nothing(theirs: Any, torch_file: Make, own_folder: Path) -> None:
-    """A refused replacement leaves the working weights and no trace of itself."""
+    """After a refused replacement the installed weights still work, and no other file exists."""
     add(torch_file(theirs))
     before = snapshot(own_folder)
     del theirs["fc.bias"]
@@ -105,7 +105,7 @@ def test_a_file_that_does_not_fit_changes_nothing(theirs: Any, torch_file: Make,
 def test_a_full_disk_changes_nothing(
     theirs: Any, torch_file: Make, own_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk fills up in the middle, the old weights stay and nothing half is left."""
+    """If the disk is full, the old weights stay and no incomplete file is left."""
     add(torch_file(theirs))
     before = snapshot(own_folder)
 
@@ -120,7 +120,7 @@ def test_a_full_disk_changes_nothing(
 
 
 def test_scaling_can_be_said(theirs: Any, torch_file: Make) -> None:
-    """Weights trained on ImageNet's mean and deviation are given photos so, each colour by its own."""
+    """With ImageNet's mean and deviation, each colour is scaled by its own values."""
     import godeeper
 
     description = add(torch_file(theirs), Options(scaling="imagenet")).file.description
@@ -134,7 +134,7 @@ def test_scaling_can_be_said(theirs: Any, torch_file: Make) -> None:
 
 
 def test_labels_can_be_given(numbers_of: Make, as_torchvision: Make, torch_file: Make, tmp_path: Path) -> None:
-    """One class a line, in any language."""
+    """Labels are one class per line, in any language."""
     (tmp_path / "classes.txt").write_text("кошка\n\ndog\nпес \n", encoding="utf-8")
     path = torch_file(as_torchvision(numbers_of("torchvision", 3)))
     added = add(path, Options(labels=tmp_path / "classes.txt"))
@@ -143,7 +143,7 @@ def test_labels_can_be_given(numbers_of: Make, as_torchvision: Make, torch_file:
 
 
 def test_our_own_file_is_taken_as_it_is(theirs: Any, torch_file: Make, tmp_path: Path) -> None:
-    """A file that godeeper wrote elsewhere keeps dialect, labels and source, under a new name."""
+    """A file that godeeper wrote elsewhere keeps dialect, labels and source under its new name."""
     path = add(torch_file(theirs)).file.path
     elsewhere = tmp_path / "from-a-friend.safetensors"
     path.rename(elsewhere)
@@ -154,7 +154,7 @@ def test_our_own_file_is_taken_as_it_is(theirs: Any, torch_file: Make, tmp_path:
 
 
 def test_an_official_file_is_recognised(theirs: Any, torch_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that the user fetched by hand gets the release's name, licence and scaling, by its hash."""
+    """A file that the user downloaded by hand gets the release's name, licence and scaling, by its hash."""
     path = torch_file(theirs, "whatever.bin")
     release = Release(
         "tiny-release",
@@ -174,21 +174,21 @@ def test_an_official_file_is_recognised(theirs: Any, torch_file: Make, monkeypat
 
 
 def test_an_official_name_is_not_given_to_another_file(theirs: Any, torch_file: Make) -> None:
-    """Nobody's own weights are called imagenet-torchvision."""
+    """Other weights cannot be called imagenet-torchvision."""
     with pytest.raises(GodeeperError, match="not the published file"):
         add(torch_file(theirs), Options(name="imagenet-torchvision"))
     assert "imagenet-torchvision" not in installed_paths()
 
 
 def test_a_word_longer_than_a_file_s_name() -> None:
-    """It is a name that is not known, not a failure of the system."""
+    """It is an unknown name, not an error of the system."""
     with pytest.raises(UnknownName) as caught:
         add("x" * 5000, Options())
     assert len(str(caught.value)) < 1000
 
 
 def test_a_word_that_is_neither_file_nor_release(tmp_path: Path) -> None:
-    """The official names are listed."""
+    """The error lists the official names."""
     with pytest.raises(UnknownName, match="imagenet-torchvision"):
         add("imagnet")
     with pytest.raises(WeightsError, match="No such file"):
@@ -199,7 +199,7 @@ def test_a_word_that_is_neither_file_nor_release(tmp_path: Path) -> None:
 def test_softmax_is_computed_for_any_number_of_classes(
     numbers_of: Make, as_torchvision: Make, torch_file: Make, classes: int
 ) -> None:
-    """Probabilities of as many classes as the file has, summing to one, the likeliest first."""
+    """For any number of classes the probabilities sum to one, and the likeliest class is first."""
     import godeeper
 
     add(torch_file(as_torchvision(numbers_of("torchvision", classes))))
@@ -212,7 +212,7 @@ def test_softmax_is_computed_for_any_number_of_classes(
 
 
 def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
-    """A damaged list of pins is never taken for an empty one."""
+    """A damaged list of pins is not treated as empty."""
     from godeeper.weights.official import pins
 
     own_folder.mkdir(parents=True)
@@ -225,7 +225,7 @@ def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
 
 
 def test_installing_runs_through_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release whose reader is missing is refused before anything is fetched."""
+    """A release whose format cannot be read here is refused before it is downloaded."""
     monkeypatch.setattr("godeeper.weights.formats.keras_h5.find_spec", lambda _: None)
     monkeypatch.setattr(install, "Downloader", None)
     with pytest.raises(WeightsError, match="needs h5py"):
@@ -233,10 +233,10 @@ def test_installing_runs_through_one_door(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")  # torchvision without its compiled operations warns
+@pytest.mark.filterwarnings("ignore")  # torchvision without its compiled operators warns
 @pytest.mark.parametrize("kind", ["torchvision", "fid"])
 def test_torchvisions_state_dict_gives_torchvisions_numbers(tmp_path: Path, kind: str) -> None:
-    """Inception v3 as torchvision has it, and its 2015 patch, through godeeper: same modules, same logits."""
+    """For torchvision's Inception v3 and its 2015 variant, modules and logits agree."""
     torch = pytest.importorskip("torch")
     model = torchvision_model(torch, 1000 if kind == "torchvision" else 1008)
     if kind == "fid":
@@ -261,7 +261,7 @@ def test_torchvisions_state_dict_gives_torchvisions_numbers(tmp_path: Path, kind
 
 
 def torchvision_model(torch: Any, classes: int) -> Any:
-    """The network of torchvision with random batch normalisation, its missing compiled operations declared."""
+    """Return torchvision's network with random batch normalisation, and declare its missing compiled operators."""
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, name):
@@ -281,11 +281,11 @@ def torchvision_model(torch: Any, classes: int) -> Any:
 
 
 def patch_pools(torch: Any, model: Any) -> None:
-    """The 2015 graph's pools: no zeros counted at the border, the last module's takes the maximum."""
+    """Use the 2015 graph's pools: padding is not counted, and the last module's is a max pool."""
     functional = torch.nn.functional
 
     class Pools:
-        """Stands for torch.nn.functional within torchvision's module."""
+        """Replaces torch.nn.functional in torchvision's module."""
 
         def __init__(self, last: bool) -> None:  # noqa: FBT001 (a helper of one caller)
             self.last = last

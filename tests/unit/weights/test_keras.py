@@ -1,4 +1,4 @@
-"""Keras's files are read by order of creation, whatever numbers its layers have and whoever wrote them."""
+"""Keras's files are read by order of creation, whatever the numbers of their layers and whichever version wrote them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str = "") -> Path:
-    """HDF5 as Keras 1 and 2 wrote it: a group a layer, with attributes that list what is there."""
+    """Write HDF5 as Keras 1 and 2 do: a group for each layer, with attributes that list its content."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:
         root = file.create_group(nested) if nested else file
         if config:
             file.attrs["model_config"] = config
-        # a model's layers are sorted by depth, not by creation: turn them round
+        # Keras sorts a model's layers by depth, not by creation, so reverse them here
         root.attrs["layer_names"] = [layer.encode() for layer in layers[::-1]]
         for layer in layers:
             group = root.create_group(layer)
@@ -40,7 +40,7 @@ def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str =
 
 
 def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
-    """HDF5 as Keras 3 writes it: numbered variables, the layer's name as an attribute."""
+    """Write HDF5 as Keras 3 does: numbered variables, with the layer's name as an attribute."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:
@@ -60,7 +60,7 @@ def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
 def test_keras2_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], first: int, nested: str
 ) -> None:
-    """Layers counted from none, from 1 or from 95, in a weights file or a whole model, give the same tensors."""
+    """Layers counted from none, from 1 or from 95, in a weights file or a complete model, give the same tensors."""
     ours = numbers_of("keras")
     path = write_keras2(tmp_path / "k.h5", as_keras(ours, first), nested=nested)
     added = add(path, Options(name="k"))
@@ -74,7 +74,7 @@ def test_keras2_files_are_adopted(
 def test_keras3_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], *, archive: bool
 ) -> None:
-    """Numbered variables are told apart by their layers, and the optimiser's are left alone."""
+    """Numbered variables are identified by their layers, and the optimiser's are skipped."""
     ours = numbers_of("keras")
     path = write_keras3(tmp_path / "k.weights.h5", as_keras(ours, 7))
     if archive:
@@ -91,7 +91,7 @@ def test_keras3_files_are_adopted(
 def test_a_file_without_a_classifier_has_none(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]
 ) -> None:
-    """include_top=False: no labels, and the network still runs up to its last module."""
+    """With include_top=False there are no labels, and the file can be added."""
     path = write_keras2(tmp_path / "notop.h5", as_keras(numbers_of("keras", 0)))
     added = add(path)
     assert added.file.name == "notop"
@@ -103,7 +103,7 @@ def test_a_file_without_a_classifier_has_none(
 def test_a_network_as_a_layer_is_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], name: str, generation: int
 ) -> None:
-    """Fine-tuned models hold the network as one layer, and a classifier of any name after it."""
+    """Fine-tuned models contain the network as one layer, followed by a classifier of any name."""
     h5py = pytest.importorskip("h5py")
     ours = numbers_of("keras", 3)
     theirs = {key.replace("predictions", name): values for key, values in as_keras(ours, 95).items()}
@@ -132,7 +132,7 @@ def test_a_network_as_a_layer_is_adopted(
 
 
 def sequential(activation: str) -> str:
-    """The configuration of a model with a dense layer, as Keras 2 writes it."""
+    """Return the configuration of a model with a dense layer, as Keras 2 writes it."""
     layer = {"class_name": "Dense", "config": {"name": "predictions", "activation": activation}}
     return json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}})
 
@@ -142,7 +142,7 @@ def sequential(activation: str) -> str:
 def test_several_outputs_without_a_softmax_are_refused(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str, *, archive: bool
 ) -> None:
-    """What a model of several labels ends in is read from its configuration; a softmax of it would be untrue."""
+    """The last activation of a multi-label model is read from its configuration, since a softmax would be wrong."""
     theirs = as_keras(numbers_of("keras", 3))
     path = write_keras2(tmp_path / "k.h5", theirs, config=sequential(activation))
     if archive:
@@ -158,7 +158,7 @@ def test_several_outputs_without_a_softmax_are_refused(
 def test_a_softmax_or_nothing_is_taken(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str
 ) -> None:
-    """A linear layer is trained from its logits, of which the softmax is taken."""
+    """With a linear last layer, the outputs are logits, and the softmax of them is computed."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 3)), config=sequential(activation))
     assert len(add(path).file.description.labels) == 3
 
@@ -169,7 +169,7 @@ def test_a_softmax_or_nothing_is_taken(
 def test_one_output_says_what_is_known_of_it(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str, note: str
 ) -> None:
-    """One output is two classes, and the note tells whether the file says so."""
+    """A single output gives two classes, and the note says whether the file states its activation."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 1)), config=sequential(activation))
     assert any(note in said for said in add(path).notes)
 
@@ -177,14 +177,14 @@ def test_one_output_says_what_is_known_of_it(
 def test_a_keras3_file_without_names_is_refused(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]
 ) -> None:
-    """Where layers are not named, their order of creation cannot be told, and is not guessed."""
+    """Without layer names the order of creation is unknown, and is not guessed."""
     path = write_keras3(tmp_path / "k.weights.h5", as_keras(numbers_of("keras")), named=False)
     with pytest.raises(WeightsError, match="without layer names"):
         read_foreign(path)
 
 
 def test_a_cut_file_is_refused(tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]) -> None:
-    """HDF5 that ends in the middle is one line of error."""
+    """Truncated HDF5 gives one line."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras")))
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(WeightsError, match="not a complete HDF5 file") as caught:
@@ -193,7 +193,7 @@ def test_a_cut_file_is_refused(tmp_path: Path, numbers_of: Callable[..., Any], a
 
 
 def test_other_hdf5_is_refused(tmp_path: Path) -> None:
-    """Someone's measurements are no layers."""
+    """HDF5 without Keras layers, such as measurements, is refused."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["measurements"] = np.zeros(3)
@@ -202,7 +202,7 @@ def test_other_hdf5_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
-    """A link, or a data set with its numbers elsewhere, would read whatever file it names."""
+    """A link, or a data set stored in another file, would read any file that it names."""
     h5py = pytest.importorskip("h5py")
     secret = tmp_path / "secret.bin"
     secret.write_bytes(bytes(72))
@@ -224,7 +224,7 @@ def test_numbers_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_h5py_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is named."""
+    """The error names the extra to install."""
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "k.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(WeightsError, match=r"pip install 'godeeper\[keras\]'"):
@@ -232,12 +232,12 @@ def test_without_h5py_the_message_says_what_to_install(tmp_path: Path, monkeypat
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")  # Keras and TensorFlow warn of their own ageing
+@pytest.mark.filterwarnings("ignore")  # Keras and TensorFlow raise deprecation warnings
 def test_keras_files_give_keras_numbers(tmp_path: Path) -> None:
     """Keras's own Inception v3, saved in its three formats, gives Keras's outputs."""
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(0)
-    keras.layers.Conv2D(3, 3)  # so that the network's layers are not counted from the start
+    keras.layers.Conv2D(3, 3)  # so that the network's layers do not start at the first number
     model = keras.applications.InceptionV3(weights=None)
     random = np.random.default_rng(0)
     for layer in model.layers:

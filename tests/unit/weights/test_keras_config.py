@@ -1,4 +1,4 @@
-"""What a model ends in, from the configurations of all generations of Keras."""
+"""The last activation of a model, from the configurations of all generations of Keras."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sequential(*layers: dict[str, Any]) -> dict[str, Any]:
 
 
 def keras3(name: str) -> Any:
-    """What a node of Keras 3 reads."""
+    """Return the inputs of a Keras 3 node."""
     tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": [name, 0, 0]}}
     return [{"args": [tensor], "kwargs": {"mask": None}}]
 
@@ -59,12 +59,12 @@ CONFIGS = {
 
 @pytest.mark.parametrize("case", CONFIGS)
 def test_the_last_activation_is_told(case: str) -> None:
-    """Empty where it is linear or cannot be told."""
+    """The result is empty if the activation is linear or unknown."""
     config, expected = CONFIGS[case]
     assert last_activation(json.dumps(config)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "1", "null", '{"class_name": "Sequential"}', "[" * 99999])
 def test_what_is_no_configuration_tells_nothing(text: str) -> None:
-    """A damaged configuration does not keep anyone from the weights."""
+    """With a damaged configuration the weights can still be read."""
     assert last_activation(text) == ""

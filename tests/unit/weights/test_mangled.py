@@ -1,4 +1,4 @@
-"""Damaged and hostile weights files are refused in one line, within bounds of time and memory."""
+"""Damaged and hostile weights files are refused in one line, with bounded time and memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEEP = 200_000
 
 
 def test_mangled_files_are_read_or_refused(tmp_path: Path) -> None:
-    """Nothing but one line comes of files with random faults, in every format but HDF5."""
+    """Files with random faults, in every format but HDF5, are read or give one line."""
     wrong = []
     for seed in range(2000):
         _, files = mangled.mangled(seed)
@@ -62,7 +62,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_hostile_files_are_refused(tmp_path: Path, case: str) -> None:
-    """Each is one line that says what is wrong."""
+    """Each gives one line that says what is wrong."""
     name, content, said = CASES[case]
     path = tmp_path / name
     path.write_bytes(content)
@@ -71,7 +71,7 @@ def test_hostile_files_are_refused(tmp_path: Path, case: str) -> None:
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a tar archive unpacks to is bounded, whatever its members claim."""
+    """The unpacked size of a tar archive is limited, whatever its members claim."""
     monkeypatch.setattr("godeeper.weights.formats.frozen_graph.MOST_ARCHIVE_BYTES", 1 << 20)
     path = tmp_path / "x.tgz"
     path.write_bytes(gzip.compress(bytes(3 << 20)))

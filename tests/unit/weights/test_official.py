@@ -1,4 +1,4 @@
-"""The table of official releases says only what is published, and all that a person needs."""
+"""The table of official releases is complete, and contains only published facts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ WANTED = {"imagenet-2015", "imagenet-torchvision", "imagenet-timm", "imagenet-ke
 
 
 def test_every_release_of_the_story_is_there() -> None:
-    """The five families, and the two that have a second file."""
+    """There are five families, two of which have a second file."""
     assert set(OFFICIAL) >= WANTED
     assert set(OFFICIAL) - WANTED == {"imagenet-timm-gluon", "imagenet-keras-notop"}
 
 
 @pytest.mark.parametrize("release", OFFICIAL.values(), ids=OFFICIAL)
 def test_each_is_encrypted_licensed_and_sourced(release: Release) -> None:
-    """https, a licence, and where its hash is published."""
+    """Each has an https address, a licence, and the place where its hash is published."""
     assert release.address.startswith("https://")
     assert release.licence
     assert release.published
@@ -33,12 +33,12 @@ def test_each_is_encrypted_licensed_and_sourced(release: Release) -> None:
     "release", [each for each in OFFICIAL.values() if len(each.sha256) == 8], ids=lambda each: each.name
 )
 def test_short_hashes_are_those_in_the_files_names(release: Release) -> None:
-    """torchvision, timm and pytorch-fid publish the first digits in the name itself."""
+    """torchvision, timm and pytorch-fid publish the first digits in the file's name."""
     assert release.file_name.endswith(f"-{release.sha256}.pth")
 
 
 def test_a_file_is_recognised_by_what_is_published() -> None:
-    """By the first digits, the whole hash or the MD5; a release without any is never recognised."""
+    """A file is recognised by the first digits, the complete hash or the MD5; a release without any is never recognised."""
     for release in OFFICIAL.values():
         got = Digests(release.sha256.ljust(64, "0"), release.md5, 1)
         assert is_published(release, got) == bool(release.sha256 or release.md5)
@@ -47,7 +47,7 @@ def test_a_file_is_recognised_by_what_is_published() -> None:
 
 
 def test_pins_are_written_once(tmp_path: Path) -> None:
-    """The first download's SHA-256 stays; a whole published one needs no pin."""
+    """The first download's SHA-256 is kept; a release with a complete published one needs no pin."""
     got = Digests("ab" * 32, "", 5)
     assert pin(OFFICIAL["imagenet-2015"], got, tmp_path)
     assert not pin(OFFICIAL["imagenet-2015"], Digests("cd" * 32, "", 5), tmp_path)

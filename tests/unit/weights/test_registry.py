@@ -1,4 +1,4 @@
-"""Installed weights are what ships and what lies whole in the weights folder."""
+"""Installed weights are the bundled ones and those in the weights folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from godeeper.weights.registry import find, installed_paths, weights_folder
 
 
 def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """GODEEPER_CACHE moves the weights too; without it they are the user's data, which nobody clears away."""
+    """GODEEPER_CACHE also sets the weights folder; without it, weights are in the user's data folder, which is not a cache."""
     assert weights_folder() == tmp_path / "godeeper" / "weights"
     monkeypatch.delenv("GODEEPER_CACHE")
     assert weights_folder() == platformdirs.user_data_path("godeeper", appauthor=False) / "weights"
 
 
 def test_half_written_files_are_not_listed(own_folder: Path) -> None:
-    """Temporary names and downloads are no weights."""
+    """Temporary files and partial downloads are not listed."""
     (own_folder / "downloads").mkdir(parents=True)
     for name in (".x.safetensors.ab.part", ".hidden.safetensors", "x.pth", "downloads/y.safetensors"):
         (own_folder / name).write_bytes(b"")
@@ -27,7 +27,7 @@ def test_half_written_files_are_not_listed(own_folder: Path) -> None:
 
 
 def test_what_is_added_cannot_hide_what_ships(own_folder: Path) -> None:
-    """A file called bundled in the folder is not taken for the bundled weights."""
+    """A file called bundled in the folder does not replace the bundled weights."""
     own_folder.mkdir(parents=True)
     (own_folder / "bundled.safetensors").write_bytes(b"")
     assert find("bundled").name == "bundled"
@@ -35,6 +35,6 @@ def test_what_is_added_cannot_hide_what_ships(own_folder: Path) -> None:
 
 
 def test_an_official_name_that_is_not_installed_says_how_to_get_it() -> None:
-    """Nothing is fetched behind the user's back."""
+    """Nothing is downloaded without a command to do so."""
     with pytest.raises(UnknownName, match="godeeper weights add imagenet-keras"):
         find("imagenet-keras")

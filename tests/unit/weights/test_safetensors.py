@@ -1,4 +1,4 @@
-"""Safetensors files of others are read, also in half precision."""
+"""Third-party safetensors files are read, in half precision too."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SAMPLE: dict[str, Any] = {
 
 
 def test_reads_every_type_to_the_bit(safetensors_file: Callable[..., Path]) -> None:
-    """Numbers come out as they were written."""
+    """Values are read as they were written."""
     foreign = read_foreign(safetensors_file(SAMPLE))
     for name, values in SAMPLE.items():
         np.testing.assert_array_equal(foreign.tensors[name], values)
 
 
 def test_bfloat16_is_widened_exactly(safetensors_file: Callable[..., Path]) -> None:
-    """bfloat16 0.15625 comes out as that number."""
+    """0.15625 in bfloat16 is read as that number."""
     foreign = read_foreign(safetensors_file({"b": np.array([0x3E20], np.uint16)}))
     np.testing.assert_array_equal(foreign.tensors["b"], np.array([0.15625], np.float32))
 
 
 def test_reads_what_safetensors_writes(tmp_path: Path) -> None:
-    """The safetensors package and we agree on the format."""
+    """Files of the safetensors package are read correctly."""
     from safetensors.numpy import save_file
 
     save_file(SAMPLE, tmp_path / "s.safetensors", metadata={"format": "pt"})
@@ -44,7 +44,7 @@ def test_reads_what_safetensors_writes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [4, 20, 100, -1])
 def test_a_cut_file_is_refused(safetensors_file: Callable[..., Path], size: int) -> None:
-    """However much is missing, it is one line of error."""
+    """However much is missing, the error is one line."""
     path = safetensors_file(SAMPLE)
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(WeightsError) as caught:
@@ -53,7 +53,7 @@ def test_a_cut_file_is_refused(safetensors_file: Callable[..., Path], size: int)
 
 
 def test_eight_bit_floats_are_refused_by_name(tmp_path: Path) -> None:
-    """A type that nobody releases these networks in is named, not guessed at."""
+    """A type in which these networks are not released is refused by name."""
     header = b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
     path = tmp_path / "f8.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0")

@@ -1,4 +1,4 @@
-"""Which part of a file is the network: prefixes, copies, classifiers of any name, and what else lies beside."""
+"""Which part of a file is the network: prefixes, copies, classifiers of any name, and other content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def network(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
 
 @pytest.fixture
 def dense() -> dict[str, Any]:
-    """A classifier of three classes."""
+    """Return a classifier of three classes."""
     random = np.random.default_rng(3)
     return {
         "weight": random.normal(size=(3, FEATURES)).astype(np.float32),
@@ -48,7 +48,7 @@ def numbers(added: Any) -> dict[str, Any]:
 def test_any_prefix_and_any_classifier_is_found(
     network: Any, dense: Any, torch_file: Write, prefix: str, head: str
 ) -> None:
-    """A wrapper's attribute, and a classifier beside the network or inside of a Sequential, give the same weights."""
+    """A wrapper's attribute as prefix, and a classifier next to the network or inside a Sequential, give the same weights."""
     tensors = under(prefix, network) | under(f"{head}.", dense)
     added = add(torch_file(tensors))
     np.testing.assert_array_equal(numbers(added)["softmax/weights"], dense["weight"].T)
@@ -76,7 +76,7 @@ def test_a_one_by_one_convolution_is_a_classifier(network: Any, dense: Any, torc
 def test_what_is_not_the_network_s_is_listed_and_left(
     network: Any, dense: Any, torch_file: Write, beside: dict[str, Any]
 ) -> None:
-    """A loss's weights and a metric's state do no harm, and their names are said and kept."""
+    """A loss's weights and a metric's state are skipped, and their names are reported."""
     added = add(torch_file(under("net.", network | under("fc.", dense)) | beside))
     notes = [note for note in added.notes if note.startswith("skipped")]
     assert all(name in notes[0] for name in beside)
@@ -96,7 +96,7 @@ def test_what_is_not_the_network_s_is_listed_and_left(
 def test_further_layers_are_another_network(
     network: Any, torch_file: Write, layers: dict[str, Any], named: str
 ) -> None:
-    """Whatever computes and is not Inception's is refused by name; --which takes the network alone."""
+    """Other layers are refused by name, and --which selects the network alone."""
     path = torch_file(network | {name: values.astype(np.float32) for name, values in layers.items()})
     with pytest.raises(WeightsError, match=rf"layers that Inception does not have \(.*{named}.*--which network"):
         add(path)
@@ -104,7 +104,7 @@ def test_further_layers_are_another_network(
 
 
 def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write) -> None:
-    """Colour and shape at once is not one answer."""
+    """A classifier of colours and one of shapes are ambiguous."""
     path = torch_file(network | under("color.", dense) | under("shape.", dense))
     with pytest.raises(WeightsError, match=r"2 classifiers \(color\.weight, shape\.weight\)"):
         add(path)
@@ -114,7 +114,7 @@ def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write
 def test_averages_beside_the_weights_are_said_and_can_be_chosen(
     network: Any, dense: Any, torch_file: Write, prefix: str
 ) -> None:
-    """The weights themselves by default; averages by --which."""
+    """The weights themselves are the default, and --which selects the averages."""
     whole = network | under("fc.", dense)
     path = torch_file(under("net.", whole) | under(prefix, whole, 0.25))
     plain, average = add(path), add(path, Options(name="average", which="ema"))
@@ -126,13 +126,13 @@ def test_averages_beside_the_weights_are_said_and_can_be_chosen(
 
 
 def test_averages_alone_are_taken_and_said(network: Any, dense: Any, torch_file: Write) -> None:
-    """A file that holds nothing else leaves no choice."""
+    """If a file contains only averages, they are used with a note."""
     added = add(torch_file(under("ema.", network | under("fc.", dense))))
     assert any("moving averages" in note for note in added.notes)
 
 
 def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any, torch_file: Write) -> None:
-    """Student and teacher: both names are in the message, and either can be taken."""
+    """For a student and a teacher the error has both names, and either can be selected."""
     whole = network | under("fc.", dense)
     path = torch_file(under("student.", whole) | under("teacher.", whole, 1))
     with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\)"):
@@ -144,19 +144,19 @@ def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any,
 
 
 def test_one_module_under_two_names_is_one_network(network: Any, dense: Any, torch_file: Write) -> None:
-    """Lightning modules often keep a network twice; the same numbers are no choice to make."""
+    """Lightning modules often contain a network twice; with the same values there is nothing to choose."""
     whole = network | under("fc.", dense)
     add(torch_file(under("model.", whole) | under("net.", whole)))
 
 
 def test_safetensors_are_searched_alike(network: Any, dense: Any, safetensors_file: Write) -> None:
-    """Prefix, classifier and what is left do not depend on the format."""
+    """Prefix, classifier and the skipped names do not depend on the format."""
     added = add(safetensors_file(under("net.", network) | under("head.", dense) | {"loss.w": np.ones(3, np.float32)}))
     assert len(added.file.description.labels) == 3
 
 
 def test_a_prefix_is_part_of_addresses(network: Any, dense: Any, torch_file: Write) -> None:
-    """The file's own names of tensors are addresses, also in patterns."""
+    """The file's own tensor names are valid addresses, in patterns too."""
     from godeeper.blueprint.address import resolve, resolve_one
 
     blueprint = add(torch_file(under("net.", network | under("fc.", dense)))).file.blueprint

@@ -16,7 +16,7 @@ from godeeper.weights.install import Options, add
 
 
 def test_reads_shards_cut_within_a_tensor(tfjs_files: Callable[..., Path]) -> None:
-    """A tensor that begins in one shard and ends in the next is whole."""
+    """A tensor that begins in one shard and ends in the next is complete."""
     sample = {"conv2d_1/kernel": np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4), "b": np.ones(3, np.float32)}
     foreign = read_foreign(tfjs_files(sample))
     for name, values in sample.items():
@@ -25,20 +25,20 @@ def test_reads_shards_cut_within_a_tensor(tfjs_files: Callable[..., Path]) -> No
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_quantised_numbers_are_restored(tfjs_files: Callable[..., Path], kind: Any) -> None:
-    """A value is stored · scale + min, in double precision, kept in single."""
+    """A value is stored · scale + min, computed in double and rounded to single precision."""
     stored = np.array([0, 1, 200], kind)
     foreign = read_foreign(tfjs_files({"a": stored}, quantised={"a": (0.1, -3.0)}))
     np.testing.assert_array_equal(foreign.tensors["a"], (stored.astype(np.float64) * 0.1 - 3.0).astype(np.float32))
 
 
 def test_float16_is_read(tfjs_files: Callable[..., Path]) -> None:
-    """Half precision has no scale."""
+    """Half-precision values have no scale."""
     foreign = read_foreign(tfjs_files({"a": np.array([1.5, -2], np.float16)}))
     np.testing.assert_array_equal(foreign.tensors["a"], [1.5, -2])
 
 
 def test_a_missing_shard_is_named(tfjs_files: Callable[..., Path], tmp_path: Path) -> None:
-    """The message says which file is not there."""
+    """The error names the missing file."""
     path = tfjs_files({"a": np.ones(4, np.float32)})
     (tmp_path / "group1-shard2of2.bin").unlink()
     with pytest.raises(WeightsError, match=r"group1-shard2of2\.bin"):
@@ -46,7 +46,7 @@ def test_a_missing_shard_is_named(tfjs_files: Callable[..., Path], tmp_path: Pat
 
 
 def test_a_cut_shard_is_refused(tfjs_files: Callable[..., Path], tmp_path: Path) -> None:
-    """Bytes that are missing at the end are missed."""
+    """Missing bytes at the end are detected."""
     path = tfjs_files({"a": np.ones(4, np.float32)})
     shard = tmp_path / "group1-shard2of2.bin"
     shard.write_bytes(shard.read_bytes()[:-1])
@@ -55,7 +55,7 @@ def test_a_cut_shard_is_refused(tfjs_files: Callable[..., Path], tmp_path: Path)
 
 
 def test_a_quantised_model_is_adopted(tfjs_files: Callable[..., Path], numbers_of: Any, as_keras: Any) -> None:
-    """Eight bits a weight, as TensorFlow.js ships models: restored, laid out as ours, and said so."""
+    """An 8-bit model as TensorFlow.js ships it is dequantised and converted to our layout, with a note."""
     ours = {name: np.round(values * 100).astype(np.uint8) for name, values in numbers_of("keras").items()}
     theirs = as_keras(ours)
     path = tfjs_files(theirs, quantised=dict.fromkeys(theirs, (0.01, 0.25)))
@@ -68,7 +68,7 @@ def test_a_quantised_model_is_adopted(tfjs_files: Callable[..., Path], numbers_o
 
 @pytest.mark.parametrize("name", ["../secret.bin", "/etc/hostname", "a/b.bin", ".."])
 def test_a_shard_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    """A manifest cannot make godeeper read files outside of its own folder."""
+    """A manifest cannot make godeeper read files outside its folder."""
     path = tmp_path / "model.json"
     path.write_text(json.dumps({"weightsManifest": [{"paths": [name], "weights": []}]}))
     with pytest.raises(WeightsError, match="outside of its own folder"):
@@ -77,7 +77,7 @@ def test_a_shard_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("content", ["{}", '{"weightsManifest": 3}', '{"weightsManifest": [{}]}', "{ not json"])
 def test_another_json_is_refused(tmp_path: Path, content: str) -> None:
-    """JSON that is no model is one line of error."""
+    """JSON that is not a model gives one line."""
     path = tmp_path / "model.json"
     path.write_text(content)
     with pytest.raises(WeightsError, match="cannot read the manifest"):

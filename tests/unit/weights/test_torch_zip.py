@@ -1,4 +1,4 @@
-"""PyTorch files are read to the bit, and never run."""
+"""PyTorch files are read bit for bit, and their code is never run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE = {
 
 
 class Plant:
-    """Pickled, it is a call; read by an ordinary unpickler, it creates a file."""
+    """Pickled, this is a call that creates a file when an ordinary unpickler reads it."""
 
     def __init__(self, *call: Any) -> None:
         self.call = call
@@ -34,7 +34,7 @@ class Plant:
 
 
 def zipped(path: Path, pickled: bytes) -> Path:
-    """A zip archive laid out as PyTorch's, with this pickle in it."""
+    """Return a zip archive laid out as PyTorch's, with this pickle in it."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x/data.pkl", pickled)
         archive.writestr("x/data/0", bytes(4))
@@ -52,7 +52,7 @@ def test_reads_every_type_to_the_bit(torch_file: Callable[..., Path], *, legacy:
 
 
 def test_bfloat16_is_widened_exactly(torch_file: Callable[..., Path]) -> None:
-    """bfloat16 1.0, -2.0 and 0.15625 come out as those numbers."""
+    """1.0, -2.0 and 0.15625 in bfloat16 are read as those numbers."""
     foreign = read_foreign(torch_file({"b": np.array([0x3F80, 0xC000, 0x3E20], np.uint16)}))
     np.testing.assert_array_equal(foreign.tensors["b"], np.array([1.0, -2.0, 0.15625], np.float32))
     assert foreign.types["b"] == "bfloat16"
@@ -65,7 +65,7 @@ def test_bfloat16_is_widened_exactly(torch_file: Callable[..., Path]) -> None:
     ids=["system", "eval", "open", "mkdir"],
 )
 def test_code_in_a_pickle_is_not_run(tmp_path: Path, wrap: Any, call: tuple[Any, ...]) -> None:
-    """A payload that would create a file is refused by name, and the file is not there."""
+    """A pickle that would create a file is refused by name, and the file does not exist."""
     planted = tmp_path / "planted"
     function, *arguments = call
     payload = {"a": Plant(function, *(argument.format(str(planted)) for argument in arguments))}
@@ -96,7 +96,7 @@ def test_the_planted_payload_would_have_worked(tmp_path: Path) -> None:
     ids=["globals", "dotted", "getattr", "other-torch", "inst"],
 )
 def test_only_what_is_listed_can_be_named(tmp_path: Path, code: bytes) -> None:
-    """Attributes of allowed things, other functions and the oldest way to call are refused alike."""
+    """Attributes of allowed names, other functions and the oldest call opcode are refused."""
     with pytest.raises(WeightsError, match="was not run"):
         read_foreign(zipped(tmp_path / "x.pth", code))
 
@@ -109,7 +109,7 @@ SLOTS = b"(N}(X\x06\x00\x00\x00offsetJ\xff\xff\xff\xffutb"
 def test_a_pickle_cannot_change_a_tensor_once_checked(
     tmp_path: Path, torch_file: Callable[..., Path], build: bytes
 ) -> None:
-    """BUILD, which sets attributes of what is there, cannot move a window to before its storage."""
+    """BUILD, which sets attributes of existing objects, cannot move a view to before its storage."""
     with zipfile.ZipFile(torch_file({"a": np.zeros(1, np.float32)})) as archive:
         body = archive.read("state/data.pkl")
     with pytest.raises(WeightsError, match="not a complete PyTorch file"):
@@ -118,7 +118,7 @@ def test_a_pickle_cannot_change_a_tensor_once_checked(
 
 @pytest.mark.parametrize("name", ["torch\nFloatStorage", "torch._utils\n_rebuild_tensor_v2", "torch\nSize"])
 def test_a_pickle_cannot_change_what_stands_for_a_name(tmp_path: Path, name: str) -> None:
-    """What a pickle may name is the same for the next file, whatever the last one tried."""
+    """The names that a pickle may use are the same for the next file, whatever the last one tried."""
     for build in (
         b"}(X\x04\x00\x00\x00kindX\x04\x00\x00\x00int8ub",
         b"(N}(X\x04\x00\x00\x00kindX\x04\x00\x00\x00int8utb",
@@ -135,7 +135,7 @@ def test_a_pickle_cannot_fill_the_memory(tmp_path: Path, code: bytes) -> None:
 
 
 def test_a_pickle_cannot_change_how_it_is_read(tmp_path: Path) -> None:
-    """Attributes that it sets on its dictionary, such as another ``items``, are not used."""
+    """Attributes that a pickle sets on its dictionary, such as another ``items``, are not used."""
     code = b"\x80\x02ccollections\nOrderedDict\n)R}(X\x05\x00\x00\x00itemsK\x01X\x03\x00\x00\x00getK\x01ub."
     with pytest.raises(WeightsError, match="without tensors"):
         read_foreign(zipped(tmp_path / "x.pth", code))
@@ -157,7 +157,7 @@ def test_a_training_scripts_wrapping_is_taken_off(tmp_path: Path, torch_file: Ca
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_file_cut_anywhere_is_refused(torch_file: Callable[..., Path], share: float, *, legacy: bool) -> None:
-    """However much of the file is missing, it is one line of error."""
+    """However much of the file is missing, the error is one line."""
     path = torch_file(SAMPLE, legacy=legacy)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -167,7 +167,7 @@ def test_a_file_cut_anywhere_is_refused(torch_file: Callable[..., Path], share: 
 
 
 def test_a_window_beyond_its_storage_is_refused(tmp_path: Path, torch_file: Callable[..., Path]) -> None:
-    """A tensor that claims more numbers than are there is not read from other memory."""
+    """A tensor that claims more values than its storage has is refused."""
     path = torch_file({"a": np.zeros(4, np.float32)})
     with zipfile.ZipFile(path) as archive:
         body = archive.read("state/data.pkl")
@@ -176,7 +176,7 @@ def test_a_window_beyond_its_storage_is_refused(tmp_path: Path, torch_file: Call
 
 
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
-    """An archive that carries code is named as such."""
+    """An archive that contains code is refused by name."""
     path = tmp_path / "script.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("m/data.pkl", b"\x80\x02}.")
@@ -186,7 +186,7 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
-    """A dictionary of plain values is no state dict."""
+    """A dictionary without tensors is not a state dict."""
     with pytest.raises(WeightsError, match="without tensors"):
         read_foreign(zipped(tmp_path / "x.pth", pickle.dumps({"epoch": 3}, protocol=2)))
 
@@ -194,7 +194,7 @@ def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
 @pytest.mark.peers
 @pytest.mark.parametrize("new", [False, True], ids=["legacy", "zip"])
 def test_reads_what_pytorch_writes(tmp_path: Path, *, new: bool) -> None:
-    """Slices, transposes, parameters and half precision come out as PyTorch has them."""
+    """Slices, transposes, parameters and half precision give PyTorch's values."""
     torch = pytest.importorskip("torch")
     whole = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
     tensors = {
@@ -217,7 +217,7 @@ def test_reads_what_pytorch_writes(tmp_path: Path, *, new: bool) -> None:
 @pytest.mark.peers
 @pytest.mark.parametrize("new", [False, True], ids=["legacy", "zip"])
 def test_a_whole_model_is_refused(tmp_path: Path, *, new: bool) -> None:
-    """``torch.save(model)`` names classes to build; none is built, and the message says what to save instead."""
+    """``torch.save(model)`` names classes to instantiate; none is, and the error says what to save instead."""
     torch = pytest.importorskip("torch")
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "m.pth", _use_new_zipfile_serialization=new)
     with pytest.raises(WeightsError, match=r"would run torch.nn.modules.container.Sequential.*state_dict\(\)"):

@@ -1,4 +1,4 @@
-"""Weights files in formats that godeeper does not read are named for what they are, by their content."""
+"""Weights files in unsupported formats are identified by their content."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ META_INFO = field(2, field(1, field(1, b"Conv2D"))) + field(5, b"1.15.0")
 
 
 def number(place: int, value: int) -> bytes:
-    """A field of a whole number."""
+    """Return a field with an integer."""
     return varint(place << 3) + varint(value)
 
 
 def eight_bits(name: str, operation: str, **attributes: bytes) -> bytes:
-    """A graph with a plain node, and one that tells of 8 bits."""
+    """Return a graph with a plain node, and one with a node in 8 bits."""
     return GRAPH + field(1, node(name, operation, **attributes))
 
 
@@ -76,7 +76,7 @@ FILES = [
 
 @pytest.mark.parametrize(("name", "content", "what", "do"), FILES, ids=[row[0] for row in FILES])
 def test_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, what: str, do: str) -> None:
-    """One line says what the file is and what to do, also for a file under a wrong name."""
+    """One line names the format and what to do, even if the file has a wrong name."""
     for path in (tmp_path / name, tmp_path / (name if ".data-" in name else "other.pth")):
         path.write_bytes(content)
         for opened in (read_foreign, add, find):
@@ -95,7 +95,7 @@ FOLDERS = [
 
 
 def fill(folder: Path, names: tuple[str, ...]) -> Path:
-    """A folder with files of these names."""
+    """Create a folder with files of these names."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"{}")
@@ -107,7 +107,7 @@ def fill(folder: Path, names: tuple[str, ...]) -> Path:
 def test_a_folder_and_its_archive_are_named(
     tmp_path: Path, names: tuple[str, ...], what: str, do: str, packed: str
 ) -> None:
-    """Formats that are folders are told from the files in them, packed or not."""
+    """Formats that are folders are recognised by the files in them, as a folder or an archive."""
     path = folder = fill(tmp_path / "model", names)
     if packed == "zip":
         path = tmp_path / "model.zip"
@@ -124,7 +124,7 @@ def test_a_folder_and_its_archive_are_named(
 
 
 def test_a_slim_release_is_named(tmp_path: Path) -> None:
-    """The archive of slim's Inception v3 holds a checkpoint, not a graph."""
+    """The archive of slim's Inception v3 contains a checkpoint, not a graph."""
     path = tmp_path / "inception_v3_2016_08_28.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("inception_v3.ckpt"))
@@ -133,7 +133,7 @@ def test_a_slim_release_is_named(tmp_path: Path) -> None:
 
 
 def test_a_quantised_graph_in_an_archive_is_named(tmp_path: Path) -> None:
-    """The graph is looked into inside a .tgz, too."""
+    """A graph inside a .tgz is checked, too."""
     content = eight_bits("conv_eightbit", "QuantizedConv2D")
     member = tarfile.TarInfo("graph.pb")
     member.size = len(content)
@@ -144,14 +144,14 @@ def test_a_quantised_graph_in_an_archive_is_named(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_imitates_quantisation_is_read(graph_file: Callable[..., Path]) -> None:
-    """QuantizeAndDequantize and FakeQuant work on float weights, which are there to be read."""
+    """QuantizeAndDequantize and FakeQuant use float weights, which can be read."""
     operations = {"a": "QuantizeAndDequantizeV2", "b": "FakeQuantWithMinMaxVars"}
     foreign = read_foreign(graph_file({"kernel": np.ones(2, np.float32)}, operations=operations))
     assert list(foreign.tensors) == ["kernel"]
 
 
 def test_other_hdf5_is_named(tmp_path: Path) -> None:
-    """HDF5 without layers says what would have them."""
+    """The error for HDF5 without layers says which files have them."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["measurements"] = np.zeros(3)
@@ -160,7 +160,7 @@ def test_other_hdf5_is_named(tmp_path: Path) -> None:
 
 
 def test_a_check_sum_is_no_version(tmp_path: Path) -> None:
-    """The fingerprint.pb of a SavedModel begins with a check sum, and is not taken for ONNX."""
+    """A SavedModel's fingerprint.pb begins with a checksum, which is not mistaken for an ONNX version."""
     path = tmp_path / "fingerprint.pb"
     path.write_bytes(number(1, 1 << 60) + number(2, 7) + field(6, b"\x08\x02") + field(7, b"314159"))
     with pytest.raises(WeightsError, match="not weights in a known format"):
@@ -168,7 +168,7 @@ def test_a_check_sum_is_no_version(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Writes a file where it is unpickled."""
+    """Writes a file when it is unpickled."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -179,7 +179,7 @@ class Trap:
 
 @pytest.mark.parametrize("way", range(2, 6))
 def test_a_pickle_is_not_opened(tmp_path: Path, way: int) -> None:
-    """What a pickle would run is not run."""
+    """A pickle's code is not run."""
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=way))
     with pytest.raises(WeightsError, match="pickle"):
@@ -188,7 +188,7 @@ def test_a_pickle_is_not_opened(tmp_path: Path, way: int) -> None:
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
-    """8 GiB are named from a few bytes at the beginning and the end."""
+    """8 GiB are identified from a few bytes at the beginning and the end."""
     path = tmp_path / "huge.onnx"
     with path.open("wb") as file:
         file.write(number(1, 8) + field(2, b"pytorch") + varint(7 << 3 | 2) + varint(8 << 30))

@@ -1,4 +1,4 @@
-"""Conventions of all networks: every name leads back to its site."""
+"""Conventions of all networks: every name resolves to its site."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ AMBIGUOUS = {"googlenet": {"maxpool1", "maxpool4"}}
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_round_trip(name: str) -> None:
-    """The address of every tensor, at every stage, leads back to it."""
+    """The address of every tensor, at every stage, resolves to that tensor."""
     tensors = [Tensor(site, stage) for site in sites(BLUEPRINTS[name]) for stage in stages(site)]
     assert [resolve(BLUEPRINTS[name], tensor.address) for tensor in tensors] == [(tensor,) for tensor in tensors]
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_one_meaning(name: str) -> None:
-    """No name means two tensors, but for those that releases truly disagree on."""
+    """No name means two tensors, except the names on which releases disagree."""
     meant = meanings(BLUEPRINTS[name])
     assert {spelled for spelled, tensors in meant.items() if len(tensors) > 1} == AMBIGUOUS.get(name, set())
 
 
 def test_unknown_convention() -> None:
-    """A convention that the network does not have is an AttributeError that lists those it has."""
+    """A convention that the network does not have raises an AttributeError that lists the existing ones."""
     names = sites(BLUEPRINTS["googlenet"])[7].names
     with pytest.raises(AttributeError, match="no convention 'slim': expected one of bvlc, inception5h"):
         _ = names.slim
 
 
 def test_names_can_be_copied() -> None:
-    """Names survive copying and pickling, as whatever holds a site must."""
+    """Names survive copying and pickling, because objects that hold a site must survive both."""
     names = sites(BLUEPRINTS["inception_v3"])[7].names
     assert copy.deepcopy(names) == pickle.loads(pickle.dumps(names)) == names  # noqa: S301 (our own bytes)

@@ -1,4 +1,4 @@
-"""One test per row of the name table: every name anybody uses means the same tensor."""
+"""One test per row of the name table: every name in use means the same tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from godeeper.blueprint.sites import Site, sites
 TABLE = Path(__file__).parents[3] / "data" / "inception_v3_names.tsv"
 ROWS = list(csv.DictReader(TABLE.read_text().splitlines(), delimiter="\t"))
 KINDS = {"conv_bn_relu": "conv", "maxpool": "pool", "avgpool_excl_pad": "pool", "concat": "concat"}
-NETWORK = in_dialect(INCEPTION_V3, "2015")  # the table's: 1008 classes, and the maximum in mixed_10's pool
+NETWORK = in_dialect(INCEPTION_V3, "2015")  # those of the table: 1008 classes, and a max pool in mixed_10
 
 
 def site_called(name: str) -> Site:
@@ -26,12 +26,12 @@ def site_called(name: str) -> Site:
 
 
 def row_site(row: dict[str, str]) -> Site:
-    """The site of a row, by its first name."""
+    """Return the site of a row, found by the row's first name."""
     return site_called(row["tf2015"] or row["slim"])
 
 
 def row_names(row: dict[str, str]) -> list[str]:
-    """Every name in a row that is one: remarks in brackets are taken off, alternatives taken apart."""
+    """Return every name in a row, without remarks in brackets and with alternatives split."""
     slim = [row["slim"].replace(" + SpatialSqueeze", "")]
     slim += re.findall(r"\(end point (\w+)\)", row["slim"])
     torchvision = [] if "functional" in row["torchvision"] or "inner" in row["torchvision"] else [row["torchvision"]]
@@ -44,7 +44,7 @@ def row_names(row: dict[str, str]) -> list[str]:
 
 
 def test_the_table_has_every_site() -> None:
-    """The blueprint's sites and the table's rows are the same, and in the same order but for inner joins."""
+    """The blueprint has the same sites as the table, in the same order except for inner joins."""
     assert len(ROWS) == len(sites(NETWORK))
     listed = [row_site(row).index for row in ROWS if row["tf2015"]]
     assert listed == sorted(listed)
@@ -100,7 +100,7 @@ def test_stages(row: dict[str, str]) -> None:
 
 
 def test_printed_names_are_understood() -> None:
-    """Whatever name we print, we also read; no name means two tensors."""
+    """Every name that godeeper prints can be parsed, and no name means two tensors."""
     table = meanings(NETWORK)
     for site in sites(NETWORK):
         for name in site.names.as_dict().values():
@@ -108,14 +108,14 @@ def test_printed_names_are_understood() -> None:
 
 
 def test_names_do_not_follow_the_dialect() -> None:
-    """All releases call their places the same, whatever they compute there."""
+    """All releases have the same names for the same places, whatever they compute there."""
     plain = [site.names for site in sites(INCEPTION_V3)]
     for dialect in ("2015", "torchvision", "slim", "keras"):
         assert [site.names for site in sites(in_dialect(INCEPTION_V3, dialect))] == plain
 
 
 def test_slim_has_five_oddities() -> None:
-    """Each exception to slim's rule is used, and only as an exception."""
+    """Each exception to slim's naming rule is used, and is used only where the rule does not hold."""
     names = {site.names.slim for site in sites(INCEPTION_V3)}
     assert len(SLIM_EXCEPTIONS) == 5
     assert set(SLIM_EXCEPTIONS.values()) <= names

@@ -1,4 +1,4 @@
-"""Patterns are matched in linear time and mean what the regular expression meant."""
+"""Patterns are matched in linear time and mean the same as the regular expression that they replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from godeeper.blueprint.names.pattern import compile_pattern
 
 
 def reference(pattern: str) -> re.Pattern[str]:
-    """The same as a regular expression, which backtracks; for short patterns only."""
+    """Return the match of the equivalent regular expression, which backtracks, so only for short patterns."""
     crossing = {"**": ".*", "*": r"[^/.]*", "?": r"[^/.]"}
     return re.compile("".join(crossing.get(part) or re.escape(part) for part in re.split(r"(\*\*|\*|\?)", pattern)))
 
@@ -22,7 +22,7 @@ NAMES = ["".join(letters) for length in range(5) for letters in itertools.produc
 
 @pytest.mark.parametrize("length", range(5))
 def test_every_short_pattern_is_the_regular_expression(length: int) -> None:
-    """All patterns over a small alphabet, against all names over it."""
+    """All patterns over a small alphabet match the same names as their regular expressions."""
     for letters in itertools.product("a/.*?", repeat=length):
         pattern, expected = compile_pattern("".join(letters)), reference("".join(letters))
         for name in NAMES[:: 1 if length < 4 else 7]:
@@ -30,7 +30,7 @@ def test_every_short_pattern_is_the_regular_expression(length: int) -> None:
 
 
 def test_random_patterns_are_the_regular_expression() -> None:
-    """Longer patterns, drawn with a fixed seed, made of a name whose characters were replaced by wildcards."""
+    """Longer random patterns, made from a name by replacing characters with wildcards, match like their regular expressions."""
     draw = random.Random(11)
     fitted = 0
     for _ in range(4000):

@@ -1,4 +1,4 @@
-"""Every file gets a verdict: planted faults come out as what they are, and nothing stops the others."""
+"""Every file gets a diagnosis: planted faults are found, and no file stops the check of the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, rows: bytes, depth: int = 8) -> bytes:
-    """A PNG of RGB pixels with any header."""
+    """Return a PNG of RGB pixels with any header."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -114,7 +114,7 @@ def test_good_photos_are_used(folder: Path) -> None:
 
 @pytest.mark.parametrize("fault", REPAIRED)
 def test_repaired(folder: Path, fault: str) -> None:
-    """Repairable photos are used, with the repair as reason."""
+    """Repairable photos are used, and the repair is the reason."""
     name, make, reason = REPAIRED[fault]
     (folder / "a" / name).write_bytes(make())
     verdict = verdict_on(examine(folder), f"a/{name}")
@@ -124,7 +124,7 @@ def test_repaired(folder: Path, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", QUARANTINED)
 def test_quarantined(folder: Path, fault: str) -> None:
-    """What cannot be read whole is quarantined with the reason in one line, and the others are used."""
+    """A photo that cannot be read completely is quarantined with a one-line reason, and the others are used."""
     name, make, reason = QUARANTINED[fault]
     (folder / "a" / name).write_bytes(make())
     checkup = examine(folder)
@@ -138,7 +138,7 @@ def test_quarantined(folder: Path, fault: str) -> None:
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_avif(folder: Path) -> None:
-    """AVIF is a photo like any other where Pillow reads it."""
+    """AVIF is supported like any other format if Pillow can read it."""
     write(folder / "a" / "1.avif", scene(3))
     assert verdict_on(examine(folder), "a/1.avif").status == "used"
 
@@ -158,7 +158,7 @@ def test_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
-    """A pipe named like a photo is quarantined, any other is ignored; neither is read."""
+    """A pipe named like a photo is quarantined, and any other is ignored; neither is read."""
     os.mkfifo(folder / "a" / "pipe.jpg")
     os.mkfifo(folder / "a" / "pipe")
     checkup = examine(folder)
@@ -191,7 +191,7 @@ def test_a_decoder_that_fails_in_a_way_of_its_own(folder: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
 def test_damage_of_any_kind(folder: Path, format: str) -> None:
-    """Files with a few bytes changed are used or refused; none of them stops the doctor."""
+    """Files with a few changed bytes are used or refused; none of them stops the doctor."""
     chance = random.Random(format)
     for number in range(40):
         data = bytearray(encoded(scene(number, (40, 30)), format))
@@ -204,7 +204,7 @@ def test_damage_of_any_kind(folder: Path, format: str) -> None:
 
 
 def test_other_files_are_left_alone(folder: Path) -> None:
-    """A file that is not a photo and not named like one gets no verdict and is listed in a note."""
+    """A file that neither is a photo nor is named like one gets no diagnosis, and is listed in a note."""
     for name in ("labels.txt", "Thumbs.db", ".1.jpg", "clip.mp4"):
         (folder / "a" / name).write_bytes(b"something")
     checkup = examine(folder)
@@ -214,7 +214,7 @@ def test_other_files_are_left_alone(folder: Path) -> None:
 
 
 def test_photos_without_a_class(folder: Path) -> None:
-    """A photo in the folder itself has no class, and is quarantined for that."""
+    """A photo directly in the folder has no class, and is quarantined for that."""
     write(folder / "loose.png", scene(3))
     verdict = verdict_on(examine(folder), "loose.png")
     assert verdict.status == "quarantined"
@@ -222,7 +222,7 @@ def test_photos_without_a_class(folder: Path) -> None:
 
 
 def test_duplicates_in_a_class(folder: Path) -> None:
-    """Of the same pixels in a class, also in another format, the first is used."""
+    """Of the same pixels in a class, in another format too, the first is used."""
     write(folder / "a" / "same.tiff", scene(1))
     checkup = examine(folder)
     assert verdict_on(checkup, "a/good.png").status == "used"
@@ -230,7 +230,7 @@ def test_duplicates_in_a_class(folder: Path) -> None:
 
 
 def test_duplicates_across_classes(folder: Path) -> None:
-    """Of the same pixels in two classes no photo is used, and each reason names the other."""
+    """Of the same pixels in two classes neither photo is used, and each reason names the other."""
     write(folder / "b" / "same.png", scene(1))
     checkup = examine(folder)
     assert verdict_on(checkup, "a/good.png").reasons == ("also in class 'b': b/same.png; keep it in one",)
@@ -261,7 +261,7 @@ def test_bursts_are_grouped(folder: Path) -> None:
 
 
 def test_nohash_names_are_one_group(folder: Path) -> None:
-    """What is called the same up to _nohash_ is one group, in its class."""
+    """Files with the same name up to _nohash_ are one group in each class."""
     for number, name in enumerate(("a/x_nohash_1.png", "a/x_nohash_2.png", "b/x_nohash_1.png", "a/x.png")):
         write(folder / name, scene(10 + number))
     (group,) = examine(folder).alike
@@ -273,7 +273,7 @@ def test_nohash_names_are_one_group(folder: Path) -> None:
     [("Cars", "cars"), ("Parked Cars", "parked_cars"), ("café", "cafe\u0301"), ("a/B", "a/b"), ("STRASSE", "straße")],
 )
 def test_class_names_that_look_alike(tmp_path: Path, labels: tuple[str, str]) -> None:
-    """Names that differ by case, kind of space or composition are warned of, and never merged."""
+    """Names that differ only by case, kind of space or Unicode composition get a warning, and are never merged."""
     for number, label in enumerate(labels):
         write(tmp_path / label / "1.png", scene(number))
     checkup = examine(tmp_path)
@@ -284,7 +284,7 @@ def test_class_names_that_look_alike(tmp_path: Path, labels: tuple[str, str]) ->
 
 
 def test_different_class_names_are_not_warned_of(tmp_path: Path) -> None:
-    """Scripts and nesting make different names."""
+    """Names in different scripts or at different levels are different."""
     labels = ("Parked Cars", "кошки", "猫", "a/b", "a", "ab")
     for number, label in enumerate(labels):
         write(tmp_path / label / "1.png", scene(number))
@@ -293,13 +293,13 @@ def test_different_class_names_are_not_warned_of(tmp_path: Path) -> None:
 
 
 def test_one_class(tmp_path: Path) -> None:
-    """A single class is a note, not an error of the photos."""
+    """A single class gives a note, and is not an error of the photos."""
     write(tmp_path / "a" / "1.png", scene(1))
     assert examine(tmp_path).notes == ("there is only one class, 'a'; training needs two",)
 
 
 def test_no_photo(tmp_path: Path) -> None:
-    """A folder without a photo is one line."""
+    """A folder without photos is an error of one line."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "notes.txt").write_text("nothing")
     with pytest.raises(
@@ -309,13 +309,13 @@ def test_no_photo(tmp_path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """A folder that is not there is one line."""
+    """A missing folder is an error of one line."""
     with pytest.raises(OptionError, match="No such file"):
         examine(tmp_path / "nowhere")
 
 
 def test_record_is_json(folder: Path) -> None:
-    """The record survives JSON unchanged and is complete."""
+    """The record survives JSON, and is complete."""
     write(folder / "a" / "near.png", jpeg(scene(1), 40))
     (folder / "a" / "empty.jpg").touch()
     record = examine(folder).record()
@@ -329,21 +329,21 @@ def test_record_is_json(folder: Path) -> None:
 
 
 def test_progress_counts_every_file(folder: Path) -> None:
-    """Progress goes from one to all, one file at a time."""
+    """Progress counts from one to the number of files, one file at a time."""
     calls: list[tuple[int, int]] = []
     examine(folder, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
 
 
 def test_two_checkups_are_the_same(folder: Path) -> None:
-    """However the threads run, the result is the same."""
+    """The result does not depend on the timing of the threads."""
     for number in range(40):
         write(folder / "a" / f"{number}.jpg", scene(number // 2, (64, 48)), quality=50 + number)
     assert examine(folder) == examine(folder)
 
 
 def test_a_stop_leaves_no_threads(folder: Path) -> None:
-    """An exception on the way, Ctrl-C perhaps, ends the checkup at once."""
+    """An exception such as Ctrl-C ends the checkup at once."""
     for number in range(30):
         write(folder / "a" / f"{number}.png", scene(number, (40, 30)))
 

@@ -1,4 +1,4 @@
-"""What was found in a file's bytes is not looked for again."""
+"""The results of an inspection are remembered by the file's bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Notebook(dict[bytes, bytes]):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two photos, one of them named wrongly, and one that is none."""
+    """Two photos, one of them with a wrong extension, and a file that is not a photo."""
     (tmp_path / "a").mkdir()
     scenes.scene(1).save(tmp_path / "a" / "one.png")
     scenes.scene(2).save(tmp_path / "a" / "two.jpg", "PNG")
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second run decodes nothing that was a photo, and finds the same, wherever the files are now."""
+    """The second run decodes no photo, and gives the same results wherever the files are now."""
     memory = Notebook()
     first = list(inspect_all(read_folder(folder), memory=memory))
     assert first == list(inspect_all(read_folder(folder)))
@@ -57,7 +57,7 @@ def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
-    """Other bytes under the same name and of the same length are another photo."""
+    """A file with other bytes, under the same name and of the same length, is another photo."""
     memory = Notebook()
     before = list(inspect_all(read_folder(folder), memory=memory))
     scenes.scene(3).save(folder / "a" / "one.png")
@@ -67,7 +67,7 @@ def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
 
 
 class Watcher:
-    """An onlooker that writes down what it is shown."""
+    """An observer that records what it is shown."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, Any]] = []
@@ -85,7 +85,7 @@ class Watcher:
 
 
 def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
-    """Every photo of a class once, in order, with what it kept; nothing that is remembered, in no class or broken."""
+    """It is shown every photo of a class once, in order, with what it kept, but none that is remembered, without a class or damaged."""
     scenes.scene(3).save(folder / "nowhere.png")
     memory, first, second = Notebook(), Watcher(), Watcher()
     for watcher in (first, second):
@@ -96,7 +96,7 @@ def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
 
 
 def test_room_is_for_so_many_pixels() -> None:
-    """A photo that does not fit waits; one larger than the budget runs alone."""
+    """A photo that does not fit into the budget waits; one larger than the budget runs alone."""
     room = PixelBudget(10)
     order: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Near-duplicates and bursts are found; what only has the same composition is not."""
+"""Near-duplicates and bursts are found; photos that only have a similar composition are not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_different_photos_stay_apart() -> None:
 
 
 def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
-    """What the bits cannot tell apart, the small picture does."""
+    """The thumbnail distinguishes photos that have the same difference hash."""
     picture = scene(1)
     red, green, blue = picture.split()
     other = Image.merge("RGB", (blue, green, red))
@@ -49,7 +49,7 @@ def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
 
 
 def test_flat_colours() -> None:
-    """Pictures of one colour are near-duplicates if the colour is the same."""
+    """Pictures of a single colour are near-duplicates if the colour is the same."""
     colours = ["red", "#fe0000", "blue", "black", "white", "#fdfdfd"]
     assert group([fingerprint_of(decode(Image.new("RGB", (50, 50), colour))) for colour in colours]) == [
         0,
@@ -62,7 +62,7 @@ def test_flat_colours() -> None:
 
 
 def moved(number: int) -> Image.Image:
-    """The scene after something large moved through it."""
+    """Return the scene after something large moved through it."""
     image = scene(number)
     image.paste(scene(number + 1000, (40, 50)), (20 + number, 40))
     return image
@@ -79,13 +79,13 @@ def test_bursts(tmp_path: Path, second: int, camera: str, together: bool) -> Non
 
 
 def test_a_burst_of_different_scenes_is_none(tmp_path: Path) -> None:
-    """The second alone proves nothing."""
+    """Taken within seconds of each other, photos of different scenes are not grouped."""
     paths = [write(tmp_path / f"{number}.jpg", scene(number), exif=shot_at(10)) for number in range(3)]
     assert len(set(group([fingerprint_of(decode(path)) for path in paths]))) == 3
 
 
 def test_families_are_joined() -> None:
-    """Photos with one stem are one group, which also joins their near-duplicates."""
+    """Photos with the same stem are one group, together with their near-duplicates."""
     looks = [fingerprint_of(decode(scene(number))) for number in range(5)]
     assert group(looks, [[0, 3], [3, 4]]) == [0, 1, 2, 0, 0]
 
@@ -96,7 +96,7 @@ def test_nothing() -> None:
 
 
 def test_union_find() -> None:
-    """Groups merge through any member, and keep the least number."""
+    """Groups merge through any member, and keep the smallest number."""
     groups = UnionFind(6)
     groups.join([4, 5])
     groups.join([1, 3])
@@ -105,7 +105,7 @@ def test_union_find() -> None:
 
 
 def test_views_have_the_unit_length() -> None:
-    """Views are whole numbers whose products float32 adds exactly, so that no order of adding matters."""
+    """Views are integers whose products float32 adds exactly, so the order of addition does not matter."""
     vectors = views(thumbnails([fingerprint_of(decode(scene(1)))])[0])
     assert vectors.shape == (19, 192)
     np.testing.assert_array_equal(vectors, np.rint(vectors))
@@ -113,7 +113,7 @@ def test_views_have_the_unit_length() -> None:
 
 
 def test_pixel_hash_is_of_the_picture(tmp_path: Path) -> None:
-    """The same pixels in another format have the same hash; the same bytes in another shape have not."""
+    """The same pixels in another format have the same hash; the same bytes in another shape do not."""
     png, tiff = write(tmp_path / "1.png", scene(1)), write(tmp_path / "1.tiff", scene(1))
     assert pixel_hash(decode(png)) == pixel_hash(decode(tiff))
     flat = [Image.new("RGB", size) for size in ((10, 20), (20, 10))]
@@ -121,7 +121,7 @@ def test_pixel_hash_is_of_the_picture(tmp_path: Path) -> None:
 
 
 def test_fingerprint_reads_rows() -> None:
-    """A picture that grows brighter to the right is all ones, its mirror image all zeros."""
+    """A picture that gets brighter to the right gives all ones, and its mirror image all zeros."""
     ramp = Image.fromarray(np.tile(np.arange(0, 180, 2, dtype=np.uint8), (80, 1))).convert("RGB")
     assert fingerprint(ramp) == 2**64 - 1
     assert fingerprint(ramp.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) == 0

@@ -1,4 +1,4 @@
-"""Dark, blurred, empty and tiny photos get a remark; ordinary ones none."""
+"""Dark, blurred, empty and tiny photos get a remark, and ordinary ones do not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def photo(chelsea: Path) -> Image.Image:
 
 
 def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
-    """At any size from 64 pixels on, in grey, at half of its light, under a little blur or noise."""
+    """This holds at any size from 64 pixels, in grey, at half the brightness, and with slight blur or noise."""
     for width in (100, 150, 451, 1200):
         assert remarks(photo.resize((width, width * 2 // 3))) == ()
     assert remarks(photo.convert("L").convert("RGB")) == ()
@@ -39,7 +39,7 @@ def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
 
 @pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed (make bench)")
 def test_scikit_image_s_photos_get_no_remark() -> None:
-    """Photos and pictures from microscopes and telescopes."""
+    """These are photos, and pictures from microscopes and telescopes."""
     spec = find_spec("skimage")
     assert spec
     assert spec.submodule_search_locations
@@ -57,7 +57,7 @@ def test_scikit_image_s_photos_get_no_remark() -> None:
 
 
 def test_each_kind(photo: Image.Image) -> None:
-    """What earns which remark."""
+    """Each kind of fault gets its remark."""
     assert kinds(photo.point(lambda value: value // 6)) == ["dark"]
     assert kinds(photo.filter(ImageFilter.GaussianBlur(5))) == ["blurred"]
     assert kinds(photo.resize((15, 10)).resize((450, 300), Image.Resampling.BICUBIC)) == ["blurred"]
@@ -70,7 +70,7 @@ def test_each_kind(photo: Image.Image) -> None:
 
 
 def test_values_that_are_said_are_those_of_the_whole_photo(photo: Image.Image) -> None:
-    """What need not be computed is left out, but a remark has the exact value: here they are computed in full."""
+    """Values are computed only if needed, but a remark states the exact value, which is computed in full here."""
     for radius in (3, 4, 6, 9):
         blurred = photo.filter(ImageFilter.GaussianBlur(radius))
         grey = np.asarray(averaged(blurred).convert("L"), int)
@@ -101,21 +101,21 @@ def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:
 
 
 def test_noise_does_not_hide_a_blur(photo: Image.Image) -> None:
-    """Of 5 levels, as a camera adds in poor light."""
+    """The noise has a standard deviation of 5 levels, as a camera adds in poor light."""
     blurred = np.asarray(photo.filter(ImageFilter.GaussianBlur(5)))
     noise = np.random.default_rng(0).normal(0, 5, blurred.shape)
     assert kinds(Image.fromarray((blurred + noise).clip(0, 255).astype(np.uint8))) == ["blurred"]
 
 
 def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
-    """Two in a hundred pixels are bright."""
+    """Two per cent of its pixels are bright."""
     night = photo.point(lambda value: value // 8)
     night.paste(photo.crop((150, 100, 210, 160)).point(lambda value: min(255, 2 * value)), (0, 0))
     assert "dark" not in kinds(night)
 
 
 def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) -> None:
-    """Used, not repaired, with measure and threshold in the record, also when it is remembered."""
+    """They are used and not repaired; the record has measure and threshold, also when it is remembered."""
     for label in "ab":
         (tmp_path / label).mkdir()
         photo.rotate(ord(label)).save(tmp_path / label / "fine.png")
@@ -129,7 +129,7 @@ def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) ->
 
 
 def test_the_docs_have_the_thresholds() -> None:
-    """Each kind's measure and threshold."""
+    """The page states each kind's measure and threshold."""
     page = (ROOT / "docs" / "reference" / "photos.md").read_text()
     for kind in KINDS:
         assert f"| {kind.name} | {kind.measure.rstrip(',')} | {kind.least:g} |" in page

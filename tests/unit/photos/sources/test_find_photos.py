@@ -14,7 +14,7 @@ from godeeper.photos.sources.find_photos import opened, photos_in
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
-    """Photos by their names: two levels, hidden ones, a folder that is named like a photo."""
+    """Photos by their names: two levels, hidden files, a folder named like a photo."""
     for name in (
         "b.jpg",
         "a-1.PNG",
@@ -32,14 +32,14 @@ def album(tmp_path: Path) -> Path:
 
 
 def test_photos_of_a_folder_in_the_order_of_paths(album: Path) -> None:
-    """Includes subfolders, sorted by path; hidden files and files that are not photos are left out."""
+    """Subfolders are included, and photos are sorted by path; hidden files and other files are left out."""
     expected = ["a/deep/y.webp", "a/z.jpg", "a-1.PNG", "b.jpg", "odd.jpg/in.jpg"]
     assert photos_in([album]) == [str(album / name) for name in expected]
     assert photos_in([album]) == [str(path) for path in sorted(map(Path, photos_in([album])))]
 
 
 def test_files_are_taken_as_they_are_named(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever they are called, there or not, in the order given; a folder's photos carry the folder as it was named."""
+    """Named files are taken in the given order, whether or not they exist; a folder's photos keep the folder's name as typed."""
     monkeypatch.chdir(album)
     assert photos_in(["note.txt", "gone.jpg", "./b.jpg"]) == ["note.txt", "gone.jpg", "b.jpg"]
     assert photos_in(["a/"]) == ["a/deep/y.webp", "a/z.jpg"]
@@ -47,7 +47,7 @@ def test_files_are_taken_as_they_are_named(album: Path, monkeypatch: pytest.Monk
 
 
 def test_links_to_files_are_photos_and_links_to_folders_are_not_followed(album: Path) -> None:
-    """A folder that holds itself by a link has an end."""
+    """A folder that contains a link to itself causes no endless loop."""
     (album / "link.jpg").symlink_to("b.jpg")
     (album / "a" / "loop").symlink_to(album)
     assert [path for path in photos_in([album]) if "l" in Path(path).name] == [str(album / "link.jpg")]
@@ -61,7 +61,7 @@ def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="every folder can be read as root")
 def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
-    """It is not passed over in silence."""
+    """It is not skipped silently."""
     (album / "a").chmod(0)
     with pytest.raises(PhotoError, match="cannot read this folder"):
         photos_in([album])
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_a_file_s() -> None:
-    """It counts as a file; opening it raises the error."""
+    """It counts as a file, and opening it raises the error."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
 
@@ -85,7 +85,7 @@ def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
 
 
 def test_what_was_unpacked_goes_with_the_block(tmp_path: Path) -> None:
-    """A zip's photos are files with another name, there while the block runs; decoding calls them by that name."""
+    """The photos of a zip are temporary files for the length of the block; decoded photos have the names inside the zip."""
     Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"no photo")
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:

@@ -1,4 +1,4 @@
-"""Folders of class folders: names are kept byte for byte, and everything is listed once."""
+"""Folders of class folders: names are kept byte for byte, and every file is listed once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def touch(path: Path) -> Path:
 
 
 def test_class_names_survive(tmp_path: Path) -> None:
-    """Case, spaces, scripts, composition and nesting of class names stay as they are, byte for byte."""
+    """Case, spaces, scripts, Unicode composition and nesting of class names are kept byte for byte."""
     for label in CLASSES:
         touch(tmp_path / label / "1.jpg")
     labels = [entry.label for entry in read_folder(tmp_path)]
@@ -40,7 +40,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_sorted_by_class_and_name(tmp_path: Path) -> None:
-    """Entries are sorted by class, then name, in any order of creation."""
+    """Entries are sorted by class, then name, whatever the order of creation."""
     for name in ("b/1.jpg", "a/2.jpg", "3.jpg", "a/10.jpg", "a/b/1.jpg"):
         touch(tmp_path / name)
     assert [entry.name for entry in read_folder(tmp_path)] == ["3.jpg", "a/10.jpg", "a/2.jpg", "a/b/1.jpg", "b/1.jpg"]
@@ -70,19 +70,19 @@ def test_hidden_files(name: str) -> None:
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    """A folder that is not there is one line."""
+    """A missing folder is an error of one line."""
     with pytest.raises(OptionError, match=r"cannot read the folder .*nowhere \(No such file"):
         read_folder(tmp_path / "nowhere")
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    """A file in the place of the folder is one line."""
+    """A file instead of the folder is an error of one line."""
     with pytest.raises(OptionError, match="Not a directory"):
         read_folder(touch(tmp_path / "file"))
 
 
 def test_a_class_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A class folder without permission is an error, not a class less."""
+    """A class folder without permission is an error; the class is not left out."""
     touch(tmp_path / "a" / "1.jpg")
     scandir = os.scandir
 

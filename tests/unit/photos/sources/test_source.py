@@ -1,4 +1,4 @@
-"""Sources: folders that are split already, lists and zips; their entries, notes and errors."""
+"""Sources: folders that are already split, lists and zips; their entries, notes and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from godeeper.photos.sources.zip_archive import unzipped
 
 
 def photo(path: Path, seed: int) -> Path:
-    """A photo of its own."""
+    """Return a photo unlike the others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(path)
@@ -61,7 +61,7 @@ def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None
 
 
 def test_without_a_test_set(tmp_path: Path) -> None:
-    """Train and val alone are one set of photos, with a note; so is a lone train."""
+    """Train and val without test are one set of photos, with a note; so is train alone."""
     tree(tmp_path / "two", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png")
     source = read(tmp_path / "two")
     assert {entry.label for entry in source.entries} == {"cat", "dog"}
@@ -71,7 +71,7 @@ def test_without_a_test_set(tmp_path: Path) -> None:
 
 
 def test_trains_are_a_class(tmp_path: Path) -> None:
-    """A class called train is one, beside others and with folders inside, where there are no other sets."""
+    """A class called train is a class if it lies beside others or has subfolders, and there are no other sets."""
     tree(tmp_path, "train/1.png", "train/steam/2.png", "bus/3.png")
     source = read(tmp_path)
     assert {entry.label for entry in source.entries} == {"train", "train/steam", "bus"}
@@ -92,7 +92,7 @@ def test_beside_the_sets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["data/{}/cat/1.png", "a/b c/{}/cat/1.png", "cat/{}/1.png", "data/cat/{}/1.png"])
 def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
-    """Sets are found inside of folders that hold everything, and inside of the class folders; names keep all folders."""
+    """Sets are found inside a folder that contains everything, and inside class folders; names keep all folders."""
     names = [name.format(part).replace("cat", label) for label in ("cat", "dog") for part in ("Train", "Val", "TEST")]
     tree(tmp_path, *names)
     splits = ["train", "validation", "test"] * 2
@@ -112,7 +112,7 @@ def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], note: str | None) -> None:
-    """Repeated class names in several folders, or a lone set next to classes, get a note."""
+    """Class names repeated in several folders, or a lone set next to classes, get a note."""
     source = read(tree(tmp_path, *names))
     assert {entry.split for entry in source.entries} == {""}
     assert [note in each for each in source.notes if note] == [True] * bool(note)
@@ -127,14 +127,14 @@ def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], not
     ],
 )
 def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: str) -> None:
-    """One line."""
+    """The error is one line."""
     tree(tmp_path, *names)
     with pytest.raises(OptionError, match=reason):
         read(tmp_path)
 
 
 def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
-    """The same pixels never train and test; near-duplicates across the split are counted; a class only in test is left out."""
+    """The same pixels are never in both training and test; near-duplicates across the split are counted; a class only in test is left out."""
     tree(
         tmp_path,
         "train/cat/1.png",
@@ -157,7 +157,7 @@ def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
 
 
 def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> None:
-    """The copies never train; the class's test photos are left out, and the reason names the copies."""
+    """The copies are not used for training; the class's test photos are left out, and the reason names the copies."""
     tree(tmp_path, "train/cat/1.png", "train/dog/2.png", "test/cat/3.png")
     shutil.copytree(tmp_path / "train/dog", tmp_path / "test/dog")
     verdicts = {verdict.entry.name: verdict for verdict in examine(tmp_path).verdicts}
@@ -167,7 +167,7 @@ def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> N
 
 
 def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
-    """The reason for the class's test photos is that no training photo can be used, not that there is none."""
+    """The reason for the class's test photos is that no training photo can be used, not that none exists."""
     tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/dog/3.png")
     (tmp_path / "train/dog").mkdir()
     (tmp_path / "train/dog/4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -177,7 +177,7 @@ def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "reason"), [("none.csv", "no such list"), ("none.zip", "no such zip")])
 def test_a_list_or_a_zip_that_is_not_there(tmp_path: Path, name: str, reason: str) -> None:
-    """One line that does not speak of a folder."""
+    """The error is one line that does not mention a folder."""
     with pytest.raises(OptionError, match=reason) as caught:
         read(tmp_path / name)
     assert "folder" not in str(caught.value)
@@ -193,7 +193,7 @@ def test_a_list_or_a_zip_that_is_not_there(tmp_path: Path, name: str, reason: st
     ],
 )
 def test_lists(tmp_path: Path, text: str) -> None:
-    """Delimiters, quotes, ends of line, a BOM, the order of columns: all the same photos."""
+    """Delimiters, quotes, line endings, a BOM and the order of columns do not change the photos."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "list.csv").write_bytes(text.encode())
     source = read(tmp_path / "list.csv")
@@ -203,14 +203,14 @@ def test_lists(tmp_path: Path, text: str) -> None:
 
 
 def test_windows_paths(tmp_path: Path) -> None:
-    """A list that was written on Windows names the same photos."""
+    """A list written on Windows names the same photos."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "list.csv").write_text("path,label\n.\\cat\\1.png,cat\ndog\\2.png,dog\n")
     assert table(read(tmp_path / "list.csv")) == {("cat/1.png", "cat", ""), ("dog/2.png", "dog", "")}
 
 
 def test_a_list_names_photos_whatever_they_are_called(tmp_path: Path) -> None:
-    """Files that a list names are photos or faults, also hidden ones and those that are called otherwise; none is passed over."""
+    """Files in a list count as photos or as faults, even if hidden or with another extension; none is skipped."""
     tree(tmp_path, "cat/.1.png", "dog/2.png")
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "list.csv").write_text("path,label\ncat/.1.png,cat\ndog/2.png,dog\nnotes.txt,dog\ncat,cat\n")
@@ -221,14 +221,14 @@ def test_a_list_names_photos_whatever_they_are_called(tmp_path: Path) -> None:
 
 
 def test_photos_of_one_group_are_not_called_alike(tmp_path: Path) -> None:
-    """Photos that only a list puts together are of one group, not nearly the same."""
+    """Photos that only a list puts into one group are not called near-duplicates."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "list.csv").write_text("path,label,group\ncat/1.png,cat,g\ndog/2.png,dog,g\n")
     assert "photos of one group in several classes: cat/1.png, dog/2.png" in examine(tmp_path / "list.csv").notes
 
 
 def test_groups_and_splits(tmp_path: Path) -> None:
-    """A group is one group to the doctor; sets are kept; a line that is there twice counts once; absolute paths are taken."""
+    """The doctor keeps groups and sets; a repeated line counts once; absolute paths are accepted."""
     tree(tmp_path, "1.png", "2.png", "3.png", "4.png")
     (tmp_path / "list.csv").write_text(
         f"path,label,group,split\n1.png,cat,g,train\n2.png,dog,g,train\n3.png,cat,,test\n{tmp_path}/4.png,dog,h,val\n1.png,cat,g,train\n"
@@ -268,7 +268,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     ],
 )
 def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: str) -> None:
-    """One line with place and reason."""
+    """The error is one line with place and reason."""
     photo(tmp_path / "1.png", 0)
     (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(OptionError, match=reason) as error:
@@ -277,7 +277,7 @@ def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: st
 
 
 def test_a_list_that_is_a_pipe_or_names_one(tmp_path: Path) -> None:
-    """Neither is waited for."""
+    """The program does not block on either."""
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(OptionError, match="named pipe"):
         read(tmp_path / "pipe.csv")
@@ -289,7 +289,7 @@ def test_a_list_that_is_a_pipe_or_names_one(tmp_path: Path) -> None:
 
 
 def test_labels_beside_a_folder(tmp_path: Path) -> None:
-    """A flat folder with a list: the list's photos, and a count of the others."""
+    """With a flat folder and a list, the list's photos are used, and the others are counted."""
     tree(tmp_path / "photos", "1.png", "2.png", "3.png")
     (tmp_path / "labels.csv").write_text("path,label\nphotos/1.png,cat\nphotos/2.png,dog\n")
     source = read(tmp_path / "photos", tmp_path / "labels.csv")
@@ -311,10 +311,13 @@ def zipped(path: Path, root: Path, prefix: str = "") -> Path:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, 99], ids=["traditional", "AES"])
 def test_encrypted_zips(tmp_path: Path, method: int) -> None:
-    """One line with the reason and the remedy; there is no password prompt."""
+    """The error is one line with the reason and the remedy; there is no password prompt."""
     archive = zipped(tmp_path / "secret.zip", tree(tmp_path / "photos", "cat/1.png", "dog/2.png"))
     content = bytearray(archive.read_bytes())
-    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # each local header, each of the directory
+    for signature, flags in (
+        (b"PK\x03\x04", 6),
+        (b"PK\x01\x02", 8),
+    ):  # each local header, and each entry of the directory
         start = -1
         while (start := content.find(signature, start + 1)) >= 0:
             content[start + flags] |= 1
@@ -325,7 +328,7 @@ def test_encrypted_zips(tmp_path: Path, method: int) -> None:
 
 
 def test_where_people_find_a_photo(tmp_path: Path) -> None:
-    """For a zip, the name inside it, since the unpacked file is temporary; otherwise the path."""
+    """For a zip it is the name inside, since the unpacked file is temporary; otherwise it is the path."""
     root = tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     with open_source(zipped(tmp_path / "photos.zip", root)) as source:
         assert [source.shown(each) for each in source.entries] == [
@@ -337,7 +340,7 @@ def test_where_people_find_a_photo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "photos/", "a/b/"])
 def test_a_zip_is_a_folder(tmp_path: Path, prefix: str) -> None:
-    """The same files, classes and hashes, with folders around them or not; nothing stays on the disk."""
+    """A zip gives the same files, classes and hashes, with or without enclosing folders; nothing stays on the disk."""
     tree(tmp_path / "photos", "cat/1.png", "dog/2.png", "кот/3.png")
     archive = zipped(tmp_path / "photos.zip", tmp_path / "photos", prefix)
     with open_source(archive) as source:
@@ -368,7 +371,7 @@ def member(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
     ],
 )
 def test_zips_that_are_refused(tmp_path: Path, info: zipfile.ZipInfo, reason: str) -> None:
-    """Whatever would write or read elsewhere; nothing is unpacked."""
+    """A zip that would write or read elsewhere is refused, and nothing is unpacked."""
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr(info, b"/etc/passwd")
     with pytest.raises(OptionError, match=reason), open_source(tmp_path / "bad.zip"):
@@ -377,7 +380,7 @@ def test_zips_that_are_refused(tmp_path: Path, info: zipfile.ZipInfo, reason: st
 
 
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A zip that would take far more than it is, or holds too many files, is refused before it is unpacked."""
+    """A zip that unpacks to far more than its size, or holds too many files, is refused before it is unpacked."""
     monkeypatch.setattr("godeeper.photos.sources.zip_archive.FREE", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/zeros.png", bytes(1 << 24))
@@ -427,7 +430,7 @@ def test_fuzzed_lists_and_zips(tmp_path: Path) -> None:
 
 
 def test_names_in_other_encodings(tmp_path: Path) -> None:
-    """UTF-8 that a program did not mark as such is understood."""
+    """UTF-8 names that a program did not mark as UTF-8 are decoded."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("cat/KOT__.png", b"x")
@@ -437,7 +440,7 @@ def test_names_in_other_encodings(tmp_path: Path) -> None:
 
 
 def test_empty_class_folders(tmp_path: Path) -> None:
-    """Thousands of them are one note, hidden ones none; what holds folders or files is not empty."""
+    """Thousands of empty class folders give one note, and hidden ones none; a folder that contains files or folders is not empty."""
     tree(tmp_path, "cat/1.png", "dog/a/2.png")
     for number in range(2000):
         (tmp_path / "more" / f"e{number}").mkdir(parents=True)
@@ -448,7 +451,7 @@ def test_empty_class_folders(tmp_path: Path) -> None:
 
 
 def test_pictures_of_ours_are_no_photos(tmp_path: Path) -> None:
-    """Pictures that godeeper wrote among the photos are not used for training; edited ones are."""
+    """Pictures that godeeper wrote among the photos are not used for training, but edited ones are."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     notes = PngImagePlugin.PngInfo()
     notes.add_itxt("Software", "godeeper 1.0")

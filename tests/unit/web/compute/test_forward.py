@@ -31,7 +31,7 @@ def forward(net: Network, chelsea: Path) -> ForwardPass:
 
 
 def test_a_pass_holds_all_viewable_tensors(net: Network, forward: ForwardPass) -> None:
-    """It holds every site after the photo's own steps that can be viewed, at its default stage."""
+    """It contains every viewable site after the photo's own steps, at its default stage."""
     expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if not site.is_photo_step]
     assert set(forward.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
 
@@ -64,5 +64,5 @@ def test_an_engine_keeps_the_given_number_of_sessions(net: Network) -> None:
 
 
 def test_the_size_of_a_pass(forward: ForwardPass) -> None:
-    """All of Inception v3 for one photo is 58 MB of float32."""
+    """A pass of Inception v3 for one photo takes 58 MB of float32."""
     assert round(forward.nbytes / 1e6) == 58

@@ -1,4 +1,4 @@
-"""The photo store: photos in memory, limited, with ids from their content."""
+"""The photo store: photos in memory, limited, with ids derived from their content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def photo(net: Network, chelsea: Path) -> StoredPhoto:
 
 
 def with_id(photo: StoredPhoto, photo_id: str) -> StoredPhoto:
-    """The same photo under another id."""
+    """Return the same photo under another id."""
     return replace(photo, id=photo_id)
 
 
@@ -57,7 +57,7 @@ def test_the_same_photo_is_stored_once_under_its_latest_name(photo: StoredPhoto)
 
 
 def test_the_least_recently_used_photo_is_evicted(photo: StoredPhoto) -> None:
-    """A photo that was read lately stays."""
+    """A photo that was read recently stays."""
     photos = PhotoStore(max_photos=2)
     for name in "ab":
         photos.add(with_id(photo, name))

@@ -1,4 +1,4 @@
-"""The scheduler: work goes on while a client waits, one photo a tab, memory limited."""
+"""The scheduler: work continues while a client waits, one photo per tab, limited memory."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def photos(net: Network, chelsea: Path) -> list[StoredPhoto]:
 
 
 def bmp(pixels: Any) -> bytes:
-    """Pixels as a BMP file."""
+    """Return pixels as a BMP file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "BMP")
     return buffer.getvalue()
 
 
 def run(backend: Backend, scenario: Scenario) -> None:
-    """Run a scenario to its end, for a minute at most."""
+    """Run a scenario to its end, for at most a minute."""
 
     async def limited() -> None:
         async with asyncio.timeout(60):
@@ -86,7 +86,7 @@ def test_progress_is_segment_by_segment(backend: Backend, photos: list[StoredPho
 
 
 def test_a_disconnected_client_stops_the_work(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """Once no client waits for a forward pass, it is computed no further."""
+    """Once no client waits for a forward pass, it is not computed any further."""
 
     async def scenario(backend: Backend) -> None:
         async with aclosing(backend.scheduler.progress(photos[0], None)) as steps:
@@ -161,7 +161,7 @@ def test_tabs_do_not_disturb_each_other(backend: Backend, photos: list[StoredPho
 
 
 def test_progress_begins_with_the_number_of_jobs_ahead(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """While another forward pass is computed, the first item is their number; then the segments come."""
+    """While another forward pass is computed, the first item is the number of jobs ahead; then the segments follow."""
 
     async def scenario(backend: Backend) -> None:
         async with aclosing(backend.scheduler.progress(photos[0], "a")) as first:

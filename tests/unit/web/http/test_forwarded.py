@@ -1,4 +1,4 @@
-"""Where the page is mounted, and whom it believes about that: proxies that are named, and the application around it."""
+"""Where the page is mounted, and whose headers it trusts: named proxies and the enclosing application."""
 
 from __future__ import annotations
 
@@ -44,33 +44,33 @@ HEADERS = {"x-forwarded-proto": "https", "x-forwarded-prefix": "/lab/page/", "x-
 
 
 def seen(headers: Pairs | dict[str, str] = (), target: str = "/a", client: str = PROXY) -> Any:
-    """What the application was asked."""
+    """Return the scope that the application received."""
     return answer(GUARD, target, headers, client=client).json
 
 
 def test_a_named_proxy_is_believed() -> None:
-    """Scheme, prefix, host and client are those of the proxy's headers."""
+    """Scheme, prefix, host and client are taken from the proxy's headers."""
     assert seen({"host": "inside:1", **HEADERS}) == {
         "path": "/a", "root": "/lab/page", "scheme": "https", "client": "203.0.113.5", "link": "/lab/page/x"
     }  # fmt: skip
 
 
 def test_nobody_else_is() -> None:
-    """From any other address the same headers change nothing."""
+    """The same headers from any other address change nothing."""
     got = seen(HEADERS, client="10.2.0.1")
     assert got == {"path": "/a", "root": "/deep", "scheme": "http", "client": "10.2.0.1", "link": "/deep/x"}
     assert answer(GUARD, "/a", {"host": "inside:1", **HEADERS}, client="10.2.0.1").status == 403
 
 
 def test_a_foreign_name_stays_refused_behind_a_proxy() -> None:
-    """What the proxy was asked for must be ours too."""
+    """A host that was requested from the proxy must be one of ours, too."""
     assert answer(GUARD, "/a", {"x-forwarded-host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"x-forwarded-host": "localhost:8443"}, client=PROXY).status == 200
 
 
 def test_the_last_value_is_the_proxys() -> None:
-    """What a client wrote before it, or on lines of its own, does not count."""
+    """Values that a client wrote before it, on the same or other lines, do not count."""
     assert seen({"x-forwarded-for": "127.0.0.1, 203.0.113.5, 10.1.9.9"})["client"] == "203.0.113.5"
     assert seen([("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "203.0.113.6")])["client"] == "203.0.113.6"
     assert seen([("x-forwarded-prefix", "/evil"), ("x-forwarded-prefix", "/lab")])["root"] == "/lab"
@@ -80,7 +80,7 @@ def test_the_last_value_is_the_proxys() -> None:
 
 @pytest.mark.parametrize("prefix", ["//evil.example", "/a//b", "/..", "/a/..", "a", "/a b", "/a?b", "/a#", "/<b>", "/%2f", "/" + "a" * 300, "/é"])  # fmt: skip
 def test_a_prefix_is_a_path(prefix: str) -> None:
-    """What could lead elsewhere is refused, though a proxy handed it on."""
+    """A prefix that could lead elsewhere is refused, even from a named proxy."""
     assert answer(GUARD, "/", {"x-forwarded-prefix": prefix}, client=PROXY).status == 400
     assert answer(GUARD, "/", {"x-forwarded-proto": "javascript"}, client=PROXY).status == 400
 
@@ -91,18 +91,18 @@ def test_a_prefix_is_a_path(prefix: str) -> None:
      ("/deep/deep/x", "/deep/x"), ("/", "/")],
 )  # fmt: skip
 def test_the_prefix_may_come_or_be_taken_off(target: str, path: str) -> None:
-    """A proxy hands on the whole path, or what comes after the prefix."""
+    """A proxy may forward the whole path, or only what follows the prefix."""
     assert seen(target=target)["path"] == path
 
 
 @pytest.fixture(scope="module")
 def mounted() -> ASGIApp:
-    """The page within another application, which gives it no lifespan."""
+    """The page inside another application, which gives it no lifespan."""
     return Starlette(routes=[Mount("/x", godeeper.web.app())])
 
 
 class Addresses(HTMLParser):
-    """What a page asks for or leads to."""
+    """Collects the addresses that a page requests or links to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Addresses(HTMLParser):
 
 
 def urls_in(record: Any) -> list[str]:
-    """Every address in a record."""
+    """Return every address in a record."""
     if isinstance(record, dict):
         return [url for value in record.values() for url in urls_in(value)]
     if isinstance(record, list):
@@ -134,7 +134,7 @@ PAGES = [
 
 @pytest.mark.parametrize("path", PAGES)
 def test_mounted_every_link_stays_within(path: str, mounted: ASGIApp) -> None:
-    """Links, pictures, files and scripts of a mounted page lead to where it is mounted, and are there."""
+    """Links, pictures, files and scripts of a mounted page stay under its mount point, and exist."""
 
     async def look() -> None:
         page = await ask(mounted, scope_of(path, {"accept": "text/html"}))
@@ -143,13 +143,13 @@ def test_mounted_every_link_stays_within(path: str, mounted: ASGIApp) -> None:
         kinds = {"/".join(address.split("/")[:5]): address for address in found if address.startswith("/x/")}
         for address in kinds.values():
             got: Answer = await ask(mounted, scope_of(address.partition("#")[0].replace("&amp;", "&")))
-            assert got.status in (200, 405), address  # 405: what a form is sent to
+            assert got.status in (200, 405), address  # 405: the target of a form
 
     asyncio.run(look())
 
 
 def test_mounted_records_and_redirects_stay_within(mounted: ASGIApp) -> None:
-    """The interface's links, and where a page is sent on to."""
+    """Links in records and redirects stay under the mount point."""
 
     async def look() -> None:
         record = json.loads((await ask(mounted, scope_of("/x/api/photos/demo/tensors/conv"))).body)
@@ -167,20 +167,20 @@ def test_mounted_records_and_redirects_stay_within(mounted: ASGIApp) -> None:
 
 
 def test_mounted_in_a_loop_of_its_own_for_each_request(mounted: ASGIApp) -> None:
-    """Some test clients start an event loop for every request."""
+    """Some test clients start a new event loop for every request."""
     for tensor in ("conv", "mixed_2/join", "conv"):
         assert answer(mounted, f"/x/api/photos/demo/tensors/{tensor}").status == 200
 
 
 def test_mounted_it_goes_by_the_address_it_is_reached_at(mounted: ASGIApp) -> None:
-    """Loopback and the connection's own address, on any port; a foreign name is refused unless it is allowed."""
+    """Loopback and the connection's own address are accepted on any port; a foreign name is refused unless allowed."""
     assert answer(mounted, "/x/", {"host": "127.0.0.1:1234"}).status == 200
     assert answer(mounted, "/x/", {"host": "testserver"}, server="testserver").status == 200
     assert answer(mounted, "/x/", {"host": "evil.example"}).status == 403
 
 
 def test_the_application_has_options(net: godeeper.Network) -> None:
-    """Hosts, frames and a token of its own; a classifier by its path."""
+    """Hosts, frames, a token and a classifier's path can be given."""
     page = godeeper.web.app(hosts=["*"], frame_ancestors=["http://localhost:8888"], token="of-the-application")  # noqa: S106 (of this test)
     assert answer(page, "/", {"host": "anything.example"}).status == 401
     got = answer(page, "/", {"host": "anything.example", "authorization": "Bearer of-the-application"})

@@ -1,4 +1,4 @@
-"""Who is let in: hosts, origins and sites from the client are not believed."""
+"""Which requests are accepted: hosts, origins and sites that a client claims are checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that lets everybody in."""
+    """An application that accepts everything."""
     await PlainTextResponse("in")(scope, receive, send)
 
 
@@ -29,7 +29,7 @@ GUARD = Guard(inside, Rules(8299, (HostAndPort("lab.example"), HostAndPort("prox
 
 
 def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/", guard: Guard = GUARD) -> bool:
-    """Whether a guard on port 8299 that also goes by lab.example refuses."""
+    """Return whether a guard on port 8299, which is also called lab.example, refuses the request."""
     return answer(guard, path, headers, method).status == 403
 
 
@@ -39,7 +39,7 @@ def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/
      "lab.example:80", "proxy.example:443", "[::ffff:127.0.0.1]:8299"],
 )  # fmt: skip
 def test_our_hosts_are_let_in(host: str) -> None:
-    """Loopback by name or address with our port, and what --allow-host names."""
+    """Loopback by name or address with our port is accepted, and so are hosts given with --allow-host."""
     assert not refused({"host": host})
 
 
@@ -51,12 +51,12 @@ def test_our_hosts_are_let_in(host: str) -> None:
      "127.1:8299", "2130706433:8299", "*", "[fe80::1%25eth0]:8299"],
 )  # fmt: skip
 def test_other_hosts_are_refused(host: str) -> None:
-    """A foreign name that was made to point here (DNS rebinding), and whatever is no host at all."""
+    """A foreign name that resolves to this machine (DNS rebinding) and invalid hosts are refused."""
     assert refused({"host": host})
 
 
 def test_no_host_and_two_hosts_are_refused() -> None:
-    """There is exactly one, or the request is not let in."""
+    """A request must have exactly one Host header."""
     assert asyncio.run(ask(GUARD, scope_of() | {"headers": []})).status == 403
     assert refused([("host", OURS), ("host", "evil.example")])
     assert refused([("host", OURS), ("host", OURS)])
@@ -80,7 +80,7 @@ def test_no_host_and_two_hosts_are_refused() -> None:
     ids=str,
 )
 def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
-    """Only our own pages, and programs that are no browser, may send photos."""
+    """Only our own pages, and programs other than browsers, may upload photos."""
     assert refused({"host": OURS, **headers}, "POST")
 
 
@@ -91,17 +91,17 @@ def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
     ids=str,
 )  # fmt: skip
 def test_own_posts_are_let_in(headers: dict[str, str]) -> None:
-    """Our pages' own, and those of programs."""
+    """Requests of our own pages and of programs are accepted."""
     assert not refused({"host": OURS, **headers}, "POST")
 
 
 def test_behind_a_proxy_with_a_name() -> None:
-    """An allowed name's own pages may send, whatever scheme the proxy speaks."""
+    """The pages of an allowed name may upload, whichever scheme the proxy uses."""
     assert not refused({"host": "lab.example", "origin": "https://lab.example"}, "POST")
 
 
 def test_behind_a_proxy_that_hands_on_another_host() -> None:
-    """What a browser calls same-origin is, if the page has a name that only we can have."""
+    """A request that a browser calls same-origin is accepted if the page's name can only be ours."""
     ours = {"host": OURS, "sec-fetch-site": "same-origin"}
     assert not refused({**ours, "origin": "https://localhost:8443"}, "POST")
     assert not refused({**ours, "origin": "https://lab.example"}, "POST")
@@ -117,7 +117,7 @@ PATHS = ("/", "/photo/demo/tensor/conv", "/api/tensors", "/api/photos/demo/progr
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", PATHS)
 def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
-    """From another site only a page may be asked for, and only to be shown in a window of its own."""
+    """Another site may request only pages, and only to show them in a window of their own."""
     for site, mode, dest in itertools.product(SITES, MODES, DESTS):
         told = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
         headers = {name: value for name, value in told.items() if value is not None}
@@ -127,14 +127,14 @@ def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
 
 
 def test_a_doubled_header_matches_nothing() -> None:
-    """Two values of Sec-Fetch-Site are neither of them."""
+    """Two values of Sec-Fetch-Site count as neither of them."""
     assert refused([("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")])
     assert refused([("origin", f"http://{OURS}"), ("origin", "http://evil.example")], "POST")
 
 
 @pytest.mark.parametrize("name", ["sec-purpose", "purpose", "x-moz"])
 def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
-    """A prefetch by another site is a navigation without a visible page, and refused."""
+    """A prefetch by another site is a navigation without a visible page, and is refused."""
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert not refused(link)
     assert refused({**link, name: "prefetch;prerender"})
@@ -145,7 +145,7 @@ def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
     "referer", ["http://evil.example/page", "https://127.0.0.1:8299.evil.example/", "about:blank", ""]
 )
 def test_browsers_without_fetch_headers(referer: str) -> None:
-    """If only ``Referer`` has the origin of a request, another site's does not reach the interface."""
+    """If only ``Referer`` gives the origin of a request, another site still cannot call the API."""
     assert refused({"referer": referer}, path="/api/tensors")
     assert not refused({"referer": referer}, path="/photo/demo")
     assert refused({"origin": "http://evil.example"}, path="/photo/demo")
@@ -154,7 +154,7 @@ def test_browsers_without_fetch_headers(referer: str) -> None:
 
 
 def test_frames_that_the_user_allows() -> None:
-    """A notebook's page may show ours in a frame, as the policy allows; the interface stays closed to it."""
+    """A notebook's page may show ours in a frame, as the policy allows, but cannot call the API."""
     guard = Guard(inside, Rules(8299, frame_ancestors=("http://localhost:8888",)))
     frame = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
     assert not refused(frame, guard=guard)
@@ -173,7 +173,7 @@ def test_rebinding_is_refused_by_the_server(client: Client) -> None:
 
 
 def test_a_cross_site_form_is_refused_by_the_server(client: Client, chelsea: Path) -> None:
-    """A form that another site's page sends is not read."""
+    """A form that another site's page submits is not read."""
     refusal = client.send([("photo", "x.jpg", chelsea.read_bytes())], headers={"Origin": "http://evil.example"})
     assert refusal.status == 403
 
@@ -182,7 +182,7 @@ def test_a_cross_site_form_is_refused_by_the_server(client: Client, chelsea: Pat
     "path", ["/", "/photo/demo", "/nothing", "/api/health", "/photo/demo/photo.jpg", "/static/app.css"]
 )
 def test_every_answer_is_guarded(client: Client, path: str) -> None:
-    """The policy and its companions are on pages, errors, records, pictures and files alike."""
+    """The policy and related headers are on pages, errors, records, pictures and files."""
     headers = client.get(path).headers
     assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert headers["x-content-type-options"] == "nosniff"
@@ -195,20 +195,20 @@ def test_every_answer_is_guarded(client: Client, path: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a/b", "http://name", "name:port", "user@name"])
 def test_an_allowed_host_is_a_host(text: str) -> None:
-    """--allow-host takes a name, perhaps with a port."""
+    """--allow-host accepts a name, optionally with a port."""
     with pytest.raises(OptionError):
         allowed_place(text)
 
 
 @pytest.mark.parametrize("text", ["", "localhost:8888", "*", "'self'", "http://a b", "http://x; script-src *", "data:"])
 def test_an_ancestor_is_an_origin(text: str) -> None:
-    """--frame takes an origin, and nothing else can get into the policy."""
+    """--frame accepts an origin, and nothing else can get into the policy."""
     with pytest.raises(OptionError):
         frame_ancestor(text)
 
 
 @pytest.mark.parametrize("text", ["", "proxy.example", "10.0.0.0/99", "10.0.0.1/8"])
 def test_a_proxy_is_an_address(text: str) -> None:
-    """--proxy takes an address or a network: a name could come to mean another."""
+    """--proxy accepts an address or a network, but no name, whose address could change."""
     with pytest.raises(OptionError):
         network(text)

@@ -1,4 +1,4 @@
-"""Slow and greedy clients do not block others, and slow honest ones can finish.  Times are scaled down."""
+"""Slow and greedy clients do not block others, and slow but steady ones can finish.  Times are scaled down."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACE = UploadTimer(grace=0.6, rate=20_000, idle=0.6)
 
 @pytest.fixture(scope="module")
 def hasty(net: Network) -> Iterator[Served]:
-    """A server whose patience is a thirtieth of the usual."""
+    """A server with a thirtieth of the usual time limits."""
     limits = Limits(head=1.5, stall=0.7, rate=50_000, most=60, most_of_one=30)
     backend = Backend(net.weights, net.preprocess)
     with serving(backend, limits=limits, upload_reader=UploadReader(PACE)) as running:
@@ -43,7 +43,7 @@ def hasty(net: Network) -> Iterator[Served]:
 
 
 def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
-    """A connection, perhaps of a client that takes little at a time."""
+    """Open a connection, optionally of a client that reads little at a time."""
     connection = socket.socket()
     if read_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_buffer)
@@ -53,7 +53,7 @@ def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
 
 
 def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> None:
-    """Send ``size`` bytes at a time; stops if the connection is closed."""
+    """Send ``size`` bytes at a time; stop if the connection is closed."""
     with contextlib.suppress(OSError):
         for start in range(0, len(data), size):
             connection.sendall(data[start : start + size])
@@ -61,7 +61,7 @@ def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> 
 
 
 def test_slow_bodies_hold_nobody_up(served: Served) -> None:
-    """Twenty uploads at a few bytes a second, on the usual limits: the next one is accepted at once."""
+    """During twenty uploads at a few bytes a second, with the usual limits, the next upload is accepted at once."""
     with ExitStack() as stack:
         for _ in range(20):
             slow = stack.enter_context(connect(served))
@@ -73,7 +73,7 @@ def test_slow_bodies_hold_nobody_up(served: Served) -> None:
 
 
 def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
-    """A link twice as fast as the slowest allowed, for three times as long as the grace."""
+    """A link twice as fast as the minimum is accepted for three times the grace period."""
     body = form([("tab", None, b"t" * 60)] + [(f"f{n}", None, b"p" * 3500) for n in range(20)] + [("photo", "x.png", picture("PNG"))])  # fmt: skip
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(body)}"))
@@ -83,7 +83,7 @@ def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
 
 @pytest.mark.parametrize(("size", "pause"), [(100, 0.1), (5000, 0.9)], ids=["trickle", "pause"])
 def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> None:
-    """A few bytes at a time, or nothing for a while, is a 408 with the expected speed."""
+    """A few bytes at a time, or nothing for a while, gives a 408 that states the required speed."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, "Content-Length: 60000"))
         threading.Thread(target=trickle, args=(connection, PHOTO[:4000] * 10, size, pause), daemon=True).start()
@@ -94,7 +94,7 @@ def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> 
 
 
 def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
-    """8 MB at 1 Mbit/s in time, 100 bytes a second not beyond the grace."""
+    """8 MB at 1 Mbit/s arrive in time; 100 bytes a second are accepted only within the grace period."""
     pace = UploadTimer()
     for second in range(1, 65):
         assert pace.deadline(0, second, second * 125_000) > second + 1
@@ -102,7 +102,7 @@ def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
 
 
 def uploaded(memory: UploadMemory, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
-    """Photos that arrive side by side, piece by piece, and are worked on for a moment: which of them were taken."""
+    """Return which of several simultaneous photos were accepted; each arrives in pieces and is processed for a moment."""
     most = 0
 
     async def one(size: int, client: str) -> bool:
@@ -130,12 +130,12 @@ def uploaded(memory: UploadMemory, sizes: list[int], clients: list[str], piece: 
 
 
 def test_the_memory_is_bounded_and_all_get_through() -> None:
-    """Forty times a quarter of the memory, at the same time: each is taken, one after the other where it must be."""
+    """Forty simultaneous uploads of a quarter of the memory limit are all accepted, one after the other where necessary."""
     assert uploaded(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
 
 
 def test_who_stalls_gives_way() -> None:
-    """An upload that holds much and sends nothing is dropped once others wait, and they are accepted."""
+    """An upload that holds much memory and sends nothing is dropped once others wait, and they are accepted."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
         memory = UploadMemory(400, 100, 0.1)
@@ -189,7 +189,7 @@ def test_who_does_not_read_is_hung_up_on(hasty: Served) -> None:
 
 
 def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
-    """Ten times as fast as the slowest allowed, and longer than the patience."""
+    """A client ten times as fast as the minimum gets the complete response, even after the time limit."""
     with connect(hasty, read_buffer=32768) as connection:
         ask_for(connection, hasty, more="Connection: close\r\n")
         total, piece = 0, b"x"
@@ -217,7 +217,7 @@ def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
 
 
 def test_idle_connections_shut_nobody_out(hasty: Served) -> None:
-    """One client's connections are bounded: the longest idle one goes, and whoever comes is served."""
+    """One client's connections are limited: the one that is idle longest is closed, and new ones are served."""
     with ExitStack() as stack:
         idle = [stack.enter_context(connect(hasty)) for _ in range(100)]
         begun = time.monotonic()
@@ -229,7 +229,7 @@ def test_idle_connections_shut_nobody_out(hasty: Served) -> None:
 
 
 def test_one_client_cannot_take_all() -> None:
-    """The client with most loses the longest idle; a proxy that was named may have all."""
+    """The client with most connections loses the one that is idle longest; a named proxy has no limit."""
     from types import SimpleNamespace
     from typing import Any, cast
 
@@ -262,7 +262,7 @@ def test_one_client_cannot_take_all() -> None:
 
 
 def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
-    """The server's response to some bytes, until it is complete or the connection is closed."""
+    """Return the server's response to some bytes, once it is complete or the connection is closed."""
     with connect(served) as connection:
         connection.settimeout(wait)
         heard = b""
@@ -311,12 +311,12 @@ ODD: dict[str, tuple[bytes, bytes]] = {
     ),
     "upgrade": (b"GET /nothing HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n", b"404"),
 }  # fmt: skip
-"""Name -> what is sent, and how the status begins."""
+"""Name -> the bytes that are sent, and how the status begins."""
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_requests_get_a_clear_end(kind: str, hasty: Served, capfd: pytest.CaptureFixture[str]) -> None:
-    """A 4xx or an end of the connection, within the time for a head; nothing on the terminal, and the server goes on."""
+    """The client gets a 4xx or a closed connection within the time limit for headers; nothing is printed, and the server continues."""
     sent, status = ODD[kind]
     heard = talk(hasty, sent.replace(b"{host}", f"127.0.0.1:{hasty.port}\r\nConnection: close".encode()))
     assert not heard or heard.startswith(b"HTTP/1.1 " + status), heard[:300]
@@ -325,14 +325,14 @@ def test_odd_requests_get_a_clear_end(kind: str, hasty: Served, capfd: pytest.Ca
 
 
 def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
-    """Nothing waits for ever for what was promised."""
+    """The server does not wait forever for the announced bytes."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO) + 500}") + PHOTO)
         assert received(connection).startswith(b"HTTP/1.1 408")
 
 
 def test_slow_bodies_take_no_place(hasty: Served) -> None:
-    """As many slow uploads as a client may have connections: the slowest of them is closed for the next connection."""
+    """With as many slow uploads as a client may have connections, the slowest is closed for the next connection."""
     head = request_head(hasty.port, "Content-Length: 60000")
     with ExitStack() as stack:
         for _ in range(40):  # thirty are allowed

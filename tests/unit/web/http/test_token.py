@@ -1,4 +1,4 @@
-"""The token: nothing is served without it where others can reach the page, and how it becomes a cookie."""
+"""The token: beyond loopback nothing is served without it, and it is stored in a cookie."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COOKIE = f"{Token(SECRET).cookie}={Token(SECRET).value}"
 
 @pytest.fixture(scope="module")
 def guarded(net: Network) -> Iterator[Served]:
-    """A server that wants the token."""
+    """A server that requires the token."""
     with serving(Backend(net.weights, net.preprocess), rules=Rules(token=SECRET)) as running:
         yield running
 
@@ -42,7 +42,7 @@ def guarded(net: Network) -> Iterator[Served]:
              "/api/openapi.json", "/static/../app.js", "//", "/?token=", "/?token=wrong", f"/?token={QUOTED}&token=wrong"]
 )  # fmt: skip
 def test_nothing_is_served_without_it(path: str, guarded: Served) -> None:
-    """Pages, pictures, files and the interface alike, and no response reveals what exists."""
+    """Pages, pictures, files and the API are refused, and no response reveals what exists."""
     refusal = guarded.client.get(path)
     assert refusal.status == 401
     assert refusal.headers["www-authenticate"].startswith("Bearer")
@@ -51,7 +51,7 @@ def test_nothing_is_served_without_it(path: str, guarded: Served) -> None:
 
 
 def test_the_printed_address_lets_in(guarded: Served) -> None:
-    """The first visit sets a cookie and leads to the address without the token; the cookie lets in."""
+    """The first visit sets a cookie and redirects to the address without the token; then the cookie is enough."""
     client = guarded.client
     first = client.get(f"/photo/demo?a=1&token={QUOTED}&b=2")
     assert (first.status, first.headers["location"]) == (303, "/photo/demo?a=1&b=2")
@@ -66,7 +66,7 @@ def test_the_printed_address_lets_in(guarded: Served) -> None:
 
 
 def test_programs_send_it_in_a_header(guarded: Served) -> None:
-    """Authorization: Bearer."""
+    """Programs send it as Authorization: Bearer."""
     assert guarded.client.get("/api/health", {"Authorization": f"Bearer {SECRET}"}).status == 200
     for wrong in (f"Bearer {SECRET}x", f"Basic {SECRET}", "Bearer", "", SECRET, "Bearer é"):
         assert guarded.client.get("/api/health", {"Authorization": wrong}).status == 401
@@ -76,14 +76,14 @@ def test_programs_send_it_in_a_header(guarded: Served) -> None:
     "target", ["//evil.example/", "/\\evil.example", "/%0d%0aset-cookie:a=b", "/https://evil.example", "/%2f%2fevil"]
 )
 def test_it_leads_nowhere_else(target: str) -> None:
-    """What looks like another site's address, or like a header, stays a path of ours."""
+    """A target that looks like another site's address, or like a header, stays a path of ours."""
     where = answer(GUARD, f"{target}?token={QUOTED}").headers["location"]
     assert re.match(r"/(?![/\\])", where)
     assert "\r" not in where
 
 
 def test_a_link_on_another_site_is_followed_by_a_page() -> None:
-    """A browser sends no strict cookie with a redirect that another site began: a page of ours leads on."""
+    """A browser sends no strict cookie with a redirect that another site began, so one of our pages links on."""
     headers = {"accept": "text/html", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate",
                "sec-fetch-dest": "document"}  # fmt: skip
     page = answer(GUARD, f'/photo/demo?x="><script>&token={QUOTED}', headers)
@@ -94,7 +94,7 @@ def test_a_link_on_another_site_is_followed_by_a_page() -> None:
 
 
 def test_without_it_people_get_a_page() -> None:
-    """It explains what to do, and its link to itself carries the cookie that a link on another site does not."""
+    """The page explains what to do, and its link to itself sends the cookie that a link on another site does not."""
     page = answer(GUARD, "/photo/demo", {"accept": "text/html"})
     assert page.status == 401
     assert "the address that it printed" in page.text
@@ -110,7 +110,7 @@ def test_under_https_the_cookie_is_secure() -> None:
 
 
 def test_the_token_does_not_open_the_door_to_other_sites() -> None:
-    """Neither a foreign host nor another site's request is let in with it."""
+    """Neither a foreign host nor another site's request is accepted with it."""
     for headers in ({"host": "evil.example:8299"}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
         assert answer(GUARD, "/api/health", {**headers, "cookie": COOKIE}).status == 403
         assert answer(GUARD, f"/?token={QUOTED}", headers).status == 403
@@ -118,7 +118,7 @@ def test_the_token_does_not_open_the_door_to_other_sites() -> None:
 
 
 def test_when_it_is_made_up() -> None:
-    """On loopback none is required; elsewhere it is long and random; characters that a URL cannot have are refused."""
+    """On loopback no token is required; elsewhere it is long and random; characters that a URL cannot contain are refused."""
     assert token_of("auto", is_loopback=True, has_proxy=False) is None
     made = {token_of("auto", is_loopback=False, has_proxy=False) for _ in range(4)}
     made |= {token_of("auto", is_loopback=True, has_proxy=True)}
@@ -133,7 +133,7 @@ def test_when_it_is_made_up() -> None:
 
 
 def test_the_address_that_a_connection_came_in_at_is_ours() -> None:
-    """Of a server on every address of the machine, each is a host of its own; no other is."""
+    """A server on every address of the machine accepts each of them as host, and no other."""
     host = {"host": "192.0.2.7:8299", "cookie": COOKIE}
     assert answer(GUARD, "/", host, server="192.0.2.7").status == 200
     assert answer(GUARD, "/", host, server="::ffff:192.0.2.7").status == 200

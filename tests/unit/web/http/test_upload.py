@@ -1,4 +1,4 @@
-"""Uploads: good photos are stored, all others get an error of one line, and the server goes on."""
+"""Uploads: good photos are stored, all others get an error of one line, and the server continues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def picture(format: str, mode: str = "RGB", **options: Any) -> bytes:
-    """A small picture as a file."""
+    """Return a small picture as a file."""
     buffer = io.BytesIO()
     Image.effect_noise((64, 48), 60).convert(mode).save(buffer, format, **options)
     return buffer.getvalue()
@@ -45,7 +45,7 @@ def huge_header(width: int = 50_000, height: int = 50_000) -> bytes:
 
 
 def animation() -> bytes:
-    """A GIF of three frames."""
+    """Return a GIF of three frames."""
     buffer = io.BytesIO()
     frames = [Image.new("L", (40, 30), shade) for shade in (0, 128, 255)]
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
@@ -77,7 +77,7 @@ BAD = {
     "endless row": (huge_header(60_000_000, 1), "at most 100,000 a side"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
-"""Name -> a file that is no photo, and a part of the error message."""
+"""Name -> a file that is not a photo, and a part of the error message."""
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -91,7 +91,7 @@ def test_photos_are_stored(kind: str, client: Client) -> None:
 
 
 def refusal(answer: Answer, status: int) -> str:
-    """The one line of a refused upload."""
+    """Return the one line of a refused upload."""
     assert answer.status == status
     assert answer.json["status"] == status
     message: str = answer.json["error"]
@@ -102,7 +102,7 @@ def refusal(answer: Answer, status: int) -> str:
 
 @pytest.mark.parametrize("kind", BAD)
 def test_other_files_are_refused(kind: str, client: Client) -> None:
-    """The response is 422 with one line, and the server goes on."""
+    """The response is 422 with one line, and the server continues."""
     data, message = BAD[kind]
     assert message in refusal(client.send([("photo", "cat.jpg", data)]), 422)
     assert client.get("/api/health").status == 200
@@ -144,7 +144,7 @@ FORMS: dict[str, tuple[str, bytes, int, str]] = {
 
 @pytest.mark.parametrize("kind", FORMS)
 def test_broken_forms_are_refused(kind: str, client: Client) -> None:
-    """A broken form gets a 4xx with one line, and the server goes on."""
+    """A broken form gets a 4xx with one line, and the server continues."""
     content, body, status, message = FORMS[kind]
     headers = {"Content-Type": content} if content else {}
     assert message in refusal(client.ask("POST", "/api/photos", body, headers), status)
@@ -173,12 +173,12 @@ def test_too_large_is_refused_while_it_arrives(served: Served) -> None:
 
 
 def request_head(port: int, more: str) -> bytes:
-    """The head of an upload."""
+    """Return the head of an upload."""
     return f"POST /api/photos HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {FORM}\r\n{more}\r\n\r\n".encode()
 
 
 def received(connection: socket.socket) -> bytes:
-    """The bytes received until the response is complete, or the connection is closed."""
+    """Return the bytes received until the response is complete, or the connection is closed."""
     answer = b""
     try:
         while piece := connection.recv(65536):
@@ -215,7 +215,7 @@ def test_slow_headers_are_hung_up_on(net: Network) -> None:
 
 
 def test_an_upload_cut_off_leaves_nothing(served: Served) -> None:
-    """A client that goes away in the middle of its photo leaves the server as it was."""
+    """A client that disconnects in the middle of its photo leaves no data in the server."""
     kept = len(served.backend.photos.cache)
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_head(served.port, "Content-Length: 100000") + form([("photo", "x", b"1")])[:60])
@@ -224,7 +224,7 @@ def test_an_upload_cut_off_leaves_nothing(served: Served) -> None:
 
 
 def test_no_photo_is_written_to_the_disk(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A photo of several megabytes stays in memory while it is read: no temporary file is made."""
+    """A photo of several megabytes stays in memory while it is read: no temporary file is created."""
     import tempfile
 
     def fail(*_: object, **__: object) -> None:
@@ -263,7 +263,7 @@ def test_browsers_without_a_script_are_sent_on(client: Client, chelsea: Path) ->
     ],
 )
 def test_names_are_text_to_show(given: str | None, expected: str) -> None:
-    """A file's name from the client loses its folders, control characters and length."""
+    """Folders, control characters and excess length are removed from a client's file name."""
     assert shown_name(given) == expected
 
 
@@ -284,6 +284,6 @@ def test_many_uploads_at_once(client: Client, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("length", ["9" * 400, "9" * 5000, "²", "-1", "1e3"])
 def test_announced_lengths(length: str, client: Client) -> None:
-    """A length of any number of digits, or none, is refused, by the server or by us."""
+    """A length with too many digits, or none, is refused, by the server or by us."""
     answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": length})
     assert 400 <= answer.status < 500
