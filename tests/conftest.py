@@ -1,4 +1,4 @@
-"""What all tests share: the user's folders redirected, the demonstration photo, a loaded network."""
+"""Shared by all tests: redirected user folders, the demonstration photo, a loaded network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[1]
 
 
 NEEDS_PROGRAMS = ("tests/browser/", "tests/unit/web/test_nginx.py")
-"""Tests that are skipped where Chromium or nginx is missing."""
+"""These tests are skipped if Chromium or nginx is missing."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where ``GODEEPER_REQUIRE_BROWSER`` is set, a test of the page that is skipped has failed."""
+    """If ``GODEEPER_REQUIRE_BROWSER`` is set, a skipped test of the page counts as failed."""
     report = yield
     if report.skipped and item.nodeid.startswith(NEEDS_PROGRAMS) and os.environ.get("GODEEPER_REQUIRE_BROWSER"):
         report.outcome = "failed"
@@ -32,9 +32,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Every test, and every process a test starts, keeps its cache in a temporary folder, and sends no telemetry."""
+    """Every test, and every process it starts, has its cache in a temporary folder and sends no telemetry."""
     patch = pytest.MonkeyPatch()
-    patch.setenv("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime themselves
+    patch.setenv("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime directly
     patch.setenv("GODEEPER_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -54,7 +54,7 @@ def net() -> Network:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Interruptions are heard, here and in what is started, also where the tests run in a shell's background."""
+    """Ctrl-C is handled here and in child processes, even if the tests run in a shell's background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -62,7 +62,7 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fake Ghostscript first on PATH, which writes a file when it is started; Pillow searches for it again."""
+    """A fake Ghostscript first on PATH, which writes a file when it is started; Pillow's memory of the real one is cleared."""
     folder = tmp_path / "programs"
     folder.mkdir()
     left = tmp_path / "was called"

@@ -1,7 +1,7 @@
-"""A server on loopback and Debian's Chromium, for the tests that use the page as a person does.
+"""A server on loopback and Debian's Chromium, for the tests that use the page as a user does.
 
-``apt-get install chromium`` installs it; ``GODEEPER_CHROMIUM`` names another one.  Without, these tests are skipped.
-Every test's pages must be quiet: no error on the console, no request to another origin.
+``apt-get install chromium`` installs it; ``GODEEPER_CHROMIUM`` names another one.  Without a browser these tests are skipped.
+A test fails if a page prints an error to the console or sends a request to another origin.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = 30_000  # milliseconds: a look on a busy machine
+PATIENCE = 30_000  # milliseconds: enough for a forward pass on a busy machine
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's program."""
+    """The path of the browser."""
     if not CHROMIUM:
         pytest.skip("no Chromium: apt-get install chromium, or name one in GODEEPER_CHROMIUM")
     return CHROMIUM
 
 
-@pytest.fixture(scope="module")  # while it is open, Playwright's event loop bars others from this thread
+@pytest.fixture(
+    scope="module"
+)  # module scope, since Playwright's event loop blocks others in this thread while it is open
 def browser(chromium: str) -> Iterator[Browser]:
-    """Chromium, without a window."""
+    """Chromium without a window."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
         started = playwright.chromium.launch(
@@ -48,7 +50,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 def serve(arguments: list[str]) -> Iterator[str]:
-    """``godeeper serve`` on a free port, until the tests are done: its address."""
+    """Run ``godeeper serve`` on a free port until the tests are done, and yield its address."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", "--json", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -59,7 +61,7 @@ def serve(arguments: list[str]) -> Iterator[str]:
 
 
 def first_document(lines: Iterable[str]) -> str:
-    """The JSON document at the start of a server's output."""
+    """Return the JSON document at the start of a server's output."""
     text = ""
     for line in lines:
         text += line
@@ -85,7 +87,7 @@ def judging(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def new_context(browser: Browser, server: str) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browsers of their own (``**options`` are Playwright's); each must have been quiet in the end."""
+    """A function that opens new browser contexts with Playwright's ``**options``; in the end each must have been quiet."""
     made: list[BrowserContext] = []
     loud: list[str] = []
 
@@ -108,12 +110,12 @@ def new_context(browser: Browser, server: str) -> Iterator[Callable[..., Browser
 
 
 def is_foreign(url: str) -> bool:
-    """Whether a request goes anywhere but to this machine."""
+    """Return whether a request goes anywhere but to this machine."""
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
 
 
 def is_expected(line: str) -> bool:
-    """What Chromium says of itself when a test makes the server refuse something."""
+    """Return whether Chromium itself prints the line when a test makes the server refuse something."""
     return line.startswith(
         (
             "Failed to load resource: the server responded with a status of 4",

@@ -1,4 +1,4 @@
-"""What the tests do on the page, in a person's words."""
+"""Actions of the tests on the page, named as a user would describe them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drop(page: Page, payload: bytes, name: str = "photo.png", kind: str = "image
 
 
 def photo(seed: int, size: tuple[int, int] = (320, 240)) -> bytes:
-    """A PNG that no other seed gives: soft stripes of random colours."""
+    """Return a PNG unlike those of other seeds: soft stripes of random colours."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (6, 8, 3), np.uint8)
     buffer = io.BytesIO()
@@ -43,7 +43,7 @@ def photo(seed: int, size: tuple[int, int] = (320, 240)) -> bytes:
 
 
 def open_map(page: Page, path: str = DEMO) -> None:
-    """Go to a map, and wait until its last picture is there."""
+    """Go to a map, and wait until its last picture is shown."""
     page.goto(path)
     wait_for_pictures(page)
 
@@ -54,18 +54,18 @@ def wait_for_pictures(page: Page) -> None:
 
 
 def open_mosaic(page: Page, path: str = CONV) -> None:
-    """Go to a mosaic, and wait until it is painted and its numbers are there."""
+    """Go to a mosaic, and wait until it is painted and its numbers are loaded."""
     page.goto(path)
     wait_for_mosaic(page)
 
 
 def wait_for_mosaic(page: Page) -> None:
-    """Wait until the script has painted and knows the values."""
+    """Wait until the script has painted the mosaic and loaded the values."""
     page.wait_for_selector("#mosaic[data-ready]")
 
 
 def point_at(page: Page, position: int, row: int, column: int, side: int = 35) -> None:
-    """Put the mouse on a cell of the tile at ``position``; tiles have ``side`` cells a side."""
+    """Move the mouse to a cell of the tile at ``position``; tiles have ``side`` cells per side."""
     zoom = int(page.locator("#zoom").inner_text().rstrip("×"))
     canvas = page.locator("#mosaic canvas").first.bounding_box()
     assert canvas is not None
@@ -77,12 +77,12 @@ def point_at(page: Page, position: int, row: int, column: int, side: int = 35) -
 
 
 def fact(page: Page, name: str) -> str:
-    """What the readout says."""
+    """Return a value of the readout."""
     return str(page.locator(f"[data-fact={name}]").inner_text())
 
 
 def violations(page: Page) -> list[Any]:
-    """What axe-core finds wrong: rule, and where."""
+    """Return the rules that axe-core finds violated, and where."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     found = axe.Axe().run(page).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]

@@ -1,4 +1,4 @@
-"""Every page, in light and dark, wide and on a phone, as axe-core checks it."""
+"""Every page, light and dark, on a wide screen and on a phone, passes axe-core and can be used by keyboard."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_axe_finds_nothing(
     window: str,
     scheme: Literal["light", "dark"],
 ) -> None:
-    """No violation of any rule."""
+    """axe-core finds no violation of any rule."""
     page = new_context(viewport=WINDOWS[window], color_scheme=scheme, base_url=judging).new_page()
     page.goto(PAGES[name])
     if name == "map":
@@ -47,7 +47,7 @@ def test_axe_finds_nothing(
 def test_axe_finds_nothing_where_something_is_open(
     new_context: Callable[..., BrowserContext], scheme: Literal["light", "dark"]
 ) -> None:
-    """The help, the costs, the list of what the search found, and an error."""
+    """The help, the costs, the search results and an error are open."""
     page = new_context(viewport=WINDOWS["wide"], color_scheme=scheme).new_page()
     page.goto(DEMO)
     wait_for_pictures(page)
@@ -63,7 +63,7 @@ def test_axe_finds_nothing_where_something_is_open(
 
 
 def test_dark_and_light_are_the_readers_choice(page: Page) -> None:
-    """The button turns the page dark, and it stays so on the next."""
+    """The button turns the page dark, and the next page is dark, too."""
     page.goto("/")
     light = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.get_by_role("button", name="Light or dark").click()
@@ -74,7 +74,7 @@ def test_dark_and_light_are_the_readers_choice(page: Page) -> None:
 
 
 def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
-    """Slash, a name, Enter; then Tab to the tiles, arrows, Enter; Escape goes back up."""
+    """Slash, a name and Enter; then Tab to the tiles, arrows and Enter; Escape goes back up."""
     page.goto(DEMO)
     wait_for_pictures(page)
     page.keyboard.press("/")
@@ -102,7 +102,7 @@ def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
 
 
 def test_arrows_walk_between_the_boxes_of_the_map(page: Page) -> None:
-    """Down from a branch's first box comes the one below it."""
+    """The down key moves from a branch's first box to the one below it."""
     page.goto(DEMO)
     wait_for_pictures(page)
     page.locator('a.box[data-address="mixed_4/tower_1/conv"]').focus()
@@ -113,7 +113,7 @@ def test_arrows_walk_between_the_boxes_of_the_map(page: Page) -> None:
 
 
 def test_the_search_lists_all_four_names(page: Page) -> None:
-    """Keras's name finds the tensor, and the others stand beside it."""
+    """The search finds the tensor by its Keras name, and lists the other names next to it."""
     page.goto(DEMO)
     page.get_by_role("combobox").fill("activation_11")
     first = page.get_by_role("option").first
@@ -126,7 +126,7 @@ def test_the_search_lists_all_four_names(page: Page) -> None:
 
 
 def test_the_map_can_be_moved_and_enlarged(page: Page) -> None:
-    """Keys, wheel and mouse change the view; a drag is no click."""
+    """Keys, wheel and mouse change the view; dragging does not click."""
     page.goto(DEMO)
     wait_for_pictures(page)
     sheet = page.locator("#sheet")

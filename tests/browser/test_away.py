@@ -1,4 +1,4 @@
-"""No server, or blocked storage: the page says so, shows nothing false, and continues without a reload."""
+"""Without a server, or with blocked storage, the page says so, shows nothing wrong, and continues without a reload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) {
   Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
 }"""
 
-STREAM = "**/progress?tab=*"  # not the script of that name
+STREAM = "**/progress?tab=*"  # not the script with the same name
 ALL_LOADED = """async () => {
   const images = [...document.querySelectorAll("#sheet image[href]")];
   return (await Promise.all(images.map((image) => image.decode().then(() => true, () => false)))).every(Boolean);
@@ -35,7 +35,7 @@ ALL_LOADED = """async () => {
 
 @pytest.mark.parametrize("lost", ["/api/photos/demo/tensors/", "/photo/demo/levels/"])
 def test_a_scale_that_cannot_be_had_goes_back(lost: str, page: Page) -> None:
-    """The control shows the scale of the picture, the page says why, and choosing again works."""
+    """The control returns to the scale of the picture, the page says why, and choosing again works."""
     open_mosaic(page)
     legend = page.locator(".ends").all_inner_texts()
     away = re.compile(re.escape(lost))
@@ -53,7 +53,7 @@ def test_a_scale_that_cannot_be_had_goes_back(lost: str, page: Page) -> None:
 
 
 def test_the_search_recovers(page: Page) -> None:
-    """A failed search says so, and the next letter tries again."""
+    """A failed search says so, and typing another letter tries again."""
     page.goto(DEMO)
     page.route("**/api/tensors", lambda route: route.abort())
     page.locator("#search").fill("mixed_1")
@@ -64,7 +64,7 @@ def test_the_search_recovers(page: Page) -> None:
 
 
 def test_blocked_storage_stops_nothing(new_context: Callable[..., BrowserContext]) -> None:
-    """Where a browser forbids storage, the map is computed, the theme changes, a mosaic is shown."""
+    """If the browser forbids storage, the map is computed, the theme changes and a mosaic is shown."""
     page = new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.add_init_script(BLOCKED)
     page.goto(DEMO)
@@ -76,7 +76,7 @@ def test_blocked_storage_stops_nothing(new_context: Callable[..., BrowserContext
 
 
 def test_a_map_resumes(page: Page) -> None:
-    """A look whose stream breaks goes on by itself once the server is back."""
+    """A forward pass whose stream breaks continues by itself once the server is back."""
     page.route(STREAM, lambda route: route.abort())
     page.goto(DEMO)
     drop(page, photo(7001))
@@ -103,7 +103,7 @@ def test_a_photo_that_is_gone_is_said(page: Page) -> None:
 def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
     """A page that comes back from the back/forward cache continues its forward pass, and shows costs as its switch is set."""
     page.goto(DEMO)
-    page.route(STREAM, lambda _: None)  # no byte ever comes
+    page.route(STREAM, lambda _: None)  # no byte ever arrives
     drop(page, photo(7003))
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}"))
     page.locator("#progress [role=status]", has_text="Waiting").wait_for()
@@ -116,7 +116,7 @@ def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
 
 
 def test_pictures_are_loaded_again(page: Page) -> None:
-    """Thumbnails that failed are there once the server is back, without a reload."""
+    """Thumbnails that failed are loaded once the server is back, without a reload."""
     open_map(page)
     page.route("**/thumbnail/**", lambda route: route.abort())
     page.goto(DEMO)
@@ -141,7 +141,7 @@ def test_values_are_fetched_again(page: Page) -> None:
 
 
 def test_a_filter_keeps_its_picture(page: Page) -> None:
-    """Without the server, another scale loses neither the page nor the agreement of its controls with its picture."""
+    """Without the server, choosing another scale keeps the page, and its controls still match the picture."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.abort())
     page.get_by_label("Scale").select_option("signed")
@@ -154,7 +154,7 @@ def test_a_filter_keeps_its_picture(page: Page) -> None:
 
 
 def test_a_filter_that_comes_back_agrees(page: Page) -> None:
-    """Back from another page, scale, colour and slider are those of the picture."""
+    """After going back to the page, scale, colour and slider match the picture."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3?scale=filter")
     page.evaluate("document.querySelector('[name=scale]').value = 'signed'")
     page.locator("#opacity").fill("0.2")
@@ -167,7 +167,7 @@ def test_a_filter_that_comes_back_agrees(page: Page) -> None:
 
 
 def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
-    """A proxy's error for an absent server is not shown as the server's message."""
+    """The error of a proxy without a server is not shown as the server's message."""
     open_mosaic(page)
     page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))
     page.get_by_label("Scale").select_option("signed")
@@ -176,7 +176,7 @@ def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
 
 
 def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
-    """The first picture comes after another scale could not be had: it is shown, as the controls say."""
+    """If the first picture arrives after another scale failed to load, it is shown, and the controls match it."""
     held: list[Route] = []
     page.route("**/levels/**", lambda route: held.append(route))
     page.route("**/api/photos/demo/tensors/**", lambda route: route.abort())
@@ -192,7 +192,7 @@ def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
 
 
 def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
-    """A server that refuses a request, such as one with a new token, is not reported as absent."""
+    """If a server refuses a request, for example because its token changed, the page shows its message."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.fulfill(status=401, json={"error": "the token is wanted"}))
     page.get_by_label("Scale").select_option("signed")
@@ -202,7 +202,7 @@ def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
 
 @pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: () => Promise.reject(new Error('denied')) }"])
 def test_names_where_nothing_can_be_copied(clipboard: str, page: Page) -> None:
-    """Without a clipboard, as over plain HTTP to another machine, there is no copy button; a denied copy is reported."""
+    """Without a clipboard, as over plain HTTP from another machine, there is no copy button; a denied copy is reported."""
     page.add_init_script(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }});")
     open_mosaic(page)
     button = page.locator("[data-copy]").first

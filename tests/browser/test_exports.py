@@ -1,4 +1,4 @@
-"""What can be taken away: a picture, and a page that needs no server."""
+"""The exports: a picture, and a page that needs no server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_the_offline_page_needs_no_server(
     page: Page, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """Opened from the disk with the network off, it sorts, and tells values as the server's page does."""
+    """Opened from disk without a network, the page sorts, and shows the same values as the server's page."""
     open_mosaic(page)
     point_at(page, 5, 21, 19)
     value = fact(page, "value")
@@ -40,7 +40,7 @@ def test_the_offline_page_needs_no_server(
 def test_the_offline_page_begins_with_the_filter_it_was_made_for(
     page: Page, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """From a filter's page, the file shows that filter first."""
+    """Exported from a filter's page, the file shows that filter first."""
     page.goto("/photo/demo/tensor/mixed/tower_2/conv/filter/7")
     with page.expect_download() as download:
         page.get_by_role("link", name="Offline HTML").click()
@@ -54,7 +54,7 @@ def test_the_offline_page_begins_with_the_filter_it_was_made_for(
 
 @pytest.mark.parametrize("scale", ["shared", "signed"])
 def test_the_picture_tells_what_is_on_the_screen(page: Page, tmp_path: Path, scale: str) -> None:
-    """The PNG has the scale that was chosen, and its legend."""
+    """The PNG has the selected scale, and its legend."""
     open_mosaic(page, f"/photo/demo/tensor/mixed/tower_2/conv?scale={scale}&sort=strength")
     with page.expect_download() as download:
         page.get_by_role("link", name="PNG").click()
@@ -67,7 +67,7 @@ def test_the_picture_tells_what_is_on_the_screen(page: Page, tmp_path: Path, sca
 
 
 def test_a_filters_picture_is_of_that_filter(page: Page, tmp_path: Path) -> None:
-    """On its own scale, the PNG of a filter's page shows it alone."""
+    """The PNG from a filter's page shows that filter only, on its own scale."""
     page.goto("/photo/demo/tensor/mixed/tower_2/conv/filter/5")
     with page.expect_download() as download:
         page.get_by_role("link", name="PNG").click()
@@ -79,7 +79,7 @@ def test_a_filters_picture_is_of_that_filter(page: Page, tmp_path: Path) -> None
 
 
 def test_names_can_be_copied(new_context: Callable[..., BrowserContext]) -> None:
-    """The button puts the name on the clipboard."""
+    """The button copies the name to the clipboard."""
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
     open_mosaic(page)

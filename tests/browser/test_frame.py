@@ -1,4 +1,4 @@
-"""The page inside another page's frame, as a notebook shows it."""
+"""The page in a frame of another page, as in a notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Notebook(BaseHTTPRequestHandler):
-    """Serves a page with one frame; the query is the frame's address."""
+    """Serves a page with one frame, whose address is the query."""
 
     def do_GET(self) -> None:
         shown = self.path.partition("?")[2]
@@ -28,7 +28,7 @@ class Notebook(BaseHTTPRequestHandler):
         )
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Tests are quiet."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def poster(net: Network, chelsea: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def shown(browser: Browser, poster: Poster, place: str) -> str:
-    """The page's document, once every tile in view is there."""
+    """Return the page's document, once every visible tile is loaded."""
     page = browser.new_page()
     try:
         page.goto(f"{poster.page.as_uri()}#{place}")
@@ -42,7 +42,7 @@ def shown(browser: Browser, poster: Poster, place: str) -> str:
 
 
 def test_it_opens_from_a_disk(browser: Browser, poster: Poster) -> None:
-    """Every tile of the first view is read, and no error is said."""
+    """Every tile of the first view is loaded, and no error is shown."""
     page = shown(browser, poster, "")
     assert re.search(r'<output id="said"[^>]*></output>', page)
     assert "125 tensors, 42883 filters" in page
@@ -52,7 +52,7 @@ def test_it_opens_from_a_disk(browser: Browser, poster: Poster) -> None:
     "name", ["mixed/tower_2/conv", "Mixed_5b.branch_pool", "activation_11", "MIXED/TOWER_2/CONV:0"]
 )
 def test_any_name_leads_to_the_tensor(browser: Browser, poster: Poster, name: str) -> None:
-    """The address after # may be of any convention; the legend has the tensor's own ends."""
+    """The address after # may be in any convention, and the legend has the tensor's own ends."""
     page = shown(browser, poster, f"{name}[12]")
     assert '<h1 id="name">mixed/tower_2/conv[12]</h1>' in page
     tensor = next(each for each in poster.record["tensors"] if each["address"] == "mixed/tower_2/conv")
@@ -108,7 +108,7 @@ document.title = JSON.stringify(verdicts);
 
 
 def test_every_gesture_does_what_the_page_says(poster: Poster) -> None:
-    """Mouse, touch and keys move, zoom, search and tell."""
+    """Mouse, touch and keys move, zoom, search and show values."""
     assert CHROMIUM is not None
     text = poster.page.read_text().replace("script-src 'unsafe-inline'", "script-src 'unsafe-inline' 'unsafe-eval'")
     driven = poster.folder / "driven.html"

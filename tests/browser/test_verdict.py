@@ -23,19 +23,19 @@ def verdict(new_context: Callable[..., BrowserContext], judging: str) -> Page:
 
 
 def number(text: str) -> float:
-    """A number as the page writes it."""
+    """Return a number as the page writes it."""
     return float(text.replace("−", "-"))
 
 
 def test_the_sum_adds_up_on_the_page(verdict: Page) -> None:
-    """Modules and constant, as they are printed, add up to the score within their rounding."""
+    """Modules and constant, as printed, add up to the score within their rounding."""
     *summands, total = (number(text) for text in verdict.locator(".sum td").all_inner_texts())
     assert len(summands) == 3
     assert sum(summands) == pytest.approx(total, abs=0.0021)
 
 
 def test_bars_show_calibrated_probabilities_and_the_threshold(verdict: Page) -> None:
-    """Each class has a bar as long as its probability; the line stands at the threshold."""
+    """Each class has a bar proportional to its probability, and the line is at the threshold."""
     record = verdict.request.get("/api/photos/demo/verdict").json()
     ranked = sorted(record["classes"], key=lambda each: -each["probability"])
     widths = [float(bar.get_attribute("width") or 0) for bar in verdict.locator(".filled").all()]
@@ -45,7 +45,7 @@ def test_bars_show_calibrated_probabilities_and_the_threshold(verdict: Page) -> 
 
 
 def test_another_class_can_be_explained(verdict: Page) -> None:
-    """A click on a class leads to its evidence, at an address of its own."""
+    """Clicking a class opens its evidence, at its own address."""
     verdict.locator(".bars a").last.click()
     verdict.wait_for_url(re.compile("class=[01]"))
     name = verdict.locator(".bars [aria-current] .label").inner_text()
@@ -53,20 +53,20 @@ def test_another_class_can_be_explained(verdict: Page) -> None:
 
 
 def test_the_report_is_a_click_away(verdict: Page) -> None:
-    """It says how sure its accuracy is."""
+    """The report states the uncertainty of its accuracy."""
     verdict.get_by_role("link", name="The classifier’s report").click()
     verdict.wait_for_url("**/report")
     assert "95 % interval" in verdict.locator("main").inner_text()
 
 
 def test_without_a_classifier_there_is_no_verdict(page: Page) -> None:
-    """No link leads there."""
+    """No page links to it."""
     page.goto("/photo/demo")
     assert page.get_by_role("link", name="Verdict").count() == 0
 
 
 def test_one_module_can_be_shown_alone(verdict: Page) -> None:
-    """A click on a module's line shows its part of the evidence; the score's line leads back to all of it."""
+    """Clicking a module's line shows its part of the evidence, and the score's line leads back to all of it."""
     whole = verdict.locator(".scene .map").get_attribute("href") or ""
     verdict.locator(".sum").get_by_role("link", name="mixed_2/join").click()
     verdict.wait_for_url("**module=mixed_2/join")

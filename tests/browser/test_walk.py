@@ -1,4 +1,4 @@
-"""The whole way, as a person goes it: a photo, the map, a tensor, a filter."""
+"""The page as a user goes through it: a photo, the map, a tensor, a filter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_a_newcomer_reaches_a_filter_in_three_clicks(page: Page) -> None:
-    """From the first page: the demo photo, a box, a tile."""
+    """From the first page: the demonstration photo, a box, a tile."""
     page.goto("/")
     page.get_by_text("Try this photo").click()
     page.locator('a.box[data-address="mixed_7/join"]').click()
@@ -50,7 +50,7 @@ def test_a_dropped_photo_becomes_a_map(page: Page) -> None:
 
 
 def test_every_picture_of_the_map_can_be_had(page: Page) -> None:
-    """No box asks for a picture that the server does not have."""
+    """Every picture that a box requests exists on the server."""
     answers: list[int] = []
     page.on("response", lambda response: answers.append(response.status) if "/thumbnail/" in response.url else None)
     open_map(page)
@@ -60,7 +60,7 @@ def test_every_picture_of_the_map_can_be_had(page: Page) -> None:
 
 
 def test_a_pasted_photo_is_taken(page: Page) -> None:
-    """Pasting works as dropping does."""
+    """Pasting a photo works like dropping it."""
     page.goto("/")
     page.evaluate(
         """(bytes) => {
@@ -74,7 +74,7 @@ def test_a_pasted_photo_is_taken(page: Page) -> None:
 
 
 def test_a_chosen_photo_is_taken(page: Page) -> None:
-    """The browser's own dialog leads to the map."""
+    """Choosing a file in the browser's dialog leads to the map."""
     page.goto("/")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a photo").click()
@@ -83,7 +83,7 @@ def test_a_chosen_photo_is_taken(page: Page) -> None:
 
 
 def test_the_camera_takes_a_photo(page: Page) -> None:
-    """What the camera sees goes the way of every photo."""
+    """A photo from the camera is treated like any other."""
     page.goto("/")
     page.get_by_role("button", name="Camera").click()
     page.get_by_role("button", name="Take the photo").click()
@@ -94,7 +94,7 @@ def test_the_camera_takes_a_photo(page: Page) -> None:
     ("payload", "name"), [(b"", "empty.png"), (b"not a picture", "note.jpg"), (photo(4)[:500], "cut.png")]
 )
 def test_a_bad_file_is_refused_in_place(page: Page, payload: bytes, name: str) -> None:
-    """The page stays where it is, and says what is wrong with the file."""
+    """The page stays open, and says what is wrong with the file."""
     page.goto("/")
     drop(page, payload, name)
     problem = page.get_by_role("alert").filter(visible=True)
@@ -106,7 +106,7 @@ def test_a_bad_file_is_refused_in_place(page: Page, payload: bytes, name: str) -
 
 
 def test_a_second_photo_takes_the_place_of_the_first(page: Page) -> None:
-    """Dropped while the first is still computed, it is the one that is shown in the end."""
+    """A photo that is dropped while the first is still computed is the one that is shown in the end."""
     page.goto("/")
     drop(page, photo(5), "first.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
@@ -118,7 +118,7 @@ def test_a_second_photo_takes_the_place_of_the_first(page: Page) -> None:
 
 
 def test_hovering_tells_the_exact_value(page: Page) -> None:
-    """Filter number, value, share active: those of the values route."""
+    """Filter number, value and active share equal those of the values route."""
     open_mosaic(page)
     answer = page.request.get(f"/api/photos/demo/values/{CONV.partition('/tensor/')[2]}")
     values = np.frombuffer(answer.body(), "<f4").reshape(32, 35, 35)
@@ -131,7 +131,7 @@ def test_hovering_tells_the_exact_value(page: Page) -> None:
 
 
 def test_hovering_draws_the_receptive_field(page: Page) -> None:
-    """A cell of mixed/tower_2/conv sees 47 of 299 pixels; on the photo, that share of the part that was used."""
+    """A cell of mixed/tower_2/conv sees 47 of 299 pixels, and the frame is that share of the used part of the photo."""
     open_mosaic(page)
     point_at(page, 0, 17, 17)
     field = page.locator(".scene .field")
@@ -144,7 +144,7 @@ def test_hovering_draws_the_receptive_field(page: Page) -> None:
 
 
 def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[..., BrowserContext]) -> None:
-    """Scale, colour, order and zoom are all in the address."""
+    """Scale, colour, order and zoom are in the address."""
     wide = {"viewport": {"width": 1440, "height": 900}}
     page = new_context(**wide).new_page()
     open_mosaic(page)
@@ -161,7 +161,7 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
 
 
 def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
-    """If the minimum is zero, it paints like the shared scale, although its picture has another number of rows."""
+    """If the minimum is zero, it looks like the shared scale, although its picture has another number of rows."""
     open_mosaic(page, f"{CONV}?zoom=4")
     page.mouse.move(0, 0)
     before = page.locator("#mosaic").screenshot()
@@ -174,7 +174,7 @@ def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
 
 
 def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
-    """The blog's eight rows do not divide three channels: the page says so, and stays with the scale it has."""
+    """Three channels cannot be arranged in the blog's eight rows: the page says so, and keeps its scale."""
     open_mosaic(page, f"{DEMO}/tensor/ResizeBilinear")
     page.get_by_label("Scale").select_option("blog")
     page.locator(".words", has_text="not divisible by 8").wait_for()
@@ -182,7 +182,7 @@ def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
 
 
 def test_values_before_the_relu_are_signed(page: Page) -> None:
-    """The switch between stages leads to the raw convolution, with zero in the middle of its colours."""
+    """The control for stages leads to the raw convolution, with zero in the middle of its colours."""
     open_mosaic(page)
     page.get_by_role("link", name="conv", exact=True).click()
     page.wait_for_url("**/conv/Conv2D")
@@ -193,7 +193,7 @@ def test_values_before_the_relu_are_signed(page: Page) -> None:
 
 
 def test_a_slice_of_a_tensor_keeps_its_numbers(page: Page) -> None:
-    """The second tile of [3,7:12] is filter 7, and leads to its page."""
+    """The second tile of [3,7:12] is filter 7, and links to its page."""
     open_mosaic(page, f"{CONV}[3,7:12]")
     point_at(page, 1, 5, 5)
     assert page.locator(".which b").inner_text() == "Filter 7"
@@ -203,7 +203,7 @@ def test_a_slice_of_a_tensor_keeps_its_numbers(page: Page) -> None:
 
 
 def test_scale_and_order_are_in_the_address(page: Page) -> None:
-    """Changing them changes the address, without a new entry in the history."""
+    """Changing them changes the address, without a new history entry."""
     open_mosaic(page)
     entries = page.evaluate("history.length")
     page.get_by_label("Sort").select_option("selectivity")
@@ -216,7 +216,7 @@ def test_scale_and_order_are_in_the_address(page: Page) -> None:
 
 
 def test_sorting_by_strength_puts_the_strongest_first(page: Page) -> None:
-    """The first tile is the filter with the maximum of all values."""
+    """The first tile is the filter with the greatest maximum."""
     open_mosaic(page, f"{CONV}?sort=strength")
     filters = page.request.get("/api/photos/demo/tensors/mixed/tower_2/conv").json()["filters"]
     strongest = max(filters, key=lambda facts: facts["maximum"])["filter"]
@@ -225,7 +225,7 @@ def test_sorting_by_strength_puts_the_strongest_first(page: Page) -> None:
 
 
 def test_names_of_any_convention_lead_to_one_page(page: Page) -> None:
-    """Keras's name of the tensor is sent on to its 2015 name."""
+    """Keras's name of the tensor redirects to its 2015 name."""
     open_mosaic(page, f"{DEMO}/tensor/activation_11")
     assert page.url.partition("?")[0].endswith(CONV)
 
@@ -241,14 +241,14 @@ def test_two_thousand_filters_are_all_there(page: Page) -> None:
 
 
 def test_a_photo_that_is_not_kept_is_explained(page: Page) -> None:
-    """A link to a photo that is no longer stored says what to do."""
+    """A link to a photo that is no longer stored leads to a page that says what to do."""
     page.goto(f"/photo/{'0' * 32}")
     assert "memory" in page.locator("h1").inner_text()
     assert page.get_by_role("link", name="Start again", exact=True).is_visible()
 
 
 def test_another_photo_is_shown_in_the_same_place(page: Page) -> None:
-    """Dropped on a mosaic, it is shown on the same tensor, scale included."""
+    """A photo that is dropped on a mosaic is shown on the same tensor and scale."""
     open_mosaic(page, f"{CONV}?scale=filter")
     drop(page, photo(7), "another.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}/tensor/mixed/tower_2/conv.scale=filter"))
@@ -257,7 +257,7 @@ def test_another_photo_is_shown_in_the_same_place(page: Page) -> None:
 
 
 def test_a_finger_points_first_and_opens_then(new_context: Callable[..., BrowserContext]) -> None:
-    """The first touch of a tile shows its numbers, the second goes in."""
+    """The first touch of a tile shows its numbers, and the second opens it."""
     page = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
     open_mosaic(page)
     canvas = page.locator("#mosaic canvas").first
@@ -273,7 +273,7 @@ def test_a_finger_points_first_and_opens_then(new_context: Callable[..., Browser
 
 
 def test_pages_mean_something_without_a_script(new_context: Callable[..., BrowserContext]) -> None:
-    """The map is links, a mosaic is a picture, a filter is all there, and a photo can be sent."""
+    """Without a script the map has links, a mosaic has its picture, a filter is complete, and a photo can be sent."""
     page = new_context(java_script_enabled=False).new_page()
     page.goto(DEMO)
     assert page.locator("a.box").count() > 100
@@ -288,7 +288,7 @@ def test_pages_mean_something_without_a_script(new_context: Callable[..., Browse
 
 
 def test_an_upload_can_be_given_up(page: Page) -> None:
-    """Cancel leaves the reader where they were."""
+    """Cancel returns to the page before."""
     page.goto("/")
     page.route("**/api/photos", lambda _: None)
     drop(page, photo(9), "slow.png")
@@ -311,7 +311,7 @@ def test_an_absent_server_is_reported(page: Page) -> None:
 
 
 def test_tabs_do_not_disturb_each_other(new_context: Callable[..., BrowserContext]) -> None:
-    """Two tabs take in a photo each at the same time, and both see their own to the end."""
+    """Two tabs upload a photo each at the same time, and each shows its own to the end."""
     context = new_context(viewport={"width": 1440, "height": 900})
     tabs = [context.new_page(), context.new_page()]
     for number, tab in enumerate(tabs):

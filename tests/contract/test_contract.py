@@ -1,4 +1,4 @@
-"""What holds for the project as a whole: public names, the direction of imports, help, light start."""
+"""Rules for the whole project: public names, the direction of imports, help, light imports."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ HEAVY = {
 
 
 def test_public_names() -> None:
-    """The public names are these, and each is documented."""
+    """The public names are exactly these, and each is documented."""
     assert sorted(godeeper.__all__) == sorted(PUBLIC)
     for name in godeeper.__all__:
         assert getattr(godeeper, name).__doc__
@@ -85,14 +85,14 @@ def test_public_names() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """Every import between the files and folders at the top goes from a greater number of ``ABOVE`` to a smaller one."""
+    """Every import between top-level files and folders goes from a greater number of ``ABOVE`` to a smaller one."""
     for name, imported in folder_graph(file_graph()).items():
         wrong = [each for each in imported if name != "__main__" and ABOVE[each] >= ABOVE[name]]
         assert not wrong, f"{name} imports {wrong}"
 
 
 def test_imports_run_one_way_inside_folders_too() -> None:
-    """No files of a folder, and no sub-folders, import one another in a circle, but for those of ``ACCEPTED_CIRCLES``."""
+    """Neither the files nor the sub-folders of a folder import one another in a circle, except those in ``ACCEPTED_CIRCLES``."""
     files = file_graph()
     found = {
         frozenset(f"{folder}.{name}".strip(".") for name in circle)
@@ -103,14 +103,14 @@ def test_imports_run_one_way_inside_folders_too() -> None:
 
 
 def test_contributing_states_the_same_order() -> None:
-    """CONTRIBUTING.md lists the levels of ``ABOVE``, lowest first, one level a line."""
+    """CONTRIBUTING.md lists the levels of ``ABOVE``, lowest first, one level per line."""
     levels = [" ".join(sorted(name for name in ABOVE if ABOVE[name] == level)) for level in sorted(set(ABOVE.values()))]
     order = "```text\n" + "\n".join(levels) + "\n```\n"
     assert order in (ROOT / "CONTRIBUTING.md").read_text("utf-8"), f"put this into CONTRIBUTING.md:\n{order}"
 
 
 def imported_by(statement: str) -> set[str]:
-    """Top-level modules in memory after ``statement``, in a process of its own."""
+    """Return the top-level modules that are loaded after ``statement`` in a new process."""
     code = f"{statement}\nimport sys; print(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     return set(done.stdout.split())
@@ -140,7 +140,7 @@ def test_a_second_peek_needs_no_onnx(chelsea: Path, tmp_path: Path) -> None:
 
 
 def commands() -> list[list[str]]:
-    """Every command, sub-commands included."""
+    """Return every command, including sub-commands."""
     found: list[list[str]] = []
     waiting: list[tuple[list[str], argparse.ArgumentParser]] = [([], make_parser())]
     while waiting:
@@ -163,7 +163,7 @@ def test_help_shows_an_example(words: list[str], capsys: pytest.CaptureFixture[s
 
 
 def test_every_module_says_what_it_is() -> None:
-    """A module opens with a paragraph; a public function or class has a docstring."""
+    """A module begins with a paragraph, and a public function or class has a docstring."""
     for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text())
         assert ast.get_docstring(tree), path
@@ -182,14 +182,14 @@ def test_files_are_short() -> None:
 
 
 def test_no_outside_address_is_in_the_code() -> None:
-    """The package names no web address that it could call, but those of the releases that users ask for by name."""
+    """The package contains no web address that it could contact, except those of the releases that users request by name."""
     for path in set(SOURCE.rglob("*.py")) - {SOURCE / "weights" / "official.py"}:
         text = path.read_text()
         for name in ("http://www.w3.org/2000/svg", "http://schemas.microsoft.com/deepzoom/2008"):
-            text = text.replace(name, "")  # names that formats need, not places
+            text = text.replace(name, "")  # names that formats require, not addresses
         assert not re.findall(r"https?://", text), path
 
 
 def test_the_demonstration_photo_is_the_example() -> None:
-    """What the page shows as its demonstration is the photo in examples/, byte for byte."""
+    """The page's demonstration photo is the one in examples/, byte for byte."""
     assert (SOURCE / "web" / "demo.jpg").read_bytes() == (ROOT / "examples" / "chelsea.jpg").read_bytes()

@@ -1,4 +1,4 @@
-"""The documentation: every link leads somewhere, generated pages are fresh.  Blocks are run by ``tests/docs``."""
+"""The documentation: links work, and generated pages are fresh.  ``tests/docs`` runs the code blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def label(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_links_lead_somewhere(page: Path) -> None:
-    """No link or picture points to a file that is not there."""
+    """No link or picture points to a missing file."""
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
@@ -29,14 +29,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     sys.version_info[:2] != (3, 11), reason="argparse lays its help out a little differently in each Python"
 )
 def test_generated_pages_are_fresh() -> None:
-    """The command `make docs` would change nothing."""
+    """``make docs`` would change nothing."""
     script = ROOT / "scripts" / "make_docs.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_doctests() -> None:
-    """The examples in docstrings do what they show."""
+    """The examples in docstrings give the output that they show."""
     done = subprocess.run(
         [
             sys.executable,

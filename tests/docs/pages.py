@@ -1,9 +1,9 @@
 """The blocks of a page, and the shell script that runs them as a reader would: in order, in one new shell.
 
-A comment in front of a block changes how it is run:
+A comment before a block changes how it is run:
 
-- ``<!-- not run: REASON -->``: not at all (a download, another machine, files that only the reader has)
-- ``<!-- needs: PACKAGE -->``: only where that Python package is installed
+- ``<!-- not run: REASON -->``: it is not run (a download, another machine, files that only the reader has)
+- ``<!-- needs: PACKAGE -->``: it is run only if that Python package is installed
 - ``<!-- serves -->``: each line starts a server that runs until Ctrl-C; the last one serves the blocks that follow
 """
 
@@ -38,7 +38,7 @@ trap stop EXIT
 
 @dataclass(frozen=True)
 class Block:
-    """``language``, ``text``: as they stand on the page; ``mark``: the comment in front of it."""
+    """``language`` and ``text`` as on the page; ``mark`` is the comment before the block."""
 
     language: str
     text: str
@@ -46,30 +46,30 @@ class Block:
 
     @property
     def reason(self) -> str:
-        """Why the block is not run; empty if it is."""
+        """Why the block is not run; empty if it is run."""
         kind, _, said = self.mark.partition(": ")
         return said if kind == "not run" else ""
 
     @property
     def runs(self) -> bool:
-        """Whether the block is run here."""
+        """Whether this test runs the block."""
         kind, _, package = self.mark.partition(": ")
         return self.language in RUN and not self.reason and not (kind == "needs" and find_spec(package) is None)
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     return [Block(language, text, mark) for mark, language, text in BLOCK.findall(page.read_text("utf-8"))]
 
 
 def script(page: Path, port: int) -> str:
-    """The page as a script for bash; the page's server listens on ``port`` in place of 8299."""
+    """Return the page as a bash script, in which the server listens on ``port`` instead of 8299."""
     parts = [shell(block, number, port) for number, block in enumerate(blocks(page)) if block.runs]
     return "set -eo pipefail\nset -m\n" + PRELUDE + "\n".join(parts).replace("8299", str(port))
 
 
 def shell(block: Block, number: int, port: int) -> str:
-    """One block as shell commands."""
+    """Return one block as shell commands."""
     if block.language == "python":
         return f"cat > block{number}.py <<'END OF BLOCK'\n{block.text}END OF BLOCK\npython block{number}.py\n"
     if block.mark == "serves":
@@ -78,6 +78,6 @@ def shell(block: Block, number: int, port: int) -> str:
 
 
 def served(line: str, port: int) -> str:
-    """A line that starts a server, on ``port`` unless the line names one."""
+    """Return a line that starts a server, with ``port`` unless the line has one."""
     command = line.partition("#")[0].strip()
     return command if "--port" in command else f"{command} --port {port}"

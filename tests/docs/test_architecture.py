@@ -1,4 +1,4 @@
-"""docs/architecture.md: its picture and its names follow the source."""
+"""docs/architecture.md: its picture and its names match the source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_name_on_the_page_exists(name: str) -> None:
 
 
 def test_there_are_names() -> None:
-    """The page names what does the work in its five journeys."""
+    """The page names the functions of its five journeys."""
     assert len(NAMES) > 50
 
 

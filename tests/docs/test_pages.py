@@ -1,4 +1,4 @@
-"""README.md and docs/: a reader who follows a page, block by block, meets no error."""
+"""README.md and docs/: a reader who follows a page block by block gets no error."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from godeeper.cli.main import make_parser
 
 UNINSTALL = ROOT / "docs" / "reference" / "files-and-folders.md"
 WITHOUT_GODEEPER = ROOT / "docs" / "how-to" / "use-an-exported-model.md"
-"""Its Python starts ONNX Runtime without godeeper, which would switch its telemetry off; the page says so."""
+"""Its Python runs ONNX Runtime without godeeper, which would turn telemetry off; the page says so."""
 LAST = [ROOT / "docs" / "how-to" / "manage-the-cache.md", UNINSTALL]
-"""They empty the cache that all pages share."""
+"""These pages empty the cache that all pages share."""
 FOLLOWED = sorted(
     (page for page in PAGES if any(block.runs for block in blocks(page))),
     key=lambda page: (page in LAST, page == UNINSTALL),
 )
 MOST_NOT_RUN = 8
 HOME_MAY_HOLD = (".cache/godeeper/", ".local/share/godeeper/")
-"""What docs/reference/files-and-folders.md says that godeeper keeps outside the folders it is told of."""
+"""What godeeper stores outside the given folders, according to docs/reference/files-and-folders.md."""
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``make demo`` leaves in ``.venv``: here, this interpreter's packages and the source, without a download."""
+    """The result of ``make demo`` in ``.venv``, with this interpreter's packages and the source instead of a download."""
     folder = tmp_path_factory.mktemp("environment") / ".venv"
     venv.create(folder, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -49,13 +49,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new user's home, one for all pages, so that graphs and features are computed once."""
+    """A new user's home, shared by all pages, so that graphs and features are computed once."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture
 def clone(tmp_path: Path, environment: Path) -> Path:
-    """What a page needs of a clone, with its environment made."""
+    """The files of a clone that a page needs, with its environment."""
     for name in ("Makefile", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
@@ -66,7 +66,7 @@ def clone(tmp_path: Path, environment: Path) -> Path:
 
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_can_be_followed(page: Path, clone: Path, home: Path) -> None:
-    """Every block, in order, in one new shell in a clone: nothing but the page makes `godeeper` work."""
+    """Every block works, in order, in one new shell in a clone, without any other preparation."""
     variables = {
         "HOME": str(home),
         "PATH": f"{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin",
@@ -97,7 +97,7 @@ def test_a_page_can_be_followed(page: Path, clone: Path, home: Path) -> None:
     if page == UNINSTALL:
         assert not left
     pictures = re.findall(r"\]\(\S*pictures/(\S+\.evidence\.png)\)", page.read_text("utf-8"))
-    for picture in pictures:  # those that a page's own commands make
+    for picture in pictures:  # pictures that the page's own commands write
         assert (clone / picture).is_file()
 
 
@@ -109,7 +109,7 @@ def free_port() -> int:
 
 
 def test_few_blocks_are_not_run() -> None:
-    """A block that is not run says why, and few are not; a command never hides in a block of text."""
+    """A block that is not run states a reason, and few are not run; blocks of plain text contain no commands."""
     every = [block for page in PAGES for block in blocks(page)]
     left_out = [block for block in every if block.mark.startswith("not run")]
     assert all(block.reason for block in left_out)
@@ -122,7 +122,7 @@ def test_few_blocks_are_not_run() -> None:
 
 
 def test_commands_that_are_not_run_are_understood() -> None:
-    """What needs downloads or the reader's files has at least the options that it names."""
+    """Commands that need downloads or the reader's files parse, so their options exist."""
     lines = [
         line
         for page in PAGES
@@ -137,7 +137,7 @@ def test_commands_that_are_not_run_are_understood() -> None:
 
 
 def test_extras_on_pages_exist() -> None:
-    """`pip install -e '.[parquet]'` names an extra of pyproject.toml, and works from a clone; nothing is published yet."""
+    """`pip install -e '.[parquet]'` names an extra of pyproject.toml, and works in a clone; nothing is published yet."""
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for page in PAGES:
         text = page.read_text("utf-8")

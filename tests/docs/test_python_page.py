@@ -1,4 +1,4 @@
-"""docs/reference/python.md: public names need a docstring with shapes, errors and an example.  That the page is fresh, tests/contract checks."""
+"""docs/reference/python.md: public names need a docstring with shapes, errors and an example.  tests/contract checks that the page is fresh."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ INCOMPLETE = {
     "does not say what it raises: add it to its docstring": "def load(name):\n    '>>> load(1)'",
     "returns an array of no stated shape: write it, as (B, C, H, W)": "def load() -> 'NDArray[Any]':\n    '>>> load()'",
 }
-"""Why a public function is refused, and such a function."""
+"""The reason why a public function is refused, and such a function."""
 
 
 @pytest.mark.parametrize("reason", INCOMPLETE)
 def test_an_incomplete_docstring_is_refused(reason: str) -> None:
-    """The page is not made, and the message names the function and what it lacks."""
+    """The page is not made, and the error names the function and what is missing."""
     code = MAKE_THE_PAGE.format(function=INCOMPLETE[reason])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
@@ -38,7 +38,7 @@ def test_an_incomplete_docstring_is_refused(reason: str) -> None:
 
 
 def test_every_public_name_is_on_the_page() -> None:
-    """Each name of ``godeeper.__all__`` has its section."""
+    """Each name in ``godeeper.__all__`` has a section."""
     import godeeper
 
     page = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")

@@ -1,7 +1,7 @@
-"""Records what other frameworks compute, for the ordinary tests to compare with.
+"""Record what other frameworks compute, so that tests can compare without these frameworks.
 
 Run from the root of the repository in the environment of the peer tests: ``python -m tests.golden.record``.
-The weights and the input are drawn anew from fixed seeds (``tests/peers/random_weights.py``), here and there.
+Recording and tests draw the same weights and input from fixed seeds (``tests/peers/random_weights.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PACKAGES = {"torchvision": ("torch", "torchvision"), "keras": ("keras", "tensorf
 
 
 def computed(weights: WeightsFile) -> dict[Key, Any]:
-    """Every tensor as the framework of that dialect computes it."""
+    """Return every tensor as the framework of that dialect computes it."""
     x = random_input()
     dialect = weights.blueprint.dialect
     if dialect == "keras":

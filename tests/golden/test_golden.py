@@ -1,6 +1,6 @@
-"""Our numbers against recorded ones of other frameworks: same random weights, same input, all tensors.
+"""Our numbers compared with recorded ones of other frameworks: same random weights, same input, all tensors.
 
-What was recorded, with which version of whom, is in the files (``made_by``); ``record.py`` records anew.
+``made_by`` in each file states the framework and its version; ``record.py`` records them again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_every_tensor_is_as_recorded(dialect: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dialect", RECORDED)
 def test_all_default_tensors_are_recorded(dialect: str) -> None:
-    """94 convolutions, 13 pools, at least a join for each of the 11 modules, and a classifier."""
+    """They are 94 convolutions, 13 pools, at least one join for each of the 11 modules, and a classifier."""
     with np.load(FOLDER / f"{dialect}.npz") as recorded:
         names = [str(name) for name in recorded["addresses"]]
     assert sum("conv" in name.rpartition("/")[2] for name in names) == 94

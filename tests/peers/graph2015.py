@@ -1,7 +1,7 @@
-"""A frozen graph in the form of the 2015 release: its node names, operations and constants, with any numbers.
+"""A frozen graph in the form of the 2015 release: its node names, operations and constants, with any weights.
 
-The graph is written as a protocol buffer, node by node, as old graphs are: ``BatchNormWithGlobalNormalization``
-is refused in graphs of a later producer.
+The graph is written as a protocol buffer, node by node, with an old producer version: TensorFlow refuses
+``BatchNormWithGlobalNormalization`` in graphs of a later producer.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 NETWORK = in_dialect(INCEPTION_V3, "2015")
-PRODUCER = 8  # the last version that BatchNormWithGlobalNormalization is allowed in
+PRODUCER = 8  # the last version that allows BatchNormWithGlobalNormalization
 
 
 def build(tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """The serialised ``GraphDef`` that holds ``tensors``, which have godeeper's names and layout (kernels OIHW)."""
+    """Return the serialised ``GraphDef`` with ``tensors``, which have godeeper's names and layout (kernels OIHW)."""
     pytest.importorskip("tensorflow")
     builder = GraphBuilder()
     builder.photo()
@@ -74,7 +74,7 @@ class GraphBuilder:
         return name
 
     def photo(self) -> None:
-        """From the bytes of a JPEG to the network's input."""
+        """Add the nodes from a JPEG's bytes to the network's input."""
         import tensorflow as tf
 
         single, byte = tf.float32.as_datatype_enum, tf.uint8.as_datatype_enum
@@ -93,7 +93,7 @@ class GraphBuilder:
         self.node("Mul", "Mul", ["Sub", "Mul/y"], T=single)
 
     def site(self, site: Site, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-        """The nodes of one operation of the network."""
+        """Add the nodes of one operation of the network."""
         import tensorflow as tf
 
         single = tf.float32.as_datatype_enum
@@ -134,7 +134,7 @@ class GraphBuilder:
         self.outputs[site.index] = name
 
     def conv(self, name: str, op: Conv, inputs: list[str], tensors: Mapping[str, NDArray[np.float32]]) -> None:
-        """A convolution, its normalisation, and the ReLU that has the scope's own name."""
+        """Add a convolution, its normalisation, and the ReLU, which has the scope's name."""
         import tensorflow as tf
 
         single = tf.float32.as_datatype_enum
@@ -165,7 +165,7 @@ class GraphBuilder:
 
 
 def run(graph: bytes, names: Sequence[str], feeds: Mapping[str, Any]) -> list[NDArray[np.float32]]:
-    """Fetch ``names`` in a session of TensorFlow 1, pixels last."""
+    """Fetch ``names`` in a TensorFlow 1 session, with the channels last."""
     import tensorflow as tf
 
     definition = tf.compat.v1.GraphDef.FromString(graph)
@@ -177,7 +177,7 @@ def run(graph: bytes, names: Sequence[str], feeds: Mapping[str, Any]) -> list[ND
 
 
 def activations(tensors: Mapping[str, NDArray[np.float32]], x: NDArray[np.float32]) -> dict[Key, Any]:
-    """Every tensor by our key, (1, C, H, W) or (1, C) float32; the input is fed at ``Mul:0``, one photo a run."""
+    """Return every tensor by our key, (1, C, H, W) or (1, C) float32; the input is fed at ``Mul:0``, one photo per run."""
     named = {name: key for site in sites(NETWORK) for name, key in fetched(site).items()}
     values = run(build(tensors), list(named), {"Mul:0": x.transpose(0, 2, 3, 1)})
     return {
@@ -187,7 +187,7 @@ def activations(tensors: Mapping[str, NDArray[np.float32]], x: NDArray[np.float3
 
 
 def fetched(site: Site) -> dict[str, Key]:
-    """The names of a site's tensors in this graph, each with our key."""
+    """Return the names of a site's tensors in this graph, each with our key."""
     if site.kind == "conv":
         return {
             f"{site.address}/Conv2D": Key(site.index, "conv"),

@@ -1,4 +1,4 @@
-"""What Keras's own Inception v3 computes with our numbers in it."""
+"""What Keras's own Inception v3 computes with our weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("beta", "moving_mean", "moving_variance")
 
 
 def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
-    """Every tensor by our key, (B, C, H, W) or (B, C) float32: convolutions at all stages, pools, joins, softmax."""
+    """Return every tensor by our key, (B, C, H, W) or (B, C) float32: convolutions at all stages, pools, joins, softmax."""
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None)
@@ -36,12 +36,12 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
     values = keras.Model(model.input, outputs).predict(x.transpose(0, 2, 3, 1), verbose=0)
     seen = {key_of(text): planes(value) for text, value in values.items()}
     pooled = next(site.index for site in sites(weights.blueprint) if site.kind == "average")
-    seen[Key(pooled)] = seen[Key(pooled)][:, :, None, None]  # Keras pools and reshapes in one
+    seen[Key(pooled)] = seen[Key(pooled)][:, :, None, None]  # Keras pools and reshapes in one layer
     return seen
 
 
 def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameters) -> None:
-    """Put our numbers into Keras's layers."""
+    """Copy our weights into Keras's layers."""
     for site in sites(weights.blueprint):
         if site.kind == "conv":
             scope = f"{site.address}/batchnorm"
@@ -53,11 +53,11 @@ def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameter
 
 
 def key_of(text: str) -> Key:
-    """``12 relu`` -> (12, "relu")."""
+    """Convert ``12 relu`` to (12, "relu")."""
     index, stage = text.split()
     return Key(int(index), None if stage == "None" else stage)  # type: ignore[arg-type]  # written by activations above
 
 
 def planes(value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pixels last -> channels first."""
+    """Convert channels last to channels first."""
     return value.transpose(0, 3, 1, 2) if value.ndim == 4 else value

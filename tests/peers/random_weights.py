@@ -1,7 +1,7 @@
-"""Random weights that every machine and every version of numpy makes alike.
+"""Random weights that are the same on every machine and with every version of NumPy.
 
-``RandomState`` is numpy's frozen generator.  Each tensor has a seed of its own, so that two dialects share
-what they have in common, and kernels are scaled so that activations neither vanish nor explode.
+``RandomState`` is NumPy's frozen generator.  Each tensor has its own seed, so that two dialects have equal values in
+common tensors, and kernels are scaled so that activations neither vanish nor explode.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ RANGES = {
     "moving_variance": (0.5, 1.5),
     "biases": (-0.1, 0.1),
 }
-"""Last part of a tensor's name -> its least and greatest value; all others are kernels."""
+"""Last part of a tensor's name -> its minimum and maximum; all others are kernels."""
 
 
 def random_tensor(name: str, shape: tuple[int, ...], seed: int = 0) -> Floats:
-    """One tensor of godeeper's, uniform over its range."""
+    """Return one tensor of godeeper's, uniform over its range."""
     fan_in = np.prod(shape[1:] if name.endswith("conv2d_params") else shape[:1])
     reach = float(np.sqrt(6 / fan_in))
     low, high = RANGES.get(name.rpartition("/")[2], (-reach, reach))
@@ -44,12 +44,12 @@ def random_tensor(name: str, shape: tuple[int, ...], seed: int = 0) -> Floats:
 
 
 def random_input(batch: int = 1) -> Floats:
-    """(batch, 3, 299, 299) float32 in -1 … 1."""
+    """Return (batch, 3, 299, 299) float32 in -1 … 1."""
     return (2 * np.random.RandomState(299).random_sample((batch, 3, 299, 299)) - 1).astype(np.float32)
 
 
 def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
-    """A weights file of that dialect, classifier included, full of random numbers."""
+    """Return a weights file of that dialect with random weights, classifier included."""
     network = in_dialect(INCEPTION_V3, dialect)
     expected = expected_tensors(network, with_classifier=True)
     description = Description(
@@ -68,12 +68,12 @@ def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
 
 
 def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
-    """What godeeper's default engine computes."""
+    """Return what godeeper's default engine computes."""
     runner = OnnxRuntimeEngine(weights, DiskCache(cache))
     return runner.run(plan(weights.blueprint, keys), {NETWORK_INPUT: x})
 
 
 def relative_error(got: Floats, expected: Floats) -> float:
-    """The greatest difference, as a share of the greatest expected value."""
+    """Return the largest difference, relative to the largest expected value."""
     assert got.shape == expected.shape
     return float(np.abs(got - expected).max() / np.abs(expected).max())

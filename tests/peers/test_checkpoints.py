@@ -1,4 +1,4 @@
-"""Checkpoints as PyTorch writes them, nested and with settings beside, read without PyTorch."""
+"""PyTorch checkpoints that are nested and contain settings are read without PyTorch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def weights(change: float = 0.0) -> dict[str, Any]:
 
 
 def lightning() -> dict[str, Any]:
-    """As Lightning's Trainer writes it."""
+    """Return a checkpoint as Lightning's Trainer writes it."""
     return {
         "epoch": 3,
         "pytorch-lightning_version": "2.4.0",
@@ -52,14 +52,14 @@ def lightning() -> dict[str, Any]:
     ids=["lightning", "arguments", "averages", "nested", "plain"],
 )
 def test_nested_checkpoints_are_read(tmp_path: Path, make: Callable[[], Any], names: set[str], *, legacy: bool) -> None:
-    """Every tensor by its path of keys; the optimiser's are left."""
+    """Every tensor is found by its path of keys, and the optimiser's are skipped."""
     path = tmp_path / "checkpoint.ckpt"
     torch.save(make(), path, _use_new_zipfile_serialization=not legacy)
     assert set(read_foreign(path).tensors) == names
 
 
 def test_a_whole_model_is_named_for_what_it_is(tmp_path: Path) -> None:
-    """Its class is not looked up, and the message says what to save instead."""
+    """Its class is not imported, and the error says what to save instead."""
     path = tmp_path / "model.pt"
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 3)), path)
     with pytest.raises(WeightsError, match=r"torch\.nn\..*Sequential, which was not run: a whole model"):

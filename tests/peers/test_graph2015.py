@@ -1,4 +1,4 @@
-"""Against a frozen graph of 2015's form, run by TensorFlow in a session of its first version."""
+"""Comparison with a frozen graph in the form of 2015, run in a TensorFlow 1 session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TOLERANCE = 2e-5
-"""Three times the greatest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has bounds by depth."""
+"""Three times the largest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has bounds by depth."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def tensors(weights: WeightsFile) -> dict[str, NDArray[np.float32]]:
-    """The same numbers, to be the graph's constants."""
+    """The same weights, as the graph's constants."""
     with weights.parameters() as numbers:
         return {name: numbers.values(name) for name in weights.expected}
 
@@ -38,7 +38,7 @@ def tensors(weights: WeightsFile) -> dict[str, NDArray[np.float32]]:
 def test_every_tensor_is_the_frozen_graph_s(
     weights: WeightsFile, tensors: dict[str, NDArray[np.float32]], tmp_path: Path
 ) -> None:
-    """94 convolutions at three stages, 13 pools, 11 joins and the tail agree to single precision."""
+    """94 convolutions at three stages, 13 pools, 11 joins and the last layers agree to single precision."""
     x = random_input()
     theirs = graph2015.activations(tensors, x)
     computed = ours(weights, list(theirs), x, tmp_path)
@@ -50,7 +50,7 @@ def test_every_tensor_is_the_frozen_graph_s(
 def test_a_photo_gives_what_the_frozen_graph_gives(
     weights: WeightsFile, tensors: dict[str, NDArray[np.float32]]
 ) -> None:
-    """From the pixels of a photo, through the 2015 resize and scaling, to ``Mul`` and ``softmax``."""
+    """Starting from a photo's pixels, the 2015 resize and scaling agree up to ``Mul``, and the network up to ``softmax``."""
     pixels = np.random.default_rng(2015).integers(0, 256, (480, 640, 3), np.uint8)
     names = ["Mul", "mixed_4/tower_1/conv_4", "softmax"]
     theirs = graph2015.run(graph2015.build(tensors), names, {"DecodeJpeg:0": pixels})

@@ -1,4 +1,4 @@
-"""Against Keras's own Inception v3 with the bundled numbers in it."""
+"""Comparison with Keras's own Inception v3, with the bundled weights."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TOLERANCE = 1e-4
 
 
 def relative_error(got: Any, expected: Any) -> float:
-    """The greatest difference, as a share of the greatest expected value."""
+    """Return the largest difference, relative to the largest expected value."""
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
 @pytest.fixture(scope="module")
 def model(net: Network) -> Any:
-    """Keras's network, each convolution and normalisation in order of creation given ours."""
-    keras.utils.clear_session()  # a second model in one session goes on counting
+    """Keras's network, in which each convolution and normalisation, in order of creation, has our weights."""
+    keras.utils.clear_session()  # a second model in one session continues the numbering
     built = keras.applications.InceptionV3(weights=None)
     convs = numbered(built, keras.layers.Conv2D)
     norms = numbered(built, keras.layers.BatchNormalization)
@@ -47,7 +47,7 @@ def model(net: Network) -> Any:
 
 
 def numbered(model: Any, kind: type) -> list[Any]:
-    """The model's layers of one kind in order of creation: by the number at the end of the name, none first."""
+    """Return the model's layers of one kind in order of creation, by the number at the end of their names, no number first."""
     layers = [layer for layer in model.layers if isinstance(layer, kind)]
     return sorted(
         layers,
@@ -110,7 +110,7 @@ COUNTS = {
 
 @pytest.fixture(scope="module")
 def layers(model: Any) -> dict[str, Any]:
-    """The layers of a fresh network by name, but for input and classifier."""
+    """The layers of a new network by name, except input and classifier."""
     found = {layer.name: layer for layer in model.layers if type(layer).__name__ in KINDS}
     assert Counter(type(layer).__name__ for layer in found.values()) == COUNTS
     return found
@@ -118,7 +118,7 @@ def layers(model: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("prefix", ["", "keras:"])
 def test_every_layer_by_its_own_name(prefix: str, layers: dict[str, Any]) -> None:
-    """Each layer's name means the tensor of its kind, shape and window, and is the name that we print."""
+    """Each layer's name means the tensor of its kind, shape and window, and is the name that godeeper prints."""
     for name, layer in layers.items():
         tensor = resolve_one(NETWORK, prefix + name)
         assert (tensor.site.kind, tensor.stage) == KINDS[type(layer).__name__], name
@@ -146,7 +146,7 @@ def test_every_layer_reads_what_its_name_says(layers: dict[str, Any]) -> None:
 
 
 def leaves(indices: Iterable[int]) -> list[int]:
-    """Sites with joins replaced by what they join: Keras nests some that our blueprint has flat."""
+    """Return the sites with joins replaced by their parts, since Keras nests some joins that our blueprint has flat."""
     every = sites(NETWORK)
     found: list[int] = []
     for index in indices:
@@ -155,7 +155,7 @@ def leaves(indices: Iterable[int]) -> list[int]:
 
 
 def test_the_old_count_is_one_more(layers: dict[str, Any]) -> None:
-    """A layer that Keras numbers itself has in ``keras2.2`` the next number; names of its own stay."""
+    """In ``keras2.2`` the number of each layer that Keras numbers itself is one higher; explicit names are the same."""
     for name in layers:
         stem, _, number = name.rpartition("_")
         if not name.startswith(("mixed", "avg_pool")):

@@ -1,4 +1,4 @@
-"""Against Keras's Inception v3, same random weights and statistics, all tensors."""
+"""Comparison with Keras's Inception v3: same random weights and statistics, all tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against pytorch-fid's patched network (the 2015 dialect), same random weights and statistics, all tensors."""
+"""Comparison with pytorch-fid's patched network (the 2015 dialect): same random weights and statistics, all tensors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """pytorch-fid's network; where it would download its weights, it gets ours, and loads them strictly."""
+    """pytorch-fid's network, which loads our weights strictly instead of downloading its own."""
     import_torchvision()  # which pytorch-fid patches
     fid = pytest.importorskip("pytorch_fid.inception")
     from godeeper.engine.torch.weights import to_torch
@@ -46,7 +46,7 @@ def test_every_tensor_is_pytorch_fid_s(weights: WeightsFile, model: Any, tmp_pat
 
 
 def test_pytorch_fid_s_state_dict_loads_strictly(model: Any) -> None:
-    """A state dict of pytorch-fid's, 1008 classes, gives its logits in the 2015 dialect."""
+    """A state dict of pytorch-fid with 1008 classes gives its logits in the 2015 dialect."""
     import torch
 
     from godeeper.engine.torch.weights import from_state_dict
@@ -57,7 +57,7 @@ def test_pytorch_fid_s_state_dict_loads_strictly(model: Any) -> None:
 
 
 def test_the_wrong_dialect_is_seen(model: Any) -> None:
-    """The same numbers in torchvision's dialect give other features: the comparison has teeth."""
+    """The same weights in torchvision's dialect give other features, so the comparison can fail."""
     import torch
 
     from godeeper.engine.torch.weights import from_state_dict

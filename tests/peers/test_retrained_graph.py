@@ -1,4 +1,4 @@
-"""Graphs as TensorFlow's retrain.py wrote them, and as graph_transforms rewrote them, against TensorFlow's run of the same file."""
+"""Graphs written by TensorFlow's retrain.py and rewritten by graph_transforms, compared with TensorFlow running the same file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def retrained(
     tensors: dict[str, Any], *, scope: str = "", weights: str = f"{OPS}/weights/final_weights", final: str = "final_result",
     reads: bool = True, softmax: bool = True,
 ) -> bytes:  # fmt: skip
-    """The graph of 2015 with retrain.py's nodes on it."""
+    """Return the graph of 2015 with retrain.py's nodes added."""
     import tensorflow as tf
 
     single = tf.float32.as_datatype_enum
@@ -95,7 +95,7 @@ def installed(path: Path, graph: bytes, name: str = "mine") -> Added:
 def test_a_retrained_graph_gives_tensorflow_s_classes(
     tensors: dict[str, Any], tmp_path: Path, variant: dict[str, Any]
 ) -> None:
-    """The file is installed with the labels beside it; classes, logits and an inner tensor are TensorFlow's."""
+    """The file is added with the labels next to it; classes, logits and an inner tensor equal TensorFlow's."""
     graph = retrained(tensors, **variant)
     added = installed(tmp_path / "retrained_graph.pb", graph)
     assert added.file.description.labels == CLASSES
@@ -114,7 +114,7 @@ def test_a_retrained_graph_gives_tensorflow_s_classes(
 
 
 def test_folded_normalisations_give_tensorflow_s_values(tensors: dict[str, Any], tmp_path: Path) -> None:
-    """What graph_transforms' fold_old_batch_norms does: kernels scaled, one constant added after each convolution."""
+    """As in graph_transforms' fold_old_batch_norms, kernels are scaled, and one constant is added after each convolution."""
     folded, graph = fold(retrained(tensors))
     added = installed(tmp_path / "folded.pb", graph)
     assert any("94 batch normalisations are folded" in note for note in added.notes)
@@ -128,7 +128,7 @@ def test_folded_normalisations_give_tensorflow_s_values(tensors: dict[str, Any],
 
 
 def fold(graph: bytes) -> tuple[int, bytes]:
-    """As tensorflow/tools/graph_transforms/fold_old_batch_norms.cc does."""
+    """Fold the normalisations as tensorflow/tools/graph_transforms/fold_old_batch_norms.cc does."""
     import tensorflow as tf
     from tensorflow.core.framework import graph_pb2
 

@@ -1,4 +1,4 @@
-"""Against TensorFlow's own operations."""
+"""Comparison with TensorFlow's own operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ tf = pytest.importorskip("tensorflow")
 
 @pytest.mark.parametrize("size", [(300, 451), (1, 1), (3, 2000), (299, 299), (597, 600), (17, 1000)])
 def test_resize_is_tensorflow_1_s_bit_for_bit(size: tuple[int, int]) -> None:
-    """The tf2015 filter gives what tf.compat.v1.image.resize_bilinear gives, to the last bit."""
+    """The tf2015 filter gives the result of tf.compat.v1.image.resize_bilinear bit for bit."""
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     expected = tf.compat.v1.image.resize_bilinear(pixels[None].astype(np.float32), (299, 299)).numpy()
     np.testing.assert_array_equal(resize_tf2015(pixels, 299)[None], expected)

@@ -1,4 +1,4 @@
-"""Against timm's Inception v3, same random weights and statistics, all tensors."""
+"""Comparison with timm's Inception v3: same random weights and statistics, all tensors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """The network of timm, our weights loaded strictly."""
+    """The network of timm, with our weights loaded strictly."""
     import_torchvision()  # which timm imports
     timm = pytest.importorskip("timm")
     from godeeper.engine.torch.weights import to_torch
@@ -45,7 +45,7 @@ def test_every_tensor_is_timm_s(weights: WeightsFile, model: Any, tmp_path: Path
 
 
 def test_timm_s_state_dict_loads_strictly(model: Any) -> None:
-    """A state dict of timm's gives timm's logits."""
+    """A state dict of timm gives timm's logits."""
     import torch
 
     from godeeper.engine.torch.weights import from_state_dict

@@ -1,4 +1,4 @@
-"""Every network in every dialect as a torch module: against the default engine, and GoogLeNet against torchvision's."""
+"""Every network in every dialect as a torch module, compared with the default engine, and GoogLeNet with torchvision's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("architecture", "dialect"), OTHERS)
 def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp_path: Path) -> None:
-    """At all stages, with random weights, to a relative error of 1e-4; and the module answers the same softmax."""
+    """With random weights, all stages agree to a relative error of 1e-4, and so does the module's softmax."""
     torch = pytest.importorskip("torch")
     from godeeper.engine.torch.engine import TorchEngine
 
@@ -64,7 +64,7 @@ def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp
 
 
 def test_torchvision_s_googlenet_loads_strictly() -> None:
-    """Its state dict, side classifiers left out, gives its logits."""
+    """Its state dict without the auxiliary classifiers gives its logits."""
     googlenet = import_torchvision().models.googlenet
     import torch
 

@@ -1,4 +1,4 @@
-"""Against torchvision's Inception v3, same random weights and statistics, all tensors."""
+"""Comparison with torchvision's Inception v3: same random weights and statistics, all tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """The network of torchvision, our weights loaded strictly."""
+    """The network of torchvision, with our weights loaded strictly."""
     inception = import_torchvision().models.inception_v3
     from godeeper.engine.torch.weights import to_torch
 
@@ -45,7 +45,7 @@ def test_every_tensor_is_torchvision_s(weights: WeightsFile, model: Any, tmp_pat
 
 
 def test_our_module_is_torchvision_s(weights: WeightsFile, model: Any) -> None:
-    """``to_torch`` answers torchvision's logits."""
+    """``to_torch`` gives torchvision's logits."""
     import torch
 
     from godeeper.engine.torch.weights import to_torch
@@ -56,7 +56,7 @@ def test_our_module_is_torchvision_s(weights: WeightsFile, model: Any) -> None:
 
 
 def test_parameters_have_torchvision_s_names_and_shapes() -> None:
-    """Our network with its side classifier has the state dict of torchvision's, name by name, and its parameter count."""
+    """With its auxiliary classifier our network has torchvision's state dict, name by name, and its parameter count."""
     inception = import_torchvision().models.inception_v3
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3
@@ -69,12 +69,12 @@ def test_parameters_have_torchvision_s_names_and_shapes() -> None:
 
 
 def shapes(module: Any) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of all that is in a state dict."""
+    """Return name -> shape of everything in a state dict."""
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
 def test_torchvision_s_state_dict_loads_with_its_side_classifier() -> None:
-    """A state dict with ``AuxLogits`` loads strictly, and both classifiers answer what torchvision's do."""
+    """A state dict with ``AuxLogits`` loads strictly, and both classifiers give torchvision's values."""
     inception = import_torchvision().models.inception_v3
     import torch
 

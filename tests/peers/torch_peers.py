@@ -1,7 +1,7 @@
 """What the PyTorch implementations of Inception v3 compute: torchvision's, timm's and pytorch-fid's.
 
-They share the names of their submodules, so one walk serves all three.  What is functional there is seen
-where it arrives: at the next convolution, or as a part of the concatenation it goes into.
+They have the same submodule names, so one function works for all three.  The output of a functional operation is read
+as the input of the next convolution, or as a part of the concatenation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MISSING_OPERATORS = ("nms", "qnms")
 
 
 def import_torchvision() -> Any:
-    """torchvision, without its compiled operators if those do not fit the torch there is: none is needed here."""
+    """Import torchvision, without its compiled operators if they do not match the installed PyTorch; none is needed here."""
     torch = pytest.importorskip("torch")
     if find_spec("torchvision") is None:
         pytest.skip("torchvision is in the environment of `make test-peers`")
@@ -41,11 +41,11 @@ def import_torchvision() -> Any:
     return torchvision
 
 
-KEPT: list[Any] = []  # a library's definitions live as long as it does
+KEPT: list[Any] = []  # a library's definitions exist only as long as this object
 
 
 def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
-    """Every tensor of ``model`` that ``network`` has too, by our key, (B, C, H, W) or (B, C) float32."""
+    """Return every tensor of ``model`` that ``network`` has too, by our key, (B, C, H, W) or (B, C) float32."""
     import torch
 
     every = sites(network)
@@ -79,7 +79,7 @@ def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: 
 
 
 def keep_output(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any, Any], None]:
-    """A hook that copies what a module answers, before anything works on it in place."""
+    """Return a hook that copies a module's output before a later operation changes it in place."""
 
     def hook(module: Any, inputs: Any, output: Any) -> None:
         seen[key] = output.numpy().copy()
@@ -88,7 +88,7 @@ def keep_output(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any, Any], Non
 
 
 def keep_input(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any], None]:
-    """A hook that copies what a module is given."""
+    """Return a hook that copies a module's input."""
 
     def hook(module: Any, inputs: Any) -> None:
         seen[key] = inputs[0].numpy().copy()
@@ -97,7 +97,7 @@ def keep_input(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any], None]:
 
 
 def cut_join(seen: dict[Key, Any], every: tuple[Site, ...], join: Site) -> None:
-    """Add the pools and inner joins of which ``join`` is made, as parts of it."""
+    """Add the pools and inner joins that ``join`` consists of, as parts of it."""
     if Key(join.index) not in seen:
         return
     first = 0

@@ -107,7 +107,7 @@ def test_parameters(dialect: str, with_heads: int, without: int) -> None:
 
 
 def test_torchvision_edits() -> None:
-    """torchvision's release has batch normalisation instead of response normalisation, and 3x3 where the paper has 5x5."""
+    """The release of torchvision has batch normalisation instead of response normalisation, and 3x3 where the paper has 5x5."""
     ops = [site.op for site in sites(in_dialect(GOOGLENET, "torchvision")) if site.op]
     convs = [op for op in ops if isinstance(op, Conv)]
     assert not [op for op in ops if isinstance(op, Norm)]
@@ -209,7 +209,7 @@ def test_recorded_shapes(size: int) -> None:
 
 @pytest.mark.peers
 def test_counted_parameters() -> None:
-    """torchvision's network has as many parameters as its dialect of the blueprint."""
+    """The network of torchvision has as many parameters as its dialect of the blueprint."""
     counted = sum(parameter.numel() for parameter in torchvision_googlenet().parameters())
     assert cost.parameters(in_dialect(GOOGLENET, "torchvision")) == counted
 
@@ -245,7 +245,7 @@ def hooked_shapes(size: int) -> dict[str, list[int]]:
 
 @cache
 def torchvision_googlenet() -> Any:
-    """torchvision's network in evaluation mode, with both auxiliary heads and random weights."""
+    """The network of torchvision in evaluation mode, with both auxiliary heads and random weights."""
     stand_in_operators()
     models = pytest.importorskip("torchvision.models")
     return models.googlenet(weights=None, init_weights=False, aux_logits=True).eval()

@@ -69,7 +69,7 @@ def test_parameters() -> None:
 
 
 def test_auxiliary() -> None:
-    """slim's auxiliary classifier is attached to the last module of the 17x17 grid."""
+    """The auxiliary classifier of slim is attached to the last module of the 17x17 grid."""
     network = in_dialect(INCEPTION_V4, "slim")
     fed = [site.names.slim for site in sites(network) if site.place.module in network.auxiliary_after and not site.op]
     assert fed == ["Mixed_6h/concat"]
@@ -114,7 +114,7 @@ def hooked_shapes() -> dict[str, list[int]]:
 
 @cache
 def timm_network() -> Any:
-    """timm's network in evaluation mode, with random weights."""
+    """The network of timm in evaluation mode, with random weights."""
     pytest.importorskip("torch")
     try:
         timm = pytest.importorskip("timm")

@@ -1,7 +1,7 @@
 """Classifier files with one or more faults, one file for each number, always the same.
 
 Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types, shapes and
-values.  All but the first are whole zips with right checksums, so that what reads the content is reached.
+values.  All but the first are valid zips with correct checksums, so that the code that reads the content is reached.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ print("agreed:", *made)
 def test_a_network_can_be_exported_and_compiled() -> None:
     """``torch.export``, ``torch.compile`` without graph breaks, and tracing give the same values.
 
-    In a process of its own: the compilers that PyTorch and TensorFlow bring do not load into one.
+    This runs in its own process, because PyTorch's and TensorFlow's compilers cannot be loaded into the same one.
     """
     pytest.importorskip("torch")
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", WAYS], capture_output=True, text=True, check=False)

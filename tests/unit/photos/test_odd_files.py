@@ -140,7 +140,7 @@ def test_sixteen_bits_of_colour_with_a_transparent_colour() -> None:
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_turning_is_noted_in_every_format(format: str) -> None:
-    """This includes formats that Pillow rotates on its own."""
+    """A rotated photo gets the note even in formats that Pillow rotates on its own."""
     exif = Image.Exif()
     exif[0x0112] = 6
     photo = decode(encoded(gradient(), format, exif=exif))

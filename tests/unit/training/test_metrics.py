@@ -105,8 +105,8 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
 def test_planted_mislabels_are_found(seed: int) -> None:
     """Of 5 % swapped labels in separable classes, 80 % are found at 70 % precision.
 
-    What counts is how many photos are told right, here nearly all.  Where classes are closer together it does not
-    always hold: ``bench/training/planted.py`` shows recall and precision by accuracy.
+    This depends on the classifier's accuracy, which is high here.  With less separable classes it does not always
+    hold: ``bench/training/planted.py`` shows recall and precision by accuracy.
     """
     recall, precision = find_swaps(distance=7.0, seed=seed)
     assert recall >= 0.8

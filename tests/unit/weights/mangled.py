@@ -1,7 +1,7 @@
 """Weights files with one or more faults, one file for each number, always the same.
 
-Each is a small whole file of one of the formats, with bytes changed, cut, moved or set to the ends of their range, or with
-values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.
+Each is a small valid file in one of the formats, with bytes changed, removed, moved or set to the ends of their range, or
+with values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.
 """
 
 from __future__ import annotations

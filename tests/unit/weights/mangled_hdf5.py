@@ -2,8 +2,8 @@
 
     python -m tests.unit.weights.mangled_hdf5 FIRST CASES
 
-Prints every file whose reading ends neither with tensors nor with one line of error, and at last, as JSON, how often the
-HDF5 library looped without end or crashed.  Both are to be expected, and are why godeeper reads HDF5 in a child process.
+Prints every file that gives neither tensors nor one line of error, and finally, as JSON, how often the HDF5 library
+looped forever or crashed.  Both are expected: godeeper reads HDF5 in a child process because of them.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def assert_same(got: Converted, ours: Any) -> None:
 
 
 def test_torchvision_names(numbers_of: Make, as_torchvision: Make) -> None:
-    """torchvision's names are converted, the classifier is transposed, and the labels are ImageNet's."""
+    """The names of torchvision are converted, the classifier is transposed, and the labels are ImageNet's."""
     ours = numbers_of("torchvision")
     got = adopted(as_torchvision(ours))
     assert_same(got, ours)

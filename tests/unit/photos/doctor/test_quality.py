@@ -27,7 +27,7 @@ def photo(chelsea: Path) -> Image.Image:
 
 
 def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
-    """This holds at any size from 64 pixels, in grey, at half the brightness, and with slight blur or noise."""
+    """There is none at any size from 64 pixels, in grey, at half the brightness, and with slight blur or noise."""
     for width in (100, 150, 451, 1200):
         assert remarks(photo.resize((width, width * 2 // 3))) == ()
     assert remarks(photo.convert("L").convert("RGB")) == ()
