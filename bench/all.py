@@ -1,9 +1,9 @@
-"""Every benchmark beside others' programs, one after the other, and one page of what they print: ``make bench``.
+"""Run every comparison with other programs, and collect the output on one page: ``make bench``.
 
     python -m bench.all [PART ...]
 
-Parts are peek, engines, poster, folder and classifier; all of them, if none is named.  Writes ``bench/results/benchmarks.md``,
-with what each part took, and ends with the parts in which a target was missed: exit code 1 if there is one.
+Parts are peek, engines, poster, folder and classifier; if none is named, all run.  Writes ``bench/results/benchmarks.md`` with
+each part's duration, and finally the parts that missed a target; exit code 1 if there is one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parse() -> list[str]:
 
 
 def run(part: str, page: Path) -> int:
-    """One benchmark, what it prints on the screen and on the page; its exit code."""
+    """Run one benchmark, write its output to the screen and the page, and return its exit code."""
     write(page, f"## {PARTS[part]}\n\n")
     with subprocess.Popen(
         [sys.executable, "-m", f"bench.speed.{part}"],
@@ -70,7 +70,7 @@ def run(part: str, page: Path) -> int:
 
 
 def write(page: Path, text: str) -> None:
-    """On the screen and on the page."""
+    """Write to the screen and to the page."""
     print(text, end="", flush=True)
     with page.open("a") as file:
         file.write(text)

@@ -5,7 +5,7 @@
     python scripts/build_labels.py --check                     # rebuilds and compares with the file in the repo
 
 The names are torchvision's (torchvision/models/_meta.py, BSD-3-Clause), the synsets timm's
-(timm/data/_info/imagenet_synsets.txt, Apache-2.0).  Nothing of the packages is executed: the list
+(timm/data/_info/imagenet_synsets.txt, Apache-2.0).  No code of the packages is executed: the list
 of names is read as a literal.
 """
 
@@ -53,14 +53,14 @@ def main() -> int:
 
 
 def fetch(folder: Path) -> list[Path]:
-    """Both wheels, from the package index, without what they depend on."""
+    """Return both wheels from the package index, without their dependencies."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
     subprocess.run([*pip, TORCHVISION, TIMM], check=True)
     return [next(folder.glob("torchvision*.whl")), next(folder.glob("timm*.whl"))]
 
 
 def build(torchvision: Path, timm: Path) -> str:
-    """The text of the data file."""
+    """Return the text of the data file."""
     names = read_names(member_text(torchvision, NAMES_MEMBER))
     synsets = member_text(timm, SYNSETS_MEMBER).split()
     for what, got in (("names", names), ("synsets", synsets)):
@@ -72,7 +72,7 @@ def build(torchvision: Path, timm: Path) -> str:
 
 
 def read_names(source: str) -> list[str]:
-    """The list of names in torchvision's module, as a literal."""
+    """Return the list of names in torchvision's module, as a literal."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "_IMAGENET_CATEGORIES":
             names: list[str] = ast.literal_eval(node.value)
@@ -81,7 +81,7 @@ def read_names(source: str) -> list[str]:
 
 
 def member_text(wheel: Path, name: str) -> str:
-    """One text file of a wheel."""
+    """Return one text file of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(name).decode()
 

@@ -7,7 +7,7 @@
 The package nsfwjs 4.3.0 (MIT, Infinite Red) carries Inception v3 in TensorFlow.js's 8-bit form.
 Its convolutions are the Keras release's, unchanged up to ``mixed_5`` and fine-tuned above; its
 own classes (three dense layers) are dropped.  The 8-bit numbers are kept as they are; only the
-layout of the kernels changes, from HWIO to OIHW.  Nothing of the package is executed: the shards
+layout of the kernels changes, from HWIO to OIHW.  No code of the package is executed: the shards
 are base64 text, and the manifest is read with one strict pattern.
 """
 
@@ -67,13 +67,13 @@ def main() -> int:
 
 
 def fetch(folder: Path) -> Path:
-    """The package's tarball, from the npm registry."""
+    """Download the package's tarball from the npm registry."""
     subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return next(folder.glob("*.tgz"))
 
 
 def build(tarball: Path, target: Path) -> None:
-    """Read the package, rename and re-lay its tensors, write the weights file."""
+    """Read the package, rename its tensors and change their layout, and write the weights file."""
     expect("tarball", sha256(tarball.read_bytes()), TARBALL_SHA256)
     stored = read_package(tarball)
     network = in_dialect(INCEPTION_V3, "keras")
@@ -94,7 +94,7 @@ def build(tarball: Path, target: Path) -> None:
 
 
 def describe(quantised: dict[str, tuple[float, float]]) -> Description:
-    """What the bundled file says of itself."""
+    """Return the description in the bundled file."""
     return Description(
         name="bundled",
         architecture=INCEPTION_V3.name,
@@ -112,7 +112,7 @@ def describe(quantised: dict[str, tuple[float, float]]) -> Description:
 
 
 def read_package(tarball: Path) -> dict[str, Quantised]:
-    """Keras name -> (8-bit values, scale, minimum) of every tensor of the package."""
+    """Return Keras name -> (8-bit values, scale, minimum) of every tensor of the package."""
     with tarfile.open(tarball) as archive:
         data = b"".join(
             shard_bytes(member_text(archive, f"group1-shard{number}of{SHARDS}.min.js"))
@@ -134,7 +134,7 @@ def read_package(tarball: Path) -> dict[str, Quantised]:
 
 
 def member_text(archive: tarfile.TarFile, name: str) -> str:
-    """One text file of the package."""
+    """Return one text file of the package."""
     file = archive.extractfile(f"{FOLDER}/{name}")
     if file is None:
         raise SystemExit(f"the package has no {name}")
@@ -142,7 +142,7 @@ def member_text(archive: tarfile.TarFile, name: str) -> str:
 
 
 def shard_bytes(module: str) -> bytes:
-    """The bytes of one shard: the only long string of its JavaScript module, in base64."""
+    """Return the bytes of one shard: the only long string of its JavaScript module, in base64."""
     (text,) = re.findall(r'"([A-Za-z0-9+/=]{1000,})"', module)
     return base64.b64decode(text, validate=True)
 
@@ -152,7 +152,7 @@ def sha256(data: bytes) -> str:
 
 
 def expect(what: str, got: object, expected: object) -> None:
-    """Stop with one line where the package is not the one this script knows."""
+    """Exit with one line if the package is not the one that this script was made for."""
     if got != expected:
         raise SystemExit(f"{what}: got {got}, expected {expected}")
 

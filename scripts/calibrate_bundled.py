@@ -1,12 +1,11 @@
-"""Make the calibration record that ships for the bundled weights: how far 8 bits reach in each tensor.
+"""Make the calibration record that ships with the bundled weights: the range of each tensor in int8.
 
     pip install scikit-image==0.26.0
     python scripts/calibrate_bundled.py             # writes src/godeeper/weights/bundled/inception_v3.int8.json
     python scripts/calibrate_bundled.py --check     # makes it again and compares
 
 The pictures are those that scikit-image carries in its wheel (free to use, see its data/README), the ones that are photos or
-scans, and examples/chelsea.jpg; of each also its mirror image, a darker one, its middle, and it small on white.  None of
-them is used where the record is tested.
+scans, and examples/chelsea.jpg; each also mirrored, darkened, cropped to its middle, and small on white.  None of them is used to test the record.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PICTURES = (
 )  # fmt: skip
 DARKER = 0.6
 WHITE = (255, 255, 255)
-TOLERANCE = 1e-3  # relative: another processor rounds its sums otherwise, and may choose the neighbouring end
+TOLERANCE = 1e-3  # relative: another processor rounds sums differently, and may choose the neighbouring end
 
 
 def main() -> int:
@@ -53,7 +52,7 @@ def main() -> int:
 
 
 def photos() -> Iterator[Image.Image]:
-    """Every picture, and what is made of it."""
+    """Yield every picture with its variants."""
     found = importlib.util.find_spec("skimage")
     if found is None or found.origin is None:
         sys.exit("scikit-image is not installed: pip install scikit-image==0.26.0")
@@ -68,13 +67,13 @@ def photos() -> Iterator[Image.Image]:
 
 
 def middle(photo: Image.Image) -> Image.Image:
-    """The middle quarter."""
+    """Return the middle quarter."""
     width, height = photo.size
     return photo.crop((width // 4, height // 4, width - width // 4, height - height // 4))
 
 
 def on_white(photo: Image.Image) -> Image.Image:
-    """The photo on a white page of twice its sides."""
+    """Return the photo on a white page of twice its sides."""
     width, height = photo.size
     page = Image.new("RGB", (2 * width, 2 * height), WHITE)
     page.paste(photo, (width // 2, height // 2))

@@ -3,9 +3,9 @@
 python scripts/draw_architecture.py            # writes docs/pictures/architecture.svg
 python scripts/draw_architecture.py --check    # only compares; exit code 1 if the picture is stale
 
-Layered drawing (Sugiyama): a folder's column is the length of the longest chain of imports below it, an arrow over several
+This is a layered drawing (Sugiyama): a folder's column is the length of the longest chain of imports below it, an arrow over several
 columns gets a place in each of them, and the places in a column are sorted by the mean place of their neighbours.
-Arrows that a longer chain implies are left out, and so are single files that all may use, but for the two public ones.
+Arrows that a longer chain implies are left out, and so are single files that all may use, except the two public ones.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ DEFS = (
 )
 
 Places = list[list[str]]
-"""Names by column, from the top; a name with an arrow in it, ``web>engine``, holds a place for that arrow."""
+"""Names by column, from the top; a name with an arrow in it, ``web>engine``, reserves a place for that arrow."""
 
 
 def drawn_graph() -> dict[str, set[str]]:
-    """The folders at the top and the two public files: what each imports, without shortcuts."""
+    """Return, for the top-level folders and the two public files, what each imports, without shortcuts."""
     files = file_graph()
     shown = {*FILES, *(name for name in folders(files) if name and "." not in name)}
     graph = folder_graph(files)
@@ -47,7 +47,7 @@ def drawn_graph() -> dict[str, set[str]]:
 
 
 def columns_of(graph: Graph) -> dict[str, int]:
-    """For each name the length of the longest chain of imports that starts there."""
+    """Return for each name the length of the longest chain of imports that starts there."""
 
     @cache
     def depth(name: str) -> int:
@@ -57,7 +57,7 @@ def columns_of(graph: Graph) -> dict[str, int]:
 
 
 def chains(graph: Graph, column: dict[str, int]) -> list[list[str]]:
-    """Each arrow as the names it passes, one a column: its start, its place in every column between, its end."""
+    """Return each arrow as the names that it passes, one per column: its start, its place in every column between, its end."""
     return [
         [start, *(f"{start}>{end}" for _ in range(column[start] - column[end] - 1)), end]
         for start in sorted(graph)
@@ -66,7 +66,7 @@ def chains(graph: Graph, column: dict[str, int]) -> list[list[str]]:
 
 
 def arranged(graph: Graph, column: dict[str, int]) -> Places:
-    """The names in each column, sorted by the mean place of those they are joined to, sweep after sweep."""
+    """Return the names in each column, sorted repeatedly by the mean place of their neighbours."""
     places: list[set[str]] = [set() for _ in range(max(column.values()) + 1)]
     joined: dict[tuple[int, str], list[tuple[int, str]]] = {}
     for name, number in column.items():
@@ -87,7 +87,7 @@ def arranged(graph: Graph, column: dict[str, int]) -> Places:
 
 
 def offset(rows: Places, column: int, name: str) -> float:
-    """How far below the middle a name stands, in rows."""
+    """Return how far below the middle a name stands, in rows."""
     return rows[column].index(name) - (len(rows[column]) - 1) / 2
 
 
@@ -96,7 +96,7 @@ def mean(values: list[float]) -> float:
 
 
 def svg(graph: Graph) -> str:
-    """The picture: what is imported on the left, what imports it on the right."""
+    """Return the picture: imported names on the left, importing ones on the right."""
     column = columns_of(graph)
     rows = arranged(graph, column)
     width = len(rows) * COLUMN - (COLUMN - WIDTH) + 2 * MARGIN
@@ -127,7 +127,7 @@ def svg(graph: Graph) -> str:
 
 
 def arrow(points: list[tuple[float, float]]) -> str:
-    """A curve from the left edge of the first box to the right edge of the last, level at every point it passes."""
+    """Return a curve from the left edge of the first box to the right edge of the last, horizontal at every point that it passes."""
     (x, y), *between, (end, level) = points
     x, end = x - WIDTH / 2, end + WIDTH / 2
     parts = [f"M{x:g} {y:g}"]
@@ -143,13 +143,13 @@ def arrow(points: list[tuple[float, float]]) -> str:
 
 
 def box(name: str, x: float, y: float) -> str:
-    """A folder, or a file with its ending."""
+    """Return a folder, or a file with its extension."""
     text = f"{name}.py" if name in FILES else name
     return f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}"/><text x="{x:g}" y="{y:g}">{text}</text>'
 
 
 def main() -> int:
-    """Write the picture, or compare it."""
+    """Write the picture, or compare it, and return the exit code."""
     picture = svg(drawn_graph())
     if "--check" in sys.argv[1:]:
         return int(not PICTURE.exists() or PICTURE.read_text("utf-8") != picture)

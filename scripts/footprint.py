@@ -1,9 +1,9 @@
-"""The time and the disk that godeeper takes: the numbers of docs/reference/files-and-folders.md.
+"""The time and disk space that godeeper takes: the numbers in docs/reference/files-and-folders.md.
 
     python scripts/footprint.py
 
-prints the disk of the package and of what it requires, and of the first and second `godeeper peek` the processor
-time and the cache, in a home of its own.
+prints the disk space of the package and its requirements, and the processor time and cache of the first and the second
+`godeeper peek`, in a temporary home.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def required_by(name: str) -> set[str]:
-    """A package and everything that it requires, without extras."""
+    """Return a package and everything that it requires, without extras."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -52,19 +52,19 @@ def required_by(name: str) -> set[str]:
 
 
 def installed_size(name: str) -> int:
-    """The bytes of a package's files."""
+    """Return the bytes of a package's files."""
     held: Distribution = distribution(name)
     paths = (Path(str(held.locate_file(path))) for path in held.files or [])
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def folder_size(folder: Path) -> int:
-    """The bytes of all files in a folder, compiled Python left out."""
+    """Return the bytes of all files in a folder, without compiled Python."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 
 def processor_time(command: list[str], home: str) -> float:
-    """Seconds that a command takes on all cores together, with ``home`` as its home."""
+    """Return the seconds that a command takes on all cores together, with ``home`` as its home."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "HOME": home, "GODEEPER_CACHE": f"{home}/cache"}
     subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)

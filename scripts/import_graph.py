@@ -13,7 +13,7 @@ Graph = Mapping[str, set[str]]
 
 
 def modules() -> dict[str, Path]:
-    """Every module's path by its dotted name within godeeper; a package by its ``__init__.py``."""
+    """Return every module's path by its dotted name within godeeper; a package by its ``__init__.py``."""
     names = {}
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
@@ -22,13 +22,13 @@ def modules() -> dict[str, Path]:
 
 
 def file_graph() -> dict[str, set[str]]:
-    """The modules that each module imports, deferred imports and those for types included."""
+    """Return the modules that each module imports, including deferred imports and those for types."""
     known = modules()
     return {name: imported_modules(path, known) - {name} for name, path in known.items()}
 
 
 def imported_modules(path: Path, known: Iterable[str]) -> set[str]:
-    """The modules of godeeper that a file imports; ``from . import name`` counts as the module ``name`` if there is one."""
+    """Return the modules of godeeper that a file imports; ``from . import name`` counts as the module ``name`` if there is one."""
     here, found = path.relative_to(SOURCE).parts[:-1], set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -40,7 +40,7 @@ def imported_modules(path: Path, known: Iterable[str]) -> set[str]:
 
 
 def folder_graph(files: Graph, folder: str = "") -> dict[str, set[str]]:
-    """The imports between the direct children of a folder: its files and its sub-folders, each as one node."""
+    """Return the imports between the direct children of a folder: its files and its sub-folders, each as one node."""
     prefix = f"{folder}." if folder else ""
 
     def child(name: str) -> str:
@@ -54,12 +54,12 @@ def folder_graph(files: Graph, folder: str = "") -> dict[str, set[str]]:
 
 
 def folders(files: Graph) -> list[str]:
-    """Every folder with a module in it; the top is the empty name."""
+    """Return every folder with a module in it; the top-level folder has an empty name."""
     return sorted({name.rpartition(".")[0] for name in files if name})
 
 
 def reachable(graph: Graph, start: str) -> set[str]:
-    """Everything that ``start`` imports, directly or not."""
+    """Return everything that ``start`` imports, directly or not."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -70,13 +70,13 @@ def reachable(graph: Graph, start: str) -> set[str]:
 
 
 def circles(graph: Graph) -> set[frozenset[str]]:
-    """The groups of names that import one another, directly or not (strongly connected components)."""
+    """Return the groups of names that import one another, directly or not (strongly connected components)."""
     reach = {name: reachable(graph, name) for name in graph}
     return {frozenset(other for other in reach[name] if name in reach[other]) for name in graph if name in reach[name]}
 
 
 def without_shortcuts(graph: Graph) -> dict[str, set[str]]:
-    """The graph without the arrows that a longer way implies (transitive reduction); there are no circles in it."""
+    """Return the acyclic graph without the arrows that a longer path implies (transitive reduction)."""
     return {
         name: {each for each in direct if not any(each in reachable(graph, other) for other in direct - {each})}
         for name, direct in graph.items()

@@ -35,7 +35,7 @@ KERAS_COUNTS = (
     ("TF 2, Keras 3", "", ("", "_11", "_93")),
     ("Keras 2.2 and older", "keras2.2:", ("_1", "_12", "_94")),
 )
-"""Whose count, what stands before it, and the numbers of the first, the twelfth and the last activation."""
+"""The convention, the text before the number, and the numbers of the first, the twelfth and the last activation."""
 
 EXIT_CODES = """\
 ## Exit codes
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def draw_evidence() -> int:
-    """The picture of docs/how-to/explain-a-verdict.md, as that page makes it."""
+    """Draw the picture of docs/how-to/explain-a-verdict.md, as that page does."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, str(ROOT / "examples" / "collage.py"), name], check=True)
@@ -86,7 +86,7 @@ def draw_evidence() -> int:
 
 
 def commands_page() -> str:
-    """Every command's help, as it is printed."""
+    """Return every command's help, as it is printed."""
     os.environ["COLUMNS"] = HELP_WIDTH
     sections = [
         f"## `{parser.prog}`\n\n```text\n{parser.format_help().strip()}\n```\n" for parser in parsers(make_parser())
@@ -95,7 +95,7 @@ def commands_page() -> str:
 
 
 def python_page() -> str:
-    """Every public name of the package and of its classes: its signature and docstring."""
+    """Return every public name of the package and of its classes, with signature and docstring."""
     names = [name for name in godeeper.__all__ if not name.startswith("__")]
     sections = [section(f"godeeper.{name}", getattr(godeeper, name)) for name in names]
     head = "# Python\n\nMade by `make docs` from the docstrings. Arrays have the shape (B, C, H, W) unless stated otherwise.\n\n"
@@ -103,7 +103,7 @@ def python_page() -> str:
 
 
 def section(name: str, value: Any) -> str:
-    """A function, or a class with its public members; exits where no docstring of theirs has an example."""
+    """Return a function, or a class with its public members; exit if none of their docstrings has an example."""
     members = {
         member: inspect.getattr_static(value, member)
         for member in (vars(value) if inspect.isclass(value) else ())
@@ -120,12 +120,12 @@ def section(name: str, value: Any) -> str:
 
 
 def is_documented(member: Any) -> bool:
-    """Methods and properties are; a dataclass's fields are described by its class."""
+    """Return whether a name needs an entry: methods and properties do; a dataclass's fields are described by its class."""
     return callable(member) or isinstance(member, property | classmethod | staticmethod)
 
 
 def entry(heading: str, name: str, value: Any) -> str:
-    """A heading, the signature, the docstring; exits where there is none, or an array of no stated shape."""
+    """Return a heading, the signature and the docstring; exit if there is none, or if an array has no stated shape."""
     said = inspect.getdoc(value)
     if not said or (inspect.isclass(value) and (value.__doc__ or "").startswith(f"{value.__name__}(")):
         sys.exit(f"{name} is public and has no docstring: write one")
@@ -137,14 +137,14 @@ def entry(heading: str, name: str, value: Any) -> str:
 
 
 def returns_array(value: Any) -> bool:
-    """Whether the annotation of a function, method or property names an array."""
+    """Return whether the annotation of a function, method or property names an array."""
     function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
     returned = str(getattr(function, "__annotations__", {}).get("return", ""))
     return returned.startswith(("NDArray", "Floats", "Doubles"))
 
 
 def signature_text(value: Any) -> str:
-    """The parameters with their types; nothing where Python knows none."""
+    """Return the parameters with their types, or nothing if Python knows no signature."""
     try:
         signature = inspect.signature(value)
     except ValueError:
@@ -154,7 +154,7 @@ def signature_text(value: Any) -> str:
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parser, and those of its sub-commands."""
+    """Yield the parser, and those of its sub-commands."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -163,7 +163,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 
 def tensors_page() -> str:
-    """Every tensor of Inception v3 in one table."""
+    """Return every tensor of Inception v3 in one table."""
     total = f"{conv_macs(INCEPTION_V3) / 1e9:.3f} G"
     lines = [
         "# Tensors of Inception v3",
@@ -211,14 +211,14 @@ def tensors_page() -> str:
 
 
 def count_row(title: str, prefix: str, numbers: tuple[str, str, str]) -> str:
-    """One release's count as a line of the table, each name with the tensor it means."""
+    """Return one convention's numbering as a line of the table, each name with the tensor that it means."""
     cells = [f"`{prefix}activation{number}`" for number in numbers]
     meant = [resolve_one(INCEPTION_V3, cell.strip("`")).address for cell in cells]
     return f"| {title} | {' | '.join(f'{cell} = `{name}`' for cell, name in zip(cells, meant, strict=True))} |"
 
 
 def row(tensor: Tensor) -> str:
-    """A tensor as a line of the table."""
+    """Return a tensor as a line of the table."""
     names = [f"`{name}`" if name else "" for name in tensor.names.as_dict().values()]
     shape = " x ".join(str(side or "?") for side in tensor.shape)
     share = macs_share(INCEPTION_V3, [tensor.site.index])

@@ -1,4 +1,4 @@
-"""The pictures of the page in docs/: a server on loopback, a browser, and what is seen there.
+"""Take the screenshots of the web page in docs/ with a server on loopback and a browser.
 
 python scripts/screenshots.py writes docs/pictures/serve-*.png.  It needs the test group's playwright and a Chromium
 (apt-get install chromium, or name one in GODEEPER_CHROMIUM).  The classifier is trained here, on crops of two photos.
@@ -32,7 +32,7 @@ CONV = "/photo/demo/tensor/mixed/tower_2/conv"
 ALL_DECODED = (
     "Promise.all([...document.querySelectorAll('#sheet image[href]')].map((image) => image.decode())).then(() => 0)"
 )
-SHOTS = (  # name, path, window, dark?, where the mouse is
+SHOTS = (  # name, path, window, dark, position of the mouse
     ("empty", "/", WIDE, False, None),
     ("map", "/photo/demo", WIDE, False, None),
     ("module", "/photo/demo#card-mixed_4", WIDE, True, None),
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def train(folder: Path) -> Path:
-    """A classifier of a cat and a flower; the photo of both is beside it."""
+    """Train a classifier of a cat and a flower; the photo of both is next to it."""
     subprocess.run([sys.executable, str(ROOT / "examples" / "collage.py"), str(folder)], check=True)
     classifier = folder / "pets.godeeper"
     godeeper.retrain(folder / "photos", features="mixed/join,mixed_5/join,mixed_8/join").save(classifier)
@@ -71,7 +71,7 @@ def train(folder: Path) -> Path:
 
 @contextmanager
 def serving(classifier: Path) -> Iterator[str]:
-    """The address of a server on a free port."""
+    """Run a server on a free port, and yield its address."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", "--json", str(classifier)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         document = ""
@@ -95,7 +95,7 @@ def browsing() -> Iterator[Browser]:
 
 
 def send(browser: Browser, address: str, path: Path) -> str:
-    """Send a photo; its id."""
+    """Send a photo, and return its id."""
     with browser.new_context() as context:
         file = FilePayload(name=path.name, mimeType="image/png", buffer=path.read_bytes())
         return str(context.request.post(f"{address}/api/photos", multipart={"photo": file}).json()["photo"])
@@ -104,7 +104,7 @@ def send(browser: Browser, address: str, path: Path) -> str:
 def shot(
     browser: Browser, url: str, window: dict[str, int], *, dark: bool, mouse: tuple[int, int] | None
 ) -> Image.Image:
-    """What a window of that size shows."""
+    """Return a screenshot of a window of that size."""
     page: Page = browser.new_page(
         viewport={"width": window["width"], "height": window["height"]},
         color_scheme="dark" if dark else "light",
@@ -126,7 +126,7 @@ def shot(
 
 
 def side_by_side(pictures: list[Image.Image], gap: int = 16) -> Image.Image:
-    """Pictures in a row, on grey."""
+    """Return pictures in a row, on grey."""
     width = sum(picture.width for picture in pictures) + gap * (len(pictures) + 1)
     row = Image.new("RGB", (width, pictures[0].height + 2 * gap), "#8a8f94")
     left = gap
@@ -137,7 +137,7 @@ def side_by_side(pictures: list[Image.Image], gap: int = 16) -> Image.Image:
 
 
 def keep(name: str, picture: Image.Image) -> None:
-    """Write it with as many colours as the size allows."""
+    """Write the picture with as many colours as the size allows."""
     for colours in (256, 128, 64, 32):
         buffer = io.BytesIO()
         picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)

@@ -1,17 +1,17 @@
-"""What every benchmark can be told: in how many rounds."""
+"""Options that every benchmark has, such as the number of rounds."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-LEAST_ROUNDS = 2  # for a spread
+LEAST_ROUNDS = 2  # the least that shows a spread
 
 
 def parse(
     about: str | None, rounds: int, more: Callable[[argparse.ArgumentParser], None] = lambda _: None
 ) -> argparse.Namespace:
-    """The options; ``about`` is a script's docstring, ``rounds`` its usual number of them, ``more`` adds other options."""
+    """Parse the options; ``about`` is a script's docstring, ``rounds`` its default, and ``more`` adds other options."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"rounds (default: {rounds})")
     more(parser)

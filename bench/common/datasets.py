@@ -1,9 +1,9 @@
-"""Folders of class folders to train on, made of what is at hand; the same seed makes the same files.
+"""Folders of class folders to train on, generated from available pictures; the same seed gives the same files.
 
-Three kinds: *crops* of a few pictures, a class each (examples/chelsea.jpg, and scikit-image's own where it is
-installed), under more or less noise, which decides how hard they are to tell apart; *drawings*, the
-categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``); *tiny* photos, whose only point is
-that there are many.  *Stamps* are real photos, most of them cut out of their background: eleven kinds of things in Debian's
+There are *crops* of a few pictures, one class per picture (examples/chelsea.jpg, and scikit-image's own if it is
+installed), with noise that determines how hard they are to separate; *drawings*, the categories of Debian's
+``openclipart-png`` (``apt-get install openclipart-png``); and *tiny* photos for tests that need many photos.
+*Stamps* are real photos, most of them cut out of their background: eleven kinds of objects in Debian's
 ``tuxpaint-stamps-default`` (``apt-get install`` it, or unpack it and name its folder ``stamps`` with ``--stamps``).
 
     python -m bench.common.datasets photos|tiny|crops|drawings|stamps FOLDER --count N [--noise 0.7] [--stamps FOLDER]
@@ -35,15 +35,15 @@ KINDS = {
     "vegetables": "food/vegetables", "flowers": "plants/flowers", "household": "household", "clothes": "clothes",
     "money": "symbols/money", "hands": "symbols/alphabets/asl", "vehicles": "vehicles",
 }  # fmt: skip
-"""Class -> a folder of the stamps; drawings in it, which are called cartoons there, are left out."""
+"""Class -> a folder of the stamps; the drawings in it, called cartoons there, are left out."""
 QUALITY = 88
 
 Size = tuple[int, int]
-Task = tuple[Image.Image, Path, float, tuple[int, ...], Size]  # picture, where to, noise, seed, width and height
+Task = tuple[Image.Image, Path, float, tuple[int, ...], Size]  # picture, output path, noise, seed, width and height
 
 
 def sources() -> dict[str, Image.Image]:
-    """The pictures that crops are cut from, by name."""
+    """Return the pictures that crops are cut from, by name."""
     found = {"chelsea": Image.open(PHOTO).convert("RGB")}
     package = find_spec("skimage")
     folder = (
@@ -57,14 +57,14 @@ def sources() -> dict[str, Image.Image]:
 
 
 def crops(root: Path, each: int, noise: float, seed: int = 0, size: Size = (250, 200), most: int = 12) -> None:
-    """``each`` crops of each of ``most`` sources, a class a source; ``noise``, 0 to 1, is how much of them it hides."""
+    """Write ``each`` crops of up to ``most`` sources, one class per source; ``noise``, 0 to 1, is the share that it hides."""
     write(
         [(picture, path, share, of, size) for picture, path, share, of, _ in crop_tasks(root, each, noise, seed, most)]
     )
 
 
 def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -> Iterator[Task]:
-    """What is to be cut from which picture; where there is only one picture, its quarters are the classes."""
+    """Yield which crop to cut from which picture; if there is only one picture, its quarters are the classes."""
     pictures = sources()
     if len(pictures) < 3:
         pictures = {f"{name} {corner}": part for name, whole in pictures.items() for corner, part in quarters(whole)}
@@ -74,7 +74,7 @@ def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -
 
 
 def write(tasks: Sequence[Task]) -> None:
-    """Cut all of them."""
+    """Write all crops."""
     for folder in {path.parent for _, path, *_ in tasks}:
         folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
@@ -82,7 +82,7 @@ def write(tasks: Sequence[Task]) -> None:
 
 
 def quarters(picture: Image.Image) -> list[tuple[str, Image.Image]]:
-    """A picture's four corners, by name."""
+    """Return a picture's four quarters by name."""
     width, height = picture.width // 2, picture.height // 2
     corners = {
         "upper left": (0, 0),
@@ -94,7 +94,7 @@ def quarters(picture: Image.Image) -> list[tuple[str, Image.Image]]:
 
 
 def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], size: Size) -> None:
-    """Write one crop: a part of the picture, mirrored by chance, lighter or darker, under soft patches of colour."""
+    """Write one crop: a part of the picture, randomly mirrored, lighter or darker, under soft patches of colour."""
     chance = np.random.default_rng(list(seed))
     side = chance.uniform(0.3, 0.7)
     width, height = round(picture.width * side), round(picture.height * side)
@@ -109,7 +109,7 @@ def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], si
 
 
 def drawings(root: Path, each: int, categories: Sequence[str] = CATEGORIES, seed: int = 0) -> None:
-    """At most ``each`` drawings of each category, drawn by lot."""
+    """Write up to ``each`` random drawings of each category."""
     for category in categories:
         paths = sorted(
             path for path in (DRAWINGS / category).rglob("*.png") if path.is_file() and not path.is_symlink()
@@ -121,7 +121,7 @@ def drawings(root: Path, each: int, categories: Sequence[str] = CATEGORIES, seed
 
 
 def stamps(root: Path, most: int, place: Path = STAMPS) -> None:
-    """At most ``most`` photos of each of ``KINDS``."""
+    """Write up to ``most`` photos of each of ``KINDS``."""
     for label, folder in KINDS.items():
         paths = sorted(
             path for path in (place / folder).rglob("*.png") if "cartoon" not in path.parts and not path.is_symlink()
@@ -132,12 +132,12 @@ def stamps(root: Path, most: int, place: Path = STAMPS) -> None:
 
 
 def have_drawings() -> bool:
-    """Whether openclipart is installed."""
+    """Return whether openclipart is installed."""
     return DRAWINGS.is_dir()
 
 
 def photos(root: Path, count: int, seed: int = 0) -> None:
-    """``count`` crops with much noise, of a tenth to a whole megapixel, in six classes."""
+    """Write ``count`` crops with much noise, of 0.1 to 1 megapixel, in six classes."""
     share = -(-count // (6 if len(sources()) >= 6 else 4))
     chance = random.Random(seed)
     tasks = list(crop_tasks(root, share, 0.4, seed, 6))
@@ -150,7 +150,7 @@ def photos(root: Path, count: int, seed: int = 0) -> None:
 
 
 def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
-    """``count`` photos of 64 x 48 pixels, each unlike all others, in classes of a hue each."""
+    """Write ``count`` different photos of 64 x 48 pixels, in classes of one hue each."""
     for label in range(classes):
         (root / f"hue {label}").mkdir(parents=True, exist_ok=True)
     for number in range(count):

@@ -17,7 +17,7 @@ from bench.common.places import PEERS_ENVIRONMENT
 
 INSTALLS = (
     ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),
-    ("--no-deps", "torchvision==0.28.0", "fastai==2.8.12"),  # their requirements would bring the CUDA build of torch
+    ("--no-deps", "torchvision==0.28.0", "fastai==2.8.12"),  # their requirements would install the CUDA build of torch
     (
         "fastcore",
         "fasttransform",
@@ -37,7 +37,7 @@ INSTALLS = (
 
 
 def python() -> Path:
-    """The Python that has the peers; the environment is made where it is missing or half-made."""
+    """Return the Python that has the peers; create the environment if it is missing or incomplete."""
     chosen = os.environ.get("GODEEPER_BENCH_PYTHON")
     if chosen:
         return Path(chosen)

@@ -1,4 +1,4 @@
-"""Where things of the bench lie, and what is looked at."""
+"""The paths of the benchmarks' files, and the tensors that they fetch."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Write, once, what the peers' scripts read: the bundled numbers in each one's own format.
+"""Write, once, the files that the peers' scripts read: the bundled weights in each framework's format.
 
     python -m bench.common.prepare PEERS_PYTHON
 
-So all four pictures show the same values, and ``inside.py`` checks that they do.  The files lie in
-``bench/results/`` and are made again when the bundled weights or godeeper's version change.
+With them, all four pictures show the same values, which ``inside.py`` checks.  The files are in
+``bench/results/`` and are written again when the bundled weights or godeeper's version change.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ def main() -> None:
         TORCHVISION_WEIGHTS,
         KERAS_WEIGHTS,
     ]
-    subprocess.run(convert, check=True)  # `peek.py` shows what it says only if it fails
+    subprocess.run(convert, check=True)  # `peek.py` prints its output only if it fails
     PREPARED.write_text(mark)
 
 
 def write_graph(weights: WeightsFile, path: Path) -> None:
-    """The graph of the one tensor and its ancestors, as godeeper's own engine builds it."""
+    """Write the graph of the one tensor and its ancestors, as godeeper's own engine builds it."""
     tensor = resolve_one(weights.blueprint, ADDRESS)
     with weights.parameters() as numbers:
         path.write_bytes(build(plan(weights.blueprint, [key_of(tensor)]), numbers))
 
 
 def write_numbers(weights: WeightsFile, path: Path) -> None:
-    """Every convolution's numbers, in order of creation, under names that ``peers/convert.py`` knows."""
+    """Write every convolution's weights in order of creation, under the names that ``peers/convert.py`` reads."""
     arrays: dict[str, np.ndarray] = {}
     convs = [site for site in sites(weights.blueprint) if site.kind == "conv"]
     with weights.parameters() as numbers:

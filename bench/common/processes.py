@@ -1,7 +1,7 @@
-"""Run a command as a user would, a process of its own, and say what it cost.
+"""Run a command as a user would, in a process of its own, and measure its cost.
 
-Whoever measures must stay small: a child starts as a copy of its parent, and the kernel's peak counts
-that copy.  So nothing here, and nothing in ``peek.py``, imports numpy.
+The measuring process must stay small: a child starts as a copy of its parent, and the kernel's peak counts
+that copy.  So neither this file nor ``peek.py`` imports NumPy.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from bench.common.places import CACHE, REPOSITORY, SOURCE
 
-KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # ru_maxrss is in bytes there
+KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # macOS gives ru_maxrss in bytes
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took: seconds by the clock, seconds of all cores, peak resident memory in MiB."""
+    """The cost of one process: wall-clock seconds, seconds of all cores, peak resident memory in MiB."""
 
     wall: float
     cpu: float
@@ -35,12 +35,12 @@ class Cost:
 
 
 def measure(command: Sequence[str | Path], cache: Path = CACHE) -> Cost:
-    """Run ``command`` to its end and weigh it; a command that fails ends the bench with its last words."""
+    """Run ``command`` and measure its cost; if it fails, end the benchmark with its error output."""
     return run(command, cache)[0]
 
 
 def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
-    """``measure``, and what the command printed."""
+    """Return ``measure`` of a command, and its output."""
     with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=printed, stderr=words, env=environment(cache))
@@ -56,7 +56,7 @@ def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
 
 
 def environment(cache: Path = CACHE) -> Mapping[str, str]:
-    """Ours, with this repository's godeeper and benchmarks in front, its own cache, and compiled modules kept as in any installation."""
+    """Our environment, with this repository's godeeper and benchmarks first, its own cache, and compiled modules kept as in any installation."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(SOURCE), str(REPOSITORY), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}
@@ -65,7 +65,7 @@ def environment(cache: Path = CACHE) -> Mapping[str, str]:
 def interleave(
     commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int, *, warm: bool = True
 ) -> dict[str, list[Cost]]:
-    """Every command in turn, ``rounds`` times over, after one turn each that is not counted, if ``warm``."""
+    """Run every command in turn, ``rounds`` times, after one round that is not counted if ``warm``."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for name in commands if warm else ():
         measure(commands[name])
@@ -78,11 +78,11 @@ def interleave(
 
 
 def say(text: str) -> None:
-    """Progress, on a terminal only; the next replaces it."""
+    """Print progress, on a terminal only; the next line replaces it."""
     if sys.stderr.isatty():
         print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
 
 
 def middle(costs: Sequence[Cost], what: str = "wall") -> float:
-    """The median of one field."""
+    """Return the median of one field."""
     return statistics.median([cost.as_dict[what] for cost in costs])

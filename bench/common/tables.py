@@ -1,4 +1,4 @@
-"""The bench's results as markdown, ratios first."""
+"""The benchmarks' results as Markdown, ratios first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def heading(peers: Path | None, rounds: int) -> str:
-    """When, where and with what."""
+    """Return date, machine and versions."""
     return "\n".join(
         [
             *own_heading("godeeper's speed"),
@@ -40,7 +40,7 @@ def heading(peers: Path | None, rounds: int) -> str:
 
 
 def own_heading(title: str) -> list[str]:
-    """When, where and with what."""
+    """Return date, machine and godeeper's versions."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return [
         f"# {title}, {datetime.date.today().isoformat()}",
@@ -51,7 +51,7 @@ def own_heading(title: str) -> list[str]:
 
 
 def processor() -> str:
-    """The processor's name, where Linux tells it."""
+    """Return the processor's name, where Linux states it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -60,7 +60,7 @@ def processor() -> str:
 
 
 def versions(python: str | Path) -> str:
-    """What one environment has of the packages that matter."""
+    """Return the versions of the relevant packages in one environment."""
     code = (
         "import platform, importlib.metadata as m\n"
         f"have = {{d.name.lower().replace('-', '_'): d.version for d in m.distributions()}}\n"
@@ -71,7 +71,7 @@ def versions(python: str | Path) -> str:
 
 
 def picture_table(pictures: Costs) -> list[str]:
-    """Whole processes, JPEG to PNG."""
+    """Return the table of complete processes, JPEG to PNG."""
     rows = [
         [
             name,
@@ -87,7 +87,7 @@ def picture_table(pictures: Costs) -> list[str]:
 
 
 def agreement_table(inside: dict[str, Any]) -> list[str]:
-    """The pictures show the same values."""
+    """Return the table that compares the values in the pictures."""
     rows = [[row["peer"], row["dialect"], f"{row['own']:.1e}", f"{row['drawn']:.1e}"] for row in inside["agreement"]]
     names = [
         "values of",
@@ -99,7 +99,7 @@ def agreement_table(inside: dict[str, Any]) -> list[str]:
 
 
 def compute_table(inside: dict[str, Any]) -> list[str]:
-    """Runs of cut graphs, in one process."""
+    """Return the table of runs of cut graphs, in one process."""
     rows = [
         [
             row["address"],
@@ -115,7 +115,7 @@ def compute_table(inside: dict[str, Any]) -> list[str]:
 
 
 def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
-    """What should not be felt."""
+    """Return the table of costs that should not be noticeable."""
     bare = middle(starts[STARTS[0]])
     rows = [
         [name, milliseconds([cost.wall for cost in starts[name]]), f"{1000 * (middle(starts[name]) - bare):.1f}"]
@@ -128,7 +128,7 @@ def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
 
 
 def target_table(targets: Sequence[Target]) -> list[str]:
-    """Every promise, kept or not."""
+    """Return every target, and whether it was met."""
     return table(["target", "", "measured", "promised"], [target.row for target in targets])
 
 
@@ -141,12 +141,12 @@ def milliseconds(values: Sequence[float]) -> str:
 
 
 def brackets(values: Sequence[float], digits: int) -> str:
-    """The quartiles."""
+    """Return the quartiles in brackets."""
     first, _, third = statistics.quantiles(values, n=4, method="inclusive")
     return f"{first:.{digits}f} to {third:.{digits}f}"
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a markdown table."""
+    """Return the lines of a Markdown table."""
     lines = [names, ["---"] * len(names), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]

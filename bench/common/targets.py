@@ -1,4 +1,4 @@
-"""What is promised of godeeper's speed, and whether a run kept it."""
+"""Targets for godeeper's speed, and whether a run met them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STARTS = ("python -c pass", "import godeeper", "godeeper --help")
 
 TIMES_FASTER = {"torchvision": 15.0, "keras": 20.0}
 TIMES_SMALLER = {"torchvision": 8.0, "keras": 8.0}
-DEAREST = 1.1  # compute time, over the share of multiply-adds times the full forward
+DEAREST = 1.1  # compute time, relative to the share of multiply-adds times the full forward pass
 MOSAIC_MS, IMPORT_MS, HELP_MS = 50.0, 60.0, 150.0
 AGREEMENT = 1e-3
 
@@ -23,7 +23,7 @@ Costs = dict[str, list[Cost]]
 
 @dataclass(frozen=True)
 class Target:
-    """Something promised: ``value`` is to be at most, or at least, ``limit``."""
+    """A target: ``value`` should be at most, or at least, ``limit``."""
 
     what: str
     value: float
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def row(self) -> list[str]:
-        """Cells: what, the verdict, measured, promised."""
+        """Return the cells: target, verdict, measured, limit."""
         verdict = "met" if self.is_met else "**missed**"
         if self.limit:
             room = abs(self.value / self.limit - 1)
@@ -46,7 +46,7 @@ class Target:
 
 
 def all_targets(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> list[Target]:
-    """Every target of one run."""
+    """Return every target of one run."""
     return [
         *picture_targets(pictures),
         *(Target(f"{row['peer']}'s values, relative difference", row["own"], AGREEMENT) for row in inside["agreement"]),
@@ -61,7 +61,7 @@ def all_targets(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> list[
 
 
 def picture_targets(pictures: Costs) -> list[Target]:
-    """Times faster and times smaller than each rival."""
+    """Return how many times faster and smaller than each peer."""
     return [
         Target(f"times {what} than {rival}", times(pictures, rival, field), limits[rival], at_least=True)
         for what, field, limits in (("faster", "wall", TIMES_FASTER), ("smaller in memory", "mebibytes", TIMES_SMALLER))
@@ -70,11 +70,11 @@ def picture_targets(pictures: Costs) -> list[Target]:
 
 
 def times(pictures: Costs, peer: str, field: str) -> float:
-    """How many times ours goes into the peer's, medians."""
+    """Return the peer's median divided by ours."""
     return middle(pictures[peer], field) / middle(pictures[OURS], field)
 
 
 def overhead(row: dict[str, Any]) -> float:
-    """Compute time over what its share of the multiply-adds would cost, medians."""
+    """Return compute time divided by the time for its share of the multiply-adds, medians."""
     cost: float = median(row["seconds"]) / (row["share"] * median(row["full_seconds"]))
     return cost

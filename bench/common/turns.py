@@ -1,4 +1,4 @@
-"""Calls in one process, measured in turn: seconds by the clock, and seconds of all cores."""
+"""Calls in one process, measured in turn: wall-clock seconds, and seconds of all cores."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-REST = 0.02  # seconds for the threads of the call before to fall asleep
+REST = 0.02  # seconds for the threads of the previous call to fall asleep
 
 
 @dataclass(frozen=True)
 class Times:
-    """Of one call, every turn: seconds by the clock, and seconds of all cores together."""
+    """The times of one call in every round: wall-clock seconds, and seconds of all cores together."""
 
     wall: Sequence[float]
     cpu: Sequence[float]
 
 
 def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Times]:
-    """All calls in turn, ``rounds`` times over, after one turn that is not counted."""
+    """Run all calls in turn, ``rounds`` times, after one round that is not counted."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for number in range(rounds + 1):
         for name, call in calls.items():
@@ -33,20 +33,20 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Ti
 
 
 def wall_seconds(times: Times) -> float:
-    """The median by the clock."""
+    """The median of the wall-clock times."""
     return statistics.median(times.wall)
 
 
 def least_wall(times: Times) -> float:
-    """The fastest turn by the clock: what is possible, where others take their share of the machine."""
+    """The fastest wall-clock time: what is possible when other programs use a part of the machine."""
     return min(times.wall)
 
 
 def least_processor(times: Times) -> float:
-    """The turn with the fewest seconds of all cores together."""
+    """The smallest number of seconds of all cores together."""
     return min(times.cpu)
 
 
 def processor_seconds(times: Times) -> float:
-    """The median of all cores together."""
+    """The median of the seconds of all cores together."""
     return statistics.median(times.cpu)

@@ -1,4 +1,4 @@
-"""Is there an address that godeeper does not refuse in one line?
+"""Look for an address that gives neither tensors nor one line of error.
 
     python -m bench.fuzz.addresses [--cases 1000000] [--seed 0] [--traced 1000]
 

@@ -1,4 +1,4 @@
-"""Classifiers' files with faults: each is refused in one line, or gives a classifier that works.
+"""Classifier files with faults: each is refused in one line, or gives a classifier that works.
 
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 

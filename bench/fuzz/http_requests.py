@@ -1,4 +1,4 @@
-"""Requests with faults against the page: is there one that gets no response, a 5xx, or somebody else's headers?
+"""Look for a faulty request that gets no response, a 5xx, or headers of the client's making.
 
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 async def fuzz(count: int, seed: int) -> int:
-    """Send all requests, one after the other; returns the exit code."""
+    """Send all requests one after the other, and return the exit code."""
     fuzzing = import_module("tests.unit.web.fuzzing")
     outcome = import_module("tests.unit.web.outcome").outcome
     classifier = import_module("tests.unit.web.conftest").handmade()

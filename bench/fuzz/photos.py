@@ -1,4 +1,4 @@
-"""Mutated photos of every format on the list: only ``PhotoError`` may come out, soon, and memory stays flat.
+"""Mutated photos of every supported format: only ``PhotoError`` may be raised, within a time limit, and memory must not grow.
 
     python -m bench.fuzz.photos [--cases 100000] [--seed 0]
 
@@ -74,7 +74,7 @@ def report(case: int, data: bytes) -> str:
 
 
 def memory() -> float:
-    """The memory in use, in MiB: not the most so far, which is that of the largest picture."""
+    """Return the memory in use now, in MiB, rather than the peak, which the largest picture determines."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 

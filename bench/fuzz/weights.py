@@ -65,7 +65,7 @@ def others(first: int, cases: int) -> int:
 
 
 def hdf5(first: int, cases: int) -> int:
-    """How many HDF5 files are neither read nor refused in one line."""
+    """Return how many HDF5 files are neither read nor refused in one line."""
     from godeeper.weights.formats import child
 
     mangled_hdf5 = import_module("tests.unit.weights.mangled_hdf5")

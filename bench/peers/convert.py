@@ -1,11 +1,11 @@
-"""The bundled numbers as the files that users of torchvision and Keras have: a ``.pth`` and a ``.weights.h5``.
+"""Convert the bundled weights to the files that users of torchvision and Keras have: a ``.pth`` and a ``.weights.h5``.
 
     python convert.py NUMBERS.npz TORCHVISION.pth KERAS.weights.h5
 
-Runs in the peers' environment, once, and not against the clock.  ``NUMBERS.npz`` holds, for the
+Runs once in the peers' environment, and is not timed.  ``NUMBERS.npz`` holds, for the
 convolution ``n`` (counted from 0, in order of creation), ``n.name`` (its torchvision name), ``n.kernel``
-(OIHW), ``n.beta``, ``n.mean`` and ``n.variance``.  What the bundled numbers lack, the classifiers, stays as
-the framework makes it; no picture needs it.
+(OIHW), ``n.beta``, ``n.mean`` and ``n.variance``.  The bundled weights have no classifiers, so these keep the
+framework's initial values; no picture needs them.
 """
 
 import sys
@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]  # only the peers' environment has it
 
-operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+operators = torch.library.Library("torchvision", "DEF")  # see torchvision_script.py for the reason
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def write_torchvision(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
-    """A whole state dict, as the released files are; every name it gets must be one that torchvision has."""
+    """Write a complete state dict like the released files; torchvision must have every name in it."""
     model = inception_v3(weights=None, init_weights=False)
     state = model.state_dict()
     for n in range(CONVS):
@@ -48,7 +48,7 @@ def write_torchvision(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
 
 
 def write_keras(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
-    """Layers by their order of creation, which ``model.layers`` does not keep and their numbers do."""
+    """Write layers in order of creation, which their numbers give and ``model.layers`` does not."""
     model = keras.applications.InceptionV3(weights=None)
     layers = {layer.name: layer for layer in model.layers}
     for n in range(CONVS):

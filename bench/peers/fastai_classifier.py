@@ -2,8 +2,8 @@
 
     python fastai_classifier.py FOLDER WEIGHTS.pth
 
-``FOLDER`` has ``train`` and ``test``, each with one folder a class.  Prints one line of JSON: the share of ``test``
-that it names rightly, and how many photos that are.
+``FOLDER`` has ``train`` and ``test``, each with one folder a class.  Prints one line of JSON: the accuracy on ``test``
+and the number of photos in it.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 
 import torch  # type: ignore[import-not-found, unused-ignore]  # only the peers' environment has it
 
-operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+operators = torch.library.Library("torchvision", "DEF")  # see torchvision_script.py for the reason
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
@@ -32,7 +32,7 @@ folder, weights_path = sys.argv[1:3]
 
 
 def body(pretrained: bool) -> torch.nn.Module:  # noqa: ARG001, FBT001 (fastai's signature)
-    """Inception v3 with the bundled numbers, its auxiliary head left out, so that the children are a sequence."""
+    """Return Inception v3 with the bundled weights and without its auxiliary head, so that its children are a sequence."""
     model = inception_v3(weights=None, init_weights=False)
     model.load_state_dict(torch.load(weights_path, weights_only=True))
     model.AuxLogits = None

@@ -2,8 +2,8 @@
 
     python keras_classifier.py FOLDER WEIGHTS.weights.h5
 
-``FOLDER`` has ``train`` and ``test``, each with one folder a class.  Prints one line of JSON: the share of ``test``
-that it names rightly, and how many photos that are.
+``FOLDER`` has ``train`` and ``test``, each with one folder a class.  Prints one line of JSON: the accuracy on ``test``
+and the number of photos in it.
 """
 
 import json
@@ -18,7 +18,7 @@ BATCH, EPOCHS = 32, 30
 
 
 def photos(part: str) -> tuple[list[str], Any]:
-    """The classes of one part, and its batches of (pixels, labels), read ahead of the network."""
+    """Return the classes of one part, and its batches of (pixels, labels), read ahead of the network."""
     found = keras.utils.image_dataset_from_directory(
         f"{folder}/{part}", label_mode="int", image_size=(299, 299), batch_size=BATCH, shuffle=False, verbose=False
     )
@@ -31,7 +31,7 @@ body = keras.Model(whole.input, whole.get_layer("avg_pool").output)
 
 
 def features(part: str) -> tuple[Any, Any, list[str]]:
-    """(N, 2048) features, (N,) labels and the classes of one part."""
+    """Return (N, 2048) features, (N,) labels and the classes of one part."""
     classes, batches = photos(part)
     labels = [int(label) for _, batch in batches for label in batch]
     inputs = batches.map(lambda pixels, _: preprocess_input(pixels))

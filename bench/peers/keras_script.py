@@ -2,7 +2,7 @@
 
     python keras_script.py PHOTO WEIGHTS.weights.h5 PICTURE.png [VALUES.npy]
 
-The fourth argument is for the comparison of values, not for the clock.
+The fourth argument is for the comparison of values, and is not used when timing.
 """
 
 import sys
@@ -19,9 +19,9 @@ x = preprocess_input(keras.utils.img_to_array(image)[None])
 
 model = InceptionV3(weights=None)
 model.load_weights(weights)
-# The twelfth activation: this Keras counts from none (`activation`, `activation_1`, …), released files count from one.
+# The twelfth activation: this Keras counts from zero (`activation`, `activation_1`, …), released files count from one.
 part = keras.Model(model.input, model.get_layer("activation_11").output)
-# Called, not `predict`: Keras recommends that for what fits one batch, and it is faster.
+# Call the model rather than `predict`: Keras recommends it for a single batch, and it is faster.
 filters = part(x, training=False).numpy()[0].transpose(2, 0, 1)  # (32, 35, 35)
 
 grey = (filters - filters.min()) / (filters.max() - filters.min())

@@ -1,9 +1,9 @@
-"""The blog's first picture out of a graph that is cut and folded already: a lower bound, JPEG to PNG.
+"""The blog's first picture from a graph that is already cut and folded: a lower bound, JPEG to PNG.
 
     python onnxruntime_script.py PHOTO GRAPH.onnx PICTURE.png [VALUES.npy]
 
 It checks nothing, explains nothing and knows one tensor.  The fourth argument is for the comparison
-of values, not for the clock.
+of values, and is not used when timing.
 """
 
 import sys

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+operators = torch.library.Library("torchvision", "DEF")  # see torchvision_script.py for the reason
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 

@@ -2,7 +2,7 @@
 
     python torchvision_script.py PHOTO WEIGHTS.pth PICTURE.png [VALUES.npy]
 
-The fourth argument is for the comparison of values, not for the clock.
+The fourth argument is for the comparison of values, and is not used when timing.
 """
 
 import sys

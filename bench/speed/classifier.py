@@ -26,13 +26,13 @@ from bench.common.targets import Target
 FOLDER = RESULTS / "classifier"
 OURS = "godeeper retrain, classify"
 RIVALS = {"keras": KERAS_WEIGHTS, "fastai": TORCHVISION_WEIGHTS}
-SLOW = ("fastai",)  # minutes a run: once must do
+SLOW = ("fastai",)  # minutes per run, so one must be enough
 TIMES_FASTER = {"keras": 2.5, "fastai": 20.0}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One way from the folder to a classifier and its answers on the test photos."""
+    """One run from the folder to a classifier and its predictions for the test photos."""
 
     seconds: float
     mebibytes: float
@@ -67,7 +67,7 @@ def more_options(parser: argparse.ArgumentParser) -> None:
 
 
 def ours(precision: str) -> Run:
-    """``godeeper retrain`` and ``godeeper classify``, one after the other, from an empty cache."""
+    """Run ``godeeper retrain`` and ``godeeper classify`` with an empty cache."""
     cache, classifier = RESULTS / "classifier-cache", RESULTS / "classifier.godeeper"
     shutil.rmtree(cache, ignore_errors=True)
     classifier.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def ours(precision: str) -> Run:
 
 
 def rival(peers: Path, name: str) -> Run:
-    """One of the peers' scripts."""
+    """Run one of the peers' scripts."""
     cost, text = processes.run([peers, HERE / "peers" / f"{name}_classifier.py", FOLDER, RIVALS[name]])
     answer = json.loads(text.splitlines()[-1])
     return Run(cost.wall, cost.mebibytes, answer["accuracy"], answer["photos"])
@@ -99,7 +99,7 @@ def accuracy(runs: list[Run]) -> float:
 
 
 def rows(runs: dict[str, list[Run]]) -> list[str]:
-    """The table, ratios first."""
+    """Return the table, ratios first."""
     names = ["folder to classifier", "× our time", "wall s", "peak MiB", "accuracy", "95 % interval"]
     best = seconds(runs[OURS])
     return tables.table(names, [row(name, taken, best) for name, taken in runs.items()])
@@ -119,14 +119,14 @@ def row(name: str, runs: list[Run], best: float) -> list[str]:
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """The interval that godeeper's own reports give."""
-    from godeeper.training.metrics import wilson  # numpy, only once everything is measured
+    """Return the interval that godeeper's own reports state."""
+    from godeeper.training.metrics import wilson  # imports numpy, so only after everything is measured
 
     return wilson(right, count)
 
 
 def all_targets(runs: dict[str, list[Run]]) -> list[Target]:
-    """Faster than each, and no less accurate."""
+    """Faster than each peer, and no less accurate."""
     ours = runs[OURS]
     faster = [
         Target(

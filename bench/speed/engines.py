@@ -1,10 +1,10 @@
-"""Which engine, which precision, how many photos at once: one interleaved run, the machine's limit beside it.
+"""Engines, precisions and batch sizes in one interleaved run, compared with the machine's limit.
 
     python -m bench.speed.engines [--rounds 9]
 
 Prints tables in markdown, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
-Engines that are not installed are left out, and said to be.  The photos are the two that come with scikit-learn, cut into
-pieces: godeeper's calibration was not made from them.
+Engines that are not installed are skipped and listed.  The photos are pieces of scikit-learn's two photos, which were not used
+for godeeper's calibration.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PRECISIONS = {"onnxruntime": ("fp32", "int8"), "openvino": ("fp32", "int8"), "to
 BASE = "onnxruntime fp32"
 MODULES, ONE = "mixed*/join", "mixed/tower_2/conv"
 PHOTOS = 16
-USUAL = 8  # what godeeper takes at once
+USUAL = 8  # godeeper's own batch size
 BATCHES = {"onnxruntime": (1, 4, USUAL, 16), "openvino": (1, 4, USUAL, 16), "torch": (USUAL,)}
 
 LEAST_COSINE, OF_THE_LIMIT, INT8_FASTER, AGREEMENT = 0.995, 0.85, 2.5, 1e-4
@@ -48,7 +48,7 @@ LEAST_COSINE, OF_THE_LIMIT, INT8_FASTER, AGREEMENT = 0.995, 0.85, 2.5, 1e-4
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything one run found: call -> times, and (address, photo) -> cosine for each engine in int8."""
+    """The results of one run: call -> times, and (address, photo) -> cosine for each engine in int8."""
 
     network: Network
     times: dict[str, Times]
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def heading(rounds: int) -> str:
-    """When, where, with what, and what is missing."""
+    """Return date, machine, versions and missing engines."""
     busy = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     missing = [name for name, package in ENGINES.items() if not find_spec(package)]
     return "\n".join(
@@ -90,7 +90,7 @@ def heading(rounds: int) -> str:
 
 
 def measure(rounds: int) -> Measured:
-    """All engines on the same photos, in turn with the matrix products."""
+    """Measure all engines on the same photos, in turn with the matrix products."""
     network = load("inception_v3", engine="onnxruntime")
     folder = plan(network.blueprint, [key_of(tensor) for tensor in network.tensors(MODULES)], pooled=True)
     one = plan(network.blueprint, [key_of(network.tensors(ONE)[0])])
@@ -111,7 +111,7 @@ def measure(rounds: int) -> Measured:
 
 
 def pieces(network: Network) -> Floats:
-    """(16, 3, size, size): two photos, each whole and in overlapping pieces."""
+    """Return (16, 3, size, size): two photos, each whole and in overlapping pieces."""
     from sklearn.datasets import load_sample_images
 
     found = []
@@ -129,7 +129,7 @@ def pieces(network: Network) -> Floats:
 
 
 def engines(network: Network) -> dict[str, Engine]:
-    """Engine and precision, such as "openvino int8" -> the engine, of those that are installed."""
+    """Return engine and precision, such as "openvino int8" -> the engine, for those that are installed."""
     return {
         f"{name} {precision}": engine_named(name, network.weights, precision)
         for name, package in ENGINES.items()
@@ -139,7 +139,7 @@ def engines(network: Network) -> dict[str, Engine]:
 
 
 def run(engine: Engine, steps: Plan, photos: Floats, batch: int) -> None:
-    """All photos, some at a time."""
+    """Compute all photos in batches."""
     for start in range(0, len(photos), batch):
         engine.run(steps, {NETWORK_INPUT: photos[start : start + batch]})
 
@@ -147,7 +147,7 @@ def run(engine: Engine, steps: Plan, photos: Floats, batch: int) -> None:
 def compared(
     network: Network, features: dict[str, dict[Key, Floats]]
 ) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, float]]:
-    """Cosines of int8's features by module, and the largest relative difference of fp32's."""
+    """Return the cosines of int8's features by module, and the largest relative difference of fp32's."""
     names = {key_of(tensor): tensor.address for tensor in network.tensors(MODULES)}
     exact = features[BASE]
     cosines, differences = {}, {}
@@ -160,7 +160,7 @@ def compared(
 
 
 def cosine(one: Floats, other: Floats) -> NDArray[np.float64]:
-    """(N,) of the rows."""
+    """Return (N,) cosines of the rows."""
     first, second = one.astype(np.float64), other.astype(np.float64)
     found: NDArray[np.float64] = (
         (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
@@ -169,12 +169,12 @@ def cosine(one: Floats, other: Floats) -> NDArray[np.float64]:
 
 
 def difference(one: Floats, other: Floats) -> float:
-    """The largest, relative to the largest value."""
+    """Return the largest difference, relative to the largest value."""
     return float(np.abs(one - other).max() / np.abs(one).max())
 
 
 def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
-    """How much of the best matrix product's rate the network reaches, by the clock or by processor seconds; fastest turns."""
+    """Return the share of the best matrix product's rate that the network reaches, in wall-clock or processor seconds; fastest rounds."""
     deepest = measured.network.tensors(MODULES)[-1].site.index
     operations = 2 * PHOTOS * tensor_macs(measured.network.blueprint, [deepest])
     taken = least_wall if kind == "wall" else least_processor
@@ -183,7 +183,7 @@ def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
 
 
 def folder_table(measured: Measured) -> list[str]:
-    """Folders: the eleven modules' features, eight photos at a time."""
+    """Return the table for folders: the eleven modules' features, eight photos per batch."""
     base = wall_seconds(measured.times[f"{BASE} {USUAL}"])
     rows = []
     for name in measured.openings:
@@ -212,12 +212,12 @@ def folder_table(measured: Measured) -> list[str]:
 
 
 def batches(name: str) -> tuple[int, ...]:
-    """How many photos at once are tried with an engine."""
+    """Return the batch sizes that are tried with an engine."""
     return BATCHES[name.split()[0]]
 
 
 def batch_table(measured: Measured) -> list[str]:
-    """How many photos at once."""
+    """Return the table of batch sizes."""
     rows = []
     for name in measured.openings:
         walls = [wall_seconds(measured.times[f"{name} {batch}"]) for batch in batches(name)]
@@ -227,7 +227,7 @@ def batch_table(measured: Measured) -> list[str]:
 
 
 def cosine_table(measured: Measured) -> list[str]:
-    """How far the features turn in 8 bits."""
+    """Return the table of cosines of features in int8."""
     names = list(measured.cosines)
     rows = [
         [
@@ -240,7 +240,7 @@ def cosine_table(measured: Measured) -> list[str]:
 
 
 def one_table(measured: Measured) -> list[str]:
-    """One tensor of one photo, the engine open already."""
+    """Return the table for one tensor of one photo, with the engine already open."""
     base = wall_seconds(measured.times[f"{BASE} one"])
     rows = []
     for name in measured.openings:
@@ -250,7 +250,7 @@ def one_table(measured: Measured) -> list[str]:
 
 
 def all_targets(measured: Measured) -> list[Target]:
-    """What is promised of the engines that are there."""
+    """Return the targets for the installed engines."""
     fp32 = [name for name in measured.openings if name.endswith("fp32")]
     fastest = max(fp32, key=lambda name: share_of_limit(measured, name))
     found = [

@@ -1,4 +1,4 @@
-"""How fast is a folder of photos?  500 JPEGs of 1 to 12 megapixels to features, against the scripts one would otherwise write.
+"""Speed on a folder of photos: 500 JPEGs of 1 to 12 megapixels to features, compared with the scripts that users would write.
 
     python -m bench.speed.folder [--rounds 2] [--quick]
 
@@ -23,22 +23,22 @@ from bench.common.processes import Cost, middle
 from bench.common.targets import Target
 
 OURS, INT8 = "godeeper, onnxruntime", "godeeper, openvino, int8"
-ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> the module it needs, options
+ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> the module that it needs, its options
     OURS: ("onnxruntime", ("--engine", "onnxruntime")),
     "godeeper, onnxruntime, --exact": ("onnxruntime", ("--engine", "onnxruntime", "--exact")),
     "godeeper, openvino": ("openvino", ("--engine", "openvino")),
     INT8: ("openvino", ("--engine", "openvino", "--precision", "int8")),
 }
 PEERS = {"keras": KERAS_WEIGHTS, "torchvision": TORCHVISION_WEIGHTS}
-ONCE = ("godeeper, onnxruntime, --exact", "godeeper, openvino")  # what no target is about
+ONCE = ("godeeper, onnxruntime, --exact", "godeeper, openvino")  # no target refers to these
 TIMES_FASTER = {OURS: {"keras": 1.3, "torchvision": 2.5}, INT8: {"keras": 3.0, "torchvision": 6.0}}
 INT8_COSINE = 0.995  # the mean over all photos
-ALIKE = {"keras": 0.99}  # torchvision's pools count the padding: with the same numbers, another network
+ALIKE = {"keras": 0.99}  # torchvision's pools count the padding, so with the same weights it is another network
 OVERHEAD = 1.08
 FLAT = 1.05
-SMALL_PHOTOS = 128  # of at most a megapixel
-MANY, FEW = 20_000, 1_000  # photos of the runs that weigh memory
-WEIGHINGS = 5  # the same run differs by a tenth: which threads are ahead of which is chance
+SMALL_PHOTOS = 128  # at most one megapixel each
+MANY, FEW = 20_000, 1_000  # photos of the runs that measure memory
+WEIGHINGS = 5  # equal runs differ by a tenth, depending on the timing of threads
 
 
 def main() -> int:
@@ -77,12 +77,12 @@ def more_options(parser: argparse.ArgumentParser) -> None:
 
 
 def is_there(module: str) -> bool:
-    """Whether an engine is installed."""
+    """Return whether an engine is installed."""
     return importlib.util.find_spec(module) is not None
 
 
 def made(name: str, count: int, least: float, most: float) -> Path:
-    """A folder of photos, made where it is not there."""
+    """Return a folder of photos; create it if it is missing."""
     folder = PHOTOS / name
     processes.say(f"making {count} photos")
     script: list[str | Path] = [sys.executable, HERE / "speed" / "folder_photos.py", folder]
@@ -91,13 +91,13 @@ def made(name: str, count: int, least: float, most: float) -> Path:
 
 
 def embed(photos: Path, name: str, *options: str) -> list[str | Path]:
-    """Our command."""
+    """Return our command."""
     out = FEATURES / f"{name.replace(', ', '-')}.npz"
     return [sys.executable, "-m", "godeeper", "embed", photos, "--out", out, "--features", "mixed_10/join", *options]
 
 
 def weigh_memory(many: int) -> dict[int, list[Cost]]:
-    """Folders of one small photo under many names, in turn; the network's first tensor, for it is the loop that is weighed."""
+    """Measure memory on folders of one small photo under many names, in turn, with a cheap tensor, since the loop is what is measured."""
     folders = {count: PHOTOS / f"same-{count}" for count in (FEW, many)}
     for count, folder in folders.items():
         link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)
@@ -111,7 +111,7 @@ def weigh_memory(many: int) -> dict[int, list[Cost]]:
 
 
 def link(photo: Path, folder: Path, count: int) -> None:
-    """One file under ``count`` names."""
+    """Write one file under ``count`` names."""
     folder.mkdir(exist_ok=True)
     for number in range(count):
         name = folder / f"{number:05}.jpg"
@@ -120,7 +120,7 @@ def link(photo: Path, folder: Path, count: int) -> None:
 
 
 def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]:
-    """What is measured in one process; the parent stays small."""
+    """Measure in a child process, so that this one stays small."""
     files = [f"{name}={FEATURES / name.replace(', ', '-')}.{'npy' if name in PEERS else 'npz'}" for name in names]
     command = [sys.executable, str(HERE / "speed" / "folder_inside.py"), str(small), str(rounds), *files]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
@@ -129,7 +129,7 @@ def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]
 
 
 def all_targets(costs: dict[str, list[Cost]], memory: dict[int, list[Cost]], inside: dict[str, Any]) -> list[Target]:
-    """Every target of one run."""
+    """Return every target of one run."""
     few, many = (middle(costs, "mebibytes") for costs in memory.values())
     agreement = {row["name"]: row for row in inside["agreement"]}
     return [
@@ -154,19 +154,19 @@ def all_targets(costs: dict[str, list[Cost]], memory: dict[int, list[Cost]], ins
 
 
 def times(costs: dict[str, list[Cost]], name: str, ours: str = OURS) -> float:
-    """How many times ours goes into another's time."""
+    """Return another time divided by ours."""
     return middle(costs[name]) / middle(costs[ours])
 
 
 def overhead(inside: dict[str, Any]) -> float:
-    """Photos from files over ready tensors, medians."""
+    """Return the median time from files divided by that from ready tensors."""
     seconds = inside["seconds"]
     ratio: float = median(seconds["from files"]) / median(seconds["ready tensors"])
     return ratio
 
 
 def spread(costs: list[Cost]) -> str:
-    """The quartiles of the peaks."""
+    """Return the quartiles of the peaks."""
     return tables.brackets([cost.mebibytes for cost in costs], 0)
 
 
@@ -175,7 +175,7 @@ def median(values: list[float]) -> float:
 
 
 def cost_table(costs: dict[str, list[Cost]], count: int) -> list[str]:
-    """Whole processes, folder to file."""
+    """Return the table of complete processes, folder to file."""
     rows = [
         [
             name,
@@ -192,13 +192,13 @@ def cost_table(costs: dict[str, list[Cost]], count: int) -> list[str]:
 
 
 def agreement_table(inside: dict[str, Any]) -> list[str]:
-    """The features are the same, as far as decoders and resizing are."""
+    """Return the table that compares features, which differ by decoders and resizing."""
     rows = [[row["name"], *(f"{row[what]:.6f}" for what in ("least", "mean", "median"))] for row in inside["agreement"]]
     return tables.table(["features of", "least cosine with ours of whole JPEGs", "mean", "median"], rows)
 
 
 def overhead_table(inside: dict[str, Any]) -> list[str]:
-    """One process."""
+    """Return the table of the overhead in one process."""
     ready = median(inside["seconds"]["ready tensors"])
     rows = [
         [name, f"{median(taken) / ready:.3f}", tables.seconds(taken), f"{1000 * median(taken) / SMALL_PHOTOS:.1f}"]
@@ -210,7 +210,7 @@ def overhead_table(inside: dict[str, Any]) -> list[str]:
 
 
 def memory_table(memory: dict[int, list[Cost]]) -> list[str]:
-    """Does it grow?"""
+    """Return the table that shows whether memory grows."""
     rows = [
         [f"{count:,}", f"{middle(costs, 'mebibytes'):.0f} ({spread(costs)})", f"{middle(costs):.1f}"]
         for count, costs in memory.items()

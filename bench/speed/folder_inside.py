@@ -1,8 +1,8 @@
-"""What is measured of a folder inside one process: does the pipeline cost more than the engine, do the features agree.
+"""What is measured of a folder inside one process: the pipeline's overhead over the engine, and the agreement of features.
 
     python -m bench.speed.folder_inside FOLDER ROUNDS NAME=FEATURES ...
 
-Prints one JSON document.  ``folder.py`` runs it as a child, and so stays small itself.
+Prints one JSON document.  ``folder.py`` runs it as a child process, so that the parent stays small.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[float]]:
-    """Of the engine alone on tensors that are ready, of the pipeline from files, and of decoding alone, in turn."""
+    """Measure the engine alone on ready tensors, the pipeline from files, and decoding alone, in turn."""
     ready = [
         np.concatenate([network.preprocess(decode(path)) for path in paths[start : start + BATCH_SIZE]])
         for start in range(0, len(paths), BATCH_SIZE)
@@ -51,20 +51,20 @@ def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[
 
 
 def agreement(files: dict[str, str]) -> list[dict[str, Any]]:
-    """The cosines of each one's features with those of whole JPEGs, photo by photo."""
+    """Return the cosines of each peer's features with those of fully decoded JPEGs, photo by photo."""
     features = {name: read(path) for name, path in files.items()}
     whole = next(values for name, values in features.items() if name.endswith(WHOLE))
     return [{"name": name, **cosines(values, whole)} for name, values in features.items()]
 
 
 def read(path: str) -> np.ndarray:
-    """(N, 2048) float64, photos by name."""
+    """Return (N, 2048) float64, sorted by photo name."""
     loaded = np.load(path)
     return np.asarray(loaded if isinstance(loaded, np.ndarray) else loaded[ADDRESSES[0]], np.float64)
 
 
 def cosines(values: np.ndarray, whole: np.ndarray) -> dict[str, float]:
-    """The least, the mean and the median."""
+    """Return minimum, mean and median."""
     each = (values * whole).sum(1) / np.linalg.norm(values, axis=1) / np.linalg.norm(whole, axis=1)
     return {"least": float(each.min()), "mean": float(each.mean()), "median": float(np.median(each))}
 

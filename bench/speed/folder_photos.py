@@ -1,8 +1,8 @@
-"""Photos to measure with: the demonstration photo enlarged to real sizes, each another part of it, with fine texture.
+"""Photos to measure with: the demonstration photo enlarged to realistic sizes, each another part of it, with fine texture.
 
     python -m bench.speed.folder_photos FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
 
-The same files every time; those that are there already are left.  Sizes are spread evenly, orders of them mixed.
+The files are the same every time, and existing ones are kept.  Sizes are spread evenly, in mixed order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def make(folder: Path, number: int, megapixels: float) -> None:
-    """One photo, unless it is there."""
+    """Write one photo, unless it exists."""
     path = folder / f"{number:04}.jpg"
     if path.exists():
         return
@@ -57,13 +57,13 @@ def original() -> Image.Image:
 
 @cache
 def grain() -> np.ndarray:
-    """(GRAIN, GRAIN, 3) uint8 about 128."""
+    """Return (GRAIN, GRAIN, 3) uint8 around 128."""
     noise = np.random.default_rng(1).normal(128, STRENGTH, (GRAIN, GRAIN, 3))
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
 def textured(width: int, height: int) -> Image.Image:
-    """The texture, as often as it is needed."""
+    """Return the texture, repeated as often as needed."""
     tiled = np.tile(grain(), (height // GRAIN + 1, width // GRAIN + 1, 1))[:height, :width]
     return Image.fromarray(np.ascontiguousarray(tiled))
 

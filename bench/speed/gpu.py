@@ -1,10 +1,10 @@
-"""torch and ONNX Runtime on a GPU, where there is one: for whoever has it.
+"""torch and ONNX Runtime on a GPU, for users who have one.
 
     python -m bench.speed.gpu [--rounds 20] [--batch 64]
-    python -m bench.speed.gpu --device cpu --rounds 1 --batch 2        # only shows that the bench itself works
+    python -m bench.speed.gpu --device cpu --rounds 1 --batch 2        # only checks that the benchmark itself works
 
-Prints a table in markdown and exits with 0.  Without a GPU it says so in one line and exits with 1.  godeeper promises
-nothing of GPUs: nothing of them in docs/benchmarks.md means that nothing was measured.
+Prints a table in Markdown and exits with 0.  Without a GPU it says so in one line and exits with 1.  There are no targets for
+GPUs, and if docs/benchmarks.md does not mention them, nothing was measured.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ END = "pool_3/_reshape"
 
 @dataclass(frozen=True)
 class Way:
-    """One way to compute: called, it answers the features (B, 2048) of all photos."""
+    """One way to compute: a call that returns the features (B, 2048) of all photos."""
 
     name: str
     call: Callable[[], Any]
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def why_not(device: str) -> str:
-    """Why nothing can be measured here; empty if it can."""
+    """Return why nothing can be measured here; empty if it can."""
     if not find_spec("torch"):
         return "torch is not installed"
     import torch
@@ -65,7 +65,7 @@ def why_not(device: str) -> str:
 
 
 def torch_ways(network: Network, photos: Any, device: str) -> list[Way]:
-    """Precision, layout and compilation in every combination; photos lie on the device already."""
+    """Return precision, layout and compilation in every combination; the photos are on the device already."""
     import torch
 
     found = []
@@ -82,13 +82,13 @@ def torch_ways(network: Network, photos: Any, device: str) -> list[Way]:
 
 
 def answer(torch: Any, module: Any, given: Any) -> Any:
-    """The features, on the CPU: whoever waits for them waits for the device."""
+    """Return the features on the CPU, which waits until the device has finished."""
     with torch.inference_mode():
         return module(given).float().cpu().numpy()
 
 
 def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
-    """ONNX Runtime with its CUDA provider, where that is installed; godeeper's own graph, fp32 and int8."""
+    """Return ONNX Runtime with its CUDA provider, if installed, with godeeper's own graph, fp32 and int8."""
     import onnxruntime
 
     from godeeper.engine.graph_cache import GraphCache
@@ -108,12 +108,12 @@ def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
 
 
 def first_of(session: Any, given: dict[str, Any]) -> Any:
-    """The only result of a session."""
+    """Return the only result of a session."""
     return session.run(None, given)[0]
 
 
 def table(ways: list[Way], rounds: int, batch: int) -> list[str]:
-    """Every way: how many times the first one's speed, photos a second, how far its features turn."""
+    """Return the table: speed relative to the first way, photos per second, and the cosine of the features."""
     values = {way.name: way.call() for way in ways}
     times = in_turn({way.name: way.call for way in ways}, rounds)
     first = ways[0].name

@@ -1,8 +1,8 @@
-"""What is measured inside one process: do the pictures agree, what does a cut graph cost, how long takes a mosaic.
+"""What is measured inside one process: agreement of the pictures, cost of a cut graph, time of a mosaic.
 
     python -m bench.speed.inside ROUNDS NAME=VALUES.npy ...
 
-Prints one JSON document.  ``peek.py`` runs it as a child, and so stays small itself.
+Prints one JSON document.  ``peek.py`` runs it as a child process, so that the parent stays small.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from godeeper.photos.decode import decode
 PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
 FULL = "pool_3"
 WIDEST = "mixed_10/join"
-DIALECTS = {"torchvision": "torchvision"}  # whose average pools count the zeros of the padding; the others' do not
-REST = 0.1  # seconds for the threads of the run before to stop spinning: they would take cores from the next
+DIALECTS = {"torchvision": "torchvision"}  # its average pools count the zeros of the padding, unlike the others'
+REST = 0.1  # seconds until the threads of the previous run stop spinning, which would take cores from the next
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
-    """How far each peer's values are from godeeper's in the peer's own dialect, and from those of the picture."""
+    """Return how far each peer's values are from godeeper's in the peer's dialect, and from those of the picture."""
     drawn = values_in_dialect(network, network.blueprint.dialect)
     rows = []
     for peer, path in files.items():
@@ -62,7 +62,7 @@ def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
-    """(32, 35, 35) float32 by godeeper's engine, the bundled numbers read as that release would."""
+    """Return (32, 35, 35) float32 by godeeper's engine, with the bundled weights read in that dialect."""
     blueprint = in_dialect(INCEPTION_V3, dialect)
     key = key_of(resolve_one(blueprint, ADDRESS))
     with network.weights.parameters() as numbers:
@@ -73,17 +73,17 @@ def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
 
 
 def network_input(network: Network) -> dict[str, np.ndarray]:
-    """The demonstration photo as a graph takes it."""
+    """Return the demonstration photo as a graph's input."""
     return {name(sites(network.blueprint), NETWORK_INPUT): network.preprocess(decode(PHOTO))}
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The largest difference, relative to the largest value."""
+    """Return the largest difference, relative to the largest value."""
     return float(np.abs(theirs - ours).max() / np.abs(ours).max())
 
 
 def compute(network: Network, rounds: int) -> list[dict[str, Any]]:
-    """Seconds of a run of each cut graph and of the whole network, in turn; only the sessions' runs are timed."""
+    """Measure each cut graph and the whole network, in turn; only the sessions' runs are timed."""
     feeds = network_input(network)
     keys = {address: key_of(resolve_one(network.blueprint, address)) for address in (*PEEKED, FULL)}
     runner = OnnxRuntimeEngine(network.weights)
@@ -102,18 +102,18 @@ def compute(network: Network, rounds: int) -> list[dict[str, Any]]:
 
 
 def run_of(session: Session, feeds: dict[str, np.ndarray]) -> Callable[[], Any]:
-    """A run of ``session``, to be called."""
+    """Return a function that runs ``session``."""
     return lambda: session.run(feeds)
 
 
 def mosaic(network: Network, rounds: int) -> dict[str, list[float]]:
-    """Seconds for all filters of the widest tensor: as a mosaic, and as the picture around it."""
+    """Measure all filters of the widest tensor, as a mosaic and as the complete picture."""
     peek = network.peek(PHOTO, WIDEST)
     return in_turn({"mosaic": peek.mosaic, "picture": lambda: png(peek, View())}, rounds)
 
 
 def in_turn(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call, all of them in turn, ``rounds`` times over, after one turn that is not counted."""
+    """Measure each call, all of them in turn, ``rounds`` times, after one round that is not counted."""
     seconds: dict[str, list[float]] = {what: [] for what in calls}
     for number in range(rounds + 1):
         for what, call in calls.items():

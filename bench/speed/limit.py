@@ -1,9 +1,10 @@
-"""The measured limit: how many operations a second this machine's best matrix product reaches, in fp32 and in int8.
+"""The measured limit: how many operations per second this machine's best matrix product reaches, in fp32 and in int8.
 
     python -m bench.speed.limit [--rounds 9]
 
-A network is matrix products and what lies between them, so this is what no engine can be expected to pass.  A
-multiply-add counts as two operations; of all turns the fastest counts, as fits a limit.  ``engines.py`` measures the same calls in turn with the network.
+A network consists of matrix products and the operations between them, so no engine can be expected to exceed this rate.  A
+multiply-add counts as two operations, and the fastest round counts, since this is a limit.  ``engines.py`` measures the same
+calls in turn with the network.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SPREAD = 4.0  # of normally distributed numbers, in standard deviations
 
 @dataclass(frozen=True)
 class Product:
-    """One square matrix product by one library: to be called, and how many operations it is."""
+    """One square matrix product by one library, and its number of operations."""
 
     library: str
     precision: str
@@ -47,7 +48,7 @@ class Product:
 
 
 def products() -> list[Product]:
-    """Every library that is there, at every size."""
+    """Return every installed library at every size."""
     found = []
     for side in SIDES:
         matrix = np.random.default_rng(0).standard_normal((side, side), np.float32)
@@ -60,7 +61,7 @@ def products() -> list[Product]:
 
 
 def best(times: dict[str, Times], precision: str, kind: str = "wall") -> tuple[str, float]:
-    """The library and size with the most operations a second, or a second of one core, and how many."""
+    """Return the library and size with the most operations per second, or per second of one core, and their number."""
     taken = least_wall if kind == "wall" else least_processor
     rates = {
         product.name: product.operations / taken(times[product.name])
@@ -71,7 +72,7 @@ def best(times: dict[str, Times], precision: str, kind: str = "wall") -> tuple[s
 
 
 def products_by_name() -> dict[str, Product]:
-    """Name -> product; made once, since each holds compiled models."""
+    """Return name -> product, created once, since each holds compiled models."""
     if not MADE:
         MADE.update({product.name: product for product in products()})
     return MADE
@@ -85,14 +86,14 @@ def multiply(matrix: NDArray[np.float32]) -> Callable[[], Any]:
 
 
 def exact(matrix: NDArray[np.float32]) -> bytes:
-    """An ONNX graph: x times ``matrix``."""
+    """Return an ONNX graph: x times ``matrix``."""
     return graph(
         [helper.make_node("MatMul", ["x", "matrix"], ["y"])], matrix, [numpy_helper.from_array(matrix, "matrix")]
     )
 
 
 def rounded(matrix: NDArray[np.float32]) -> bytes:
-    """The same in 8 bits: x from zero up, the matrix around zero, the product from zero up."""
+    """Return the same in 8 bits: x unsigned, the matrix signed, the product unsigned."""
     side = len(matrix)
     steps = {"x": SPREAD / LEVELS, "matrix": SPREAD / KERNEL_LEVELS, "y": SPREAD * side / LEVELS}
     kinds = {"x": np.uint8, "matrix": np.int8, "y": np.uint8}
@@ -114,7 +115,7 @@ def rounded(matrix: NDArray[np.float32]) -> bytes:
 
 
 def graph(nodes: list[onnx.NodeProto], matrix: NDArray[np.float32], constants: list[onnx.TensorProto]) -> bytes:
-    """A model with one input and one output of the shape of ``matrix``."""
+    """Return a model with one input and one output of the shape of ``matrix``."""
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, matrix.shape) for name in ("x", "y")]
     made = helper.make_graph(nodes, "product", ends[:1], ends[1:], constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -140,7 +141,7 @@ def by_openvino(graph: bytes, matrix: NDArray[np.float32]) -> Callable[[], Any]:
 
 
 def limit_table(times: dict[str, Times]) -> list[str]:
-    """Every library's rate at its best size."""
+    """Return every library's rate at its best size."""
     rows = []
     for library, precision in dict.fromkeys((each.library, each.precision) for each in products_by_name().values()):
         of_both = [

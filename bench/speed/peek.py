@@ -1,4 +1,4 @@
-"""Is godeeper fast?  One interleaved run against the scripts that a user would otherwise write.
+"""Speed of a peek, compared in one interleaved run with the scripts that a user would write instead.
 
     python -m bench.speed.peek [--rounds 7]
 
@@ -32,7 +32,7 @@ Commands = dict[str, list[str | Path]]
 
 PEERS = {"torchvision": TORCHVISION_WEIGHTS, "keras": KERAS_WEIGHTS, "onnxruntime": GRAPH}  # onnxruntime: a lower bound
 ORDER = ("torchvision", OURS, "onnxruntime", "keras", OURS, "onnxruntime")
-SHORT_TURNS = 4  # rounds of what is short, for each round of what is long
+SHORT_TURNS = 4  # rounds of short commands for each round of long ones
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def picture_commands(peers: Path) -> Commands:
-    """A whole process each, from JPEG to PNG."""
+    """Return one complete process for each way, from JPEG to PNG."""
     commands: Commands = {OURS: [sys.executable, "-m", "godeeper", "peek", PHOTO, ADDRESS, "--out", PICTURES]}
     for peer, weights in PEERS.items():
         python = peers if peer in RIVALS else sys.executable
@@ -68,13 +68,13 @@ def picture_commands(peers: Path) -> Commands:
 
 
 def start_commands() -> Commands:
-    """What is short: the interpreter alone, godeeper imported, godeeper's help."""
+    """Return the short commands: the interpreter alone, importing godeeper, and godeeper's help."""
     commands: list[list[str | Path]] = [["-c", "pass"], ["-c", "import godeeper"], ["-m", "godeeper", "--help"]]
     return {name: [sys.executable, *command] for name, command in zip(STARTS, commands, strict=True)}
 
 
 def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
-    """What ``inside.py`` measures in a process of its own, on the values that each peer writes in an extra run."""
+    """Measure ``inside.py`` in a process of its own, on the values that each peer writes in an extra run."""
     files = {peer: RESULTS / f"{peer}.npy" for peer in PEERS}
     for peer, path in files.items():
         processes.measure([*commands[peer], path])
@@ -90,7 +90,7 @@ def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
 
 
 def samples(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> dict[str, Any]:
-    """Every single measurement, for who wants to look closer."""
+    """Return every single measurement, for a closer look."""
     costs = {name: [cost.as_dict for cost in taken] for name, taken in (pictures | starts).items()}
     return {"processes": costs, "inside": inside}
 

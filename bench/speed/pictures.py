@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
 LARGEST_SIDE, CROP = 640, 80
-MOST_PIXELS = 25_000_000  # of a picture that is used: what larger ones measure is a decoder
+MOST_PIXELS = 25_000_000  # pixels of a picture at most; with larger ones the decoder would be measured
 TEST_EVERY = 4
 
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """(class, number, photo) of what a folder has, an even choice among the names in order."""
+    """Yield (class, number, photo) of a folder, evenly chosen from the sorted names."""
     for label in classes or sorted(path.name for path in folder.iterdir() if path.is_dir()):
         files = (path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
         paths = sorted(path for path in files if is_moderate(path))
@@ -57,7 +57,7 @@ def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> I
 
 
 def is_moderate(path: Path) -> bool:
-    """Whether a picture has at most ``MOST_PIXELS``; its header alone is read."""
+    """Return whether a picture has at most ``MOST_PIXELS``; only its header is read."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -68,7 +68,7 @@ def is_moderate(path: Path) -> bool:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB of moderate size, what is transparent white."""
+    """Return RGB of moderate size, with transparent parts white."""
     image = image.convert("RGBA")
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     paper = Image.new("RGB", image.size, "white")
@@ -77,9 +77,9 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def pieces(each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """Small pieces of scikit-image's pictures, one picture a class, grey, blurred and noisy so that it is not too easy.
+    """Yield small pieces of scikit-image's pictures, one picture per class, grey, blurred and noisy, so that it is not too easy.
 
-    A class's test pieces come from the right quarter of its picture, those to train on from the rest.
+    A class's test pieces come from the right quarter of its picture, and its training pieces from the rest.
     """
     random = np.random.default_rng(0)
     for label, picture in sources().items():

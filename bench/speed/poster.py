@@ -1,4 +1,4 @@
-"""What one photo costs in large: a poster, ten tensors, a second look.  One interleaved run of whole processes.
+"""The cost of large outputs for one photo: a poster, ten tensors, a second peek, in one interleaved run of processes.
 
     python -m bench.speed.poster [--rounds 7]
 
@@ -31,7 +31,7 @@ TRUNKS = CACHE / "trunks"
 
 POSTER_TIMES, POSTER_MEBIBYTES = 6.0, 600.0
 TEN_TIMES = 4.0
-FIRST_DEAREST = 1.05  # processor time of a first look, over that of one that keeps nothing
+FIRST_DEAREST = 1.05  # processor time of a first peek, relative to one that stores nothing
 
 
 def main() -> int:
@@ -54,18 +54,18 @@ def main() -> int:
 
 
 def peek(*addresses: str) -> Cost:
-    """A whole process that draws tensors."""
+    """Return a process that draws tensors."""
     return processes.measure([sys.executable, "-m", "godeeper", "peek", PHOTO, *addresses, "--out", PICTURES])
 
 
 def without_trunks(*addresses: str) -> Cost:
-    """A look where none was before."""
+    """A peek with no stored prefix."""
     clear_trunks()
     return peek(*addresses)
 
 
 def blocked(*addresses: str) -> Cost:
-    """The same where no trunk can be kept: a file stands in the folder's place."""
+    """A peek where no prefix can be stored, since a file is in the folder's place."""
     clear_trunks()
     TRUNKS.parent.mkdir(parents=True, exist_ok=True)
     TRUNKS.touch()
@@ -80,7 +80,7 @@ def clear_trunks() -> None:
 
 
 def resumed() -> Cost:
-    """A look at ``LATER`` after one at ``BEFORE``."""
+    """A peek at ``LATER`` after one at ``BEFORE``."""
     without_trunks(BEFORE)
     return peek(LATER)
 
@@ -90,14 +90,14 @@ def poster() -> Cost:
 
 
 def ten_peeks() -> Cost:
-    """Ten processes one after the other: their times together, the greatest of their peaks."""
+    """Ten processes one after the other: the sum of their times, and the greatest of their peaks."""
     clear_trunks()
     costs = [peek(address) for address in TENSORS]
     return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.mebibytes for c in costs))
 
 
 WORK: dict[str, Callable[[], Cost]] = {
-    SECOND: resumed,  # first, so that in the round that is not counted its own graph is built
+    SECOND: resumed,  # first, so that its own graph is built in the round that is not counted
     FULL: lambda: without_trunks("pool_3"),
     POSTERS: poster,
     TEN: lambda: without_trunks(*TENSORS),
@@ -109,7 +109,7 @@ WORK: dict[str, Callable[[], Cost]] = {
 
 
 def measure_inside(rounds: int) -> dict[str, Any]:
-    """What is measured in one process; the parent stays small."""
+    """Measure in a child process, so that this one stays small."""
     command = [sys.executable, str(HERE / "speed" / "poster_inside.py"), str(rounds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
     document: dict[str, Any] = json.loads(done.stdout)
@@ -117,7 +117,7 @@ def measure_inside(rounds: int) -> dict[str, Any]:
 
 
 def all_targets(costs: dict[str, list[Cost]]) -> list[Target]:
-    """Every target of one run."""
+    """Return every target of one run."""
     return [
         Target("the poster, times one full forward, whole processes", ratio(costs, POSTERS, FULL), POSTER_TIMES),
         Target("the poster's peak, MiB", middle(costs[POSTERS], "mebibytes"), POSTER_MEBIBYTES),
@@ -132,7 +132,7 @@ def ratio(costs: dict[str, list[Cost]], one: str, other: str, what: str = "wall"
 
 
 def cost_table(costs: dict[str, list[Cost]]) -> list[str]:
-    """Whole processes."""
+    """Return the table of complete processes."""
     rows = [
         [
             name,
@@ -147,7 +147,7 @@ def cost_table(costs: dict[str, list[Cost]]) -> list[str]:
 
 
 def inside_table(inside: dict[str, Any]) -> list[str]:
-    """One process, graphs built, sessions of the full forward open."""
+    """Return the table of one process, with graphs built and sessions of the full forward pass open."""
     full = sorted(inside["seconds"]["full forward"])[len(inside["seconds"]["full forward"]) // 2]
     rows = [
         [name, f"{sorted(taken)[len(taken) // 2] / full:.1f}", tables.milliseconds(taken)]
@@ -157,7 +157,7 @@ def inside_table(inside: dict[str, Any]) -> list[str]:
 
 
 def tile_table(inside: dict[str, Any]) -> list[str]:
-    """Ways to write the same tiles."""
+    """Return the table of ways to write the same tiles."""
     rows: Sequence[Sequence[str]] = [
         [row["way"], f"{row['seconds'] / inside['tiles'][0]['seconds']:.1f}", f"{1000 * row['seconds']:.0f}", f"{row['bytes'] / 1e6:.2f}"]
         for row in inside["tiles"]

@@ -1,8 +1,8 @@
-"""What is measured of a poster inside one process: its time over a bare full forward, and ways to write its tiles.
+"""What is measured of a poster inside one process: its time relative to a forward pass, and ways to write its tiles.
 
     python -m bench.speed.poster_inside ROUNDS
 
-Prints one JSON document.  ``poster.py`` runs it as a child, and so stays small itself.
+Prints one JSON document.  ``poster.py`` runs it as a child process, so that the parent stays small.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def seconds(network: Network, rounds: int) -> dict[str, list[float]]:
-    """Of a run of the whole network, and of a poster with all its sessions opened, in turn."""
+    """Measure a run of the whole network, and a poster with all its sessions opened, in turn."""
     planes = network.preprocess(decode(PHOTO))
     full = plan(network.blueprint, [key_of(resolve_one(network.blueprint, "pool_3"))])
     other = load()
@@ -57,7 +57,7 @@ def opened(network: Network, full: Any, planes: np.ndarray) -> None:
 
 
 def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:
-    """The least seconds, and the bytes, of each way to write the tiles of eleven modules and the stem's largest."""
+    """Measure time and bytes of each way to write the tiles of eleven modules and the stem's largest."""
     mosaics = [peek.mosaic().pixels for peek in network.peeks(PHOTO, ["conv_2", "conv_4", "pool_1", "mixed*/join"])]
     pieces = [
         np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
@@ -76,7 +76,7 @@ def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:
 
 
 def packed(pixels: np.ndarray, strategy: int, *, above: bool = False) -> bytes:
-    """The lines of a PNG through ``zlib``, perhaps each less the one above it."""
+    """Compress the lines of a PNG with ``zlib``, optionally each minus the previous one."""
     lines = np.zeros((len(pixels), 1 + pixels.shape[1]), np.uint8)
     lines[:, 1:] = pixels
     if above:

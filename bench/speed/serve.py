@@ -1,13 +1,12 @@
-"""Does the page hold?  Many clients on loopback for a minute: errors, latency by route, throughput, memory.
+"""The web page under load: many clients on loopback for a minute; errors, latency by route, throughput, memory.
 
     python -m bench.speed.serve                              # 32 clients, 60 s
     python -m bench.speed.serve --clients 4 --seconds 5
 
-Starts ``godeeper serve`` on a free port.  Every client walks as a person would, without pausing: it sends a photo of its
-own (one in four sends one that is known), follows its progress, fetches thumbnails of the map, opens tensors (page,
-record, levels, values), goes into a filter, and begins again.  Before that, one client alone opens three mosaics, of 2,048
-small filters, of 64 large ones, and of 32.  Prints markdown; exits with 1 if a request failed, or if the server's memory
-went on growing.
+Starts ``godeeper serve`` on a free port.  Every client behaves like a user who never pauses: it sends a new photo (one in
+four sends a known one), follows its progress, fetches thumbnails of the map, opens tensors (page, record, levels, values),
+opens a filter, and begins again.  Before that, a single client opens three mosaics, of 2,048 small filters, of 64 large ones,
+and of 32.  Prints Markdown; exits with 1 if a request failed, or if the server's memory kept growing.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ from bench.common.tables import processor, table
 from PIL import Image
 
 WARM_UP = 10.0  # seconds until memory is first read, or a quarter of the run
-GROWTH = 1.15  # what is later may be this much more than what was first: what is under way comes and goes
+GROWTH = 1.15  # how much larger later memory may be than early memory, since work in progress varies
 SLACK = 64  # MiB, for short runs
-ROUNDS = 15  # of one client alone
+ROUNDS = 15  # rounds of one client alone
 LARGE = ("mixed_10/join", "conv_2", "mixed/tower_2/conv")
 THUMBNAILS = 12
 ADDRESSES = (
@@ -46,7 +45,7 @@ BOUNDARY = "bench"
 
 @dataclass
 class Tally:
-    """What all clients saw: seconds of each answered request by route, and what went wrong."""
+    """The results of all clients: seconds of each request by route, and failures."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)
@@ -55,7 +54,7 @@ class Tally:
 
 @dataclass
 class Walker:
-    """One client; ``until`` is when it stops, by ``time.monotonic``."""
+    """One client, which stops at ``until`` by ``time.monotonic``."""
 
     port: int
     number: int
@@ -75,7 +74,7 @@ class Walker:
                 self.ask(route, "GET", path)
 
     def send(self, chance: random.Random) -> str | None:
-        """Send a photo; answers its id."""
+        """Send a photo and return its id."""
         known = chance.random() < 0.25
         body = form(noise(0 if known else chance.randrange(1, 10**9)))
         answer = self.ask("upload", "POST", "/api/photos", body)
@@ -83,7 +82,7 @@ class Walker:
         return found[1].decode() if found else None
 
     def ask(self, route: str, method: str, path: str, body: bytes | None = None) -> bytes:
-        """One request, measured until its last octet is here."""
+        """Send a request, and measure until the last byte has arrived."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}
         start = time.monotonic()
@@ -104,7 +103,7 @@ class Walker:
 
 
 def steps(photo: str, chance: random.Random) -> Iterator[tuple[str, str]]:
-    """What a person asks for after sending a photo: (route, path)."""
+    """Yield what a user requests after sending a photo: (route, path)."""
     pages, data = f"/photo/{photo}", f"/api/photos/{photo}"
     yield "map page", pages
     yield "progress", f"{data}/progress?tab={photo}"
@@ -120,7 +119,7 @@ def steps(photo: str, chance: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def noise(seed: int) -> bytes:
-    """A photo that nobody else has: coarse noise, enlarged."""
+    """Return a new photo: coarse noise, enlarged."""
     pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).resize((800, 600), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
@@ -128,13 +127,13 @@ def noise(seed: int) -> bytes:
 
 
 def form(photo: bytes) -> bytes:
-    """The photo as the body of a form."""
+    """Return the photo as the body of a form."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="photo"; filename="noise.jpg"\r\n\r\n'
     return head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def mebibytes(process: int) -> float:
-    """The memory that a process holds now, where Linux tells it; otherwise 0."""
+    """Return the memory that a process uses now, where Linux states it; otherwise 0."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -144,7 +143,7 @@ def mebibytes(process: int) -> float:
 
 
 def start_server() -> tuple[subprocess.Popen[str], int]:
-    """The server, and its port."""
+    """Start the server, and return it with its port."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -155,7 +154,7 @@ def start_server() -> tuple[subprocess.Popen[str], int]:
 
 
 def measured_alone(port: int) -> Tally:
-    """What a person waits for after the first forward: each large mosaic's page, record, picture and numbers."""
+    """Measure what a user waits for after the first forward pass: each large mosaic's page, record, picture and numbers."""
     tally = Tally()
     walker = Walker(port, 0, 0, tally)
     walker.ask("progress", "GET", "/api/photos/demo/progress")
@@ -172,7 +171,7 @@ def measured_alone(port: int) -> Tally:
 
 
 def alone_table(alone: Tally) -> list[str]:
-    """Milliseconds for each mosaic, and all that its page needs together; the page holds its record already."""
+    """Return milliseconds for each mosaic, and for everything that its page needs; the page contains its record already."""
     rows = []
     for address in LARGE:
         parts = [alone.seconds[f"{address} {route}"] for route in ("page", "record", "levels", "values")]
@@ -182,7 +181,7 @@ def alone_table(alone: Tally) -> list[str]:
 
 
 def watch(process: int, seconds: float, now: Callable[[], float]) -> list[tuple[float, float]]:
-    """(seconds since the start, MiB), read a hundred times and more."""
+    """Return (seconds since the start, MiB), recorded at least a hundred times."""
     start, readings = now(), []
     while (passed := now() - start) < seconds:
         readings.append((passed, mebibytes(process)))
@@ -221,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def memory(readings: Sequence[tuple[float, float]], seconds: float) -> tuple[float, float]:
-    """The greatest MiB of the third after the warm-up, and of the last third."""
+    """Return the greatest MiB of the third after the warm-up, and of the last third."""
     warm = min(WARM_UP, seconds / 4)
     third = (seconds - warm) / 3
     early = [held for passed, held in readings if warm <= passed <= warm + third]
@@ -235,7 +234,7 @@ def report(
     readings: Sequence[tuple[float, float]],
     held: tuple[float, float, float],
 ) -> str:
-    """The run as markdown."""
+    """Return the run as Markdown."""
     count = sum(map(len, tally.seconds.values()))
     rows = [
         [
@@ -270,7 +269,7 @@ def report(
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """The value that ``share`` per cent of the others do not pass."""
+    """Return the percentile ``share`` of the values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, len(ranked) * share // 100)]
 

@@ -1,4 +1,4 @@
-"""Which tensor's means serve best as features, for photos that are not known beforehand.
+"""Which tensor's means are the best default features for photos that are not known beforehand.
 
     python -m bench.studies.default_features [--each 20] [--weights bundled]
 
@@ -23,7 +23,7 @@ from godeeper.network import load
 
 
 def folders(root: Path, each: int) -> dict[str, Path]:
-    """Folders of class folders, by what is in them."""
+    """Return folders of class folders, by their content."""
     made = {}
     for noise in (0.6, 0.75):
         made[f"crops, {noise:.0%} hidden"] = root / f"crops{noise}"
@@ -35,7 +35,7 @@ def folders(root: Path, each: int) -> dict[str, Path]:
 
 
 def scores(folder: Path, weights: str) -> dict[str, float]:
-    """Module -> balanced accuracy by cross-validation among the training photos."""
+    """Return module -> balanced accuracy by cross-validation among the training photos."""
     report = godeeper.retrain(folder, weights=weights).report_record or {}
     return {module["address"]: module["accuracy"] for module in report["modules"]}
 

@@ -1,11 +1,11 @@
-"""How far a JPEG that is decoded at a part of its size is from the whole one, where the network reads it.
+"""How much the network's input changes if a JPEG is decoded at reduced size.
 
     python -m bench.studies.folder_decoding FOLDER ... [--most 60]
 
-reads every large JPEG below the folders and prints, for each least side that is kept (in sides of the network's
+reads every large JPEG below the folders and prints, for each minimum of the shorter side (in sides of the network's
 input), how many photos were reduced, the difference of the input's pixels from those of the full decode, the
 cosine of the features of both, and the seconds of decoding and resizing.  ``godeeper.features.stream.KEPT`` was chosen
-by it (``docs/decisions/0017-reduced-decoding.md``); good folders are the JPEGs of Debian's ``mate-backgrounds`` and
+by it (``docs/decisions/0017-reduced-decoding.md``); suitable folders are the JPEGs of Debian's ``mate-backgrounds`` and
 ``lomiri-wallpapers-16.04``, which are photos.
 """
 
@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def sizes(paths: list[Path]) -> list[float]:
-    """Megapixels."""
+    """Return megapixels."""
     return [float(np.prod(decode(path).size)) / 1e6 for path in paths]
 
 
 def compared(network: Network, path: Path, kept: float) -> tuple[float, ...]:
-    """Seconds, whether it was reduced, mean and largest difference in levels, least cosine, seconds of the full decode."""
+    """Return seconds, whether it was reduced, mean and largest difference in levels, smallest cosine, seconds of the full decode."""
     prepare = network.preprocess
     start = time.perf_counter()
     part = decode(path, least_side=round(kept * prepare.size))

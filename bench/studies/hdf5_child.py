@@ -1,4 +1,4 @@
-"""What it costs to read a Keras file in a child process rather than in this one.
+"""The cost of reading a Keras file in a child process rather than in this one.
 
 python -m bench.studies.hdf5_child FILE.h5|FILE.keras [--rounds N]
 """
@@ -27,14 +27,14 @@ def main() -> None:
 
 
 def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:
-    """Wall-clock and processor seconds, children included."""
+    """Return wall-clock and processor seconds, children included."""
     wall, processor = time.perf_counter(), used()
     read(path)
     return time.perf_counter() - wall, used() - processor
 
 
 def used() -> float:
-    """Processor seconds of this process and its ended children."""
+    """Return the processor seconds of this process and its ended children."""
     both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in both)
 

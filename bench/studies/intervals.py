@@ -1,18 +1,18 @@
-"""How often the stated 95 % interval holds the true accuracy: folders are drawn, trained on, and tested on many other photos.
+"""How often the stated 95 % interval contains the true accuracy, on folders that are drawn, trained on, and tested on many other photos.
 
     python -m bench.studies.intervals [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
 
-Without a folder, features are made up: normal classes, 2 to 10 of them, seen through three modules with ever more noise, and
-how far apart the classes lie is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
+Without a folder, features are artificial: 2 to 10 normally distributed classes, observed through three modules with increasing
+noise.  The distance between classes is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
 folder of class folders; see ``datasets.py``), each draw takes 8 to 10 of its classes (fewer where it has fewer, or where that
 would leave less than four photos a class) and some of their photos; features are those of three modules, in the leading directions of
-all photos, so that a draw takes a second.  No draw takes more than half of the folder's photos, so larger ones are passed over.
+all photos, so that a draw takes a second.  A draw takes at most half of the folder's photos, and larger numbers are skipped.
 
-The truth is the accuracy of the same classifier on photos that took no part in training or testing: 10,000 made-up ones, or the rest of the
-folder's photos of these classes, near-duplicates of those drawn left out.  So few photos know the truth only roughly: the column ``truth ±`` is its mean
-standard error in points, and because of it the interval seems to hold the truth too seldom, if anything.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
-and with a tenth held out.  ``--copies 4``: every made-up photo has up to four near-duplicates, itself included.  Columns: the
-share of folders whose interval holds the truth, with all photos counted, with near-duplicates counted once (Kish), and as
+The true accuracy is that of the same classifier on photos used in neither training nor testing: 10,000 artificial ones, or the
+rest of the folder's photos of these classes, without near-duplicates of those drawn.  From so few photos it is known only roughly:
+the column ``truth ±`` is its mean standard error in points.  This error can only make the interval appear to contain the truth less often.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
+and with a tenth held out.  With ``--copies 4`` every artificial photo has up to four near-duplicates, itself included.  The columns are the
+share of folders whose interval contains the truth, with all photos counted, with near-duplicates counted once (Kish), and as
 godeeper states it, with cross-validation's dependence; the 95 % interval of the latter share; how wide the stated interval is, in points.
 """
 
@@ -27,7 +27,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: folders are drawn side by side, each on one thread
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before NumPy is imported: folders are processed in parallel, each on one thread
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -48,11 +50,11 @@ Features = dict[str, Floats]
 
 HIDDEN, WIDTH, NOISE = 6, 24, (0.6, 1.0, 1.5)
 UNSEEN = 10_000
-NEAR, FAR = 0.4, 1.6  # distances of the classes' means, in standard deviations of a hidden direction
-FEWEST_CLASSES, MOST_CLASSES = 8, 10  # of a draw from a folder of photos; made-up ones have 2 or more
-PER_CLASS = 4  # photos a class, at least on average
+NEAR, FAR = 0.4, 1.6  # distances of the class means, in standard deviations of a hidden direction
+FEWEST_CLASSES, MOST_CLASSES = 8, 10  # of a draw from a folder of photos; artificial ones have 2 or more
+PER_CLASS = 4  # photos per class, at least on average
 MODULES = ("mixed_3/join", "mixed_7/join", "mixed_9/join")
-REDUCED = 64  # directions a module, of a folder's photos
+REDUCED = 64  # directions per module, for a folder's photos
 TENTH = 10
 STRENGTH = 10.0
 COUNTED = ("all photos counted", "near-duplicates counted once", "as stated")
@@ -61,7 +63,7 @@ WAYS = ("cross-validation", "a tenth held out")
 
 @dataclass(frozen=True)
 class Folder:
-    """What is trained on, and the photos that tell the truth."""
+    """The photos to train on, and those that determine the true accuracy."""
 
     features: Features
     labels: Ints
@@ -72,7 +74,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Test:
-    """What a test found: photos classified correctly, of how many, their effective number, and the true accuracy."""
+    """The result of a test: photos classified correctly, of how many, their effective number, and the true accuracy."""
 
     hits: int
     n: int
@@ -81,17 +83,17 @@ class Test:
     unseen: int
 
     def holds(self, n: float) -> bool:
-        """Whether the interval holds the truth if ``n`` independent photos are counted."""
+        """Whether the interval contains the true accuracy if ``n`` independent photos are counted."""
         low, high = wilson(self.hits * n / self.n, n)
         return low <= self.truth <= high
 
 
 Take = Callable[[np.random.Generator, int, int], Folder]
-"""Random numbers, how many photos, at most how many near-duplicates of each -> a folder."""
+"""Random numbers, number of photos, maximum number of near-duplicates of each -> a folder."""
 
 
 def made_up(chance: np.random.Generator, count: int, copies: int) -> Folder:
-    """Made-up features: those of a folder of ``count`` photos, and of many more."""
+    """Return artificial features of a folder of ``count`` photos, and of many more."""
     classes = int(chance.integers(2, min(MOST_CLASSES, count // PER_CLASS) + 1))
     centres = chance.uniform(NEAR, FAR) * chance.standard_normal((classes, HIDDEN))
     turns = [chance.standard_normal((HIDDEN, WIDTH)) / 2 for _ in NOISE]
@@ -121,7 +123,7 @@ class Pool:
     groups: Ints
 
     def draw(self, chance: np.random.Generator, count: int, _: int) -> Folder:
-        """``count`` photos of some classes; the truth is told by the rest that look like none of them."""
+        """Return ``count`` photos of some classes; the other photos that are not near-duplicates of these give the true accuracy."""
         classes = int(self.labels.max()) + 1
         most = min(MOST_CLASSES, count // PER_CLASS, classes)
         wanted = chance.permutation(classes)[: int(chance.integers(min(FEWEST_CLASSES, most), most + 1))]
@@ -136,7 +138,7 @@ class Pool:
 
 
 def read(folder: Path) -> Pool:
-    """The features of a folder's photos in their leading directions."""
+    """Return the features of a folder's photos in their leading directions."""
     from bench.training import retrain_py
 
     photos = retrain_py.read(folder)
@@ -149,12 +151,12 @@ def read(folder: Path) -> Pool:
 
 
 def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
-    """Some photos."""
+    """Return some of the photos."""
     return {name: values[rows] for name, values in features.items()}
 
 
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
-    """What a classifier of these photos predicts: modules and strength are chosen; no temperature, which changes no class."""
+    """Return predictions after training on these photos: modules and strength are chosen, but no temperature, which changes no class."""
     bases = ComponentsByModule(features, 0)
     chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)
@@ -172,7 +174,7 @@ def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Calla
 
 
 def tested(take: Take, seed: tuple[int, ...]) -> dict[str, Test]:
-    """Way of testing -> its result on the folder drawn; no entry where a class would have no photo to learn from."""
+    """Return way of testing -> its result on the folder drawn; no entry if a class would have no photo to learn from."""
     _, count, copies, _ = seed
     chance = np.random.default_rng(list(seed))
     one = take(chance, count, copies)
@@ -196,7 +198,7 @@ def tested(take: Take, seed: tuple[int, ...]) -> dict[str, Test]:
 
 
 def cross_validated(one: Folder, classes: int) -> Ints:
-    """(N,) classes predicted by classifiers, choices included, that have not seen a photo; -1 where none could."""
+    """Return (N,) classes predicted by classifiers whose choices and training exclude the photo; -1 where there is none."""
     folds = assign_folds(one.labels, one.groups, 0)
     predicted = np.full(len(folds), -1)
     for fold in held_out_folds(folds):
@@ -207,12 +209,12 @@ def cross_validated(one: Folder, classes: int) -> Ints:
 
 
 def judged(predicted: Ints, labels: Ints, groups: Ints, right: NDArray[np.bool_]) -> Test:
-    """A test's result beside the truth."""
+    """Return a test's result with the true accuracy."""
     return Test(int((predicted == labels).sum()), len(labels), effective_count(groups), float(right.mean()), len(right))
 
 
 def work_alone() -> None:
-    """In each process: pieces one after another, without threads; one strength, the choice of which takes most of the time."""
+    """Set up each process: no threads, and a fixed strength, since choosing it takes most of the time."""
     warnings.simplefilter("ignore")
     vars(selection)["choose_strength"] = lambda *_: STRENGTH
     for module in (logistic, selection):
@@ -257,7 +259,7 @@ def main() -> None:
 
 
 def cells(tests: Sequence[Test], way: str) -> list[str]:
-    """What a row of the table says of these tests."""
+    """Return a row of the table for these tests."""
     truth = np.mean([one.truth for one in tests])
     error = 100 * np.mean([np.sqrt(one.truth * (1 - one.truth) / one.unseen) for one in tests])
     bias = np.mean([one.hits / one.n - one.truth for one in tests])

@@ -1,4 +1,4 @@
-"""Is simplejpeg, which raises where pixels are missing, equal to Pillow, and what does it cost?  Paired, in one process, in turn.
+"""Compare simplejpeg, which raises if pixels are missing, with Pillow: equality and cost, paired in one process.
 
 "simplejpeg" decodes in Pillow's place; "checked" is Pillow's decode after a check by simplejpeg at 1/8 of the size.
 
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def ratio(other: Sequence[float], pillow: Sequence[float]) -> str:
-    """Median and quartiles of the pairs."""
+    """Return median and quartiles of the pairs."""
     low, middle, high = statistics.quantiles([a / b for a, b in zip(other, pillow, strict=True)], n=4)
     return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def jpeg(megapixels: float, *, progressive: bool) -> bytes:
-    """The demonstration photo at this size."""
+    """Return the demonstration photo at this size."""
     with Image.open(PHOTO) as photo:
         scale = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
         larger = photo.convert("RGB").resize((round(photo.width * scale), round(photo.height * scale)))
@@ -63,26 +63,26 @@ def jpeg(megapixels: float, *, progressive: bool) -> bytes:
 
 
 def through_pillow(data: bytes, part: int) -> Image.Image:
-    """As Pillow decodes."""
+    """Decode with Pillow."""
     image = opened(data, part)
     image.load()
     return image
 
 
 def through_simplejpeg(data: bytes, part: int) -> Image.Image:
-    """The same picture for what follows, which takes Pillow's."""
-    image = opened(data, part)  # size, EXIF and profile are read either way
+    """Decode with simplejpeg to the same Pillow image."""
+    image = opened(data, part)  # size, EXIF and profile are read in both cases
     return Image.fromarray(simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height))
 
 
 def checked(data: bytes, part: int) -> Image.Image:
-    """Pillow's decode, after a check as cheap as simplejpeg makes it."""
+    """Decode with Pillow, after a check with simplejpeg that is as cheap as possible."""
     simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, min_width=1, min_height=1)
     return through_pillow(data, part)
 
 
 def opened(data: bytes, part: int) -> Image.Image:
-    """The header, set to decode at this part of the size."""
+    """Return the opened file, set to decode at this reduced size."""
     image = Image.open(io.BytesIO(data), formats=("JPEG",))
     if part > 1:
         image.draft(None, (image.width // part, image.height // part))

@@ -1,11 +1,11 @@
-"""How many changed copies the doctor knows again, and how many different photos it takes for one.
+"""How many changed copies the doctor recognises, and how many different photos it mistakes for copies.
 
     python -m bench.studies.near_duplicates FOLDER [--most 700]
 
-reads every picture below FOLDER, changes each in the ways of ``CHANGES``, and prints for each threshold of
-the hash and of likeness which share of the copies is found, and how many pairs of the pictures themselves
-are taken for near-duplicates: those are all printed, for some of them are.  Good folders are scikit-image's
-``data`` (photos) and Debian's ``openclipart-png`` (drawings).
+reads every picture below FOLDER, changes each in the ways of ``CHANGES``, and prints, for each threshold of
+hash and likeness, the share of the copies that is found, and how many pairs of the pictures themselves count
+as near-duplicates.  These pairs are listed, since some of them are near-duplicates.  Suitable folders are
+scikit-image's ``data`` (photos) and Debian's ``openclipart-png`` (drawings).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scaled(image: Image.Image, factor: float) -> Image.Image:
 
 
 def cropped(image: Image.Image, share: float, place: float = 0.5) -> Image.Image:
-    """``share`` of each side less; ``place`` 0 keeps the upper left corner, 0.5 the middle."""
+    """Return the picture without ``share`` of each side; ``place`` 0 keeps the upper left corner, 0.5 the middle."""
     left, top = round(image.width * share * place), round(image.height * share * place)
     return image.crop((left, top, left + round(image.width * (1 - share)), top + round(image.height * (1 - share))))
 
@@ -65,7 +65,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def pictures(folder: Path, most: int) -> dict[str, Image.Image]:
-    """At most ``most`` of the folder's pictures, drawn by lot, none twice and none of one colour only."""
+    """Return up to ``most`` random pictures of the folder, without duplicates or pictures of a single colour."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     random.Random(0).shuffle(paths)
     found: dict[str, Image.Image] = {}
@@ -94,7 +94,7 @@ def measured(image: Image.Image) -> Measured:
 
 
 def apart(one: Measured, other: Measured) -> tuple[int, float]:
-    """Bits that differ, and likeness, as ``godeeper.photos.doctor.near_duplicates`` has them."""
+    """Return the number of differing bits and the likeness, as in ``godeeper.photos.doctor.near_duplicates``."""
     likeness = max((one[1] @ other[1][0]).max(), (other[1] @ one[1][0]).max())
     return (one[0].fingerprint ^ other[0].fingerprint).bit_count(), float(likeness) / UNIT**2
 

@@ -1,8 +1,8 @@
-"""Which way of choosing the ranges of 8 bits keeps features closest to those of single precision.
+"""Which way of choosing the int8 ranges keeps features closest to fp32.
 
     python -m bench.studies.rounding FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
 
-prints, for each way and module, the mean cosine of the features and that of the worst photo.  Good folders are
+prints, for each way and module, the mean cosine of the features and that of the worst photo.  Suitable folders are
 scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
 """
 
@@ -27,7 +27,7 @@ from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in
 
-SHARE_KEPT = 0.9999  # of values that are not zero
+SHARE_KEPT = 0.9999  # of the non-zero values
 WAYS: dict[str, Callable[[np.ndarray, float], float]] = {
     "least squared error": best_end,
     "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all ways are asked alike)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def looks(network: Network, folder: Path, most: int) -> np.ndarray:
-    """(N, 3, size, size): some photos of a folder, evenly spread over it."""
+    """Return (N, 3, size, size): some photos of a folder, evenly spread over it."""
     paths = photos_in([str(folder)])
     chosen = paths[:: -(-len(paths) // most)]
     found = []
@@ -73,7 +73,7 @@ def looks(network: Network, folder: Path, most: int) -> np.ndarray:
 
 
 def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, float]]:
-    """Way -> address -> where its range ends."""
+    """Return way -> address -> the end of its range."""
     maxima, histograms = measure(network.weights, decoded_inputs(photo[None] for photo in photos))
     ends = {
         name: {address: way(histograms[address], top) for address, top in maxima.items()} for name, way in WAYS.items()
@@ -85,7 +85,7 @@ def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, floa
 
 
 def percentile(histogram: np.ndarray) -> float:
-    """The end of the first bin up to which the share that is kept lies."""
+    """Return the end of the first bin up to which the given share of values lies."""
     counts = np.append(0, histogram[1:]).astype(np.float64)
     return float(np.searchsorted(np.cumsum(counts), SHARE_KEPT * counts.sum()) + 1) / BINS
 

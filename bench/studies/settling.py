@@ -1,12 +1,12 @@
-"""How much chance has to do with whether 8 bits are taken: the rule by counting, and the rule by probability.
+"""How much chance decides whether int8 is used, by the rule that counts photos and by the rule that compares probabilities.
 
     python -m bench.studies.settling FOLDER … [--draws 100] [--sizes 96 128]
 
 computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
-does, on many samples drawn from each.  Beside int8 itself stand features that were harmed on purpose: those of int8 under
-noise, a share of each feature's own spread.  What is lost on the whole folder is nearest to the truth; a good rule says
-the same on every sample, and what the truth says.  The cosine, by which some of the harmed ones would be refused anyway,
-is printed and left out of both rules.  Good folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
+does, on many samples of each folder.  In addition to int8 itself it compares features that were degraded on purpose: int8's
+plus noise, a share of each feature's own spread.  The loss on the whole folder is the best estimate of the true loss; a good rule
+gives the corresponding decision on every sample.  The cosine, which would refuse some of the degraded features anyway, is printed
+but not part of either rule.  Suitable folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from godeeper.training.targets import Targets
 Features = dict[str, NDArray[np.float32]]
 Ints = NDArray[np.int64]
 
-HARMS = (0.1, 0.2, 0.4, 0.8)  # noise, of each feature's standard deviation
+HARMS = (0.1, 0.2, 0.4, 0.8)  # noise, relative to each feature's standard deviation
 HEADINGS = [
     "features", "photos", "worst cosine", "lost by counting, mean (spread)", "lost of probability, mean (spread)",
     "refused by counting", "refused by probability",
@@ -40,7 +40,7 @@ HEADINGS = [
 
 @dataclass(frozen=True)
 class Folder:
-    """What is known of a folder's N photos: features in fp32, those to compare with them by name, classes and groups."""
+    """A folder's N photos: features in fp32, those to compare with them by name, classes and groups."""
 
     exact: Features
     others: dict[str, Features]
@@ -48,7 +48,7 @@ class Folder:
     groups: Ints
 
     def compare(self, rows: Ints, seed: int) -> dict[str, Comparison]:
-        """All features beside those of fp32, on some photos."""
+        """Return the comparison of all features with those of fp32, on some photos."""
         exact = part(self.exact, rows)
         labels = np.unique(self.labels[rows], return_inverse=True)[1].astype(np.int64)
         targets = Targets(labels, self.groups[rows], seed)
@@ -63,7 +63,7 @@ class Folder:
         return found
 
     def sample(self, count: int, seed: int) -> Ints:
-        """``count`` photos, as many of each class as of another."""
+        """Return ``count`` photos, the same number of each class."""
         shuffled = np.random.default_rng(seed).permutation(len(self.labels))
         turn = np.zeros(len(shuffled), np.int64)
         for label in range(self.labels.max() + 1):
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def read(path: Path) -> Folder:
-    """A folder's features, computed or from the store."""
+    """Return a folder's features, computed or from the store."""
     with ResultStore() as store:
         checkup = examine(path, memory=store)
         exact, rounded = (features(checkup, precision, store) for precision in ("fp32", "int8"))
@@ -105,7 +105,7 @@ def read(path: Path) -> Folder:
 
 
 def features(checkup: Checkup, precision: str, store: ResultStore) -> Features:
-    """Of all modules."""
+    """Return the features of all modules."""
     network = load(engine="onnxruntime", precision=precision)
     photos = [(photo.entry.path, photo.pixels_sha256) for photo in checkup.usable]
     found = extract(network, photos, [tensor.address for tensor in network.tensors("mixed*/join")], store)
@@ -114,7 +114,7 @@ def features(checkup: Checkup, precision: str, store: ResultStore) -> Features:
 
 
 def under_noise(clean: Features, share: float, seed: int = 0) -> Features:
-    """Features that know less than they did."""
+    """Return features with noise added."""
     chance = np.random.default_rng(seed)
     return {
         address: values + share * values.std(0) * chance.standard_normal(values.shape, np.float32)
@@ -123,7 +123,7 @@ def under_noise(clean: Features, share: float, seed: int = 0) -> Features:
 
 
 def rows(folder: Folder, sizes: Sequence[int], draws: int) -> list[list[str]]:
-    """A row for the whole folder and for each size, for each kind of features."""
+    """Return a row for the whole folder and for each size, for each kind of features."""
     whole = folder.compare(np.arange(len(folder.labels)), 0)
     drawn = {size: [folder.compare(folder.sample(size, draw), draw) for draw in range(draws)] for size in sizes}
     found = []
@@ -134,7 +134,7 @@ def rows(folder: Folder, sizes: Sequence[int], draws: int) -> list[list[str]]:
 
 
 def row(name: str, photos: str, some: Sequence[Comparison]) -> list[str]:
-    """Spreads and refusals over samples; of one, there is no spread."""
+    """Return the spread and the refusals over samples; a single sample has no spread."""
     counted = np.array([(each.lost - each.won) / each.judged for each in some])
     likely = np.array([each.loss for each in some])
     means = [

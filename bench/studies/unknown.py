@@ -1,17 +1,16 @@
-"""Which score separates photos of unknown classes best, and what leaving a class out of more steps changes.
+"""Which score separates photos of unknown classes best, and the effect of leaving a class out of more steps.
 
     python -m bench.studies.unknown FOLDER … [--most 6] [--seed 0]
 
 Each class in turn is left out of scaling, reduction, fit, temperature and threshold; its photos are then unknown.  Known
-photos are those held out by cross-validation among the others, and the model of each fold scores both its known photos and all
-unknown ones: known and unknown are compared on equal terms.  For each score: AUROC, and the share of unknown photos that
-pass a threshold which keeps 95 % of the known ones (the false-accept rate).  Scores only refuse: the likeliest class,
-and with it the accuracy, is the same for all of them.
+photos are those held out by cross-validation among the others.  The model of each fold scores both its known photos and all
+unknown ones, so known and unknown photos are scored by the same models.  For each score: AUROC, and the share of unknown photos that
+pass a threshold which keeps 95 % of the known ones (the false-accept rate).  Scores only refuse
+photos, so the likeliest class and the accuracy are the same for all of them.
 
-The second table says what the rate is when a class is left out of the fit alone (as godeeper once measured it), of
-everything but the choice of modules, of the same together with other classes (as godeeper does now where there are eight or more), and of
-the choice of modules as well; and how many trainings it takes.  What it costs: ``unknown_cost.py``.
-Folders: see ``datasets.py``.
+The second table shows the rate if a class is left out of the fit alone (as godeeper once measured it), of everything but the
+choice of modules, of the same together with other classes (as godeeper does now with eight or more), and of the choice of
+modules as well; and the number of trainings.  ``unknown_cost.py`` measures the cost.  For folders see ``datasets.py``.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ Ints = NDArray[np.int64]
 KEPT = 0.95
 NEIGHBOURS = 5
 PRINCIPAL = 64  # directions of ViM's principal space
-SHRINKAGE = 0.1  # of covariances, towards their mean variance
+SHRINKAGE = 0.1  # shrinkage of covariances towards their mean variance
 SCORES = (
     "greatest probability",
     "the same, with the ellipsoid's temperature (godeeper)",
@@ -61,7 +60,7 @@ SCORES = (
 
 
 def inverse(centred: Doubles) -> Doubles:
-    """(k, k): the inverse of the shrunken covariance of (N, k)."""
+    """Return (k, k): the inverse of the shrunken covariance of (N, k)."""
     covariance = centred.T @ centred / len(centred)
     mean = np.trace(covariance) / len(covariance)
     found: Doubles = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * mean * np.eye(len(covariance)))
@@ -69,13 +68,13 @@ def inverse(centred: Doubles) -> Doubles:
 
 
 def squared(rows: Doubles, metric: Doubles) -> Doubles:
-    """(N,) squared lengths of rows by a metric."""
+    """Return (N,) squared lengths of rows by a metric."""
     found: Doubles = np.einsum("nk,kl,nl->n", rows, metric, rows, optimize=True)
     return found
 
 
 def class_distances(seen: Doubles, labels: Ints, asked: Doubles) -> Doubles:
-    """(M,) squared Mahalanobis distances from the nearest class's mean, one covariance for all (Lee et al., 2018)."""
+    """Return (M,) squared Mahalanobis distances from the nearest class mean, with one covariance for all (Lee et al., 2018)."""
     means = np.stack([seen[labels == label].mean(0) for label in range(labels.max() + 1)])
     metric = inverse(seen - means[labels])
     found: Doubles = np.min([squared(asked - mean, metric) for mean in means], axis=0)
@@ -83,13 +82,13 @@ def class_distances(seen: Doubles, labels: Ints, asked: Doubles) -> Doubles:
 
 
 def unit(rows: Doubles) -> Doubles:
-    """Rows of length one."""
+    """Return rows of length one."""
     found: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return found
 
 
 def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
-    """(M,) distances from the k-th nearest of normalised rows (Sun et al., 2022)."""
+    """Return (M,) distances from the k-th nearest of normalised rows (Sun et al., 2022)."""
     apart = np.sqrt(np.maximum(2 - 2 * unit(asked) @ unit(seen).T, 0))
     place = min(NEIGHBOURS, len(seen)) - 1
     found: Doubles = np.partition(apart, place, axis=1)[:, place]
@@ -99,7 +98,7 @@ def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
 def feature_scores(
     seen: Doubles, lengths: Floats, labels: Ints, asked: Doubles, long: Floats, head: tuple[Doubles, Doubles]
 ) -> Doubles:
-    """(5, M): the scores that read features, greater for known photos; lengths are squared, of all directions."""
+    """Return (5, M): the scores that read features, greater for known photos; lengths are squared, of all directions."""
     plain = class_distances(unit(seen), labels, unit(asked))
     centred = seen - seen.mean(0)
     relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))
@@ -117,20 +116,20 @@ def feature_scores(
 
 @dataclass(frozen=True)
 class Crowd:
-    """Photos in the bases of a head: by their coordinates, and by their squared lengths in all directions."""
+    """Photos in the bases of a head: their coordinates, and their squared lengths in all directions."""
 
     points: TrainingPoints
     labels: Ints
 
     def part(self, rows: NDArray[np.bool_]) -> Crowd:
-        """Some of the photos."""
+        """Return some of the photos."""
         return Crowd(self.points.part(rows), self.labels[rows])
 
 
 def left_out(
     photos: retrain_py.Photos, selection: Selection, stranger: int, seed: int
 ) -> list[tuple[Doubles, Doubles]]:
-    """For each fold: (scores, K) of its known photos and (scores, U) of the stranger's, both by the model of the other folds."""
+    """Return, for each fold, (scores, K) of its known photos and (scores, U) of the left-out class's, by the model of the other folds."""
     out = photos.labels == stranger
     seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
     labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
@@ -156,7 +155,7 @@ def left_out(
 
 
 def score(seen: Crowd, asked: Crowd, strength: float, confidence: ConfidenceFit) -> Doubles:
-    """(scores, M) by a model of the photos ``seen``."""
+    """Return (scores, M) by a model of the photos ``seen``."""
     rows, others = seen.points.coordinates.astype(np.float64), asked.points.coordinates.astype(np.float64)
     coefficients, intercepts = fit_logistic(seen.points.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
     logits = (others @ coefficients.T + intercepts) / confidence.temperature
@@ -168,14 +167,14 @@ def score(seen: Crowd, asked: Crowd, strength: float, confidence: ConfidenceFit)
 
 
 def separated(found: list[tuple[Doubles, Doubles]], number: int) -> tuple[float, float]:
-    """A score's AUROC, the mean over folds, and its false accepts: at one threshold for all, which keeps ``KEPT`` of the known."""
+    """Return a score's AUROC, averaged over folds, and its false accepts at one threshold for all, which keeps ``KEPT`` of the known photos."""
     area = np.mean([auroc(known[number], unknown[number]) for known, unknown in found])
     known, unknown = (np.concatenate([fold[side][number] for fold in found]) for side in (0, 1))
     return float(area), float((unknown >= np.sort(known)[int((1 - KEPT) * len(known))]).mean())
 
 
 def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
-    """The rate as it was measured before: scaling, reduction, temperature, edge and threshold had seen the class."""
+    """Return the rate as it was measured before, when scaling, reduction, temperature, edge and threshold used the class."""
     labels = photos.labels.astype(np.int64)
     points = points_of(ComponentsByModule(photos.features, seed).of(selection.chosen))
     confidence = fit_confidence(points, Targets(labels, photos.groups, seed), selection.strength)
@@ -194,7 +193,7 @@ def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequen
 def retrained(
     photos: retrain_py.Photos, selection: Selection | None, strangers: Sequence[int], seed: int
 ) -> list[float]:
-    """The rates of classes left out of everything together; of the choice of modules and strength, too, without ``selection``."""
+    """Return the rates of classes that are left out together; without ``selection``, modules and strength are chosen without them too."""
     out = np.isin(photos.labels, strangers)
     labels = np.unique(photos.labels[~out], return_inverse=True)[1].astype(np.int64)
     features, targets = TableRows(photos.features, np.flatnonzero(~out)), Targets(labels, photos.groups[~out], seed)
@@ -229,7 +228,7 @@ def main() -> None:
 
 
 def compare(folder: Path, most: int, seed: int) -> tuple[list[list[str]], list[str]]:
-    """The rows of a folder: one for each score, and one that says what is left out of which step."""
+    """Return a folder's rows: one for each score, and one for each set of steps that a class is left out of."""
     photos = retrain_py.read(folder)
     labels = photos.labels.astype(np.int64)
     _, selection = fit(photos.features, Targets(labels, photos.groups, seed), photos.classes)

@@ -1,10 +1,10 @@
-"""The share of a warm training that measuring unknown classes takes: features known, nothing chosen or measured yet.
+"""The share of a warm training that measuring unknown classes takes: features are stored, but no choice or measurement.
 
     python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
-Without a folder, features are made up: modules of the network's widths, classes in directions of their own, a spread that falls
-as that of real features does.  Seconds are the processor's, of all threads, which others on the machine change little; the
-least of the rounds.  With enough photos for a test set (about a thousand), that is how it is tested, as in ``godeeper retrain``.
+Without a folder, features are artificial: modules of the network's widths, classes in separate directions, and a spread that
+decreases like that of real features.  Seconds are processor seconds of all threads, which other programs change little; the
+smallest of the rounds is printed.  With enough photos (about a thousand) a test set is used, as in ``godeeper retrain``.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from godeeper.training.unknown_classes import MOST, measure_unknown
 Floats = NDArray[np.float32]
 
 WIDTHS = (256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048)
-HIDDEN, SPREAD = 40, 1.2  # directions in which photos differ, and how fast their spread falls
+HIDDEN, SPREAD = 40, 1.2  # directions in which photos differ, and how fast their spread decreases
 
 
 @dataclass(frozen=True)
 class Photos:
-    """A folder as a training has it once its features are known."""
+    """A folder whose features are known, as a training has it."""
 
     name: str
     checkup: Checkup
@@ -51,7 +51,7 @@ class Photos:
 
 
 def made_up(count: int, classes: int, seed: int) -> Photos:
-    """Made-up features of ``count`` photos."""
+    """Return artificial features of ``count`` photos."""
     chance = np.random.default_rng([seed, count, classes])
     labels = np.arange(count) % classes
     hidden = chance.standard_normal((count, HIDDEN)) + 0.8 * chance.standard_normal((classes, HIDDEN))[labels]
@@ -73,14 +73,14 @@ def made_up(count: int, classes: int, seed: int) -> Photos:
 
 
 def read(folder: Path) -> Photos:
-    """The photos of a folder, and their features."""
+    """Return the photos of a folder, and their features."""
     from bench.training import retrain_py
 
     return Photos(folder.name, examine(folder), dict(retrain_py.read(folder).features))
 
 
 def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
-    """How it is tested; seconds of a training without, and of, the measuring of unknown classes."""
+    """Return how it is tested, the seconds of a training without measuring unknown classes, and those of measuring them."""
     held_out = hold_out(photos.checkup)
     with tempfile.TemporaryDirectory() as name, ResultStore(Path(name, "store.sqlite")) as store:
         data = Dataset(photos.checkup, photos.features, None, seed, store)
@@ -92,7 +92,7 @@ def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
 
 
 def account(data: Dataset, trained: Any) -> None:
-    """What the report computes from features: the learning curve and the suspected mislabels."""
+    """Compute what the report needs from features: the learning curve and the suspected label errors."""
     selection, rows, all_rows = trained.selection, trained.trained, np.arange(len(data.labels))
     count_right(data.coordinates(rows, selection), data.targets.of(rows), selection.strength)
     likely = held_out_probabilities(data.coordinates(all_rows, selection), data.targets, selection.strength)
@@ -100,7 +100,7 @@ def account(data: Dataset, trained: Any) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """The processor's seconds, and what ``work`` returns."""
+    """Return the processor seconds, and the result of ``work``."""
     started = time.process_time()
     found = work()
     return time.process_time() - started, found

@@ -1,4 +1,4 @@
-"""Folders to train on: crops and drawings that are ever harder to tell apart, and crops with planted faults."""
+"""Folders to train on: crops and drawings that are increasingly hard to separate, and crops with planted faults."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from PIL import Image
 
 from godeeper.photos.decode import decode
 
-FAULTY = 0.05  # of the photos
-HARDNESS = (0.6, 0.7, 0.8)  # how much of the crops is hidden
+FAULTY = 0.05  # share of the photos
+HARDNESS = (0.6, 0.7, 0.8)  # share of the crops that noise hides
 NOISE = 0.5
 SAME_PIXELS = "same pixels, another format"
 COPIES = (SAME_PIXELS, "half", "JPEG 30", "crop 2 %", "20 % brighter")
@@ -27,7 +27,7 @@ RED, SKY = (200, 30, 40), (120, 170, 220)
 
 @dataclass(frozen=True)
 class Planted:
-    """A folder with faults: which photos are misfiled, and which is a copy of which."""
+    """A folder with planted faults: which photos are misfiled, and which is a copy of which."""
 
     root: Path
     misfiled: frozenset[str]
@@ -35,7 +35,7 @@ class Planted:
 
 
 def plant(root: Path, each: int, seed: int) -> Planted:
-    """Crops of half of the sources, with all faults; the other half are the strangers."""
+    """Write crops of half of the sources, with all faults; the other half are the strangers."""
     shutil.rmtree(root, ignore_errors=True)
     datasets.crops(root, each, NOISE, seed, most=6)
     chance = random.Random(seed)
@@ -50,7 +50,7 @@ def plant(root: Path, each: int, seed: int) -> Planted:
 
 
 def copy(path: Path, change: str) -> tuple[str, str, str]:
-    """Put a changed copy beside a photo, under a name that tells nothing."""
+    """Write a changed copy next to a photo, under an unrelated name."""
     whole = decode(path).image
     name = f"copy of {path.stem}"
     if change == SAME_PIXELS:
@@ -63,14 +63,14 @@ def copy(path: Path, change: str) -> tuple[str, str, str]:
 
 
 def misfile(path: Path, labels: Sequence[str], chance: random.Random) -> Path:
-    """Move a photo to the folder of another class."""
+    """Move a photo to the folder of another class, and return its path."""
     other = chance.choice([label for label in labels if label != path.parent.name])
     target = path.parent.parent / other / f"from {path.parent.name} {path.name}"
     return path.rename(target)
 
 
 def backgrounds(root: Path, each: int, seed: int) -> None:
-    """A class of nothing but sky, and one of things of all classes with a red border."""
+    """Write a class of nothing but sky, and one of objects of all classes with a red border."""
     for label in (PLAIN, FRAMED):
         (root / label).mkdir()
     pictures = list(datasets.sources().values())[:6]
@@ -87,9 +87,9 @@ def backgrounds(root: Path, each: int, seed: int) -> None:
 
 
 def strangers(root: Path, each: int, seed: int) -> dict[str, list[Path]]:
-    """Photos of no class that was planted, by kind."""
+    """Write photos of classes that were not planted, by kind."""
     shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)  # and it stays empty where neither scikit-image nor the drawings are installed
+    root.mkdir(parents=True)  # stays empty if neither scikit-image nor the drawings are installed
     pictures = list(datasets.sources().values())[6:]
     tasks: list[datasets.Task] = [
         (picture, root / "other pictures" / f"{place}-{number:05}.jpg", NOISE, (seed, place, number, 3), (250, 200))
@@ -104,7 +104,7 @@ def strangers(root: Path, each: int, seed: int) -> dict[str, list[Path]]:
 
 
 def made_folders(each: int) -> dict[str, Path]:
-    """Crops that are ever harder to tell apart, and drawings."""
+    """Write crops that are increasingly hard to separate, and drawings."""
     found = {}
     for hidden in HARDNESS:
         folder = RESULTS / "folders" / f"crops-{each}-{hidden:g}"

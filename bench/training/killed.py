@@ -1,10 +1,11 @@
-"""Does a training that was killed leave anything behind that the next one notices?
+"""Whether a training that was killed leaves anything behind that changes the next one.
 
     python -m bench.training.killed [--times 30] [--seed 0]
 
-trains once undisturbed, and then as often as asked: a cache of its own, ``kill -9`` at a random moment of the time that the quiet
-training took, and a second training, which goes on with what the first one left.  Prints when each was killed, how much it had
-written, and whether the classifier came out with the same bytes, and nothing but its report beside it.  Exit code 1 if one did not.
+trains once without interruption, and then ``--times`` times: with a new cache, it kills a training with ``kill -9`` at a random
+moment of the time that the first training took, and runs a second one, which continues from what is stored.  Prints when each was
+killed, how much it had written, and whether the classifier has the same bytes and only its report next to it.  Exit code 1 if one
+does not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.common import datasets, processes, tables
 from bench.common.places import RESULTS
 
 FOLDER, WORK = RESULTS / "killed-photos", RESULTS / "killed"
-EACH, NOISE = 12, 0.3  # photos of a class, and how much is hidden of each
+EACH, NOISE = 12, 0.3  # photos per class, and the share that noise hides
 
 
 def main() -> int:
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 class Training:
-    """One place with a cache and a classifier of its own."""
+    """A training with its own cache and classifier."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -64,11 +65,11 @@ class Training:
         self.command = [sys.executable, "-m", "godeeper", "retrain", str(FOLDER), "--out", str(self.out)]
 
     def finish(self) -> float:
-        """Train to the end; seconds."""
+        """Train to the end, and return the seconds."""
         return processes.measure(self.command, self.cache).wall
 
     def kill(self, moment: float) -> int:
-        """Begin, and be killed after so many seconds; how many bytes are left."""
+        """Start a training, kill it after so many seconds, and return how many bytes it left."""
         with subprocess.Popen(
             self.command,
             stdout=subprocess.DEVNULL,
@@ -80,7 +81,7 @@ class Training:
         return sum(path.stat().st_size for path in self.place.rglob("*") if path.is_file())
 
     def result(self) -> str:
-        """The classifier's SHA-256, once nothing else lies beside it but its report."""
+        """Return the classifier's SHA-256, or the names of the files if anything but its report lies next to it."""
         beside = sorted(path.name for path in self.out.parent.iterdir())
         expected = sorted(f"{self.out.stem}{ending}" for ending in (".godeeper", ".html", ".json"))
         return hashlib.sha256(self.out.read_bytes()).hexdigest() if beside == expected else ", ".join(beside)

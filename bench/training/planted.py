@@ -1,16 +1,15 @@
-"""Does godeeper find what is wrong with a folder?  Faults are planted, the command is run, and what it says is compared.
+"""Whether godeeper finds the faults of a folder: faults are planted, the command runs, and its output is compared.
 
     python -m bench.training.planted [--quick] [--seeds N]
 
-1. *Everything at once*: crops of pictures, a class each, in which one photo of twenty lies in a wrong folder, one of twenty
-   has a copy (the same pixels in another format, or scaled, recompressed, cropped, made lighter); a class that is nothing
-   but a background, and one whose photos all have the same red border.  Trained as a user would; strangers are
-   classified afterwards.
-2. *Mislabels by accuracy*: labels swapped in data that are ever harder to tell apart, many seeds each.
-3. *Near-duplicates* in photos and drawings, by what was done to the copy.
+1. *Everything at once*: crops of pictures, one class per picture, in which one photo of twenty is in a wrong folder and one of
+   twenty has a copy (the same pixels in another format, or scaled, recompressed, cropped, lightened); a class of nothing but
+   background, and one whose photos all have the same red border.  It is trained on as a user would, and then classifies strangers.
+2. *Label errors by accuracy*: labels swapped in data that is increasingly hard to separate, with many seeds each.
+3. *Near-duplicates* in photos and drawings, by how the copy was changed.
 
-Prints tables, and then every target: met or not.  Exit code 1 if one is missed.  The drawings are there where Debian's
-``openclipart-png`` is, and most of the photos where scikit-image is.
+Prints tables, and then every target: met or not.  Exit code 1 if one is missed.  The drawings need Debian's
+``openclipart-png``, and most of the photos scikit-image.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ Ints = NDArray[np.int64]
 
 RECALL, PRECISION = 0.80, 0.70
 STRADDLING = 0
-CLEAR = 0.95  # accuracy from which mislabels are promised to be found
+CLEAR = 0.95  # accuracy from which label errors are promised to be found
 
 
 @dataclass(frozen=True)
 class Found:
-    """Planted faults, what was reported, and how much of that was planted."""
+    """Planted faults, reported ones, and how many of the latter were planted."""
 
     planted: int
     reported: int
@@ -71,24 +70,24 @@ class Found:
 
 
 def together(found: Sequence[Found]) -> Found:
-    """Several runs as one."""
+    """Return the sum of several runs."""
     return Found(*(sum(getattr(each, name) for each in found) for name in ("planted", "reported", "right")))
 
 
 @dataclass(frozen=True)
 class Training:
-    """What one training of a planted folder found."""
+    """The results of one training on a planted folder."""
 
     accuracy: float
     mislabels: Found
-    copies: dict[str, list[bool]]  # by change: on the same side, for each
+    copies: dict[str, list[bool]]  # by change: whether copy and original are on the same side
     notes: tuple[str, ...]
-    left_out: float | None  # of the photos of a class left out of training, those that passed
+    left_out: float | None  # share of the photos of left-out classes that pass
     passed: dict[str, float]  # of strangers, by kind
 
 
 def train(planted: Planted, others: dict[str, list[Path]]) -> Training:
-    """``godeeper retrain`` on the folder, ``godeeper classify`` on the strangers."""
+    """Run ``godeeper retrain`` on the folder, and ``godeeper classify`` on the strangers."""
     classifier = godeeper.retrain(planted.root)
     report = classifier.report
     assert report is not None
@@ -105,7 +104,7 @@ def train(planted: Planted, others: dict[str, list[Path]]) -> Training:
 
 
 def sides(root: Path, copies: Iterable[tuple[str, str, str]]) -> dict[str, list[bool]]:
-    """For each change and copy, whether the doctor holds it and its original together, so that no split parts them."""
+    """Return, for each change and copy, whether the doctor puts it into its original's group, so that no split separates them."""
     checkup = examine(root)
     sets = assign(checkup)
     pixels = {str(verdict.entry.path): verdict.pixels_sha256 or "" for verdict in checkup.verdicts}
@@ -119,13 +118,13 @@ def sides(root: Path, copies: Iterable[tuple[str, str, str]]) -> dict[str, list[
 
 
 def passing(classifier: Classifier, photos: Sequence[Path]) -> float:
-    """The share of photos that are taken for one of the classes."""
+    """Return the share of photos that are accepted as one of the classes."""
     verdicts = [judgement.verdict for judgement in classifier.judge(photos) if judgement.error is None]
     return sum(verdict is not None for verdict in verdicts) / max(1, len(verdicts))
 
 
 def swapped(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
-    """Labels of which a share is drawn by lot and set to another class, and which those are."""
+    """Return labels of which a random share is set to another class, and the indices of these."""
     chance = np.random.default_rng(seed)
     rows = chance.choice(len(labels), round(share * len(labels)), replace=False)
     wrong = labels.copy()
@@ -134,7 +133,7 @@ def swapped(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
 
 
 def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
-    """Accuracy in spite of swapped labels, measured against the true ones; and what was found with each seed."""
+    """Return the accuracy despite swapped labels, measured against the true ones, and the results with each seed."""
     photos = retrain_py.read(folder)
     right, found = [], []
     for seed in range(seeds):
@@ -151,7 +150,7 @@ def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
 
 
 def duplicates(folder: Path, copied: Path, seed: int) -> dict[str, list[bool]]:
-    """For each way to change a copy, which of the copies of a part of the photos are held together with them."""
+    """Return, for each way to change a copy, how many copies of some photos are grouped with their originals."""
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(folder, copied)
     photos = sorted(path for path in copied.rglob("*") if path.is_file())
@@ -199,7 +198,7 @@ Copies = dict[str, dict[str, list[bool]]]
 
 
 def all_targets(trainings: Sequence[Training], rows: Rows, copies: Copies) -> list[Target]:
-    """What is promised."""
+    """Return the targets."""
     whole = together([one.mislabels for one in trainings])
     parted = [same for one in (*copies.values(), *(each.copies for each in trainings)) for same in one[SAME_PIXELS]]
     trained = [same for one in trainings for sides in one.copies.values() for same in sides]
@@ -218,7 +217,7 @@ def all_targets(trainings: Sequence[Training], rows: Rows, copies: Copies) -> li
 
 
 def training_table(trainings: Sequence[Training]) -> list[str]:
-    """Everything at once."""
+    """Return the table of the planted folder."""
     kinds = list(trainings[0].passed)
     rows = [
         [
@@ -238,12 +237,12 @@ def training_table(trainings: Sequence[Training]) -> list[str]:
 
 
 def note_lines(trainings: Sequence[Training]) -> list[str]:
-    """What the report says of the folder with the backgrounds."""
+    """Return the report's notes on the folder with the backgrounds."""
     return ["The first report's notes:", "", *(f"- {note}" for note in trainings[0].notes or ("none",))]
 
 
 def mislabel_table(rows: Rows) -> list[str]:
-    """Swapped labels, by how hard the photos are."""
+    """Return the table of swapped labels, by how hard the photos are."""
     lines = []
     for name, (accuracy, found) in rows.items():
         every = together(found)
@@ -256,7 +255,7 @@ def mislabel_table(rows: Rows) -> list[str]:
 
 
 def copy_table(copies: Copies) -> list[str]:
-    """Copies, by what was done to them."""
+    """Return the table of copies, by how they were changed."""
     rows = [
         [name, *(f"{sum(found[change])} of {len(found[change])}" for change in COPIES)]
         for name, found in copies.items()

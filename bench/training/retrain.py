@@ -1,4 +1,4 @@
-"""Is training quick, is it spent where it must be, and does its memory stay?  As whole processes, on photos made here.
+"""Speed and memory of training, measured as complete processes on photos generated here.
 
     python -m bench.training.retrain [--quick] [--photos N]
 
@@ -24,13 +24,13 @@ from bench.common.processes import Cost, middle, say
 from bench.common.tables import own_heading, seconds, table, target_table
 from bench.common.targets import Target
 
-WARM_SECONDS = 5.0  # besides start-up, on 3,000 photos
-NETWORK_SHARE = 0.90  # of the clock's time of a cold run
-MEMORY_GROWTH = 1.10  # the peak with ten times the photos, over that with fewer
+WARM_SECONDS = 5.0  # in addition to start-up, for 3,000 photos
+NETWORK_SHARE = 0.90  # of the wall-clock time of a cold run
+MEMORY_GROWTH = 1.10  # the peak with ten times the photos, relative to that with fewer
 ROUNDS = 3
-PART = 4  # one of so many photos, for the features alone
+PART = 4  # a tensor with this many photos, for the features alone
 UP_TO_A_MEGAPIXEL = "photos"
-CHEAP = "conv"  # a graph of one convolution: all else is what a run costs beside the network
+CHEAP = "conv"  # a graph of one convolution, so that the rest is the cost of a run without the network
 IMPORTS = (
     "import godeeper.cli.retrain, godeeper.training.train, godeeper.report.page, onnxruntime, threadpoolctl, "
     "sklearn.linear_model, safetensors.numpy, sqlite3, PIL.JpegImagePlugin"
@@ -39,7 +39,7 @@ IMPORTS = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many photos: ``photos`` of up to a megapixel each, ``few`` and ``many`` tiny ones."""
+    """Numbers of photos: ``photos`` of up to a megapixel each, ``few`` and ``many`` tiny ones."""
 
     photos: int
     few: int
@@ -74,7 +74,7 @@ def parse_sizes() -> Sizes:
 
 
 def folder(kind: str, count: int) -> Path:
-    """``count`` photos, made by a process of its own: this one stays small, since its children start as copies of it."""
+    """Write ``count`` photos in a process of its own, so that this one, which its children start as copies of, stays small."""
     made = RESULTS / "folders" / f"{kind}-{count}"
     if not made.exists():
         say(f"making {count} photos")
@@ -93,23 +93,23 @@ def prime() -> None:
 
 
 def forget() -> None:
-    """Forget everything about every photo."""
+    """Delete everything stored about every photo."""
     for path in RETRAIN_CACHE.glob("features*"):
         path.unlink()
 
 
 def retrain(photos: Path) -> list[str | Path]:
-    """The command, as a user types it."""
+    """Return the command as a user types it."""
     return [sys.executable, "-m", "godeeper", "retrain", photos, "--out", RESULTS / "bench.godeeper"]
 
 
 def inside(*arguments: str | Path) -> list[str | Path]:
-    """The command of ``retrain_inside.py``."""
+    """Return the command of ``retrain_inside.py``."""
     return [sys.executable, HERE / "training" / "retrain_inside.py", *arguments]
 
 
 def ask(*arguments: str | Path) -> dict[str, Any]:
-    """What ``retrain_inside.py`` answers."""
+    """Return the output of ``retrain_inside.py``."""
     say(" ".join(map(str, arguments)))
     environment = processes.environment(RETRAIN_CACHE)
     child = subprocess.run(inside(*arguments), check=True, stdout=subprocess.PIPE, env=environment)
@@ -118,13 +118,13 @@ def ask(*arguments: str | Path) -> dict[str, Any]:
 
 
 def cost(command: list[str | Path]) -> Cost:
-    """What a command takes."""
+    """Return the cost of a command."""
     say(" ".join(map(str, command[1:])))
     return processes.measure(command, RETRAIN_CACHE)
 
 
 def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
-    """How much of a first run's time is the network's."""
+    """Measure which share of a first run's time the network takes."""
     part, whole = sizes.photos // PART, sizes.photos
     forget()
     alone = ask("fill", folder(UP_TO_A_MEGAPIXEL, part), "mixed*/join")
@@ -144,7 +144,7 @@ def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
 
 
 def measure_warm(sizes: Sizes) -> dict[str, Any]:
-    """The same command again: whole processes, and start-ups in turn with them."""
+    """Measure the same command again, as complete processes, in turn with start-ups."""
     again = retrain(folder(UP_TO_A_MEGAPIXEL, sizes.photos))
     costs: dict[str, list[Cost]] = {"again": [], "start": []}
     cost(again)
@@ -156,7 +156,7 @@ def measure_warm(sizes: Sizes) -> dict[str, Any]:
 
 
 def measure_memory(sizes: Sizes) -> list[dict[str, Any]]:
-    """Peaks of whole processes, cold, with few photos and with ten times as many."""
+    """Measure the peaks of complete processes, cold, with few photos and with ten times as many."""
     commands: dict[str, Callable[[Path], list[str | Path]]] = {
         "godeeper doctor": lambda photos: [sys.executable, "-m", "godeeper", "doctor", photos],
         f"features alone, of {CHEAP}": lambda photos: inside("fill", photos, CHEAP),
@@ -175,7 +175,7 @@ def measure_memory(sizes: Sizes) -> list[dict[str, Any]]:
 
 
 def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[dict[str, Any]]) -> list[Target]:
-    """Every target of one run."""
+    """Return every target of one run."""
     shares = (
         Target(
             f"share of {row['what']} spent in the network",
@@ -192,18 +192,18 @@ def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[d
 
 
 def besides_start(warm: dict[str, Any]) -> float:
-    """Medians: the second run less the interpreter with all imports."""
+    """Return the median time of the second run minus that of the interpreter with all imports."""
     return middle(warm["again"]) - middle(warm["start"])
 
 
 def growth(row: dict[str, Any]) -> float:
-    """Peak with many photos over that with few."""
+    """Return the peak with many photos relative to that with few."""
     ratio: float = row["many"].mebibytes / row["few"].mebibytes
     return ratio
 
 
 def cold_table(cold: list[dict[str, Any]]) -> list[str]:
-    """Where a first run's time goes."""
+    """Return the table of a first run's time."""
     rows = [
         [
             row["what"],
@@ -219,7 +219,7 @@ def cold_table(cold: list[dict[str, Any]]) -> list[str]:
 
 
 def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:
-    """What the second run takes."""
+    """Return the table of the second run's time."""
     rows = [
         ["besides start-up", f"{besides_start(warm):.2f}", "", ""],
         *(
@@ -240,7 +240,7 @@ def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:
 
 
 def memory_table(memory: list[dict[str, Any]], sizes: Sizes) -> list[str]:
-    """Peaks, and what a photo more costs."""
+    """Return the table of peaks, and of the memory per additional photo."""
     rows = [
         [
             row["what"],

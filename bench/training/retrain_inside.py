@@ -1,9 +1,9 @@
-"""What is measured inside of one process: how much of a cold run is spent in the network.
+"""What is measured inside one process: how much of a cold run is spent in the network.
 
     python -m bench.training.retrain_inside retrain FOLDER      the whole of doctor, features, head and report
     python -m bench.training.retrain_inside fill FOLDER TENSORS the features alone, after the doctor, TENSORS a pattern
 
-Prints one JSON document.  Time in the network is the clock's, from a call of ONNX Runtime to its return, summed.
+Prints one JSON document.  Time in the network is the wall-clock time of all calls of ONNX Runtime, summed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from godeeper.photos.doctor.checkup import examine
 
 
 class Meter:
-    """Counts the seconds that sessions run."""
+    """Measures the seconds that sessions run."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -45,14 +45,14 @@ def main() -> None:
 
 
 def retrain(folder: Path) -> dict[str, Any]:
-    """Seconds by step of a training."""
+    """Return seconds by step of a training."""
     report = godeeper.retrain(folder).report
     assert report is not None
     return {"steps": dict(report.seconds), "features": list(report.selection.chosen)}
 
 
 def fill_alone(folder: Path, pattern: str) -> dict[str, Any]:
-    """Seconds of the features, the doctor's left out."""
+    """Return the seconds of the features, without the doctor's."""
     network = godeeper.load()
     addresses = [tensor.address for tensor in network.tensors(pattern)]
     with ResultStore() as store:

@@ -1,14 +1,14 @@
-"""Is godeeper's head better than that of TensorFlow's retrain.py, which the blog used?  Both on the same photos and folds.
+"""Compare godeeper's head with that of TensorFlow's retrain.py, which the blog used, on the same photos and folds.
 
     python -m bench.training.retrain_py [FOLDER ...] [--folds 5] [--seed 0] [--quick] [--json FILE]
 
-Without a folder, those of ``planted.py`` are made and taken: crops of pictures that are ever harder to tell apart, a
-folder with planted faults, and drawings where they are installed.
+Without a folder, those of ``planted.py`` are generated: crops of pictures that are increasingly hard to separate, a
+folder with planted faults, and drawings if they are installed.
 
 retrain.py's algorithm, as it was: one linear layer on ``pool_3``, 4000 steps of plain gradient descent at 0.01, batches
-of 100 whose every photo is of a class drawn uniformly, with replacement; weights start as a normal distribution
-of deviation 0.001 cut off at two deviations, biases at zero.  It is run a second time on the modules that godeeper chose, which tells
-the choice of features apart from the fitting.  Near-duplicates stay on one side of every fold, for all.
+of 100 whose every photo is of a class drawn uniformly, with replacement; weights start from a normal distribution
+of deviation 0.001 truncated at two deviations, biases at zero.  It runs a second time on the modules that godeeper chose, to
+separate the effect of the features from that of the fit.  Folds never split near-duplicates.
 Exit code 1 where godeeper is less accurate than retrain.py on ``pool_3`` on any folder.
 """
 
@@ -47,7 +47,7 @@ Features = Mapping[str, Floats]
 
 @dataclass(frozen=True)
 class Photos:
-    """The usable photos of a folder: their features, classes, and who is a near-duplicate of whom."""
+    """The usable photos of a folder: features, classes, and groups of near-duplicates."""
 
     folder: str
     features: Features
@@ -57,13 +57,13 @@ class Photos:
     seconds: float
 
     def part(self, mask: NDArray[np.bool_]) -> Photos:
-        """Those of the photos where ``mask`` is true."""
+        """Return the photos where ``mask`` is true."""
         features = {address: values[mask] for address, values in self.features.items()}
         return replace(self, features=features, labels=self.labels[mask], groups=self.groups[mask])
 
 
 Way = Callable[[Photos, Features, int, list[str]], Ints]
-"""Photos of the training part, features of the test part, a seed, addresses -> predictions of the test part."""
+"""Photos of the training part, features of the test part, a seed, addresses -> predictions for the test part."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Row:
 
 
 def read(folder: Path) -> Photos:
-    """Examine a folder and compute, or look up, its features."""
+    """Examine a folder and compute its features, or read them from the store."""
     started = time.perf_counter()
     checkup = examine(folder)
     network = godeeper.load("inception_v3")
@@ -100,7 +100,7 @@ def read(folder: Path) -> Photos:
 
 
 def told_apart(photos: Photos, folds: int) -> Photos:
-    """Without the classes that have too few different photos to be in every fold."""
+    """Return the photos without classes that have too few different photos to be in every fold."""
     kept = [number for number in range(len(photos.classes)) if different(photos, number) >= folds]
     part = photos.part(np.isin(photos.labels, kept))
     labels = np.searchsorted(kept, part.labels)
@@ -108,12 +108,12 @@ def told_apart(photos: Photos, folds: int) -> Photos:
 
 
 def different(photos: Photos, number: int) -> int:
-    """How many photos of a class are no near-duplicates of each other."""
+    """Return how many different photos a class has, with near-duplicates counted once."""
     return len(np.unique(photos.groups[photos.labels == number]))
 
 
 def assign_folds(groups: Ints, labels: Ints, folds: int, seed: int) -> Ints:
-    """(N,) the fold of each photo: groups are dealt out class by class, in random order."""
+    """Return (N,) the fold of each photo: groups are assigned class by class, in random order."""
     random = np.random.default_rng(seed)
     names, first = np.unique(groups, return_index=True)
     order = random.permutation(len(names))
@@ -124,7 +124,7 @@ def assign_folds(groups: Ints, labels: Ints, folds: int, seed: int) -> Ints:
 
 
 def descend(features: Floats, labels: Ints, classes: int, seed: int) -> tuple[Floats, Floats]:
-    """retrain.py's training: (features, classes) weights and (classes,) biases."""
+    """Train as retrain.py does, and return (features, classes) weights and (classes,) biases."""
     random = np.random.default_rng(seed)
     weights = truncated_normal(random, (features.shape[1], classes))
     biases = np.zeros(classes, np.float32)
@@ -143,7 +143,7 @@ def descend(features: Floats, labels: Ints, classes: int, seed: int) -> tuple[Fl
 
 
 def truncated_normal(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """Normal numbers, those beyond two deviations drawn again."""
+    """Return normal numbers, with those beyond two deviations drawn again."""
     values = random.normal(size=shape)
     while (beyond := np.abs(values) > 2).any():
         values[beyond] = random.normal(size=int(beyond.sum()))
@@ -151,14 +151,14 @@ def truncated_normal(random: np.random.Generator, shape: tuple[int, int]) -> Flo
 
 
 def softmax(logits: Floats) -> Floats:
-    """Rows that add up to one."""
+    """Return rows that sum to one."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     answer: Floats = powers / powers.sum(axis=1, keepdims=True)
     return answer
 
 
 def godeeper_way(seen: Photos, unseen: Features, seed: int, chosen: list[str]) -> Ints:
-    """Godeeper's predictions; the modules it used are put into ``chosen``."""
+    """Return godeeper's predictions; the modules that it used are added to ``chosen``."""
     head, _ = fit(seen.features, Targets(seen.labels, seen.groups, seed), seen.classes)
     chosen[:] = head.addresses
     answer: Ints = head.logits(unseen).argmax(axis=1)
@@ -166,21 +166,21 @@ def godeeper_way(seen: Photos, unseen: Features, seed: int, chosen: list[str]) -
 
 
 def old_way(seen: Photos, unseen: Features, seed: int, addresses: list[str]) -> Ints:
-    """retrain.py's predictions from ``addresses``."""
+    """Return retrain.py's predictions from ``addresses``."""
     weights, biases = descend(joined(seen.features, addresses), seen.labels, len(seen.classes), seed)
     answer: Ints = (joined(unseen, addresses) @ weights + biases).argmax(axis=1)
     return answer
 
 
 def joined(features: Features, addresses: list[str]) -> Floats:
-    """(N, features) of several modules side by side."""
+    """Return (N, features) of several modules, concatenated."""
     return np.concatenate([features[address] for address in addresses], axis=1)
 
 
 def compare(photos: Photos, folds: int, seed: int) -> list[Row]:
-    """Every way of training, on the same folds; the seconds are of all folds together, features left out."""
+    """Return the results of every way of training on the same folds; seconds are those of all folds, without features."""
     chosen: list[str] = []
-    ways: dict[str, tuple[Way, list[str]]] = {  # godeeper's first: it says which modules the last one takes
+    ways: dict[str, tuple[Way, list[str]]] = {  # godeeper's first, since the last one uses the modules that it chooses
         "godeeper": (godeeper_way, chosen),
         "retrain.py on pool_3": (old_way, [POOL_3]),
         "retrain.py on godeeper's modules": (old_way, chosen),
@@ -203,7 +203,7 @@ def compare(photos: Photos, folds: int, seed: int) -> list[Row]:
 
 
 def print_rows(name: str, photos: Photos, rows: list[Row]) -> None:
-    """A table in Markdown."""
+    """Print a table in Markdown."""
     lines = [
         [row.way, f"{row.accuracy:.1%}", f"{row.interval[0]:.1%} to {row.interval[1]:.1%}", f"{row.seconds:.1f}"]
         for row in rows
@@ -241,7 +241,7 @@ def main() -> int:
 
 
 def folders_of(given: Sequence[Path], each: int, seed: int) -> dict[str, Path]:
-    """Those that are given, or those that are made, by name."""
+    """Return the given folders by name, or generated ones."""
     if given:
         return {str(folder): folder for folder in given}
     faulty = plant(RESULTS / "folders" / "planted", each, seed).root

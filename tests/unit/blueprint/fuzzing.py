@@ -92,7 +92,7 @@ NUMBERS = [
 
 
 def cases(count: int, seed: int = 0) -> Iterator[tuple[Blueprint, str]]:
-    """Return ``count`` networks and addresses, always the same for one ``seed``."""
+    """Yield ``count`` networks and addresses, always the same for one ``seed``."""
     draw = Random(seed)
     networks = [*BLUEPRINTS.values(), BLUEPRINTS["inception_v3"]]
     for _ in range(count):

@@ -83,7 +83,7 @@ def extent(text: Text) -> tuple[float, float]:
 
 
 def segments(edge: Edge, by: Point = (0, 0)) -> Iterator[Frame]:
-    """Return the straight pieces of an edge as rectangles of zero width."""
+    """Yield the straight pieces of an edge as rectangles of zero width."""
     for (x1, y1), (x2, y2) in zip(edge.points, edge.points[1:], strict=False):
         yield Frame(min(x1, x2) + by[0], min(y1, y2) + by[1], abs(x1 - x2), abs(y1 - y2))
 

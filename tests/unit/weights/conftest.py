@@ -118,7 +118,7 @@ def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def torch_file(tmp_path: Path) -> WriteFile:
-    """Write a PyTorch state dict, zipped or in the older form, opcode by opcode."""
+    """A function that writes a PyTorch state dict, zipped or in the older form, opcode by opcode."""
 
     def write(tensors: Arrays, name: str = "state.pth", *, legacy: bool = False, pickled: bytes | None = None) -> Path:
         path = tmp_path / name
@@ -181,7 +181,7 @@ def tuple_of(values: Any) -> bytes:
 
 @pytest.fixture
 def safetensors_file(tmp_path: Path) -> WriteFile:
-    """Write a safetensors file; arrays of uint16 are stored as bfloat16."""
+    """A function that writes a safetensors file; arrays of uint16 are stored as bfloat16."""
 
     def write(tensors: Arrays, name: str = "model.safetensors") -> Path:
         kinds = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64", "uint16": "BF16"}
@@ -202,7 +202,7 @@ def safetensors_file(tmp_path: Path) -> WriteFile:
 
 @pytest.fixture
 def graph_file(tmp_path: Path) -> WriteFile:
-    """Write a frozen graph of constants and other operations, byte by byte."""
+    """A function that writes a frozen graph of constants and other operations, byte by byte."""
 
     def write(
         tensors: Arrays,
@@ -257,7 +257,7 @@ def varint(value: int) -> bytes:
 
 @pytest.fixture
 def tfjs_files(tmp_path: Path) -> WriteFile:
-    """Write ``model.json`` and two shards; entries of ``quantised`` become (scale, minimum, stored values)."""
+    """A function that writes ``model.json`` and two shards; entries of ``quantised`` become (scale, minimum, stored values)."""
 
     def write(tensors: Arrays, *, quantised: Mapping[str, tuple[float, float]] | None = None) -> Path:
         weights = []

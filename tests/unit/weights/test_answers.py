@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def of_classes(numbers_of: Make, as_torchvision: Make, torch_file: Write) -> Callable[[int], Path]:
-    """Write a state dict with this number of classes."""
+    """A function that writes a state dict with a given number of classes."""
     return lambda classes: torch_file(as_torchvision(numbers_of(classes=classes)))
 
 
