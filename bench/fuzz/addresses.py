@@ -2,10 +2,10 @@
 
     python -m bench.fuzz.addresses [--cases 1000000] [--seed 0] [--traced 1000]
 
-makes addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``), resolves each and checks what comes of it:
-tensors, or an error of one short line without control characters.  For every so many of them the lines of code that run are counted
-and held against the length of the network's names.  Prints how many mean something, and the most lines, after Ctrl-C too.  Exit
-code 1 where one does neither.
+generates addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``) and resolves each to tensors, or to an
+error of one short line without control characters.  For one in ``--traced`` of them the lines of code that run are counted and
+compared with the length of the network's names.  Prints how many give tensors, and the most lines, after Ctrl-C too.  Exit code 1
+if one gives neither.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> int:
         for network, text in progress.count(cases(options.cases, options.seed)):
             try:
                 meant += check(network, text)
-            except Exception as error:  # whatever it is, it is what we look for
+            except Exception as error:  # any exception is a finding
                 print(f"seed {options.seed}, case {progress.done}: {text[:200]!r}: {type(error).__name__}: {error}")
                 return 1
             if progress.done % options.traced == 0:

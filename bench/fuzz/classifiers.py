@@ -2,7 +2,7 @@
 
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 
-Prints every file that does neither, by its number, and the memory that this took, after Ctrl-C too; exit code 1 if there is one.
+Prints the number of every other file, and the memory used, after Ctrl-C too; exit code 1 if there is such a file.
 The files are those of ``tests/unit/classifier/mangled.py``.
 """
 

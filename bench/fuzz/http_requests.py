@@ -2,10 +2,10 @@
 
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
-The requests are those of ``tests/unit/web/fuzzing.py``: odd paths, queries, headers and forms, for the page as it is usually
-served, with a token, behind a proxy and under a path.  Prints every case that fails, by its number, every response that takes
-more than ``SLOW`` seconds, with the time that its threads waited for a processor, and the memory that all of them took.  Counts are printed every few thousand
-cases and after Ctrl-C.  Exit code 1 if one fails, or if memory grows by more than 64 MiB after the first fifth of the cases.
+The requests are those of ``tests/unit/web/fuzzing.py``: odd paths, queries, headers and forms, for the page as usually
+served, with a token, behind a proxy and under a path.  Prints the number of every case that fails, every response that takes
+more than ``SLOW`` seconds, with the time that its threads waited for a processor, and the memory that all cases took.  Counts
+are printed every few thousand cases and after Ctrl-C.  Exit code 1 if one fails, or if memory grows by more than 64 MiB after the first fifth of the cases.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m bench.fuzz.photos [--cases 100000] [--seed 0]
 
-Prints counts every few thousand cases, and at the end or after Ctrl-C how many photos of each kind were decoded and refused; runs
-with different seeds add up.  Exit code 1 if something else came out, a case took more than ``SLOWEST`` seconds, or memory grew by
+Prints counts every few thousand cases, and at the end or after Ctrl-C how many photos of each kind were decoded and refused; the
+counts of runs with different seeds can be added.  Exit code 1 if something else was raised, a case took more than ``SLOWEST`` seconds, or memory grew by
 more than ``GROWTH`` MiB after the first tenth.
 """
 

@@ -2,10 +2,10 @@
 
     python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
-Prints every file that does neither, by its number, what took longest, and the memory used, after Ctrl-C too (which goes on with the
-HDF5 files, and ends the run there); exit code 1 if there is one.
-The files are those of ``tests/unit/weights/mangled.py`` and, HDF5, of ``mangled_hdf5.py`` there: each of these is read in a
-fork, and the files on which the HDF5 library hangs or crashes are read again as people read them, in a child with a time limit.
+Prints the number of every other file, the slowest one, and the memory used; exit code 1 if there is such a file.  After the first
+Ctrl-C it continues with the HDF5 files, and after the second it ends; both print the results.  The files are those of
+``tests/unit/weights/mangled.py`` and, for HDF5, of ``mangled_hdf5.py`` next to it.  Each HDF5 file is read in a fork, and those on
+which the HDF5 library hangs or crashes are read again as users do, in a child process with a time limit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Small photos of every format on the list, and mutations of them; the same seed makes the same bytes.
+"""Small photos of every supported format, and mutations of them; the same seed gives the same bytes.
 
-Most mutated PNGs get their checksums again, because a decoder refuses the others before it reads what was changed.
+Most mutated PNGs get correct checksums, because a decoder refuses the others before it reads the changed bytes.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
 
 
 def converted(pixels: Image.Image, mode: str) -> Image.Image:
-    """The picture in another mode; Pillow itself does not convert to 16 bits."""
+    """Return the picture in another mode; Pillow itself does not convert to 16 bits."""
     if mode == "I;16":
         return Image.fromarray(np.asarray(pixels.convert("L")).astype(np.uint16) * 257)
     return pixels.convert(mode)
 
 
 def many_chunks() -> dict[str, object]:
-    """How to save a PNG with a profile, colour metadata, a transparent colour, and compressed and other texts."""
+    """Return options for saving a PNG with a profile, colour metadata, a transparent colour, and compressed and other texts."""
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"gAMA", struct.pack(">I", 100_000))
     chunks.add(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
@@ -81,7 +81,7 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
-    """A mutation of the file; of a PNG, one in three as any other file, one with new checksums, and one inside its chunks."""
+    """Return a mutation; a third of the PNGs are changed like other files, a third get new checksums too, and a third are changed in a chunk."""
     way = chance.randrange(3) if good.startswith(PNG_START) else 0
     if way == 2:
         return inside_chunks(good, chance)
@@ -90,7 +90,7 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
 
 
 def changed(good: bytes, chance: random.Random) -> bytes:
-    """Some bytes changed, inserted, left out or doubled, most of them near the start, where headers are."""
+    """Change, insert, delete or duplicate some bytes, most of them near the start, where headers are."""
     data = bytearray(good)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
         if not data:

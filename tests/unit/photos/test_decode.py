@@ -198,7 +198,7 @@ def cut(format: str) -> bytes:
 
 
 def claiming(width: int, height: int) -> bytes:
-    """A grey PNG whose header claims this size; it holds the pixels of at most 100,000 bytes."""
+    """Return a grey PNG whose header claims this size, with at most 100,000 bytes of pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

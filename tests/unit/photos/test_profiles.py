@@ -228,7 +228,7 @@ def test_a_profile_in_jpeg_2000() -> None:
 
 
 def avif_of(points: tuple[int, int]) -> bytes:
-    """An AVIF that names its colour space by these numbers."""
+    """Return an AVIF that names its colour space by these numbers."""
     data = encoded(Image.fromarray(NOISE), "AVIF", speed=10)
     place = data.index(b"colrnclx") + 8
     return data[:place] + struct.pack(">2H", *points) + data[place + 4 :]
@@ -236,7 +236,7 @@ def avif_of(points: tuple[int, int]) -> bytes:
 
 @pytest.mark.parametrize(("points", "noted"), [((1, 13), False), ((9, 16), True), ((12, 16), True), ((9, 14), True)])
 def test_spaces_named_by_numbers(points: tuple[int, int], *, noted: bool) -> None:
-    """PNG (cICP) and AVIF (nclx) that name a space of high dynamic range or of other primaries are not converted, with a note."""
+    """PNG (cICP) and AVIF (nclx) files that name an HDR space or other primaries are not converted, with a note."""
     for data in (with_chunks((b"cICP", bytes([*points, 0, 1]))), avif_of(points)):
         photo = decode(data)
         assert [note.startswith("colour space ignored") for note in photo.notes] == [True] * noted
@@ -245,7 +245,7 @@ def test_spaces_named_by_numbers(points: tuple[int, int], *, noted: bool) -> Non
 
 
 def test_display_p3_named_by_numbers() -> None:
-    """PNG (cICP) and AVIF (nclx) that name Display P3 are converted as its profile would."""
+    """PNG (cICP) and AVIF (nclx) files that name Display P3 are converted as with its profile."""
     avif = avif_of((12, 13))
     for data, stored in (
         (with_chunks((b"cICP", bytes([12, 13, 0, 1]))), NOISE),

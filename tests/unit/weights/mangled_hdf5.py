@@ -103,7 +103,7 @@ def in_fork(work: Callable[[], int]) -> int:
     if child == 0:
         code = 1
         try:
-            os.close(2)  # what the C library prints when it crashes
+            os.close(2)  # hides what the C library prints when it crashes
             signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
             code = work()
         finally:  # Ctrl-C must not let the child run the parent's code
@@ -118,8 +118,8 @@ def warm_up(path: Path) -> None:
 
 
 def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """(Number, outcome) of each file; an empty outcome means that it is read or refused in one line."""
-    # each fork leaves by os._exit, so threads of numpy that it does not have do not matter
+    """Yield (number, outcome) of each file; an empty outcome means that it is read or refused in one line."""
+    # each fork leaves by os._exit, so NumPy's threads, which it does not have, do not matter
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:
         warm_up(Path(folder) / "whole.h5")

@@ -35,7 +35,7 @@ def picture(format: str, mode: str = "RGB", **options: Any) -> bytes:
 
 
 def huge_header(width: int = 50_000, height: int = 50_000) -> bytes:
-    """A PNG of a few bytes that claims this size."""
+    """Return a PNG of a few bytes that claims this size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     body = b"".join(
