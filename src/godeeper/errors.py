@@ -88,6 +88,10 @@ class ClassifierError(GodeeperError):
     """A classifier's file that is damaged, of another version, or made with other weights than those installed."""
 
 
+class IndexFileError(GodeeperError):
+    """A filter index that is damaged, of another version, or made with other weights than those asked for."""
+
+
 class ParityError(GodeeperError):
     """An export whose results differ from the classifier's; it is not written."""
 

@@ -4,6 +4,7 @@
 ``.png``               a text chunk ``Software`` that begins with godeeper
 ``.npz``               an array ``provenance`` that names the weights
 ``.parquet``           the key ``godeeper`` in the footer
+``.index``             its first line
 ``.svg``, ``.html``    a generator line; older files: a fixed text
 ``.json``              ``provenance`` with godeeper's version, or ``godeeper`` and ``certificate``
 ``.godeeper``          the members of a classifier's file
@@ -111,6 +112,11 @@ def is_weights(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
     return head[8:].startswith(b'{"__metadata__":{"godeeper":')
 
 
+def is_filter_index(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
+    """A filter index, of any version."""
+    return head.startswith(b"godeeper index ")
+
+
 def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
     """A table with our key in its footer."""
     if not head.startswith(b"PAR1"):
@@ -122,7 +128,7 @@ def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
-    is_png, is_archive, is_page, is_openvino, is_numbers, is_json, is_onnx, is_weights, is_parquet,
+    is_png, is_archive, is_page, is_openvino, is_numbers, is_json, is_onnx, is_weights, is_parquet, is_filter_index,
 )  # fmt: skip
 
 

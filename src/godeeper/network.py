@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from . import arguments
 from .blueprint.address import Tensor, as_texts, parse_all, resolve, resolve_one
 from .blueprint.networks import BLUEPRINTS
 from .engine.engines import Engine, batch_engine_for, engine_named
-from .engine.plan import NETWORK_INPUT, key_of, output, plan
+from .engine.plan import NETWORK_INPUT, key_of, plan
 from .engine.prefix_cache import PrefixCache
 from .errors import OptionError, UnknownName, WeightsError
 from .peek.peek import Peek, Peeks, make_peek
@@ -25,11 +25,10 @@ from .provenance import Provenance
 from .weights.registry import find
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .disk_cache import DiskCache
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
+    from .filters.index import FilterIndex
     from .photos.decode import PhotoSource
     from .poster.poster import Poster
     from .weights.file import WeightsFile
@@ -259,38 +258,34 @@ class Network:
             PhotoError: the photo cannot be decoded.
             OutputError: the folder cannot be written, or has other contents.
         """
+        from .poster.parts import tensors_by_part, values_by_part
         from .poster.poster import check_folder, write_poster
 
         check_folder(Path(folder), force=force)
         decoded = decode(photo)
-        tensors_by_part = self._tensors_by_part()
-        values = (each for tensors in self._values_by_part(decoded, tensors_by_part.values()) for each in tensors)
+        parts = tensors_by_part(self.blueprint, self.shows)
+        by_part = values_by_part(self.engine, self.preprocess(decoded), parts.values())
+        values = (each for tensors in by_part for each in tensors)
         provenance = {"network": self.blueprint.name, **self.provenance(decoded).record()}
-        return write_poster(Path(folder), tensors_by_part, values, scale, provenance, force=force)
+        return write_poster(Path(folder), parts, values, scale, provenance, force=force)
 
-    def _tensors_by_part(self) -> dict[str, list[Tensor]]:
-        """Title of each part of the network -> its tensors that ``shows`` accepts; the stem starts with the network's input."""
-        from .blueprint.parts import parts
+    def index(self, photos: str | Path, path: str | Path, *, top: int = 12, force: bool = False) -> FilterIndex:
+        """For all filters, the photos that activate them most, of a folder, a zip, or a .csv list; see ``godeeper.filters.index``.
 
-        (_, photo), (stem, first), *others = parts(self.blueprint).items()
-        titled = {stem: (photo[NETWORK_INPUT.site], *first), **dict(others)}
-        return {
-            title: [tensor for site in part if self.shows(tensor := Tensor(site, output(site).stage))]
-            for title, part in titled.items()
-        }
+        ``path``: ends in ``.index``.  ``top``: photos kept for each filter.  ``force``: also replace a file that is not godeeper's.
 
-    def _values_by_part(self, photo: Photo, parts: Iterable[Sequence[Tensor]]) -> Iterator[list[NDArray[np.float32]]]:
-        """Yield the values (C, H, W) of each part's tensors.
+        Raises ``OptionError``, ``PhotoError`` if no photo can be read, and ``OutputError``.
 
-        Parts are in program order, and each depends only on the last tensor of the previous part.  So only one part's
-        values are in memory.
+        >>> import tempfile
+        >>> index = load().index("examples", tempfile.mkdtemp() + "/examples.index")
+        >>> index.filters("mixed/join[86]")[0].top[0].name
+        'chelsea.jpg'
         """
-        start, fed = NETWORK_INPUT, self.preprocess(photo)
-        for tensors in parts:
-            keys = [key_of(tensor) for tensor in tensors]
-            values = {start: fed, **self.engine.run(plan(self.blueprint, keys, (start,)), {start: fed})}
-            yield [values[key].reshape(tensor.shape) for tensor, key in zip(tensors, keys, strict=True)]
-            start, fed = keys[-1], values[keys[-1]]
+        from .filters.index import read_index
+        from .filters.index_folder import index_folder
+
+        index_folder(self, photos, Path(path), top, force=force)
+        return read_index(path)
 
     def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.

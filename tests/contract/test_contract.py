@@ -41,7 +41,7 @@ ABOVE = {
     "iteration": 0, "cores": 0, "prefetch": 0.5,
     "arguments": 1, "files": 1, "png": 1, "templates": 1, "parallel": 1, "marks": 1.2, "disk_cache": 1.2, "outputs": 1.5,
     "blueprint": 1, "photos": 2, "diagram": 2, "weights": 2, "engine": 3, "features": 3.5, "peek": 4, "poster": 4.5,
-    "tf1": 4.5, "network": 5, "filters": 6, "training": 6, "classifier": 6.3, "report": 6.5, "retraining": 6.8,
+    "filters": 4.5, "tf1": 4.5, "network": 5, "training": 6, "classifier": 6.3, "report": 6.5, "retraining": 6.8,
     "export": 7, "explain": 7, "web": 8, "cli": 9,
 }  # fmt: skip
 """Imports go from a greater number to a smaller one, or stay within the package."""

@@ -106,10 +106,10 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-    """The option ``--weights`` of commands that need weights and have a default."""
+def add_weights(parser: argparse.ArgumentParser, default: str | None = "bundled", text: str = "bundled") -> None:
+    """The option ``--weights`` of commands that need weights and have a default; ``text`` describes it."""
     parser.add_argument(
-        "--weights", default="bundled", metavar="W", help="installed weights, or a file (default: bundled)"
+        "--weights", default=default, metavar="W", help=f"installed weights, or a file (default: {text})"
     )
 
 

@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PhotoError
-from .common import add_command, add_force, add_weights, exit_code, none_of, note_lines
+from ..errors import OptionError, PhotoError
+from .common import DONE, add_command, add_force, add_weights, exit_code, none_of, note_lines
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..blueprint.address import Tensor
-    from ..filters.top_photos import TopPhotos
+    from ..filters.activations import TopPhotos
+    from ..filters.index import FilterIndex
     from ..network import Network
+    from ..outputs import Outputs
     from ..photos.named import NamedPhoto
     from .common import Verbs
 
@@ -23,6 +27,7 @@ EXAMPLE = """\
   godeeper top photos/ 'mixed_4/tower_1/conv_4[7]'               writes top.mixed_4-tower_1-conv_4[7].png
   godeeper top photos/ 'Mixed_6b.branch7x7_3[7,20:24]' --top 20 --out pictures
   godeeper top examples/ 'mixed/join[86]' --json
+  godeeper top photos.index 'mixed/join[86]'                     from an index: at once; pictures only with --out
 """
 
 
@@ -30,24 +35,34 @@ def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "top", "find the photos that activate a filter most", EXAMPLE, run)
     parser.add_argument(
         "place",
-        metavar="PHOTO|FOLDER",
-        help="a folder of photos, subfolders included; a zip or .csv list of them",
+        metavar="PHOTO|FOLDER|FILE.index",
+        help="a folder of photos, subfolders included; a zip or .csv list of them; an index (godeeper index)",
     )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="photos for each filter (default: 10)")
-    add_weights(parser)
+    add_weights(parser, default=None, text="bundled, or those of the index")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the pictures (default: this one; from an index, no pictures)",
     )
+    parser.add_argument("--photos", metavar="FOLDER", help="with an index: where its photos are now")
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..filters.index import is_index
+
+    if is_index(options.place):
+        return looked_up(options)
+    if options.photos is not None:
+        raise OptionError(f"--photos {options.photos}: only with an index; {options.place} is none")
     from ..blueprint.address import resolve_one
     from ..network import load
     from ..photos.sources.find_photos import opened
 
-    network = load(weights=options.weights)
+    network = load(weights=options.weights or "bundled")
     tensor = resolve_one(network.blueprint, options.address)
     with opened([options.place]) as photos:
         return searched(options, network, tensor, photos)
@@ -56,23 +71,19 @@ def run(options: argparse.Namespace) -> int:
 def searched(options: argparse.Namespace, network: Network, tensor: Tensor, photos: list[str | NamedPhoto]) -> int:
     """Find the photos, write a picture for each filter, and print the results."""
     from ..filters.top_photos import top_photos
-    from ..filters.top_picture import png
     from ..outputs import Outputs
     from .progress import counter
 
     paths = [Path(each) if isinstance(each, str) else each for each in photos]
-    records = []
+    folder = options.out or Path()
     with Outputs(force=options.force, inputs=[options.place, *photos]) as outputs:
-        outputs.claim(*(options.out / file_name(replace(tensor, channels=(each,))) for each in tensor.filters))
+        outputs.claim(*(folder / file_name(replace(tensor, channels=(each,))) for each in tensor.filters))
         with counter("photos") as progress:
             search = top_photos(network, paths, tensor, options.top, progress)
         network.close()
         if not search.filters[0].photos:
             raise PhotoError(none_of([error for _, error in search.errors]))
-        for found in search.filters:
-            path = options.out / file_name(found.tensor)
-            outputs.add(path, png(found))
-            records.append(found.record() | {"png": str(path)})
+        records = with_pictures(outputs, folder, search.filters)
     errors = [{"photo": str(path), "error": error} for path, error in search.errors]
     notes = {str(path): texts for path, texts in search.notes}
     if options.json:
@@ -82,6 +93,70 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
             complain(line)
         print_text(records, errors)
     return exit_code(search.filters[0].photos, len(errors))
+
+
+def looked_up(options: argparse.Namespace) -> int:
+    """Look the filters up, without the network and without NumPy; with ``--out``, write their pictures."""
+    from ..blueprint.address import resolve_one
+    from ..filters.index import read_index
+    from ..filters.index_folder import folder_of
+    from ..filters.lookup import look_up
+
+    index = read_index(options.place)
+    check_weights(index, options.weights)
+    tensor = resolve_one(index.blueprint, options.address)
+    folder = options.photos or folder_of(index.path)
+    found = look_up(index, tensor, options.top, folder)
+    records: list[dict[str, Any]] = [each.record() | {"png": None} for each in found]
+    if options.out is not None:
+        records = drawn(options, found)
+    if options.json:
+        print_json(document(found[0], records, []) | {"photo_notes": {}, "index": str(index.path)})
+    else:
+        print_text(records, [])
+    return DONE
+
+
+def drawn(options: argparse.Namespace, found: list[TopPhotos]) -> list[dict[str, Any]]:
+    """Write the pictures; returns the records.  A photo that is no longer there has an empty square."""
+    from ..outputs import Outputs
+
+    paths = [activation.path for each in found for activation in each.activations]
+    absent = [path for path in dict.fromkeys(paths) if not Path(path).is_file()]
+    if absent:
+        complain(
+            f"note: {len(absent)} of {len(set(paths))} photos are not found, the first: {absent[0]}; "
+            "their squares stay empty; say where they are with --photos FOLDER"
+        )
+    with Outputs(force=options.force, inputs=[options.place, *map(str, paths)]) as outputs:
+        return with_pictures(outputs, options.out, found)
+
+
+def check_weights(index: FilterIndex, asked: str | None) -> None:
+    """Raise ``IndexFileError`` unless the index was made with the weights asked for."""
+    if asked is None:
+        return
+    from ..errors import IndexFileError
+    from ..weights.registry import find
+
+    weights = find(asked)
+    if weights.sha256 != index.origin.weights_sha256:
+        raise IndexFileError(
+            f"{index.path}: made with weights {index.origin.weights!r}, not with {weights.name!r}; "
+            f"leave out --weights, or make an index with: godeeper index FOLDER --weights {asked} --out FILE.index"
+        )
+
+
+def with_pictures(outputs: Outputs, folder: Path, filters: Sequence[TopPhotos]) -> list[dict[str, Any]]:
+    """Add a picture of each filter to the outputs; returns the records, each with its picture's path."""
+    from ..filters.top_picture import png
+
+    records = []
+    for found in filters:
+        path = folder / file_name(found.tensor)
+        outputs.add(path, png(found))
+        records.append(found.record() | {"png": str(path)})
+    return records
 
 
 def file_name(tensor: Tensor) -> str:
@@ -102,7 +177,7 @@ def document(found: TopPhotos, records: list[dict[str, Any]], errors: list[dict[
 def print_text(records: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
     """Print a line for each filter and each of its photos; errors go to standard error."""
     for record in records:
-        say(f"{record['png']}: {record['address']}")
+        say(f"{record['png']}: {record['address']}" if record["png"] else record["address"])
         for each in record["top"]:
             say(f"  {each['value']:8.4g}  {each['photo']}")
     for each in errors:

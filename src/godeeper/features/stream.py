@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from ..blueprint.ops import Blueprint
     from ..engine.engines import Engine
     from ..engine.quantization import QuantizationRanges
-    from ..photos.decode import PhotoSource
+    from ..photos.decode import Photo, PhotoSource
     from ..photos.preprocess import Preprocess
+    from ..provenance import Provenance
     from ..weights.file import WeightsFile
     from .executors.executor import Executor
     from .executors.kept import KeptChunks
@@ -53,6 +54,8 @@ class FeatureNetwork(Protocol):
     def calibration(self) -> QuantizationRanges | None: ...
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]: ...
+
+    def provenance(self, photo: Photo | None = None) -> Provenance: ...
 
     def close(self) -> None: ...
 

@@ -1,7 +1,8 @@
 """Top activations: the photos of a folder that activate a filter most, and where in the photo.
 
-Photos are ranked by the filter's maximum over its map; equal values stay in the order of the photos.  Nothing is stored
-between runs, and of a photo only the hash of its file and its top activations stay in memory.
+Photos are ranked by the filter's maximum over its map; of equal values, the one whose file has the smaller hash comes first.
+Nothing is stored between runs, and of a photo only the hash of its file and its top activations stay in memory.  An index, made
+once, answers for all filters (see ``index``).
 """
 
 from __future__ import annotations
@@ -9,82 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ..engine.plan import key_of, plan
 from ..errors import OptionError
 from ..features.pipeline import ComputedBatch, Decode, Forward, PhotoInfo, compute_batches, distinct, entries_of, merged
-from ..peek.geometry import Box, Cell, Placement, field_box, patch, square, strongest
-from ..photos.decode import decode
+from ..peek.geometry import Placement, strongest
 from ..photos.named import PhotoPath
-from ..provenance import Provenance
+from .activations import TopActivation, TopPhotos, activation_at
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
     from ..blueprint.address import Tensor
-    from ..network import Network
+    from ..features.stream import FeatureNetwork
     from ..photos.preprocess import Preprocess
     from ..progress import Progress
 
 MOST_FILTERS = 64  # in one search
-
-
-@dataclass(frozen=True)
-class TopActivation:
-    """The maximum of a filter's map for one photo.
-
-    ``seen``: the receptive field of the cell.  ``cell_area``: the square that the cell covers in a picture.  Both are in pixels of
-    the network's input.
-    """
-
-    path: PhotoPath
-    sha256: str
-    cell: Cell
-    placement: Placement = field(repr=False)
-    seen: Box
-    cell_area: Box
-
-    @property
-    def box(self) -> Box:
-        """The receptive field, clipped to the photo, in pixels of the photo."""
-        return self.placement.clipped(self.seen)
-
-    def crop(self) -> Image.Image:
-        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo cannot be read any more."""
-        return patch(decode(self.path).image, self.placement, self.seen)
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "photo": str(self.path),
-            "photo_sha256": self.sha256,
-            "value": self.cell.value,
-            "cell": [self.cell.row, self.cell.column],
-            "box": list(self.box),
-        }
-
-
-@dataclass(frozen=True)
-class TopPhotos:
-    """The top activations of one filter, the greatest first.  ``tensor``: has that filter alone.  ``photos``: number of photos searched."""
-
-    tensor: Tensor
-    activations: tuple[TopActivation, ...]
-    photos: int
-    origin: Provenance
-    input_size: int
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "address": self.tensor.address,
-            "names": self.tensor.names.as_dict(),
-            "receptive_field": list(self.tensor.field.size),
-            "top": [activation.record() for activation in self.activations],
-        }
 
 
 @dataclass(frozen=True)
@@ -97,7 +41,7 @@ class Search:
 
 
 def top_photos(
-    network: Network, paths: Sequence[PhotoPath], tensor: Tensor, top: int = 9, progress: Progress | None = None
+    network: FeatureNetwork, paths: Sequence[PhotoPath], tensor: Tensor, top: int = 9, progress: Progress | None = None
 ) -> Search:
     """Find the ``top`` photos for each filter of a tensor.
 
@@ -118,7 +62,7 @@ def top_photos(
         )
     facts = network.provenance(), network.preprocess.size
     reduce = ReduceToTop(tensor, top, network.preprocess)
-    forward = Forward(network.engine, plan(network.blueprint, [key_of(tensor)]))
+    forward = Forward(network.batch_engine, plan(network.blueprint, [key_of(tensor)]))
     batches = compute_batches(entries_of(paths), Decode(network.preprocess), forward, transform=distinct)
     with closing(batches):
         result = merged(batches, reduce, TopResult(top), progress and (lambda done: progress(done, len(paths))))
@@ -134,7 +78,7 @@ def top_photos(
 class TopResult:
     """The top activations of some photos, a partial result of the pipeline.
 
-    ``best``: filter -> (position of the photo, activation), the greatest value first; of equal values, the earlier photo.
+    ``best``: filter -> (position of the photo, activation), in the order of ``rank``.
     ``seen``: SHA-256 of the files.  ``errors``: (position, reason) of the unreadable photos.
     ``notes``: (position, repairs) of the repaired photos.
     """
@@ -161,10 +105,10 @@ class TopResult:
         return tuple(activation for _, activation in self.best.get(number, []))
 
 
-def rank(ranked: tuple[int, TopActivation]) -> tuple[float, int]:
-    """The order of activations: by value, then by position."""
+def rank(ranked: tuple[int, TopActivation]) -> tuple[float, str, int]:
+    """The order of activations: by value, then by the hash of the file, then by position."""
     position, activation = ranked
-    return -activation.cell.value, position
+    return -activation.cell.value, activation.sha256, position
 
 
 @dataclass(frozen=True)
@@ -196,6 +140,5 @@ class ReduceToTop:
         cell = strongest(plane)
         if cell is None:
             return None
-        seen, area = (place(self.tensor.field, cell.row, cell.column) for place in (field_box, square))
         placement = Placement.of(self.preprocess, info.size)
-        return TopActivation(cast("PhotoPath", info.path), info.sha256, cell, placement, seen, area)
+        return activation_at(cast("PhotoPath", info.path), info.sha256, cell, placement, self.tensor)

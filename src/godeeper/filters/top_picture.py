@@ -11,7 +11,7 @@ from ..peek.geometry import Box
 from ..peek.layout import FAINT, INK, LARGE, PANEL_GAP, PAPER, SMALL, Column, Line, beside, stack
 from ..png import encode_png
 from ..version import __version__
-from .top_photos import TopActivation, TopPhotos
+from .activations import TopActivation, TopPhotos
 
 CUT = 196  # side of the square that each crop is fitted into, in pixels
 ACROSS = 5

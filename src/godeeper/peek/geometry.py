@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..blueprint.receptive_field import Field
     from ..blueprint.sites import Site
-    from ..photos.preprocess import Preprocess
+    from ..photos.fitting import Fitting
 
 GLOBAL_KINDS = ("average", "reshape", "dense", "softmax")
 """Kinds of sites without a grid; their single cell represents the whole input."""
@@ -82,14 +82,14 @@ class Placement:
     step: tuple[float, float]
 
     @classmethod
-    def of(cls, preprocess: Preprocess, photo: tuple[int, int]) -> Placement:
+    def of(cls, fitting: Fitting, photo: tuple[int, int]) -> Placement:
         """The placement on a photo of (width, height) pixels."""
-        used = Box(*map(float, preprocess.box(photo)))
-        across, down = (used.right - used.left) / preprocess.size, (used.bottom - used.top) / preprocess.size
+        used = Box(*map(float, fitting.box(photo)))
+        across, down = (used.right - used.left) / fitting.size, (used.bottom - used.top) / fitting.size
         shift = (0.0, 0.0)
-        if preprocess.filter == "tf2015":  # without half-pixel centres, input pixel n samples photo pixel n * step
+        if fitting.filter == "tf2015":  # without half-pixel centres, input pixel n samples photo pixel n * step
             shift = 0.5 - across / 2, 0.5 - down / 2
-        return cls(preprocess.size, photo, used, (used.left + shift[0], used.top + shift[1]), (across, down))
+        return cls(fitting.size, photo, used, (used.left + shift[0], used.top + shift[1]), (across, down))
 
     @property
     def whole(self) -> Box:

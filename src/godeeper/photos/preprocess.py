@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ..errors import OptionError, meant, quoted
+from .fitting import Filter, Fit, Fitting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .decode import Photo
 
-Fit = Literal["squash", "crop"]
-Filter = Literal["antialias", "tf2015"]
 Shade = float | tuple[float, float, float]
 LARGEST_SIDE = 4096  # pixels; more than any such network's input has
 LARGEST_SHADE = 1e6
@@ -27,7 +26,7 @@ FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
 
 
 @dataclass(frozen=True)
-class Preprocess:
+class Preprocess(Fitting):
     """How photos become a network's input.
 
     ``size``: the side of the input in pixels.  ``fit``: ``squash`` ignores the aspect ratio, ``crop`` takes the central square.
@@ -43,9 +42,6 @@ class Preprocess:
     (1, 3, 299, 299)
     """
 
-    size: int = 299
-    fit: Fit = "squash"
-    filter: Filter = "antialias"
     subtract: Shade = 127.5
     divide: Shade = 127.5
 
@@ -98,15 +94,6 @@ class Preprocess:
     def image_of(self, photo: Photo) -> Image.Image:
         """The photo's decoded image; with ``tf2015``, its JPEG decoded as in the 2015 graph."""
         return photo.image_2015 if self.filter == "tf2015" else photo.image
-
-    def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of the part that is used of a photo of ``size`` (width, height)."""
-        width, height = size
-        if self.fit == "squash":
-            return 0, 0, width, height
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        return left, top, left + side, top + side
 
     def centred(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """``values`` (1, size, size, 3) minus ``subtract``; the 2015 graph's ``Sub``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import pickle
 import shutil
@@ -111,14 +112,27 @@ def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
     assert second.merge(first).best == whole.best
 
 
-def test_the_earlier_of_equal_photos_comes_first(net: Network, tmp_path: Path) -> None:
-    """Photos with the same value stay in the order of the source."""
+def test_the_smaller_hash_of_equal_photos_comes_first(net: Network, tmp_path: Path) -> None:
+    """Photos with the same value are in the order of the hashes of their files, whatever the order of the source."""
     paths = [tmp_path / name for name in ("b.png", "a.bmp")]
     pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
     for path in paths:
         Image.fromarray(pixels).save(path)
-    (found,) = top_photos(net, paths, resolve_one(net.blueprint, "conv[0]")).filters
-    assert [activation.path for activation in found.activations] == paths
+    expected = sorted(paths, key=lambda path: hashlib.sha256(path.read_bytes()).digest())
+    for given in (paths, paths[::-1]):
+        (found,) = top_photos(net, given, resolve_one(net.blueprint, "conv[0]")).filters
+        assert [activation.path for activation in found.activations] == expected
+
+
+def test_a_photo_alone_has_the_values_it_has_among_others(net: Network, album: Path, chelsea: Path) -> None:
+    """To the last bit, whichever batch comes first."""
+    paths = [chelsea, *(Path(each) for each in photos_in([album]))]
+    tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[3,17]")
+    net.close()
+    alone = top_photos(net, paths[:1], tensor)
+    among = top_photos(net, paths, tensor, top=len(paths))
+    for one, many in zip(alone.filters, among.filters, strict=True):
+        assert one.activations[0] in many.activations
 
 
 def test_a_silent_filter_has_no_photos(net: Network, chelsea: Path) -> None:

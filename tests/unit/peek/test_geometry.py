@@ -22,7 +22,8 @@ from godeeper.errors import OptionError
 from godeeper.network import Network
 from godeeper.peek.geometry import Box, Cell, Placement, extent, field_box, patch, square, strongest
 from godeeper.photos.decode import decode
-from godeeper.photos.preprocess import FILTERS, FITS, Filter, Fit, Preprocess
+from godeeper.photos.fitting import Filter, Fit
+from godeeper.photos.preprocess import FILTERS, FITS, Preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

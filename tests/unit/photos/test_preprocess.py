@@ -8,8 +8,9 @@ from PIL import Image
 
 from godeeper.errors import FeedError, OptionError
 from godeeper.photos.decode import decode
+from godeeper.photos.fitting import Filter, Fit
 from godeeper.photos.input_steps import PhotoSteps
-from godeeper.photos.preprocess import Filter, Fit, Preprocess, resize_tf2015, to_pixels, to_planes
+from godeeper.photos.preprocess import Preprocess, resize_tf2015, to_pixels, to_planes
 
 
 def photo_of(height: int, width: int) -> np.ndarray:

@@ -1,0 +1,301 @@
+"""Builds a filter index: one pass over the photos, which computes only those that were never computed before.
+
+The maxima of each photo are stored (see ``features.store``) under the hash of its file and of everything else that determines
+them, so a stopped pass resumes, and after photos were added or removed only the new ones are computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..engine.plan import plan
+from ..errors import OptionError, PhotoError
+from ..features.pipeline import Decode, Entry, Forward, PhotoInfo, compute_batches
+from ..features.store import feature_key, feature_recipe
+from ..iteration import batched
+from ..photos.opening import read_photo
+from ..prefetch import ordered_map
+from .index import NO_PHOTO, indexed_sites
+from .index_file import header_of, serialised
+from .maxima import Maxima, ReduceToMaxima, indexed_keys
+from .ranking import Ranking
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..features.store import ResultStore
+    from ..features.stream import FeatureNetwork
+    from ..photos.decode import PhotoSource
+    from ..progress import Progress
+
+PHOTOS_AT_ONCE = 2
+"""Photos in a batch of the network: its maps take 36 MB a photo, and larger batches are no faster."""
+
+STORED_AT_ONCE = 16
+MOST_TOP = 64
+MOST_CLASSES = 256
+MAXIMA_RECIPE = "maxima 1"  # increase when the same photo gives other maxima
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A photo to index.  ``name``: what the index calls it.  ``label``: its class, if any."""
+
+    photo: PhotoSource
+    name: str
+    label: str = ""
+
+
+@dataclass
+class Indexed:
+    """A built index.
+
+    ``content``: the bytes of its file.  ``photos``: the number of different photos.  ``computed``: how many of them were not stored
+    yet.  ``classes``: name -> photos.  ``errors`` and ``notes``: name -> why it cannot be read, or its repairs.
+    """
+
+    content: bytes = field(repr=False)
+    photos: int
+    computed: int
+    filters: int
+    classes: Mapping[str, int]
+    errors: Mapping[str, str]
+    notes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is stored of a photo besides its maxima: (width, height), and its repairs."""
+
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+
+
+def build_index(
+    network: FeatureNetwork,
+    photos: Sequence[NamedSource],
+    store: ResultStore,
+    top: int = 12,
+    progress: Progress | None = None,
+) -> Indexed:
+    """The index of some photos.
+
+    Args:
+        network: computes the maxima.
+        photos: files with the same bytes count once, with the name and class of the first.
+        store: where maxima are looked up and stored.
+        top: photos kept for each filter, 1 to ``MOST_TOP``.
+        progress: called with (photos done, photos in all).
+
+    Raises:
+        OptionError: ``top`` is out of range.
+        PhotoError: none of the photos can be read.
+    """
+    if not 1 <= top <= MOST_TOP:
+        raise OptionError(f"top {top}: expected the number of photos for each filter, 1 to {MOST_TOP}")
+    building = Building(network, photos, store, top, progress)
+    try:
+        building.run()
+        return building.indexed()
+    finally:
+        building.ranking.close()
+
+
+class Building:
+    """One pass: its photos in the order of their hashes, and the ranking so far."""
+
+    def __init__(
+        self,
+        network: FeatureNetwork,
+        photos: Sequence[NamedSource],
+        store: ResultStore,
+        top: int,
+        progress: Progress | None,
+    ) -> None:
+        self.network = network
+        self.store = store
+        self.progress = progress
+        self.total = len(photos)
+        self.errors: dict[str, str] = {}
+        self.photos = self.hashed(photos)
+        self.classes = classes_of(photo for _, photo in self.photos)
+        self.facts: dict[int, Facts] = {}  # rank -> facts
+        self.filters = sum(site.shape[0] for site in indexed_sites(network.blueprint))
+        self.ranking = Ranking(self.filters, top, len(self.classes))
+        self.recipe = feature_recipe(
+            network.weights.sha256, MAXIMA_RECIPE, network.preprocess.summary, network.batch_engine.identity().key
+        )
+        self.computed = 0
+        self.done = self.total - len(self.photos)
+
+    def hashed(self, photos: Sequence[NamedSource]) -> list[tuple[str, NamedSource]]:
+        """(SHA-256 of the file, photo) of all different files that can be read, in the order of their hashes."""
+        found: dict[str, NamedSource] = {}
+        with closing(ordered_map(hash_of, photos, alone=True)) as hashes:
+            for photo, sha256 in zip(photos, hashes, strict=True):
+                if isinstance(sha256, PhotoError):
+                    self.errors[photo.name] = str(sha256)
+                else:
+                    found.setdefault(sha256, photo)
+        return sorted(found.items(), key=lambda item: item[0])
+
+    def run(self) -> None:
+        """Add the photos whose maxima are stored; compute, store and add the others."""
+        missing: list[int] = []
+        for group in batched(range(len(self.photos)), STORED_AT_ONCE):
+            keys = [self.key(rank) for rank in group]
+            stored = self.store.get_blobs(keys)
+            known = [
+                (rank, blob)
+                for rank, key in zip(group, keys, strict=True)
+                if len(blob := stored.get(key, b"")) >= 6 * self.filters
+            ]
+            self.add_stored(known)
+            missing += sorted({*group} - {rank for rank, _ in known})
+        for ranks, result in self.results(missing):
+            self.add_computed(ranks, result)
+
+    def results(self, missing: Sequence[int]) -> Iterator[tuple[list[int], Maxima]]:
+        """Yield the ranks and maxima of the photos that the network computes, some at a time."""
+        entries = (Entry(rank, self.photos[rank][1].photo) for rank in missing)
+        keys = indexed_keys(self.network.blueprint)
+        forward, reduce = Forward(self.network.batch_engine, plan(self.network.blueprint, keys)), ReduceToMaxima(keys)
+        waiting: list[Maxima] = []
+        batches = compute_batches(entries, Decode(self.network.preprocess), forward, batch_size=PHOTOS_AT_ONCE)
+        with closing(batches):
+            for batch in batches:
+                for info in batch.unreadable:
+                    self.refuse(info, str(info.error))
+                waiting.append(reduce(batch))
+                if sum(len(each.photos) for each in waiting) >= STORED_AT_ONCE:
+                    yield self.joined(waiting)
+                    waiting = []
+        if any(each.photos for each in waiting):
+            yield self.joined(waiting)
+
+    def joined(self, parts: Sequence[Maxima]) -> tuple[list[int], Maxima]:
+        """Ranks and maxima of several batches, without photos whose files changed since they were hashed."""
+        parts = [each for each in parts if each.photos]
+        photos = [info for each in parts for info in each.photos]
+        values, cells = np.concatenate([each.values for each in parts]), np.concatenate([each.cells for each in parts])
+        same = [row for row, info in enumerate(photos) if info.sha256 == self.photos[info.position][0]]
+        for info in photos:
+            if info.sha256 != self.photos[info.position][0]:
+                name = self.photos[info.position][1].name
+                self.refuse(info, f"{name}: the file changed while the index was built; build it again")
+        kept = tuple(photos[row] for row in same)
+        return [info.position for info in kept], Maxima(kept, values[same], cells[same])
+
+    def refuse(self, info: PhotoInfo, reason: str) -> None:
+        """Record a photo that cannot be used."""
+        self.errors[self.photos[info.position][1].name] = reason
+        self.report(1)
+
+    def key(self, rank: int) -> bytes:
+        """The key of a photo's maxima in the store."""
+        return feature_key(self.photos[rank][0], self.recipe)
+
+    def add_computed(self, ranks: list[int], result: Maxima) -> None:
+        """Store and add the maxima of some photos."""
+        blobs = {}
+        for rank, info, values, cells in zip(ranks, result.photos, result.values, result.cells, strict=True):
+            self.facts[rank] = Facts(info.size, info.notes)
+            blobs[self.key(rank)] = packed(self.facts[rank], values.tobytes() + cells.tobytes())
+        self.store.put_blobs(blobs)
+        self.computed += len(ranks)
+        self.add(ranks, result.values, result.cells)
+
+    def add_stored(self, known: Sequence[tuple[int, bytes]]) -> None:
+        """Add stored maxima."""
+        if not known:
+            return
+        values, cells = [], []
+        for rank, blob in known:
+            self.facts[rank], numbers = unpacked(blob, self.filters)
+            values.append(np.frombuffer(numbers, np.float32, self.filters))
+            cells.append(np.frombuffer(numbers, np.uint16, self.filters, 4 * self.filters))
+        self.add([rank for rank, _ in known], np.stack(values), np.stack(cells))
+
+    def add(self, ranks: list[int], values: NDArray[np.float32], cells: NDArray[np.uint16]) -> None:
+        """Add the maxima of some photos to the ranking."""
+        names = list(self.classes)
+        places = {name: at for at, name in enumerate(names)}
+        self.ranking.add(ranks, values, cells, [places.get(self.photos[rank][1].label) for rank in ranks])
+        self.report(len(ranks))
+
+    def report(self, photos: int) -> None:
+        """Count photos as done."""
+        self.done += photos
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def indexed(self) -> Indexed:
+        """The finished index."""
+        if not self.ranking.photos:
+            reasons = list(self.errors.values())
+            raise PhotoError(
+                reasons[0]
+                if len(reasons) == 1
+                else f"none of {len(reasons)} photos can be read; the first: {reasons[0]}"
+            )
+        arrays = self.ranking.arrays()
+        listed = [arrays["top_photos"], arrays["examples_photos"]]
+        used = np.unique(np.concatenate([each.ravel() for each in listed]).astype(np.int64))
+        ranks = used[used != NO_PHOTO]
+        for name in ("top_photos", "examples_photos"):
+            found = np.searchsorted(ranks, arrays[name])
+            arrays[name] = np.where(arrays[name] == NO_PHOTO, NO_PHOTO, found).astype(np.uint32)
+        arrays |= self.photo_arrays(ranks.tolist())
+        counts = dict(zip(self.classes, self.ranking.class_photos.tolist(), strict=True))
+        notes = {self.photos[rank][1].name: each.notes for rank, each in sorted(self.facts.items()) if each.notes}
+        header = header_of(self.network, self.ranking.photos, self.ranking.top, counts)
+        content = serialised(header, arrays)
+        return Indexed(content, self.ranking.photos, self.computed, self.filters, counts, self.errors, notes)
+
+    def photo_arrays(self, ranks: Sequence[int]) -> dict[str, NDArray[np.generic]]:
+        """The arrays about the photos of these ranks."""
+        hashes = b"".join(bytes.fromhex(self.photos[rank][0]) for rank in ranks)
+        names = "\0".join(self.photos[rank][1].name for rank in ranks).encode("utf-8", "surrogateescape")
+        return {
+            "hashes": np.frombuffer(hashes, np.uint8).reshape(-1, 32),
+            "sizes": np.array([self.facts[rank].size for rank in ranks], np.uint32).reshape(-1, 2),
+            "names": np.frombuffer(names, np.uint8),
+        }
+
+
+def classes_of(photos: Iterator[NamedSource]) -> dict[str, None]:
+    """The classes of photos, sorted; none if there are fewer than two or more than ``MOST_CLASSES``."""
+    names = sorted({photo.label for photo in photos} - {""})
+    return dict.fromkeys(names) if 1 < len(names) <= MOST_CLASSES else {}
+
+
+def hash_of(photo: NamedSource) -> str | PhotoError:
+    """SHA-256 of a photo's file, or why it cannot be read."""
+    if not isinstance(photo.photo, (str, os.PathLike)):
+        raise TypeError(f"{type(photo.photo).__name__}: an index needs files")
+    try:
+        return hashlib.sha256(read_photo(photo.photo)).hexdigest()
+    except PhotoError as error:
+        return error
+
+
+def packed(facts: Facts, numbers: bytes) -> bytes:
+    """What is stored of a photo."""
+    notes = json.dumps(facts.notes).encode()
+    return numbers + notes + struct.pack("<III", *facts.size, len(notes))
+
+
+def unpacked(blob: bytes, filters: int) -> tuple[Facts, bytes]:
+    """What ``packed`` was given."""
+    width, height, length = struct.unpack("<III", blob[-12:])
+    notes = tuple(json.loads(blob[-12 - length : -12]))
+    return Facts((width, height), notes), blob[: 6 * filters]

@@ -1,0 +1,293 @@
+"""``FilterIndex``: for every filter, the photos of a folder that activate it most, and how its activations are distributed.
+
+The file is memory-mapped and read without NumPy, so that a lookup takes a few milliseconds:
+
+- the line ``MAGIC``, the SHA-256 of everything after it, the length of the header (8 bytes, little-endian);
+- the header, a JSON object: the weights, the preprocessing, the engine, the number of photos, the classes, and for each array its
+  offset, type and shape;
+- the arrays, little-endian, each at a multiple of 64 bytes after the header.
+
+With F filters (see ``maxima.indexed_sites``), T top photos, Q percentiles, K classes and P photos that the others refer to:
+
+==================  ======  =======  ==========================================================================
+``top_photos``      (F, T)  uint32   the photos with the greatest maxima, greatest first; ``NO_PHOTO`` after the last
+``top_values``      (F, T)  float32  their maxima
+``top_cells``       (F, T)  uint16   where: row x columns + column
+``examples_…``      (F, Q)  the same for the photos at the percentiles
+``active``          (F,)    uint32   the number of photos with a maximum above 0
+``mean``            (F,)    float32  the mean of the maxima
+``class_active``    (K, F)  uint32   ``active`` of the photos of each class
+``class_mean``      (K, F)  float32  ``mean`` of the photos of each class
+``hashes``          (P, 32) uint8    SHA-256 of the photos' files, ascending
+``sizes``           (P, 2)  uint32   width and height in pixels
+``names``           bytes            their names, separated by NUL, relative to the indexed folder
+==================  ======  =======  ==========================================================================
+
+The file has no time and no path of its own in it: the same photos and weights give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from struct import unpack_from
+from typing import TYPE_CHECKING, Any
+
+from ..blueprint.address import resolve_one
+from ..blueprint.dialects import in_dialect
+from ..blueprint.networks import BLUEPRINTS
+from ..blueprint.sites import Site, sites
+from ..blueprint.topology import origin
+from ..errors import AddressError, IndexFileError, OptionError
+from ..files import open_regular
+from ..photos.fitting import Fitting
+from ..provenance import Provenance
+
+if TYPE_CHECKING:
+    from ..blueprint.address import Tensor
+    from ..blueprint.ops import Blueprint
+
+MAGIC = b"godeeper index 1\n"
+START = len(MAGIC) + 32 + 8
+ALIGNMENT = 64
+NO_PHOTO = 2**32 - 1
+NO_CELL = 2**16 - 1
+PERCENTILES = (50, 75, 95)
+FORMATS = {"uint8": "B", "uint16": "H", "uint32": "I", "float32": "f"}
+NEVER = "make it again with: godeeper index FOLDER --out"
+
+
+@dataclass(frozen=True)
+class IndexedPhoto:
+    """A photo's maximum of one filter.
+
+    ``name``: relative to the indexed folder.  ``size``: (width, height) in pixels.  ``row`` and ``column``: of the cell with the
+    maximum; None if the map is the same everywhere.
+    """
+
+    name: str
+    sha256: str
+    size: tuple[int, int]
+    value: float
+    row: int | None
+    column: int | None
+
+
+@dataclass(frozen=True)
+class IndexedFilter:
+    """What an index holds of one filter.
+
+    ``tensor``: has that filter alone.  ``top``: the greatest first; photos on which the map is the same everywhere are left out.
+    ``examples``: percentile -> the photo there.  ``active``: the share of photos with a maximum above 0.  ``mean``: of the maxima.
+    ``classes``: name -> (mean of the maxima, share of photos with a maximum above 0); empty without class folders.
+    """
+
+    tensor: Tensor
+    top: tuple[IndexedPhoto, ...]
+    examples: Mapping[int, IndexedPhoto]
+    active: float
+    mean: float
+    classes: Mapping[str, tuple[float, float]] = field(repr=False)
+
+
+def indexed_sites(blueprint: Blueprint) -> tuple[Site, ...]:
+    """The sites whose filters an index holds, in program order: convolutions, and pools that a join passes on.
+
+    A join's filters are copies of theirs.
+    """
+    all_sites = sites(blueprint)
+    joined = {source for site in all_sites if site.kind == "concat" for source in site.inputs}
+    return tuple(
+        site for site in all_sites if site.kind == "conv" or (site.index in joined and site.kind in ("pool", "norm"))
+    )
+
+
+class FilterIndex:
+    """An opened index; ``read_index`` returns one."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any], data: memoryview) -> None:
+        """``data``: the file from the end of the header on."""
+        self.path = path
+        self.header = header
+        self.photos: int = header["photos"]
+        self.most: int = header["top"]
+        self.classes: Mapping[str, int] = header["classes"]
+        self.origin = Provenance(header["weights"], header["weights_sha256"], header["preprocessing"]["summary"])
+        fitting = header["preprocessing"]
+        self.fitting = Fitting(fitting["size"], fitting["fit"], fitting["filter"])
+        self.blueprint = blueprint_of(header["network"])
+        self.data = data
+        self.check_shapes()
+
+    def check_shapes(self) -> None:
+        """Raise ``ValueError`` or ``LookupError`` unless the arrays fit the network and each other."""
+        if not all(isinstance(each, int) and each > 0 for each in (self.photos, self.most, self.fitting.size)):
+            raise ValueError("photos")
+        count, filters = len(self.names), sum(site.shape[0] for site in indexed_sites(self.blueprint))
+        ranked = [(f"top_{each}", self.most) for each in ("photos", "values", "cells")]
+        ranked += [(f"examples_{each}", len(PERCENTILES)) for each in ("photos", "values", "cells")]
+        expected = {name: [filters, columns] for name, columns in ranked}
+        expected |= {"active": [filters], "mean": [filters], "hashes": [count, 32], "sizes": [count, 2]}
+        expected |= {name: [len(self.classes), filters] for name in ("class_active", "class_mean")}
+        for name, shape in expected.items():
+            facts = self.header["arrays"][name]
+            length = self.array(name).nbytes
+            whole = 1
+            for side in shape:
+                whole *= side
+            if facts["shape"] != shape or self.array(name).itemsize * whole != length:
+                raise ValueError(name)
+
+    def array(self, name: str) -> Any:
+        """An array as a flat ``memoryview`` of its numbers."""
+        facts = self.header["arrays"][name]
+        start, length = facts["offset"], facts["bytes"]
+        if not 0 <= start <= start + length <= len(self.data):
+            raise ValueError(name)
+        return self.data[start : start + length].cast(FORMATS[facts["type"]])  # type: ignore[call-overload]
+
+    @cached_property
+    def first(self) -> dict[int, int]:
+        """Site -> the position of its first filter in the arrays."""
+        places, start = {}, 0
+        for site in indexed_sites(self.blueprint):
+            places[site.index] = start
+            start += site.shape[0]
+        return places
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the photos."""
+        text = bytes(self.array("names"))
+        return text.decode("utf-8", "surrogateescape").split("\0") if text else []
+
+    def filters(self, tensor: Tensor | str) -> list[IndexedFilter]:
+        """The filters of a tensor.
+
+        Args:
+            tensor: a tensor of ``blueprint``, or its address: a convolution after its ReLU, or a join.
+
+        Raises:
+            AddressError: there is no such tensor, or an index does not hold it.
+        """
+        if isinstance(tensor, str):
+            tensor = resolve_one(self.blueprint, tensor)
+        if tensor.stage not in (None, "relu") or origin(self.blueprint, tensor.site, 0)[0].index not in self.first:
+            raise AddressError(
+                f"{tensor.name} is not in an index: it holds convolutions after their ReLU, and joins; "
+                f"search the folder instead: godeeper top FOLDER {tensor.address}"
+            )
+        return [self.filter(tensor, number) for number in tensor.filters]
+
+    def filter(self, tensor: Tensor, number: int) -> IndexedFilter:
+        """One filter of a tensor."""
+        place, columns = self.place_of(tensor, number), tensor.shape[2]
+        examples = [self.ranked("examples", place * len(PERCENTILES) + at, columns) for at in range(len(PERCENTILES))]
+        return IndexedFilter(
+            replace(tensor, channels=(number,)),
+            tuple(
+                photo
+                for at in range(self.most)
+                if (photo := self.ranked("top", place * self.most + at, columns)) is not None
+            ),
+            {each: photo for each, photo in zip(PERCENTILES, examples, strict=True) if photo is not None},
+            self.array("active")[place] / self.photos,
+            self.array("mean")[place],
+            self.by_class(place),
+        )
+
+    def place_of(self, tensor: Tensor, number: int) -> int:
+        """The position of a filter in the arrays."""
+        site, number = origin(self.blueprint, tensor.site, number)
+        return self.first[site.index] + number
+
+    def by_class(self, place: int) -> dict[str, tuple[float, float]]:
+        """Class -> mean and share of active photos, of the filter at a position."""
+        means, active, filters = self.array("class_mean"), self.array("class_active"), len(self.array("mean"))
+        return {
+            name: (means[at * filters + place], active[at * filters + place] / count)
+            for at, (name, count) in enumerate(self.classes.items())
+            if count
+        }
+
+    def ranked(self, kind: str, place: int, columns: int) -> IndexedPhoto | None:
+        """The photo at a position of the arrays ``top_…`` or ``examples_…``; None if there is none."""
+        photo = self.array(f"{kind}_photos")[place]
+        if photo == NO_PHOTO:
+            return None
+        cell = self.array(f"{kind}_cells")[place]
+        row, column = (None, None) if cell == NO_CELL else divmod(cell, columns)
+        width, height = unpack_from("<2I", self.array("sizes"), photo * 8)
+        sha256 = bytes(self.array("hashes")[photo * 32 : photo * 32 + 32]).hex()
+        value = self.array(f"{kind}_values")[place]
+        return IndexedPhoto(self.names[photo], sha256, (width, height), value, row, column)
+
+
+def blueprint_record(blueprint: Blueprint) -> dict[str, Any]:
+    """As JSON: what ``blueprint_of`` needs."""
+    return {
+        "architecture": blueprint.name,
+        "dialect": blueprint.dialect,
+        "classes": blueprint.classes,
+        "scope": blueprint.scope,
+        "aliases": dict(blueprint.aliases),
+    }
+
+
+def blueprint_of(record: Mapping[str, Any]) -> Blueprint:
+    """The blueprint of a record; with the names that the tensors have in the original file of the weights."""
+    return replace(
+        in_dialect(BLUEPRINTS[record["architecture"]], record["dialect"]),
+        classes=record["classes"],
+        scope=record["scope"],
+        aliases=tuple(record["aliases"].items()),
+    )
+
+
+def is_index(path: str | Path) -> bool:
+    """Whether a file claims to be an index, by its name or its first line."""
+    try:
+        with open_regular(path) as file:
+            return Path(path).suffix == ".index" or file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
+
+
+def read_index(path: str | Path) -> FilterIndex:
+    """Open an index.
+
+    Raises:
+        IndexFileError: it cannot be read, is damaged, of another version, or no index at all.
+    """
+    path = Path(path)
+    try:
+        with open_regular(path) as file:
+            head = file.read(START)
+            if not head.startswith(MAGIC):
+                raise IndexFileError(foreign(path, head))
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise IndexFileError(f"{path}: cannot read this index ({getattr(error, 'strerror', None) or error})") from None
+    damaged = IndexFileError(f"{path}: this index is damaged or cut off; {NEVER} {path}")
+    end = START + int.from_bytes(head[START - 8 :], "little")
+    if len(head) < START or end > len(mapped):
+        raise damaged
+    if hashlib.sha256(mapped[len(MAGIC) + 32 :]).digest() != head[len(MAGIC) : len(MAGIC) + 32]:
+        raise damaged
+    try:
+        header = json.loads(bytes(mapped[START:end]))
+        return FilterIndex(path, header, mapped[end + -end % ALIGNMENT :])
+    except (ValueError, LookupError, TypeError, AttributeError, OptionError, RecursionError):
+        raise damaged from None
+
+
+def foreign(path: Path, head: bytes) -> str:
+    """The error message for a file that does not begin like an index of this version."""
+    if head.startswith(b"godeeper index "):
+        return f"{path}: an index of another version of godeeper; {NEVER} {path}"
+    return f"{path}: not an index; expected a file that godeeper index wrote"

@@ -1,0 +1,106 @@
+"""An index of a folder: its photos by name and class, and where the folder was.
+
+An index names its photos relative to the folder.  The cache remembers which folder that was; without it, a lookup gives the relative
+names, and pictures need ``--photos``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..disk_cache import cache_folder
+from ..errors import OptionError, OutputError
+from ..files import is_folder, read_regular, write_atomically
+
+if TYPE_CHECKING:
+    from ..features.stream import FeatureNetwork
+    from ..photos.named import NamedPhoto
+    from ..progress import Progress
+    from .build_index import Indexed, NamedSource
+
+ENDING = ".index"
+
+
+def index_folder(
+    network: FeatureNetwork,
+    place: str | Path,
+    path: Path,
+    top: int = 12,
+    progress: Progress | None = None,
+    *,
+    force: bool = False,
+) -> Indexed:
+    """Write the index of the photos at a place, which may be a folder, a zip or a list, to ``path``.
+
+    Raises:
+        OptionError: the name of the file has another ending, or ``top`` is out of range.
+        OutputError: the file cannot be written, or is not godeeper's.
+        PhotoError: there are no photos, or none of them can be read.
+    """
+    from ..features.store import ResultStore
+    from ..outputs import Outputs
+    from ..photos.sources.find_photos import opened
+    from .build_index import build_index
+
+    if path.suffix != ENDING:
+        raise OptionError(f"--out {path}: expected a file that ends in {ENDING}")
+    root = root_of(place)
+    with opened([place]) as photos, Outputs(force=force, inputs=[str(place), *photos]) as outputs:
+        outputs.claim(path)
+        with ResultStore() as store:
+            built = build_index(network, named_sources(photos, root), store, top, progress)
+        outputs.add(path, built.content)
+    remember(path, root)
+    return built
+
+
+def root_of(place: str | Path) -> Path:
+    """What the names of photos are relative to: the folder or zip, or the folder of a list or of a single photo."""
+    place = Path(place)
+    return place if is_folder(place) or place.suffix.lower() == ".zip" else place.parent
+
+
+def named_sources(photos: Sequence[str | NamedPhoto], root: str | Path) -> list[NamedSource]:
+    """Photos with their names relative to ``root`` and the folder they are in as their class.
+
+    A photo directly in ``root`` has no class.  Of the folders ``train``, ``val`` and ``test``, the one below counts.
+    """
+    from ..photos.sources.sets import set_named
+    from .build_index import NamedSource
+
+    named = []
+    for photo in photos:
+        name = Path(os.path.relpath(str(photo), root)).as_posix()
+        folders = name.split("/")[:-1]
+        if len(folders) > 1 and set_named(folders[0]):
+            folders = folders[1:]
+        named.append(NamedSource(photo, name, folders[0] if folders else ""))
+    return named
+
+
+def note_path(index: Path) -> Path:
+    """The cache's file about an index, by the place of the index."""
+    return cache_folder() / "indexes" / f"{hashlib.sha256(os.fsencode(index.resolve())).hexdigest()[:32]}.json"
+
+
+def remember(index: Path, folder: Path) -> None:
+    """Remember the folder as it was given, and where that was; nothing happens if the cache cannot be written."""
+    record = {"folder": str(folder), "absolute": str(folder.resolve()), "working_folder": str(Path.cwd())}
+    with suppress(OutputError, OSError, UnicodeEncodeError):
+        write_atomically(note_path(index), json.dumps(record).encode(), durable=False)
+
+
+def folder_of(index: Path) -> str | None:
+    """The folder of an index as it was given, or absolute if the working folder is another now; None if it is unknown or gone."""
+    try:
+        record = json.loads(read_regular(note_path(index)))
+        shown = record["folder"] if record["working_folder"] == str(Path.cwd()) else record["absolute"]
+        return shown if isinstance(shown, str) and Path(shown).exists() else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

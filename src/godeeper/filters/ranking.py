@@ -1,0 +1,158 @@
+"""``Ranking``: the top photos of every filter and statistics over photos, whatever the order in which photos are added.
+
+A photo's rank, its place in the order of the hashes, decides between equal values and which photos are in the sample, so the
+result depends on nothing but the photos.  Sums are kept as integers, because sums of floats depend on their order.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .index import NO_CELL, NO_PHOTO, PERCENTILES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .maxima import Cells, Floats
+
+    Words = NDArray[np.uint64]
+    Ints = NDArray[np.int64]
+    Arrays = Mapping[str, NDArray[np.generic]]
+
+SAMPLE = 2048
+"""The percentiles are those of all photos, or of this many: those with the smallest hashes, a fair sample of any number."""
+
+STEPS = 1 << 24
+"""Values are rounded to 1/STEPS before they are added."""
+
+FILTERS_AT_ONCE = 1024
+EMPTY = np.uint64(0)
+
+
+class Ranking:
+    """What an index holds of F filters, of the photos added so far."""
+
+    def __init__(self, filters: int, top: int, classes: int) -> None:
+        """``filters``: F.  ``top``: photos kept for each filter.  ``classes``: the number of classes."""
+        self.top = top
+        self.keys = np.zeros((filters, top), np.uint64)  # value and rank of the top photos, greatest first
+        self.cells = np.full((filters, top), NO_CELL, np.uint16)
+        self.active = np.zeros(filters, np.int64)
+        self.sums = np.zeros(filters, np.int64)
+        self.class_active = np.zeros((classes, filters), np.int64)
+        self.class_sums = np.zeros((classes, filters), np.int64)
+        self.class_photos = np.zeros(classes, np.int64)
+        self.sample = Sample(filters)
+        self.photos = 0
+
+    def add(self, ranks: Sequence[int], values: Floats, cells: Cells, classes: Sequence[int | None]) -> None:
+        """Add N photos.
+
+        Args:
+            ranks: of the photos, each different from all others'.
+            values: (N, F), their maxima, at least 0.
+            cells: (N, F), where.
+            classes: the index of each photo's class; None for a photo without one.
+        """
+        keys = keyed(values, np.array(ranks, np.uint64))
+        keys[cells == NO_CELL] = EMPTY
+        self.rank(keys, cells)
+        steps = np.rint(values.astype(np.float64) * STEPS).astype(np.int64)
+        above = values > 0
+        self.active += above.sum(axis=0)
+        self.sums += steps.sum(axis=0)
+        for row, at in enumerate(classes):
+            if at is not None:
+                self.class_active[at] += above[row]
+                self.class_sums[at] += steps[row]
+                self.class_photos[at] += 1
+        for row, rank in enumerate(ranks):
+            if rank < SAMPLE:
+                self.sample.put(rank, values[row], cells[row])
+        self.photos += len(ranks)
+
+    def rank(self, keys: Words, cells: Cells) -> None:
+        """Keep the greatest keys of each filter, with their cells; ``keys`` and ``cells``: (N, F)."""
+        better = np.flatnonzero((keys > self.keys[:, -1]).any(axis=0))
+        joined = np.concatenate([self.keys[better], keys[:, better].T], axis=1)
+        order = np.argsort(joined, axis=1)[:, : -self.top - 1 : -1]
+        self.keys[better] = np.take_along_axis(joined, order, axis=1)
+        where = np.concatenate([self.cells[better], cells[:, better].T], axis=1)
+        self.cells[better] = np.take_along_axis(where, order, axis=1)
+
+    def close(self) -> None:
+        """Delete the sample's file."""
+        self.sample.close()
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays of an index, by name; photos are given by their rank."""
+        ranks = np.where(self.keys == EMPTY, NO_PHOTO, ~self.keys.astype(np.uint32))
+        values = (self.keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
+        examples = list(self.sample.examples())
+        with np.errstate(invalid="ignore"):
+            class_mean = self.class_sums / (STEPS * np.maximum(self.class_photos, 1)[:, None])
+        return {
+            "top_photos": ranks.astype(np.uint32),
+            "top_values": values,
+            "top_cells": self.cells,
+            "examples_photos": np.concatenate([each[0] for each in examples]).astype(np.uint32),
+            "examples_values": np.concatenate([each[1] for each in examples]),
+            "examples_cells": np.concatenate([each[2] for each in examples]),
+            "active": self.active.astype(np.uint32),
+            "mean": (self.sums / (STEPS * max(self.photos, 1))).astype(np.float32),
+            "class_active": self.class_active.astype(np.uint32),
+            "class_mean": class_mean.astype(np.float32),
+        }
+
+
+class Sample:
+    """The maxima of a sample of photos, in a temporary file without a name: for many filters they are too many for memory."""
+
+    def __init__(self, filters: int) -> None:
+        self.filters = filters
+        self.row = np.dtype([("values", np.float32, filters), ("cells", np.uint16, filters)])
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by ``close``)
+        self.ranks: list[int] = []
+
+    def put(self, rank: int, values: Floats, cells: Cells) -> None:
+        """Keep the maxima (F,) of a photo."""
+        self.file.seek(rank * self.row.itemsize)
+        self.file.write(values.tobytes() + cells.tobytes())
+        self.ranks.append(rank)
+
+    def examples(self) -> Iterator[tuple[NDArray[np.int64], Floats, Cells]]:
+        """Yield the photo at each percentile: ranks, values and cells, (filters, percentiles) each, for some filters at a time.
+
+        The photo at percentile p of N is the one at place ⌈p N / 100⌉, counted from 1, in ascending order of value and rank.
+        """
+        self.file.flush()
+        ranks = np.array(sorted(self.ranks), np.int64)
+        places = [max(0, -(-each * len(ranks) // 100) - 1) for each in PERCENTILES]
+        for start in range(0, self.filters, FILTERS_AT_ONCE):
+            chosen = slice(start, min(start + FILTERS_AT_ONCE, self.filters))
+            rows = np.memmap(self.file, self.row, "r", shape=(int(ranks[-1]) + 1,))
+            values, cells = np.array(rows["values"][ranks, chosen]), np.array(rows["cells"][ranks, chosen])
+            del rows  # unmaps the pages that were read
+            order = np.argsort(values, axis=0, kind="stable")[places].T  # (filters, percentiles)
+            columns = np.arange(order.shape[0])[:, None]
+            yield ranks[order], values.T[columns, order], cells.T[columns, order]
+
+    def close(self) -> None:
+        """Delete the file."""
+        self.file.close()
+
+
+def keyed(values: Floats, ranks: Words) -> Words:
+    """Keys (N, F) that sort by value, equal values by descending rank; the bits of floats above 0 sort like the floats.
+
+    A value of 0 has the key ``EMPTY``.
+    """
+    positive = np.maximum(values, np.float32(0))
+    bits = positive.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    keys: Words = bits | (np.uint64(NO_PHOTO) - ranks)[:, None]
+    keys[positive == 0] = EMPTY
+    return keys
