@@ -34,7 +34,7 @@ ALL_LOADED = """async () => {
 
 
 @pytest.mark.parametrize("lost", ["/api/photos/demo/tensors/", "/photo/demo/levels/"])
-def test_a_scale_that_cannot_be_had_goes_back(lost: str, page: Page) -> None:
+def test_a_scale_that_fails_to_load_is_reset(lost: str, page: Page) -> None:
     """The control returns to the scale of the picture, the page says why, and choosing again works."""
     open_mosaic(page)
     legend = page.locator(".ends").all_inner_texts()
@@ -87,7 +87,7 @@ def test_a_map_resumes(page: Page) -> None:
     assert not page.locator("#progress").is_visible()
 
 
-def test_a_photo_that_is_gone_is_said(page: Page) -> None:
+def test_a_photo_that_is_gone_is_reported(page: Page) -> None:
     """If the server no longer has the photo, the map says so and stops trying."""
     gone = "no photo: drop it again"
     page.route(STREAM, lambda route: route.abort())
@@ -166,7 +166,7 @@ def test_a_filter_that_comes_back_agrees(page: Page) -> None:
     assert page.locator(".scene .map").get_attribute("opacity") == page.locator("#opacity").input_value()
 
 
-def test_a_proxy_without_a_server_behind_it_is_no_server(page: Page) -> None:
+def test_the_error_of_a_proxy_without_a_server(page: Page) -> None:
     """The error of a proxy without a server is not shown as the server's message."""
     open_mosaic(page)
     page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))

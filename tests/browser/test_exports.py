@@ -53,7 +53,7 @@ def test_the_offline_page_begins_with_the_filter_it_was_made_for(
 
 
 @pytest.mark.parametrize("scale", ["shared", "signed"])
-def test_the_picture_tells_what_is_on_the_screen(page: Page, tmp_path: Path, scale: str) -> None:
+def test_the_picture_shows_what_is_on_the_screen(page: Page, tmp_path: Path, scale: str) -> None:
     """The PNG has the selected scale, and its legend."""
     open_mosaic(page, f"/photo/demo/tensor/mixed/tower_2/conv?scale={scale}&sort=strength")
     with page.expect_download() as download:

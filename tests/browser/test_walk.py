@@ -287,7 +287,7 @@ def test_pages_mean_something_without_a_script(new_context: Callable[..., Browse
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
 
 
-def test_an_upload_can_be_given_up(page: Page) -> None:
+def test_an_upload_can_be_cancelled(page: Page) -> None:
     """Cancel returns to the page before."""
     page.goto("/")
     page.route("**/api/photos", lambda _: None)

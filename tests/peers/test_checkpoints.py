@@ -58,7 +58,7 @@ def test_nested_checkpoints_are_read(tmp_path: Path, make: Callable[[], Any], na
     assert set(read_foreign(path).tensors) == names
 
 
-def test_a_whole_model_is_named_for_what_it_is(tmp_path: Path) -> None:
+def test_a_whole_model_is_identified(tmp_path: Path) -> None:
     """Its class is not imported, and the error says what to save instead."""
     path = tmp_path / "model.pt"
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 3)), path)

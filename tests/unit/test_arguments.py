@@ -40,7 +40,7 @@ def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str
 
 
 @pytest.mark.parametrize("folder", [None, 3, "", ["photos"]])
-def test_a_folder_that_is_none(folder: Any) -> None:
+def test_invalid_folders(folder: Any) -> None:
     """The folder must be a path."""
     with pytest.raises(OptionError, match="folder "):
         godeeper.retrain(folder)

@@ -72,7 +72,7 @@ def test_a_warm_network(engine: str, chelsea: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
-def test_what_is_inherited_can_be_let_go(engine: str, chelsea: Path) -> None:
+def test_an_inherited_network_can_be_closed(engine: str, chelsea: Path) -> None:
     """A child that closes the network, or loads another in its place, does not wait for threads that do not exist in it."""
     if engine != "onnxruntime" and not find_spec(engine):
         pytest.skip(f"{engine} is not installed")

@@ -97,7 +97,7 @@ def test_run_in_the_seed_s_style(net: Network, chelsea: Path) -> None:
     np.testing.assert_array_equal(got, expected.transpose(0, 2, 3, 1))
 
 
-def test_run_answers_a_list_for_a_list(net: Network, chelsea: Path) -> None:
+def test_run_returns_a_list_for_a_list(net: Network, chelsea: Path) -> None:
     """A list of names gives a list of values, as in TensorFlow; flat tensors stay flat, slices are slices."""
     names = ["pool_3:0", "pool_3/_reshape:0", "Mul:0", "mixed/join[5]", "DecodeJpeg:0"]
     pool, flat, scaled, part, pixels = net.run(names, {"DecodeJpeg/contents:0": chelsea.read_bytes()})

@@ -10,7 +10,7 @@ from godeeper.errors import UnknownName
 from godeeper.network import Network
 
 
-def test_the_scaled_photo_is_answered_pixels_last_beside_inner_tensors() -> None:
+def test_the_scaled_photo_is_returned_channels_last_beside_inner_tensors() -> None:
     """``Mul`` has the same value whether or not the network is run for another tensor."""
     net: Network = godeeper.load()
     pixels = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)

@@ -79,7 +79,7 @@ def read_only(path: Path) -> None:
         (read_only, "read-only"),
     ],
 )
-def test_what_stands_there_is_refused_first(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
+def test_existing_files_are_refused_first(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
     """The error is one line, before anything is computed, and nothing is changed."""
     make(tmp_path / "out")
     before = content(tmp_path)
@@ -151,7 +151,7 @@ class Stop(BaseException):
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), Stop()])
 @pytest.mark.parametrize("countdown", [1, 2, 3])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_whatever_fails_everything_is_as_before(
+def test_after_any_failure_everything_is_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: BaseException, countdown: int, when: str
 ) -> None:
     """After a full disk or an interruption, before or right after any step, no old file is lost and no new one exists."""
@@ -200,7 +200,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
-def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     """A file that appeared in the meantime is kept, and so are all others."""
     outputs = Outputs()
     outputs.claim(tmp_path / "a", tmp_path / "b")

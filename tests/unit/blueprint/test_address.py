@@ -101,7 +101,7 @@ def test_several_addresses_keep_their_order_and_come_once() -> None:
         ("foo", "pool"),
     ],
 )
-def test_unknown_names_are_answered_with_near_ones(text: str, offered: str) -> None:
+def test_unknown_names_get_suggestions(text: str, offered: str) -> None:
     """An unknown name is an error that suggests similar names; godeeper never guesses."""
     with pytest.raises(UnknownAddress, match="no tensor is called") as caught:
         resolve(NETWORK, text)
@@ -129,7 +129,7 @@ def test_channels_out_of_range(channels: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a b", "mixed/join:1", "mixed/join[1", "[3]"])
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     """Text that cannot be parsed as an address is an error that says so."""
     with pytest.raises(AddressError):
         resolve(NETWORK, text)
@@ -207,7 +207,7 @@ def test_comparing_with_near_names_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"mixed/join", 1.5, ["mixed/join", 5], {"mixed/join": 1}.values()])
-def test_addresses_that_are_no_text(wrong: object) -> None:
+def test_addresses_that_are_not_text(wrong: object) -> None:
     """Anything but text is refused in one line."""
     with pytest.raises(AddressError, match="is not an address: expected text"):
         resolve(NETWORK, wrong)  # type: ignore[arg-type]  # the wrong type is the point

@@ -86,7 +86,7 @@ def test_a_data_frame(fitted: PhotoClassifier, data: tuple[list[str], list[str]]
 
 
 @pytest.mark.parametrize("wrong", ["a.jpg", np.zeros((3, 2)), np.array([["a", "b"]]), 3, np.zeros((9, 9, 3), np.uint8)])
-def test_what_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None:
+def test_input_that_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None:
     """One photo, a table of numbers and two columns are refused in one line."""
     for ask in (
         fitted.predict,
@@ -125,7 +125,7 @@ def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callabl
      (np.zeros((24, 2)), "1d array"), (np.array([None, *["a", "b"] * 11, "a"], dtype=object), "y.0. is missing"),
      (np.array([*["a", "b"] * 11, "a", np.nan], dtype=object), "y.23. is missing"), (np.array(["1", 1] * 12, dtype=object), "several types")],
 )  # fmt: skip
-def test_labels_that_are_none(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
+def test_invalid_labels(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
     """Labels that are missing, of one class, too few, continuous or in two columns raise scikit-learn's errors."""
     with pytest.raises(ValueError, match=reason):
         PhotoClassifier(FIRST).fit(data[0], y)

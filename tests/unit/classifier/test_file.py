@@ -80,7 +80,7 @@ def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, che
     np.testing.assert_array_equal(back.predict_proba([chelsea]), made.predict_proba([chelsea]))
 
 
-def test_familiarity_comes_back(tmp_path: Path, chelsea: Path) -> None:
+def test_the_ood_model_is_saved(tmp_path: Path, chelsea: Path) -> None:
     """The OOD model is in the file, and lowers the probabilities of unfamiliar photos as before."""
     doubting = classifier(ood_model=ood_model())
     doubting.save(tmp_path / "cars.godeeper")
@@ -225,7 +225,7 @@ def test_a_number_that_is_not_finite(made: Classifier, tmp_path: Path, field: st
 
 
 @pytest.mark.parametrize("value", [b"[]", b"3", b"null", b'"report"', b'{"test_photos": 3}', b'{"test_photos": [1]}'])
-def test_a_report_that_is_none(made: Classifier, tmp_path: Path, value: bytes) -> None:
+def test_an_invalid_report(made: Classifier, tmp_path: Path, value: bytes) -> None:
     """A report must be a JSON object, and its photos must be paths."""
     refused(zipped(members(made) | {"report.json": value}), tmp_path, "expected a")
 
@@ -271,7 +271,7 @@ def test_a_member_twice(made: Classifier, tmp_path: Path) -> None:
     refused(buffer.getvalue(), tmp_path, f"{DESCRIPTION} is there twice")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_not_a_file(tmp_path: Path) -> None:
     """A named pipe, a folder and a device are refused at once."""
     os.mkfifo(tmp_path / "pipe.godeeper")
     (tmp_path / "folder.godeeper").mkdir()
@@ -364,7 +364,7 @@ def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
-def test_weights_that_are_no_file(made: Classifier, tmp_path: Path, kind: str) -> None:
+def test_weights_that_are_not_a_file(made: Classifier, tmp_path: Path, kind: str) -> None:
     """A file may name any path as its weights; a named pipe is refused without blocking."""
     path = Path("/dev/zero") if kind == "device" else tmp_path / "x.safetensors"
     if kind == "pipe":

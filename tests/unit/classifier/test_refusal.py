@@ -9,7 +9,7 @@ from godeeper.classifier.refusal import NOTHING, why_refused, written
 
 
 @pytest.mark.parametrize("name", [NOTHING, "None of these ", " NONE  of\tthese", "none\u00a0of these"])
-def test_a_class_of_that_name_is_no_refusal(name: str) -> None:
+def test_a_class_of_that_name_is_not_a_refusal(name: str) -> None:
     """A class named "none of these", in any case or spacing, is quoted and called a class; its record says that nothing was refused."""
     assert written(None) == NOTHING
     assert written(name) == f"class {name!r}"

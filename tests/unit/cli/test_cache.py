@@ -93,14 +93,14 @@ def test_the_size_can_be_chosen(
     assert not (folder / "graphs" / "old.graph").exists()
 
 
-def test_a_size_that_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_size(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An invalid size is an error that names the variable."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", "much")
     assert main(["cache", "show"]) == 2
     assert "GODEEPER_CACHE_SIZE='much': expected a number and B" in capsys.readouterr().err
 
 
-def test_what_killed_writers_left_goes(folder: Path) -> None:
+def test_files_of_killed_writers_are_removed(folder: Path) -> None:
     """Temporary files older than an hour are removed; younger ones may still be in use."""
     for name, age in (("old", 4000), ("young", 0)):
         path = folder / "graphs" / f".{name}.part"
@@ -151,7 +151,7 @@ def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("size", ["much", "-1", "1XB", "5 K", "", "9" * 400 + "GB", "٣MB", "1_0MB"])
-def test_sizes_that_are_none(size: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_sizes(size: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An invalid size is refused in one line that shows a valid one."""
     assert main(["cache", "trim", f"--to={size}"]) == 2
     assert "such as 500MB" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_a_folder_without_photos(run: Run, cars: Path, tmp_path: Path, chelsea: 
         (["photo.jpg", "--weights", "bundled", "--csv"], "FILE.godeeper"),
     ],
 )
-def test_what_cannot_be_asked_for(run: Run, words: list[str], reason: str) -> None:
+def test_invalid_requests(run: Run, words: list[str], reason: str) -> None:
     """Invalid arguments give one line that states what was expected."""
     code, out, err = run("classify", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -80,7 +80,7 @@ def test_peek_blog_scale_with_channels(run: Run, chelsea: Path, tmp_path: Path) 
         assert image.size == (149 * 4 * 2, 149 * 4 * 2)
 
 
-def test_peek_says_what_was_put_right(run: Run, tmp_path: Path, chelsea: Path) -> None:
+def test_peek_prints_notes_on_repairs(run: Run, tmp_path: Path, chelsea: Path) -> None:
     """Notes on the photo are printed on standard error."""
     with Image.open(chelsea) as image:
         image.save(tmp_path / "odd photo.jpg", "PNG")
@@ -234,7 +234,7 @@ def test_the_same_picture_twice(chelsea: Path, tmp_path: Path) -> None:
     assert written[0] == written[1]
 
 
-def test_a_reader_that_leaves(tmp_path: Path) -> None:
+def test_a_pipe_that_is_closed(tmp_path: Path) -> None:
     """It is not an error if ``head`` closes the pipe."""
     command = f"{sys.executable} -m godeeper tensors | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True)

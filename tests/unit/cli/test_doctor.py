@@ -46,7 +46,7 @@ def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[2][2].endswith("b/good.png, b/near.png")
 
 
-def test_repairs_alone_are_no_failure(folder: Path) -> None:
+def test_repairs_alone_are_not_a_failure(folder: Path) -> None:
     """The exit code is 0 where every photo was used or repaired."""
     write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
     assert main(["doctor", str(folder)]) == 0
@@ -94,7 +94,7 @@ def test_names_do_nothing_to_the_terminal(folder: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux")
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_names_that_are_no_text(folder: Path, options: list[str]) -> None:
+def test_names_that_are_not_utf_8(folder: Path, options: list[str]) -> None:
     """A file name that is not UTF-8 works in the table and in the JSON."""
     (folder / "a" / os.fsdecode(b"\xff.jpg")).touch()
     done = subprocess.run(

@@ -163,7 +163,7 @@ def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: P
         (["--near", "nowhere"], "nowhere"),
     ],
 )
-def test_what_cannot_be_asked_for(run: Run, cars: Path, chelsea: Path, words: list[str], reason: str) -> None:
+def test_invalid_requests(run: Run, cars: Path, chelsea: Path, words: list[str], reason: str) -> None:
     """Invalid arguments give one line that states what was expected."""
     code, out, err = run("explain", cars, chelsea, *words)
     assert (code, out, err.count("\n")) == (2, "", 1)

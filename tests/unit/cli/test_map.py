@@ -148,7 +148,7 @@ def test_out_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--out" in capsys.readouterr().err
 
 
-def test_an_ending_that_is_no_format(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_extension(capsys: pytest.CaptureFixture[str]) -> None:
     """The error names the file as it was typed."""
     assert main(["map", "--out", "a b"]) == 2
     assert "cannot tell the format of 'a b': expected" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_many_notes_of_one_kind_are_one_line() -> None:
     assert line == "note: first of 3 frames: 8 photos (0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 3 more)"
 
 
-def test_reduced_decoding_is_no_repair() -> None:
+def test_reduced_decoding_is_not_a_repair() -> None:
     """No note is printed for photos that were decoded at reduced size."""
     assert not note_lines([("a.jpg", ["decoded at 1/2 of its size"])])
 

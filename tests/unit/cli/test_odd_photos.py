@@ -94,7 +94,9 @@ def test_pipes_devices_and_sockets_are_refused_at_once(
 
 
 @pytest.mark.parametrize("command", ["top", "embed a folder", "doctor", "classify"])
-def test_in_folders_they_are_skipped_and_said(command: str, folder: Path, cars: Path, tmp_path: Path, run: Run) -> None:
+def test_in_folders_they_are_skipped_and_reported(
+    command: str, folder: Path, cars: Path, tmp_path: Path, run: Run
+) -> None:
     """Within a folder they are skipped with a message, and the other photos are used."""
     (folder / "a" / "eps.jpg").unlink()
     (folder / "b" / "eps.jpg").unlink()

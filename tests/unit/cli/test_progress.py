@@ -56,7 +56,7 @@ def test_a_terminal_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
         report(5, 10)
 
 
-def test_what_was_done_before_does_not_count_for_the_pace() -> None:
+def test_photos_done_before_do_not_count_for_the_rate() -> None:
     """A run that resumes after 90 photos and processes 10 in 5 seconds has a rate of 2 per second."""
     times = iter([100.0, 100.0, 105.0])
     pace = Rate(lambda: next(times))

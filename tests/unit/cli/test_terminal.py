@@ -72,7 +72,7 @@ def test_nothing_is_written_where_no_photo_can_be_read(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_duplicate_is_no_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_duplicate_is_not_a_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
     """The same pixels twice in a class are left out of a training, and the exit code is still 0."""
     (folder / "a" / "again.png").write_bytes((folder / "a" / "0.png").read_bytes())
     assert [code_of(command, run, cars, folder, tmp_path / command) for command in ("doctor", "retrain")] == [0, 0]
@@ -123,7 +123,7 @@ def test_a_folder_with_standard_error_closed(command: str, folder: Path, tmp_pat
 
 
 @pytest.mark.parametrize("command", ["tensors", "--help"])
-def test_a_reader_that_leaves_is_no_fault(command: str, folder: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(command: str, folder: Path, tmp_path: Path) -> None:
     """It is not an error if a program such as ``head`` closes the pipe."""
     done = program(command, "| true", folder, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -176,7 +176,7 @@ def test_json_shows_no_control_characters() -> None:
     assert "Zürich 東京" in text
 
 
-def test_commands_print_through_one_door() -> None:
+def test_commands_print_through_one_module() -> None:
     """No command calls ``print`` itself, and only the progress bar draws on a terminal."""
     bare = re.compile(r"(?<![\w.])print\(|sys\.std(out|err)\.write|sys\.stdin")
     cli = ROOT / "src" / "godeeper" / "cli"

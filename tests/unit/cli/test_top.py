@@ -51,9 +51,7 @@ def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["conv[1]", "--weights", "none"], "unknown weights"),
     ],
 )
-def test_what_cannot_be_asked_for(
-    album: Path, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_requests(album: Path, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The error is one line and names what was expected."""
     code = main(["top", str(album), *words])
     out, err = capsys.readouterr()

@@ -59,7 +59,7 @@ def test_labels(run: Run, here: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", ["none.csv", "photos.zip", "flat"])
-def test_labels_that_are_no_list(run: Run, here: Path, labels: str) -> None:
+def test_labels_that_are_not_a_list(run: Run, here: Path, labels: str) -> None:
     """An invalid list gives one line that names it, and nothing is written."""
     code, out, err = run("retrain", "flat", "--labels", labels, "--out", "made.godeeper")
     assert (code, out, err.count("\n")) == (2, "", 1)

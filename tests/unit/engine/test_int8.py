@@ -146,7 +146,7 @@ def test_a_damaged_record_is_refused(changes: dict[str, object], reason: str) ->
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_is_no_record(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_record(tmp_path: Path) -> None:
     """An error in reading a record names the file."""
     for text in (None, "no JSON"):
         path = tmp_path / "record.json"

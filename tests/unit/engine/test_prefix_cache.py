@@ -136,7 +136,7 @@ def test_another_photo(net: Network, chelsea: Path, cache: DiskCache) -> None:
     assert len(cache.sizes()) == 6
 
 
-def test_a_damaged_entry_is_not_believed(net: Network, chelsea: Path, cache: DiskCache) -> None:
+def test_a_damaged_entry_is_not_used(net: Network, chelsea: Path, cache: DiskCache) -> None:
     """A value that is truncated or changed on disk is computed again."""
     network, _ = watched(net, cache)
     expected = network.peek(chelsea, SEEN).activations

@@ -39,7 +39,7 @@ def run(cache: DiskCache) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("photos", "pooled", "many"), [(1, False, False), (2, False, True), (1, True, True)])
-def test_numbers_are_laid_out_anew_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
+def test_the_layout_is_converted_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
     """The layout of values is converted for many photos only; values are the same up to rounding."""
     weights = find("bundled")
     steps = plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))], pooled=pooled)

@@ -133,7 +133,7 @@ def test_every_convention_finds_the_same_operation(network: Any, address: str, p
         ("mixed/tower_2/conv[3]", "expected a whole tensor; leave out the channels"),
     ],
 )
-def test_what_is_no_operation_of_the_module_is_refused(network: Any, address: str, message: str) -> None:
+def test_addresses_outside_the_module_are_refused(network: Any, address: str, message: str) -> None:
     """The photo's steps, tensors after the end, and slices of tensors have no submodule."""
     with pytest.raises(AddressError, match=message.replace("[", r"\[")):
         network.at(address)
@@ -158,7 +158,7 @@ def test_no_operation_works_in_place(network: Any, x: Any) -> None:
 
 
 @pytest.mark.peers
-def test_captured_tensors_answer_to_all_their_names(network: Any, x: Any) -> None:
+def test_captured_tensors_are_found_by_all_their_names(network: Any, x: Any) -> None:
     """A tensor captured by one name is found by its other names, and by its channels."""
     import torch
 

@@ -100,7 +100,7 @@ def test_modules_and_filters_add_up(both: Evidence) -> None:
         assert sum(voice.share for voice in silencing) == pytest.approx(1)
 
 
-def test_the_loudest_filters(both: Evidence) -> None:
+def test_the_strongest_filters(both: Evidence) -> None:
     """Filters for a class and against it are sorted by strength, each with its own evidence."""
     speaking, silencing = both.by_filter("cat", top=3)
     assert [len(speaking), len(silencing)] == [3, 3]
@@ -183,7 +183,7 @@ def test_an_unknown_class(both: Evidence, label: str | int) -> None:
         both.total(label)
 
 
-def test_what_cannot_be_asked_for(both: Evidence, tmp_path: Path) -> None:
+def test_invalid_requests(both: Evidence, tmp_path: Path) -> None:
     """A picture without pixels and a missing photo are refused."""
     with pytest.raises(OptionError, match="at least one pixel"):
         both.over_photo("cat", (0, 3))

@@ -66,7 +66,7 @@ def test_density_is_logits_a_hundredth_of_the_area(found: Evidence) -> None:
         assert 100 * density(found, Question(2), size).mean() == pytest.approx(total, abs=1e-9)
 
 
-def test_what_was_not_seen_is_dark(chelsea: Path) -> None:
+def test_pixels_outside_the_crop_are_dark(chelsea: Path) -> None:
     """With ``crop`` the sides of a wide photo are darkened, and the middle is not."""
     found = evidence(classifier(preprocessing={"fit": "crop"}), chelsea)
     image = found.photo.image

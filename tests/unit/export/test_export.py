@@ -63,7 +63,7 @@ def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str
 
 
 @pytest.mark.parametrize("target", ["onnx", pytest.param("openvino"), pytest.param("torch", marks=pytest.mark.peers)])
-def test_doubts_are_exported(tmp_path: Path, photos: list[Path], target: str) -> None:
+def test_ood_models_are_exported(tmp_path: Path, photos: list[Path], target: str) -> None:
     """An OOD model lowers the probabilities of unfamiliar photos in every format."""
     if target != "onnx":
         pytest.importorskip(target)
@@ -127,7 +127,7 @@ def test_nonsense_is_refused(made: Classifier, chelsea: Path, wrong: list[float]
         certify(made, nonsense, [chelsea], "onnx")
 
 
-def test_what_cannot_be_asked_for(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
+def test_invalid_requests(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
     """No photo to compare with, an unknown target and a wrong extension give one line each."""
     with pytest.raises(OptionError, match="no photos to check"):
         export(made, tmp_path / "cars.onnx", "onnx", [])

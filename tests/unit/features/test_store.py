@@ -126,7 +126,7 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut", "zeros", "text", "head"])
-def test_a_damaged_file_is_not_believed(path: Path, how: str) -> None:
+def test_a_damaged_file_is_not_used(path: Path, how: str) -> None:
     """A damaged file returns correct values or none; the next run repairs it and adds a note."""
     write_missing(path)
     damage(path, how)

@@ -156,7 +156,7 @@ def test_non_latin_photo_names(peek: Peek) -> None:
         ({"rows": 0}, "0 rows"),
     ],
 )
-def test_views_that_cannot_be(peek: Peek, options: dict[str, Any], reason: str) -> None:
+def test_invalid_views(peek: Peek, options: dict[str, Any], reason: str) -> None:
     """Each error says what would be possible."""
     with pytest.raises(OptionError, match=reason):
         peek.picture(**options)

@@ -123,7 +123,7 @@ def test_exif_orientation(orientation: int) -> None:
     assert bool(photo.notes) == (orientation > 1)
 
 
-def test_damaged_exif_is_ignored_and_said() -> None:
+def test_damaged_exif_is_ignored_with_a_note() -> None:
     """Unreadable EXIF does not affect the pixels, and gives a note."""
     data = encoded(gradient(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     photo = decode(data)
@@ -158,7 +158,7 @@ def linear_profile() -> bytes:
     return bytes(profile).replace("sRGB".encode("utf-16-be"), "flat".encode("utf-16-be"))
 
 
-def test_unusable_profile_is_ignored_and_said() -> None:
+def test_unusable_profile_is_ignored_with_a_note() -> None:
     """Bytes that are not a profile are ignored with a note."""
     photo = decode(encoded(gradient(), "PNG", icc_profile=b"not a profile"))
     assert "unusable colour profile" in photo.notes[0]
@@ -267,7 +267,7 @@ def test_missing_and_folder(tmp_path: Path) -> None:
     "array",
     [np.zeros((4, 4), float), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)],
 )
-def test_arrays_that_are_no_photos(array: np.ndarray) -> None:
+def test_arrays_that_are_not_photos(array: np.ndarray) -> None:
     """Only uint8 arrays with the shape of a picture are photos."""
     with pytest.raises(PhotoError, match="is not a photo"):
         decode(array)

@@ -187,7 +187,7 @@ def test_one_missing_pixel_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", JPEGS)
-def test_zeros_are_no_pixels(kind: str) -> None:
+def test_zeros_are_not_pixels(kind: str) -> None:
     """An incomplete download that was filled with zeros is refused, although zeros are valid codes of a scan."""
     whole = jpeg(kind)
     for kept in (len(whole) // 2, len(whole) - 40):
@@ -206,12 +206,12 @@ def test_a_progressive_jpeg_that_ends_between_two_scans_is_refused() -> None:
             decode(whole[:start])
 
 
-def test_the_case() -> None:
+def test_a_cheap_cameras_file() -> None:
     """A cheap camera's file without an end marker is decoded with a note."""
     assert decode(DATA / "missing_eoi.jpg").notes == (END_NOTE,)
 
 
-def test_what_follows_the_end_marker_is_nobody_s_business() -> None:
+def test_bytes_after_the_end_marker_are_ignored() -> None:
     """Bytes after the end marker are ignored."""
     photo = decode(jpeg("baseline") + b"anything" * 5)
     assert photo.notes == ()
@@ -308,7 +308,7 @@ class Tensor:
         ([[1, 2], [3]], "list cannot be converted to an array"),
     ],
 )
-def test_arrays_are_told_what_to_do(array: Any, words: str) -> None:
+def test_errors_for_arrays_say_what_to_do(array: Any, words: str) -> None:
     """The error says in one line what came, what is expected, and which call converts it."""
     with pytest.raises(PhotoError, match=words) as caught:
         decode(array)

@@ -15,7 +15,7 @@ def warn_like_pillow(text: str) -> None:
     warnings.warn_explicit(text, UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
 
 
-def test_lines_are_said_once() -> None:
+def test_lines_are_noted_once() -> None:
     """The same warning twice gives one note of one line."""
     with warnings_as_notes() as notes:
         warn_like_pillow("corrupt\n EXIF")

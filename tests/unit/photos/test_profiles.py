@@ -119,7 +119,7 @@ def test_a_table_of_lab_colours_for_red_green_and_blue() -> None:
 
 @pytest.mark.parametrize("kind", [b"link", b"abst", b"nmcl"])
 @pytest.mark.parametrize("space", [b"RGB ", b"CMYK", b"Lab ", b"HSV ", b"6CLR", b"GRAY", b"\0\0\0\0", b"\xff\n\x1b["])
-def test_profiles_of_no_use(kind: bytes, space: bytes) -> None:
+def test_unusable_profiles(kind: bytes, space: bytes) -> None:
     """Device links, named colours and other spaces are ignored, with one note of one line."""
     embedded = profiles.profile({}, space, kind=kind)
     photo = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded))

@@ -114,7 +114,7 @@ def network_parts(name: str) -> Any:
     }
 
 
-def test_what_is_no_filter_is_paper(poster: Poster, picture: np.ndarray) -> None:
+def test_empty_cells_have_the_background_colour(poster: Poster, picture: np.ndarray) -> None:
     """Around the blocks, and in the unused cells of a block's last row, there is one colour."""
     outside = np.ones(picture.shape, bool)
     for tensor in poster.record["tensors"]:

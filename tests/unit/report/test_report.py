@@ -94,7 +94,7 @@ def test_page_without_pictures(report: Report) -> None:
     assert "photo 1 " in text
 
 
-def test_few_photos_say_so() -> None:
+def test_few_photos_give_a_warning() -> None:
     """A wide interval comes with a warning that explains n; a narrow one does not."""
     few = make_report(24)
     assert few.caution is not None
@@ -103,7 +103,7 @@ def test_few_photos_say_so() -> None:
     assert make_report(400, 5.0).caution is None
 
 
-def test_suspects_come_with_their_doubt(report: Report) -> None:
+def test_suspects_come_with_a_caution(report: Report) -> None:
     """Where many photos are misclassified, the page says that suspects may be correctly labelled."""
     assert report.suspects
     assert "may just be hard to classify" in report.html()
@@ -120,7 +120,7 @@ def test_record(report: Report, tmp_path: Path) -> None:
     assert low < record["test"]["accuracy"] < high
 
 
-def test_nothing_known_is_said(report: Report, tmp_path: Path) -> None:
+def test_a_report_without_results(report: Report, tmp_path: Path) -> None:
     """A report without a tested photo, score or threshold is still a page and valid JSON."""
     unknown = dict.fromkeys(report.selection.scores, (float("nan"), float("nan")))
     bare = replace(
@@ -165,7 +165,7 @@ def unbalanced(report: Report, right: int) -> Report:
     )
 
 
-def test_no_better_than_guessing_is_said(report: Report) -> None:
+def test_no_better_than_guessing_is_reported(report: Report) -> None:
     """With 137 photos to 3, all predicted as the larger class, 97.9 % is the baseline, and balanced accuracy is one half."""
     lazy = unbalanced(report, 0)
     record = lazy.record()["test"]
@@ -177,7 +177,7 @@ def test_no_better_than_guessing_is_said(report: Report) -> None:
     assert "50.0%" in texts
 
 
-def test_hardly_better_than_guessing_is_said(report: Report) -> None:
+def test_hardly_better_than_guessing_is_reported(report: Report) -> None:
     """If the interval contains the baseline, a higher accuracy may be chance."""
     assert "not clearly better" in (unbalanced(report, 2).caution or "")
 
@@ -222,7 +222,7 @@ def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
     assert "takes at least 3 classes" in two.html()
 
 
-def test_numbers_that_json_cannot_hold_are_none(report: Report, tmp_path: Path) -> None:
+def test_numbers_that_json_cannot_hold_are_null(report: Report, tmp_path: Path) -> None:
     """NaN and infinity become null everywhere."""
     odd = replace(report, temperature=float("inf"), threshold=float("nan"), seconds={"head": float("nan")})
     record = json.loads(odd.save_json(tmp_path / "odd.json").read_text(), parse_constant=pytest.fail)

@@ -20,7 +20,7 @@ def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [60, 3000])
-def test_a_background_of_one_colour_is_told(count: int) -> None:
+def test_a_background_of_one_colour_is_reported(count: int) -> None:
     """The class on red is found with few and with many photos, and the others are not."""
     labels = np.arange(count) % 3
     found = background_biases(made_edges(labels), Targets(labels, np.arange(count)), NAMES)
@@ -37,14 +37,14 @@ def test_many_backgrounds_are_one_line() -> None:
     assert remarks([]) == ()
 
 
-def test_near_duplicates_tell_nothing_of_each_other() -> None:
+def test_near_duplicates_do_not_classify_each_other() -> None:
     """With random backgrounds and each photo twice, a photo is classified without its copy, and no class is reported."""
     labels = np.repeat(np.arange(40) % 2, 2)
     edges = np.repeat(made_edges(np.ones(40, np.int64)), 2, axis=0)
     assert background_biases(edges, Targets(labels, np.repeat(np.arange(40), 2)), NAMES[1:]) == ()
 
 
-def test_of_few_photos_nothing_is_said() -> None:
+def test_for_few_photos_nothing_is_reported() -> None:
     """Nine photos on red may be chance, so nothing is reported."""
     labels = np.arange(27) % 3
     assert background_biases(made_edges(labels), Targets(labels, np.arange(27)), NAMES) == ()

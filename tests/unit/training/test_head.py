@@ -102,7 +102,7 @@ def test_the_threshold_keeps_what_it_says() -> None:
     assert 0.95 <= (sure >= head.threshold).mean() < 0.97
 
 
-def test_nested_answers_are_honest() -> None:
+def test_nested_predictions_are_unbiased() -> None:
     """Where features say nothing about the classes, choosing among eleven modules does not raise the accuracy."""
     random = np.random.default_rng(0)
     labels = np.arange(60, dtype=np.int64) % 2

@@ -124,7 +124,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
     assert "125 and 128 are classified correctly" in str(found)
 
 
-def test_few_photos_promise_little() -> None:
+def test_few_photos_give_a_wide_interval() -> None:
     """The interval contains zero, is wide for few photos, and leans to the side that won."""
     low, high = comparison(judged=10).interval
     assert low < -0.1 < 0.1 < high
@@ -156,7 +156,7 @@ def test_cosines_of_nothing() -> None:
     np.testing.assert_allclose(got, [1, 0, 0, 1])
 
 
-def test_int8_is_taken_and_said(small: Classifier) -> None:
+def test_int8_is_used_and_reported(small: Classifier) -> None:
     """The report states that int8 was used, on how many photos it was checked, and at what cost."""
     assert small.precision == "int8"
     assert small.report is not None
@@ -165,7 +165,7 @@ def test_int8_is_taken_and_said(small: Classifier) -> None:
     assert small.report.provenance["engine"] == "onnxruntime int8"
 
 
-def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_that_differs_too_much(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the check fails the classifier is fp32, and the report says why."""
     monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
@@ -175,7 +175,7 @@ def test_int8_that_is_too_far_off(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert any("fp32; int8 differs too much here" in note for note in trained.report.notes)
 
 
-def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
+def test_auto_does_not_check_small_folders(folder: Path) -> None:
     """A small folder is computed in fp32 and the report says so; with ``precision="fp32"`` it says nothing."""
     trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
     assert trained.precision == "fp32"
@@ -186,7 +186,7 @@ def test_auto_does_not_check_what_does_not_pay(folder: Path) -> None:
     assert not any("precision" in note for note in plain.report.notes)
 
 
-def test_auto_asks_of_large_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_checks_int8_for_large_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From ``FEWEST`` photos on, int8 is checked."""
     monkeypatch.setattr(precision, "FEWEST", 24)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="auto")
@@ -233,7 +233,7 @@ def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: 
     np.testing.assert_array_equal(asked.head.coefficients, plain.head.coefficients)
 
 
-def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_sample(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If all sampled photos of a class are damaged, fp32 is used, and the report says why."""
     shutil.copytree(folder, tmp_path / "photos")
     monkeypatch.setattr(precision, "SAMPLE", 8)
@@ -246,7 +246,7 @@ def test_a_sample_of_no_use(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert any("too few of 8 sampled photos are usable" in note for note in trained.report.notes)
 
 
-def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:
+def test_an_unusable_folder(folder: Path, tmp_path: Path) -> None:
     """The error is the same as in fp32."""
 
     def error(place: Path, asked: str) -> str:
@@ -264,7 +264,7 @@ def test_a_folder_of_no_use(folder: Path, tmp_path: Path) -> None:
         assert len(said) == 1, said
 
 
-def test_weights_that_nobody_calibrated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_without_a_calibration_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are calibrated on the user's own photos, and the classifier contains the record."""
     monkeypatch.setattr(precision, "shipped", lambda _: None)
     monkeypatch.setattr(precision, "SAMPLE", 16)
@@ -312,7 +312,7 @@ def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_p
     assert certificate.agreeing == 4
 
 
-def test_classify_says_who_computed(
+def test_classify_states_the_engine(
     small: Classifier, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The JSON states engine and precision; --engine selects the engine; torch is refused in int8."""
@@ -327,7 +327,7 @@ def test_classify_says_who_computed(
     assert "'abacus'" in capsys.readouterr().err
 
 
-def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retrain_states_the_engine(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command has both options, and its JSON states both."""
     arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
     assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
@@ -335,7 +335,7 @@ def test_retrain_says_who_computed(folder: Path, tmp_path: Path, capsys: pytest.
     assert (document["engine"], document["precision"]) == ("onnxruntime", "int8")
 
 
-def test_peek_says_who_computed(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_peek_states_the_engine(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The JSON states the engine and the precision, fp32."""
     assert main(["peek", str(chelsea), "conv", "--out", str(tmp_path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

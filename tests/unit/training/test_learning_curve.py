@@ -58,6 +58,6 @@ def test_near_duplicates_are_less_certain() -> None:
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
 
 
-def test_two_sizes_are_no_curve() -> None:
+def test_two_sizes_are_not_a_curve() -> None:
     """Two different numbers of photos give no forecast."""
     assert forecast([CurvePoint(n, proportion(8, 10)) for n in (5, 5, 8, 8)], 20) is None

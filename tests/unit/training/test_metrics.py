@@ -38,7 +38,7 @@ def test_class_scores() -> None:
     assert all(share.low <= (share.value or 0) <= share.high for score in scores for share in score.shares)
 
 
-def test_a_class_never_told_has_no_precision() -> None:
+def test_a_class_that_was_never_predicted_has_no_precision() -> None:
     """A class that was never predicted has no precision."""
     score = measure.class_scores(np.array([[0, 2], [0, 3]]), "ab")[0]
     assert (score.precision.value, score.recall.value, score.f1.value) == (None, 0.0, 0.0)

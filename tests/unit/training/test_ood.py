@@ -59,7 +59,7 @@ def test_known_photos_keep_their_probabilities() -> None:
     assert (strange == 1).mean() >= 0.9
 
 
-def test_the_far_away_is_told_with_less_confidence() -> None:
+def test_distant_photos_get_lower_probabilities() -> None:
     """A photo ten times as far in the same direction gets no higher probability, and is refused."""
     head, features = made_head()
     assert head.threshold is not None

@@ -72,7 +72,7 @@ def test_bases_are_computed_once() -> None:
     assert [len(basis.mean) for basis in bases.of(("y", "x"))] == [30, 20]
 
 
-def test_deals_are_judged_side_by_side() -> None:
+def test_several_repeats_equal_single_ones() -> None:
     """Several repeats of the folds computed together equal those computed one by one."""
     coordinates = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
     labels = np.arange(60, dtype=np.int64) % 3

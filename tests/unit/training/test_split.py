@@ -135,7 +135,7 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
     assert len(set(assign(examine(tmp_path)).values())) == 1
 
 
-def test_few_photos_are_said_in_one_line() -> None:
+def test_classes_with_few_photos_are_listed_in_one_line() -> None:
     """Classes with fewer than ten groups are named in one note, however many photos they have, smallest first."""
     checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
     assert too_few_reasons(checkup) == (

@@ -319,7 +319,7 @@ def test_odd_paths_are_client_errors(path: str, client: Client) -> None:
         assert "\n" not in answer.json["error"]
 
 
-def test_methods_that_are_none(client: Client) -> None:
+def test_unsupported_methods(client: Client) -> None:
     """An unsupported method gets a 405."""
     assert client.get("/api/peek").status == 405
     assert client.get("/api/health", method="DELETE").status == 405
@@ -408,7 +408,7 @@ def test_closing_after_an_upload_ends_the_work(served: Served) -> None:
     assert served.backend.passes.done(photo) < len(served.backend.segments)
 
 
-def test_names_that_no_encoding_has_are_answered() -> None:
+def test_names_that_are_not_valid_unicode() -> None:
     """A class whose folder name is not valid UTF-8 keeps its name in JSON."""
     answer = json_response({"class": "\udcff"})
     assert json.loads(bytes(answer.body)) == {"class": "\udcff"}

@@ -174,7 +174,7 @@ def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
-def test_a_class_called_none_of_these_is_no_refusal(threshold: float, net: Network) -> None:
+def test_a_class_called_none_of_these_is_not_a_refusal(threshold: float, net: Network) -> None:
     """The page's heading and the record distinguish a photo of that class from a refused photo."""
     names = (NOTHING, "None of these", "NONE OF THESE")
     made = handmade()

@@ -78,7 +78,7 @@ def machine_address() -> str | None:
     return None if is_loopback(found) else found
 
 
-def test_a_foreign_address_wants_the_token() -> None:
+def test_a_foreign_address_requires_the_token() -> None:
     """Beyond loopback it prints one warning, and accepts requests with the printed token, under any of our names."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
         printed = urlsplit(first_line(process).split()[3])
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_one_line(arguments: str, capsys: pytest.CaptureFixture
     assert WRONG[arguments] in line
 
 
-def test_a_port_in_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """A port of another server ends it with exit code 2 and one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

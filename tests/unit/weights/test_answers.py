@@ -47,7 +47,7 @@ def test_labels_are_lines_however_they_end(of_classes: Any, tmp_path: Path, text
     assert labelled(of_classes(3), text, tmp_path) == ("cat", "dog", "owl")
 
 
-def test_equal_labels_are_told_apart(of_classes: Any, tmp_path: Path) -> None:
+def test_equal_labels_are_distinguished(of_classes: Any, tmp_path: Path) -> None:
     """ImageNet has two classes called crane; the class's number distinguishes them."""
     assert labelled(of_classes(3), b"crane\nowl\ncrane\n", tmp_path) == ("crane (0)", "owl", "crane (2)")
 
@@ -71,7 +71,7 @@ def test_wrong_labels_are_refused(of_classes: Any, tmp_path: Path, own_folder: P
     assert not own_folder.exists()
 
 
-def test_labels_that_are_no_file_are_refused(of_classes: Any, tmp_path: Path) -> None:
+def test_labels_that_are_not_a_file_are_refused(of_classes: Any, tmp_path: Path) -> None:
     """A folder, a named pipe, a device and a missing file give one line each, at once."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "none"):
@@ -79,7 +79,7 @@ def test_labels_that_are_no_file_are_refused(of_classes: Any, tmp_path: Path) ->
             add(of_classes(3), Options(labels=path))
 
 
-def test_weights_that_are_no_file_are_refused(tmp_path: Path) -> None:
+def test_weights_that_are_not_a_file_are_refused(tmp_path: Path) -> None:
     """A named pipe does not block, and a device does not fill the memory."""
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", Path("/dev/zero"), Path("/dev/null")):
@@ -141,7 +141,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("text", SAID)
-def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
+def test_scaling_is_kept_and_reported(of_classes: Any, text: str) -> None:
     """The given scaling is in the description and its notes, and is applied to photos."""
     added = add(of_classes(3), Options(scaling=text, name=text.replace("/", "-").replace(",", "-")))
     said = added.file.description
@@ -151,7 +151,7 @@ def test_scaling_is_kept_and_said(of_classes: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "1/0", "1/2/3", "1,2/3", "nan/1", "1/inf", "bgr-", "1e9/1", "1,2,3/1,0,1"])
-def test_a_scaling_that_cannot_be_is_refused(of_classes: Any, text: str) -> None:
+def test_an_invalid_scaling_is_refused(of_classes: Any, text: str) -> None:
     """The error lists the known scalings."""
     if not text:
         return

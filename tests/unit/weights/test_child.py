@@ -94,12 +94,12 @@ def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
         b"[" * 99999,
     ],
 )
-def test_what_is_not_whole_is_refused(stand: Stand, sent: bytes) -> None:
+def test_incomplete_output_is_refused(stand: Stand, sent: bytes) -> None:
     """If the child's output is truncated or in another form, the error is one line."""
     assert "download it again" in said_of(stand(f"import os; os.write(1, {sent!r})"))
 
 
-def test_an_exit_code_is_told(stand: Stand) -> None:
+def test_an_exit_code_is_reported(stand: Stand) -> None:
     """A child that ends with an error code gives one line."""
     assert "reading it failed with exit code 3" in said_of(stand("raise SystemExit(3)"))
 

@@ -119,7 +119,7 @@ def test_wrappers_prefixes_are_taken_off(numbers_of: Make, as_torchvision: Make,
     assert_same(adopted({f"{prefix}{name}": values for name, values in as_torchvision(ours).items()}), ours)
 
 
-def test_the_auxiliary_head_is_dropped_and_said_so(numbers_of: Make, as_torchvision: Make) -> None:
+def test_the_auxiliary_head_is_dropped_with_a_note(numbers_of: Make, as_torchvision: Make) -> None:
     """AuxLogits is recognised, and dropped with a note."""
     theirs = as_torchvision(numbers_of())
     theirs |= {"AuxLogits.conv0.conv.weight": np.ones((2, 2, 1, 1)), "AuxLogits.fc.bias": np.ones(1000)}
@@ -137,7 +137,7 @@ def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: 
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
-def test_other_precisions_are_made_single_and_said_so(numbers_of: Make, as_torchvision: Make, kind: Any) -> None:
+def test_other_precisions_are_converted_with_a_note(numbers_of: Make, as_torchvision: Make, kind: Any) -> None:
     """fp16 is widened and double precision rounded, and the notes say which."""
     theirs = {name: values.astype(kind) for name, values in as_torchvision(numbers_of()).items()}
     got = adopted(theirs)
@@ -146,7 +146,7 @@ def test_other_precisions_are_made_single_and_said_so(numbers_of: Make, as_torch
     assert any(np.dtype(kind).name in reason and said in reason for reason in got.reasons)
 
 
-def test_bfloat16_is_widened_and_said_so(
+def test_bfloat16_is_widened_with_a_note(
     numbers_of: Make, as_torchvision: Make, safetensors_file: Callable[..., Path]
 ) -> None:
     """A file in bfloat16 is added with its values exact."""
@@ -189,7 +189,7 @@ def test_a_transposed_tensor_is_called_transposed(numbers_of: Make, as_torchvisi
             adopted(theirs)
 
 
-def test_a_wrong_shape_is_told_in_the_files_own_layout(numbers_of: Make, as_tensorflow: Make) -> None:
+def test_a_wrong_shape_is_reported_in_the_files_own_layout(numbers_of: Make, as_tensorflow: Make) -> None:
     """The expected shape is given as HWIO if the file stores HWIO."""
     theirs = as_tensorflow(numbers_of("2015", 1008))
     theirs["conv/conv2d_params"] = np.ones((5, 5, 3, 4), np.float32)
@@ -198,7 +198,7 @@ def test_a_wrong_shape_is_told_in_the_files_own_layout(numbers_of: Make, as_tens
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_numbers_that_are_none_are_refused(numbers_of: Make, as_torchvision: Make, value: float) -> None:
+def test_nan_and_infinity_are_refused(numbers_of: Make, as_torchvision: Make, value: float) -> None:
     """For NaN and infinity the error names the tensor."""
     theirs = as_torchvision(numbers_of())
     theirs[f"{STEM}.bn.bias"][2] = value

@@ -130,7 +130,7 @@ def test_a_server_that_cannot_resume_starts_over(server: Server, downloader: Dow
     assert path.read_bytes() == CONTENT
 
 
-def test_a_part_that_is_too_long_is_fetched_anew(server: Server, downloader: Downloader) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_again(server: Server, downloader: Downloader) -> None:
     """If the server has no data after our partial file, the file is downloaded again."""
     part_of(downloader).parent.mkdir()
     part_of(downloader).write_bytes(b"x" * (len(CONTENT) + 1))
@@ -165,14 +165,14 @@ def test_a_web_page_is_not_kept(server: Server, downloader: Downloader) -> None:
     assert not part_of(downloader).exists()
 
 
-def test_an_error_of_the_server_is_told(server: Server, downloader: Downloader) -> None:
+def test_a_server_error_is_reported(server: Server, downloader: Downloader) -> None:
     """The error states the 404, and how to download by hand."""
     server.status = 404
     with pytest.raises(DownloadError, match=r"returned 404 .* godeeper weights add weights\.bin --name tiny-release"):
         downloader.fetch(server.release())
 
 
-def test_no_network_is_said_at_once(downloader: Downloader) -> None:
+def test_a_missing_network_is_reported_at_once(downloader: Downloader) -> None:
     """A refused connection gives one line: what to download from where, and what to do with it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -184,7 +184,7 @@ def test_no_network_is_said_at_once(downloader: Downloader) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
+def test_a_silent_server_is_abandoned(tmp_path: Path) -> None:
     """A server that accepts and sends nothing is abandoned after the time limit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -207,7 +207,7 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server, downloader: Dow
         downloader.fetch(server.release())
 
 
-def test_a_full_disk_is_said_before_the_download(
+def test_a_full_disk_is_reported_before_the_download(
     server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If there is not enough space for the rest, nothing is written."""
@@ -217,7 +217,9 @@ def test_a_full_disk_is_said_before_the_download(
     assert not part_of(downloader).exists()
 
 
-def test_a_disk_that_fills_up_is_said(server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_is_reported(
+    server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ENOSPC during a download gives one line; the partial file is kept to be resumed, and no complete file appears."""
     opened = Path.open
 
@@ -282,7 +284,7 @@ def test_a_release_that_changed_is_refused(released: Server, own_folder: Path) -
     assert installed_paths()["tiny-release"].read_bytes() == before
 
 
-def test_a_download_that_is_no_weights_is_not_installed(released: Server) -> None:
+def test_a_download_without_weights_is_not_installed(released: Server) -> None:
     """A complete download of another network is refused like any other file."""
     released.content = CONTENT
     with pytest.raises(Exception, match="not weights in a known format"):

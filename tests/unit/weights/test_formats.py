@@ -59,7 +59,7 @@ def test_another_zip_is_refused(tmp_path: Path) -> None:
         read_foreign(path)
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     """A missing file and a folder give one line each."""
     for path, said in ((tmp_path / "none.pth", "No such file"), (tmp_path, "is a folder")):
         with pytest.raises(WeightsError, match=said):

@@ -119,7 +119,7 @@ def test_a_full_disk_changes_nothing(
     assert snapshot(own_folder) == before
 
 
-def test_scaling_can_be_said(theirs: Any, torch_file: Make) -> None:
+def test_scaling_can_be_given(theirs: Any, torch_file: Make) -> None:
     """With ImageNet's mean and deviation, each colour is scaled by its own values."""
     import godeeper
 
@@ -224,7 +224,7 @@ def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
     assert pins(own_folder)["a"]["sha256"] == "00"
 
 
-def test_installing_runs_through_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_without_a_reader_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release whose format cannot be read here is refused before it is downloaded."""
     monkeypatch.setattr("godeeper.weights.formats.keras_h5.find_spec", lambda _: None)
     monkeypatch.setattr(install, "Downloader", None)

@@ -58,13 +58,13 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("case", CONFIGS)
-def test_the_last_activation_is_told(case: str) -> None:
+def test_the_last_activation_is_found(case: str) -> None:
     """The result is empty if the activation is linear or unknown."""
     config, expected = CONFIGS[case]
     assert last_activation(json.dumps(config)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "1", "null", '{"class_name": "Sequential"}', "[" * 99999])
-def test_what_is_no_configuration_tells_nothing(text: str) -> None:
+def test_an_invalid_configuration_is_ignored(text: str) -> None:
     """With a damaged configuration the weights can still be read."""
     assert last_activation(text) == ""

@@ -73,7 +73,7 @@ def test_a_one_by_one_convolution_is_a_classifier(network: Any, dense: Any, torc
         {"normalise.mean": np.ones((1, 1), np.float32)},
     ],
 )
-def test_what_is_not_the_network_s_is_listed_and_left(
+def test_other_content_is_listed_and_skipped(
     network: Any, dense: Any, torch_file: Write, beside: dict[str, Any]
 ) -> None:
     """A loss's weights and a metric's state are skipped, and their names are reported."""
@@ -111,9 +111,7 @@ def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write
 
 
 @pytest.mark.parametrize("prefix", ["ema.", "ema_model.module.", "state_dict_ema.", "model_ema.", "swa_model."])
-def test_averages_beside_the_weights_are_said_and_can_be_chosen(
-    network: Any, dense: Any, torch_file: Write, prefix: str
-) -> None:
+def test_averages_beside_the_weights_can_be_selected(network: Any, dense: Any, torch_file: Write, prefix: str) -> None:
     """The weights themselves are the default, and --which selects the averages."""
     whole = network | under("fc.", dense)
     path = torch_file(under("net.", whole) | under(prefix, whole, 0.25))
@@ -125,7 +123,7 @@ def test_averages_beside_the_weights_are_said_and_can_be_chosen(
     )
 
 
-def test_averages_alone_are_taken_and_said(network: Any, dense: Any, torch_file: Write) -> None:
+def test_averages_alone_are_used_and_reported(network: Any, dense: Any, torch_file: Write) -> None:
     """If a file contains only averages, they are used with a note."""
     added = add(torch_file(under("ema.", network | under("fc.", dense))))
     assert any("moving averages" in note for note in added.notes)

@@ -43,6 +43,6 @@ def test_a_wrapper_hides_no_network(prefix: str) -> None:
 @pytest.mark.parametrize(
     "name", ["conv.weight", "features.3.conv.weight", "Mixed_5b.branch1x1.conv.weight", "x" * 9999]
 )
-def test_others_have_no_name(name: str) -> None:
+def test_unknown_networks_have_no_name(name: str) -> None:
     """An unknown network is not guessed, and Inception v3 is not in the list."""
     assert known_network([name]) == ""

@@ -159,7 +159,7 @@ def test_other_hdf5_is_named(tmp_path: Path) -> None:
         add(tmp_path / "data.h5")
 
 
-def test_a_check_sum_is_no_version(tmp_path: Path) -> None:
+def test_a_checksum_is_not_a_version(tmp_path: Path) -> None:
     """A SavedModel's fingerprint.pb begins with a checksum, which is not mistaken for an ONNX version."""
     path = tmp_path / "fingerprint.pb"
     path.write_bytes(number(1, 1 << 60) + number(2, 7) + field(6, b"\x08\x02") + field(7, b"314159"))

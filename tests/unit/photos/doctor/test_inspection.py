@@ -84,7 +84,7 @@ class Watcher:
         self.finished = True
 
 
-def test_an_onlooker_is_shown_what_is_decoded(folder: Path) -> None:
+def test_an_observer_is_shown_what_is_decoded(folder: Path) -> None:
     """It is shown every photo of a class once, in order, with what it kept, but none that is remembered, without a class or damaged."""
     scenes.scene(3).save(folder / "nowhere.png")
     memory, first, second = Notebook(), Watcher(), Watcher()

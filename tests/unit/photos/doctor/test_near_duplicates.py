@@ -127,7 +127,7 @@ def test_fingerprint_reads_rows() -> None:
     assert fingerprint(ramp.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) == 0
 
 
-def test_damaged_exif_is_no_camera(tmp_path: Path) -> None:
+def test_damaged_exif_names_no_camera(tmp_path: Path) -> None:
     """An invalid time is ignored."""
     exif = shot_at(1)
     exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"

@@ -69,7 +69,7 @@ def test_each_kind(photo: Image.Image) -> None:
     assert kinds(photo.resize((3000, 3))) == ["tiny"]
 
 
-def test_values_that_are_said_are_those_of_the_whole_photo(photo: Image.Image) -> None:
+def test_stated_values_are_those_of_the_whole_photo(photo: Image.Image) -> None:
     """Values are computed only if needed, but a remark states the exact value, which is computed in full here."""
     for radius in (3, 4, 6, 9):
         blurred = photo.filter(ImageFilter.GaussianBlur(radius))

@@ -28,7 +28,7 @@ def test_class_names_survive(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are bytes on POSIX only")
-def test_names_that_are_no_text(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     """A file name that is not UTF-8 is listed, and its path opens the file."""
     try:
         (Path(os.fsdecode(bytes(tmp_path) + b"/c\xff")).mkdir())
@@ -75,7 +75,7 @@ def test_missing_folder(tmp_path: Path) -> None:
         read_folder(tmp_path / "nowhere")
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     """A file instead of the folder is an error of one line."""
     with pytest.raises(OptionError, match="Not a directory"):
         read_folder(touch(tmp_path / "file"))

@@ -327,7 +327,7 @@ def test_encrypted_zips(tmp_path: Path, method: int) -> None:
         pass
 
 
-def test_where_people_find_a_photo(tmp_path: Path) -> None:
+def test_the_name_of_a_photo_for_users(tmp_path: Path) -> None:
     """For a zip it is the name inside, since the unpacked file is temporary; otherwise it is the path."""
     root = tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     with open_source(zipped(tmp_path / "photos.zip", root)) as source:
@@ -450,7 +450,7 @@ def test_empty_class_folders(tmp_path: Path) -> None:
     assert not read(tmp_path / "cat").notes
 
 
-def test_pictures_of_ours_are_no_photos(tmp_path: Path) -> None:
+def test_pictures_of_ours_are_not_photos(tmp_path: Path) -> None:
     """Pictures that godeeper wrote among the photos are not used for training, but edited ones are."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     notes = PngImagePlugin.PngInfo()

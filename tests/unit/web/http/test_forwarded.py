@@ -48,14 +48,14 @@ def seen(headers: Pairs | dict[str, str] = (), target: str = "/a", client: str =
     return answer(GUARD, target, headers, client=client).json
 
 
-def test_a_named_proxy_is_believed() -> None:
+def test_a_named_proxy_is_trusted() -> None:
     """Scheme, prefix, host and client are taken from the proxy's headers."""
     assert seen({"host": "inside:1", **HEADERS}) == {
         "path": "/a", "root": "/lab/page", "scheme": "https", "client": "203.0.113.5", "link": "/lab/page/x"
     }  # fmt: skip
 
 
-def test_nobody_else_is() -> None:
+def test_no_other_address_is_trusted() -> None:
     """The same headers from any other address change nothing."""
     got = seen(HEADERS, client="10.2.0.1")
     assert got == {"path": "/a", "root": "/deep", "scheme": "http", "client": "10.2.0.1", "link": "/deep/x"}

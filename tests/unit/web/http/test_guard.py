@@ -181,7 +181,7 @@ def test_a_cross_site_form_is_refused_by_the_server(client: Client, chelsea: Pat
 @pytest.mark.parametrize(
     "path", ["/", "/photo/demo", "/nothing", "/api/health", "/photo/demo/photo.jpg", "/static/app.css"]
 )
-def test_every_answer_is_guarded(client: Client, path: str) -> None:
+def test_every_response_is_guarded(client: Client, path: str) -> None:
     """The policy and related headers are on pages, errors, records, pictures and files."""
     headers = client.get(path).headers
     assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")

@@ -60,7 +60,7 @@ def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> 
             time.sleep(pause)
 
 
-def test_slow_bodies_hold_nobody_up(served: Served) -> None:
+def test_slow_bodies_do_not_block_others(served: Served) -> None:
     """During twenty uploads at a few bytes a second, with the usual limits, the next upload is accepted at once."""
     with ExitStack() as stack:
         for _ in range(20):
@@ -72,7 +72,7 @@ def test_slow_bodies_hold_nobody_up(served: Served) -> None:
         assert time.monotonic() - begun < 5
 
 
-def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
+def test_a_slow_but_steady_photo_is_accepted(hasty: Served) -> None:
     """A link twice as fast as the minimum is accepted for three times the grace period."""
     body = form([("tab", None, b"t" * 60)] + [(f"f{n}", None, b"p" * 3500) for n in range(20)] + [("photo", "x.png", picture("PNG"))])  # fmt: skip
     with connect(hasty) as connection:
@@ -82,7 +82,7 @@ def test_a_slow_honest_photo_is_taken(hasty: Served) -> None:
 
 
 @pytest.mark.parametrize(("size", "pause"), [(100, 0.1), (5000, 0.9)], ids=["trickle", "pause"])
-def test_what_is_too_slow_is_refused(size: int, pause: float, hasty: Served) -> None:
+def test_too_slow_bodies_are_refused(size: int, pause: float, hasty: Served) -> None:
     """A few bytes at a time, or nothing for a while, gives a 408 that states the required speed."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, "Content-Length: 60000"))
@@ -134,7 +134,7 @@ def test_the_memory_is_bounded_and_all_get_through() -> None:
     assert uploaded(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
 
 
-def test_who_stalls_gives_way() -> None:
+def test_stalled_uploads_give_way() -> None:
     """An upload that holds much memory and sends nothing is dropped once others wait, and they are accepted."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
@@ -179,7 +179,7 @@ def ask_for(connection: socket.socket, served: Served, path: str = LARGE, more: 
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{more}\r\n".encode())
 
 
-def test_who_does_not_read_is_hung_up_on(hasty: Served) -> None:
+def test_clients_that_do_not_read_are_disconnected(hasty: Served) -> None:
     """A response that the client does not read is dropped, and does not block others."""
     with connect(hasty, read_buffer=4096) as connection:
         ask_for(connection, hasty, "/photo/demo/page.html?address=conv_2")
@@ -188,7 +188,7 @@ def test_who_does_not_read_is_hung_up_on(hasty: Served) -> None:
         assert until_closed(connection) < 9_000_000
 
 
-def test_who_reads_slowly_but_steadily_gets_all(hasty: Served) -> None:
+def test_slow_but_steady_readers_get_everything(hasty: Served) -> None:
     """A client ten times as fast as the minimum gets the complete response, even after the time limit."""
     with connect(hasty, read_buffer=32768) as connection:
         ask_for(connection, hasty, more="Connection: close\r\n")
@@ -216,7 +216,7 @@ def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
         assert strict.client.get("/api/health").status == 200
 
 
-def test_idle_connections_shut_nobody_out(hasty: Served) -> None:
+def test_idle_connections_do_not_block_others(hasty: Served) -> None:
     """One client's connections are limited: the one that is idle longest is closed, and new ones are served."""
     with ExitStack() as stack:
         idle = [stack.enter_context(connect(hasty)) for _ in range(100)]
@@ -331,7 +331,7 @@ def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
         assert received(connection).startswith(b"HTTP/1.1 408")
 
 
-def test_slow_bodies_take_no_place(hasty: Served) -> None:
+def test_slow_bodies_do_not_use_up_connections(hasty: Served) -> None:
     """With as many slow uploads as a client may have connections, the slowest is closed for the next connection."""
     head = request_head(hasty.port, "Content-Length: 60000")
     with ExitStack() as stack:

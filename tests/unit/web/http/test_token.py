@@ -109,7 +109,7 @@ def test_under_https_the_cookie_is_secure() -> None:
     assert "Secure" not in answer(GUARD, f"/?token={QUOTED}", headers).headers["set-cookie"]
 
 
-def test_the_token_does_not_open_the_door_to_other_sites() -> None:
+def test_the_token_does_not_admit_other_sites() -> None:
     """Neither a foreign host nor another site's request is accepted with it."""
     for headers in ({"host": "evil.example:8299"}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
         assert answer(GUARD, "/api/health", {**headers, "cookie": COOKIE}).status == 403

@@ -202,7 +202,7 @@ def test_a_slow_body_times_out(net: Network) -> None:
         assert slow.client.send([("photo", "x.png", picture("PNG"))]).status == 201
 
 
-def test_slow_headers_are_hung_up_on(net: Network) -> None:
+def test_slow_headers_are_disconnected(net: Network) -> None:
     """A connection that never finishes its request is closed."""
     backend = Backend(net.weights, net.preprocess)
     with (
