@@ -84,5 +84,5 @@ def check_array(kind: str, value: Any, size: int) -> NDArray[np.float32]:
     )
     if not fits or not array.size:
         wanted = ", ".join(map(str, expected))
-        raise FeedError(f"{kind} was fed an array of shape {array.shape}: expected ({wanted}), pixels last")
+        raise FeedError(f"{kind} was fed an array of shape {array.shape}: expected ({wanted}), channels last")
     return array

@@ -38,7 +38,7 @@ def check_whole(image: Image.Image, data: bytes) -> None:
 def check_end(content: bytes) -> None:
     """Raise ``ValueError`` for compressed data that end with zeros."""
     if content.endswith(NEVER_WRITTEN):
-        raise ValueError("its end is zeros")
+        raise ValueError("it ends with zeros")
 
 
 def last_of(data: bytes, parts: list[tuple[bytes, int, int]], kinds: tuple[bytes, ...]) -> bytes:
@@ -78,7 +78,7 @@ def png_data(data: bytes) -> bytes:
     for kind, start, end in png_chunks(data):
         if kind == b"IDAT":
             if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
-                raise ValueError("its image data differ from their check sum")
+                raise ValueError("its image data do not match their checksum")
             parts.append(data[start:end])
         elif parts:
             break

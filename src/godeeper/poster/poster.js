@@ -1,6 +1,6 @@
 'use strict';
-// A viewer of one poster: tiles of a Deep Zoom picture below, names, numbers and lines above, on one canvas.
-// Lengths on the poster are in its native pixels; `scale` is how many pixels of the style sheet one of them takes.
+// The viewer of a poster, on one canvas: the tiles of a Deep Zoom picture, with names, numbers and lines over them.
+// Lengths on the poster are in its native pixels; `scale` is the number of CSS pixels per native pixel.
 const record = JSON.parse(document.getElementById('record').textContent);
 const canvas = document.getElementById('poster'), pen = canvas.getContext('2d');
 const element = id => document.getElementById(id);
@@ -48,20 +48,20 @@ function draw_tile(level, column, row, size) {
   const left = column * size, top = row * size;
   const wide = Math.min(size, record.width - left), high = Math.min(size, record.height - top);
   let image = tile(level, column, row), up = 0;
-  while (!image.ready && up < level) {  // a coarser one until it is there
+  while (!image.ready && up < level) {  // show a coarser tile until this one is loaded
     up++;
     const path = `poster_files/${level - up}/${column >> up}_${row >> up}.png`;
     image = tiles.get(path) || (up === 4 ? tile(level - up, column >> up, row >> up) : image);
   }
   if (!image.ready) return;
-  const unit = size / SIDE * 2 ** up;  // native pixels a pixel of that image
+  const unit = size / SIDE * 2 ** up;  // native pixels per pixel of that image
   const from_x = left / unit - (column >> up) * SIDE, from_y = top / unit - (row >> up) * SIDE;
   const [x0, y0] = screen(left, top), [x1, y1] = screen(left + wide, top + high);
   pen.drawImage(image, from_x, from_y, Math.min(wide / unit, image.width - from_x), Math.min(high / unit, image.height - from_y),
     x0, y0, x1 - x0, y1 - y0);
 }
 
-// ---- what is written over them
+// ---- labels
 
 function screen(x, y) { return [Math.round((x - view.x) * view.scale), Math.round((y - view.y) * view.scale)]; }
 
@@ -110,7 +110,7 @@ function block_label(tensor, x0, y0, x1, y1) {
 
 function text(words, x, y, size, ink, weight, room) {
   pen.font = `${weight} ${size}px system-ui,sans-serif`;
-  while (words.length > 1 && pen.measureText(words).width > room) words = '…' + words.slice(2);  // the end of a name says more
+  while (words.length > 1 && pen.measureText(words).width > room) words = '…' + words.slice(2);  // the end of a name is more distinctive
   if (words.length < 2) return;
   pen.fillStyle = '#1a1b1edd';
   pen.fillRect(x - 3, y - size, pen.measureText(words).width + 6, size * 1.32);
@@ -156,7 +156,7 @@ function draw() {
 
 function redraw() { if (!asked) { asked = true; requestAnimationFrame(draw); } }
 
-// ---- moving
+// ---- pan and zoom
 
 function whole() {
   const room = {wide: canvas.clientWidth - 16, high: canvas.clientHeight - TOOLS - 8};
@@ -209,7 +209,7 @@ function go(tensor, filter, quick) {
   try { history.replaceState(null, '', '#' + tensor.address + (filter === null ? '' : `[${filter}]`)); } catch { /* a page on a disk may refuse */ }
 }
 
-// ---- finding
+// ---- search
 
 const every_name = record.tensors.map(tensor => [tensor, [...new Set([tensor.address, ...Object.values(tensor.names)])].filter(Boolean)]);
 element('names').append(...every_name.flatMap(([, names]) => names.map(name => Object.assign(document.createElement('option'), {value: name}))));
@@ -226,11 +226,11 @@ function find(words) {
 
 function search() {
   const found = find(element('search').value);
-  element('said').textContent = found || !element('search').value ? '' : 'no tensor is called so';
+  element('said').textContent = found || !element('search').value ? '' : 'no tensor has this name';
   if (found) go(...found, false);
 }
 
-// ---- saying
+// ---- facts
 
 function at(x, y) {
   const left = view.x + x / view.scale, top = view.y + y / view.scale;
@@ -261,7 +261,7 @@ function tell(tensor, filter) {
 
 function introduce() {
   element('name').textContent = `${record.network || ''}: ${record.tensors.length} tensors, ${record.tensors.reduce((sum, each) => sum + each.shape[0], 0)} filters`;
-  element('what').textContent = 'Point at a filter, or search a tensor by any of its names.';
+  element('what').textContent = 'Point at a filter, or search for a tensor by any of its names.';
   element('legend').hidden = true;
   element('source').textContent = [record.photo, record.weights && `weights ${record.weights}`, record.preprocessing].filter(Boolean).join(' · ');
 }
@@ -271,7 +271,7 @@ function draw_ramp() {
   record.ramp.forEach((colour, place) => { ramp.fillStyle = colour; ramp.fillRect(place * 256 / record.ramp.length, 0, 256 / record.ramp.length + 1, 1); });
 }
 
-// ---- hands
+// ---- events
 
 canvas.addEventListener('wheel', event => { event.preventDefault(); cancelAnimationFrame(flight); zoom(1.0018 ** -Math.max(-300, Math.min(300, event.deltaMode ? event.deltaY * 30 : event.deltaY)), event.offsetX, event.offsetY); }, {passive: false});
 canvas.addEventListener('dblclick', event => zoom(event.shiftKey ? 0.5 : 2, event.offsetX, event.offsetY));

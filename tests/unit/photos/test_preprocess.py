@@ -101,7 +101,7 @@ def test_steps_before_the_fed_one() -> None:
 )
 def test_wrong_shapes(kind: str, shape: tuple[int, ...]) -> None:
     """An array that does not fit the step is refused with the expected shape."""
-    with pytest.raises(FeedError, match="pixels last"):
+    with pytest.raises(FeedError, match="channels last"):
         PhotoSteps(Preprocess(), kind, np.zeros(shape))
 
 
