@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ...errors import PhotoError
 from ...lru import LruCache
 from ...photos.decode import Photo, decode
+from ...photos.formats import identify
+from ...photos.opening import open_photo
+from ...photos.pillow_warnings import warnings_as_notes
 from ...photos.preprocess import Preprocess
 from ..http.errors import not_kept
 from ..http.root import at
@@ -32,6 +36,8 @@ LONGEST_SIDE = 1600
 QUALITY = 90
 MAX_PHOTOS = 64
 MAX_BYTES = 256 << 20
+MAX_JPEG2000_PIXELS, MAX_JPEG2000_BYTES = 8_000_000, 8 << 20
+"""Of a JPEG 2000: Pillow decodes it in one call, which lets no other thread run for about a second at these limits."""
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 """Steps of the photo as large as the photo itself, which is not stored."""
 
@@ -91,6 +97,7 @@ class StoredPhoto:
 
 def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> StoredPhoto:
     """Decode a file and compute what is stored of it; raises ``PhotoError``."""
+    check_jpeg2000(data, name)
     photo = decode(data, name=name)
     displayed = photo.image.copy()
     displayed.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
@@ -107,6 +114,19 @@ def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None 
         display=buffer.getvalue(),
         display_size=displayed.size,
     )
+
+
+def check_jpeg2000(data: bytes, name: str) -> None:
+    """Raise ``PhotoError`` for a JPEG 2000 that would hold up every other request while it is decoded."""
+    if identify(data) != "JPEG2000":
+        return
+    with warnings_as_notes():
+        width, height = open_photo(data, name).size
+    if width * height > MAX_JPEG2000_PIXELS or len(data) > MAX_JPEG2000_BYTES:
+        raise PhotoError(
+            f"{name}: is a JPEG 2000 of {width} x {height} pixels and {len(data) / 2**20:.1f} MiB; the page takes at most "
+            f"{MAX_JPEG2000_PIXELS // 10**6} megapixels and {MAX_JPEG2000_BYTES >> 20} MiB; save it as JPEG or PNG"
+        )
 
 
 def demo_bytes() -> bytes:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def picture(format: str, mode: str = "RGB", **options: Any) -> bytes:
-    """Return a small picture as a file."""
+def picture(format: str, mode: str = "RGB", *, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
+    """Return a picture of noise as a file; a large one is grey."""
     buffer = io.BytesIO()
-    Image.effect_noise((64, 48), 60).convert(mode).save(buffer, format, **options)
+    Image.effect_noise(size, 60 if max(size) < 1000 else 0).convert(mode).save(buffer, format, **options)
     return buffer.getvalue()
 
 
@@ -74,6 +74,11 @@ BAD = {
     "truncated jpeg": (picture("JPEG")[:-300], "damaged or cut short"),
     "header alone": (b"\x89PNG\r\n\x1a\n", "cat.jpg"),
     "huge header": (huge_header(), "megapixels"),
+    "JPEG 2000 of many pixels": (
+        picture("JPEG2000", size=(4000, 2001)),
+        "the page takes at most 8 megapixels and 8 MiB",
+    ),
+    "JPEG 2000 of many bytes": (picture("JPEG2000") + bytes(8 << 20), "the page takes at most 8 megapixels and 8 MiB"),
     "endless row": (huge_header(60_000_000, 1), "at most 100,000 a side"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
