@@ -18,9 +18,9 @@ from bench.common import processes
 from bench.common.places import REPOSITORY, RESULTS
 
 PARTS = {
-    "peek": "A look, the whole process",
+    "peek": "A peek, the whole process",
     "engines": "Engines and precisions, and the machine's limit",
-    "poster": "A poster, ten tensors, a second look",
+    "poster": "A poster, ten tensors, a second peek",
     "folder": "From a folder to features",
     "classifier": "From a folder to a classifier",
 }

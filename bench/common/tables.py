@@ -45,7 +45,7 @@ def own_heading(title: str) -> list[str]:
     return [
         f"# {title}, {datetime.date.today().isoformat()}",
         "",
-        f"{processor()}, {os.cpu_count()} cores, load {load} (a load of others' makes all that is short look slow).",
+        f"{processor()}, {os.cpu_count()} cores, load {load} (other load on the machine makes short commands look slower).",
         f"Ours: {versions(sys.executable)}.",
     ]
 
@@ -124,7 +124,7 @@ def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
     rows += [
         [f"mixed_10/join, 2,048 filters, {what}", milliseconds(taken), ""] for what, taken in inside["mosaic"].items()
     ]
-    return table(["what should not be felt", "ms", "more than the interpreter, ms"], rows)
+    return table(["what should not be noticeable", "ms", "more than the interpreter, ms"], rows)
 
 
 def target_table(targets: Sequence[Target]) -> list[str]:

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--traced", type=int, default=1000, metavar="N", help="one in N is counted (1000)")
     options = parser.parse_args()
     meant, worst, share = 0, "", 0.0
-    progress = Progress(lambda: f"{meant} mean something, the others are refused in one line each", EVERY)
+    progress = Progress(lambda: f"{meant} give tensors, the others are refused in one line each", EVERY)
     with suppress(KeyboardInterrupt), without_suggestions():
         for network, text in progress.count(cases(options.cases, options.seed)):
             try:
@@ -38,7 +38,7 @@ def main() -> int:
             if progress.done % options.traced == 0:
                 share, worst = max((share, worst), (count_lines(network, text) / most_lines(network), text))
     print(f"{progress.done} addresses, seed {options.seed}, in {progress.seconds:.0f} s: {progress.summary()}")
-    print(f"most lines of code: {share:.2f} of what is allowed, for {worst[:80]!r}")
+    print(f"most lines of code: {share:.2f} of the limit, for {worst[:80]!r}")
     return int(share >= 1)
 
 

@@ -223,7 +223,9 @@ def batch_table(measured: Measured) -> list[str]:
         walls = [wall_seconds(measured.times[f"{name} {batch}"]) for batch in batches(name)]
         if len(walls) > 1:
             rows.append([name, *(f"{min(walls) / wall:.2f}" for wall in walls)])
-    return tables.table(["speed with so many photos at once, of the best", *map(str, BATCHES["openvino"])], rows)
+    return tables.table(
+        ["speed by number of photos at once, relative to the best", *map(str, BATCHES["openvino"])], rows
+    )
 
 
 def cosine_table(measured: Measured) -> list[str]:

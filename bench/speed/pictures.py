@@ -42,7 +42,7 @@ def main() -> None:
         image.save(path, quality=90)
         counts[part] += 1
         classes.add(label)
-    print(f"{said}: {len(classes)} classes, {counts['train']} photos to train on, {counts['test']} to be asked about.")
+    print(f"{said}: {len(classes)} classes, {counts['train']} photos to train on, {counts['test']} to classify.")
 
 
 def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:

@@ -21,13 +21,18 @@ from bench.common.processes import Cost, middle
 from bench.common.targets import Target
 
 FULL, POSTERS, TEN, TENTHS = "one full forward", "the poster", "ten tensors, one peek", "ten tensors, ten peeks"
-ALONE, FIRST, KEPT, SECOND = "a look, no trunks", "a first look", "a first look, trunks kept", "a second look, resumed"
+ALONE, FIRST, KEPT, SECOND = (
+    "a peek, no prefixes stored",
+    "a first peek",
+    "a first peek, prefixes stored",
+    "a second peek, resumed",
+)
 TENSORS = (
     "conv_2", "pool_1", "mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_2/join", "mixed_4/tower_1/conv_4",
     "mixed_5/join", "mixed_7/tower_2/conv", "mixed_8/join", "mixed_10/join",
 )  # fmt: skip
 BEFORE, LATER = "mixed_4/tower_1/conv_4", "mixed_7/tower_2/conv"
-TRUNKS = CACHE / "trunks"
+PREFIXES = CACHE / "trunks"
 
 POSTER_TIMES, POSTER_MEBIBYTES = 6.0, 600.0
 TEN_TIMES = 4.0
@@ -58,30 +63,30 @@ def peek(*addresses: str) -> Cost:
     return processes.measure([sys.executable, "-m", "godeeper", "peek", PHOTO, *addresses, "--out", PICTURES])
 
 
-def without_trunks(*addresses: str) -> Cost:
+def without_prefixes(*addresses: str) -> Cost:
     """A peek with no stored prefix."""
-    clear_trunks()
+    clear_prefixes()
     return peek(*addresses)
 
 
 def blocked(*addresses: str) -> Cost:
     """A peek where no prefix can be stored, since a file is in the folder's place."""
-    clear_trunks()
-    TRUNKS.parent.mkdir(parents=True, exist_ok=True)
-    TRUNKS.touch()
+    clear_prefixes()
+    PREFIXES.parent.mkdir(parents=True, exist_ok=True)
+    PREFIXES.touch()
     try:
         return peek(*addresses)
     finally:
-        TRUNKS.unlink()
+        PREFIXES.unlink()
 
 
-def clear_trunks() -> None:
-    shutil.rmtree(TRUNKS, ignore_errors=True)
+def clear_prefixes() -> None:
+    shutil.rmtree(PREFIXES, ignore_errors=True)
 
 
 def resumed() -> Cost:
     """A peek at ``LATER`` after one at ``BEFORE``."""
-    without_trunks(BEFORE)
+    without_prefixes(BEFORE)
     return peek(LATER)
 
 
@@ -91,20 +96,20 @@ def poster() -> Cost:
 
 def ten_peeks() -> Cost:
     """Ten processes one after the other: the sum of their times, and the greatest of their peaks."""
-    clear_trunks()
+    clear_prefixes()
     costs = [peek(address) for address in TENSORS]
     return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.mebibytes for c in costs))
 
 
 WORK: dict[str, Callable[[], Cost]] = {
     SECOND: resumed,  # first, so that its own graph is built in the round that is not counted
-    FULL: lambda: without_trunks("pool_3"),
+    FULL: lambda: without_prefixes("pool_3"),
     POSTERS: poster,
-    TEN: lambda: without_trunks(*TENSORS),
+    TEN: lambda: without_prefixes(*TENSORS),
     TENTHS: ten_peeks,
     ALONE: lambda: blocked(LATER),
     FIRST: lambda: blocked(BEFORE),
-    KEPT: lambda: without_trunks(BEFORE),
+    KEPT: lambda: without_prefixes(BEFORE),
 }
 
 
@@ -122,8 +127,8 @@ def all_targets(costs: dict[str, list[Cost]]) -> list[Target]:
         Target("the poster, times one full forward, whole processes", ratio(costs, POSTERS, FULL), POSTER_TIMES),
         Target("the poster's peak, MiB", middle(costs[POSTERS], "mebibytes"), POSTER_MEBIBYTES),
         Target("ten tensors in one peek, times faster than ten peeks", ratio(costs, TENTHS, TEN), TEN_TIMES, at_least=True),
-        Target("a second look, times faster than without trunks", ratio(costs, ALONE, SECOND), 1.0, at_least=True),
-        Target("a first look that keeps trunks, processor time over one that cannot", ratio(costs, KEPT, FIRST, "cpu"), FIRST_DEAREST),
+        Target("a second peek, times faster than without stored prefixes", ratio(costs, ALONE, SECOND), 1.0, at_least=True),
+        Target("a first peek that stores prefixes, processor time over one that cannot", ratio(costs, KEPT, FIRST, "cpu"), FIRST_DEAREST),
     ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def main() -> None:
         found = {name: scores(folder, options.weights) for name, folder in folders(Path(root), options.each).items()}
     modules = list(next(iter(found.values())))
     means = {module: float(np.mean([each[module] for each in found.values()])) for module in modules}
-    print(*own_heading(f"Features by default, {options.each} photos a class, weights {options.weights}"), "", sep="\n")
+    print(*own_heading(f"Default features, {options.each} photos a class, weights {options.weights}"), "", sep="\n")
     rows = [[module, *(f"{each[module]:.1%}" for each in found.values()), f"{means[module]:.1%}"] for module in modules]
     print(*table(["module", *found, "mean"], rows), sep="\n")
     print(

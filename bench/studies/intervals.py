@@ -223,7 +223,7 @@ def work_alone() -> None:
 
 def main() -> None:
     options = parse()
-    print("\n".join(own_heading("Intervals that hold the truth")), flush=True)
+    print("\n".join(own_heading("How often intervals contain the true accuracy")), flush=True)
     os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
     take: Take = made_up
     if options.folder:

@@ -109,7 +109,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def main() -> None:
     options = parse()
     os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
-    print("\n".join(own_heading("What measuring unknown classes costs")), "\n", flush=True)
+    print("\n".join(own_heading("The cost of measuring unknown classes")), "\n", flush=True)
     sizes = [] if options.folders else [(count, classes) for count in options.photos for classes in options.classes]
     makers: list[Callable[[], Photos]] = [partial(read, folder) for folder in options.folders]
     makers += [partial(made_up, *size, options.seed) for size in sizes]

@@ -49,8 +49,8 @@ def main() -> int:
         rows.append([f"{moment:.2f}", f"{left / 1024:.0f}", f"{again:.1f}", "the same" if is_same else "**others**"])
         shutil.rmtree(killed.place)
     processes.say("")
-    print(f"A quiet training: {seconds:.1f} s.  Killed {options.times} times, the same bytes {same} times.\n")
-    print("\n".join(tables.table(["killed after, s", "KiB it left", "the next training, s", "bytes"], rows)))
+    print(f"An uninterrupted training: {seconds:.1f} s.  Killed {options.times} times, the same bytes {same} times.\n")
+    print("\n".join(tables.table(["killed after, s", "KiB left", "the next training, s", "bytes"], rows)))
     return 0 if same == options.times else 1
 
 

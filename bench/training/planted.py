@@ -162,7 +162,7 @@ def duplicates(folder: Path, copied: Path, seed: int) -> dict[str, list[bool]]:
 def main() -> int:
     options = parse()
     os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
-    print("\n".join(own_heading("What godeeper finds of planted faults")), flush=True)
+    print("\n".join(own_heading("Planted faults that godeeper finds")), flush=True)
     each, seeds = (40, 3) if options.quick else (80, options.seeds)
     trainings = []
     for seed in range(1 if options.quick else 3):
