@@ -1,21 +1,21 @@
-"""Recognise files that godeeper wrote: every output format has a mark.
+"""Recognises files that godeeper wrote, by a mark that each output format has.
 
 =====================  ==================================================================
 ``.png``               a text chunk ``Software`` that begins with godeeper
 ``.npz``               an array ``provenance`` that names the weights
 ``.parquet``           the key ``godeeper`` in the footer
 ``.index``             its first line
-``.svg``, ``.html``    a generator line; older files: a fixed text
+``.svg``, ``.html``    a generator line; in older files, a fixed text
 ``.json``              ``provenance`` with godeeper's version, or ``godeeper`` and ``certificate``
 ``.godeeper``          the members of a classifier's file
 ``.onnx``              the producer's name
 ``.xml``               ``godeeper`` in OpenVINO's ``rt_info``
-``.bin``               a trailer; older files: the ``.xml`` beside them is ours
+``.bin``               a trailer; in older exports, the mark of the ``.xml`` beside it
 ``.safetensors``       the key ``godeeper`` in the header's metadata
 ``.pt2``               the extra file ``godeeper.json``
 =====================  ==================================================================
 
-The content decides, not the suffix.
+The content of a file decides, except for ``.bin``, not its extension.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import BinaryIO
 from .files import open_regular
 
 TRAILER = b"\0written by godeeper\n"
-"""The end of OpenVINO's ``.bin``, whose values are read by offset."""
+"""The end of OpenVINO's ``.bin``; OpenVINO reads values by offset, so it ignores a trailer."""
 
 HEAD = 1 << 16
 LARGEST_TEXT = 1 << 26  # bytes; larger texts are not read
@@ -48,12 +48,12 @@ def ours(path: Path) -> bool:
 
 
 def is_png(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """A picture with our text chunk."""
+    """Whether it is a PNG with godeeper's text chunk."""
     return head.startswith(PNG) and texts(file).get("Software", "").startswith("godeeper ")
 
 
 def is_archive(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """A classifier, an ``.npz`` or a torch program."""
+    """Whether it is a classifier, an ``.npz`` or a torch program of godeeper."""
     if not head.startswith(b"PK"):
         return False
     with zipfile.ZipFile(file) as archive:
@@ -65,28 +65,28 @@ def is_archive(_: Path, file: BinaryIO, head: bytes) -> bool:
         if "provenance.npy" not in names:
             return False
         with archive.open("provenance.npy") as member:
-            return b"weights" in member.read(HEAD).replace(b"\0", b"")  # the text has four bytes a letter
+            return b"weights" in member.read(HEAD).replace(b"\0", b"")  # numpy stores each character in four bytes
 
 
 def is_page(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """An HTML or SVG file."""
+    """Whether it is an HTML or SVG file of godeeper."""
     if not head.lstrip().startswith(b"<"):
         return False
     if b'<meta name="generator" content="godeeper' in head or b"<!-- Generator: godeeper " in head:
         return True
-    if b"Drawn by godeeper " in head:  # maps before there was a generator line
+    if b"Drawn by godeeper " in head:  # maps from before the generator line existed
         return True
     report = b"img-src data:; style-src 'unsafe-inline'" in head
     return report and b"<dt>godeeper</dt>" in whole(file)
 
 
 def is_openvino(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """OpenVINO's description of an export."""
+    """Whether it is the ``.xml`` of an OpenVINO export."""
     return head.startswith(b"<?xml") and b"<net " in head and b"<godeeper>" in whole(file)
 
 
 def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
-    """OpenVINO's ``.bin``."""
+    """Whether it is the ``.bin`` of an OpenVINO export."""
     if path.suffix != ".bin" or not head:
         return False
     file.seek(-min(len(head), len(TRAILER)), 2)
@@ -94,7 +94,7 @@ def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """A report, or the description of an export."""
+    """Whether it is the JSON of a report or of an export."""
     if not head.lstrip().startswith(b"{") or b"\0" in head:
         return False
     document = json.loads(whole(file))
@@ -103,22 +103,22 @@ def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_onnx(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """A graph that names us as its producer."""
+    """Whether it is an ONNX graph with godeeper as its producer."""
     return b"\x12\x08godeeper" in head[:32]
 
 
 def is_weights(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """Installed weights."""
+    """Whether it is a file of installed weights."""
     return head[8:].startswith(b'{"__metadata__":{"godeeper":')
 
 
 def is_filter_index(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """A filter index, of any version."""
+    """Whether it is a filter index, of any version."""
     return head.startswith(b"godeeper index ")
 
 
 def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """A table with our key in its footer."""
+    """Whether it is a Parquet table with godeeper's key in its footer."""
     if not head.startswith(b"PAR1"):
         return False
     end = file.seek(-8, 2)
@@ -133,7 +133,7 @@ KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
 
 
 def whole(file: BinaryIO) -> bytes:
-    """The whole file; empty if it is too long to be ours."""
+    """The content of a file; empty if it is longer than any text of godeeper."""
     if file.seek(0, 2) > LARGEST_TEXT:
         return b""
     file.seek(0)
@@ -150,7 +150,7 @@ def is_our_picture(path: Path) -> bool:
 
 
 def photo_of(path: Path) -> str | None:
-    """SHA-256 of the photo in a picture that godeeper drew; None for other files."""
+    """The SHA-256 of the photo that a picture by godeeper shows; None for other files."""
     try:
         with open_regular(path) as file:
             return texts(file).get("godeeper:photo-sha256")
@@ -159,7 +159,7 @@ def photo_of(path: Path) -> str | None:
 
 
 def texts(file: BinaryIO) -> dict[str, str]:
-    """Key -> text of a PNG's uncompressed text chunks before the pixels."""
+    """Key -> text of the uncompressed text chunks that precede a PNG's pixels."""
     file.seek(0)
     if file.read(len(PNG)) != PNG:
         return {}
@@ -173,7 +173,7 @@ def texts(file: BinaryIO) -> dict[str, str]:
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield kind and content of a PNG's chunks before the pixels; long contents are skipped."""
+    """Yield the kind and the content of each chunk before a PNG's pixels; the content is empty if it is long."""
     while len(start := file.read(8)) == 8:
         length, kind = int.from_bytes(start[:4]), start[4:]
         if kind == b"IDAT":

@@ -1,8 +1,8 @@
 """Returns freed memory to the operating system.
 
-glibc keeps freed memory that lies between blocks in use.  Without this, the memory of a server would grow with each photo,
-which takes more than a hundred arrays of all sizes, although its caches are bounded.  A training would add its arrays to the
-memory that the network used before.
+glibc keeps freed memory that lies between blocks in use.  A server allocates more than a hundred arrays of all sizes for each
+photo, so its memory would grow without end although its caches are bounded.  In a training, memory that the network has freed
+would still count when the head is fitted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def release_to_os() -> None:
-    """Return freed pages to the system, if the C library can."""
+    """Return freed pages to the system, if the C library supports that."""
     library = c_library()
     if library is not None:
         library.malloc_trim(0)

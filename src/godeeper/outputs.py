@@ -1,11 +1,11 @@
-"""``Outputs``: all output files of one command, checked before work starts, and written all or none.
+"""``Outputs``: checks all output files of a command before it starts, and then writes all of them or none.
 
-A command claims its files, computes, adds their contents, and commits.  A claim is refused if a file exists that
-godeeper did not write (see ``marks``), unless it is forced, and if the place is not writable.  Contents go to temporary
-files next to their targets; the commit renames them.  If anything fails, including a full disk or Ctrl-C, existing
-files stay as they are and no new file appears.
+A command claims its files, computes, adds their contents, and commits.  A claim is refused if the place is not writable, or
+if godeeper did not write the file that is already there (see ``marks``); ``force`` allows replacing such a file.  Contents go
+to temporary files next to their targets, and the commit renames them.  If anything fails, for example because the disk is
+full or the user presses Ctrl-C, existing files stay as they are and no new file appears.
 
-Links to files are followed.  Inputs of the command are never overwritten, forced or not.
+Links to files are followed.  Inputs of the command are never overwritten, not even with ``force``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Outputs:
 
     Args:
         force: also replace files that godeeper did not write.
-        inputs: the files that the command reads.
+        inputs: the files that the command reads; they are never replaced.
     """
 
     def __init__(self, *, force: bool = False, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -48,7 +48,7 @@ class Outputs:
         self.committed = False
 
     def claim(self, *paths: Path) -> None:
-        """Raise ``OutputError`` unless all of these files may be written."""
+        """Raise ``OutputError`` unless all of these files may be written and have different targets."""
         places = [self.place(path) for path in paths]
         twice = [path for path, place in zip(paths, places, strict=True) if places.count(place) > 1]
         if twice:
@@ -92,9 +92,10 @@ class Outputs:
             raise OutputError(f"{path} is read-only; {ELSEWHERE}, or replace it with --force")
 
     def picture(self, folder: Path, stem: str, rest: str, photo_sha256: str) -> Path:
-        """``<stem>.<rest>`` in ``folder``; with the photo's hash after the stem if another photo's picture has that name.
+        """The path ``<stem>.<rest>`` in ``folder``, with the photo's hash after the stem if that name is not free.
 
-        Control and format characters in the name become ``_``.
+        A name is not free if it belongs to another photo's picture or to another output of this command.  Control and format
+        characters become ``_``.
         """
         stem, rest = tame(stem), tame(rest)
         names = [f"{stem}.{rest}", f"{stem}-{photo_sha256[:8]}.{rest}"]
@@ -102,11 +103,11 @@ class Outputs:
         return next(path for name in names if self.fits(path := folder / name, photo_sha256))
 
     def fits(self, path: Path, photo_sha256: str) -> bool:
-        """Whether neither another photo's picture nor another output of this command has this name."""
+        """Whether the name is free, or belongs to a picture of the same photo from an earlier command."""
         return resolved(path) not in self.staged and photo_of(path) in (None, photo_sha256)
 
     def add(self, path: Path, payload: bytes) -> None:
-        """Add the content of a file, which appears with all others at the commit."""
+        """Add the content of a file; the file appears at the commit, together with all others."""
         try:
             with self.temporary(path).open("xb") as file:
                 file.write(payload)
@@ -116,7 +117,7 @@ class Outputs:
             raise unwritable(path, error) from error
 
     def temporary(self, path: Path) -> Path:
-        """A temporary path next to ``path``, which the caller writes before the commit."""
+        """A temporary path next to ``path``; the caller writes it before the commit."""
         place = self.place(path)
         try:
             self.make_folder(place.parent)
@@ -143,7 +144,7 @@ class Outputs:
             for place, temporary in self.staged.items():
                 try:
                     if place in self.claimed:
-                        self.place(place)  # nothing of another's came meanwhile
+                        self.place(place)  # raises if another program has created a file there since the claim
                     self.started.add(place)
                     self.keep(place)
                     temporary.replace(place)
@@ -152,7 +153,7 @@ class Outputs:
             self.committed = True
 
     def keep(self, place: Path) -> None:
-        """Give the file at ``place`` a second name, from which it can be restored."""
+        """Give the file at ``place`` a second name, so that it can be restored."""
         if not os.path.lexists(place):
             return
         saved = self.saved[place] = beside(place)
@@ -165,7 +166,7 @@ class Outputs:
             place.rename(saved)
 
     def close(self) -> None:
-        """Restore the previous files unless committed; remove temporary files."""
+        """Restore the previous files unless all outputs were committed; remove temporary files."""
         with undisturbed():
             if not self.committed:
                 for place in self.started:
@@ -177,13 +178,16 @@ class Outputs:
                     folder.rmdir()
 
     def put_back(self, place: Path) -> None:
-        """Restore the previous file at ``place``.  The disk shows how far the commit came: Ctrl-C can occur between any two steps."""
+        """Restore the previous file at ``place``.
+
+        Ctrl-C can interrupt the commit between any two steps, so the files on the disk show which steps were done.
+        """
         saved = self.saved.get(place)
         with suppress(OSError):
             if saved is None and not os.path.lexists(self.staged[place]):
                 remove(place)
             elif saved is not None and os.path.lexists(saved):
-                if place.is_dir():  # the new one
+                if place.is_dir():  # a new folder, which a file cannot replace
                     remove(place)
                 saved.replace(place)
 
@@ -201,7 +205,7 @@ class Outputs:
 
 
 def tame(name: str) -> str:
-    """A part of a file name, with invisible characters replaced by ``_``."""
+    """``name`` with each invisible character replaced by ``_``."""
     return "".join(each if is_visible(each) else "_" for each in name)
 
 
@@ -229,7 +233,7 @@ def resolved(path: Path) -> Path:
 
 
 def same(status: os.stat_result, path: str) -> bool:
-    """Whether ``path`` is the file of that status."""
+    """Whether ``path`` is the file with that status."""
     try:
         return os.path.samestat(status, Path(path).stat())
     except (OSError, ValueError):
@@ -255,7 +259,7 @@ def undisturbed() -> Iterator[None]:
     """Ignore Ctrl-C during the renames of a commit."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which receives signals
+    except ValueError:  # this is not the main thread, the only one that receives signals
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""Where numbers come from: one record that every output carries."""
+"""The provenance of values: the record that every output contains."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Provenance:
-    """The weights and preprocessing that values were computed with, and the photo, if they are of a single one.
+    """The weights and preprocessing that values were computed with, and the photo, if they describe a single one.
 
-    ``photo``: its name.  ``photo_notes``: what the decoder did to it.  ``preprocessing``: a summary, such as
-    ``squash antialias 299``.
+    ``preprocessing``: a summary, such as ``squash antialias 299``.  ``photo``: the name of the photo.  ``photo_notes``: the
+    decoder's changes to it.
     """
 
     weights: str
@@ -22,7 +22,7 @@ class Provenance:
     photo_notes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The provenance as a JSON object."""
         of_photo = {
             "photo": self.photo,
             "photo_sha256": self.photo_sha256,
@@ -36,7 +36,7 @@ class Provenance:
         }
 
     def png_chunks(self) -> dict[str, str]:
-        """As the text chunks of a PNG."""
+        """The provenance as the text chunks of a PNG."""
         of_photo = {
             "godeeper:photo": self.photo or "",
             "godeeper:photo-sha256": self.photo_sha256 or "",

@@ -1,15 +1,15 @@
 """``godeeper.retrain``: trains a classifier on a folder of class folders, and reports on it.
 
-The steps are doctor → split → features → head → report.  The network computes the features of a photo while the doctor has it
-decoded, so that no photo is decoded twice.  The precision is chosen before, on a sample (see ``training.int8_check``).
-Features, the slow part, are stored batch by batch, so that a stopped run resumes.
+The steps are precision → doctor → features → split → head → report.  The precision is chosen on a sample of the photos (see
+``training.int8_check``).  The network computes a photo's features while the doctor examines it, so no photo is decoded twice.
+Features take the most time; they are stored batch by batch, so a run that was stopped can resume.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,18 @@ from .photos.doctor.checkup import examine
 from .photos.sources.source import Source, open_source
 from .progress import StepProgress, step_progress
 from .report.make import make_report
+from .report.report import Report
 from .training.dataset import Dataset, require_classes
+from .training.head import Head
 from .training.int8_check import CheckSettings, choose_precision
 from .training.split import hold_out
 from .training.train import MODULES, train
 
-UNCHANGING = ("seconds", "memory_mib", "classifier")
-"""Fields of the report that depend on the run or on the folder's path.  A classifier's file leaves them out, so that the same photos give the same file."""
+RUN_DEPENDENT = ("seconds", "memory_mib", "classifier")
+"""Fields of the report that depend on the run or on the folder's path.
+
+A classifier's file does not contain them, so that the same photos give the same file.
+"""
 
 
 def retrain(
@@ -46,23 +51,24 @@ def retrain(
     """Train a classifier on a folder of photos, and test it.
 
     Args:
-        folder: one folder of photos per class, nested folders being classes of their own; the same within ``train``, ``val`` and
-            ``test``; a list with the columns path and label; a zip.  See ``godeeper.photos.sources.source``.
-        weights: of the network that computes the features: the name of installed weights, or a file.
-        features: ``auto`` chooses among the modules by cross-validation; or addresses, all of which are used.
-        seed: of the folds and the fit; the same photos, seed, engine and precision give the same classifier.
-        engine: what computes the features, as in ``load``.
-        precision: ``fp32``; ``int8``, which is used if it passes a comparison on these photos; ``auto``, the same for large folders
-            and fp32 for others.
+        folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and ``test``.  A nested
+            folder is a class of its own.  Also a list with the columns path and label, or a zip; see
+            ``godeeper.photos.sources.source``.
+        weights: the network that computes the features, as the name of installed weights or as a file.
+        features: ``auto`` to choose among the modules by cross-validation; or addresses, all of which are used.
+        seed: the seed for the folds and the fit; the same photos, seed, engine and precision give the same classifier.
+        engine: the engine that computes the features, as in ``load``.
+        precision: ``fp32``; ``int8``, which is used if it passes a comparison on these photos; or ``auto``, which is ``int8`` for
+            large folders and ``fp32`` for others.
         progress: called with (step, photos done, photos in all).
 
     Returns:
-        The classifier; ``report`` is its report.  It was tested on held-out photos, or, if there are
-        too few to hold any out, by cross-validation of the whole procedure.
+        The classifier; its ``report`` describes the training and the test.  The test is on held-out photos, or by
+        cross-validation of the whole procedure if there are too few photos for a test set.
 
     Raises:
-        OptionError: the folder cannot be used, or has photos of fewer than two classes.
-        UnknownAddress, UnknownName, WeightsError: there is no such tensor, engine, precision or weights.
+        OptionError: the folder cannot be used, or fewer than two classes have photos.
+        UnknownAddress, UnknownName, WeightsError: a tensor, engine, precision or weights of that name do not exist.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -81,27 +87,16 @@ def retrain(
     ['bright', 'dark']
     """
     check_arguments(folder, weights, features, seed, engine, precision)
-    if not isinstance(folder, Source):
-        with open_source(folder) as source:
-            return retrain(
-                source,
-                weights=weights,
-                features=features,
-                seed=seed,
-                engine=engine,
-                precision=precision,
-                progress=progress,
-            )
     clock = Clock()
-    network = load(weights=weights, engine=engine)
-    addresses = wanted_addresses(network, features)
-    with ResultStore() as store:
+    with ready(folder) as source, ResultStore() as store:
+        network = load(weights=weights, engine=engine)
+        addresses = wanted_addresses(network, features)
         with clock.step("precision"):
             settings = CheckSettings(addresses, seed, store, step_progress(progress, "comparing precisions"))
-            network, notes = choose_precision(network, engine, precision, folder, settings)
-        observer = FeatureObserver(network, addresses, store) if several_classes(folder) else None
+            network, notes = choose_precision(network, engine, precision, source, settings)
+        observer = FeatureObserver(network, addresses, store) if several_classes(source) else None
         with clock.step("doctor"):
-            checkup = examine(folder, step_progress(progress, "checking photos"), store, observer)
+            checkup = examine(source, step_progress(progress, "checking photos"), store, observer)
         clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):
@@ -116,17 +111,27 @@ def retrain(
             with clock.step("report"):
                 report = make_report(data, trained, network, clock.seconds)
                 report = replace(report, notes=(*report.notes, *notes))
-    record = {key: value for key, value in report.record().items() if key not in UNCHANGING}
+    return make_classifier(trained.head, str(weights), network, replace(report, seconds=clock.seconds))
+
+
+def make_classifier(head: Head, weights: str, network: Network, report: Report) -> Classifier:
+    """The classifier of a trained head; its file will contain the report without the fields ``RUN_DEPENDENT``."""
+    record = {key: value for key, value in report.record().items() if key not in RUN_DEPENDENT}
     record["provenance"] = {key: value for key, value in report.provenance.items() if key != "folder"}
     return Classifier(
-        head=trained.head,
-        weights=str(weights),
+        head=head,
+        weights=weights,
         weights_sha256=network.weights.sha256,
         preprocessing=network.weights.description.preprocessing,
         report_record=record,
         calibration=network.calibration,
-        report=replace(report, seconds=clock.seconds),
+        report=report,
     )
+
+
+def ready(folder: str | Path | Source) -> AbstractContextManager[Source]:
+    """The photos of ``folder``, which the context manager closes unless the caller opened them."""
+    return nullcontext(folder) if isinstance(folder, Source) else open_source(folder)
 
 
 def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[str]:
@@ -137,7 +142,7 @@ def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[st
 
 
 def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine: Any, precision: Any) -> None:
-    """Raise ``OptionError`` for an argument of a wrong type, before anything is read."""
+    """Raise ``OptionError`` if an argument has a wrong type, before anything is read."""
     if not isinstance(folder, Source):
         arguments.place("folder", folder)
     arguments.place("weights", weights)
@@ -148,12 +153,12 @@ def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine:
 
 
 def several_classes(source: Source) -> bool:
-    """Whether two or more classes have files; the doctor checks whether they are photos."""
+    """Whether two or more classes have files, which need not be photos: the doctor checks that."""
     return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
 
 
 class Clock:
-    """Seconds by step."""
+    """Measures the seconds that each step takes."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -165,7 +170,7 @@ class Clock:
         self.add(name, time.perf_counter() - started)
 
     def move(self, name: str, other: str, seconds: float) -> None:
-        """Count some of one step's seconds for another step."""
+        """Subtract ``seconds`` from the step ``name``, and add them to the step ``other``."""
         self.add(name, -seconds)
         self.add(other, seconds)
 

@@ -1,11 +1,11 @@
-"""Wording that many messages share: counts with their nouns, lists that name only the first, long names shortened."""
+"""Wording that many messages share: counts with nouns, shortened lists and shortened names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 LONGEST_NAME = 300
-"""Characters of a name or path that a message shows whole.  File systems limit one part of a path to 255."""
+"""The longest name or path, in characters, that a message shows in full.  File systems limit a part of a path to 255."""
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
@@ -18,7 +18,7 @@ def count_of(number: int, noun: str, plural: str = "") -> str:
 
 
 def first_of(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many more there are.
+    """The first ``most`` names, and the number of the others.
 
     >>> first_of(["a", "b", "c"], 2)
     'a, b and 1 more'
@@ -29,7 +29,7 @@ def first_of(names: Iterable[str], most: int = 5) -> str:
 
 
 def shortened(name: object, longest: int = LONGEST_NAME) -> str:
-    """``name`` as text; the middle of a long one is left out, so that the folder and the ending stay readable.
+    """``name`` as text; if it is long, without its middle, so that the folder and the extension stay readable.
 
     >>> shortened("photos/" + 5000 * "x" + ".jpg", 30)
     'photos/xxxxxxxx…xxxxxxxxxx.jpg'

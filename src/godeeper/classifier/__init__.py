@@ -1,1 +1,1 @@
-"""A trained classifier: what it predicts, the file it is kept in, and its scikit-learn estimators."""
+"""A trained classifier: its predictions, its file, and its scikit-learn estimators."""

@@ -1,6 +1,7 @@
 """Checks the contents of a classifier's file: types, ranges and shapes.
 
-The file may come from a stranger, so every value is checked before it is used.  Each fault raises a ``ClassifierError``.
+The file may come from an untrusted source, so every value is checked before it is used.  An invalid value raises
+``ClassifierError``.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from ..training.head import Head
 
 NUMBERS = ("mean", "scale", "coefficients", "intercepts")
-DIRECTIONS = "directions"  # of the OOD model, if there is one
+DIRECTIONS = "directions"  # the array of the OOD model, if there is one
 
-TEMPERATURES = (1e-4, 1e4)  # fits stay well within this range; single precision reaches far beyond it
+TEMPERATURES = (1e-4, 1e4)  # fitted temperatures are well within this range, and single precision covers far more
 LARGEST_REACH = 1e30
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LONGEST_INTEGER = 20  # digits
@@ -34,7 +35,7 @@ def damaged(what: str) -> ClassifierError:
 
 
 def names(values: Any, what: str) -> tuple[str, ...]:
-    """A JSON list of names, all different and none blank."""
+    """Check that ``values`` is a list of different names, none of them blank, and return it as a tuple."""
     if not isinstance(values, list) or not values:
         raise damaged(f"{what} is {quoted(values)}, expected a list of names")
     for value in values:
@@ -47,26 +48,26 @@ def names(values: Any, what: str) -> tuple[str, ...]:
 
 
 def number(value: Any, what: str, low: float, high: float) -> float:
-    """A JSON number within a range, both ends included."""
+    """Check that ``value`` is a number from ``low`` to ``high``, both included, and return it."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise damaged(f"the {what} is {quoted(value)}, expected a number from {low:g} to {high:g}")
     return float(value)
 
 
 def share(value: Any, what: str) -> float | None:
-    """A share from 0 to 1, or None."""
+    """Check that ``value`` is a number from 0 to 1, or None, and return it."""
     return None if value is None else number(value, what, 0.0, 1.0)
 
 
 def mapping(value: Any, what: str) -> Mapping[str, Any]:
-    """A JSON object."""
+    """Check that ``value`` is a JSON object, and return it."""
     if not isinstance(value, Mapping):
         raise damaged(f"the {what} is {quoted(value)}, expected a JSON object")
     return value
 
 
 def sha256(value: Any, what: str) -> str:
-    """A SHA-256 in hexadecimal."""
+    """Check that ``value`` is a SHA-256 in hexadecimal, and return it."""
     if not isinstance(value, str) or not SHA256.fullmatch(value):
         raise damaged(f"the {what} is {quoted(value)}, expected a SHA-256 of 64 digits")
     return value
@@ -89,7 +90,7 @@ def check_head(head: Head) -> None:
 
 
 def check_array(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Raise unless an array holds finite floats and has that shape."""
+    """Raise unless an array has the given shape and contains only finite floats."""
     if values.shape != shape:
         raise damaged(f"{name} has shape {values.shape}, expected {shape}")
     if values.dtype.kind != "f" or not np.isfinite(values).all():
@@ -97,7 +98,7 @@ def check_array(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None
 
 
 def check_report(record: Any) -> Mapping[str, Any]:
-    """The training report; raises unless it is an object whose ``test_photos`` are paths."""
+    """Check that ``record`` is a JSON object with a list of paths, if any, as ``test_photos``, and return it."""
     report = mapping(record, "report")
     photos = report.get("test_photos", [])
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
@@ -106,7 +107,7 @@ def check_report(record: Any) -> Mapping[str, Any]:
 
 
 def finite(text: str) -> float:
-    """A JSON number; one that is too large for double precision is rejected."""
+    """Parse a JSON number; raises ``ValueError`` if it is too large for double precision."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:LONGEST_QUOTE]} is not a finite number")
@@ -114,7 +115,7 @@ def finite(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """A JSON integer; one with more digits than any count is rejected."""
+    """Parse a JSON integer; raises ``ValueError`` if it has more than ``LONGEST_INTEGER`` digits."""
     if len(text) > LONGEST_INTEGER:
         raise ValueError(f"{text[:LONGEST_INTEGER]}… is too long for a number")
     return int(text)

@@ -1,6 +1,6 @@
 """A classifier: weights, a head trained on their features, and the preprocessing of photos.
 
-It follows scikit-learn's interface, for tools that only predict.  ``godeeper.classifier.file`` describes the file format.
+It has scikit-learn's interface, for tools that only predict.  ``godeeper.classifier.file`` describes the file format.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..photos.preprocess import Preprocess
 from ..training.head import Head
 from ..weights.file import WeightsFile
 from ..weights.registry import find
-from .refusal import why_refused
+from .judgement import Judgement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,57 +44,15 @@ if TYPE_CHECKING:
 LONGEST_LIST = 120  # characters of the class names in a repr
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """The prediction for one photo: ``verdict`` is None if the photo belongs to none of the classes or cannot be read.
-
-    ``threshold``: the least probability of a verdict.  ``strangeness``: how many times higher than usual the temperature is
-    because the photo is unlike the training photos, from 1; None where it was not computed.  ``photo_notes``: repairs of
-    the photo before it was used (see ``Photo.notes``).
-    """
-
-    photo: str
-    verdict: str | None
-    probabilities: Mapping[str, float]
-    error: str | None = None
-    threshold: float | None = None
-    strangeness: float | None = None
-    photo_notes: tuple[str, ...] = ()
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the photo was read and judged to belong to none of the classes."""
-        return self.verdict is None and self.error is None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the photo belongs to none of the classes, in a sentence; None if it belongs to one or cannot be read."""
-        return why_refused(self.probabilities, self.threshold, self.strangeness) if self.is_refused else None
-
-    def record(self) -> dict[str, Any]:
-        """The judgement as JSON."""
-        return {
-            "photo": self.photo,
-            "photo_notes": list(self.photo_notes),
-            "verdict": self.verdict,
-            "none_of_these": self.is_refused,
-            "reason": self.reason,
-            "probabilities": dict(self.probabilities),
-            "threshold": self.threshold,
-            "strangeness": self.strangeness,
-            "error": self.error,
-        }
-
-
 @dataclass(eq=False, repr=False)  # not frozen: scikit-learn fits in place and sets its own attributes
 class Classifier:
     """Assigns photos to classes.
 
     ``weights`` and ``weights_sha256``: the name and the hash of the network's weights.  ``preprocessing``: the fields of
-    a ``Preprocess``.  ``calibration``: the ranges used for 8-bit computation, or None for single precision.  ``engine``: the
-    engine that runs the network, as in ``load``; not saved in the file.  ``report_record``: the training report as JSON, saved
-    in the file.  ``report``: the same as an object: a ``Report`` with charts right after training, a ``KeptReport`` after
-    loading.  ``certificate``: the result of the last check against an export.
+    a ``Preprocess``.  ``calibration``: the quantization ranges for int8, or None for fp32.  ``engine``: the engine that runs
+    the network, as in ``load``; it is not saved in the file.  ``report_record``: the training report as JSON, which is saved in
+    the file.  ``report``: the report as an object, which is a ``Report`` with charts right after training, and a
+    ``KeptReport`` after loading.  ``certificate``: the certificate of an export, if the file contains one.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
 
@@ -124,7 +82,7 @@ class Classifier:
         return f"<classifier of {len(self.head.classes)} classes ({escaped(some)}), {features} of weights {self.weights!r}, {self.precision}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything except the network, which is reopened for the next photo."""
+        """All fields except the network, which is opened again for the next photo."""
         return {name: value for name, value in self.__dict__.items() if name != "network"}
 
     @property
@@ -134,7 +92,7 @@ class Classifier:
 
     @cached_property
     def network(self) -> Network:
-        """The network with exactly these weights; raises ``UnknownName`` or ``ClassifierError`` if they are not installed."""
+        """The network with these weights; raises ``UnknownName`` or ``ClassifierError`` if they are not installed."""
         engine = engine_named(self.engine, self.weights_file, self.precision, self.calibration)
         return Network(engine, self.preprocess, auto=self.engine == "auto")
 
@@ -161,14 +119,14 @@ class Classifier:
 
     @property
     def test_photos(self) -> list[Path]:
-        """The test photos listed in its report, as paths relative to the training folder; empty if it has no report."""
+        """The test photos that the report lists, as paths relative to the training folder; empty if there is no report."""
         return [Path(photo) for photo in (self.report_record or {}).get("test_photos", [])]
 
     def predict_proba(self, photos: Iterable[PhotoSource]) -> NDArray[np.float64]:
-        """How likely each photo is of each class.
+        """The probability of each class for each photo.
 
         Returns:
-            (N, classes), in the order of ``classes_``; rows add up to one.
+            (N, classes) float64, in the order of ``classes_``; rows add up to one.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -179,32 +137,32 @@ class Classifier:
         return np.concatenate(rows) if rows else np.zeros((0, len(self.head.classes)))
 
     def predict(self, photos: Iterable[PhotoSource]) -> NDArray[Any]:
-        """(N,) of str: the likeliest class of each photo, however unlikely; see ``verdict``."""
+        """(N,) of str: the most likely class of each photo; the threshold is not applied, unlike in ``verdict``."""
         labels: NDArray[Any] = self.classes_[self.predict_proba(photos).argmax(axis=1)]
         return labels
 
     def score(self, photos: Iterable[PhotoSource], labels: Sequence[str]) -> float:
-        """The share of the photos whose likeliest class is their label."""
+        """The accuracy: the share of the photos whose most likely class is their label."""
         predicted = self.predict(photos)
         if len(labels) != len(predicted) or not len(predicted):
             raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label per photo")
         return float(np.mean(predicted == np.asarray(labels, dtype=np.str_)))
 
     def verdict(self, photo: PhotoSource) -> str | None:
-        """The photo's class, or None: none of these."""
+        """The photo's class; None means "none of these"."""
         return self.verdict_of(self.probabilities([decode(photo)])[0])
 
     def verdict_of(self, probabilities: NDArray[Any]) -> str | None:
-        """The verdict for an array of probabilities, (classes,)."""
+        """The verdict for probabilities (classes,)."""
         best = int(np.argmax(probabilities))
         threshold = self.head.threshold
         return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
 
     def judge(self, photos: Iterable[PhotoSource], *, exact: bool = True) -> Iterator[Judgement]:
-        """A judgement of each photo in turn; one that cannot be read does not stop the others.
+        """Yield a judgement of each photo; a photo that cannot be read gives one with an ``error``.
 
-        Photos are decoded ahead, in threads.  With ``exact=False``, large JPEGs are decoded at a fraction of their size:
-        this is faster, but the probabilities differ slightly; see ``godeeper.features.stream``.
+        Threads decode the next photos in advance.  With ``exact=False``, large JPEGs are decoded at a fraction of their size,
+        which is faster but changes the probabilities slightly; see ``godeeper.features.stream``.
         """
         for batch in stream(self.network, photos, self.head.addresses, exact=exact):
             values = self.likelihoods(batch.features) if batch.features else ()
@@ -216,30 +174,30 @@ class Classifier:
                 yield replace(judgement, photo_notes=batch.notes.get(place, ()))
 
     def judgement(self, name: str, probabilities: NDArray[Any], strangeness: float | None = None) -> Judgement:
-        """The judgement for an array of probabilities, (classes,)."""
+        """The judgement for probabilities (classes,)."""
         by_class = dict(zip(self.head.classes, map(float, probabilities), strict=True))
         verdict, threshold = self.verdict_of(probabilities), self.head.threshold
         return Judgement(name, verdict, by_class, threshold=threshold, strangeness=strangeness)
 
     def strangeness(self, features: Mapping[str, Floats]) -> list[float]:
-        """For each photo, the factor (1 or more) by which its temperature is raised."""
+        """The factor (1 or more) by which each photo's temperature is raised, from features, address -> (N, C)."""
         with on_one_thread():
             found: list[float] = self.head.strangeness(features)[:, 0].tolist()
         return found
 
     def probabilities(self, photos: Sequence[PhotoSource]) -> NDArray[np.float64]:
-        """(N, classes) of one batch."""
+        """(N, classes): the probabilities of one batch of photos."""
         return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
 
     def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
-        """The head's probabilities, (N, classes), for features, address -> (N, C)."""
-        with on_one_thread():  # the network may already be working on the next photos
+        """(N, classes): the head's probabilities from features, address -> (N, C)."""
+        with on_one_thread():  # the network may be computing the next photos on the other cores
             likely = np.asarray(self.head.probabilities(features), np.float64)
         if not np.isfinite(likely).all():
             raise ClassifierError(
-                f"{self!r} gave probabilities that are not finite: the classifier's file is damaged; copy or download it again"
+                f"{self!r} computed probabilities that are not finite: the classifier's file is damaged; copy or download it again"
             )
-        return np.asarray(likely / likely.sum(axis=1, keepdims=True))  # so rows add up to one in double precision
+        return np.asarray(likely / likely.sum(axis=1, keepdims=True))  # rows add up to one in double precision too
 
     def save(self, path: str | Path) -> None:
         """Write a ``.godeeper`` file; raises ``OutputError``."""
@@ -249,10 +207,10 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str | Path, *, engine: str = "auto") -> Classifier:
-        """Read a ``.godeeper`` file; ``engine`` is the engine that will run the network.
+        """Read a ``.godeeper`` file; ``engine`` will run the network, as in ``load``.
 
         Raises:
-            ClassifierError: the file is damaged or has another version, or its weights differ from those installed.
+            ClassifierError: the file is damaged or has an unknown format, or the installed weights are not those it was trained with.
         """
         from .file import one_line, read
 
@@ -264,9 +222,10 @@ class Classifier:
         return classifier
 
     def fit(self, photos: Any, labels: Any) -> Classifier:
-        """Refit the head to other photos, in place, as scikit-learn's tools expect; the choice of features stays the same.
+        """Fit the head again to other photos, in place, as scikit-learn's tools expect; the features stay the same.
 
-        The report and the certificate described the old head, so they are discarded.  ``clone`` gives a ``PhotoClassifier`` with these settings instead.
+        The report and the certificate are discarded, because they describe the old head.  scikit-learn's ``clone`` returns an
+        unfitted ``PhotoClassifier`` with the same settings instead.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -291,7 +250,7 @@ class Classifier:
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 (scikit-learn's signature)
-        """Its fields, by name."""
+        """The fields by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -308,12 +267,12 @@ class Classifier:
 
 
 def pooled(network: Network, photos: Sequence[Photo], addresses: Sequence[str]) -> dict[str, Floats]:
-    """Each address's activations, averaged over the photo: address -> (N, C) float32."""
+    """The activations averaged over each photo: address -> (N, C) float32."""
     return stream_pooled(network, np.concatenate([network.preprocess(photo) for photo in photos]), addresses)
 
 
 def check_features(classifier: Classifier) -> None:
-    """Raise unless the calibration, the photo size and the number of features are those of the weights."""
+    """Raise ``ClassifierError`` unless calibration, photo size and number of features match the weights."""
     file = classifier.weights_file
     if classifier.calibration is not None:
         classifier.calibration.check(file)
@@ -334,7 +293,7 @@ def check_features(classifier: Classifier) -> None:
 
 
 def listed(photos: Any) -> list[Any]:
-    """Several photos as a list; arrays and data frames of paths may be (N,) or (N, 1), as scikit-learn's tools pass them."""
+    """Convert several photos to a list; scikit-learn's tools may pass an array or data frame of paths, (N,) or (N, 1)."""
     photos = photos.to_numpy() if hasattr(photos, "to_numpy") else photos
     if isinstance(photos, (str, bytes, os.PathLike)) or not isinstance(photos, Iterable):
         raise OptionError(f"got a single {type(photos).__name__}, expected several photos: pass a list")

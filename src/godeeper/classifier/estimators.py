@@ -1,7 +1,8 @@
-"""scikit-learn's estimators over photos: ``PhotoFeatures`` computes features, ``PhotoClassifier`` classifies.
+"""scikit-learn estimators for photos: ``PhotoFeatures`` computes features, and ``PhotoClassifier`` classifies.
 
-X is a list or array, (N,) or (N, 1), of paths or anything else that ``decode`` accepts.  The feature store keeps features by the photos'
-pixels, so each photo is computed once, however often a search fits and scores.  Importing this file imports scikit-learn.
+X is a list or array, (N,) or (N, 1), of paths or of anything else that ``decode`` accepts.  Features are stored under a hash
+of the photos' pixels, so a search that fits and scores many times computes them once.  Importing this module imports
+scikit-learn.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Turns photos into features, (N, features) float32: the means of some tensors over their grids, concatenated.
+    """Transforms photos to features, (N, features) float32: the spatial means of some tensors, concatenated.
 
     Args:
         features: ``auto``, the tensors recommended for the weights; or addresses, as a comma-separated string or a sequence.
@@ -70,10 +71,11 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.calibration = calibration
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002, N803 (scikit-learn's names)
-        """Look up the tensors; nothing is learned from the photos.
+        """Look up the tensors; nothing is fitted to the photos.
 
         Raises:
-            UnknownAddress, UnknownName, OptionError: a parameter names something unknown, or ``X`` is a single photo.
+            UnknownAddress, UnknownName: a tensor, engine, precision or weights of that name do not exist.
+            OptionError: ``X`` is a single photo.
         """
         several(X)
         network = opened(self)
@@ -94,7 +96,7 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
         return np.concatenate([values[address] for address in self.widths_], axis=1)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:  # noqa: ARG002
-        """(features,) of str: each filter's address, ``mixed_5/join[0]``."""
+        """(features,) of str: the address of each filter, such as ``mixed_5/join[0]``."""
         check_is_fitted(self)
         names = [f"{address}[{number}]" for address, width in self.widths_.items() for number in range(width)]
         return np.array(names, dtype=object)
@@ -104,21 +106,22 @@ class PhotoFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
 
 
 class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Classifies photos with a head on their features, which are chosen, and the head fitted and calibrated, as in ``godeeper.retrain``.
+    """Classifies photos with a head on their features.
 
-    Photos with the same pixels are held out together.  Unlike ``godeeper.retrain``, it does not look for near-duplicates or
-    problems in the photos, and writes no report.
+    The features are chosen, and the head is fitted and calibrated, as in ``godeeper.retrain``.  Photos with the same pixels are
+    held out together.  Unlike ``godeeper.retrain``, this estimator does not look for near-duplicates or for problems of the
+    photos, and makes no report.
 
     Args:
-        features: ``auto``, chosen among the modules by cross-validation; or addresses, all of which are used.
-        strength: the inverse of the regularisation, scikit-learn's C; chosen by cross-validation if not given.
+        features: ``auto`` to choose among the modules by cross-validation; or addresses, all of which are used.
+        strength: the inverse regularisation strength, scikit-learn's C; None to choose it by cross-validation.
         seed: the random seed for the folds and the fit.
         weights, engine, precision, calibration: as in ``godeeper.load``.
 
     Attributes:
         classes_: (classes,), the labels, sorted.
         classifier_: the ``Classifier``, which can be saved, exported and explained; its classes are the labels as text.
-        selection_: which modules and strength were chosen.
+        selection_: the chosen modules and strength.
 
     >>> import numpy as np
     >>> from godeeper import PhotoClassifier
@@ -151,7 +154,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Args:
             X: N photos.
-            y: (N,) labels, of two classes or more.
+            y: (N,) labels of at least two classes.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -187,7 +190,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return list(whole_tensors(network, arguments.addresses("features", self.features)))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """(N, classes), in the order of ``classes_``; computed from stored features, so up to 0.001 off ``classifier_``'s.
+        """(N, classes), in the order of ``classes_``.
+
+        Stored features have half precision, so the probabilities differ by up to 0.001 from those of ``classifier_``.
 
         Raises:
             PhotoError: a photo cannot be decoded.
@@ -200,7 +205,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self.classifier_.likelihoods(values)
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The likeliest label of each photo, (N,), even if it is unlikely; ``classifier_.verdict`` can return None, which means "none of these"."""
+        """(N,) the most likely label of each photo; the threshold is not applied, unlike in ``classifier_.verdict``."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[likeliest]
         return labels
@@ -210,7 +215,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 def photo_tags(tags: Any) -> Any:
-    """Tags of an estimator that takes paths."""
+    """Set the tags of an estimator that takes paths."""
     tags.input_tags.two_d_array = False
     tags.input_tags.string = True
     tags.no_validation = True
@@ -218,7 +223,7 @@ def photo_tags(tags: Any) -> Any:
 
 
 def opened(estimator: PhotoFeatures | PhotoClassifier) -> Network:
-    """The network of an estimator's parameters; inference sessions open when first needed."""
+    """Load the network that an estimator's parameters name; its inference sessions open when they are first used."""
     return load(
         weights=estimator.weights,
         engine=estimator.engine,
@@ -228,14 +233,14 @@ def opened(estimator: PhotoFeatures | PhotoClassifier) -> Network:
 
 
 def check_parameters(seed: Any, strength: Any) -> None:
-    """Raise ``OptionError`` for a seed or a strength that cannot be used."""
+    """Raise ``OptionError`` if the seed or the strength is invalid."""
     arguments.seed(seed)
     if strength is not None and not (isinstance(strength, (int, float)) and 0 < strength < float("inf")):
         raise OptionError(f"strength={strength!r}: expected a number above 0, or None to choose one")
 
 
 def check_labels(y: NDArray[Any]) -> None:
-    """Raise ``ValueError`` unless there are labels of two or more classes, and none is missing."""
+    """Raise ``ValueError`` if a label is missing, or if there are fewer than two classes."""
     missing = [number for number, label in enumerate(y.tolist()) if label is None or label != label]
     if missing:
         raise ValueError(f"y[{missing[0]}] is missing ({y[missing[0]]}): expected a label for each photo")
@@ -251,7 +256,7 @@ def check_labels(y: NDArray[Any]) -> None:
 
 
 def several(photos: Any) -> list[PhotoSource]:
-    """The photos of X, (N,) or (N, 1), as a list; a data frame's single column counts as one."""
+    """The photos of X, (N,) or (N, 1), as a list."""
     return listed(photos)
 
 
@@ -262,7 +267,7 @@ def fitted(
     groups: NDArray[np.int64],
     names: tuple[str, ...],
 ) -> tuple[Any, Selection]:
-    """A head, and the modules and strength chosen for it, unless the estimator's parameters give them."""
+    """Fit a head; choose the modules and the strength first, unless the estimator's parameters give them."""
     targets, given = (
         Targets(labels, groups, int(estimator.seed)),
         None if estimator.features == "auto" else tuple(values),
@@ -278,21 +283,21 @@ def fitted(
 
 
 def features_of(network: Network, photos: Sequence[PhotoSource], addresses: Sequence[str]) -> dict[str, Floats]:
-    """Address -> (N, C) float32, each photo computed once."""
+    """The features of photos: address -> (N, C) float32."""
     return looked_at(network, photos, addresses)[1]
 
 
 def looked_at(
     network: Network, photos: Sequence[PhotoSource], addresses: Sequence[str]
 ) -> tuple[list[str], dict[str, Floats]]:
-    """The hash of each photo's pixels, and address -> (N, C) float32."""
+    """The hash of each photo's pixels, and the features: address -> (N, C) float32."""
     with ResultStore() as store:
         hashes = pixel_hashes(photos, store)
         return hashes, extract(network, list(zip(photos, hashes, strict=True)), addresses, store)
 
 
 def pixel_hashes(photos: Sequence[PhotoSource], store: ResultStore) -> list[str]:
-    """The hash of each photo's pixels; of a file that was decoded before, from the store."""
+    """The hash of each photo's pixels; from the store, if the file was decoded before."""
     keys = [file_key(photo) for photo in photos]
     known = store.get_blobs({key for key in keys if key})
     new: dict[bytes, bytes] = {}
@@ -309,7 +314,7 @@ def pixel_hashes(photos: Sequence[PhotoSource], store: ResultStore) -> list[str]
 
 
 def file_key(photo: PhotoSource) -> bytes | None:
-    """What the hash of a file's pixels is stored under; None for what is no file, or cannot be read."""
+    """The key under which the hash of a file's pixels is stored; None if it is no file, or cannot be read."""
     if not isinstance(photo, (str, bytes, os.PathLike)):
         return None
     try:

@@ -1,9 +1,9 @@
-"""A classifier on disk: a ``.godeeper`` file.
+"""Reads and writes ``.godeeper`` files, each of which contains a classifier.
 
-It is a zip with uncompressed members: ``head.safetensors`` (mean, scale, coefficients, intercepts and the directions of the
-OOD model, if there is one), ``classifier.json`` (the rest) and optionally ``report.json``.  Other members are rejected,
-nothing in the file is executed, and at most the file's size is read.  ``godeeper.classifier.check`` checks the values.
-Writing the same classifier again gives the same bytes.
+The file is a zip with uncompressed members: ``head.safetensors`` (mean, scale, coefficients, intercepts and the directions of
+the OOD model, if there is one), ``classifier.json`` (the other fields) and optionally ``report.json``.  Other members are
+rejected, no code is executed, and no more bytes are read than the file has.  ``godeeper.classifier.check`` checks the values.
+The same classifier always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 READ = (1, 2)  # format 1 has no OOD model
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
-SAME_DAY = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal classifiers give equal files
+SAME_DAY = (1980, 1, 1, 0, 0, 0)  # the date of all members, so that equal classifiers give equal files
 LARGEST = 1 << 28  # bytes of a file; 168 classes take about 20 MB
 LONGEST_MESSAGE = 300
 UNREADABLE = (
@@ -65,13 +65,13 @@ UNREADABLE = (
     OverflowError,
     struct.error,
 )
-"""What Python's zip reader raises for damaged files."""
+"""The exceptions that Python's zip reader raises for damaged files."""
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-"""What the readers of JSON, arrays and calibrations raise for invalid data."""
+"""The exceptions that the readers of JSON, arrays and calibrations raise for invalid data."""
 
 
 def write(classifier: Classifier, path: Path) -> None:
-    """Write ``classifier``; raises ``OutputError``."""
+    """Write ``classifier`` to ``path``; raises ``OutputError``."""
     write_atomically(path, packed(classifier))
 
 
@@ -93,7 +93,7 @@ def packed(classifier: Classifier) -> bytes:
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
-    """A classifier without its arrays and its report, as JSON."""
+    """The content of ``classifier.json``: all fields except the arrays and the report."""
     head = classifier.head
     return {
         "format": FORMAT,
@@ -113,7 +113,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
 
 
 def text(document: Any) -> bytes:
-    """A document as JSON; equal documents give equal bytes."""
+    """The bytes of a JSON document; equal documents give equal bytes."""
     return json_text(document, indent=1).encode()
 
 
@@ -137,19 +137,19 @@ def read(path: Path) -> Classifier:
 
 
 def parsed(payload: bytes) -> Any:
-    """Parse JSON; rejects NaN and Infinity, which Python's parser accepts."""
+    """Parse JSON; raises ``ValueError`` for NaN and Infinity, which Python's parser accepts."""
     return json.loads(
         payload.decode("utf-8", "surrogatepass"), parse_constant=finite, parse_float=finite, parse_int=whole
     )
 
 
 def one_line(error: object) -> str:
-    """An error's message on one line, cut to ``LONGEST_MESSAGE`` because it may quote a long name from the file."""
+    """An error's message on one line, cut to ``LONGEST_MESSAGE`` because it may quote a long text from the file."""
     return " ".join(str(error).split())[:LONGEST_MESSAGE]
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """Name -> content of each member of a classifier's file; raises ``ClassifierError`` if there are other members."""
+    """Name -> content of each member of a classifier's file; raises ``ClassifierError`` if it is no such file."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             check_members(archive.infolist(), os.fstat(file.fileno()).st_size)
@@ -170,7 +170,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Raise unless the members are those of a classifier, uncompressed, and together no larger than the file."""
+    """Raise ``ClassifierError`` for wrong or compressed members, for sizes above the file's, and for a file that is too large."""
     names = [member.filename for member in members]
     odd = [name for name in names if name not in (HEAD, DESCRIPTION, REPORT)]
     missing = [name for name in (HEAD, DESCRIPTION) if name not in names]
@@ -182,13 +182,13 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         )
     packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
     if packed or sum(member.file_size for member in members) > size:
-        raise ClassifierError("its members claim to be longer than the file; expected them stored, not compressed")
+        raise ClassifierError("its members are compressed, or larger than the file; expected stored members")
     if size > LARGEST:
         raise ClassifierError(f"it has {size >> 20} MiB; expected a classifier of at most {LARGEST >> 20} MiB")
 
 
 def check_format(description: Any) -> None:
-    """Raise if this version cannot read the file's format."""
+    """Raise ``ClassifierError`` if this version of godeeper cannot read the file's format."""
     got = mapping(description, "description").get("format")
     if type(got) is not int or got not in READ:
         known = " and ".join(map(str, READ))
@@ -200,7 +200,7 @@ def check_format(description: Any) -> None:
 def made(
     description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], report: Mapping[str, Any] | None
 ) -> Classifier:
-    """The classifier that the members of a file describe."""
+    """Create the classifier from the members of a file."""
     from .classifier import Classifier
     from .kept_report import KeptReport
 
@@ -218,7 +218,7 @@ def made(
     [name] = names([weights.get("name")], "the weights' name")
     preprocessing = mapping(description["preprocessing"], "preprocessing")
     Preprocess.from_mapping(preprocessing)
-    record = description.get("calibration")  # older files have no such field
+    record = description.get("calibration")  # files of older versions do not have this field
     certificate = description["certificate"]
     return Classifier(
         head=head,

@@ -13,9 +13,9 @@ from ..escaping import escaped_html as escape
 
 
 class KeptReport(Mapping[str, Any]):
-    """A report's record as a mapping; its text says how good the classifier is.
+    """A report's record as a mapping; as text, it lists the classes, the accuracy and the notes.
 
-    Its keys are those of the JSON that ``godeeper retrain`` writes next to the classifier, except the times and the memory.
+    It has the keys of the JSON that ``godeeper retrain`` writes next to the classifier, except those that depend on the run.
 
     >>> print(KeptReport({"classes": ["cat", "dog"], "test": {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set"}}))
     2 classes: cat, dog
@@ -65,12 +65,12 @@ MOST_CLASSES = 12
 
 
 def more(classes: list[Any]) -> str:
-    """How many classes are not listed."""
+    """The number of classes that are not listed, in words; empty if all are."""
     return f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
 
 
 def accuracy(test: Mapping[str, Any]) -> str | None:
-    """The accuracy with its interval; None if the record has neither."""
+    """The accuracy with its interval, in words; None if a value is missing or invalid."""
     value, n, by = test.get("accuracy"), test.get("n"), test.get("by")
     match test.get("interval"):
         case [float() | int() as low, float() | int() as high] if isinstance(value, (int, float)):

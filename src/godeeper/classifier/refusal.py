@@ -1,4 +1,4 @@
-"""The wording of "none of these" and of its reason; a class with that name is written differently."""
+"""The wording of the verdict "none of these" and of its reason."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ NOTHING = "none of these"
 
 
 def written(verdict: str | None) -> str:
-    """A verdict as text: a class's name, or ``none of these``; a class with that very name is quoted."""
+    """A verdict as text: a class's name, or ``none of these``; a class that has this name is quoted."""
     if verdict is None:
         return NOTHING
     return f"class {verdict!r}" if " ".join(verdict.split()).casefold() == NOTHING else verdict
 
 
 def why_refused(probabilities: Mapping[str, float], threshold: float | None, strangeness: float | None) -> str | None:
-    """The reason for "none of these" in a sentence; None if the likeliest class reaches the threshold."""
+    """The reason for "none of these" in a sentence; None if the most likely class reaches the threshold."""
     if not probabilities or threshold is None:
         return None
     likeliest, probability = max(probabilities.items(), key=lambda item: item[1])

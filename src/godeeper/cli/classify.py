@@ -18,6 +18,7 @@ from .terminal import complain, print_json, read_input, say, write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..classifier.judgement import JudgementRecord
     from ..network import Network
     from .common import Verbs
 
@@ -85,14 +86,14 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     return records_code(records)
 
 
-def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[str, Any]]:
+def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[JudgementRecord]:
     """A record of each photo in the given order, then one of each folder without photos."""
-    from ..classifier.classifier import Judgement
+    from ..classifier.judgement import Judgement
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
 
     photos: list[Any] = []
-    without_photos: dict[str, dict[str, Any]] = {}
+    without_photos: dict[str, JudgementRecord] = {}
     with ExitStack() as stack:
         for place in places:
             try:
@@ -102,7 +103,7 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[dict[s
         return [*(judgement.record() for judgement in classifier.judge(photos, exact=exact)), *without_photos.values()]
 
 
-def print_csv(records: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
+def print_csv(records: Sequence[JudgementRecord], classes: Sequence[str]) -> None:
     """Print CSV: photo, verdict (empty for none of these and for errors), error, none of these, and a column for each class."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -123,7 +124,7 @@ def complain_notes(records: Iterable[Mapping[str, Any]]) -> None:
         complain(line)
 
 
-def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
+def print_verdicts(records: Sequence[JudgementRecord]) -> None:
     """Print a line for each photo; notes and errors go to standard error."""
     readable = [each for each in records if not each["error"]]
     if readable:
@@ -134,7 +135,7 @@ def print_verdicts(records: Sequence[dict[str, Any]]) -> None:
             complain(f"godeeper: {each['error']}")
 
 
-def verdict_row(record: dict[str, Any]) -> tuple[str, str, str]:
+def verdict_row(record: JudgementRecord) -> tuple[str, str, str]:
     """Cells of one photo: verdict, most likely class with its probability, photo."""
     name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
     verdict = written(record["verdict"])

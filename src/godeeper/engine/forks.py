@@ -1,7 +1,7 @@
-"""Makes engines safe after a ``fork``: a child process inherits its parent's memory, but not its threads.
+"""Makes engines safe after a ``fork``, which copies a process's memory but not its threads.
 
-A session without its threads may hang when it runs.  It always hangs when it is destroyed, because it waits for them to
-end.  Therefore a child never destroys inherited sessions (``outlive``), and its engines open new ones.
+Without its threads, a session may hang when it runs.  It always hangs when it is destroyed, because it waits for the threads
+to end.  A child process therefore never destroys inherited sessions (``outlive``), and its engines open new ones.
 """
 
 from __future__ import annotations

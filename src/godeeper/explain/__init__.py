@@ -1,1 +1,1 @@
-"""Explains a verdict: by places of the photo, by filters, and by similar photos."""
+"""Explains a verdict by regions of the photo, by filters and by similar photos."""

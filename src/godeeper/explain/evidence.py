@@ -1,20 +1,19 @@
 """Evidence: an exact, signed class activation map over several layers (Zhou et al., CVPR 2016, arXiv:1512.04150).
 
-The evidence for a class is a sum over the places of a photo.
-
-The head is linear in features that are means over a grid, and means are sums.  So the logit of class c is
+The head is linear in the features, and each feature is the mean of a filter over its grid.  The logit of class c is therefore
+a sum over the cells of the grids:
 
     logit_c = intercept_c + sum over modules, cells and filters of  w_cf · (value_f(cell) - mean_f) / cells
 
-with w_cf = coefficients_cf / scale_f and mean_f, the mean feature of the photos that trained the head.  Nothing is
-approximated: cells and ``constant`` add up to the logit.  Zero is the average training photo.
+Here w_cf = coefficients_cf / scale_f, and mean_f is the mean feature of the training photos.  Nothing is approximated: the
+evidence of all cells and the ``constant`` add up to the logit.  Zero evidence is that of the average training photo.
 
-A cell is the place where evidence was *measured*.  Its receptive field is larger than the cell, and in later modules
-larger than the photo: the evidence at a place may come from things beside it.
+A cell is the position where evidence was *measured*.  Its receptive field is larger than the cell, and in later modules
+larger than the photo, so the evidence at a position may come from things beside it.
 
-Sums are in double precision, from values in single precision; the classifier itself averages in single precision.
-The two agree within ``TOLERANCE`` of the sum of all magnitudes, which the tests hold it to.  (Training stores
-features in half precision, but neither a prediction nor the evidence uses these.)
+The sums are in double precision, from activations in single precision; the classifier itself averages in single precision.
+Tests check that both agree within ``TOLERANCE``.  (Training stores features in half precision, but neither predictions nor
+the evidence use these.)
 """
 
 from __future__ import annotations
@@ -52,17 +51,17 @@ TOLERANCE = 1e-6
 """The largest difference between the sum and the classifier's own logit, as a share of 1 plus the sum of all magnitudes."""
 
 Class = str | int
-"""A class, by name or by number."""
+"""A class, given by name or by number."""
 
 
 @dataclass(frozen=True)
 class Evidence(HasProvenance):
     """The evidence for each class in one photo.
 
-    ``constant``: (classes,) the intercepts, which do not depend on the photo.  ``logits``: (classes,) what the
-    classifier's own head says of the same values, before its ``temperature``.  ``probabilities``: (classes,),
-    calibrated: of logits divided by ``temperature`` and ``strangeness``, which is 1, or more for a photo unlike
-    those that the head learned from.  ``verdict`` is None for none of the classes: no probability reaches the ``threshold``.
+    ``constant``: (classes,) the intercepts, which do not depend on the photo.  ``logits``: (classes,) the logits that the
+    classifier's head computes from the same activations.  ``probabilities``: (classes,) the softmax of the logits divided by
+    ``temperature`` and ``strangeness``, which is at least 1 and larger for a photo unlike the training photos.  ``verdict``:
+    None means "none of these", because no probability reaches the ``threshold``.
 
     >>> import numpy as np
     >>> from godeeper import PhotoClassifier, evidence
@@ -100,11 +99,11 @@ class Evidence(HasProvenance):
 
     @cached_property
     def magnitude(self) -> float:
-        """The sum of magnitudes of the evidence, for the class where it is largest."""
+        """The sum of the magnitudes of the constant and of each filter's evidence: an upper bound for all classes."""
         return float(np.abs(self.constant).max() + sum(np.abs(part.filters).sum(axis=1).max() for part in self.parts))
 
     def number(self, label: Class) -> int:
-        """The number of a class; raises ``UnknownName``."""
+        """The number of a class; raises ``UnknownName`` if there is no such class."""
         if isinstance(label, int) and 0 <= label < len(self.classes):
             return label
         if label not in self.classes:
@@ -112,17 +111,17 @@ class Evidence(HasProvenance):
         return self.classes.index(label)
 
     def of(self, values: Doubles, label: Class, against: Class | None = None) -> Doubles:
-        """The row of (classes, …) for a class; with ``against``, minus the row of that class."""
+        """The row of ``values`` (classes, …) for a class, minus the row of ``against`` if that is given."""
         row: Doubles = values[self.number(label)]
         return row if against is None else row - values[self.number(against)]
 
     def total(self, label: Class, against: Class | None = None) -> float:
-        """The evidence plus the constant: the logit, or the difference of two logits."""
+        """The evidence plus the constant, which is the logit, or with ``against`` the difference of two logits."""
         grids = sum(float(self.of(part.grids, label, against).sum()) for part in self.parts)
         return grids + float(self.of(self.constant, label, against))
 
     def by_module(self, label: Class, against: Class | None = None) -> dict[str, float]:
-        """Address -> its evidence; together with the constant they add up to ``total``."""
+        """Address -> the evidence of its module; with the constant, they add up to ``total``."""
         return {part.address: float(self.of(part.grids, label, against).sum()) for part in self.parts}
 
     def by_filter(
@@ -145,7 +144,7 @@ class Evidence(HasProvenance):
         return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]
 
     def voice(self, part: ModuleEvidence, number: int, value: float, share: float) -> Contribution:
-        """The contribution of one filter, and the filter of the branch that it comes from."""
+        """The contribution of one filter; its ``origin`` is the filter of the branch that a concatenation takes it from."""
         site, there = origin(self.blueprint, part.tensor.site, number)
         return Contribution(part.address, number, value, share, f"{site.address}[{there}]")
 
@@ -154,17 +153,21 @@ class Evidence(HasProvenance):
     ) -> Doubles:
         """The evidence spread over the photo.
 
-        Every cell's evidence is spread evenly over the square that stands for it (see ``place``), so that what is
-        spread adds up to ``total`` less the constant.  What the network did not see of the photo has none.
+        Each cell's evidence is spread evenly over its rectangle of the photo (see ``peek.geometry``), so the result adds up
+        to ``total`` minus the constant.  It is zero where the network did not see the photo.
 
         Args:
             label: the class.
-            size: (width, height) of the result, the whole photo.
-            against: a class whose evidence is taken off.
-            address: of one module alone.
+            size: (width, height) of the result, which shows the whole photo.
+            against: a class whose evidence is subtracted.
+            address: a module, to spread its evidence alone.
 
         Returns:
-            (height, width) float64, logits a pixel.
+            (height, width) float64, in logits per pixel.
+
+        Raises:
+            UnknownName: there is no such class.
+            OptionError: ``size`` is less than one pixel wide or high.
         """
         if min(size) < 1:
             raise OptionError(f"a size of {size[0]} x {size[1]}: expected at least one pixel each way")
@@ -184,13 +187,13 @@ class Evidence(HasProvenance):
         return laid
 
     def picture(self, label: Class | None = None, against: Class | None = None) -> Image.Image:
-        """The photo with the evidence as an overlay; for the most likely class by default."""
+        """The photo with an overlay of the evidence, by default for the most likely class."""
         from .picture import Question, draw
 
         return draw(self, Question(self.likeliest if label is None else label, against))
 
     def save(self, path: str | Path, label: Class | None = None, against: Class | None = None) -> Path:
-        """Writes the picture as a PNG with provenance; returns the path."""
+        """Write the picture as a PNG with provenance, and return the path."""
         from ..files import write_atomically
         from .picture import Question, png
 
@@ -204,7 +207,7 @@ class Evidence(HasProvenance):
         return png(self, Question(self.likeliest))
 
     def record(self, label: Class, against: Class | None = None, top: int = 5) -> dict[str, Any]:
-        """The evidence for one class as JSON."""
+        """The evidence for one class as a JSON object."""
         sides = zip(("for", "against"), self.by_filter(label, top, against), strict=True)
         return {
             "class": self.classes[self.number(label)],
@@ -226,7 +229,7 @@ class Evidence(HasProvenance):
 
 
 def evidence(classifier: Classifier, photo: PhotoSource) -> Evidence:
-    """Where in a photo a classifier's verdict comes from.
+    """Compute the evidence for each class in a photo.
 
     Args:
         classifier: a trained classifier.
@@ -253,12 +256,12 @@ def evidence(classifier: Classifier, photo: PhotoSource) -> Evidence:
 
 
 def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[str, Floats]) -> Evidence:
-    """The evidence from activations that are computed already.
+    """Compute the evidence from activations.
 
     Args:
         classifier: a trained classifier.
-        photo: the photo they are of.
-        activations: each of the head's addresses -> (1, C, H, W), or (1, C) where there is no grid.
+        photo: the photo that the activations were computed from.
+        activations: each of the head's addresses -> (1, C, H, W), or (1, C) if there is no grid.
     """
     head, weights = classifier.head, classifier.weights_file
     blueprint = weights.blueprint

@@ -1,10 +1,10 @@
-"""The evidence from one tensor, by places and by filters."""
+"""The evidence from one tensor, by cells and by filters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -26,8 +26,8 @@ class ModuleEvidence:
     """The evidence from one tensor.
 
     ``grids``: (classes, H, W), the evidence in each cell.  ``filters``: (classes, C), the same evidence by filter.
-    ``features``: (C,), the means that the head reads.
-    ``area``: the part of the network's input that the grid stands for, in its pixels.
+    ``features``: (C,), the spatial means, which are the head's input.  ``area``: the part of the network's input that the
+    grid covers, in pixels.
     """
 
     tensor: Tensor
@@ -46,12 +46,22 @@ class ModuleEvidence:
         return self.tensor.field.size
 
 
+class FilterEvidenceRecord(TypedDict):
+    """The evidence of one filter."""
+
+    address: str
+    filter: int
+    evidence: float
+    share: float
+    origin: str
+
+
 @dataclass(frozen=True)
 class Contribution:
     """The evidence from one filter.
 
-    ``value``: its evidence, in logits.  ``share``: of all that filters say on its side, for or against.
-    ``origin``: where a join has it from, as an address to peek at.
+    ``value``: the evidence, in logits.  ``share``: the share of all evidence for the class, or of all evidence against it.
+    ``origin``: the address of the filter that a concatenation takes it from.
     """
 
     address: str
@@ -60,8 +70,8 @@ class Contribution:
     share: float
     origin: str
 
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
+    def record(self) -> FilterEvidenceRecord:
+        """The contribution as a JSON object."""
         return {
             "address": self.address,
             "filter": self.filter,
@@ -72,7 +82,7 @@ class Contribution:
 
 
 def parts(classifier: Classifier, blueprint: Blueprint, planes: Mapping[str, Floats]) -> list[ModuleEvidence]:
-    """The evidence from each tensor, given its planes (C, H, W)."""
+    """The evidence from each tensor, given address -> activations (C, H, W)."""
     head = classifier.head
     weights = head.coefficients.astype(np.float64) / head.scale  # (classes, features)
     found = []

@@ -1,7 +1,7 @@
-"""Nearest neighbours: the photos of a folder nearest to another photo, in the features of a classifier's head.
+"""Nearest neighbours: the photos of a folder that are nearest to another photo, by the features of a classifier's head.
 
-Stored features are reused, so a folder that a classifier was trained on is ready at once.  A classifier's file does not list
-its training photos, so the results are not called training photos.
+Stored features are reused, so the training folder of a classifier takes little time.  A classifier's file does not list its
+training photos, so the neighbours may come from any folder and are not called training photos.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -30,22 +30,25 @@ if TYPE_CHECKING:
     from .evidence import Evidence
 
 
+NearPhotoRecord = TypedDict("NearPhotoRecord", {"photo": str, "class": str, "distance": float})
+
+
 @dataclass(frozen=True)
 class NearPhoto:
-    """A neighbour.  ``distance``: Euclidean, in the head's standardised features."""
+    """A neighbour.  ``distance``: the Euclidean distance of standardised features."""
 
     path: Path
     label: str
     distance: float
 
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
+    def record(self) -> NearPhotoRecord:
+        """The neighbour as a JSON object."""
         return {"photo": str(self.path), "class": self.label, "distance": self.distance}
 
 
 @dataclass(frozen=True)
 class ReferencePhotos:
-    """The usable photos of a folder.  ``paths``: as a person finds them.  ``features``: (N, features), standardised."""
+    """The usable photos of a folder.  ``paths``: the paths to show to users.  ``features``: (N, features), standardised."""
 
     folder: Path
     photos: tuple[UsablePhoto, ...] = field(repr=False)
@@ -54,7 +57,7 @@ class ReferencePhotos:
     classifier: Classifier = field(repr=False)
 
     def nearest(self, evidence: Evidence, top: int = 5) -> list[NearPhoto]:
-        """The ``top`` photos nearest to the photo of the evidence, without photos of the same pixels."""
+        """The ``top`` photos nearest to the photo of ``evidence``, without photos that have the same pixels."""
         joined = np.concatenate([part.features for part in evidence.parts])
         distances = np.linalg.norm(self.features - standardised(self.classifier, joined), axis=1)
         same = pixel_hash(evidence.photo)
@@ -67,16 +70,16 @@ class ReferencePhotos:
 def read_reference_photos(
     classifier: Classifier, folder: str | Path, progress: StepProgress | None = None
 ) -> ReferencePhotos:
-    """Read the photos of a folder of class folders, and compute their features.
+    """Read the photos of a folder that contains class folders, and compute their features.
 
     Args:
-        classifier: computes the features.
+        classifier: the classifier whose network computes the features.
         folder: as for ``retrain``.
         progress: called with (step, photos done, photos in all).
 
     Raises:
         OptionError: the folder has no usable photo.
-        PhotoError: a photo changes while it is read.
+        PhotoError: a photo was changed while it was read.
     """
     with open_source(folder) as source, ResultStore() as store:
         checkup = examine(source, step_progress(progress, "checking photos"), store)
@@ -92,7 +95,7 @@ def read_reference_photos(
 
 
 def standardised(classifier: Classifier, features: NDArray[Any]) -> NDArray[np.float64]:
-    """Features (…, features), less their mean and divided by their scale in training, as the head reads them."""
+    """Features (…, features), standardised with the head's mean and scale."""
     head = classifier.head
     result: NDArray[np.float64] = (features.astype(np.float64) - head.mean) / head.scale
     return result

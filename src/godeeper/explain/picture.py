@@ -1,8 +1,8 @@
-"""Evidence as a picture: the photo in grey, tinted where evidence was collected, on one signed scale.
+"""Evidence as a picture: the photo in grey, tinted by the evidence on one signed scale.
 
-The tint multiplies a light grey photo with the colours of a diverging table whose middle is white, so that no
-evidence leaves the photo as it is, and the colour bar is the tint of white.  Below, each module's cells alone, in the
-very colours of the bar.  Colours are densities: logits for each hundredth of the photo's area.
+The tint multiplies a light grey photo with the colours of a diverging colour map, whose middle is white.  The photo therefore
+stays grey where there is no evidence, and the colour bar shows the tint of white.  Below the photo, the cells of each module
+have the colours of the bar itself.  Colours stand for densities, in logits per hundredth of the photo's area.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ COLOUR = "blue-red"  # its middle is white
 
 PANEL = 520  # the longer side of the photo
 SMALL_PANEL = 250  # and of a module's cells
-PALEST = 96  # the level that black becomes in the grey photo, so that it can be tinted
+PALEST = 96  # the level of black in the grey photo, so that a tint is visible on it
 MOST = 4  # classes named in the heading
 UNSEEN = 0.3  # brightness of the part outside the network's crop
 
 
 @dataclass(frozen=True)
 class Question:
-    """The evidence to draw: for a class, perhaps over another class."""
+    """The evidence to draw: for the class ``label``, or the difference of it and ``against``."""
 
     label: Class
     against: Class | None = None
@@ -46,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Evidence over the photo; ``limit`` is the value at both ends of the colour scale."""
+    """The photo with an overlay of the evidence; the colour scale goes from -``limit`` to ``limit``."""
 
     image: Image.Image = field(repr=False)
     limit: float
@@ -60,16 +60,16 @@ def overlay(
     limit: float | None = None,
     address: str | None = None,
 ) -> Overlay:
-    """The tinted photo alone, in ``size`` (width, height), of one module if its ``address`` is given.
+    """The tinted photo alone, in ``size`` (width, height).
 
-    The scale ends at ``limit``, the greatest magnitude if None.
+    ``limit``: the end of the scale; None for the greatest magnitude.  ``address``: a module, to draw its evidence alone.
     """
     values = density(evidence, question, size, address)
     return overlay_of(evidence, question, values, greatest(values) if limit is None else limit)
 
 
 def overlay_of(evidence: Evidence, question: Question, values: Doubles, limit: float) -> Overlay:
-    """The photo tinted by a ``density`` (height, width) that was computed already."""
+    """The photo tinted by ``values`` (height, width), a result of ``density``."""
     size = values.shape[1], values.shape[0]
     grey = np.asarray(evidence.photo.image.resize(size, Image.Resampling.LANCZOS).convert("L"), np.float32)
     pale = PALEST + grey * (255 - PALEST) / 255
@@ -79,7 +79,7 @@ def overlay_of(evidence: Evidence, question: Question, values: Doubles, limit: f
 
 
 def colour_limit(evidence: Evidence, question: Question, size: tuple[int, int]) -> float:
-    """The limit of the scale that ``overlay`` draws all modules with, without drawing."""
+    """The ``limit`` of the ``overlay`` of all modules, without drawing it."""
     return greatest(density(evidence, question, size))
 
 
@@ -96,7 +96,7 @@ def density(evidence: Evidence, question: Question, size: tuple[int, int], addre
 
 
 def tint(values: Doubles, limit: float) -> NDArray[np.uint8]:
-    """(H, W, 3): the colours of values from -``limit`` to ``limit``, zero in the middle."""
+    """(H, W, 3): the colours of ``values`` (H, W) on a scale from -``limit`` to ``limit``."""
     shares = np.clip(values / limit, -1, 1) if limit > 0 else np.zeros_like(values)
     colours: NDArray[np.uint8] = table(COLOUR)[np.rint(127.5 + 127.5 * shares).astype(np.uint8)]
     return colours
@@ -111,13 +111,13 @@ def legend(evidence: Evidence, question: Question, limit: float) -> str:
 
 
 def subject(evidence: Evidence, question: Question) -> str:
-    """``cat``, or ``cat over dog``."""
+    """The class as text, such as ``cat`` or ``cat over dog``."""
     labels = [question.label] if question.against is None else [question.label, question.against]
     return " over ".join(drawable(evidence, evidence.number(label)) for label in labels)
 
 
 def drawable(evidence: Evidence, number: int) -> str:
-    """A class's name, or its number if the font lacks its letters."""
+    """A class's name, or its number if the font may lack its letters."""
     name = evidence.classes[number]
     return name if name.isascii() and name.isprintable() else f"class {number}"
 
@@ -136,12 +136,12 @@ def dim_unseen(image: Image.Image, evidence: Evidence) -> Image.Image:
 
 
 def png(evidence: Evidence, question: Question) -> bytes:
-    """The picture as the bytes of a PNG, its provenance in text chunks."""
+    """The picture as the bytes of a PNG, with provenance in text chunks."""
     return encode_png(draw(evidence, question), provenance(evidence, question))
 
 
 def draw(evidence: Evidence, question: Question) -> Image.Image:
-    """The photo, the evidence over it, and each module's cells, with a heading and a true legend."""
+    """Draw the photo, the overlay and each module's cells, with a heading and a legend."""
     size = fitted(evidence.photo.size, PANEL)
     small = fitted(evidence.photo.size, SMALL_PANEL)
     cells = {part.address: density(evidence, question, small, part.address) for part in evidence.parts}
@@ -162,7 +162,7 @@ def draw(evidence: Evidence, question: Question) -> Image.Image:
 
 
 def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """(width, height) in the same proportions with the longer side ``longest``."""
+    """(width, height) with the same aspect ratio and ``longest`` as the longer side."""
     scale = longest / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
@@ -170,7 +170,7 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
 def module_panel(
     part: ModuleEvidence, evidence: Evidence, question: Question, colours: NDArray[np.uint8]
 ) -> Image.Image:
-    """The cells of one module at their places on the photo, with a caption."""
+    """The cells of one module at their positions on the photo, with a caption."""
     image = dim_unseen(Image.fromarray(colours), evidence)
     rows, columns = part.grids.shape[1:]
     caption = Column(max(image.width, SMALL_PANEL)).lines(
@@ -195,7 +195,7 @@ def field_text(part: ModuleEvidence, evidence: Evidence) -> str:
 
 
 def heading(evidence: Evidence, question: Question) -> list[Line]:
-    """The heading: the class, the prediction and the sum."""
+    """The heading: the class, the probabilities and the sum."""
     return [
         Line(f"evidence for {subject(evidence, question)}", LARGE, INK),
         Line(verdict_line(evidence), SMALL, FAINT),
@@ -204,7 +204,7 @@ def heading(evidence: Evidence, question: Question) -> list[Line]:
 
 
 def verdict_line(evidence: Evidence) -> str:
-    """The most likely classes, and the threshold."""
+    """The probabilities of the most likely classes, and the threshold, as text."""
     likely = ", ".join(
         f"{drawable(evidence, number)} {evidence.probabilities[number]:.1%}" for number in evidence.ranking[:MOST]
     )
@@ -215,7 +215,7 @@ def verdict_line(evidence: Evidence) -> str:
 
 
 def sum_line(evidence: Evidence, question: Question) -> str:
-    """The sum, as text."""
+    """The sum of constant and evidence, as text."""
     label, against = question.label, question.against
     constant = float(evidence.of(evidence.constant, label, against))
     modules = "".join(f" {value:+.3f} ({address})" for address, value in evidence.by_module(label, against).items())
@@ -224,13 +224,13 @@ def sum_line(evidence: Evidence, question: Question) -> str:
 
 
 def footing(evidence: Evidence, over: Overlay) -> list[Line]:
-    """The footer: the legend, and what a place means."""
+    """The footer: the legend, and an explanation of cells."""
     side = evidence.placement.input_size
     return [
         Line(over.legend, SMALL, INK),
         Line(
-            "zero is the average training photo; a place is where evidence was measured, and each cell sees "
-            f"more than its place: below, in pixels of the network's {side} x {side}",
+            "zero is the average training photo; evidence is drawn where it was measured, but each cell sees "
+            f"a larger area, given below in pixels of the network's {side} x {side}",
             SMALL,
             FAINT,
         ),
@@ -238,7 +238,7 @@ def footing(evidence: Evidence, over: Overlay) -> list[Line]:
 
 
 def closing(evidence: Evidence) -> list[Line]:
-    """The provenance, as a line."""
+    """The provenance, as one line of text."""
     photo = evidence.photo
     name = photo.name if photo.name.isascii() else f"photo {photo.sha256[:12]}"
     return [Line(f"{name} · weights {evidence.weights} · {evidence.preprocessing}", SMALL, FAINT)]

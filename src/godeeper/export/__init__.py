@@ -1,1 +1,1 @@
-"""Classifiers for other programs: ONNX, OpenVINO and torch, each checked against the original before it is written."""
+"""Exports classifiers to ONNX, OpenVINO and torch; each export is compared with the original before it is written."""

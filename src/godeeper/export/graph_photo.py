@@ -1,11 +1,11 @@
 """Preprocessing as ONNX nodes: ``photos.preprocess`` from a photo's pixels to the network's input.
 
-Pillow's antialiased resize is reproduced bit for bit.  Along each axis it is a product with a matrix of weights
-that are multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``), rounded to whole levels after the
-width and again after the height.  ONNX's own ``Resize`` differs by one level in some pixels.
+The nodes reproduce Pillow's antialiased resize bit for bit.  Along each axis, the resize is a product with a matrix of
+weights, which are multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``).  The result is rounded to whole levels after
+the width and again after the height.  ONNX's own ``Resize`` differs by one level in some pixels.
 
-From Pillow 13 on, the height is resized first if it shrinks by more than twice as many cells as the width;
-the graph follows the Pillow version that it was exported with.
+Since version 13, Pillow resizes the height first if it shrinks by more than twice as many pixels as the width.  The graph does
+the same as the Pillow version of the export.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ..photos.preprocess import Preprocess, shades
 
-PRECISION = 22  # bits after the point of Pillow's weights
-HALF = 11  # bits of each of two parts of the weights; their sums are exact in single precision
-HEIGHT_FIRST_SINCE = 13  # Pillow's version
-BLOCK = 23  # results per product, each from its own part of the input
+PRECISION = 22  # fractional bits of Pillow's weights
+HALF = 11  # bits of each of the two parts of a weight; sums over a part are exact in single precision
+HEIGHT_FIRST_SINCE = 13  # the major version of Pillow
+BLOCK = 23  # output pixels per product, which uses only the input pixels that they depend on
 
 
 class Nodes:
-    """Collects nodes of a graph, named under ``scope``; each method returns the name of a value."""
+    """Collects the nodes of a graph, with names under ``scope``; each method returns the name of a value."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -35,7 +35,7 @@ class Nodes:
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add an operation with one result."""
+        """Add an operation with one output."""
         name = output or f"{self.scope}/{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
@@ -59,7 +59,7 @@ class Nodes:
 
 
 def photo_nodes(photo: str, output: str, preprocess: Preprocess) -> Nodes:
-    """From ``photo`` (H, W, 3) uint8 to ``output`` (1, 3, size, size) float32."""
+    """The nodes from ``photo`` (H, W, 3) uint8 to ``output`` (1, 3, size, size) float32."""
     nodes = Nodes("photo")
     used = cropped(nodes, photo) if preprocess.fit == "crop" else photo
     planes = nodes.cast(nodes.add("Transpose", used, perm=[2, 0, 1]), TensorProto.FLOAT)  # (3, H, W)
@@ -81,14 +81,14 @@ def pillow_version() -> int:
 
 
 def both_sides(nodes: Nodes, planes: str, size: int, along: Callable[[Nodes, str, int], str]) -> str:
-    """(3, M, N) as (3, size, size): the last axis first, then the other."""
+    """Resize (3, M, N) to (3, size, size): the last axis first, then the other."""
     for _ in range(2):
         planes = nodes.add("Transpose", along(nodes, planes, size), perm=[0, 2, 1])
     return planes
 
 
 def tall_first(nodes: Nodes, planes: str, size: int) -> str:
-    """(3, H, W) as (3, size, size): the photo is transposed for the resize if the height comes first."""
+    """Resize (3, H, W) to (3, size, size); the photo is transposed for the resize if Pillow resizes the height first."""
     shrinks = [nodes.add("Sub", nodes.size(planes, axis), nodes.constant([size])) for axis in (1, 2)]
     twice = nodes.add("Mul", shrinks[1], nodes.constant([2]))
     tall = nodes.add("Greater", shrinks[0], nodes.add("Max", twice, nodes.constant([0])))
@@ -111,13 +111,13 @@ def turned_if(nodes: Nodes, condition: str, planes: str) -> str:
 
 
 def colours(value: Any) -> Any:
-    """One number, or one per channel, broadcastable to (3, H, W)."""
+    """One number, or one per channel, as an array that broadcasts to (3, H, W)."""
     array = shades(value)
     return array[:, None, None] if array.ndim else array
 
 
 def cropped(nodes: Nodes, photo: str) -> str:
-    """The central square."""
+    """The central square of a photo."""
     sides = [nodes.size(photo, axis) for axis in (0, 1)]
     side = nodes.add("Min", *sides)
     value = photo
@@ -128,7 +128,7 @@ def cropped(nodes: Nodes, photo: str) -> str:
 
 
 def along_antialias(nodes: Nodes, planes: str, size: int) -> str:
-    """(3, M, N) as (3, M, size): Pillow's bilinear along the last axis, rounded to whole levels."""
+    """Resize (3, M, N) to (3, M, size) with Pillow's bilinear filter, rounded to whole levels."""
     cells = nodes.size(planes, 2)
     high, low = pillow_weights(nodes, cells, size)
     parts = []
@@ -144,7 +144,7 @@ def along_antialias(nodes: Nodes, planes: str, size: int) -> str:
 
 
 def rounded(nodes: Nodes, high: str, low: str) -> str:
-    """The two parts of a sum combined, as whole levels: (high · 2**11 + low + 2**21) // 2**22."""
+    """Combine the two parts of a sum, and round it to whole levels: (high · 2**11 + low + 2**21) // 2**22."""
     whole = nodes.add("Add", nodes.add("Mul", high, nodes.constant(2**HALF, np.int32)), low)
     lifted = nodes.add("Add", whole, nodes.constant(2 ** (PRECISION - 1), np.int32))
     return nodes.cast(nodes.add("Div", lifted, nodes.constant(2**PRECISION, np.int32)), TensorProto.FLOAT)
@@ -153,8 +153,8 @@ def rounded(nodes: Nodes, high: str, low: str) -> str:
 def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
     """Pillow's weights in multiples of 2**-22, as two (N, size) float32: ``high`` · 2**11 + ``low``.
 
-    A triangle over 2 · N / size cells, or over 2 if the photo is enlarged.  All values are integers until the single
-    division: weights are in steps of 1 / (2 · max(N, size)).
+    The filter is a triangle over 2 · N / size input pixels, or over 2 if the photo is enlarged.  Before they are normalised,
+    all weights are integers, in units of 1 / (2 · max(N, size)).
     """
     count = nodes.add("Squeeze", cells, nodes.constant([0]))
     cell = nodes.add("Range", nodes.constant(0), count, nodes.constant(1))
@@ -177,12 +177,12 @@ def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
 
 
 def support(nodes: Nodes, cells: str, size: int) -> str:
-    """(1,) int64: the half-width of the triangle, in steps of 1 / (2 · size) cells."""
+    """(1,) int64: the half-width of the triangle, in units of 1 / (2 · size) input pixels."""
     return nodes.add("Mul", nodes.add("Max", cells, nodes.constant([size])), nodes.constant([2]))
 
 
 def reach(nodes: Nodes, cells: str, size: int, outputs: Sequence[int]) -> tuple[str, str]:
-    """(1,) int64 each: the first input cell of ``outputs``, and the one after the last."""
+    """(1,) int64 each: the first input pixel that ``outputs`` depend on, and the one after the last."""
     wide = support(nodes, cells, size)
     step = nodes.constant([2 * size])
     first = nodes.add("Sub", nodes.add("Mul", cells, nodes.constant([2 * outputs[0] + 1])), wide)
@@ -193,7 +193,7 @@ def reach(nodes: Nodes, cells: str, size: int, outputs: Sequence[int]) -> tuple[
 
 
 def along_tf2015(nodes: Nodes, planes: str, size: int) -> str:
-    """(3, M, N) as (3, M, size): the 2015 graph's bilinear along the last axis, in its order of operations."""
+    """Resize (3, M, N) to (3, M, size) with the bilinear filter of the 2015 graph, in the same order of operations."""
     cells = nodes.size(planes, 2)
     scale = nodes.add("Div", nodes.cast(cells, TensorProto.FLOAT), nodes.constant([size], np.float32))
     position = nodes.add("Mul", nodes.constant(np.arange(size), np.float32), scale)

@@ -42,7 +42,7 @@ def make_export(classifier: Classifier) -> Export:
 
 
 def to_onnx(classifier: Classifier) -> onnx.ModelProto:
-    """``classifier`` as an ONNX model (opset 17), without metadata (``with_metadata``)."""
+    """``classifier`` as an ONNX model (opset 17) without metadata, which ``with_metadata`` adds."""
     file = classifier.weights_file
     all_sites = sites(file.blueprint)
     keys = {address: key_of(resolve_one(file.blueprint, address)) for address in classifier.head.addresses}
@@ -68,7 +68,7 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
 
 
 def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes:
-    """The nodes from the network's activations to probabilities.  ``activations``: name -> whether it has spatial axes."""
+    """The nodes from activations to probabilities.  ``activations``: the name of a value -> whether it has spatial axes."""
     head = classifier.head
     nodes = Nodes("head")
     means = [
@@ -89,7 +89,7 @@ def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes
 
 
 def strangeness(nodes: Nodes, standard: str, ood_model: OodModel) -> str:
-    """(1, 1): the factor by which the temperature is raised, from standardised features."""
+    """The nodes that compute the factor (1, 1) by which the temperature is raised, from standardised features."""
     directions = nodes.constant(ood_model.directions.T, np.float32)
     within = nodes.add("ReduceSumSquare", nodes.add("MatMul", standard, directions), axes=[1])
     whole = nodes.add("ReduceSumSquare", standard, axes=[1])

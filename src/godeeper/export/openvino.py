@@ -1,6 +1,7 @@
-"""Exports a classifier to OpenVINO: the ONNX graph, converted in single precision, with metadata.
+"""Exports a classifier to OpenVINO: converts the ONNX graph in single precision, and adds metadata.
 
-The certificate is for computing in single precision.  A file cannot request that; the program that compiles it must.
+The certificate is valid for computation in single precision.  The file cannot request that, so the program that compiles it
+must.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..classifier.classifier import Classifier
 
-PRECISION = "INFERENCE_PRECISION_HINT"  # some processors default to 16 bits
+PRECISION = "INFERENCE_PRECISION_HINT"  # set to f32, because the default on some processors is 16 bits
 
 
 def make_export(classifier: Classifier) -> Export:
@@ -50,7 +51,7 @@ def runner(openvino: Any, model: Any) -> Predict:
 
 
 def serialised(openvino: Any, model: Any, metadata: Mapping[str, Any]) -> dict[str, bytes]:
-    """Extension -> content of the files."""
+    """The files of the model with ``metadata``: extension -> content."""
     for key, value in metadata.items():
         model.set_rt_info(json.dumps(value, ensure_ascii=False), ["godeeper", key])
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Parity check: an export is only written if it predicts the same as the classifier.
 
-Both predict all photos of the test set.  The certificate records the number of photos and of equal verdicts, the
+Both predict the same photos, preferably the test set.  The certificate records the number of photos and of equal verdicts, the
 largest difference of probabilities, and the versions of all packages.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,22 +28,26 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
-"""Pixels of a photo (H, W, 3) uint8 -> the export's probabilities (classes,)."""
+"""A function from a photo's pixels (H, W, 3) uint8 to the export's probabilities (classes,)."""
 
 TOLERANCE = 1e-3
-"""The maximum difference of probabilities; verdicts must be equal."""
+"""The greatest allowed difference of probabilities; verdicts must be equal."""
 
 LOOSE = 1e-2
-"""The tolerance for int8 in a program whose resize differs slightly: one pixel level can change a value by a whole
-quantization step.  Verdicts may differ if the probabilities are within it; they are counted."""
+"""The tolerance for int8 in a program whose resize differs slightly.
+
+A difference of one pixel level can change a value by a whole quantization step.  Verdicts may differ if the probabilities are
+within the tolerance; the certificate counts the equal ones.
+"""
 
 
 @dataclass(frozen=True)
 class Export:
     """An export in memory, not written yet.
 
-    ``files``: maps the metadata to {extension: content}, the main file last.  ``packages``: the packages whose
-    versions the certificate records.  ``tolerance``: ``TOLERANCE`` or ``LOOSE``.
+    ``predict``: computes the export's probabilities.  ``files``: a function from the metadata to extension -> content, with
+    the main file last.  ``packages``: the certificate records the versions of these packages.  ``tolerance``: ``TOLERANCE`` or
+    ``LOOSE``.
     """
 
     predict: Predict
@@ -56,9 +60,9 @@ class Export:
 class Certificate:
     """The result of a comparison.
 
-    ``photos``: the number of photos.  ``agreeing``: photos with equal verdicts.  ``difference``: the largest difference
-    between two probabilities.  ``engine``: engine and precision of the classifier.  ``classifier_sha256``: hash of the
-    classifier's file without its certificate.
+    ``photos``: the number of photos.  ``agreeing``: the number of photos with equal verdicts.  ``difference``: the largest
+    difference between two probabilities.  ``engine``: the engine and the precision of the classifier.
+    ``classifier_sha256``: the hash of the classifier's file without its certificate and report.
     """
 
     target: str
@@ -72,7 +76,7 @@ class Certificate:
     engine: str = ""
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The certificate as a JSON object."""
         return asdict(self)
 
 
@@ -89,42 +93,31 @@ def certify(
     Args:
         classifier: the original.
         export: the export to check.
-        photos: paths, or whatever else can be decoded.
-        target: the export's kind.
-        report: called with the number of photos done, and of all photos.
-        skip: called with the error of each photo that cannot be decoded, which is then skipped; if not given, the error is raised.
+        photos: paths, or anything else that can be decoded.
+        target: the format of the export.
+        report: called with the number of photos done and the number of all photos.
+        skip: called with the error of each photo that cannot be decoded, which is then skipped; if None, the error is raised.
 
     Raises:
         ParityError: a verdict differs, or a probability differs by more than the export's tolerance.
         OptionError: there are no photos.
-        PhotoError: a photo cannot be decoded, or none can.
+        PhotoError: a photo cannot be decoded and ``skip`` is None, or no photo can be decoded.
     """
     waiting = list(photos)
     if not waiting:
         raise OptionError(
             "no photos to check the export with: give some with --photos, preferably those of the test set"
         )
-    apart, agreeing = [], 0
-    for done, source in enumerate(waiting, 1):
-        photo = decoded(source, skip)
-        if photo is not None:
-            ours, theirs = both(classifier, export, photo)
-            apart.append(difference(ours, theirs))
-            same = classifier.verdict_of(ours) == classifier.verdict_of(theirs)
-            agreeing += same
-            if apart[-1] > export.tolerance or not (same or export.tolerance == LOOSE):
-                raise disagreement(classifier, photo, target, ours, theirs, export.tolerance)
-        if report:
-            report(done, len(waiting))
-    if not apart:
+    differences, agreeing = compared(classifier, export, waiting, target, report, skip)
+    if not differences:
         raise PhotoError(
             f"none of the {len(waiting)} photos to check the export with can be read; give others with --photos"
         )
     return Certificate(
         target=target,
-        photos=len(apart),
+        photos=len(differences),
         agreeing=agreeing,
-        difference=max(apart),
+        difference=max(differences),
         tolerance=export.tolerance,
         classifier_sha256=fingerprint(classifier),
         versions={
@@ -135,6 +128,34 @@ def certify(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=str(classifier.network.batch_engine.identity()),
     )
+
+
+def compared(
+    classifier: Classifier,
+    export: Export,
+    photos: Sequence[PhotoSource],
+    target: str,
+    report: Progress | None,
+    skip: Callable[[str], None] | None,
+) -> tuple[list[float], int]:
+    """The difference of probabilities for each photo that can be decoded, and the number of equal verdicts.
+
+    Raises:
+        ParityError: the first difference that is not allowed.
+    """
+    differences, agreeing = [], 0
+    for done, source in enumerate(photos, 1):
+        photo = decoded(source, skip)
+        if photo is not None:
+            ours, theirs = both(classifier, export, photo)
+            differences.append(difference(ours, theirs))
+            same = classifier.verdict_of(ours) == classifier.verdict_of(theirs)
+            agreeing += same
+            if differences[-1] > export.tolerance or not (same or export.tolerance == LOOSE):
+                raise disagreement(classifier, photo, target, ours, theirs, export.tolerance)
+        if report:
+            report(done, len(photos))
+    return differences, agreeing
 
 
 def decoded(source: PhotoSource, skip: Callable[[str], None] | None) -> Photo | None:
@@ -149,7 +170,7 @@ def decoded(source: PhotoSource, skip: Callable[[str], None] | None) -> Photo | 
 
 
 def both(classifier: Classifier, export: Export, photo: Photo) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(classes,) probabilities of the classifier and of the export."""
+    """The probabilities (classes,) of the classifier and of the export for one photo."""
     theirs = export.predict(np.asarray(classifier.preprocess.image_of(photo)))
     return classifier.probabilities([photo])[0], np.asarray(theirs, np.float64)
 
@@ -157,7 +178,7 @@ def both(classifier: Classifier, export: Export, photo: Photo) -> tuple[NDArray[
 def disagreement(
     classifier: Classifier, photo: Photo, target: str, ours: NDArray[Any], theirs: NDArray[Any], tolerance: float
 ) -> ParityError:
-    """The error for a photo with different predictions."""
+    """The error for a photo with predictions that differ."""
     return ParityError(
         f"the {target} export is not written: for {photo.name} it predicts {classifier.verdict_of(theirs)!r}, the classifier "
         f"{classifier.verdict_of(ours)!r}, and probabilities differ by {difference(ours, theirs):.2g}; expected equal verdicts and at "
@@ -166,7 +187,7 @@ def disagreement(
 
 
 def difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    """The largest difference; infinite if shapes differ or a value is not finite."""
+    """The largest absolute difference; infinite if shapes differ or a value of the export is not finite."""
     if ours.shape != theirs.shape or not np.isfinite(theirs).all():
         return float("inf")
     return float(np.abs(ours - theirs).max())

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
-"""Target -> its engine: int8 results differ between engines, so the classifier is computed with the same one."""
+"""Target -> the engine for the reference; int8 results differ between engines, so the reference needs the engine of the export."""
 
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-"""Target -> file extension; the module of that name in this package creates it."""
+"""Target -> file extension; the module with the target's name in this package makes the export."""
 
 
 def export(
@@ -37,26 +37,25 @@ def export(
     inputs: Iterable[str | Path] = (),
     skip: Callable[[str], None] | None = None,
 ) -> Certificate:
-    """Export ``classifier`` to another format, if both predict the same.
+    """Export ``classifier`` to another format; the file is written only if both predict the same.
 
     Args:
-        classifier: what to export.
-        path: the output file; OpenVINO's weights go into a ``.bin`` beside it.  Metadata and certificate are stored in the
-            file, and beside it as ``.json``.
+        classifier: the classifier to export.
+        path: the output file; OpenVINO's weights go into a ``.bin`` beside it.  The file contains metadata and the certificate,
+            which also go into a ``.json`` beside it.
         to: ``onnx``, ``openvino`` or ``torch``.
         photos: the photos to compare on, preferably the whole test set.
-        report: called with the number of photos done, and of all photos.
+        report: called with the number of photos done and the number of all photos.
         force: also replace files that godeeper did not write.
         inputs: files that are never overwritten.
-        skip: called with the error of each photo that cannot be read, which is then skipped; if not given, the error is raised.
+        skip: called with the error of each photo that cannot be read, which is then skipped; if None, the error is raised.
 
-    The classifier's ``engine`` computes the reference; ``auto`` is the default engine, and for int8 the engine of the
-    export.
+    The classifier's ``engine`` computes the reference.  ``auto`` is the default engine, or for int8 the engine of the export.
 
     Raises:
         ParityError: the predictions differ; nothing is written.
-        OptionError: there are no photos to compare on, ``path`` has another extension, or a torch export of an int8 classifier is requested.
-        PhotoError: a photo cannot be read, or none can.
+        OptionError: there are no photos to compare on, ``path`` has another extension, or an int8 classifier is exported to torch.
+        PhotoError: a photo cannot be read and ``skip`` is None, or no photo can be read.
         MissingExtra: the target needs a package that is not installed.
         OutputError: the file cannot be written.
     """
@@ -84,7 +83,7 @@ def output_paths(path: Path, to: str) -> list[Path]:
 
 
 def with_engine_for(classifier: Classifier, to: str) -> Classifier:
-    """The classifier with the engine that computes the reference for an export to ``to``."""
+    """The classifier with the engine that computes the reference for the target ``to``."""
     if classifier.calibration is None:
         return classifier
     if to not in ENGINES:

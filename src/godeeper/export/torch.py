@@ -4,7 +4,7 @@ Input: (H, W, 3) uint8 of any size; output: (classes,) float32.  Importing this 
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
-# Types are checked where torch is not installed, too: its classes are Any there.
+# mypy also runs without torch, whose classes are then Any.
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONGEST = 65535  # pixels of a side; JPEG's own limit
 
 
 class TorchClassifier(nn.Module):
-    """Photo, network and head in one module."""
+    """Preprocessing, network and head in one module."""
 
     def __init__(self, classifier: Classifier, network: TorchNetwork) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def make_export(classifier: Classifier) -> Export:
     """The classifier as one ``.pt2`` file."""
     os.environ.setdefault(
         "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch")
-    )  # the default is a folder shared with other users
+    )  # torch's default is a folder that users share
     file = classifier.weights_file
     network = to_torch(file, end=last(file.blueprint, classifier.head.addresses))
     module = TorchClassifier(classifier, network).eval()
@@ -88,13 +88,13 @@ def make_export(classifier: Classifier) -> Export:
 
 
 def last(blueprint: Blueprint, addresses: tuple[str, ...]) -> str:
-    """The first possible end of the network after ``addresses``: outside the modules, or a module's concatenation."""
+    """The earliest site at which the network can end without losing any of ``addresses``."""
     needed = max(resolve_one(blueprint, address).site.index for address in addresses)
     return next(site.address for site in sites(blueprint) if site.index >= needed and stands_alone(site))
 
 
 def stands_alone(site: Site) -> bool:
-    """Whether ``site`` is outside the modules, or is a module's final concatenation."""
+    """Whether the network can end at ``site``: outside the modules, or at a module's final concatenation."""
     return site.place.module is None or site.place.branch is None
 
 

@@ -1,7 +1,7 @@
 """Preprocessing in torch, for export: ``photos.preprocess`` from a photo's pixels to the network's input.
 
-Same method and reason as ``graph_photo``: torch's own antialiased resize differs by one level in about 1 of
-300 values, and in more of them where Pillow resizes the height first.
+It reproduces Pillow's resize with the method of ``graph_photo``.  torch's own antialiased resize differs by one level in about
+1 of 300 values, and in more of them if Pillow resizes the height first.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
@@ -16,7 +16,7 @@ from .graph_photo import HEIGHT_FIRST_SINCE, PRECISION, colours, pillow_version
 
 
 class TorchPhoto(nn.Module):
-    """(H, W, 3) uint8 -> (1, 3, size, size) float32."""
+    """Preprocesses a photo: (H, W, 3) uint8 -> (1, 3, size, size) float32."""
 
     def __init__(self, preprocess: Preprocess) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class TorchPhoto(nn.Module):
         return ((planes - self.subtract) / self.divide)[None]
 
     def squared(self, planes: torch.Tensor) -> torch.Tensor:
-        """(3, H, W) uint8 as (3, size, size) float32."""
+        """Resize (3, H, W) uint8 to (3, size, size) float32."""
         size = self.preprocess.size
         if self.preprocess.filter == "tf2015":
             return both_sides(planes.float(), size, along_tf2015)
@@ -40,7 +40,7 @@ class TorchPhoto(nn.Module):
 
 
 def cropped(photo: torch.Tensor) -> torch.Tensor:
-    """The central square."""
+    """The central square of a photo."""
     height, width = photo.shape[:2]
     side = torch.sym_min(height, width)
     for axis, whole in enumerate((height, width)):
@@ -49,12 +49,12 @@ def cropped(photo: torch.Tensor) -> torch.Tensor:
 
 
 def both_sides(planes: torch.Tensor, size: int, along: Callable[[torch.Tensor, int], torch.Tensor]) -> torch.Tensor:
-    """(3, M, N) as (3, size, size): the last axis first, then the other."""
+    """Resize (3, M, N) to (3, size, size): the last axis first, then the other."""
     return along(along(planes, size).transpose(1, 2), size).transpose(1, 2)
 
 
 def tall_first(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, H, W) as (3, size, size): resizes the height first if Pillow does so."""
+    """Resize (3, H, W) to (3, size, size); the height first if Pillow does so."""
     height, width = planes.shape[1:]
     tall = height - size > torch.sym_max(2 * (width - size), 0)
     return torch.cond(
@@ -66,7 +66,7 @@ def tall_first(planes: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def along_antialias(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, M, N) as (3, M, size), double: Pillow's bilinear along the last axis, rounded to whole levels."""
+    """Resize (3, M, N) to (3, M, size) float64 with Pillow's bilinear filter, rounded to whole levels."""
     cells = planes.shape[2]
     centre_in = (2 * torch.arange(cells, device=planes.device) + 1)[:, None] * size
     centre_out = (2 * torch.arange(size, device=planes.device) + 1)[None] * cells
@@ -76,7 +76,7 @@ def along_antialias(planes: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def along_tf2015(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, M, N) as (3, M, size): the 2015 graph's bilinear along the last axis, in its order of operations."""
+    """Resize (3, M, N) to (3, M, size) with the bilinear filter of the 2015 graph, in the same order of operations."""
     cells = planes.shape[2]
     scale = torch.full((1,), cells, dtype=torch.float32, device=planes.device) / size
     position = torch.arange(size, dtype=torch.float32, device=planes.device) * scale

@@ -1,4 +1,4 @@
-"""Finds a classifier's test photos, whose names in its file are relative to the training folder."""
+"""Finds a classifier's test photos, whose names in the report are relative to the training folder."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ TRIED = 20  # photos to look for in each folder
 
 
 def find_photos(classifier: Path, names: Sequence[Path]) -> list[Path]:
-    """The paths of the photos ``names``.
+    """Find the photos with these ``names``, and return their paths.
 
-    They are searched in the folder that the training report (``.json`` beside the classifier) names, in a folder of that name
-    beside the classifier, in the classifier's folder, and in the current folder.
+    The folders searched are the one that the training report (``.json`` beside the classifier) names, a folder of that name
+    beside the classifier, the classifier's folder, and the current folder.  The folder with the most photos is used.
 
     Raises:
-        OptionError: they are in none of these folders.
+        OptionError: none of these folders has the photos.
     """
     if not names:
         return []
     places = list(dict.fromkeys(candidates(classifier)))
     counts = {place: sum((place / name).is_file() for name in names[:TRIED]) for place in places}
-    best = max(places, key=lambda place: counts[place])  # the first of several
+    best = max(places, key=lambda place: counts[place])  # the first folder, if several have as many
     if not counts[best]:
         searched = ", ".join(map(str, places))
         raise OptionError(
@@ -35,7 +35,7 @@ def find_photos(classifier: Path, names: Sequence[Path]) -> list[Path]:
 
 
 def candidates(classifier: Path) -> Iterator[Path]:
-    """Folders that the photos' names may be relative to, the likeliest first."""
+    """Yield folders that the photos' names may be relative to, the most likely first."""
     beside, recorded = classifier.resolve().parent, recorded_folder(classifier.with_suffix(".json"))
     if recorded is not None:
         yield recorded if recorded.is_dir() else recorded.parent

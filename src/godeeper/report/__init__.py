@@ -1,1 +1,1 @@
-"""The account of a training: what was learned, on which photos, and how good it is."""
+"""The report of a training: the chosen modules, the photos, and the test results."""

@@ -1,4 +1,4 @@
-"""The report's charts as inline SVG, from the rows of its record; text stays text, also on a phone."""
+"""The report's charts as inline SVG, drawn from its record."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..escaping import escaped_html as escape
 WIDTH = 360
 ROW = 19
 CROWDED = 0.09
-"""Ticks that are nearer to each other than this share of the axis are left out."""
+"""The least distance between two tick labels, as a share of the axis; closer ones are left out."""
 
 Row = Mapping[str, Any]
 
 
 def modules_chart(modules: Sequence[Row], chosen: Collection[str], classes: int) -> Markup:
-    """One line for each module: its balanced accuracy alone ± a standard error; the chosen modules stand out.
+    """A row for each module with the balanced accuracy ± a standard error of the module alone; chosen modules are highlighted.
 
     The dashed line is chance, 1 / ``classes``.
     """
@@ -45,7 +45,7 @@ def modules_chart(modules: Sequence[Row], chosen: Collection[str], classes: int)
 
 
 def reliability_chart(before: Sequence[Row], after: Sequence[Row]) -> Markup:
-    """Reliability diagram: accuracy against confidence, hollow before temperature scaling, solid after, with intervals."""
+    """The reliability diagram: accuracy against confidence, as hollow dots before temperature scaling and solid dots after it."""
     marks = plot_frame(0.0, [(0.0, "0%"), (0.5, "50%"), (1.0, "100%")])
     marks.append(line(px(0), py(0, 0), px(1), py(1, 0), "dash"))
     for each in before:
@@ -63,12 +63,12 @@ def reliability_chart(before: Sequence[Row], after: Sequence[Row]) -> Markup:
         x, accuracy = px(each["confidence"]), each["accuracy"]
         marks.append(line(x, py(accuracy["low"], 0), x, py(accuracy["high"], 0), "hot-whisker"))
         marks.append(dot(x, py(accuracy["value"] or 0.0, 0), 3.8, "hot", f"after: {accuracy['n']} photos"))
-    marks.append(text(px(0.5), 264, "stated probability", "mid faint"))
-    return chart(270, "accuracy against stated probability", marks)
+    marks.append(text(px(0.5), 264, "predicted probability", "mid faint"))
+    return chart(270, "accuracy against predicted probability", marks)
 
 
 def learning_chart(curve: Sequence[Row], forecast: Row | None) -> Markup:
-    """Accuracy against the number of training photos, with intervals; the forecast is dashed."""
+    """The learning curve: accuracy against the number of training photos, with intervals; the forecast's interval is dashed."""
     most = max([point["photos"] for point in curve] + ([forecast["photos"]] if forecast else []))
     lows = [point["interval"][0] for point in curve] + ([forecast["low"]] if forecast else [])
     floor = min(0.9, max(0.0, int(min(lows) * 10) / 10))
@@ -90,7 +90,7 @@ def learning_chart(curve: Sequence[Row], forecast: Row | None) -> Markup:
 
 
 def plot_frame(floor: float, ticks: Sequence[tuple[float, str]]) -> list[str]:
-    """Horizontal rules from ``floor`` to 100 % with their labels, and the ticks of the horizontal axis."""
+    """Labelled horizontal lines from ``floor`` to 100 %, and the labels of the horizontal axis."""
     marks = []
     for step in range(5):
         share = floor + (1 - floor) * step / 4
@@ -105,18 +105,18 @@ def plot_frame(floor: float, ticks: Sequence[tuple[float, str]]) -> list[str]:
 
 
 def px(share: float) -> float:
-    """The horizontal coordinate of a ``share`` of a plot's width."""
+    """The horizontal coordinate at ``share`` of a plot's width."""
     return 40 + 300 * share
 
 
 def py(share: float, floor: float) -> float:
-    """The vertical coordinate of a share, on an axis from ``floor`` to 1."""
+    """The vertical coordinate of ``share`` on an axis from ``floor`` to 1."""
     return 228 - 216 * (share - floor) / (1 - floor)
 
 
 def chart(height: float, label: str, marks: Sequence[str]) -> Markup:
     """The SVG element around ``marks``."""
-    return Markup(  # noqa: S704 (marks are escaped where they are made)
+    return Markup(  # noqa: S704 (all text in the marks is escaped)
         f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH} {height:g}">'
         f"{''.join(marks)}</svg>"
     )

@@ -1,4 +1,4 @@
-"""The confusion matrix for the report's page: its cells, the largest first, and the table."""
+"""The confusion matrix for the report's page, as a list of its mistakes and as a table."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any
 from ..natural_order import natural_order
 
 LARGEST = 30
-"""Classes in a table; for more of them, only the confusions are listed."""
+"""The most classes in a table; with more, only the mistakes are listed."""
 SHADES = 7
 
 
 @dataclass(frozen=True)
 class Cell:
-    """``count`` photos of one true and one predicted class."""
+    """A cell of the confusion matrix: ``count`` photos with a true and a predicted class."""
 
     true: str
     predicted: str
     count: int
-    anchor: str  # the id of its photos' element
-    shade: int  # 0 to 6: its share of the row
+    anchor: str  # the id of the HTML element with its photos
+    shade: int  # from 0 to 6, by its share of the row
 
 
 @dataclass(frozen=True)
 class Row:
-    """One true class of the table."""
+    """A row of the table, for one true class."""
 
     name: str
     cells: tuple[Cell, ...]
 
 
 def cell_of(record: Mapping[str, Any], true: int, predicted: int) -> Cell:
-    """The cell of two classes, by number."""
+    """The cell of two classes, given by number."""
     row, names = record["confusion"][true], record["classes"]
     count = row[predicted]
     shade = min(SHADES - 1, int(SHADES * count / max(1, sum(row))))
@@ -41,7 +41,7 @@ def cell_of(record: Mapping[str, Any], true: int, predicted: int) -> Cell:
 
 
 def confusions(record: Mapping[str, Any]) -> list[Cell]:
-    """The cells that hold misclassified photos, the largest first."""
+    """The cells of misclassified photos, the largest first."""
     found = [
         cell_of(record, true, predicted)
         for true, row in enumerate(record["confusion"])
@@ -52,7 +52,7 @@ def confusions(record: Mapping[str, Any]) -> list[Cell]:
 
 
 def confusion_table(record: Mapping[str, Any]) -> list[Row]:
-    """The rows, classes in natural order; empty where there are too many classes for a table."""
+    """The rows of the table, with classes in natural order; empty if there are too many classes for a table."""
     names = record["classes"]
     if len(names) > LARGEST:
         return []

@@ -1,17 +1,17 @@
-"""Fields of a report's record: sentences on how it was tested, and values that JSON can hold."""
+"""Fields of a report's record: sentences about the test, and values that JSON can represent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ..training.split import TEST_SET
 from ..training.unknown_classes import FEWEST, UnknownClasses
 
 
 def tested_on(test: Mapping[str, Any]) -> str:
-    """On which photos the classifier was tested, and how many of them its interval counts, from a report's ``test``."""
+    """The photos that the classifier was tested on, in words, from a report's ``test``."""
     n, by_test_set = test["n"], test["by"] == TEST_SET
     how = " that took no part in training" if by_test_set else f", by {test['by']}"
     reasons = ["near-duplicates count once"] if test.get("effective_n", n) < n else []
@@ -27,22 +27,59 @@ def photos_of(count: int) -> str:
     return "1 photo" if count == 1 else f"{count} photos"
 
 
+class PhotoEntry(Protocol):
+    """A file in a class's folder."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+
+
+class PhotoDiagnosis(Protocol):
+    """The doctor's result for a file; ``status`` is used, repaired or quarantined."""
+
+    @property
+    def entry(self) -> PhotoEntry: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
+
+
+def doctor_records(diagnoses: Sequence[PhotoDiagnosis]) -> list[dict[str, Any]]:
+    """The doctor's results as JSON objects, without files that are used as they are and have no remarks."""
+    return [
+        {
+            "photo": one.entry.name,
+            "class": one.entry.label,
+            "status": one.status,
+            "reasons": [*one.reasons],
+            "remarks": [*one.remarks],
+        }
+        for one in diagnoses
+        if one.status != "used" or one.remarks
+    ]
+
+
 def unknown_record(unknown: UnknownClasses | None, classes: int) -> dict[str, Any]:
-    """What classes left out say of the threshold, as JSON; where nothing was measured, why not."""
+    """The result on left-out classes as a JSON object, or the reason why it was not measured."""
     if unknown is None:
         return {"false_accept_rate": None, "auroc": None, "classes": [], "why_not_measured": why_unmeasured(classes)}
     return unknown.record() | {"why_not_measured": None}
 
 
 def why_unmeasured(classes: int) -> str:
-    """Why there is no false-accept rate."""
+    """The reason why there is no false-accept rate."""
     if classes < FEWEST:
-        return f"leaving a class out takes at least {FEWEST} classes, and there are {classes}"
-    return "too few photos: none could be held out"
+        return f"it requires at least {FEWEST} classes, and there are {classes}"
+    return "there are too few photos to hold any out"
 
 
 def finite(value: Any) -> Any:
-    """A JSON value with None in place of numbers that JSON cannot hold."""
+    """A JSON value in which None replaces NaN and infinities, which JSON cannot represent."""
     if isinstance(value, Mapping):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

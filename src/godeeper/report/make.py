@@ -26,7 +26,7 @@ from .report import CrossClassDuplicates, LabelError, Report
 
 
 def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
-    """The report of a training."""
+    """Make the report of a training; computes the learning curve and the suspected label errors, or reads them from the store."""
     rows, head, selection = trained.trained, trained.head, trained.selection
     photo_worth = worth(data.groups[rows], cross_validated=True)
     curve = learning_curve(
@@ -73,13 +73,13 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
 
 
 def background_remarks(data: Dataset) -> tuple[str, ...]:
-    """A note on classes that their backgrounds alone give away."""
+    """A note that names classes that can be predicted from their backgrounds; nothing if there are none."""
     edges = np.array([photo.edges for photo in data.photos], np.float32)
     return remarks(background_biases(edges, data.targets, data.checkup.classes))
 
 
 def label_errors(data: Dataset, trained: Trained) -> tuple[LabelError, ...]:
-    """Photos whose label contradicts an out-of-fold prediction, the most suspicious first."""
+    """Photos with a label that contradicts an out-of-fold prediction, the most suspicious first."""
     rows, selection = np.arange(len(data.labels)), trained.selection
     probabilities = data.cache_array(
         f"held out {selection}",
@@ -107,7 +107,7 @@ def cross_class_duplicates(checkup: Checkup) -> tuple[CrossClassDuplicates, ...]
 
 
 def provenance(data: Dataset, network: Network) -> dict[str, str]:
-    """What is needed to reproduce the training."""
+    """The versions, the weights and the settings that reproduce the training."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "pillow", "scikit-learn"))
     return {
         "godeeper": __version__,
@@ -132,7 +132,7 @@ def peak_memory() -> float | None:
 
 
 def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
-    """Small JPEGs of photos, for the report's page; a photo that can no longer be read has none."""
+    """Path -> a small JPEG, for the report's page; photos that can no longer be read are left out."""
     pictures = {}
     for path in paths:
         try:

@@ -1,8 +1,8 @@
-"""The report as HTML: one file that works offline and without a script, or a part of the web page.
+"""The report as HTML: one file that works offline and without scripts, or a part of the web page.
 
-Both are rendered from the report's record (``Report.record``, the JSON that a classifier's file keeps) by the same
-Jinja template.  Only the file shows photos and the names of files: each small picture is in it once.  All names come from
-the user's folders, so all of them are escaped.
+The same Jinja template renders both from the report's record (``Report.record``, which a classifier's file contains as JSON).
+Only the file shows photos and their names, and it contains each small picture once.  All names come from the user's folders,
+so all of them are escaped.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 DOUBTFUL = 0.95
-"""Below this accuracy suspected mislabels are no longer found with precision: see bench/training/planted.py."""
+"""Below this accuracy, many suspected label errors are false alarms; see bench/training/planted.py."""
 
 
 def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
-    """A whole HTML file."""
+    """The report as a complete HTML file."""
     template = environment().get_template("page.html")
     style = Markup(file_style())  # noqa: S704 (the package's own)
     return template.render(
@@ -41,11 +41,11 @@ def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
 
 
 def article(record: Mapping[str, Any]) -> Markup:
-    """The content alone, without photos and names of files, for a page that has ``style.article_style``.
+    """The report's content without photos and names of files, for a page that includes ``style.article_style``.
 
     Raises:
         jinja2.TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError: ``record`` lacks
-            a field, or has one of another type.
+            a field, or a field has another type.
     """
     html = environment().get_template("article.html").render(report=record, gallery=None)
     return Markup(html)  # noqa: S704 (escaped by the template)
@@ -100,24 +100,24 @@ def base_name(path: str) -> str:
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
-    """Names as people sort them: 2 before 10."""
+    """Names in natural order: 2 before 10."""
     return sorted(names, key=natural_key)
 
 
 def set_sizes(counts: Mapping[str, int]) -> str:
-    """``80 train, 10 test``; under cross-validation there is one set."""
+    """The sizes of the sets in words: ``80 train, 10 test``; in cross-validation, there is only one set."""
     if len(counts) == 1:
         return "all of them used for training"
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def quarantined_first(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The doctor's list: quarantined files first, then by name."""
+    """The rows of the doctor's list, quarantined files first, each part sorted by name."""
     return sorted(rows, key=lambda row: (row["status"] != "quarantined", row["photo"]))
 
 
 def costs(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Seconds by step, and the peak memory."""
+    """The name and the value of each cost: the seconds of each step, and the peak memory."""
     items = [(step, f"{decimal(seconds)} s") for step, seconds in record["seconds"].items()]
     if record["memory_mib"] is not None:
         items.append(("peak memory", f"{record['memory_mib']:.0f} MiB"))

@@ -1,4 +1,4 @@
-"""The photos on the report's page: small pictures, each stored once, and those behind each cell of the confusion matrix."""
+"""The photos on the report's page: each small picture once, and the photos of each cell of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from .report import Report, Thumbnails
 
 MOST_SHOWN = 60  # photos of a list, or of a cell of the confusion matrix
-MOST_CORRECT_SHOWN = 12  # photos of a cell on its diagonal
+MOST_CORRECT_SHOWN = 12  # photos of a cell on the diagonal
 
 
 @dataclass(frozen=True)
 class PhotoCell:
-    """A cell of the confusion matrix, and the photos shown of it: path and probability of the predicted class."""
+    """A cell of the confusion matrix.  ``photos``: the photos to show, as path and probability of the predicted class."""
 
     true: str
     predicted: str
@@ -29,7 +29,7 @@ class PhotoCell:
 
 @dataclass(frozen=True)
 class Gallery:
-    """``images``: base64 of small JPEGs; ``numbers``: path -> its place among them, for the photos that have one."""
+    """The photos of a page.  ``images``: small JPEGs in base64.  ``numbers``: path -> index of its image, for photos that have one."""
 
     cells: tuple[PhotoCell, ...]
     images: tuple[str, ...]
@@ -37,7 +37,7 @@ class Gallery:
 
 
 def make_gallery(report: Report, thumbnails: Thumbnails | None) -> Gallery:
-    """The photos that the page shows."""
+    """Collect the photos that the page shows, and make their small pictures."""
     cells = photo_cells(report)
     wanted = shown_paths(report, cells)
     pictures = thumbnails(wanted) if thumbnails else {}
@@ -50,14 +50,14 @@ def make_gallery(report: Report, thumbnails: Thumbnails | None) -> Gallery:
 
 
 def photo_cells(report: Report) -> tuple[PhotoCell, ...]:
-    """The cells of the confusion matrix that hold photos: mistakes first, the largest leading."""
+    """The non-empty cells of the confusion matrix: mistakes first, and larger cells before smaller ones."""
     pairs = [(int(true), int(predicted)) for true, predicted in zip(*report.confusion.nonzero(), strict=True)]
     pairs.sort(key=lambda pair: (pair[0] == pair[1], -report.confusion[pair], pair))
     return tuple(photo_cell(report, *pair) for pair in pairs)
 
 
 def photo_cell(report: Report, true: int, predicted: int) -> PhotoCell:
-    """One cell with the photos shown of it."""
+    """One cell with the photos to show."""
     rows = report.rows_of(true, predicted)
     shown = rows[: MOST_CORRECT_SHOWN if true == predicted else MOST_SHOWN]
     photos = tuple((report.paths[row], float(report.probabilities[row, predicted])) for row in shown)
@@ -65,7 +65,7 @@ def photo_cell(report: Report, true: int, predicted: int) -> PhotoCell:
 
 
 def shown_paths(report: Report, cells: tuple[PhotoCell, ...]) -> list[str]:
-    """The photos that the page shows, each once."""
+    """The paths of all photos to show, without repetition."""
     paths = [path for cell in cells for path, _ in cell.photos]
     paths += [suspect.path for suspect in report.suspects[:MOST_SHOWN]]
     paths += [path for pair in report.twins[:MOST_SHOWN] for path in pair.paths]

@@ -1,7 +1,7 @@
-"""The report: what was trained, on which photos, how good it is, and how sure one can be of that.
+"""The report of a training: the photos, the chosen modules, the test results and their uncertainty.
 
-A ``Report`` holds plain numbers and names; everything it says is computed from them here or in ``training.metrics``.
-How it looks is ``report_page``'s business.
+A ``Report`` contains plain numbers and names.  Its properties compute everything else from them, with ``training.metrics``.
+``report.page`` renders it as HTML.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..escaping import json_text
 from ..training import metrics
@@ -19,44 +19,22 @@ from ..training.learning_curve import CurvePoint, Forecast
 from ..training.selection import Selection
 from ..training.split import TEST_SET
 from ..training.unknown_classes import UnknownClasses
-from .fields import finite, photos_of, tested_on, unknown_record
+from .fields import PhotoDiagnosis, doctor_records, finite, photos_of, tested_on, unknown_record
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 WIDE = 0.2
-"""An interval of accuracy wider than this says little."""
+"""The report contains a caution if the interval of the accuracy is wider than this."""
 
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
-"""Paths of photos -> small JPEG files; a photo may be missing."""
-
-
-class PhotoEntry(Protocol):
-    """A file in a class's folder."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-
-
-class PhotoDiagnosis(Protocol):
-    """What the doctor says of a file: ``status`` is used, repaired or quarantined."""
-
-    @property
-    def entry(self) -> PhotoEntry: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def reasons(self) -> tuple[str, ...]: ...
-    @property
-    def remarks(self) -> tuple[str, ...]: ...
+"""A function from paths of photos to path -> small JPEG; photos may be missing from the result."""
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A photo that seems to be in the wrong folder."""
+    """A photo that may be in the wrong folder."""
 
     path: str
     label: str
@@ -66,7 +44,7 @@ class LabelError:
 
 @dataclass(frozen=True)
 class CrossClassDuplicates:
-    """Two photos that look alike and are filed under different classes."""
+    """Two near-duplicates in the folders of different classes."""
 
     paths: tuple[str, str]
     labels: tuple[str, str]
@@ -74,15 +52,21 @@ class CrossClassDuplicates:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything there is to say of one training.
+    """The data of one training and of its test on M photos.
 
-    ``paths``, ``truth`` (M,) and ``logits`` (M, classes): the M photos it was tested on, and what heads that have not
-    seen them said before the temperature.  ``tested_by``: how these were held out.  ``calibrated``: (M, classes) logits after the temperature, where each
-    fold has its own; otherwise the temperature of the final head is used.  ``majority``: the number of the largest class in training.
-    ``groups``: (M,) near-duplicates share a number; without it all photos count as different.  ``cross_validation``: of the
-    training photos, where a test set tested.  ``unknown``: what was measured on classes left out.
-    ``leaks``: test photos of a given split with a near-duplicate among the training photos.  ``places``: photo -> its file now.
-    ``unusable``: how many photos could not be used, duplicates aside.  ``sets``: how many photos each part has.  ``seconds``: by step.  ``provenance``: versions, seed, hashes, command.
+    The test: ``paths`` and ``truth`` (M,) are the tested photos and the numbers of their classes.  ``logits`` (M, classes) come
+    from heads that were not trained on these photos, before the temperature.  ``calibrated``: (M, classes) the logits after
+    the temperature; if None, the temperature of the final head is used.  ``groups``: (M,) near-duplicates share a number; if
+    None, all photos count as different.  ``tested_by``: the method of the test.  ``why_tested_so``: the reason for it.
+    ``cross_validation``: the cross-validated accuracy on the training photos, if there is a test set.  ``majority``: the number
+    of the largest class in training.  ``unknown``: the results on left-out classes.  ``kept``: the share of held-out photos that
+    reach the threshold.
+
+    The photos: ``verdicts`` are the doctor's results.  ``unusable``: the number of photos that could not be used, apart from
+    duplicates.  ``sets``: the number of photos in each set.  ``leaks``: test photos of a given split with a near-duplicate among
+    the training photos.  ``places``: photo -> its current file.
+
+    The run: ``seconds`` by step, and ``provenance``, which has versions, weights, seed and folder.
     """
 
     classifier: str
@@ -117,28 +101,28 @@ class Report:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """(M, classes), calibrated."""
+        """(M, classes) calibrated probabilities."""
         return metrics.softmax(self.logits / self.temperature if self.calibrated is None else self.calibrated)
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
-        """(M,) the number of each photo's likeliest class; the threshold is not applied."""
-        told: NDArray[np.int64] = self.logits.argmax(1)
-        return told
+        """(M,) the number of each photo's most likely class; the threshold is not applied."""
+        classes: NDArray[np.int64] = self.logits.argmax(1)
+        return classes
 
     @cached_property
     def effective(self) -> float:
-        """How many independent photos the test amounts to; fewer than M where there are near-duplicates."""
+        """The effective number of tested photos, which is below M if there are near-duplicates."""
         return float(len(self.truth)) if self.groups is None else metrics.effective_count(self.groups)
 
     @property
     def independent(self) -> float:
-        """How many independent photos the intervals count the tested ones as."""
+        """The number of independent photos that the tested photos count as in intervals."""
         return self.worth * len(self.truth)
 
     @property
     def worth(self) -> float:
-        """Independent photos a tested photo, for intervals."""
+        """The number of independent photos that each tested photo counts as in intervals."""
         groups = range(len(self.truth)) if self.groups is None else self.groups
         return metrics.worth(groups, cross_validated=self.tested_by != TEST_SET)
 
@@ -149,17 +133,17 @@ class Report:
 
     @cached_property
     def baseline(self) -> metrics.Proportion:
-        """The accuracy of always guessing the largest class."""
+        """The accuracy of always predicting the largest class."""
         return metrics.majority(self.truth, self.majority, self.worth)
 
     @cached_property
     def balanced_accuracy(self) -> float | None:
-        """The mean over classes of recall: every class counts the same, however many photos it has."""
+        """The mean recall of the classes, in which every class has the same weight."""
         return metrics.balanced_accuracy(self.confusion)
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """(classes, classes) counts: row the true class, column what was said."""
+        """(classes, classes) the confusion matrix: a row for each true class, a column for each predicted class."""
         return metrics.confusion(self.truth, self.predicted, len(self.classes))
 
     @cached_property
@@ -169,42 +153,40 @@ class Report:
 
     @cached_property
     def calibrations(self) -> tuple[metrics.Reliability, metrics.Reliability]:
-        """Before and after the temperature."""
+        """The reliability diagrams before and after the temperature."""
         raw = metrics.softmax(self.logits)
         before, after = (metrics.calibration(each, self.truth, worth=self.worth) for each in (raw, self.probabilities))
         return before, after
 
     @cached_property
     def photos(self) -> dict[str, int]:
-        """How many files the doctor used, repaired and quarantined."""
+        """The number of files that are used, repaired and quarantined."""
         counts = Counter(verdict.status for verdict in self.verdicts)
         return {status: counts[status] for status in ("used", "repaired", "quarantined")}
 
     @property
     def tested(self) -> str:
-        """On which photos it was tested, in words."""
+        """The photos that the classifier was tested on, in words."""
         return tested_on(self.test_record())
 
     @property
     def caution(self) -> str | None:
-        """What keeps the accuracy from saying much: too few photos, or no better than guessing; None where nothing does."""
+        """Reasons not to rely on the accuracy: few photos, a strong baseline, or leaks; None if there are none."""
         return " ".join(filter(None, (self.too_few, self.no_better, self.leaking))) or None
 
     @property
     def too_few(self) -> str | None:
-        """A sentence where the interval is wide."""
+        """A caution if the interval is wide, or None."""
         if not self.accuracy.n:
             return "No photo could be held out for a test, so the accuracy is unknown."
         width = self.accuracy.high - self.accuracy.low
         if width <= WIDE:
             return None
-        return (
-            f"n = {photos_of(self.accuracy.n)}: this says little; the 95 % interval is {100 * width:.0f} points wide."
-        )
+        return f"n = {photos_of(self.accuracy.n)}: too few to measure the accuracy well; the 95 % interval is {100 * width:.0f} points wide."
 
     @property
     def leaking(self) -> str | None:
-        """A sentence where test photos have near-duplicates among the training photos."""
+        """A caution if test photos have near-duplicates among the training photos, or None."""
         if not self.leaks:
             return None
         return (
@@ -214,7 +196,7 @@ class Report:
 
     @property
     def no_better(self) -> str | None:
-        """A sentence where always guessing the largest class would do as well."""
+        """A caution if the accuracy is not clearly above that of always predicting the largest class, or None."""
         got, guessed = self.accuracy.value, self.baseline.value
         if got is None or guessed is None or self.accuracy.low > guessed:
             return None
@@ -223,12 +205,12 @@ class Report:
         return f"The accuracy is {how} than always guessing the largest class, {name!r} ({guessed:.1%})."
 
     def rows_of(self, true: int, said: int) -> list[int]:
-        """The tested photos of one cell of the confusion matrix, those told with the most confidence first."""
+        """The rows of the tested photos in one cell of the confusion matrix, by descending probability."""
         rows = ((self.truth == true) & (self.predicted == said)).nonzero()[0].tolist()
         return sorted(rows, key=lambda row: -float(self.probabilities[row, said]))
 
     def test_record(self) -> dict[str, Any]:
-        """The result of the test as JSON can hold it."""
+        """The result of the test as a JSON object."""
         return {
             "accuracy": self.accuracy.value,
             "interval": [self.accuracy.low, self.accuracy.high],
@@ -244,7 +226,7 @@ class Report:
         }
 
     def record(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
+        """The report as a JSON object."""
         before, after = self.calibrations
         wrong = (self.truth != self.predicted).nonzero()[0].tolist()
         record = {
@@ -254,10 +236,7 @@ class Report:
             "sets": dict(self.sets),
             "test": self.test_record(),
             "features": list(self.selection.chosen),
-            "modules": [
-                {"address": address, "accuracy": mean, "standard_error": error}
-                for address, (mean, error) in self.selection.scores.items()
-            ],
+            "modules": self.module_records(),
             "strength": self.selection.strength,
             "per_class": [score.record() for score in self.per_class],
             "confusion": self.confusion.tolist(),
@@ -275,27 +254,24 @@ class Report:
             "near_duplicates_across_classes": [
                 {"paths": list(twins.paths), "classes": list(twins.labels)} for twins in self.twins
             ],
-            "doctor": [
-                {
-                    "photo": one.entry.name,
-                    "class": one.entry.label,
-                    "status": one.status,
-                    "reasons": [*one.reasons],
-                    "remarks": [*one.remarks],
-                }
-                for one in self.verdicts
-                if one.status != "used" or one.remarks
-            ],
+            "doctor": doctor_records(self.verdicts),
             "notes": list(self.notes),
             "seconds": dict(self.seconds),
             "memory_mib": self.memory_mib,
             "provenance": dict(self.provenance),
+            "near_duplicates_in_training": list(self.leaks),
         }
-        record["near_duplicates_in_training"] = list(self.leaks)
         return {key: finite(value) for key, value in record.items()}
 
+    def module_records(self) -> list[dict[str, Any]]:
+        """The score of each module as a JSON object."""
+        return [
+            {"address": address, "accuracy": mean, "standard_error": error}
+            for address, (mean, error) in self.selection.scores.items()
+        ]
+
     def mistake(self, row: int) -> dict[str, Any]:
-        """A misclassified photo as JSON can hold it."""
+        """A misclassified photo as a JSON object."""
         said = int(self.predicted[row])
         return {
             "photo": self.paths[row],
@@ -305,13 +281,13 @@ class Report:
         }
 
     def html(self, thumbnails: Thumbnails | None = None) -> str:
-        """The report as one page that needs nothing else; ``thumbnails`` gives the small pictures in it."""
+        """The report as an HTML page without external resources; ``thumbnails`` makes the small pictures in it."""
         from .page import page
 
         return page(self, None if thumbnails is None else self.located(thumbnails))
 
     def located(self, thumbnails: Thumbnails) -> Thumbnails:
-        """The same by the photos' names, wherever their files are."""
+        """``thumbnails`` by the photos' names in the report instead of by the paths of their files."""
 
         def by_name(names: Sequence[str]) -> Mapping[str, bytes]:
             paths = {name: self.places.get(name, name) for name in names}
@@ -321,20 +297,20 @@ class Report:
         return by_name
 
     def save(self, path: str | Path, thumbnails: Thumbnails | None = None) -> Path:
-        """Write the page."""
+        """Write the HTML page to ``path``."""
         return write(Path(path), self.html(thumbnails))
 
     def save_json(self, path: str | Path) -> Path:
-        """Write the record."""
+        """Write the record as JSON to ``path``."""
         return write(Path(path), self.json())
 
     def json(self) -> str:
-        """The record as text."""
+        """The record as JSON text."""
         return json_text(self.record(), indent=1, allow_nan=False) + "\n"
 
 
 def write(path: Path, text: str) -> Path:
-    """Write ``text``."""
+    """Write ``text`` to ``path``, and return the path."""
     from ..files import write_atomically
 
     write_atomically(path, encoded(text))
@@ -342,5 +318,5 @@ def write(path: Path, text: str) -> Path:
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8; names of files that are no Unicode are written with escapes."""
+    """``text`` in UTF-8; names of files that are not valid Unicode are escaped."""
     return text.encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The report's style sheet: static rules, and both palettes' colours as custom properties."""
+"""The report's style sheet: fixed rules, and the colours of both palettes as custom properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def file_style() -> str:
-    """All the rules of a report that is a file of its own, light or dark as the reader's system prefers."""
+    """The rules for a report in its own file; it is light or dark, as the reader's system prefers."""
     palettes = (
         f":root{{{custom_properties(LIGHT)}}}\n"
         f"@media(prefers-color-scheme:dark){{:root{{{custom_properties(DARK)}}}}}\n"
@@ -20,7 +20,7 @@ def file_style() -> str:
 
 
 def article_style() -> str:
-    """The rules of the report's content; its colours are the custom properties of ``diagram.palette``."""
+    """The rules for the report's content; they use the custom properties of ``diagram.palette`` as colours."""
     return read("report.css")
 
 

@@ -1,7 +1,8 @@
-"""Background bias: classes that the background alone gives away, so that one may learn the wall instead of the car.
+"""Background bias: finds classes that can be predicted from the photos' backgrounds.
 
-A nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  A class that it nearly
-always recognises is no proof of a fault, but the accuracy then need not hold for photos taken elsewhere.
+A classifier may have learned the background of such a class, a wall say, instead of the object.  To find these classes, a
+nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  If it predicts a class well,
+this does not prove a fault, but the accuracy may be lower on photos taken elsewhere.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = 5
-CLEAR = 0.9  # recall and precision from which a class is named
-LEAST = 10  # photos a class needs to be judged
-MOST = 2000  # photos compared with
+CLEAR = 0.9  # least recall and precision of a class that is reported
+LEAST = 10  # photos; smaller classes are not tested
+MOST = 2000  # photos that serve as neighbours
 ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class BiasedClass:
-    """A class that the edges give away: ``right`` of its ``photos`` are recognised, and ``wrong`` others are predicted as it."""
+    """A class that the edges predict: ``right`` of its ``photos`` correctly, and ``wrong`` photos of other classes as this one."""
 
     label: str
     photos: int
@@ -37,26 +38,26 @@ class BiasedClass:
 
 
 def remarks(biased: Sequence[BiasedClass]) -> tuple[str, ...]:
-    """One line that names these classes; empty where there are none."""
+    """One line that names these classes, or nothing if there are none."""
     if not biased:
         return ()
     which = first_of([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)
     return (
         (
-            f"the colours along the photos' edges alone give away class{'es' * (len(biased) > 1)} {which}: "
+            f"class{'es' * (len(biased) > 1)} {which} can be predicted from the colours along the photos' edges alone: "
             "the classifier may have learned the background rather than the object; test it on photos taken elsewhere"
         ),
     )
 
 
 def background_biases(edges: NDArray[np.float32], targets: Targets, names: tuple[str, ...]) -> tuple[BiasedClass, ...]:
-    """The classes that the edges alone give away.
+    """The classes that can be predicted from the edges alone.
 
     Args:
         edges: (N, 6), see ``photos.doctor.fingerprint.edges``.
-        targets: of the photos; a photo is never compared with its near-duplicates.  The seed chooses the photos that are
-            compared with, where there are very many.
-        names: of the classes.
+        targets: the photos' labels and groups; near-duplicates are never each other's neighbours.  If there are more than
+            ``MOST`` photos, the seed chooses those that serve as neighbours.
+        names: the names of the classes.
     """
     predicted, labels = predict_from_edges(edges, targets), targets.labels
     biased = []
@@ -70,7 +71,7 @@ def background_biases(edges: NDArray[np.float32], targets: Targets, names: tuple
 
 
 def predict_from_edges(edges: NDArray[np.float32], targets: Targets) -> Ints:
-    """(N,) the majority class of each photo's ``NEIGHBOURS`` nearest photos, with balanced class weights."""
+    """(N,) the class with the most votes among each photo's ``NEIGHBOURS`` nearest photos; rare classes have more weight."""
     labels, groups = targets.labels, targets.groups
     known = np.sort(np.random.default_rng(targets.seed).permutation(len(labels))[:MOST])
     votes = np.eye(labels.max() + 1)[labels[known]] / np.bincount(labels)[labels[known], None]

@@ -1,4 +1,4 @@
-"""Temperature scaling, and the threshold below which a photo is none of the classes; both are fitted on held-out photos."""
+"""Temperature scaling, and the threshold for "none of these"; both are fitted on held-out photos."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ PRIOR = 2.0  # the weight of a normal prior on the logarithm of the temperature,
 
 
 def best_temperature(logits: Numbers, labels: Ints) -> float:
-    """Temperature scaling (Guo et al., 2017): the temperature with the smallest log loss; for few photos a prior keeps it near one."""
+    """Temperature scaling (Guo et al., 2017): the temperature with the smallest log loss.
+
+    A prior keeps it near one if there are few photos.
+    """
 
     def loss(logarithm: float) -> float:
         return log_loss(logits / np.exp(logarithm), labels) + PRIOR * logarithm**2 / len(labels)
@@ -47,8 +50,8 @@ KEPT = 0.95
 class ConfidenceFit:
     """Temperature, OOD radius and threshold, all fitted on held-out photos.
 
-    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest that the share ``KEPT`` of the held-out
-    photos reaches.  ``confidences``: (M,) the highest probability of each held-out photo, ascending.
+    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest value that the share ``KEPT`` of the
+    held-out photos still reaches.  ``confidences``: (M,) the highest probability of each held-out photo, in ascending order.
     """
 
     temperature: float
@@ -58,7 +61,7 @@ class ConfidenceFit:
 
 
 def fit_confidence(points: TrainingPoints, targets: Targets, strength: float) -> ConfidenceFit | None:
-    """Temperature, radius and threshold by cross-validation; None if no photo can be held out."""
+    """Fit temperature, radius and threshold by cross-validation; None if no photo can be held out."""
     labels, folds = targets.labels, targets.folds
     tested = folds >= 0
     if not tested.any():

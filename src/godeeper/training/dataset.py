@@ -1,7 +1,7 @@
 """The dataset of a training: the usable photos with their features, and a cache of results computed from them.
 
-Selections and held-out predictions are cached in the result store under a hash of all their inputs, so that a second run
-on the same photos computes none of them again.
+The result store caches selections and held-out predictions under a hash of all their inputs.  A second run on the same photos
+therefore computes none of them again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The usable photos in the order of the checkup, with their features, address -> (N, C)."""
+    """The usable photos, in the order of the checkup, and their features as address -> (N, C)."""
 
     checkup: Checkup
     features: Mapping[str, Floats] = field(repr=False)
-    chosen: tuple[str, ...] | None  # modules that must be used; None: choose
+    chosen: tuple[str, ...] | None  # the modules to use; None to choose them by cross-validation
     seed: int
     store: ResultStore = field(repr=False)
     cached: dict[bytes, ComponentsByModule] = field(default_factory=dict, repr=False)
@@ -63,7 +63,7 @@ class Dataset:
 
     @cached_property
     def groups(self) -> Ints:
-        """(N,) near-duplicates share a number."""
+        """(N,) the number of each photo's group; near-duplicates are in the same group."""
         return np.array([photo.group for photo in self.photos], np.int64)
 
     def of(self, rows: Ints) -> Mapping[str, Floats]:
@@ -71,7 +71,7 @@ class Dataset:
         return TableRows(self.features, rows)
 
     def components(self, rows: Ints) -> ComponentsByModule:
-        """The principal components over some photos; the last ones are cached, since several steps need them."""
+        """The principal components of some photos' features; the last result is cached, because several steps use it."""
         key = rows.tobytes()
         if key not in self.cached:
             self.cached.clear()
@@ -79,11 +79,11 @@ class Dataset:
         return self.cached[key]
 
     def coordinates(self, rows: Ints, selection: Selection) -> Floats:
-        """(N, k): some photos in the principal components of the chosen modules."""
+        """(N, k): the coordinates of some photos in the principal components of the chosen modules."""
         return join(self.components(rows).of(selection.chosen))
 
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
-        """A head trained on these photos alone; modules and strength are chosen on them, too."""
+        """Train a head on these photos alone; they also decide the modules and the strength."""
         components, targets = self.components(rows), self.targets.of(rows)
         selection = self.select(components, targets, rows)
         if self.chosen is not None:
@@ -91,7 +91,7 @@ class Dataset:
         return fit(components.features, targets, self.checkup.classes, selection, components)
 
     def select(self, components: ComponentsByModule, targets: Targets, rows: Ints) -> Selection:
-        """Modules and strength, chosen by cross-validation among these photos."""
+        """Choose modules and strength by cross-validation on these photos."""
         selection = self.cache(
             "selection",
             rows,
@@ -102,7 +102,7 @@ class Dataset:
         return Selection(scores, tuple(fields["chosen"]), fields["strength"])
 
     def cache(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
-        """A result computed from some photos, from the store where it was computed before."""
+        """The result of ``compute`` for some photos; from the store, if it was computed before."""
         key = hashlib.sha256(self.digest + f"{what}\n".encode() + rows.astype(np.int64).tobytes()).digest()
         known = self.store.get_blobs([key]).get(key)
         if known is None:
@@ -111,7 +111,7 @@ class Dataset:
         return known
 
     def cache_array(self, what: str, rows: Ints, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The same for an array."""
+        """Like ``cache``, for a result that is an array."""
         values: NDArray[Any] = np.load(io.BytesIO(self.cache(what, rows, lambda: array_bytes(compute()))))
         return values
 
@@ -132,7 +132,7 @@ class Dataset:
 
 
 def require_classes(checkup: Checkup) -> None:
-    """Raise unless there are usable photos of two classes."""
+    """Raise ``OptionError`` unless at least two classes have usable photos."""
     if checkup.flat:
         raise OptionError(f"{checkup.folder}: {checkup.flat}")
     if len(checkup.classes) < 2:
@@ -144,7 +144,7 @@ def require_classes(checkup: Checkup) -> None:
 
 
 def why_lost(checkup: Checkup) -> str:
-    """The commonest reason why photos of classes without a usable photo were left out; empty where there are none."""
+    """The most common reason why photos were left out of classes without a usable photo; empty if there are no such classes."""
     reasons = Counter(each.reasons[0] for each in checkup.verdicts if each.entry.label not in checkup.classes)
     if not reasons:
         return ""

@@ -13,16 +13,16 @@ ALWAYS = -1  # the fold of photos that are never held out
 
 
 def assign_folds(labels: Ints, groups: Ints, seed: int, count: int = FOLDS) -> Ints:
-    """A fold from 0 to ``count - 1`` for each photo: groups stay whole, classes are spread evenly.
+    """Assign a fold from 0 to ``count - 1`` to each photo; groups stay whole, and classes are spread evenly.
 
-    Whichever fold is held out, every class keeps photos to train on: a class that would lie in a single fold
-    (because it has only one group, for example) is never held out and gets the fold ``ALWAYS``.
+    Every class keeps training photos, whichever fold is held out.  If all of a class would be in a single fold, for example
+    because it has only one group, its groups get the fold ``ALWAYS`` and are never held out.
 
     Args:
         labels: (N,) the class of each photo, from 0.
         groups: (N,) photos with the same number are near-duplicates.
-        seed: of the random order of groups of the same size.
-        count: number of folds.
+        seed: the seed for the random order of groups of the same size.
+        count: the number of folds.
 
     Returns:
         (N,) int64.

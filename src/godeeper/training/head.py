@@ -31,13 +31,14 @@ __all__ = ["KEPT", "Head", "Selection", "fit", "fit_chosen", "held_out_logits", 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear classifier: features of ``addresses``, concatenated -> a probability for each of ``classes``.
+    """A linear classifier from the concatenated features of ``addresses`` to a probability for each of ``classes``.
 
-    ``mean``, ``scale``: (features,), ``coefficients``: (classes, features), ``intercepts``: (classes,), float32.
-    ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo whose highest probability is
-    below it is classified as "none of these"; None if no photo could be held out.  ``false_accept_rate``: the share
-    of photos of classes left out of training that still pass, see ``unknown_classes``; None if it was not measured.
-    ``ood_model``: lowers the confidence for photos unlike the training photos; None in classifiers of format 1.
+    ``mean`` and ``scale`` (features,), ``coefficients`` (classes, features) and ``intercepts`` (classes,) are float32.
+    ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo is "none of these" if its highest
+    probability is lower; None if no photo could be held out.  ``false_accept_rate``: the share of photos that reach the
+    threshold although their class was left out of training (see ``unknown_classes``); None if it was not measured.
+    ``ood_model``: lowers the confidence for photos unlike the training photos; None if it could not be fitted, and in classifiers of
+    format 1.
     """
 
     addresses: tuple[str, ...]
@@ -52,11 +53,11 @@ class Head:
     ood_model: OodModel | None = field(default=None, repr=False)
 
     def logits(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, classes) float32, before the temperature, from ``features``: address -> (N, C)."""
+        """(N, classes) float32: logits before the temperature, from ``features``, address -> (N, C)."""
         return self.logits_of(self.standard(features))
 
     def calibrated(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, classes) float32, after the temperature, which is higher for photos unlike the training photos."""
+        """(N, classes) float32: logits divided by the temperature, which is raised for photos unlike the training photos."""
         return self.logits(features) / (np.float32(self.temperature) * self.strangeness(features))
 
     def strangeness(self, features: Mapping[str, Floats]) -> Floats:
@@ -66,7 +67,7 @@ class Head:
         return self.ood_model.strangeness(self.standard(features))
 
     def probabilities(self, features: Mapping[str, Floats]) -> Floats:
-        """(N, classes) float32, calibrated; rows sum to one."""
+        """(N, classes) float32: calibrated probabilities; rows sum to one."""
         return softmax(self.calibrated(features)).astype(np.float32)
 
     def standard(self, features: Mapping[str, Floats]) -> Floats:
@@ -76,7 +77,7 @@ class Head:
         return standard
 
     def logits_of(self, standard: Floats) -> Floats:
-        """(N, classes) float32 of standardised features."""
+        """(N, classes) float32: the logits of standardised features (N, features)."""
         return (standard @ self.coefficients.T + self.intercepts).astype(np.float32)
 
 
@@ -91,10 +92,10 @@ def fit(
 
     Args:
         features: address -> (N, C), the pooled activations of each module.
-        targets: of the photos; the same seed gives the same head.
+        targets: the photos' labels and groups, and the seed; the same seed gives the same head.
         classes: the names of the classes.
-        selection: an earlier choice of modules and strength, to be used again.
-        components: the components of ``features``, if the caller has them already.
+        selection: modules and strength, if they were chosen before.
+        components: the principal components of ``features``, if they were computed before.
 
     Raises:
         OptionError: there are fewer than two classes, or one has no photo.
@@ -109,7 +110,10 @@ def fit(
 def fit_chosen(
     targets: Targets, classes: Sequence[str], selection: Selection, components: ComponentsByModule
 ) -> tuple[Head, ConfidenceFit | None]:
-    """A head on modules already chosen, with the fit of its confidence; None if no photo could be held out."""
+    """Fit a head on modules that are already chosen.
+
+    Also returns the fit of its confidence, which is None if no photo could be held out.
+    """
     pcas = components.of(selection.chosen)
     points, strength = points_of(pcas), selection.strength
     confidence = fit_confidence(points, targets, strength)
@@ -132,9 +136,9 @@ def fit_chosen(
 
 
 def held_out_logits(features: Mapping[str, Floats], targets: Targets, selection: Selection) -> NDArray[np.float64]:
-    """(N, classes): out-of-fold logits, near-duplicates in the same fold; NaN for photos never held out.
+    """(N, classes): out-of-fold logits; NaN for photos never held out.  Near-duplicates are in the same fold.
 
-    If these photos took part in ``selection``, accuracy computed from them is too high: see ``nested_logits``.
+    If ``selection`` was chosen on these photos, an accuracy computed from the logits is too high; ``nested_logits`` avoids that.
     """
     coordinates = join(components_by_module(features, selection.chosen, targets.seed))
     logits: NDArray[np.float64] = cross_validated_logits(
@@ -148,8 +152,8 @@ def nested_logits(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two (N, classes): out-of-fold logits of nested cross-validation, before and after the temperature.
 
-    For each held-out fold, modules, strength and temperature are chosen again on the other photos, so that accuracy from
-    these logits is unbiased where there is no test set.  NaN for photos never held out.
+    For each held-out fold, modules, strength and temperature are chosen again on the other photos.  An accuracy computed from
+    these logits is therefore unbiased, without a test set.  The logits are NaN for photos never held out.
     """
     raw = np.full((len(targets), len(classes)), np.nan)
     calibrated = raw.copy()
@@ -162,7 +166,7 @@ def nested_logits(
 
 
 def check(labels: Ints, classes: Sequence[str]) -> None:
-    """Raise ``OptionError`` unless there are two classes and each has a photo."""
+    """Raise ``OptionError`` unless there are at least two classes and each has a photo."""
     if len(classes) < 2:
         raise OptionError(f"{len(classes)} class: expected at least two folders with photos; add another")
     counts = np.bincount(labels, minlength=len(classes))
@@ -172,20 +176,20 @@ def check(labels: Ints, classes: Sequence[str]) -> None:
 
 
 def points_of(pcas: Sequence[PrincipalComponents]) -> TrainingPoints:
-    """The training photos in the components of several modules."""
+    """The coordinates of the training photos in the principal components of several modules."""
     lengths: Floats = np.sum([pca.lengths for pca in pcas], axis=0)
     return TrainingPoints(join(pcas), lengths, sum(pca.components.shape[1] for pca in pcas))
 
 
 def fit_ood_model(points: TrainingPoints, pcas: Sequence[PrincipalComponents], radius: float) -> OodModel:
-    """The ellipsoid of all training photos, for standardised features."""
+    """Fit the ellipsoid to all training photos, and convert it to standardised features."""
     [ellipsoid] = parallel_map(fit_ellipsoid, [points])
     directions = to_features(ellipsoid.directions * np.sqrt(ellipsoid.excess / radius)[:, None], pcas)
     return OodModel(directions, ellipsoid.outside / radius)
 
 
 def to_features(coefficients: NDArray[np.float64], pcas: Sequence[PrincipalComponents]) -> Floats:
-    """Coefficients for standardised features, (rows, features), from those for coordinates, (rows, k)."""
+    """Convert coefficients for PCA coordinates, (rows, k), to coefficients for standardised features, (rows, features)."""
     ends = np.cumsum([len(pca.components) for pca in pcas])[:-1]
     parts = np.split(coefficients, ends, axis=1)
     return np.concatenate([part @ pca.components for part, pca in zip(parts, pcas, strict=True)], axis=1).astype(

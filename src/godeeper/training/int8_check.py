@@ -1,9 +1,9 @@
 """The int8 check: compares int8 with fp32 on a sample of the photos, before a whole folder is computed in int8.
 
-int8 passes if its features have a high cosine similarity to those of fp32, and heads trained on both give the true class
-of held-out photos the same mean probability.  Both precisions are given the same photos in the same folds.  Accuracy is
-reported, but decides nothing: among a hundred photos a few always lie so near the border between two classes that any
-change moves them to the other side.
+int8 passes under two conditions.  Its features must have a high cosine similarity to those of fp32.  And of two heads, one
+trained on each precision's features, the int8 head must give the true class of held-out photos nearly the same mean
+probability.  Both heads use the same photos and folds.  Accuracy is reported, but it is no condition: among a hundred photos,
+a few are always so close to a decision boundary that any change moves them across it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("fp32", "int8", "auto")
 LEAST_COSINE = 0.995
-MOST_LOST = 0.005  # of the true class's mean probability: half a percentage point
+MOST_LOST = 0.005  # the mean probability of the true class may be half a percentage point lower
 SAMPLE = 96  # photos compared
-CALIBRATING = 32  # further photos, for weights without shipped quantization ranges
-FEWEST = 512  # photos from which the check saves time
+CALIBRATING = 32  # more photos, to compute quantization ranges for weights that have none
+FEWEST = 512  # photos; in smaller folders, the check takes longer than int8 saves
 NORMAL_95 = 1.96
 
 
@@ -56,10 +56,10 @@ NORMAL_95 = 1.96
 class Comparison:
     """int8 against fp32.
 
-    ``cosines``: address -> mean cosine similarity of the features.  ``judged``: how many photos were held out;
-    ``probabilities``: the mean probability of their true class, in fp32 and in int8; ``error``: the standard error of the
-    difference; ``right``: how many were classified correctly, in fp32 and in int8; ``lost``, ``won``: how many only by
-    fp32, and only by int8.
+    ``cosines``: address -> mean cosine similarity of the features.  The other fields describe the ``judged`` photos, which
+    were held out.  ``probabilities``: the mean probability of the true class, in fp32 and in int8.  ``error``: the standard
+    error of the difference.  ``right``: the number of correct classifications, in fp32 and in int8.  ``lost``: the number
+    that only fp32 classifies correctly.  ``won``: the number that only int8 classifies correctly.
     """
 
     photos: int
@@ -73,7 +73,7 @@ class Comparison:
 
     @property
     def worst(self) -> tuple[str, float]:
-        """The module with the smallest cosine similarity, and that."""
+        """The module with the smallest cosine similarity, and that similarity."""
         return min(self.cosines.items(), key=lambda item: item[1])
 
     @property
@@ -88,7 +88,7 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of accuracy in int8 minus in fp32: Agresti and Min's adjusted interval for pairs (Stat. Med. 2005)."""
+        """95 % interval of the accuracy in int8 minus that in fp32 (Agresti and Min's interval for pairs, Stat. Med. 2005)."""
         lost, won, pairs = self.lost + 0.5, self.won + 0.5, self.judged + 2
         middle = (won - lost) / pairs
         reach = NORMAL_95 * math.sqrt(won + lost - (won - lost) ** 2 / pairs) / pairs
@@ -107,15 +107,17 @@ class Comparison:
         return (
             f"{similarity}; for {self.judged} held-out photos the true class has a mean probability of {rounded:.2%}, with fp32 "
             f"{exact:.2%} (standard error of the difference: {100 * self.error:.2f} points); required: a cosine similarity of at least "
-            f"{LEAST_COSINE} and a probability at most {100 * MOST_LOST} points lower; not required, but for information: {self.right[1]} and "
-            f"{self.right[0]} are classified correctly, so int8 changes the accuracy by {low:+.1%} to {high:+.1%} (95 % interval)"
+            f"{LEAST_COSINE} and a probability at most {100 * MOST_LOST} points lower; for information, int8 classifies {self.right[1]} and "
+            f"fp32 {self.right[0]} correctly, so int8 changes the accuracy by {low:+.1%} to {high:+.1%} (95 % interval)"
         )
 
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """``addresses``: of the tensors whose features are compared.  ``seed``: of the folds.  ``store``: caches features and
-    findings.  ``progress``: called with the number of photos done, and of all photos in the sample.
+    """The settings of a check.
+
+    ``addresses``: the tensors whose features are compared.  ``seed``: the seed for the folds.  ``store``: caches features and
+    the doctor's findings.  ``progress``: called with the number of photos done, and the number in the sample.
     """
 
     addresses: Sequence[str]
@@ -127,17 +129,17 @@ class CheckSettings:
 def choose_precision(
     network: Network, engine: str, requested: str, source: Source, settings: CheckSettings
 ) -> tuple[Network, tuple[str, ...]]:
-    """The network that computes a folder's features, and notes on its precision.
+    """Choose the network that computes a folder's features; also returns notes on its precision.
 
-    There are no notes on folders that cannot be trained on: the doctor explains why.
+    There are no notes if the folder has fewer than two classes: it cannot be trained on, and the doctor reports that.
 
     Args:
-        network: in single precision.
+        network: the network in single precision.
         engine: the requested engine.
-        requested: ``fp32``; ``int8``, which is used if it passes the check; or ``auto``, which checks int8 only for
-            folders large enough to gain from it.
-        source: the photos; a sample of them is examined like the doctor does, without photos of a given test set.
-        settings: of the check.
+        requested: ``fp32``; ``int8``, which is used if it passes the check; or ``auto``, which checks int8 only in folders
+            that are large enough to gain from it.
+        source: the photos.  The doctor examines a sample of them, which contains no photo of a given test set.
+        settings: the settings of the check.
 
     Raises:
         UnknownName: there is no such precision.
@@ -170,7 +172,7 @@ def choose_precision(
 
 
 def calibrated(network: Network, usable: Sequence[UsablePhoto]) -> QuantizationRanges:
-    """Quantization ranges from photos that are not compared, unless there are no others."""
+    """Quantization ranges from photos outside the compared sample; from the sample if there are no others."""
     others = usable[SAMPLE:] or usable[:CALIBRATING]
     return network.calibrate(photo.entry.path for photo in others)
 
@@ -179,7 +181,9 @@ def compare(network: Network, small: Network, checkup: Checkup, settings: CheckS
     """Compare ``small`` (int8) with ``network`` (fp32) on a sample of a folder."""
     sample = checkup.usable[:SAMPLE]
     photos = [(photo.entry.path, photo.pixels_sha256) for photo in sample]
-    exact = extract(network, photos, settings.addresses, settings.store)  # stored while the sample was decoded
+    exact = extract(
+        network, photos, settings.addresses, settings.store
+    )  # from the store: the observer has computed them
     rounded = extract(small, photos, settings.addresses, settings.store, settings.progress)
     labels = np.unique([photo.entry.label for photo in sample], return_inverse=True)[1].astype(np.int64)
     targets = Targets(labels, np.array([photo.group for photo in sample], np.int64), settings.seed)
@@ -187,8 +191,8 @@ def compare(network: Network, small: Network, checkup: Checkup, settings: CheckS
 
 
 def held_out(exact: Features, rounded: Features, targets: Targets) -> tuple[Logits, Logits, Ints]:
-    """(M, classes) twice: out-of-fold logits from fp32's features and from int8's; (M,) labels."""
-    selection = select(exact, targets)  # fp32 chooses for both: if that favours one, it is not int8
+    """Out-of-fold logits (M, classes) from the features in fp32 and in int8, and the M photos' labels (M,)."""
+    selection = select(exact, targets)  # chosen on fp32, so any bias is against int8
     logits = [held_out_logits(features, targets, selection) for features in (exact, rounded)]
     tested = ~np.isnan(np.concatenate(logits, axis=1)).any(axis=1)
     return logits[0][tested], logits[1][tested], targets.labels[tested]
@@ -197,9 +201,9 @@ def held_out(exact: Features, rounded: Features, targets: Targets) -> tuple[Logi
 def compare_held_out(
     exact: Features, rounded: Features, exact_logits: Logits, rounded_logits: Logits, labels: Ints
 ) -> Comparison:
-    """Compare features, and out-of-fold logits (M, classes) of photos with these ``labels``.
+    """Compare the features of all photos, and the out-of-fold logits (M, classes) of photos with ``labels`` (M,).
 
-    One temperature is fitted on all logits together, so that neither precision is favoured.
+    One temperature is fitted on the logits of both precisions, so that neither is favoured.
     """
     temperature = best_temperature(np.concatenate([exact_logits, rounded_logits]), np.tile(labels, 2))
     rows = np.arange(len(labels))
@@ -220,7 +224,7 @@ def compare_held_out(
 
 
 def cosines(exact: Floats, rounded: Floats) -> NDArray[np.float64]:
-    """(N,) cosine similarity of each photo's features (N, C); one where both are all zeros."""
+    """(N,) the cosine similarity of each photo's features (N, C); 1 if both are all zeros."""
     a, b = exact.astype(np.float64), rounded.astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     similarity: NDArray[np.float64] = np.where(
@@ -230,15 +234,15 @@ def cosines(exact: Floats, rounded: Floats) -> NDArray[np.float64]:
     return similarity
 
 
-BEGINNING = 1 << 16  # bytes hashed of files of the same size
+BEGINNING = 1 << 16  # bytes that are hashed if files have the same size
 
 
 FEWEST_OF_A_CLASS = 4
-"""So that each fold leaves others of the class to train on; the sample takes fewer classes rather than fewer photos of each."""
+"""With fewer, a fold could leave too few photos of the class to train on; the sample then has fewer classes instead."""
 
 
 def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Class -> its files with a photo's extension; where a class has none, all files that are not hidden."""
+    """Class -> its files with a photo's extension; if there are none, all its files that are not hidden."""
     files: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.label and not entry.hidden:
@@ -249,14 +253,14 @@ def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 def stratified_sample(files: Mapping[str, Sequence[Entry]], count: int) -> list[Entry]:
     """A stratified sample of at most ``count`` files: one of each class in turn, in hash order.
 
-    Where there are too many classes for ``FEWEST_OF_A_CLASS`` files of each, only some classes are sampled.
+    If there are too many classes for ``FEWEST_OF_A_CLASS`` files of each, only some classes are sampled.
     """
     labels = sorted(sorted(files, key=digest)[: max(2, count // FEWEST_OF_A_CLASS)])
     return list(islice(interleaved([hash_order(files[label]) for label in labels]), count))
 
 
 def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
-    """The first entry of each queue, the second of each, and so on until all are empty (round robin)."""
+    """Yield the first entry of each queue, then the second of each, and so on until all are empty (round robin)."""
     while queues:
         heads = [(queue, next(queue, None)) for queue in queues]
         yield from (entry for _, entry in heads if entry)
@@ -264,7 +268,10 @@ def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
 
 
 def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """One class's files in the order of a hash of their size, then of their first bytes; files are opened only where sizes tie."""
+    """Yield one class's files in the order of a hash of their size; a hash of their first bytes breaks ties.
+
+    A file is opened only if another one has the same size.
+    """
     sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
     for _, same in groupby(sized, key=lambda each: each[0]):
         tied = [entry for _, entry in same]
@@ -277,7 +284,7 @@ def digest(text: str) -> str:
 
 
 def size(path: Path) -> int:
-    """The size of a file in bytes; 0 where it cannot be read."""
+    """The size of a file in bytes; 0 if it cannot be read."""
     try:
         return path.stat().st_size
     except OSError:
@@ -285,7 +292,7 @@ def size(path: Path) -> int:
 
 
 def hash_of_start(path: Path) -> str:
-    """A hash of a file's first bytes; empty where it cannot be read."""
+    """A hash of a file's first bytes; empty if it cannot be read."""
     try:
         if not path.is_file():  # reading a pipe would block
             return ""

@@ -1,7 +1,7 @@
 """Out-of-fold probabilities, from which suspected label errors are found (photos that may be in the wrong folder).
 
-A classifier trained on wrong labels is less certain of the right ones, and it depends on the folds which of them it was
-trained on.  So the probabilities are averaged over several random assignments of the folds.
+A classifier that was trained on wrong labels gives the right ones lower probabilities.  Which wrong labels a photo's
+classifier was trained on depends on the folds, so the probabilities are averaged over several random assignments of the folds.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ REPEATS = 4
 
 
 def held_out_probabilities(coordinates: Floats, targets: Targets, strength: float) -> NDArray[np.float64]:
-    """(N, classes): calibrated out-of-fold probabilities, near-duplicates in the same fold; NaN for photos never held out.
+    """(N, classes): calibrated out-of-fold probabilities, averaged over ``REPEATS`` assignments of the folds.
 
-    The mean over ``REPEATS`` assignments of the folds.  ``coordinates``, (N, k): of the chosen modules.
+    NaN for photos that some assignment does not hold out.  Near-duplicates are in the same fold.  ``coordinates``: (N, k), the
+    photos in the principal components of the chosen modules.
     """
     labels = targets.labels
     mean = np.zeros((len(labels), int(labels.max()) + 1))

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 2000
-STEEPEST = 1.5  # exponent of the power law; we have not seen errors fall faster
+STEEPEST = 1.5  # the greatest exponent of the power law; measured errors did not fall faster
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The accuracy on held-out photos of heads trained on ``photos`` photos (the mean over folds)."""
+    """The accuracy of heads trained on ``photos`` photos (the mean over folds), measured on held-out photos."""
 
     photos: int
     accuracy: Proportion
 
     def record(self) -> dict[str, Any]:
-        """The point as JSON can hold it."""
+        """The point as a JSON object."""
         return {"photos": self.photos} | self.accuracy.record()
 
 
@@ -45,20 +45,20 @@ class Forecast:
     high: float
 
     def record(self) -> dict[str, Any]:
-        """The forecast as JSON can hold it."""
+        """The forecast as a JSON object."""
         return asdict(self)
 
 
 def learning_curve(counts: Ints, worth: float = 1.0) -> tuple[CurvePoint, ...]:
-    """The points of the curve, from the rows of ``count_right``; ``worth``: see ``proportion``."""
+    """The points of the curve, from the result of ``count_right``; ``worth``: see ``proportion``."""
     return tuple(CurvePoint(photos, proportion(hits, n, worth)) for photos, hits, n in counts.tolist())
 
 
 def count_right(coordinates: Floats, targets: Targets, strength: float) -> Ints:
-    """(shares, 3): photos trained on, classified correctly and tested, for each of ``SHARES`` of the training photos.
+    """(shares, 3): for each of ``SHARES``, the numbers of photos trained on, classified correctly and tested.
 
-    By cross-validation; no rows where nothing can be held out.  ``coordinates``, (N, k), and ``strength`` were chosen with
-    all photos, so every point is slightly too high.
+    The counts are from cross-validation; the result is (0, 3) if no photo can be held out.  The modules of ``coordinates``
+    (N, k) and ``strength`` were chosen with all photos, so every point is slightly too high.
     """
     labels, folds = targets.labels, targets.folds
     tested = held_out_folds(folds)
@@ -80,7 +80,7 @@ def count_right(coordinates: Floats, targets: Targets, strength: float) -> Ints:
 
 
 def subsample(rows: Ints, targets: Targets, share: float) -> Ints:
-    """A random ``share`` of each class's groups among ``rows``, at least one; a smaller share is a subset of a larger one."""
+    """The rows of a random ``share`` of each class's groups, at least one; a smaller share is a subset of a larger one."""
     labels, groups = targets.labels, targets.groups
     order = np.random.default_rng(targets.seed).permutation(int(groups.max()) + 1)[groups[rows]]
     kept = np.zeros(len(rows), bool)
@@ -92,15 +92,15 @@ def subsample(rows: Ints, targets: Targets, share: float) -> Ints:
 
 
 def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: float = 1.0) -> Forecast | None:
-    """Accuracy with ``photos`` if error follows a power law; None for a curve of fewer than three sizes.
+    """The accuracy with ``photos`` training photos if the error follows a power law; None with fewer than three sizes.
 
-    Monte Carlo: each draw samples every point's error from its beta posterior, fits a line through the logarithms of the last
-    two, three or all points (curves flatten), and extrapolates from the last point.  The quantiles of the draws are the
-    forecast.  ``worth``: see ``proportion``.
+    Each Monte Carlo draw samples every point's error from its beta posterior.  It fits a line through the logarithms of the
+    last two, the last three or all points, since curves flatten, and extrapolates from the last point.  The forecast is made
+    of quantiles of the draws.  ``worth``: see ``proportion``.
     """
     curve = list(
         {point.photos: point for point in curve}.values()
-    )  # with few photos, two shares may hold the same number
+    )  # with few photos, two shares may have the same size
     sizes = np.array([point.photos for point in curve], float)
     if len(sizes) < 3:
         return None

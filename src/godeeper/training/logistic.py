@@ -1,7 +1,7 @@
 """Multinomial logistic regression with balanced class weights; scikit-learn fits, everything else is numpy.
 
-It fits in single precision: the features have half precision, it takes as many iterations as double precision, and half
-the time and memory.
+The fit is in single precision, since the features have only half precision.  It takes as many iterations as in double
+precision, but half the time and memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .pca import Floats
 
 Doubles = NDArray[np.float64]
 
-TOLERANCE = 1e-3  # scikit-learn's ``tol``, of the gradient
+TOLERANCE = 1e-3  # of the gradient; scikit-learn's ``tol``
 ITERATIONS = 300
 
 
@@ -38,7 +38,7 @@ class Fitter:
         """(classes, k) coefficients and (classes,) intercepts; a class without photos is never predicted."""
         self.model.set_params(C=strength).fit(self.coordinates, self.labels)
         fitted, offsets = self.model.coef_, self.model.intercept_
-        if len(fitted) == 1:  # two classes: scikit-learn keeps the difference
+        if len(fitted) == 1:  # for two classes, scikit-learn stores only their difference
             fitted, offsets = np.concatenate([-fitted, fitted]) / 2, np.concatenate([-offsets, offsets]) / 2
         coefficients = np.zeros((self.classes, fitted.shape[1]))
         intercepts = np.full(self.classes, -np.inf)

@@ -18,19 +18,20 @@ Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
 DEPENDENCE = 2.0
-"""The variance of cross-validated accuracy, relative to that on as many independent photos.
+"""The variance of a cross-validated accuracy, relative to that of a test on as many independent photos.
 
-Its heads are trained on fewer photos than the final one, and on overlapping sets.  Measured: docs/decisions/0028-testing.md.
+It is larger because the heads are trained on overlapping sets, which are smaller than that of the final head.  The value was
+measured in docs/decisions/0028-testing.md.
 """
 
 BINS = 10
-MARGIN = 0.4  # of probability, from which a photo is suspected, up to the estimated number of label errors
-WIDE_MARGIN = 0.5  # and beyond that number
+MARGIN = 0.4  # between two probabilities: the least for a suspected photo, up to the estimated number of label errors
+WIDE_MARGIN = 0.5  # the least for more photos than that
 
 
 @dataclass(frozen=True)
 class Proportion:
-    """A proportion of ``n`` photos, with its 95 % interval; ``value`` is None where ``n`` is 0."""
+    """A proportion of ``n`` photos, with its 95 % interval; ``value`` is None if ``n`` is 0."""
 
     value: float | None
     low: float
@@ -38,13 +39,16 @@ class Proportion:
     n: int
 
     def record(self) -> dict[str, Any]:
-        """The proportion as JSON can hold it."""
+        """The proportion as a JSON object."""
         return {"value": self.value, "interval": [self.low, self.high], "n": self.n}
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """``precision``, ``recall`` and ``f1`` of one class; the ``n`` of F1 counts true and false positives and false negatives."""
+    """``precision``, ``recall`` and ``f1`` of one class.
+
+    The ``n`` of ``f1`` is the number of true positives, false positives and false negatives.
+    """
 
     name: str
     precision: Proportion
@@ -52,7 +56,7 @@ class ClassScore:
     f1: Proportion
 
     def record(self) -> dict[str, Any]:
-        """The score as JSON can hold it."""
+        """The score as a JSON object."""
         return {"class": self.name} | {
             key: share.record() for key, share in zip(("precision", "recall", "f1"), self.shares, strict=True)
         }
@@ -65,7 +69,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Bin:
-    """The photos whose confidence (greatest probability) lies from ``low`` to ``high``: its mean, and their accuracy."""
+    """The mean ``confidence`` (greatest probability) and the ``accuracy`` of the photos with a confidence from ``low`` to ``high``."""
 
     low: float
     high: float
@@ -75,21 +79,22 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram.  ``error``: the expected calibration error, the mean gap between confidence and accuracy
-    (Guo et al., 2017).
+    """A reliability diagram.
+
+    ``error``: the expected calibration error, which is the mean gap between confidence and accuracy (Guo et al., 2017).
     """
 
     error: float
     bins: tuple[Bin, ...]
 
     def record(self) -> dict[str, Any]:
-        """The diagram as JSON can hold it."""
+        """The diagram as a JSON object."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class SuspectedMislabel:
-    """A photo, by its row, whose label contradicts a confident out-of-fold prediction."""
+    """A photo, given by its row, with a label that contradicts a confident out-of-fold prediction."""
 
     row: int
     label: int
@@ -98,7 +103,7 @@ class SuspectedMislabel:
 
 
 def wilson(hits: float, n: float, z: float = Z) -> tuple[float, float]:
-    """The Wilson score interval of ``hits`` out of ``n``; 0 to 1 where ``n`` is 0."""
+    """The Wilson score interval of ``hits`` out of ``n``; 0 to 1 if ``n`` is 0."""
     if n == 0:
         return 0.0, 1.0
     share, spread = hits / n, z * z / n
@@ -110,23 +115,23 @@ def wilson(hits: float, n: float, z: float = Z) -> tuple[float, float]:
 def effective_count(groups: Sequence[int] | Ints) -> float:
     """The effective sample size of a test on photos of these groups (Kish, 1965).
 
-    Near-duplicates share a group number.  They are assumed to be classified correctly or incorrectly together, which is the
-    conservative assumption: N photos in groups of m count as N / m.
+    Near-duplicates share a group number.  The conservative assumption is that all photos of a group are classified correctly
+    or all incorrectly, so N photos in groups of m count as N / m.
     """
     sizes = np.unique(np.asarray(groups, np.int64), return_counts=True)[1].astype(np.float64)
     return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
 
 
 def worth(groups: Sequence[int] | Ints, *, cross_validated: bool) -> float:
-    """The weight of each photo in an interval, at most 1: how many independent photos it counts as.
+    """The number of independent photos, at most 1, that each photo counts as in an interval.
 
-    Near-duplicates count once; cross-validated photos are divided by ``DEPENDENCE``.
+    Near-duplicates count once.  In cross-validation, the number is also divided by ``DEPENDENCE``.
     """
     return effective_count(groups) / max(1, len(groups)) / (DEPENDENCE if cross_validated else 1.0)
 
 
 def proportion(hits: float, n: int, worth: float = 1.0) -> Proportion:
-    """``hits`` out of ``n`` with its interval, in which each photo counts as ``worth`` independent ones, at most 1."""
+    """``hits`` out of ``n`` with its interval; each photo counts as ``worth`` independent photos (at most 1)."""
     return Proportion(hits / n if n else None, *wilson(hits * worth, n * worth), n)
 
 
@@ -136,26 +141,26 @@ def accuracy(truth: Ints, predicted: Ints, worth: float = 1.0) -> Proportion:
 
 
 def majority(truth: Ints, label: int, worth: float = 1.0) -> Proportion:
-    """The accuracy of always guessing ``label``, the largest class in training."""
+    """The accuracy of always predicting ``label``, the largest class in training."""
     return accuracy(truth, np.full_like(truth, label), worth)
 
 
 def balanced_accuracy(counts: Ints) -> float | None:
-    """The mean over classes of recall, from a confusion matrix; classes without photos are left out."""
+    """The mean recall of all classes that have photos, from a confusion matrix."""
     photos = counts.sum(1)
     tested = photos > 0
     return float((counts.diagonal()[tested] / photos[tested]).mean()) if tested.any() else None
 
 
 def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
-    """(classes, classes) counts; rows: true class, columns: predicted class."""
+    """(classes, classes) the confusion matrix: a row for each true class, a column for each predicted class."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (truth, predicted), 1)
     return counts
 
 
 def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tuple[ClassScore, ...]:
-    """A row for each class of a confusion matrix; ``worth``: see ``proportion``."""
+    """The scores of each class of a confusion matrix; ``worth``: see ``proportion``."""
     scores = []
     for number, name in enumerate(names):
         right, predicted, true = int(counts[number, number]), int(counts[:, number].sum()), int(counts[number].sum())
@@ -165,7 +170,7 @@ def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tupl
 
 
 def f1_share(overlap: Proportion) -> Proportion:
-    """F1 and its interval, from those of TP / (TP + FP + FN), of which F1 is an increasing function."""
+    """F1 and its interval, from those of the Jaccard index TP / (TP + FP + FN); F1 is an increasing function of it."""
     low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
     return Proportion(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
 
@@ -186,7 +191,7 @@ def log_loss(logits: Numbers, labels: Ints, weights: Numbers | None = None) -> f
 
 
 def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: float = 1.0) -> Reliability:
-    """The reliability diagram with ``bins`` equal bins of the greatest probability; empty bins are left out.
+    """The reliability diagram with ``bins`` bins of equal width for the greatest probability; empty bins are left out.
 
     ``worth``: see ``proportion``.
     """
@@ -205,14 +210,15 @@ def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: fl
 def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[SuspectedMislabel, ...]:
     """Photos that seem to be in the wrong folder, the most suspicious first (confident learning, Northcutt et al., 2021).
 
-    A photo is confidently of a class if its probability is at least the mean over the photos with that label.  The share of
-    a label's confident photos that are confidently of another class estimates how many of its labels are wrong.  At most so
-    many photos are suspected: those with the widest margin of another class's probability over their label's, if it is above
-    ``MARGIN``; and, since that number is a count, up to one standard deviation more with a margin above ``WIDE_MARGIN``.
+    A photo confidently belongs to a class if its probability for the class is at least the mean over the photos with that
+    label.  Among the photos of one label that confidently belong to some class, the share that belongs to another class
+    estimates the share of wrong labels, and so their number.  A photo's margin is the greatest probability of another class
+    minus the probability of its label.  For each label, the photos with the widest margins are suspected: up to the estimated
+    number if the margin is above ``MARGIN``, and up to one standard deviation of a count more if it is above ``WIDE_MARGIN``.
 
     Args:
-        probabilities: (N, classes) out-of-fold; NaN rows are skipped.
-        labels: (N,) the classes of the folders that the photos are in.
+        probabilities: (N, classes) out-of-fold; rows with NaN are skipped.
+        labels: (N,) the class of the folder that each photo is in.
     """
     rows = np.flatnonzero(~np.isnan(probabilities).any(1))
     seen, label = probabilities[rows], labels[rows]

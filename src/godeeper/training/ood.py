@@ -1,10 +1,10 @@
 """Out-of-distribution detection: how unlike the training photos a photo is, and how much that raises the temperature.
 
-A linear head is most confident where features are largest, also for photos unlike all it was trained on: for drawings,
-say, when it was trained on photographs.  So the training photos are modelled as an ellipsoid about their mean, with a width
-for each of the directions of greatest variance and one width for all others, and a photo's distance from the mean is
-measured in these widths (Mahalanobis, 1936).  Nearly all held-out photos lie within the ``radius``.  Inside it,
-probabilities stay as they are; outside, the temperature rises with the distance.
+A linear head is most confident where features are largest, even for photos unlike all of its training photos, such as
+drawings for a head that was trained on photographs.  The training photos are therefore modelled as an ellipsoid about their
+mean.  It has a width for each of the directions of greatest variance, and one width for all other directions.  A photo's
+distance from the mean is measured in these widths (Mahalanobis distance).  Nearly all held-out photos lie within the
+``radius``.  Probabilities stay as they are within it; beyond it, the temperature rises with the distance.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .pca import Floats
 
 DIRECTIONS = 64
 KNOWN = 0.95  # the share of held-out photos that lie within the radius
-POWER = 2.0  # of the distance: logits grow with the distance, so a smaller power would leave unknown photos confident
-THINNEST = 1e-5  # of the mean squared distance: keeps the ellipsoid from being infinitely thin where photos vary in few directions
+POWER = 2.0  # exponent of the squared distance; logits grow with the distance, so a small exponent would leave unknown photos confident
+THINNEST = 1e-5  # least squared width, as a share of the mean; without it, the width would be 0 if photos vary in few directions
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class OodModel:
-    """The ellipsoid as a classifier keeps it: the squared distance, in radii, is ``reach * |z|² - |directions @ z|²``.
+    """The ellipsoid of a classifier: the squared distance, in squared radii, is ``reach * |z|² - |directions @ z|²``.
 
-    z: (features,), standardised.  ``directions``: (q, features) float32.
+    z: (features,) standardised features.  ``directions``: (q, features) float32.
     """
 
     directions: Floats = field(repr=False)
@@ -46,7 +46,11 @@ class OodModel:
 
 @dataclass(frozen=True)
 class TrainingPoints:
-    """Training photos in PCA space: ``coordinates`` (N, k), squared ``lengths`` (N,) in the ``width`` dimensions of the features."""
+    """Training photos in PCA space.
+
+    ``coordinates``: (N, k).  ``lengths``: (N,) the squared lengths of the standardised features.  ``width``: the number of
+    features.
+    """
 
     coordinates: Floats
     lengths: Floats
@@ -59,7 +63,11 @@ class TrainingPoints:
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """``outside``: the inverse squared width outside ``directions`` (q, k); ``excess``: (q,) how much less it is in each of them."""
+    """An ellipsoid about the mean of the training photos.
+
+    ``outside``: the inverse squared width in all directions other than ``directions`` (q, k).  ``excess``: (q,) how much
+    smaller the inverse squared width is in each of ``directions``.
+    """
 
     directions: Doubles
     excess: Doubles
@@ -73,7 +81,7 @@ class Ellipsoid:
 
 
 def fit_ellipsoid(points: TrainingPoints) -> Ellipsoid:
-    """The ellipsoid of some photos; call it through ``parallel_map``."""
+    """Fit an ellipsoid to some photos; call it through ``parallel_map``."""
     most = min(DIRECTIONS, len(points.coordinates) // 2, points.width // 2, points.coordinates.shape[1])
     coordinates = points.coordinates.astype(np.float64)
     values, vectors = np.linalg.eigh(coordinates.T @ coordinates / len(coordinates))
@@ -84,7 +92,7 @@ def fit_ellipsoid(points: TrainingPoints) -> Ellipsoid:
 
 
 def held_out_distances(points: TrainingPoints, folds: Ints) -> Doubles:
-    """(N,) squared distances from ellipsoids fitted without each photo's fold; NaN for photos never held out."""
+    """(N,) each photo's squared distance, from an ellipsoid fitted without its fold; NaN for photos never held out."""
     distances = np.full(len(folds), np.nan)
 
     def hold_out(fold: int) -> None:

@@ -1,7 +1,7 @@
 """Principal component analysis of one module's standardised features, over blocks of photos.
 
-A regularised linear classifier loses almost nothing when 2,048 features are reduced to a few hundred components, and fits
-many times as fast; with fewer photos than ``most`` components, nothing is lost.  Labels are not used.
+Reduced from 2,048 features to a few hundred components, a regularised linear classifier is almost as accurate and fits many
+times as fast.  With fewer photos than ``most`` components, nothing is lost.  Labels are not used.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Blocks = Callable[[], Iterator[Floats]]
 
-LEAST_SPREAD = (
-    0.1  # of the module's root mean square: keeps filters that hardly ever fire from being scaled up to dominate
-)
-SPARE = 16  # oversampling: components computed beyond those kept, which makes the kept ones exact (Halko et al., 2011, section 4)
-ROUNDS = 2  # of subspace iteration
+LEAST_SPREAD = 0.1
+"""The least standard deviation to divide by, as a share of the module's root mean square of standard deviations.
+
+Without it, scaling would give filters that rarely fire too much weight.
+"""
+
+SPARE = 16  # oversampling: more components are computed than kept, which makes those more accurate (Halko et al., 2011, section 4)
+ROUNDS = 2  # iterations of the subspace iteration
 
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """``(x - mean) / scale`` has a mean squared length of one; ``components`` turn it into ``coordinates``.
+    """The principal components of photos' features, and the photos in these components.
 
-    ``mean``, ``scale``: (C,).  ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), of the photos.
-    ``lengths``: (N,), the squared lengths of the standardised features, before the reduction.
+    ``mean``, ``scale``: (C,); the standardised features ``(x - mean) / scale`` have a mean squared length of at most one.
+    ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), the standardised features times ``components.T``.
+    ``lengths``: (N,), the squared lengths of the standardised features.
     """
 
     mean: Floats
@@ -42,13 +46,13 @@ class PrincipalComponents:
 
 
 def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalComponents:
-    """At most ``most`` principal components, the greatest variance first.
+    """Compute at most ``most`` principal components, the greatest variance first.
 
     Args:
-        blocks: called for each pass over the photos; yields their features (N, C) in blocks of rows, the same each time.
-            Only one block is in memory at a time.
+        blocks: called for each pass over the photos; yields the same blocks of rows of the features (N, C) each time.  Only
+            one block is in memory at a time.
         most: the greatest number of components.
-        seed: of the random start of the subspace iteration.
+        seed: the seed for the random start of the subspace iteration.
     """
     count, mean, spread = moments(blocks)
     typical = float(np.sqrt(np.mean(spread**2)))
@@ -75,7 +79,7 @@ def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalCompo
 
 
 def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
-    """N, and the means (C,) and standard deviations (C,) of (N, C) in double precision."""
+    """N, the means (C,) and the standard deviations (C,) of features (N, C), in double precision."""
     sums, count = 0.0, 0
     for block in blocks():
         sums, count = sums + block.sum(0, dtype=np.float64), count + len(block)
@@ -85,7 +89,10 @@ def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
 
 
 def leading_directions(blocks: Blocks, shape: tuple[int, int], most: int, seed: int) -> Floats:
-    """(k, C): the right singular vectors of (N, C) with the greatest singular values; by subspace iteration if it is large."""
+    """(k, C): the right singular vectors of a matrix (N, C) with the greatest singular values.
+
+    A large matrix is not decomposed itself; randomised subspace iteration approximates its vectors.
+    """
     wanted = min(most, *shape)
     if min(shape) <= most + SPARE:
         return np.ascontiguousarray(right_singular(blocks())[:wanted])
@@ -105,13 +112,13 @@ def orthonormal(parts: Iterable[Floats]) -> Floats:
 
 
 def right_singular(blocks: Iterable[Floats]) -> Floats:
-    """(min(N, C), C): the right singular vectors of (N, C), by descending singular value."""
+    """(min(N, C), C): the right singular vectors of a matrix (N, C), by descending singular value."""
     vectors: Floats = np.linalg.svd(functools.reduce(compress, blocks), full_matrices=False)[2]
     return vectors
 
 
 def compress(above: Floats, block: Floats) -> Floats:
-    """Rows with the same singular values and right singular vectors as both together, at most C of them."""
+    """At most C rows with the same singular values and right singular vectors as both arguments stacked."""
     both = np.concatenate([above, block])
     return both if len(both) <= both.shape[1] else np.asarray(np.linalg.qr(both, mode="r"))
 

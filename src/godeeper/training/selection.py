@@ -1,7 +1,7 @@
 """Feature selection: chooses the modules and the regularisation by cross-validation among the training photos.
 
-Each module is first scored alone, by ridge regression on its leading principal components, which takes milliseconds.
-Greedy forward selection then adds modules to the best one, as long as each helps by more than a standard error.
+First, each module is scored alone by ridge regression on its leading principal components, which takes milliseconds.
+Then greedy forward selection adds modules to the best one, as long as each improves the score by more than a standard error.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from .targets import Targets
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COMPONENTS = 256  # of each module, for the head
-SCORING_COMPONENTS = 128  # of each module, while choosing
-MOST = 3  # modules chosen
-CANDIDATES = 4  # modules tried as the next one, those best alone first
+COMPONENTS = 256  # per module, for the head
+SCORING_COMPONENTS = 128  # per module, for the choice of modules
+MOST = 3  # at most this many modules are chosen
+CANDIDATES = 4  # modules tried in each step: those with the best scores alone
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
 STRENGTHS = (1e0, 1e1, 1e2, 1e3)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen modules and strength, and the scores they were chosen by.
+    """The chosen modules and strength, and the scores of all modules.
 
-    ``scores``: for each module alone, its balanced accuracy and the standard error of that; both are NaN where no photo
-    could be held out.  ``chosen``: modules in the order they were added.
-    ``strength``: the inverse of the regularisation, scikit-learn's C, for features of unit mean square.
+    ``scores``: the balanced accuracy of each module alone, and its standard error; both are NaN if no photo could be held
+    out.  ``chosen``: the modules in the order in which they were added.  ``strength``: the inverse regularisation strength,
+    scikit-learn's C, for standardised features.
     """
 
     scores: dict[str, tuple[float, float]]
@@ -48,7 +48,7 @@ class Selection:
 
 
 class ComponentsByModule:
-    """The principal components of modules, all over the same photos; those of the modules last asked for are cached."""
+    """The principal components of modules, all over the same photos; the last result is cached."""
 
     def __init__(self, features: Mapping[str, Floats], seed: int) -> None:
         self.features = features
@@ -58,7 +58,7 @@ class ComponentsByModule:
     def of(self, chosen: tuple[str, ...]) -> list[PrincipalComponents]:
         """The principal components of each of these modules."""
         if chosen not in self.cached:
-            self.cached = {}  # free the others first
+            self.cached = {}  # frees the memory of the others first
             self.cached[chosen] = components_by_module(self.features, chosen, self.seed)
         return self.cached[chosen]
 
@@ -66,14 +66,13 @@ class ComponentsByModule:
 def select(features: Mapping[str, Floats], targets: Targets, components: ComponentsByModule | None = None) -> Selection:
     """Choose modules and strength for ``features``, address -> (N, C).
 
-    ``components``, of ``features``, caches those of the chosen modules for the caller.
+    ``components``: the principal components of ``features``.  It caches those of the chosen modules, which the caller can use.
     """
     labels, folds = targets.labels, targets.folds
     if not held_out_folds(folds):
         unknown = float("nan"), float("nan")
-        middle = list(features)[
-            len(features) // 2
-        ]  # neither low-level edges nor the categories that the network was trained for
+        # The features of a middle module are neither low-level edges nor specific to the classes of the network's own training.
+        middle = list(features)[len(features) // 2]
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
     scores, chosen = choose_modules(features, labels, folds, targets.seed)
     coordinates = join((components or ComponentsByModule(features, targets.seed)).of(chosen))
@@ -83,7 +82,7 @@ def select(features: Mapping[str, Floats], targets: Targets, components: Compone
 def choose_modules(
     features: Mapping[str, Floats], labels: Ints, folds: Ints, seed: int
 ) -> tuple[dict[str, tuple[float, float]], tuple[str, ...]]:
-    """The ``scores`` and the modules ``chosen`` of a selection."""
+    """Score each module, and choose modules: the fields ``scores`` and ``chosen`` of a ``Selection``."""
     pcas = parallel_map(
         lambda address: principal_components(partial(blocks, features, address), SCORING_COMPONENTS, seed), features
     )
@@ -104,7 +103,7 @@ def components_by_module(features: Mapping[str, Floats], chosen: Sequence[str], 
 def select_greedily(
     components: Mapping[str, PrincipalComponents], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
 ) -> tuple[str, ...]:
-    """Greedy forward selection: the best module, and those that improve it by more than a standard error of the difference."""
+    """Greedy forward selection, as long as the next module helps by more than the standard error of the difference."""
     tested = labels[folds >= 0]
     ranked = sorted(components, key=lambda address: -balanced_mean(hits[address], tested)[0])
     chosen, best = [ranked[0]], hits[ranked[0]]
@@ -128,7 +127,7 @@ def join(pcas: Sequence[PrincipalComponents]) -> Floats:
 
 
 def balanced_mean(values: NDArray[np.bool_] | Ints, labels: Ints) -> tuple[float, float]:
-    """The mean of the classes' means, and its standard error, which is smoothed so that a small class never looks certain."""
+    """The mean of the classes' means, and its standard error; smoothing keeps the error of a small class above zero."""
     counts = np.bincount(labels)
     counts = counts[counts > 0]
     _, label = np.unique(labels, return_inverse=True)
@@ -139,7 +138,7 @@ def balanced_mean(values: NDArray[np.bool_] | Ints, labels: Ints) -> tuple[float
 
 
 def ridge_hits(coordinates: Floats, labels: Ints, folds: Ints) -> NDArray[np.bool_]:
-    """(tested,): whether ridge regression classifies each held-out photo correctly, with the best of ``RIDGES``."""
+    """(tested,): whether ridge regression with the best of ``RIDGES`` classifies each held-out photo correctly."""
     right = np.zeros((len(RIDGES), len(labels)), bool)
     for fold in held_out_folds(folds):
         out = folds == fold
@@ -165,7 +164,7 @@ def ridge_predictions(training: Floats, labels: Ints, tested: Floats) -> Ints:
 
 
 def choose_strength(coordinates: Floats, labels: Ints, folds: Ints) -> float:
-    """The strength with the smallest log loss of held-out probabilities after calibration; ties go to the weakest."""
+    """The strength with the smallest log loss of calibrated out-of-fold probabilities; the smaller strength if they are equal."""
     tested = folds >= 0
     weights = balance(labels[tested])
     losses = []

@@ -1,12 +1,12 @@
 """Splits photos into train, validation and test sets by a hash of their pixels, so that the split is stable.
 
-A group of photos (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) stays in one set, which
-is decided by the smallest pixel hash of its members alone.  So a photo stays in its set when the folder is moved or renamed,
-when the file is renamed, given another class or stored in another lossless format, and when other photos are added or
-removed, **unless its group changes**: a new photo that looks like it joins or merges groups, and the whole group is
-split again by its new smallest hash.
+All photos of a group (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) are in one set, which
+only the smallest pixel hash of the group decides.  A photo therefore stays in its set when the folder is moved or renamed,
+when the file is renamed, gets another class or is stored in another lossless format, and when other photos are added or
+removed, **unless its group changes**.  A new photo may join a group or merge several groups; the new smallest hash then
+decides the set of the whole group.
 
-The price is that the shares are only approximate: no photo is moved to fill a class's test set.  ``hold_out``
+A disadvantage is that the shares are only approximate, since no photo is moved to fill a class's test set.  ``hold_out``
 decides whether the test set is large enough to be used; if not, all photos are tested by cross-validation.
 """
 
@@ -28,16 +28,17 @@ SETS: tuple[Set, ...] = ("train", "validation", "test")
 TEST_BELOW, VALIDATION_BELOW = 0.1, 0.2
 FEW_GROUPS = 10
 ENOUGH = 100
-"""The least size of a test set, near-duplicates counted once: its 95 % interval is then at most 20 points wide."""
+"""The least size of a test set, with near-duplicates counted once; its 95 % interval is then at most 20 points wide."""
 
 CROSS_VALIDATION, TEST_SET = "cross-validation", "a test set"
 
 
 @dataclass(frozen=True)
 class HoldOut:
-    """How a classifier is tested: ``by`` which method and ``why``; ``sets``: pixel hash -> set.
+    """How a classifier is tested.
 
-    Under cross-validation every photo is in the set ``train``, and all of them are tested in turn.
+    ``by``: the method.  ``sets``: pixel hash -> set; in cross-validation, every photo is in ``train``, and all are tested in
+    turn.  ``why``: the reason for the method.
     """
 
     by: str
@@ -46,16 +47,17 @@ class HoldOut:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many photos each set holds."""
+        """The number of photos in each set."""
         found = Counter(self.sets.values())
         return {name: found[name] for name in SETS if found[name] or self.by == TEST_SET}
 
 
 def hold_out(checkup: Checkup) -> HoldOut:
-    """Choose between a test set and cross-validation, and the photos of the test set.
+    """Choose between a test set and cross-validation, and choose the photos of the test set.
 
-    A test set is used if it holds at least ``ENOUGH`` photos and every class has photos both in it and outside; otherwise
-    cross-validation, which tests every photo and so gives a narrower interval.  See docs/decisions/0028-testing.md.
+    A test set that the user gives is always used.  Otherwise, a test set is used if it has at least ``ENOUGH`` photos and
+    every class has photos both inside and outside it.  If not, cross-validation tests every photo, which gives a narrower
+    interval.  See docs/decisions/0028-testing.md.
     """
     given = given_sets(checkup)
     if given:
@@ -75,7 +77,7 @@ def hold_out(checkup: Checkup) -> HoldOut:
 
 
 def given_sets(checkup: Checkup) -> dict[str, Set]:
-    """Pixel hash of each usable photo -> the set given by the user; empty where no test set is given."""
+    """Pixel hash of each usable photo -> the set given by the user; empty if no test set is given."""
     parts: dict[str, Set] = {"test": "test", "validation": "validation"}
     sets = {photo.pixels_sha256: parts.get(photo.entry.split, "train") for photo in checkup.usable}
     return sets if "test" in sets.values() else {}
@@ -87,7 +89,7 @@ def is_on_both_sides(checkup: Checkup, label: str, assigned: Mapping[str, Set]) 
 
 
 def assign(checkup: Checkup) -> dict[str, Set]:
-    """Pixel hash of each usable photo -> its set: about a tenth test, a tenth validation."""
+    """Pixel hash of each usable photo -> its set; about a tenth are in ``test`` and a tenth in ``validation``."""
     least = least_hashes(checkup)
     return {photo.pixels_sha256: set_of(least[photo.group]) for photo in checkup.usable}
 
@@ -99,12 +101,12 @@ def set_of(least: str) -> Set:
 
 
 def fraction(text: str) -> float:
-    """A hash of ``text`` as a number from 0 to less than 1."""
+    """A hash of ``text`` as a number from 0 to 1, excluding 1."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
 
 
 def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
-    """One line that names the classes with too few different photos, the fewest first; empty where there are none."""
+    """One line that names the classes with too few different photos, the fewest first; nothing if there are none."""
     groups = defaultdict(set)
     for photo in checkup.usable:
         groups[photo.entry.label].add(photo.group)
@@ -123,12 +125,12 @@ def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
 
 
 def quoted(labels: Sequence[str]) -> str:
-    """The first of these classes, by name."""
+    """The names of the first of these classes, in quotation marks and natural order."""
     return f"class{'es' * (len(labels) > 1)} {first_of([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 
 def least_hashes(checkup: Checkup) -> dict[int, str]:
-    """The smallest pixel hash of each group, over all of its photos that could be decoded."""
+    """The smallest pixel hash of each group, among all its photos that could be decoded."""
     least: dict[int, str] = {}
     for pixels in sorted(checkup.groups, reverse=True):
         least[checkup.groups[pixels]] = pixels

@@ -10,7 +10,7 @@ from .folds import BoolMask, Ints, assign_folds
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """``labels``: (N,) class numbers from 0.  ``groups``: (N,) near-duplicates share a number.  ``seed``: of the folds."""
+    """``labels``: (N,) class numbers from 0.  ``groups``: (N,) near-duplicates share a number.  ``seed``: the seed for the folds."""
 
     labels: Ints = field(repr=False)
     groups: Ints = field(repr=False)
@@ -21,7 +21,7 @@ class Targets:
 
     @cached_property
     def folds(self) -> Ints:
-        """(N,) see ``assign_folds``."""
+        """(N,) the fold of each photo, see ``assign_folds``."""
         return assign_folds(self.labels, self.groups, self.seed)
 
     def of(self, rows: Ints | BoolMask) -> Targets:

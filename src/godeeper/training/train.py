@@ -22,9 +22,10 @@ MODULES = "mixed*/join"
 
 @dataclass(frozen=True)
 class Trained:
-    """A head trained on the rows ``trained``, and the logits of the M rows ``tested``, from heads not trained on them.
+    """A trained head, and logits of tested photos from heads that were not trained on them.
 
-    ``logits`` and ``calibrated``: (M, classes), before and after the temperature.
+    ``trained``: (N,) the rows of the training photos.  ``tested``: (M,) the rows of the tested photos.  ``logits`` and
+    ``calibrated``: (M, classes), before and after the temperature.
     """
 
     head: Head
@@ -38,7 +39,7 @@ class Trained:
 
 
 def train(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train, test as ``held_out`` states, and measure how many photos of unknown classes pass."""
+    """Train a head, test it as ``held_out`` states, and measure how many photos of unknown classes reach the threshold."""
     trained = with_test_set(data, held_out) if held_out.by == TEST_SET else with_cross_validation(data, held_out)
     unknown = measure_unknown(data, trained.trained, trained.selection, MOST[held_out.by])
     rate = unknown.false_accept_rate if unknown else None
@@ -46,7 +47,7 @@ def train(data: Dataset, held_out: HoldOut) -> Trained:
 
 
 def with_test_set(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train on all photos outside the test set, and test on it; it takes no part in any choice."""
+    """Train on all photos outside the test set, and test on the test set, which affects no choice."""
     is_test = np.array([held_out.sets[photo.pixels_sha256] == "test" for photo in data.photos])
     trained, tested = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     head, selection = data.fit(trained)
@@ -55,7 +56,7 @@ def with_test_set(data: Dataset, held_out: HoldOut) -> Trained:
 
 
 def with_cross_validation(data: Dataset, held_out: HoldOut) -> Trained:
-    """Train on all photos; test by nested cross-validation, which repeats the choices too."""
+    """Train on all photos, and test by nested cross-validation, which repeats all choices in each fold."""
     rows = np.arange(len(data.labels))
     head, selection = data.fit(rows)
     raw, calibrated = data.cache_array(

@@ -1,10 +1,9 @@
-"""Open-set test: how often a photo of a class that was not trained on passes the threshold.
+"""Open-set test: how often a photo of a class that was not trained on reaches the threshold.
 
-Some classes are left out of everything but the choice of modules: scaling, reduction, fit, temperature, radius and
-threshold come from the other classes alone.  Their photos are then unknown to that head.  Where there are many classes,
-several are left out of one training together, which is cheaper and leaves nearly all others in.
-``bench/unknown.py`` shows what that changes, and what leaving them out of the choice of modules too would change;
-``bench/unknown_cost.py`` shows the cost.
+A head is trained without some classes, whose photos are then unknown to it.  Scaling, reduction, fit, temperature, radius and
+threshold use the other classes alone; only the choice of modules uses all.  If there are many classes, one training leaves
+out several together, which takes less time and still keeps most of them.  ``bench/unknown.py`` measures the effect of that,
+and of choosing the modules without these classes too; ``bench/unknown_cost.py`` measures the time.
 """
 
 from __future__ import annotations
@@ -31,20 +30,23 @@ if TYPE_CHECKING:
     from .pca import Doubles, Floats
 
 MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
-"""Classes left out, by how the classifier is tested; fewer with a test set, where training takes less time.  See docs/decisions/0025-unknown-classes.md."""
+"""The most classes left out, by the method of the test.
+
+With a test set, training takes less time, so fewer are left out; see docs/decisions/0025-unknown-classes.md.
+"""
 
 TOGETHER = 4
-"""At most one class in so many is left out of the same training: two of 8 classes, five of 20."""
+"""One training leaves out at most one class in this many: two of 8 classes, five of 20."""
 
 FEWEST = 3  # classes: two must be left to train on
 
 
 @dataclass(frozen=True)
 class UnknownClasses:
-    """The results on photos of left-out ``classes``: means over these classes.
+    """The results on photos of left-out ``classes``, averaged over these classes.
 
-    ``false_accept_rate``: the share of their photos that passes the threshold, which keeps 95 % of held-out known photos.
-    ``auroc``: the area under the ROC curve of the greatest probability, known against unknown photos; 0.5 is chance.
+    ``false_accept_rate``: the share of their photos that reach the threshold, as 95 % of the held-out known photos do.
+    ``auroc``: the area under the ROC curve for known against unknown photos by their greatest probability; 0.5 is chance.
     """
 
     false_accept_rate: float
@@ -52,14 +54,14 @@ class UnknownClasses:
     classes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The results as a JSON object."""
         return {**asdict(self), "classes": list(self.classes)}
 
 
 def measure_unknown(
     data: Dataset, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]
 ) -> UnknownClasses | None:
-    """Leave at most ``most`` classes out of training, and test on them; None where there are fewer than three classes."""
+    """Leave at most ``most`` classes out of training, and test on their photos; None if that is not possible."""
     if len(data.checkup.classes) < FEWEST:
         return None
     results = json.loads(
@@ -77,7 +79,7 @@ def measure_unknown(
 
 
 def leave_each_class_out(data: Dataset, rows: Ints, selection: Selection, most: int) -> list[dict[str, Any]]:
-    """One record for each class left out; those without which no photo could be held out are skipped."""
+    """One record for each class left out; skips classes if no photo of the others can be held out."""
     results = []
     for classes in left_out(len(data.checkup.classes), most):
         scores = leave_classes_out(data, rows, selection, classes)
@@ -89,7 +91,7 @@ def leave_each_class_out(data: Dataset, rows: Ints, selection: Selection, most: 
 
 
 def left_out(classes: int, most: int) -> list[list[int]]:
-    """At most ``most`` of the classes, spread evenly; one list for each training, of the classes left out of it together.
+    """The classes that each training leaves out: at most ``most`` in all, spread evenly.
 
     >>> left_out(7, 2), left_out(20, 2), left_out(20, 6)
     ([[0], [6]], [[0, 19]], [[0, 7, 15], [3, 11, 19]])
@@ -101,7 +103,7 @@ def left_out(classes: int, most: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Greatest probabilities of held-out known photos (K,) and of each unknown class's photos (U,), and the threshold."""
+    """The threshold, and the greatest probability of each held-out known photo (K,) and of each unknown class's photos (U,)."""
 
     known: Doubles = field(repr=False)
     unknown: list[Floats] = field(repr=False)
@@ -109,7 +111,7 @@ class Scores:
 
 
 def leave_classes_out(data: Dataset, rows: Ints, selection: Selection, unknown: Sequence[int]) -> Scores | None:
-    """Train without the ``unknown`` classes, and score known and unknown photos; None where no photo can be held out."""
+    """Train without the ``unknown`` classes, and score known and unknown photos; None if no known photo can be held out."""
     labels = data.labels[rows]
     out = np.isin(labels, unknown)
     unknown_rows = [rows[labels == number] for number in unknown]
@@ -125,7 +127,7 @@ def leave_classes_out(data: Dataset, rows: Ints, selection: Selection, unknown: 
 
 
 def auroc(known: np.ndarray[Any, Any], unknown: np.ndarray[Any, Any]) -> float:
-    """The area under the ROC curve: the share of pairs in which the known photo's score is greater, ties half."""
+    """The area under the ROC curve: the share of pairs in which the known photo has the greater score; a tie counts half."""
     ranked = np.sort(unknown)
     below, up_to = np.searchsorted(ranked, known, "left"), np.searchsorted(ranked, known, "right")
     return float((below + up_to).mean() / 2 / len(unknown))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
+from ..classifier.judgement import JudgementRecord
+from ..explain.module_evidence import FilterEvidenceRecord
 from ..peek.records import Box, FilterRecord, Length, Names, Pair, PeekFields
 
 
@@ -136,20 +138,6 @@ class TensorRecord(PeekFields):
     urls: Urls
 
 
-class JudgementRecord(TypedDict):
-    """A photo of ``godeeper classify --json``."""
-
-    photo: str
-    photo_notes: list[str]
-    verdict: str | None
-    none_of_these: bool
-    reason: str | None
-    probabilities: dict[str, float]
-    threshold: float | None
-    strangeness: float | None
-    error: str | None
-
-
 class JudgementsRecord(TypedDict):
     """``godeeper classify --json``."""
 
@@ -188,16 +176,6 @@ class ModuleEvidenceRecord(TypedDict):
     receptive_field: Pair
     area: Annotated[list[float], Length(4)]
     grid: list[list[float]]
-
-
-class FilterEvidenceRecord(TypedDict):
-    """The evidence of one filter."""
-
-    address: str
-    filter: int
-    evidence: float
-    share: float
-    origin: str
 
 
 class EvidenceRecord(ClassName):

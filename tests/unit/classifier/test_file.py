@@ -150,7 +150,7 @@ def test_a_member_that_does_not_belong(made: Classifier, tmp_path: Path, name: s
 def test_a_bomb(made: Classifier, tmp_path: Path) -> None:
     """Compressed members are refused."""
     bomb = members(made) | {"report.json": b" " * 50_000_000}
-    refused(zipped(bomb, zipfile.ZIP_DEFLATED), tmp_path, "expected them stored")
+    refused(zipped(bomb, zipfile.ZIP_DEFLATED), tmp_path, "expected stored members")
 
 
 def test_another_version(made: Classifier, tmp_path: Path) -> None:

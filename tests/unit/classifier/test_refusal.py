@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from godeeper.classifier.classifier import Judgement
+from godeeper.classifier.judgement import Judgement
 from godeeper.classifier.refusal import NOTHING, why_refused, written
 
 

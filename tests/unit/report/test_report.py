@@ -98,7 +98,7 @@ def test_few_photos_give_a_warning() -> None:
     """A wide interval comes with a warning that explains n; a narrow one does not."""
     few = make_report(24)
     assert few.caution is not None
-    assert few.caution.startswith("n = 24 photos: this says little")
+    assert few.caution.startswith("n = 24 photos: too few to measure")
     assert few.caution in " ".join(Page(few.html()).texts)
     assert make_report(400, 5.0).caution is None
 
@@ -218,8 +218,8 @@ def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
     assert "AUROC 0.80" in " ".join(Page(report.html()).texts)
     two = replace(unbalanced(report, 0), threshold=0.6)
     assert two.record()["none_of_these"]["auroc"] is None
-    assert "takes at least 3 classes, and there are 2" in two.record()["none_of_these"]["why_not_measured"]
-    assert "takes at least 3 classes" in two.html()
+    assert "requires at least 3 classes, and there are 2" in two.record()["none_of_these"]["why_not_measured"]
+    assert "requires at least 3 classes" in two.html()
 
 
 def test_numbers_that_json_cannot_hold_are_null(report: Report, tmp_path: Path) -> None:
