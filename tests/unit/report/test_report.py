@@ -138,7 +138,7 @@ def test_a_report_without_results(report: Report, tmp_path: Path) -> None:
         verdicts=(),
     )
     assert json.loads(bare.save_json(tmp_path / "bare.json").read_text())["test"]["accuracy"] is None
-    assert "Too few photos" in bare.html()
+    assert "too few photos to hold any out" in bare.html()
 
 
 def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
     found = compare_held_out(SAME, SAME, logits, turned, np.zeros(128, np.int64))
     assert (found.lost, found.won, found.right) == (3, 0, (128, 125))
     assert found.passes
-    assert "125 and 128 are classified correctly" in str(found)
+    assert "int8 classifies 125 and fp32 128 correctly" in str(found)
 
 
 def test_few_photos_give_a_wide_interval() -> None:
@@ -143,7 +143,7 @@ def test_the_sentence_says_what_it_cost() -> None:
         "80.00%",
         "required:",
         "0.5 points",
-        "196 and 198 are classified correctly",
+        "int8 classifies 196 and fp32 198 correctly",
         "95 %",
     ):
         assert part in said
