@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def peek(*addresses: str) -> Cost:
-    """Return a process that draws tensors."""
+    """Run a process that draws tensors, and return its cost."""
     return processes.measure([sys.executable, "-m", "godeeper", "peek", PHOTO, *addresses, "--out", PICTURES])
 
 

@@ -34,7 +34,7 @@ def index(run: Run, album: Path, tmp_path: Path) -> Path:
 
 
 def test_an_index_answers_as_its_folder(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """The JSON of the filters is the same, but for the picture."""
+    """The filters' JSON is the same, except for the picture."""
     code, out, _ = run("top", album, FILTERS, "--json", "--out", tmp_path)
     of_folder = json.loads(out)
     code_of_index, out, _ = run("top", index, FILTERS, "--json")
@@ -50,7 +50,7 @@ def test_an_index_answers_as_its_folder(run: Run, album: Path, index: Path, tmp_
 
 
 def test_pictures_of_an_index(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """With --out, the pictures are those of the folder; a photo that is gone is said."""
+    """With --out, the pictures are those of the folder; a photo that is gone is reported."""
     assert run("top", album, FILTERS, "--out", tmp_path / "folder")[0] == 0
     code, _, err = run("top", index, FILTERS, "--out", tmp_path / "index")
     assert (code, err) == (0, "")
@@ -66,7 +66,7 @@ def test_pictures_of_an_index(run: Run, album: Path, index: Path, tmp_path: Path
 
 
 def test_the_report(run: Run, album: Path, tmp_path: Path) -> None:
-    """What was computed and what was known, for people and as JSON; the same bytes again."""
+    """The report states what was computed and what was stored, as text and as JSON; a second run gives the same bytes."""
     path = tmp_path / "a.index"
     (tmp_path / "photos").mkdir()
     shutil.copytree(album, tmp_path / "photos", dirs_exist_ok=True)
@@ -104,7 +104,7 @@ def test_the_report(run: Run, album: Path, tmp_path: Path) -> None:
     ],
 )
 def test_errors_of_lookups(run: Run, album: Path, index: Path, tmp_path: Path, words: list[str], reason: str) -> None:
-    """One line and exit code 2."""
+    """Each error is one line with exit code 2."""
     (tmp_path / "fake.index").write_text("hello")
     places = {"index": str(index), "folder": str(album), "fake": str(tmp_path / "fake.index")}
     code, out, err = run("top", *(word.format(**places) for word in words))
@@ -113,7 +113,7 @@ def test_errors_of_lookups(run: Run, album: Path, index: Path, tmp_path: Path, w
 
 
 def test_errors_of_building(run: Run, album: Path, tmp_path: Path) -> None:
-    """The ending, the number of photos and another's file are checked before any photo is read."""
+    """The extension, the number of photos and an existing file are checked before any photo is read."""
     (tmp_path / "mine.index").write_text("mine")
     for words, reason in (
         (["--out", tmp_path / "a.npz"], "ends in .index"),

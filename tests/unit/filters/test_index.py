@@ -1,4 +1,4 @@
-"""The filter index: equal to brute force, the same bytes whatever was added and removed, and never read wrongly."""
+"""The filter index: equal to brute force, the same bytes after any additions and removals, and damage is detected."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def index(built: Indexed, tmp_path_factory: pytest.TempPathFactory) -> FilterInd
 
 
 def test_all_filters_equal_brute_force(net: Network, album: Path, index: FilterIndex) -> None:
-    """Values to the last bit, places, percentiles, shares and means, of every filter of every convolution."""
+    """For every filter of every convolution, values bit for bit, places, percentiles, shares and means are equal."""
     names = [f"{label}/{number}.png" for label in ("cat", "flower") for number in range(4)]
     photos = {decode(album / name).sha256: name for name in names}
     order = sorted(photos)
@@ -105,7 +105,7 @@ def test_all_filters_equal_brute_force(net: Network, album: Path, index: FilterI
 
 @pytest.mark.parametrize("address", ["mixed/tower_2/conv[3,7]", "mixed_3/join[5,480,700]", "mixed_10/join[1700]"])
 def test_a_lookup_is_a_search_of_the_folder(net: Network, album: Path, index: FilterIndex, address: str) -> None:
-    """The same photos, values, places and boxes, also of filters that a join took from a convolution or a pool."""
+    """Photos, values, places and boxes are the same, even for filters that a join copies from a convolution or a pool."""
     tensor = resolve_one(net.blueprint, address)
     search = top_photos(net, [Path(each) for each in photos_in([album])], tensor, TOP)
     found = look_up(index, resolve_one(index.blueprint, address), TOP, album)
@@ -146,7 +146,7 @@ def test_photos_come_and_go(net: Network, album: Path, built: Indexed, store: Re
 
 
 def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: Indexed, tmp_path: Path) -> None:
-    """A photo that is computed alone has the values that it has among others."""
+    """A photo that is computed alone has the same values as among others."""
     shutil.copytree(album, tmp_path / "album")
     last = tmp_path / "album" / "cat" / "3.png"
     kept = last.read_bytes()
@@ -161,7 +161,7 @@ def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: I
 
 
 def test_the_ranking_does_not_depend_on_the_order() -> None:
-    """Photos in any order and grouping, with many equal values, constant maps and silent filters."""
+    """Photos may come in any order and grouping, with many equal values, constant maps and dead filters."""
     draw = np.random.default_rng(7)
     photos, filters = 40, 50
     values = draw.integers(0, 4, (photos, filters)).astype(np.float32) / np.float32(4)
@@ -186,7 +186,7 @@ def test_the_ranking_does_not_depend_on_the_order() -> None:
 
 
 def test_maxima_of_constant_maps() -> None:
-    """The first of several maxima; no cell where the map is the same everywhere."""
+    """The cell is the first of several maxima, or none if the map is constant."""
     maps = np.array([[[[0, 2], [2, 1]], [[3, 3], [3, 3]], [[5, 1], [1, 5]]]], np.float32)
     values, cells = maxima(maps)
     assert values.tolist() == [[2, 3, 5]]
@@ -195,7 +195,7 @@ def test_maxima_of_constant_maps() -> None:
 
 @pytest.mark.parametrize("address", ["mixed/tower_2/conv:raw", "conv", "mixed/tower_2/pool", "pool_3"])
 def test_what_an_index_does_not_hold(index: FilterIndex, address: str) -> None:
-    """Raw convolutions, pools within a branch and the tail of the network are refused."""
+    """Raw convolutions, pools within a branch and the last layers of the network are refused."""
     if address == "conv":
         tensor = resolve_one(index.blueprint, "conv/Conv2D")
     elif address.endswith(":raw"):
@@ -208,13 +208,13 @@ def test_what_an_index_does_not_hold(index: FilterIndex, address: str) -> None:
 
 @pytest.mark.parametrize("top", [0, TOP + 1])
 def test_more_than_the_index_keeps(index: FilterIndex, top: int) -> None:
-    """It says how many it keeps."""
+    """The error says how many it keeps."""
     with pytest.raises(OptionError, match=f"keeps {TOP} photos"):
         look_up(index, resolve_one(index.blueprint, "conv[1]"), top, None)
 
 
 def test_damage_is_found(built: Indexed, tmp_path: Path) -> None:
-    """A changed byte anywhere, a cut, an empty file, another version, another kind of file."""
+    """A changed byte anywhere, truncation, an empty file, another version and another kind of file are detected."""
     path = tmp_path / "a.index"
     draw = random.Random(3)
     sound = built.content
@@ -232,7 +232,7 @@ def test_damage_is_found(built: Indexed, tmp_path: Path) -> None:
 
 
 def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
-    """Headers that do not fit are refused, whoever sealed them."""
+    """Headers that do not fit are refused, even with a valid hash."""
     import hashlib
     import json
 
@@ -260,7 +260,7 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
 
 
 def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStore, tmp_path: Path) -> None:
-    """They are listed with the reason; an index of none is refused."""
+    """They are listed with the reason, and an index without any photo is refused."""
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "bad.jpg").write_text("hello")
     with pytest.raises(PhotoError, match="not a photo"):
@@ -272,7 +272,7 @@ def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStor
 
 
 def test_repairs_are_remembered(net: Network, chelsea: Path, store: ResultStore, tmp_path: Path) -> None:
-    """The notes on a photo are those of its first time."""
+    """A photo keeps the notes from when it was first computed."""
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "cut.jpg").write_bytes(chelsea.read_bytes()[:-2])
     first, second = (build(net, tmp_path / "odd", store) for _ in range(2))
