@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..wording import count_of
-from .common import add_command, add_engine, add_force, add_weights, exit_code, note_lines
+from .common import add_command, add_engine, add_force, add_on, add_weights, exit_code, note_lines
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -34,17 +34,22 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument("--top", type=int, default=12, metavar="N", help="photos kept for each filter (default: 12)")
     add_weights(parser)
     add_engine(parser)
+    add_on(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..filters.index_folder import index_folder
+    from ..features.executors.executor import executor_named
+    from ..filters.index_folder import check_ending, index_folder
     from ..network import load
     from .progress import counter
 
+    check_ending(options.out)
     network = load(weights=options.weights, engine=options.engine)
-    with counter("photos") as progress:
-        built = index_folder(network, options.place, options.out, options.top, progress, force=options.force)
+    with executor_named(options.on) as executor, counter("photos") as progress:
+        built = index_folder(
+            network, options.place, options.out, options.top, progress, force=options.force, executor=executor
+        )
     network.close()
     report(options, network, built)
     return exit_code(built.photos, len(built.errors))

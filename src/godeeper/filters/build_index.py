@@ -19,7 +19,8 @@ import numpy as np
 
 from ..engine.plan import plan
 from ..errors import OptionError, PhotoError
-from ..features.pipeline import Decode, Entry, Forward, PhotoInfo, compute_batches
+from ..features.executors.executor import HERE
+from ..features.pipeline import Decode, Entry, Forward, PhotoInfo, Stages
 from ..features.store import feature_key, feature_recipe
 from ..iteration import batched
 from ..photos.opening import read_photo
@@ -32,6 +33,7 @@ from .ranking import Ranking
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..features.executors.executor import Executor
     from ..features.store import ResultStore
     from ..features.stream import FeatureNetwork
     from ..photos.decode import PhotoSource
@@ -86,6 +88,7 @@ def build_index(
     store: ResultStore,
     top: int = 12,
     progress: Progress | None = None,
+    executor: Executor = HERE,
 ) -> Indexed:
     """The index of some photos.
 
@@ -95,6 +98,7 @@ def build_index(
         store: where maxima are looked up and stored.
         top: photos kept for each filter, 1 to ``MOST_TOP``.
         progress: called with (photos done, photos in all).
+        executor: where the photos are decoded and computed.
 
     Raises:
         OptionError: ``top`` is out of range.
@@ -102,7 +106,7 @@ def build_index(
     """
     if not 1 <= top <= MOST_TOP:
         raise OptionError(f"top {top}: expected the number of photos for each filter, 1 to {MOST_TOP}")
-    building = Building(network, photos, store, top, progress)
+    building = Building(network, photos, store, top, progress, executor)
     try:
         building.run()
         return building.indexed()
@@ -120,8 +124,10 @@ class Building:
         store: ResultStore,
         top: int,
         progress: Progress | None,
+        executor: Executor,
     ) -> None:
         self.network = network
+        self.executor = executor
         self.store = store
         self.progress = progress
         self.total = len(photos)
@@ -168,14 +174,18 @@ class Building:
         """Yield the ranks and maxima of the photos that the network computes, some at a time."""
         entries = (Entry(rank, self.photos[rank][1].photo) for rank in missing)
         keys = indexed_keys(self.network.blueprint)
-        forward, reduce = Forward(self.network.batch_engine, plan(self.network.blueprint, keys)), ReduceToMaxima(keys)
+        stages = Stages(
+            Decode(self.network.preprocess),
+            Forward(self.network.batch_engine, plan(self.network.blueprint, keys)),
+            ReduceToMaxima(keys),
+            PHOTOS_AT_ONCE,
+        )
         waiting: list[Maxima] = []
-        batches = compute_batches(entries, Decode(self.network.preprocess), forward, batch_size=PHOTOS_AT_ONCE)
-        with closing(batches):
-            for batch in batches:
-                for info in batch.unreadable:
+        with closing(self.executor.run(stages, entries)) as results:
+            for result in results:
+                for info in result.unreadable:
                     self.refuse(info, str(info.error))
-                waiting.append(reduce(batch))
+                waiting.append(result)
                 if sum(len(each.photos) for each in waiting) >= STORED_AT_ONCE:
                     yield self.joined(waiting)
                     waiting = []

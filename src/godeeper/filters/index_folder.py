@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 from ..disk_cache import cache_folder
 from ..errors import OptionError, OutputError
+from ..features.executors.executor import HERE
 from ..files import is_folder, read_regular, write_atomically
 
 if TYPE_CHECKING:
+    from ..features.executors.executor import Executor
     from ..features.stream import FeatureNetwork
     from ..photos.named import NamedPhoto
     from ..progress import Progress
@@ -35,6 +37,7 @@ def index_folder(
     progress: Progress | None = None,
     *,
     force: bool = False,
+    executor: Executor = HERE,
 ) -> Indexed:
     """Write the index of the photos at a place, which may be a folder, a zip or a list, to ``path``.
 
@@ -48,16 +51,21 @@ def index_folder(
     from ..photos.sources.find_photos import opened
     from .build_index import build_index
 
-    if path.suffix != ENDING:
-        raise OptionError(f"--out {path}: expected a file that ends in {ENDING}")
+    check_ending(path)
     root = root_of(place)
     with opened([place]) as photos, Outputs(force=force, inputs=[str(place), *photos]) as outputs:
         outputs.claim(path)
         with ResultStore() as store:
-            built = build_index(network, named_sources(photos, root), store, top, progress)
+            built = build_index(network, named_sources(photos, root), store, top, progress, executor)
         outputs.add(path, built.content)
     remember(path, root)
     return built
+
+
+def check_ending(path: Path) -> None:
+    """Raise ``OptionError`` unless ``path`` ends like an index."""
+    if path.suffix != ENDING:
+        raise OptionError(f"--out {path}: expected a file that ends in {ENDING}")
 
 
 def root_of(place: str | Path) -> Path:

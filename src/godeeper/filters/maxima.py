@@ -29,12 +29,13 @@ class Maxima:
     """Of some photos and all F indexed filters.
 
     ``values``: (N, F) float32, the maximum over the map.  ``cells``: (N, F) uint16, the first cell that has it, counted row by row;
-    ``NO_CELL`` where the map is the same everywhere.
+    ``NO_CELL`` where the map is the same everywhere.  ``unreadable``: the photos of the batch that have none.
     """
 
     photos: tuple[PhotoInfo, ...]
     values: Floats
     cells: Cells
+    unreadable: tuple[PhotoInfo, ...] = ()
 
 
 def indexed_keys(blueprint: Blueprint) -> list[Key]:
@@ -51,9 +52,9 @@ class ReduceToMaxima:
     def __call__(self, batch: ComputedBatch) -> Maxima:
         parts = [maxima(batch.values[key]) for key in self.keys] if batch.rows else []
         if not parts:
-            return Maxima((), np.empty((0, 0), np.float32), np.empty((0, 0), np.uint16))
+            return Maxima((), np.empty((0, 0), np.float32), np.empty((0, 0), np.uint16), batch.unreadable)
         values, cells = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
-        return Maxima(batch.computed, values, cells)
+        return Maxima(batch.computed, values, cells, batch.unreadable)
 
 
 def maxima(maps: Floats) -> tuple[Floats, Cells]:

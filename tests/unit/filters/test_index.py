@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from godeeper.filters.lookup import look_up
 from godeeper.filters.maxima import maxima
 from godeeper.filters.ranking import Ranking
 from godeeper.filters.top_photos import top_photos
+from godeeper.iteration import batched
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from godeeper.network import Network
 
 TOP = 4
+Results = Generator[Any, None, None]
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,23 @@ def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: I
         again = build(net, tmp_path / "album", store)
     assert again.computed == 1
     assert again.content == built.content
+
+
+class Elsewhere:
+    """An executor like one of other processes: the stages travel as bytes, and see three photos at a time."""
+
+    is_remote = True
+
+    def run(self, stages: Any, entries: Iterable[Any], progress: Any = None, kept: Any = None) -> Results:  # noqa: ARG002
+        for chunk in batched(entries, 3):
+            yield from pickle.loads(pickle.dumps(stages))(chunk)  # noqa: S301 (our own)
+
+
+def test_computed_elsewhere(net: Network, album: Path, built: Indexed, tmp_path: Path) -> None:
+    """The bytes do not depend on where and in which groups photos are computed."""
+    sources = named_sources(photos_in([album]), album)
+    with ResultStore(tmp_path / "store.sqlite") as store:
+        assert build_index(net, sources, store, TOP, executor=Elsewhere()).content == built.content
 
 
 def test_the_ranking_does_not_depend_on_the_order() -> None:
