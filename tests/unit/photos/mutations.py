@@ -15,23 +15,34 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+from godeeper.photos.truncation import PASSES
+
 SAVED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("JPEG", "RGB", "JPEG", {}),
     ("progressive JPEG", "RGB", "JPEG", {"progressive": True}),
     ("CMYK JPEG", "CMYK", "JPEG", {}),
+    ("grey JPEG with restarts", "L", "JPEG", {"restart_marker_blocks": 1}),
     ("PNG", "RGBA", "PNG", {}),
     ("PNG of many chunks", "RGB", "PNG", {}),
     ("grey PNG of 16 bits", "I;16", "PNG", {}),
     ("palette PNG", "P", "PNG", {}),
-    ("WebP", "RGBA", "WEBP", {"lossless": True}),
+    ("PNG of 1 bit", "1", "PNG", {}),
+    ("lossless WebP", "RGBA", "WEBP", {"lossless": True}),
+    ("lossy WebP", "RGB", "WEBP", {}),
     ("GIF", "P", "GIF", {}),
     ("TIFF", "RGB", "TIFF", {}),
     ("LZW TIFF", "RGB", "TIFF", {"compression": "tiff_lzw"}),
     ("JPEG in TIFF", "RGB", "TIFF", {"compression": "jpeg"}),
+    ("bilevel TIFF", "1", "TIFF", {"compression": "group4"}),
+    ("TIFF of 16 bits", "I;16", "TIFF", {"compression": "tiff_adobe_deflate"}),
     ("BMP", "RGB", "BMP", {}),
+    ("palette BMP", "P", "BMP", {}),
     ("AVIF", "RGB", "AVIF", {"speed": 10}),
     ("JPEG 2000", "RGB", "JPEG2000", {}),
+    ("JPEG 2000 of tiles", "L", "JPEG2000", {"tile_size": (8, 8)}),
+    ("JPEG 2000 without a container", "RGB", "JPEG2000", {"no_jp2": True}),
     ("PPM", "RGB", "PPM", {}),
+    ("PBM", "1", "PPM", {}),
 )
 INTERESTING = (0, 1, 127, 128, 255)
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -50,7 +61,7 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
         more |= many_chunks() if name == "PNG of many chunks" else {}
         converted(pixels, mode).save(buffer, kind, **options, **more)
         found.append((name, buffer.getvalue()))
-    return tuple(found)
+    return (*found, ("interlaced PNG", interlaced()))
 
 
 def converted(pixels: Image.Image, mode: str) -> Image.Image:
@@ -58,6 +69,16 @@ def converted(pixels: Image.Image, mode: str) -> Image.Image:
     if mode == "I;16":
         return Image.fromarray(np.asarray(pixels.convert("L")).astype(np.uint16) * 257)
     return pixels.convert(mode)
+
+
+def interlaced() -> bytes:
+    """Return a PNG of one colour in seven passes, which Pillow does not write."""
+    rows = b"".join(
+        (b"\0" + bytes([77, 150, 200]) * len(range(left, 24, across))) * len(range(top, 16, down))
+        for left, top, across, down in PASSES
+    )
+    header = struct.pack(">IIBBBBB", 24, 16, 8, 2, 0, 0, 1)
+    return PNG_START + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def many_chunks() -> dict[str, object]:
