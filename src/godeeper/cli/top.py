@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..filters.index import FilterIndex
     from ..network import Network
     from ..outputs import Outputs
-    from ..photos.named import NamedPhoto
+    from ..photos.named import NamedPhoto, PhotoPath
     from .common import Verbs
 
 EXAMPLE = """\
@@ -118,18 +119,34 @@ def looked_up(options: argparse.Namespace) -> int:
 
 
 def drawn(options: argparse.Namespace, found: list[TopPhotos]) -> list[dict[str, Any]]:
-    """Write the pictures; returns the records.  A photo that is no longer there has an empty square."""
+    """Write the pictures; returns the records.  A photo that is no longer there, or has changed, has an empty square."""
     from ..outputs import Outputs
 
-    paths = [activation.path for each in found for activation in each.activations]
-    absent = [path for path in dict.fromkeys(paths) if not Path(path).is_file()]
+    paths = {activation.path: activation.sha256 for each in found for activation in each.activations}
+    absent = [path for path in paths if not Path(path).is_file()]
+    changed = [path for path, sha256 in paths.items() if path not in absent and not is_unchanged(path, sha256)]
     if absent:
         complain(
-            f"note: {len(absent)} of {len(set(paths))} photos are not found, the first: {absent[0]}; "
+            f"note: {len(absent)} of {len(paths)} photos are not found, the first: {absent[0]}; "
             "their squares stay empty; say where they are with --photos FOLDER"
+        )
+    if changed:
+        complain(
+            f"note: {len(changed)} of {len(paths)} photos are not those that were indexed, the first: {changed[0]}; "
+            "their squares stay empty; make the index again"
         )
     with Outputs(force=options.force, inputs=[options.place, *map(str, paths)]) as outputs:
         return with_pictures(outputs, options.out, found)
+
+
+def is_unchanged(path: PhotoPath, sha256: str) -> bool:
+    """Whether a photo's file can be read and has this hash."""
+    from ..photos.opening import read_photo
+
+    try:
+        return hashlib.sha256(read_photo(path)).hexdigest() == sha256
+    except PhotoError:
+        return False
 
 
 def check_weights(index: FilterIndex, asked: str | None) -> None:

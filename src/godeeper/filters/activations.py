@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PhotoError
 from ..peek.geometry import Box, Cell, Placement, field_box, patch, square
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ class TopActivation:
         return self.placement.clipped(self.seen)
 
     def crop(self) -> Image.Image:
-        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo cannot be read any more."""
+        """The receptive field, cropped from the photo; raises ``PhotoError`` if it cannot be read any more, or has changed."""
         from ..photos.decode import decode
 
-        return patch(decode(self.path).image, self.placement, self.seen)
+        photo = decode(self.path)
+        if photo.sha256 != self.sha256:
+            raise PhotoError(f"{self.path}: the photo has changed since its activations were computed")
+        return patch(photo.image, self.placement, self.seen)
 
     def record(self) -> dict[str, Any]:
         """As JSON."""

@@ -34,6 +34,7 @@ import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from struct import unpack_from
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ from ..blueprint.dialects import in_dialect
 from ..blueprint.networks import BLUEPRINTS
 from ..blueprint.sites import Site, sites
 from ..blueprint.topology import origin
-from ..errors import AddressError, IndexFileError, OptionError
+from ..errors import AddressError, IndexFileError, OptionError, UnknownName
 from ..files import open_regular
 from ..photos.fitting import Fitting
 from ..provenance import Provenance
@@ -57,6 +58,7 @@ START = len(MAGIC) + 32 + 8
 ALIGNMENT = 64
 NO_PHOTO = 2**32 - 1
 NO_CELL = 2**16 - 1
+LARGEST_SIDE = 4096  # pixels of the network's input; as in Preprocess, which needs NumPy
 PERCENTILES = (50, 75, 95)
 FORMATS = {"uint8": "B", "uint16": "H", "uint32": "I", "float32": "f"}
 NEVER = "make it again with: godeeper index FOLDER --out"
@@ -125,9 +127,11 @@ class FilterIndex:
         self.check_shapes()
 
     def check_shapes(self) -> None:
-        """Raise ``ValueError`` or ``LookupError`` unless the arrays fit the network and each other."""
-        if not all(isinstance(each, int) and each > 0 for each in (self.photos, self.most, self.fitting.size)):
+        """Raise ``ValueError``, ``LookupError`` or ``TypeError`` unless the arrays fit the network and each other."""
+        if not all(type(each) is int and each > 0 for each in (self.photos, self.most, self.fitting.size)):
             raise ValueError("photos")
+        if self.fitting.size > LARGEST_SIDE or not all(type(count) is int for count in self.classes.values()):
+            raise ValueError("size")
         count, filters = len(self.names), sum(site.shape[0] for site in indexed_sites(self.blueprint))
         ranked = [(f"top_{each}", self.most) for each in ("photos", "values", "cells")]
         ranked += [(f"examples_{each}", len(PERCENTILES)) for each in ("photos", "values", "cells")]
@@ -186,18 +190,18 @@ class FilterIndex:
 
     def filter(self, tensor: Tensor, number: int) -> IndexedFilter:
         """One filter of a tensor."""
-        place, columns = self.place_of(tensor, number), tensor.shape[2]
-        examples = [self.ranked("examples", place * len(PERCENTILES) + at, columns) for at in range(len(PERCENTILES))]
+        place = self.place_of(tensor, number)
+        examples = [self.ranked("examples", place * len(PERCENTILES) + at, tensor) for at in range(len(PERCENTILES))]
         return IndexedFilter(
             replace(tensor, channels=(number,)),
             tuple(
                 photo
                 for at in range(self.most)
-                if (photo := self.ranked("top", place * self.most + at, columns)) is not None
+                if (photo := self.ranked("top", place * self.most + at, tensor)) is not None
             ),
             {each: photo for each, photo in zip(PERCENTILES, examples, strict=True) if photo is not None},
             self.array("active")[place] / self.photos,
-            self.array("mean")[place],
+            self.finite(self.array("mean")[place]),
             self.by_class(place),
         )
 
@@ -210,22 +214,35 @@ class FilterIndex:
         """Class -> mean and share of active photos, of the filter at a position."""
         means, active, filters = self.array("class_mean"), self.array("class_active"), len(self.array("mean"))
         return {
-            name: (means[at * filters + place], active[at * filters + place] / count)
+            name: (self.finite(means[at * filters + place]), active[at * filters + place] / count)
             for at, (name, count) in enumerate(self.classes.items())
             if count
         }
 
-    def ranked(self, kind: str, place: int, columns: int) -> IndexedPhoto | None:
-        """The photo at a position of the arrays ``top_…`` or ``examples_…``; None if there is none."""
+    def ranked(self, kind: str, place: int, tensor: Tensor) -> IndexedPhoto | None:
+        """The photo at a position of the arrays ``top_…`` or ``examples_…``; None if there is none.
+
+        The hash of the file does not show that a stranger's program wrote sensible numbers, so they are checked here.
+        """
         photo = self.array(f"{kind}_photos")[place]
         if photo == NO_PHOTO:
             return None
-        cell = self.array(f"{kind}_cells")[place]
+        cell, (_, rows, columns) = self.array(f"{kind}_cells")[place], tensor.shape
+        if photo >= len(self.names) or NO_CELL > cell >= rows * columns:
+            raise damaged(self.path)
         row, column = (None, None) if cell == NO_CELL else divmod(cell, columns)
         width, height = unpack_from("<2I", self.array("sizes"), photo * 8)
+        if not width or not height:
+            raise damaged(self.path)
         sha256 = bytes(self.array("hashes")[photo * 32 : photo * 32 + 32]).hex()
-        value = self.array(f"{kind}_values")[place]
+        value = self.finite(self.array(f"{kind}_values")[place])
         return IndexedPhoto(self.names[photo], sha256, (width, height), value, row, column)
+
+    def finite(self, value: float) -> float:
+        """The value; raises ``IndexFileError`` if it is infinite or not a number."""
+        if not isfinite(value):
+            raise damaged(self.path)
+        return value
 
 
 def blueprint_record(blueprint: Blueprint) -> dict[str, Any]:
@@ -273,17 +290,21 @@ def read_index(path: str | Path) -> FilterIndex:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise IndexFileError(f"{path}: cannot read this index ({getattr(error, 'strerror', None) or error})") from None
-    damaged = IndexFileError(f"{path}: this index is damaged or cut off; {NEVER} {path}")
     end = START + int.from_bytes(head[START - 8 :], "little")
     if len(head) < START or end > len(mapped):
-        raise damaged
+        raise damaged(path)
     if hashlib.sha256(mapped[len(MAGIC) + 32 :]).digest() != head[len(MAGIC) : len(MAGIC) + 32]:
-        raise damaged
+        raise damaged(path)
     try:
         header = json.loads(bytes(mapped[START:end]))
         return FilterIndex(path, header, mapped[end + -end % ALIGNMENT :])
-    except (ValueError, LookupError, TypeError, AttributeError, OptionError, RecursionError):
-        raise damaged from None
+    except (ValueError, LookupError, TypeError, AttributeError, OptionError, UnknownName, RecursionError):
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> IndexFileError:
+    """The error for an index whose content is not what godeeper writes."""
+    return IndexFileError(f"{path}: this index is damaged or cut off; {NEVER} {path}")
 
 
 def foreign(path: Path, head: bytes) -> str:

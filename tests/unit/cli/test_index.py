@@ -65,6 +65,20 @@ def test_pictures_of_an_index(run: Run, album: Path, index: Path, tmp_path: Path
     assert "1 of 6 photos are not found" in err
 
 
+def test_a_changed_photo_is_not_shown(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
+    """If another photo has the name of an indexed one, a note says so, and its square stays empty."""
+    moved = tmp_path / "moved"
+    shutil.copytree(album, moved)
+    first, second = sorted(moved.rglob("*.png"))[:2]
+    shutil.copy(second, first)
+    for folder in (album, moved):
+        code, _, err = run("top", index, FILTERS, "--out", tmp_path / "out" / folder.name, "--photos", folder)
+        assert code == 0
+        assert ("1 of 6 photos are not those that were indexed" in err) == (folder == moved)
+    before, after = (next((tmp_path / "out" / folder.name).iterdir()).read_bytes() for folder in (album, moved))
+    assert before != after
+
+
 def test_the_report(run: Run, album: Path, tmp_path: Path) -> None:
     """The report states what was computed and what was stored, as text and as JSON; a second run gives the same bytes."""
     path = tmp_path / "a.index"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,8 @@ from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from godeeper.network import Network
 
 TOP = 4
@@ -251,11 +255,21 @@ def test_damage_is_found(built: Indexed, tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
+def sealed(content: bytes, changes: Mapping[str, object], arrays: Mapping[str, NDArray[Any]] | None = None) -> bytes:
+    """An index with other values in its header and its arrays, and the hash that belongs to them."""
+    start = len(MAGIC) + 40
+    size = int.from_bytes(content[start - 8 : start], "little")
+    header, body = json.loads(content[start : start + size]), bytearray(content[start + size + -(start + size) % 64 :])
+    for name, values in (arrays or {}).items():
+        place = header["arrays"][name]["offset"]
+        body[place : place + values.nbytes] = values.tobytes()
+    text = json.dumps(header | changes).encode()
+    whole = len(text).to_bytes(8, "little") + text + b"\0" * (-(start + len(text)) % 64) + body
+    return MAGIC + hashlib.sha256(whole).digest() + whole
+
+
 def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
     """Headers that do not fit are refused, even with a valid hash."""
-    import hashlib
-    import json
-
     size = int.from_bytes(built.content[len(MAGIC) + 32 : len(MAGIC) + 40], "little")
     start = len(MAGIC) + 40
     header = json.loads(built.content[start : start + size])
@@ -263,20 +277,42 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
     changes: list[dict[str, object]] = [
         {"arrays": {}},
         {"photos": "many"},
+        {"photos": True},
         {"top": 10**9},
         {"network": {"architecture": "resnet"}},
+        {"network": header["network"] | {"dialect": "odd"}},
         {"classes": {"a": 1}},
+        {"classes": [1, 2]},
+        {"classes": dict.fromkeys(header["classes"], "many")},
+        {"preprocessing": header["preprocessing"] | {"size": 10**400}},
         {"arrays": header["arrays"] | {"mean": {**header["arrays"]["mean"], "offset": -64}}},
         {"arrays": header["arrays"] | {"mean": {**header["arrays"]["mean"], "bytes": 1 << 40}}},
         {"arrays": header["arrays"] | {"top_photos": {**header["arrays"]["top_photos"], "type": "object"}}},
     ]
     for change in changes:
-        text = json.dumps(header | change).encode()
-        padding = b"\0" * (-(start + len(text)) % 64)
-        body = len(text).to_bytes(8, "little") + text + padding + built.content[start + size + -(start + size) % 64 :]
-        path.write_bytes(MAGIC + hashlib.sha256(body).digest() + body)
+        path.write_bytes(sealed(built.content, change))
         with pytest.raises(IndexFileError, match="damaged"):
             read_index(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("top_photos", np.full(9, 1000, "<u4")),
+        ("top_values", np.full(9, np.nan, "<f4")),
+        ("top_cells", np.full(9, NO_CELL - 1, "<u2")),
+        ("examples_values", np.full(9, np.inf, "<f4")),
+        ("sizes", np.zeros(18, "<u4")),
+        ("mean", np.full(9, np.nan, "<f4")),
+        ("class_mean", np.full(9, np.nan, "<f4")),
+    ],
+)
+def test_numbers_that_mean_nothing(built: Indexed, tmp_path: Path, name: str, values: NDArray[Any]) -> None:
+    """Photos, cells, sizes and values that cannot be are refused where they are looked up, even with a valid hash."""
+    path = tmp_path / "c.index"
+    path.write_bytes(sealed(built.content, {}, {name: values}))
+    with pytest.raises(IndexFileError, match="damaged"):
+        read_index(path).filters("conv")
 
 
 def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStore, tmp_path: Path) -> None:
