@@ -130,6 +130,11 @@ class FilterIndex:
         """Raise ``ValueError``, ``LookupError`` or ``TypeError`` unless the arrays fit the network and each other."""
         if not all(type(each) is int and each > 0 for each in (self.photos, self.most, self.fitting.size)):
             raise ValueError("photos")
+        if not all(
+            isinstance(each, str)
+            for each in (self.origin.weights, self.origin.weights_sha256, self.origin.preprocessing)
+        ):
+            raise TypeError("weights")
         if self.fitting.size > LARGEST_SIDE or not all(type(count) is int for count in self.classes.values()):
             raise ValueError("size")
         count, filters = len(self.names), sum(site.shape[0] for site in indexed_sites(self.blueprint))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pickle
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from examples.collage import write_crops
+from tests.unit.filters.mangled import header_of, mangled, outcome, sealed
 
 from godeeper.blueprint.address import Tensor, resolve_one
 from godeeper.engine.plan import NETWORK_INPUT, output, plan
@@ -255,29 +254,15 @@ def test_damage_is_found(built: Indexed, tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
-def sealed(content: bytes, changes: Mapping[str, object], arrays: Mapping[str, NDArray[Any]] | None = None) -> bytes:
-    """An index with other values in its header and its arrays, and the hash that belongs to them."""
-    start = len(MAGIC) + 40
-    size = int.from_bytes(content[start - 8 : start], "little")
-    header, body = json.loads(content[start : start + size]), bytearray(content[start + size + -(start + size) % 64 :])
-    for name, values in (arrays or {}).items():
-        place = header["arrays"][name]["offset"]
-        body[place : place + values.nbytes] = values.tobytes()
-    text = json.dumps(header | changes).encode()
-    whole = len(text).to_bytes(8, "little") + text + b"\0" * (-(start + len(text)) % 64) + body
-    return MAGIC + hashlib.sha256(whole).digest() + whole
-
-
 def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
     """Headers that do not fit are refused, even with a valid hash."""
-    size = int.from_bytes(built.content[len(MAGIC) + 32 : len(MAGIC) + 40], "little")
-    start = len(MAGIC) + 40
-    header = json.loads(built.content[start : start + size])
+    header = header_of(built.content)
     path = tmp_path / "b.index"
     changes: list[dict[str, object]] = [
         {"arrays": {}},
         {"photos": "many"},
         {"photos": True},
+        {"weights": float("nan")},
         {"top": 10**9},
         {"network": {"architecture": "resnet"}},
         {"network": header["network"] | {"dialect": "odd"}},
@@ -290,7 +275,7 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
         {"arrays": header["arrays"] | {"top_photos": {**header["arrays"]["top_photos"], "type": "object"}}},
     ]
     for change in changes:
-        path.write_bytes(sealed(built.content, change))
+        path.write_bytes(sealed(built.content, header | change))
         with pytest.raises(IndexFileError, match="damaged"):
             read_index(path)
 
@@ -310,9 +295,21 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
 def test_numbers_that_mean_nothing(built: Indexed, tmp_path: Path, name: str, values: NDArray[Any]) -> None:
     """Photos, cells, sizes and values that cannot be are refused where they are looked up, even with a valid hash."""
     path = tmp_path / "c.index"
-    path.write_bytes(sealed(built.content, {}, {name: values}))
+    path.write_bytes(sealed(built.content, header_of(built.content), {name: values}))
     with pytest.raises(IndexFileError, match="damaged"):
         read_index(path).filters("conv")
+
+
+def test_mangled_indexes(built: Indexed, tmp_path: Path) -> None:
+    """An index with random faults is refused in one line, or its filters can be read."""
+    wrong = []
+    for seed in range(200):
+        path = tmp_path / f"{seed}.index"
+        path.write_bytes(mangled(built.content, seed))
+        if said := outcome(path):
+            wrong.append(f"{seed}: {said[:200]}")
+        path.unlink()
+    assert wrong == []
 
 
 def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStore, tmp_path: Path) -> None:
