@@ -115,8 +115,17 @@ def section(name: str, value: Any) -> str:
         sys.exit(f"{name} is public and shows no example: add one to its docstring")
     if inspect.isfunction(value) and inspect.signature(value).parameters and "Raises:" not in texts[0]:
         sys.exit(f"{name} is public and does not say what it raises: add it to its docstring")
+    for member, each in members.items():
+        if has_raise(each) and "aises" not in (inspect.getdoc(each) or ""):
+            sys.exit(f"{name}.{member} is public and does not say what it raises: add it to its docstring")
     parts += [entry("###", f"{value.__name__}.{member}", each) for member, each in members.items()]
     return "\n".join(parts)
+
+
+def has_raise(member: Any) -> bool:
+    """Whether the source of a method or property has a ``raise`` statement."""
+    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    return inspect.isfunction(function) and re.search(r"^ *raise ", inspect.getsource(function), re.MULTILINE) is not None
 
 
 def is_documented(member: Any) -> bool:
