@@ -142,7 +142,7 @@ class Classifier:
         return labels
 
     def score(self, photos: Iterable[PhotoSource], labels: Sequence[str]) -> float:
-        """The accuracy: the share of the photos whose most likely class is their label."""
+        """The accuracy: the share of the photos whose most likely class is their label; raises ``OptionError``."""
         predicted = self.predict(photos)
         if len(labels) != len(predicted) or not len(predicted):
             raise OptionError(f"{len(predicted)} photos and {len(labels)} labels: expected one label per photo")
@@ -190,7 +190,7 @@ class Classifier:
         return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
 
     def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
-        """(N, classes): the head's probabilities from features, address -> (N, C)."""
+        """(N, classes): the head's probabilities from features, address -> (N, C); raises ``ClassifierError``."""
         with on_one_thread():  # the network may be computing the next photos on the other cores
             likely = np.asarray(self.head.probabilities(features), np.float64)
         if not np.isfinite(likely).all():
