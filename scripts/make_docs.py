@@ -125,7 +125,9 @@ def section(name: str, value: Any) -> str:
 def has_raise(member: Any) -> bool:
     """Whether the source of a method or property has a ``raise`` statement."""
     function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-    return inspect.isfunction(function) and re.search(r"^ *raise ", inspect.getsource(function), re.MULTILINE) is not None
+    return (
+        inspect.isfunction(function) and re.search(r"^ *raise ", inspect.getsource(function), re.MULTILINE) is not None
+    )
 
 
 def is_documented(member: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ STEPS = 1 << 24
 """Values are rounded to 1/STEPS before they are added."""
 
 FILTERS_AT_ONCE = 1024
+ROW_BYTES = 6  # of a value and a cell
 EMPTY = np.uint64(0)
 
 
@@ -110,17 +111,20 @@ class Ranking:
 
 
 class Sample:
-    """The maxima of a sample of photos, in a temporary file without a name: for many filters they are too many for memory."""
+    """The maxima of a sample of photos, in a temporary file without a name: for many filters they are too many for memory.
+
+    A photo has a row of values and cells at the place of its rank.  The file is read and not mapped, because the system would map a
+    dozen pages around each one that is needed.
+    """
 
     def __init__(self, filters: int) -> None:
         self.filters = filters
-        self.row = np.dtype([("values", np.float32, filters), ("cells", np.uint16, filters)])
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by ``close``)
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed by ``close``)
         self.ranks: list[int] = []
 
     def put(self, rank: int, values: Floats, cells: Cells) -> None:
         """Keep the maxima (F,) of a photo."""
-        self.file.seek(rank * self.row.itemsize)
+        self.file.seek(rank * self.filters * ROW_BYTES)
         self.file.write(values.tobytes() + cells.tobytes())
         self.ranks.append(rank)
 
@@ -129,17 +133,22 @@ class Sample:
 
         The photo at percentile p of N is the one at place ⌈p N / 100⌉, counted from 1, in ascending order of value and rank.
         """
-        self.file.flush()
         ranks = np.array(sorted(self.ranks), np.int64)
         places = [max(0, -(-each * len(ranks) // 100) - 1) for each in PERCENTILES]
         for start in range(0, self.filters, FILTERS_AT_ONCE):
-            chosen = slice(start, min(start + FILTERS_AT_ONCE, self.filters))
-            rows = np.memmap(self.file, self.row, "r", shape=(int(ranks[-1]) + 1,))
-            values, cells = np.array(rows["values"][ranks, chosen]), np.array(rows["cells"][ranks, chosen])
-            del rows  # unmaps the pages that were read
+            count = min(FILTERS_AT_ONCE, self.filters - start)
+            values, cells = np.empty((len(ranks), count), np.float32), np.empty((len(ranks), count), np.uint16)
+            for row, rank in enumerate(ranks.tolist()):
+                self.read(values[row], (rank * ROW_BYTES * self.filters) + 4 * start)
+                self.read(cells[row], (rank * ROW_BYTES + 4) * self.filters + 2 * start)
             order = np.argsort(values, axis=0, kind="stable")[places].T  # (filters, percentiles)
-            columns = np.arange(order.shape[0])[:, None]
+            columns = np.arange(count)[:, None]
             yield ranks[order], values.T[columns, order], cells.T[columns, order]
+
+    def read(self, numbers: NDArray[Any], offset: int) -> None:
+        """Fill an array from the file."""
+        self.file.seek(offset)
+        numbers[:] = np.frombuffer(self.file.read(numbers.nbytes), numbers.dtype)
 
     def close(self) -> None:
         """Delete the file."""
