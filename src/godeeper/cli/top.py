@@ -32,6 +32,9 @@ EXAMPLE = """\
 """
 
 
+USUAL = 10  # photos for each filter
+
+
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "top", "find the photos that activate a filter most", EXAMPLE, run)
     parser.add_argument(
@@ -40,7 +43,12 @@ def add_to(verbs: Verbs) -> None:
         help="a folder of photos, subfolders included; a zip or .csv list of them; an index (godeeper index)",
     )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="photos for each filter (default: 10)")
+    parser.add_argument(
+        "--top",
+        type=int,
+        metavar="N",
+        help=f"photos for each filter (default: {USUAL}, or all that an index keeps if fewer)",
+    )
     add_weights(parser, default=None, text="bundled, or those of the index")
     parser.add_argument(
         "--out",
@@ -80,7 +88,7 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
     with Outputs(force=options.force, inputs=[options.place, *photos]) as outputs:
         outputs.claim(*(folder / file_name(replace(tensor, channels=(each,))) for each in tensor.filters))
         with counter("photos") as progress:
-            search = top_photos(network, paths, tensor, options.top, progress)
+            search = top_photos(network, paths, tensor, USUAL if options.top is None else options.top, progress)
         network.close()
         if not search.filters[0].photos:
             raise PhotoError(none_of([error for _, error in search.errors]))
@@ -107,7 +115,7 @@ def looked_up(options: argparse.Namespace) -> int:
     check_weights(index, options.weights)
     tensor = resolve_one(index.blueprint, options.address)
     folder = options.photos or folder_of(index.path)
-    found = look_up(index, tensor, options.top, folder)
+    found = look_up(index, tensor, min(USUAL, index.most) if options.top is None else options.top, folder)
     records: list[dict[str, Any]] = [each.record() | {"png": None} for each in found]
     if options.out is not None:
         records = drawn(options, found)

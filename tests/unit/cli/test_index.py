@@ -105,6 +105,14 @@ def test_the_report(run: Run, album: Path, tmp_path: Path) -> None:
     assert elsewhere.read_bytes() == first
 
 
+def test_an_index_of_few(run: Run, album: Path, tmp_path: Path) -> None:
+    """Without --top, a lookup gives all that a small index keeps."""
+    path = tmp_path / "few.index"
+    assert run("index", album, "--out", path, "--top", "2")[0] == 0
+    code, out, _ = run("top", path, FILTERS, "--json")
+    assert (code, [len(each["photos"]) for each in json.loads(out)["filters"]]) == (0, [2, 2])
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
