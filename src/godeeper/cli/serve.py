@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ..wording import count_of
 from .common import add_command
 from .terminal import complain, flush, print_json, say
 
 if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
+    from ..network import Network
     from ..web.compute.backend import Backend
+    from ..web.filter_index.served import ServedIndex
     from ..web.http.guard import Rules
     from .common import Verbs
 
 EXAMPLE = """\
   godeeper serve                       walk through the network with your own photo
   godeeper serve cars.godeeper         with your classifier's verdict and the evidence for it
+  godeeper serve --photos photos/      with the photos of a folder that activate each filter most
   godeeper serve --port 0 --open       on any free port, opened in the browser
   godeeper serve --host 0.0.0.0        for other machines too; they need the token in the printed address
 """
@@ -36,6 +40,17 @@ def add_to(verbs: Verbs) -> None:
         "--weights",
         metavar="W",
         help="installed weights, or a file (default: the classifier's if one is given, otherwise bundled)",
+    )
+    parser.add_argument(
+        "--index",
+        type=Path,
+        metavar="FILE.index",
+        help="show the photos that activate a filter most, from this index (godeeper index)",
+    )
+    parser.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="with --index: where its photos are now; without: index this folder first, which takes a while for new photos",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}; 0 takes a free one")
@@ -79,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
 
     rules = rules_of(options)
     backend, classifier = prepare(options)
+    index = served_index(options, backend.network)
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
     app = make_app(
@@ -86,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         classifier,
         classifier_name=options.classifier.name if options.classifier else None,
         rules=on_port(rules, options.host, port),
+        index=index,
     )
     warn(options, rules)
     announce(options, address(options.host, port, rules.root_path, rules.token))
@@ -134,6 +151,39 @@ def prepare(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
         )
     classifier = Classifier.load(options.classifier) if options.classifier else None
     return make_backend(classifier, options.weights or "bundled"), classifier
+
+
+def served_index(options: argparse.Namespace, network: Network) -> ServedIndex | None:
+    """The index that the options ask for; ``--photos`` alone makes or refreshes one in the cache folder."""
+    from ..filters.index import read_index
+    from ..filters.index_folder import folder_of
+    from ..web.filter_index.served import ServedIndex, check_network
+
+    if options.index is None and options.photos is None:
+        return None
+    path = options.index or refreshed(options.photos, network)
+    index = read_index(path)
+    check_network(index, network)
+    folder = options.photos or folder_of(path)
+    place = f" in {folder}" if folder else f" of {path.name}"
+    return ServedIndex(index, Path(folder) if folder else None, f"the {count_of(index.photos, 'photo')}{place}")
+
+
+def refreshed(folder: str, network: Network) -> Path:
+    """The index of a folder in the cache folder, made or brought up to date."""
+    from ..engine.onnxruntime import OnnxRuntimeEngine
+    from ..filters.index_folder import cached_path, index_folder
+    from ..network import Network
+    from .progress import counter
+
+    single = Network(OnnxRuntimeEngine(network.weights), network.preprocess)  # an index has single precision
+    path = cached_path(folder, single)
+    with counter("photos") as progress:
+        built = index_folder(single, folder, path, progress=progress)
+    single.close()
+    for error in built.errors.values():
+        complain(f"godeeper: {error}")
+    return path
 
 
 def address(host: str, port: int, root_path: str = "", token: str | None = None) -> str:

@@ -68,10 +68,11 @@ NEVER = "make it again with: godeeper index FOLDER --out"
 class IndexedPhoto:
     """A photo's maximum of one filter.
 
-    ``name``: relative to the indexed folder.  ``size``: (width, height) in pixels.  ``row`` and ``column``: of the cell with the
-    maximum; None if the map is the same everywhere.
+    ``number``: of the photo in the index.  ``name``: relative to the indexed folder.  ``size``: (width, height) in pixels.  ``row``
+    and ``column``: of the cell with the maximum; None if the map is the same everywhere.
     """
 
+    number: int
     name: str
     sha256: str
     size: tuple[int, int]
@@ -241,7 +242,7 @@ class FilterIndex:
             raise damaged(self.path)
         sha256 = bytes(self.array("hashes")[photo * 32 : photo * 32 + 32]).hex()
         value = self.finite(self.array(f"{kind}_values")[place])
-        return IndexedPhoto(self.names[photo], sha256, (width, height), value, row, column)
+        return IndexedPhoto(photo, self.names[photo], sha256, (width, height), value, row, column)
 
     def finite(self, value: float) -> float:
         """The value; raises ``IndexFileError`` if it is infinite or not a number."""

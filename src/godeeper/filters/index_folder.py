@@ -97,6 +97,13 @@ def note_path(index: Path) -> Path:
     return cache_folder() / "indexes" / f"{hashlib.sha256(os.fsencode(index.resolve())).hexdigest()[:32]}.json"
 
 
+def cached_path(place: str | Path, network: FeatureNetwork) -> Path:
+    """The cache's own index of a place, for some weights and preprocessing."""
+    key = [str(Path(place).resolve()), network.weights.sha256, network.preprocess.summary]
+    name = hashlib.sha256(os.fsencode("\n".join(key))).hexdigest()[:32]
+    return cache_folder() / "indexes" / f"{name}{ENDING}"
+
+
 def remember(index: Path, folder: Path) -> None:
     """Remember the folder as it was given, and where that was; nothing happens if the cache cannot be written."""
     record = {"folder": str(folder), "absolute": str(folder.resolve()), "working_folder": str(Path.cwd())}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from ..classifier.classifier import Classifier
+    from .filter_index.served import ServedIndex
     from .record_types import ErrorRecord
 
 STATIC = Path(__file__).parent / "static"
@@ -53,6 +54,7 @@ def make_app(
     classifier_name: str | None = None,
     rules: Rules = DEFAULT_RULES,
     upload_reader: UploadReader | None = None,
+    index: ServedIndex | None = None,
 ) -> Guard:
     """The page's application for a backend.
 
@@ -62,6 +64,7 @@ def make_app(
         classifier_name: its displayed name.
         rules: the access rules.
         upload_reader: reads uploads; with the default limits if None.
+        index: the filter index that is shown, if any; see ``filter_index.served.check_network``.
     """
     classes = classifier.head.classes if classifier else ()
     site = site_of(backend.network, classifier_name, tuple(classes), MAX_BYTES)
@@ -77,7 +80,7 @@ def make_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.page = AppState(backend, upload_reader or UploadReader(), site, classifier)
+    app.state.page = AppState(backend, upload_reader or UploadReader(), site, classifier, index)
     return Guard(app, rules)
 
 

@@ -41,6 +41,7 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
         [BLOG_TENSORS[0], "conv[3,7:12]"],
     ),
     "n": ("a filter's number within its tensor, or a class's", WHOLE, [0]),
+    "indexed": ("a photo's number in the served index", WHOLE, [0]),
     "scale": ("the scale: what dark and bright mean", {"type": "string", "enum": list(SCALES)}, ["shared"]),
     "colour": ("the colour map", {"type": "string", "enum": list(COLOURS)}, ["grey"]),
     "sort": ("the order of the filters", {"type": "string", "enum": [name for name, _ in SORTS]}, ["number"]),

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from starlette.requests import Request
 
-    from .record_types import EvidenceRecord, PhotoRecord, TensorRecord, VerdictRecord, ViewedFilterRecord
+    from .record_types import (
+        EvidenceRecord,
+        IndexedFilterRecord,
+        PhotoRecord,
+        TensorRecord,
+        VerdictRecord,
+        ViewedFilterRecord,
+    )
 
 
 SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
@@ -95,7 +102,7 @@ class FilterPage:
     """``filter.html``: one filter.  ``number``: within the whole tensor; ``filter``: its row of ``record["filters"]``.
 
     ``place``: (row, column) of its strongest cell; ``box``: (left, top, right, bottom) of that cell's receptive field
-    in the network's input; it may extend beyond the input.
+    in the network's input; it may extend beyond the input.  ``indexed``: as ``GET /api/filters/{address}/{number}`` returns it.
     """
 
     photo: PhotoRecord
@@ -113,6 +120,8 @@ class FilterPage:
     scale: str
     colour: str
     query: str
+    indexed: IndexedFilterRecord | None
+    rank: str  # where the photo would rank among those of ``indexed``, or why there is none, as a sentence
 
 
 @dataclass(frozen=True)

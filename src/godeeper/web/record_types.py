@@ -195,3 +195,46 @@ class EvidenceRecord(ClassName):
     limit: float
     size: Pair
     urls: Urls
+
+
+class IndexedPhotoRecord(TypedDict):
+    """A photo's maximum of one filter.  ``number``: of the photo in the index.
+
+    ``row`` and ``column``: of the cell with the maximum; None if the map is the same everywhere.  ``crop``: the URL of that
+    cell's receptive field; None if there is none, and ``problem`` says why.
+    """
+
+    number: int
+    photo: str
+    photo_sha256: Sha256
+    value: float
+    row: int | None
+    column: int | None
+    crop: str | None
+    problem: str | None
+
+
+class ClassActivityRecord(TypedDict):
+    """A filter on the photos of one class.  ``active``: the share of photos with a maximum above 0."""
+
+    mean: float
+    active: float
+
+
+class IndexedFilterRecord(TypedDict):
+    """What the served index holds of one filter.
+
+    ``index``: which photos it was made of, in words; ``sample``: whether these are the sample pictures.  ``photos``: the ones with
+    the greatest maxima, greatest first.  ``examples``: percentile -> the photo there.
+    """
+
+    address: str
+    filter: int
+    index: str
+    sample: bool
+    indexed_photos: int
+    photos: list[IndexedPhotoRecord]
+    examples: dict[str, IndexedPhotoRecord]
+    active: float
+    mean: float
+    classes: dict[str, ClassActivityRecord]

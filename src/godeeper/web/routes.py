@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from . import api, views
+from .filter_index import handlers as filter_index
 from .http.root import at
 from .openapi import describe
 from .row import RouteRow
@@ -88,6 +89,13 @@ ROWS = (
         "a class's evidence on the photo",
         ("over", "module"),
     ),
+    RouteRow(
+        "GET",
+        "/index/crops/{address:path}/{n:number}/{indexed:number}.jpg",
+        filter_index.crop,
+        "jpeg",
+        "the part of an indexed photo in the receptive field of a filter's strongest cell",
+    ),
     RouteRow("POST", "/api/photos", api.add_photo, "Photo", "store a photo", (), ("photo", "tab"), HTTPStatus.CREATED),
     RouteRow("GET", DATA, api.photo_record, "Photo", "the record of a stored photo"),
     RouteRow(
@@ -109,6 +117,13 @@ ROWS = (
         needs_classifier=True,
     ),
     RouteRow("GET", "/api/tensors", api.tensors, "Tensors", "the tensors of the network", ("pattern",)),
+    RouteRow(
+        "GET",
+        "/api/filters/{address:path}/{n:number}",
+        filter_index.indexed_filter,
+        "IndexedFilter",
+        "the photos of the served index that activate a filter most",
+    ),
     RouteRow("GET", "/api/health", api.health, "Health", "whether the server is up, and what it serves"),
     RouteRow("GET", "/api/openapi.json", openapi, "Description", "this description"),
 )

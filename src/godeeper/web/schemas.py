@@ -71,6 +71,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Judgements": record(record_types.JudgementsRecord),
     "Verdict": record(record_types.VerdictRecord),
     "Evidence": record(record_types.EvidenceRecord),
+    "IndexedFilter": record(record_types.IndexedFilterRecord),
     "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
 }
 """The records of responses, by name."""

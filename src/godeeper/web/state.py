@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
+    from .filter_index.served import ServedIndex
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -39,6 +40,7 @@ class AppState:
     upload_reader: UploadReader
     site: SiteFacts
     classifier: Classifier | None = None
+    index: ServedIndex | None = None
 
 
 def state_of(request: Request) -> AppState:

@@ -24,6 +24,7 @@ from ..report.page import article
 from ..report.style import article_style
 from .chart import draw as draw_chart
 from .chart import layout as lay_out_chart
+from .filter_index.records import ranked
 from .http.errors import not_found
 from .http.root import at
 from .offline import script as offline_script
@@ -126,13 +127,14 @@ async def filter_page(request: Request) -> Response:
     peek = await state.backend.peek(photo, tensor)
     position = filter_of(request, peek)
     record = await state.backend.render(lambda: record_of(state, photo, peek, scale))
+    indexed, rank = await state.backend.render(lambda: ranked(state.index, photo, peek, number))
     row, column = record["filters"][position]["strongest"]
     top, left, bottom, right = peek.tensor.field.box(row, column)
     weights, site = state.backend.network.weights, tensor.site
     colours = kernels(weights, site) if has_kernels(weights.blueprint, site) else None
     links, query = urls(photo, tensor), query_of(**chosen(request))
     numbers = sorted(peek.tensor.filters)
-    rank = numbers.index(number)
+    place = numbers.index(number)
     page = FilterPage(
         photo=photo.record(),
         record=record,
@@ -144,11 +146,13 @@ async def filter_page(request: Request) -> Response:
         patch=links["patch"].format(n=number),
         kernel=links["kernel"].format(n=number) if colours else None,
         kernel_legend=colours.legend(number) if colours else None,
-        before=links["filter"].format(n=numbers[rank - 1]) + query if rank else None,
-        after=links["filter"].format(n=numbers[rank + 1]) + query if rank + 1 < len(numbers) else None,
+        before=links["filter"].format(n=numbers[place - 1]) + query if place else None,
+        after=links["filter"].format(n=numbers[place + 1]) + query if place + 1 < len(numbers) else None,
         scale=scale,
         colour=colour,
         query=query,
+        indexed=indexed,
+        rank=rank,
     )
     return render("filter.html", state.site, page)
 

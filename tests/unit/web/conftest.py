@@ -10,12 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples.collage import write_crops
 from tests.unit.web.client import Client
 
+import godeeper
 from godeeper.classifier.classifier import Classifier
+from godeeper.features.store import ResultStore
+from godeeper.filters.build_index import build_index
+from godeeper.filters.index import read_index
+from godeeper.filters.index_folder import named_sources
+from godeeper.photos.sources.find_photos import photos_in
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
 from godeeper.web.compute.backend import Backend
+from godeeper.web.filter_index.served import ServedIndex
 from godeeper.web.http.connections import Limits
 from godeeper.web.http.guard import DEFAULT_RULES, Rules
 from godeeper.web.http.server import Server, open_socket
@@ -76,10 +84,25 @@ def serving(
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Served]:
+def index(tmp_path_factory: pytest.TempPathFactory) -> ServedIndex:
+    """An index of two classes of three crops each."""
+    folder = tmp_path_factory.mktemp("album")
+    write_crops(folder)
+    for label in ("cat", "flower"):
+        for number in range(3, 12):
+            (folder / label / f"{number}.png").unlink()
+    with ResultStore(tmp_path_factory.mktemp("store") / "results.sqlite") as store:
+        built = build_index(godeeper.load(), named_sources(photos_in([folder]), folder), store, 4)
+    path = tmp_path_factory.mktemp("index") / "album.index"
+    path.write_bytes(built.content)
+    return ServedIndex(read_index(path), folder, "the 6 photos in album")
+
+
+@pytest.fixture(scope="session")
+def served(index: ServedIndex) -> Iterator[Served]:
     """The server that most tests share."""
     classifier = handmade()
-    with serving(Backend(classifier.weights_file, classifier.preprocess), classifier) as running:
+    with serving(Backend(classifier.weights_file, classifier.preprocess), classifier, index=index) as running:
         yield running
 
 

@@ -89,6 +89,7 @@ def records(served: Served, photo: bytes) -> dict[str, Any]:
         "Judgements": client.send([file], "/api/classify").json,
         "Verdict": client.get(f"{data}/verdict").json,
         "Evidence": client.get(f"{data}/evidence/2?over=cat").json,
+        "IndexedFilter": client.get("/api/filters/mixed/join/86").json,
         "Description": client.get("/api/openapi.json").json,
     }
 

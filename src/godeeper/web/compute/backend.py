@@ -70,7 +70,7 @@ class Backend:
 
     async def ingest(self, data: bytes, name: str) -> StoredPhoto:
         """Decode a file and store the photo; raises ``PhotoError``."""
-        photo = await run_in(self.decode_pool, lambda: ingest(data, name, self.network.preprocess))
+        photo = await self.decode(lambda: ingest(data, name, self.network.preprocess))
         self.photos.add(photo)
         return self.photos.get(photo.id)
 
@@ -78,7 +78,7 @@ class Backend:
         """The stored photo of that id; the demonstration photo is decoded when it is needed."""
         if photo_id == DEMO and DEMO not in self.photos:
             preprocess = self.network.preprocess
-            self.photos.add(await run_in(self.decode_pool, lambda: ingest(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
+            self.photos.add(await self.decode(lambda: ingest(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
         return self.photos.get(photo_id)
 
     async def tensor(self, address: str) -> Tensor:
@@ -96,6 +96,10 @@ class Backend:
     async def render(self, task: Callable[[], Result]) -> Result:
         """Run ``task`` in ``render_pool`` and return its result."""
         return await run_in(self.render_pool, task)
+
+    async def decode(self, task: Callable[[], Result]) -> Result:
+        """Run ``task`` in ``decode_pool``, whose one thread bounds the memory of decoding, and return its result."""
+        return await run_in(self.decode_pool, task)
 
     async def peek(self, photo: StoredPhoto, tensor: Tensor) -> Peek:
         """A peek at one tensor, computed if it is not in memory."""

@@ -1,0 +1,148 @@
+"""``ServedIndex``: a filter index with the folder of its photos, and the crops that were cut from them.
+
+A client names a photo by its number in the index, never by a path.  A photo is shown only if its file has the SHA-256 that the
+index has.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
+
+from ...errors import IndexFileError, PhotoError
+from ...files import open_regular
+from ...filters.activations import activation_at
+from ...filters.top_picture import FRAME, within
+from ...lru import LruCache
+from ...peek.geometry import Box, Cell, Placement, patch
+from ..compute.photo_store import ingest
+from ..http.errors import not_found
+from ..http.upload import MAX_BYTES
+
+if TYPE_CHECKING:
+    from ...blueprint.address import Tensor
+    from ...filters.activations import TopActivation
+    from ...filters.index import FilterIndex, IndexedFilter, IndexedPhoto
+    from ...network import Network
+    from ..compute.photo_store import StoredPhoto
+
+CROP_SIDE = 224
+QUALITY = 88
+MAX_PHOTOS, MAX_PHOTO_BYTES = 256, 64 << 20
+MAX_CROPS, MAX_CROP_BYTES = 2048, 32 << 20
+
+CropKey = tuple[int, int, int]  # site, filter, number of the photo
+
+
+@dataclass(frozen=True)
+class ServedIndex:
+    """An index, and where its photos are.
+
+    ``folder``: of the photos; None if it is not known.  ``what``: its photos in words, such as ``the 300 photos in photos/``.
+    ``photos``: decoded photos by number, used by the decoding thread only.  ``crops``: JPEG files, used by the event loop only.
+    """
+
+    index: FilterIndex
+    folder: Path | None
+    what: str
+    is_sample: bool = False
+    photos: LruCache[int, StoredPhoto] = field(
+        default_factory=lambda: LruCache(MAX_PHOTOS, MAX_PHOTO_BYTES, lambda photo: photo.nbytes), repr=False
+    )
+    crops: LruCache[CropKey, bytes] = field(
+        default_factory=lambda: LruCache(MAX_CROPS, MAX_CROP_BYTES, len), repr=False
+    )
+
+    def filter(self, tensor: Tensor, number: int) -> IndexedFilter:
+        """What the index holds of one filter; raises ``AddressError`` if it does not hold that tensor."""
+        return self.index.filters(replace(tensor, channels=(number,)))[0]
+
+    def path_of(self, name: str) -> Path | None:
+        """Where a photo is; None if the folder is not known, or the photo is not in it."""
+        relative = PurePosixPath(name)
+        if self.folder is None or relative.is_absolute() or ".." in relative.parts:
+            return None
+        return self.folder / relative
+
+    def problem(self, photo: IndexedPhoto) -> str | None:
+        """Why a photo cannot be shown, as far as is known without reading it."""
+        if photo.row is None:
+            return "the map is the same everywhere"
+        path = self.path_of(photo.name)
+        if path is None or not path.is_file():
+            return "the file is not there any more" if self.folder else "it is not known where the photos are"
+        return None
+
+    def activation(self, tensor: Tensor, number: int, photo: int) -> TopActivation:
+        """The activation of a filter for a photo; raises ``RequestError`` if the index does not have that photo for the filter."""
+        found = self.filter(tensor, number)
+        for each in (*found.top, *found.examples.values()):
+            if each.number == photo and each.row is not None and each.column is not None:
+                path = self.path_of(each.name)
+                if path is not None:
+                    cell, placement = (
+                        Cell(each.row, each.column, each.value),
+                        Placement.of(self.index.fitting, each.size),
+                    )
+                    return activation_at(path, each.sha256, cell, placement, found.tensor)
+        raise not_found(f"the index has no photo {photo} to show for filter {number} of {tensor.address}")
+
+    def photo(self, number: int, activation: TopActivation, network: Network) -> StoredPhoto:
+        """The photo of an activation, decoded; raises ``RequestError`` if its file is not the indexed one any more."""
+        photo = self.photos.get(number)
+        if photo is None:
+            photo = read_indexed(activation, network)
+            self.photos.put(number, photo)
+            self.photos.evict()
+        return photo
+
+
+def read_indexed(activation: TopActivation, network: Network) -> StoredPhoto:
+    """Read and decode the photo of an activation."""
+    name = activation.path.name
+    try:
+        with open_regular(activation.path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError):
+        raise not_found(f"{name}: the file cannot be read any more") from None
+    if len(data) > MAX_BYTES:
+        raise not_found(f"{name}: the file has more than {MAX_BYTES >> 20} MiB")
+    try:
+        photo = ingest(data, name, network.preprocess)
+    except PhotoError as error:
+        raise not_found(str(error)) from None
+    if photo.sha256 != activation.sha256:
+        raise not_found(f"{name}: the file changed since it was indexed")
+    return photo
+
+
+def crop_of(photo: StoredPhoto, activation: TopActivation) -> bytes:
+    """The receptive field as a JPEG, at most ``CROP_SIDE`` pixels a side, with a frame around the cell."""
+    crop = patch(photo.display_image, activation.placement, activation.seen)
+    scale = CROP_SIDE / max(crop.size)
+    size = max(1, round(crop.width * scale)), max(1, round(crop.height * scale))
+    picture = crop.resize(size, Image.Resampling.LANCZOS)
+    cell = within(activation.placement.clipped(activation.cell_area), Box(*activation.box.outward()), size)
+    ImageDraw.Draw(picture).rectangle(cell, outline=FRAME, width=2)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def check_network(index: FilterIndex, network: Network) -> None:
+    """Raise ``IndexFileError`` unless an index was made with the weights and the preprocessing of a network."""
+    origin = index.origin
+    if origin.weights_sha256 != network.weights.sha256:
+        raise IndexFileError(
+            f"{index.path}: made with weights {origin.weights!r}, but weights {network.weights.name!r} are served; "
+            f"make an index with: godeeper index FOLDER --weights {network.weights.name} --out FILE.index"
+        )
+    if origin.preprocessing != network.preprocess.summary:
+        raise IndexFileError(
+            f"{index.path}: made with the preprocessing {origin.preprocessing!r}, but {network.preprocess.summary!r} is served; "
+            "leave out --index"
+        )
