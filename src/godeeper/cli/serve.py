@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
     from ..network import Network
     from ..web.compute.backend import Backend
-    from ..web.filter_index.served import ServedIndex
+    from ..web.compute.served_index import ServedIndex
     from ..web.http.guard import Rules
     from .common import Verbs
 
@@ -157,7 +157,7 @@ def served_index(options: argparse.Namespace, network: Network) -> ServedIndex |
     """The index that the options ask for; ``--photos`` alone makes or refreshes one in the cache folder."""
     from ..filters.index import read_index
     from ..filters.index_folder import folder_of
-    from ..web.filter_index.served import ServedIndex, check_network
+    from ..web.compute.served_index import ServedIndex, check_network
 
     if options.index is None and options.photos is None:
         return None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from ..classifier.classifier import Classifier
-    from .filter_index.served import ServedIndex
+    from .compute.served_index import ServedIndex
     from .record_types import ErrorRecord
 
 STATIC = Path(__file__).parent / "static"
@@ -64,7 +64,7 @@ def make_app(
         classifier_name: its displayed name.
         rules: the access rules.
         upload_reader: reads uploads; with the default limits if None.
-        index: the filter index that is shown, if any; see ``filter_index.served.check_network``.
+        index: the filter index that is shown, if any; see ``compute.served_index.check_network``.
     """
     classes = classifier.head.classes if classifier else ()
     site = site_of(backend.network, classifier_name, tuple(classes), MAX_BYTES)

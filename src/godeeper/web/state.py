@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..classifier.classifier import Classifier
     from ..peek.peek import Peek
     from .compute.photo_store import StoredPhoto
-    from .filter_index.served import ServedIndex
+    from .compute.served_index import ServedIndex
 
     Handler = Callable[[Request], Awaitable[Response]]
 

@@ -23,7 +23,7 @@ from godeeper.photos.sources.find_photos import photos_in
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
 from godeeper.web.compute.backend import Backend
-from godeeper.web.filter_index.served import ServedIndex
+from godeeper.web.compute.served_index import ServedIndex
 from godeeper.web.http.connections import Limits
 from godeeper.web.http.guard import DEFAULT_RULES, Rules
 from godeeper.web.http.server import Server, open_socket

@@ -17,8 +17,8 @@ from godeeper.errors import IndexFileError
 from godeeper.filters.lookup import look_up
 from godeeper.peek.geometry import Cell
 from godeeper.web.application import make_app
+from godeeper.web.compute.served_index import CROP_SIDE, ServedIndex, check_network
 from godeeper.web.filter_index.records import NO_INDEX, NOT_HELD, rank_text
-from godeeper.web.filter_index.served import CROP_SIDE, ServedIndex, check_network
 
 if TYPE_CHECKING:
     from tests.unit.web.client import Client

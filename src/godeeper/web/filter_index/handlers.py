@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from ..compute.served_index import crop_of
 from ..http.errors import not_found
 from ..state import check_filter, json_response, state_of
 from .records import filter_record
-from .served import crop_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ...blueprint.address import Tensor
-    from .served import ServedIndex
+    from ..compute.served_index import ServedIndex
 
 NO_INDEX = "no index of photos is served: start godeeper serve with --photos FOLDER or --index FILE.index"
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ...peek.geometry import Cell
     from ...peek.peek import Peek
     from ..compute.photo_store import StoredPhoto
+    from ..compute.served_index import ServedIndex
     from ..record_types import IndexedFilterRecord, IndexedPhotoRecord
-    from .served import ServedIndex
 
 NO_INDEX = "No index of photos is served. Start godeeper serve with --photos FOLDER to see them here."
 NOT_HELD = "The index has convolutions after their ReLU, and joins, but not this tensor."

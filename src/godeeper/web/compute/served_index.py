@@ -19,16 +19,16 @@ from ...filters.activations import activation_at
 from ...filters.top_picture import FRAME, within
 from ...lru import LruCache
 from ...peek.geometry import Box, Cell, Placement, patch
-from ..compute.photo_store import ingest
 from ..http.errors import not_found
 from ..http.upload import MAX_BYTES
+from .photo_store import ingest
 
 if TYPE_CHECKING:
     from ...blueprint.address import Tensor
     from ...filters.activations import TopActivation
     from ...filters.index import FilterIndex, IndexedFilter, IndexedPhoto
     from ...network import Network
-    from ..compute.photo_store import StoredPhoto
+    from .photo_store import StoredPhoto
 
 CROP_SIDE = 224
 QUALITY = 88
