@@ -16,6 +16,8 @@ from typing import Any
 
 from . import arguments
 from .classifier.classifier import Classifier
+from .features.executors.executor import HERE, Executor
+from .features.executors.inspecting import inspection_by
 from .features.extract import FeatureObserver, extract_table
 from .features.store import ResultStore
 from .memory import release_to_os
@@ -47,6 +49,7 @@ def retrain(
     engine: str = "auto",
     precision: str = "fp32",
     progress: StepProgress | None = None,
+    executor: Executor = HERE,
 ) -> Classifier:
     """Train a classifier on a folder of photos, and test it.
 
@@ -61,6 +64,7 @@ def retrain(
         precision: ``fp32``; ``int8``, which is used if it passes a comparison on these photos; or ``auto``, which is ``int8`` for
             large folders and ``fp32`` for others.
         progress: called with (step, photos done, photos in all).
+        executor: where photos are decoded and features computed; the classifier does not depend on it.
 
     Returns:
         The classifier; its ``report`` describes the training and the test.  The test is on held-out photos, or by
@@ -87,6 +91,21 @@ def retrain(
     ['bright', 'dark']
     """
     check_arguments(folder, weights, features, seed, engine, precision)
+<<<<<<< HEAD
+=======
+    if not isinstance(folder, Source):
+        with open_source(folder) as source:
+            return retrain(
+                source,
+                weights=weights,
+                features=features,
+                seed=seed,
+                engine=engine,
+                precision=precision,
+                progress=progress,
+                executor=executor,
+            )
+>>>>>>> 97da515 (classify, retrain and doctor work on Ray)
     clock = Clock()
     with ready(folder) as source, ResultStore() as store:
         network = load(weights=weights, engine=engine)
@@ -96,12 +115,18 @@ def retrain(
             network, notes = choose_precision(network, engine, precision, source, settings)
         observer = FeatureObserver(network, addresses, store) if several_classes(source) else None
         with clock.step("doctor"):
+<<<<<<< HEAD
             checkup = examine(source, step_progress(progress, "checking photos"), store, observer)
+=======
+            shown = step_progress(progress, "checking photos")
+            checkup = examine(folder, shown, store, observer, inspection_by(executor))
+>>>>>>> 97da515 (classify, retrain and doctor work on Ray)
         clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):
             photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
-            values = extract_table(network, photos, addresses, store, step_progress(progress, "computing features"))
+            shown = step_progress(progress, "computing features")
+            values = extract_table(network, photos, addresses, store, shown, executor)
         network.close()
         release_to_os()
         with closing(values):

@@ -21,6 +21,7 @@ from ..engine.identity import PRECISIONS
 from ..engine.quantization import QuantizationRanges
 from ..errors import ClassifierError, GodeeperError, OptionError
 from ..escaping import escaped
+from ..features.executors.executor import HERE
 from ..features.pipeline import require_readable
 from ..features.stream import feature_batches, stream
 from ..features.stream import pooled as stream_pooled
@@ -36,6 +37,7 @@ from .judgement import Judgement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..features.executors.executor import Executor
     from ..photos.decode import PhotoSource
     from .estimators import PhotoClassifier
 
@@ -158,13 +160,15 @@ class Classifier:
         threshold = self.head.threshold
         return self.head.classes[best] if threshold is None or probabilities[best] >= threshold else None
 
-    def judge(self, photos: Iterable[PhotoSource], *, exact: bool = True) -> Iterator[Judgement]:
+    def judge(
+        self, photos: Iterable[PhotoSource], *, exact: bool = True, executor: Executor = HERE
+    ) -> Iterator[Judgement]:
         """Yield a judgement of each photo; a photo that cannot be read gives one with an ``error``.
 
         Threads decode the next photos in advance.  With ``exact=False``, large JPEGs are decoded at a fraction of their size,
         which is faster but changes the probabilities slightly; see ``godeeper.features.stream``.
         """
-        for batch in stream(self.network, photos, self.head.addresses, exact=exact):
+        for batch in stream(self.network, photos, self.head.addresses, exact=exact, executor=executor):
             values = self.likelihoods(batch.features) if batch.features else ()
             strange = self.strangeness(batch.features) if batch.features else ()
             rows = dict(zip(batch.readable, zip(values, strange, strict=True), strict=True))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..classifier.refusal import written
 from ..errors import OptionError, PhotoError
 from ..escaping import csv_cell
-from .common import add_command, add_engine, note_lines, print_table, records_code
+from .common import add_command, add_engine, add_on, note_lines, print_table, records_code
 from .terminal import complain, print_json, read_input, say, write
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def add_to(verbs: Verbs) -> None:
         help="decode large JPEGs at full size instead of a reduced one (classifiers only)",
     )
     add_engine(parser)
+    add_on(parser)
     parser.add_argument("--csv", action="store_true", help="print one CSV table and nothing else")
 
 
@@ -75,7 +76,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     from ..classifier.classifier import Classifier
 
     classifier = Classifier.load(path, engine=options.engine)
-    records = judge(classifier, places, exact=options.exact)
+    records = judge(classifier, places, exact=options.exact, on=options.on)
     if options.json:
         computed = classifier.network.batch_engine.identity()
         print_json({"classifier": str(path), **computed.record, "photos": records})
@@ -86,9 +87,10 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
     return records_code(records)
 
 
-def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[JudgementRecord]:
+def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None) -> list[JudgementRecord]:
     """A record of each photo in the given order, then one of each folder without photos."""
     from ..classifier.judgement import Judgement
+    from ..features.executors.executor import executor_named
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
 
@@ -100,7 +102,9 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool) -> list[Judgem
                 photos += [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
             except PhotoError as error:
                 without_photos[place] = Judgement(place, None, {}, str(error)).record()
-        return [*(judgement.record() for judgement in classifier.judge(photos, exact=exact)), *without_photos.values()]
+        executor = stack.enter_context(executor_named(on))
+        judgements = classifier.judge(photos, exact=exact, executor=executor)
+        return [*(judgement.record() for judgement in judgements), *without_photos.values()]
 
 
 def print_csv(records: Sequence[JudgementRecord], classes: Sequence[str]) -> None:
@@ -148,6 +152,8 @@ def run_weights(options: argparse.Namespace) -> int:
 
     if options.csv:
         raise OptionError("--csv with --weights: expected a classifier, FILE.godeeper; print --json instead")
+    if options.on:
+        raise OptionError("--on with --weights: expected a classifier, FILE.godeeper; leave --on out")
     network = load(weights=options.weights, engine=options.engine)
     records = []
     for photo in options.photos:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..wording import count_of, first_of
-from .common import add_command, exit_code, print_table
+from .common import add_command, add_on, exit_code, print_table
 from .terminal import complain, print_json, say
 
 if TYPE_CHECKING:
@@ -29,16 +29,19 @@ def add_to(verbs: Verbs) -> None:
         type=Path,
         help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; or a .zip",
     )
+    add_on(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..features.executors.executor import executor_named
+    from ..features.executors.inspecting import inspection_by
     from ..features.store import ResultStore
     from ..photos.doctor.checkup import examine
     from ..training.split import too_few_reasons
     from .progress import counter
 
-    with counter("photos") as progress, ResultStore() as store:
-        checkup = examine(options.folder, progress, store)
+    with executor_named(options.on) as executor, counter("photos") as progress, ResultStore() as store:
+        checkup = examine(options.folder, progress, store, inspect=inspection_by(executor))
     lines = too_few_reasons(checkup)
     if options.json:
         print_json({**checkup.record(), "few": list(lines)})

@@ -17,9 +17,9 @@ from .terminal import complain, print_json, say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..features.batch import Batch
     from ..features.executors.executor import Executor
     from ..features.file import Writer
-    from ..features.stream import Batch
     from ..photos.named import NamedPhoto
     from .common import Verbs
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto], executor: Executor) -> int:
     """Write the features of these photos."""
-    from ..features.batch_bytes import decoded, encoded
+    from ..features.batch import decoded, encoded
     from ..features.executors.kept import KeptChunks
     from ..features.file import writer_for
     from ..features.recommended import recommended

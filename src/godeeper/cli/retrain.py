@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
 from ..wording import count_of
-from .common import add_command, add_engine, add_force, add_weights, exit_code
+from .common import add_command, add_engine, add_force, add_on, add_weights, exit_code
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def add_to(verbs: Verbs) -> None:
         metavar="CSV",
         help="a CSV list of the folder's photos and their classes: path,label[,group][,split]",
     )
+    add_on(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..classifier.file import packed
+    from ..features.executors.executor import executor_named
     from ..outputs import Outputs
     from ..photos.sources.source import open_source
     from ..report.make import thumbnails
@@ -80,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     with Outputs(force=options.force, inputs=inputs) as outputs, ExitStack() as closer:
         outputs.claim(options.out, page, record)
         source = closer.enter_context(open_source(options.folder, options.labels))
+        executor = closer.enter_context(executor_named(options.on))
         with bars() as progress:
             classifier = retrain(
                 source,
@@ -89,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
                 engine=options.engine,
                 precision=options.precision,
                 progress=progress,
+                executor=executor,
             )
         report = classifier.report
         assert report is not None  # noqa: S101 (retrain always makes one)

@@ -21,6 +21,7 @@ import numpy as np
 from ..engine.plan import Key, key_of
 from ..iteration import batched
 from ..memory import release_to_os
+from .executors.executor import HERE
 from .pipeline import (
     BATCH_SIZE,
     ComputedBatch,
@@ -29,7 +30,7 @@ from .pipeline import (
     Forward,
     InputBatch,
     PhotoInfo,
-    compute_batches,
+    Stages,
     require_readable,
 )
 from .store import feature_key, feature_recipe
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ..photos.decode import Photo, PhotoSource
     from ..photos.doctor.inspection import Finding
     from ..progress import Progress
+    from .executors.executor import Executor
     from .store import ResultStore
     from .stream import FeatureNetwork
 
@@ -100,12 +102,13 @@ def extract_table(
     addresses: Sequence[str],
     store: ResultStore,
     progress: Progress | None = None,
+    executor: Executor = HERE,
 ) -> FeatureTable:
     """As ``extract``, but the features are in a table on disk, which the caller closes; one module is in memory at a time."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
     tables = FeatureTable({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
     try:
-        Extraction(FeatureComputer(network, tensors, store), photos, progress, tables.writable).run()
+        Extraction(FeatureComputer(network, tensors, store), photos, progress, tables.writable, executor).run()
     except BaseException:
         tables.close()
         raise
@@ -259,12 +262,14 @@ class Extraction:
         photos: Sequence[tuple[PhotoSource, str]],
         progress: Progress | None,
         results: Callable[[], Mapping[str, NDArray[np.floating[Any]]]],
+        executor: Executor = HERE,
     ) -> None:
         """``results``: returns the arrays (N, C) to fill, by address; it is called once for each batch."""
         self.computer = computer
         self.photos = photos
         self.progress = progress
         self.results = results
+        self.executor = executor
         self.places: dict[str, list[int]] = {}  # hash -> indices in ``photos``: several may have the same pixels
         for place, (_, pixels) in enumerate(photos):
             self.places.setdefault(pixels, []).append(place)
@@ -296,10 +301,10 @@ class Extraction:
         """Compute the features ``addresses`` of the photos with these hashes; store and fill them in batch by batch."""
         places = (self.places[pixels][0] for pixels in hashes)
         entries = (Entry(place, *self.photos[place]) for place in places)
-        decode_entry = Decode(self.computer.network.preprocess)
         forward, reduce = self.computer.forward(addresses), self.computer.reducer(addresses)
-        with closing(compute_batches(entries, decode_entry, forward, transform=require_readable)) as batches:
-            for features in map(reduce, batches):
+        stages = Stages(Decode(self.computer.network.preprocess), forward, reduce, transform=require_readable)
+        with closing(self.executor.run(stages, entries)) as results:
+            for features in results:
                 self.computer.store_features(features)
                 self.fill(features)
                 self.report(list(features))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..blueprint.address import resolve_one
 from ..engine.plan import NETWORK_INPUT, Key, Plan, key_of, plan
 from ..errors import AddressError, ChannelError, quoted
+from .batch import Batch, regrouped
 from .executors.executor import HERE
-from .pipeline import ComputedBatch, Decode, Decoded, Forward, Stages, entries_of
+from .pipeline import BATCH_SIZE, ComputedBatch, Decode, Decoded, Forward, Stages, entries_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,26 +61,6 @@ class FeatureNetwork(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Features of a few photos, in order.
-
-    ``names``: the names of all photos.  ``features``: address -> (N, C) float32, the spatial means, with a row for each
-    readable photo.  ``errors``: index in ``names`` -> the reason why the photo cannot be read.  ``notes``: index -> the
-    photo's repairs (see ``Photo.notes``).
-    """
-
-    names: tuple[str, ...]
-    features: Mapping[str, Floats] = field(repr=False)
-    errors: Mapping[int, str] = field(default_factory=dict)
-    notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def readable(self) -> tuple[int, ...]:
-        """The indices in ``names`` of the photos that have a row of features."""
-        return tuple(place for place in range(len(self.names)) if place not in self.errors)
-
-
 def stream(
     network: FeatureNetwork,
     photos: Iterable[PhotoSource],
@@ -97,7 +78,7 @@ def stream(
         photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; each is read when it is needed.
         addresses: addresses of whole tensors, by any name.
         exact: decode large JPEGs at full size instead of a reduced size (see ``KEPT``).
-        executor: where photos are decoded and the network runs.  The size of the batches depends on it, the features do not.
+        executor: where photos are decoded and the network runs; the batches do not depend on it.
         progress: called with the number of photos done.
         kept: see ``Executor.run``.
 
@@ -111,7 +92,7 @@ def stream(
     """
     stages = feature_stages(network, addresses, None if exact else least_side(network))
     with closing(executor.run(stages, entries_of(photos), progress, kept)) as batches:
-        yield from batches
+        yield from regrouped(batches, BATCH_SIZE) if executor.is_remote else batches
 
 
 def feature_batches(

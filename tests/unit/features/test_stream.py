@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from godeeper.errors import AddressError
+from godeeper.features.batch import Batch
 from godeeper.features.pipeline import BATCH_SIZE, Decode, Entry
-from godeeper.features.stream import KEPT, Batch, least_side, stream, whole_tensors
+from godeeper.features.stream import KEPT, least_side, stream, whole_tensors
 from godeeper.network import Network, load
 from godeeper.photos.decode import PhotoSource, decode
 from godeeper.prefetch import AHEAD

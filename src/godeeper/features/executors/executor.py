@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...errors import OptionError, quoted
+from .chunks import CHUNK, cut
 
 if TYPE_CHECKING:
     from ..pipeline import Entry, Stages
@@ -42,6 +43,22 @@ class Executor(Protocol):
             kept: where finished results are kept for a later run, if this one is stopped; only other processes keep them.
         """
 
+    def map(
+        self,
+        work: Callable[[Sequence[Any]], Value],
+        items: Sequence[Any],
+        progress: Done | None = None,
+        kept: KeptChunks | None = None,
+    ) -> Generator[Value, None, None]:
+        """``work(chunk)`` of each chunk of ``items``, in order.
+
+        Args:
+            work: for other processes, a callable that can be pickled; a process unpickles it once and calls it for many chunks.
+            items: for other processes, anything that can be pickled.
+            progress: called with the number of items done.
+            kept: as for ``run``; the items are then entries.
+        """
+
 
 class Here:
     """Runs stages in this process."""
@@ -57,6 +74,21 @@ class Here:
     ) -> Generator[Value, None, None]:
         """As ``Executor.run``; entries are taken as they are needed, and a few batches are in memory."""
         yield from stages.run(entries, progress)
+
+    def map(
+        self,
+        work: Callable[[Sequence[Any]], Value],
+        items: Sequence[Any],
+        progress: Done | None = None,
+        kept: KeptChunks | None = None,  # noqa: ARG002 (nothing is kept here)
+    ) -> Generator[Value, None, None]:
+        """As ``Executor.map``."""
+        done = 0
+        for chunk in cut(items, CHUNK):
+            yield work(chunk)
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
 
 
 HERE = Here()

@@ -8,11 +8,12 @@ Ray Data itself fails, for example because a machine was lost with results on it
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ...errors import ClusterError
+from .chunks import Shelf, chunk_size, cut
 from .cluster import Cluster
 from .worker import packed, restored
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-CHUNK = 32  # photos: four batches
-MOST_CHUNKS = 20_000  # Ray Data keeps a record of each
 RECOVERIES = 3  # in a row without a new result
 
 
@@ -111,46 +110,3 @@ class OnRay:
                 failures += 1
                 if failures == RECOVERIES or not self.cluster.is_alive():
                     raise ClusterError(self.cluster.why(error)) from error
-
-
-class Shelf:
-    """Results by the numbers of their chunks, until they are taken: in memory, or in files if they are kept."""
-
-    def __init__(self, chunks: Sequence[Sequence[Any]], kept: KeptChunks | None) -> None:
-        self.sizes = [len(chunk) for chunk in chunks]
-        self.kept = kept
-        self.paths = [kept.path(chunk) for chunk in chunks] if kept else []
-        self.stored = {number for number, path in enumerate(self.paths) if path.exists()}
-        self.results: dict[int, Any] = {}
-        self.items = sum(self.sizes[number] for number in self.stored)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self.stored or number in self.results
-
-    def missing(self) -> Iterator[int]:
-        """The numbers of the chunks without a result."""
-        return (number for number in range(len(self.sizes)) if number not in self)
-
-    def put(self, number: int, result: Any) -> None:
-        """Put a result on the shelf; in memory if the disk is full."""
-        self.items += self.sizes[number]
-        if self.kept and self.kept.store(self.paths[number], result):
-            self.stored.add(number)
-        else:
-            self.results[number] = result
-
-    def take(self, number: int) -> Any | None:
-        """Take a result from the shelf; its file stays.  None if the file is gone."""
-        if number in self.stored and self.kept:
-            return self.kept.load(self.paths[number])
-        return self.results.pop(number)
-
-
-def chunk_size(items: int) -> int:
-    """The number of items in a chunk, for a number of items."""
-    return max(CHUNK, -(-items // MOST_CHUNKS))
-
-
-def cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Consecutive chunks of ``size`` items; the last may be smaller."""
-    return [items[start : start + size] for start in range(0, len(items), size)]

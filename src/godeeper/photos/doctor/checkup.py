@@ -23,7 +23,7 @@ from ..class_names import same_names
 from ..sources.folder import Entry
 from ..sources.source import Source, open_source
 from .fingerprint import edges
-from .inspection import BlobStore, DecodeObserver, Finding, inspect_all
+from .inspection import BlobStore, DecodeObserver, Finding, Inspect, inspect_all
 from .near_duplicates import group
 from .usable import UsablePhoto
 
@@ -171,6 +171,7 @@ def examine(
     progress: Progress | None = None,
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
+    inspect: Inspect = inspect_all,
 ) -> Checkup:
     """Check every file below ``folder``.
 
@@ -179,6 +180,7 @@ def examine(
         progress: called with the number of files done and of all files.
         memory: stores findings by the files' bytes for later runs; None stores nothing.
         onlooker: receives each photo that is decoded and has a class.
+        inspect: inspects the files.
 
     Raises:
         OptionError: the folder, or one below it, cannot be read.
@@ -186,9 +188,9 @@ def examine(
     """
     if not isinstance(folder, Source):
         with open_source(folder) as source:
-            return examine(source, progress, memory, onlooker)
+            return examine(source, progress, memory, onlooker, inspect)
     place = folder.place
-    checkup = examine_entries(place, folder.entries, progress, memory, onlooker)
+    checkup = examine_entries(place, folder.entries, progress, memory, onlooker, inspect)
     if not checkup.verdicts:
         raise PhotoError(f"{place}: contains no photos; expected a folder with one folder of photos for each class")
     return replace(checkup, notes=(*folder.notes, *checkup.notes))
@@ -200,9 +202,10 @@ def examine_entries(
     progress: Progress | None = None,
     memory: BlobStore | None = None,
     onlooker: DecodeObserver | None = None,
+    inspect: Inspect = inspect_all,
 ) -> Checkup:
     """Check some files of a folder as if there were no others; the diagnoses have the order of ``entries``."""
-    findings = list(inspect_all(entries, progress, memory, onlooker))
+    findings = list(inspect(entries, progress, memory, onlooker))
     photos = [finding for finding in findings if finding.photo]
     verdicts = tuple(trainable(list(judge(photos))))
     groups = group_photos(photos)

@@ -74,6 +74,18 @@ class DecodeObserver(Protocol):
         """Finish the work; called after the last photo."""
 
 
+class Inspect(Protocol):
+    """Inspects files: ``inspect_all``, or a substitute that does so in other processes."""
+
+    def __call__(
+        self,
+        entries: Sequence[Entry],
+        progress: Progress | None = None,
+        memory: BlobStore | None = None,
+        onlooker: DecodeObserver | None = None,
+    ) -> Iterator[Finding]: ...
+
+
 class BlobStore(Protocol):
     """A persistent store of bytes by key; ``get_blobs`` leaves out keys whose bytes are absent or damaged."""
 
