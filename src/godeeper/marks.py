@@ -47,7 +47,7 @@ def ours(path: Path) -> bool:
         return False
 
 
-def is_png(_: Path, file: BinaryIO, head: bytes) -> bool:
+def is_png(_: Path | None, file: BinaryIO, head: bytes) -> bool:
     """Whether it is a PNG with godeeper's text chunk."""
     return head.startswith(PNG) and texts(file).get("Software", "").startswith("godeeper ")
 

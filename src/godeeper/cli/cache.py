@@ -59,9 +59,11 @@ def run_trim(options: argparse.Namespace) -> int:
 
 
 def run_clear(options: argparse.Namespace) -> int:
+    from ..features.executors.kept import remove_abandoned
     from ..features.store import leftovers
 
     shrink(0)
+    remove_abandoned(older_than=0)
     for path in leftovers():
         path.unlink(missing_ok=True)
     report(parts(), options)

@@ -92,14 +92,18 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None
     from ..classifier.judgement import Judgement
     from ..features.executors.executor import executor_named
     from ..photos.decode import decode
-    from ..photos.sources.find_photos import opened
+    from ..photos.sources.anywhere import opened_anywhere
 
     photos: list[Any] = []
     without_photos: dict[str, JudgementRecord] = {}
     with ExitStack() as stack:
         for place in places:
             try:
-                photos += [decode(read_input(), name="-")] if place == "-" else stack.enter_context(opened([place]))
+                photos += (
+                    [decode(read_input(), name="-")]
+                    if place == "-"
+                    else stack.enter_context(opened_anywhere([place], remote=bool(on)))
+                )
             except PhotoError as error:
                 without_photos[place] = Judgement(place, None, {}, str(error)).record()
         executor = stack.enter_context(executor_named(on))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..features.batch import Batch
     from ..features.executors.executor import Executor
     from ..features.file import Writer
-    from ..photos.named import NamedPhoto
+    from ..photos.sources.anywhere import AnyPhoto
     from .common import Verbs
 
 EXAMPLE = """\
@@ -34,7 +34,10 @@ USUAL = "the recommended tensor of the weights"
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "embed", "turn a folder of photos into features", EXAMPLE, run)
     parser.add_argument(
-        "places", metavar="FOLDER|PHOTO", nargs="+", help="folders of photos, zips or .csv lists of them, or photos"
+        "places",
+        metavar="FOLDER|PHOTO",
+        nargs="+",
+        help="folders of photos, zips or .csv lists of them, or photos; with --on ray also s3://, gs:// and file:// folders",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="FILE.npz, or FILE.parquet with godeeper[parquet]"
@@ -55,14 +58,17 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..features.executors.executor import executor_named
     from ..features.file import check_ending
-    from ..photos.sources.find_photos import opened
+    from ..photos.sources.anywhere import opened_anywhere
 
     check_ending(options.out)
-    with opened(options.places) as photos, executor_named(options.on) as executor:
+    with (
+        opened_anywhere(options.places, remote=bool(options.on)) as photos,
+        executor_named(options.on) as executor,
+    ):
         return embedded(options, photos, executor)
 
 
-def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto], executor: Executor) -> int:
+def embedded(options: argparse.Namespace, photos: list[AnyPhoto], executor: Executor) -> int:
     """Write the features of these photos."""
     from ..features.batch import decoded, encoded
     from ..features.executors.kept import KeptChunks
@@ -71,9 +77,11 @@ def embedded(options: argparse.Namespace, photos: list[str | NamedPhoto], execut
     from ..features.stream import stream, whole_tensors
     from ..network import load
     from ..outputs import Outputs
+    from ..photos.remote import RemotePhoto
     from .progress import counter
 
-    outputs = Outputs(force=options.force, inputs=[*options.places, *photos])
+    files = (photo for photo in photos if not isinstance(photo, RemotePhoto))
+    outputs = Outputs(force=options.force, inputs=[*options.places, *files])
     outputs.claim(options.out)
     network = load(weights=options.weights, engine=options.engine, precision=options.precision)
     asked = options.features.split(",") if options.features else [recommended(network)]

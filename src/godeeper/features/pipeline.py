@@ -28,9 +28,11 @@ import numpy as np
 from ..engine.engines import Engine
 from ..engine.plan import NETWORK_INPUT, Key, Plan
 from ..errors import PhotoError
-from ..photos.decode import Photo, PhotoSource, decode
+from ..photos.decode import WHITE, Photo, PhotoSource, decode, decode_bytes
 from ..photos.doctor.fingerprint import pixel_hash
+from ..photos.named import NamedPhoto
 from ..photos.preprocess import Preprocess
+from ..photos.remote import RemotePhoto
 from ..prefetch import ordered_map, pipelined
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Entry:
         """The path as given, or the name of a decoded photo."""
         if self.path is not None:
             return str(self.path)
-        return self.photo.name if isinstance(self.photo, Photo) else "photo"
+        return self.photo.name if isinstance(self.photo, Photo | RemotePhoto) else "photo"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Decode:
         """The photo and its input (1, 3, size, size); an unreadable photo has an error and no input."""
         named = PhotoInfo(entry.position, entry.name, entry.path)
         try:
-            photo = decode(entry.photo, least_side=self.least_side)
+            photo = decoded(entry.photo, self.least_side)
             pixels = pixel_hash(photo) if self.hash_pixels or entry.pixels_sha256 else ""
             if entry.pixels_sha256 not in ("", pixels):
                 raise PhotoError(f"{entry.name}: the photo changed since its pixels were hashed; start again")
@@ -115,6 +117,14 @@ class Decode:
             return info, self.preprocess(photo)
         except PhotoError as error:
             return replace(named, error=error), None
+
+
+def decoded(source: PhotoSource, least_side: int | None) -> Photo:
+    """As ``decode``; also of a photo at an address, with the notes and messages that a file has."""
+    if not isinstance(source, RemotePhoto):
+        return decode(source, least_side=least_side)
+    path = NamedPhoto(source.name, source.name)
+    return decode_bytes(source.read(), path.name, WHITE, path, least_side)
 
 
 @dataclass(frozen=True)

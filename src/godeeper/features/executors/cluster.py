@@ -25,6 +25,7 @@ SCHEME = "ray://"
 PATIENCE = 5.0  # seconds in which a cluster must respond
 MOST_CORES = 4  # of a worker: more threads for one photo after the other wait for one another
 LOOPBACK = "127.0.0.1"
+PREFIX = "gdray-"  # of folders of logs and sockets
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -58,7 +59,7 @@ class Cluster:
         if not named:
             set_private()
         self.ray = imported()
-        self.joined = self.ray.is_initialized()
+        self.joined = self.address == "ray" and self.ray.is_initialized()  # by the program that uses godeeper
         if self.joined:
             return
         self.stack.enter_context(silence())
@@ -76,7 +77,8 @@ class Cluster:
 
     def start(self) -> None:
         """Start Ray on this machine, for this run alone."""
-        self.folder = Path(tempfile.mkdtemp(prefix="ray", dir=short_folder()))
+        remove_abandoned()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=short_folder()))
         self.ray.init(
             address="local",
             include_dashboard=False,
@@ -171,9 +173,10 @@ def imported() -> Any:
         os.environ.setdefault(name, value)
     try:
         import pyarrow  # noqa: F401 (a part of the extra)
-        import ray
         import ray._private.worker
         import ray.util.client
+
+        import ray
     except ImportError:
         raise MissingExtra("ray") from None
     ray._private.worker.print_to_stdstream = say_nothing  # prints on standard output, where JSON goes
@@ -220,9 +223,17 @@ def check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
 
 
-def short_folder() -> str | None:
+def short_folder() -> str:
     """A folder for temporary files with a short path: Ray's sockets are in it, and their paths have at most 107 bytes."""
-    return "/tmp" if len(tempfile.gettempdir()) > 20 and Path("/tmp").is_dir() else None  # noqa: S108
+    return "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108
+
+
+def remove_abandoned() -> None:
+    """Remove the folders of Ray's logs that killed processes left."""
+    for folder in Path(short_folder()).glob(f"{PREFIX}*-*"):
+        process = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not Path("/proc", process).exists() and Path("/proc", str(os.getpid())).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def one_line(error: BaseException) -> str:

@@ -19,11 +19,16 @@ from typing import TYPE_CHECKING, Any
 from ...disk_cache import cache_folder
 from ...errors import OutputError
 from ...files import write_atomically
+from ...photos.remote import RemotePhoto
 
 if TYPE_CHECKING:
     from ..pipeline import Entry
 
-FOLDER = "chunks"  # in the cache folder
+FOLDER, ATTEMPTS, TRAVELLED = (
+    "chunks",
+    "attempts",
+    "travelled",
+)  # in the cache folder; the last has weights, see ``worker``
 DIGEST_BYTES = 32
 ABANDONED = 7 * 24 * 3600.0  # seconds after which a stopped run counts as abandoned
 
@@ -77,6 +82,8 @@ class KeptChunks:
 
 def version_of(entry: Entry) -> tuple[int, int]:
     """Size and time of change of a photo's file; zeros if it cannot be read."""
+    if isinstance(entry.photo, RemotePhoto):
+        return entry.photo.version
     try:
         status = os.stat(entry.path or "")  # noqa: PTH116 (a Path for each photo takes noticeable time)
     except (OSError, ValueError):
@@ -90,8 +97,9 @@ def chunks_folder() -> Path:
 
 
 def remove_abandoned(older_than: float = ABANDONED) -> None:
-    """Remove the results of runs that stopped so many seconds ago and were not resumed."""
-    with suppress(OSError):
-        for folder in chunks_folder().iterdir():
-            if folder.stat().st_mtime < time.time() - older_than:
-                shutil.rmtree(folder, ignore_errors=True)
+    """Remove what is left of runs that stopped so many seconds ago and were not resumed."""
+    for kind in (FOLDER, ATTEMPTS, TRAVELLED):
+        with suppress(OSError):
+            for path in (cache_folder() / kind).iterdir():
+                if path.stat().st_mtime < time.time() - older_than:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import secrets
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,11 +25,12 @@ from ...errors import ClusterError, GodeeperError, OutputError, PhotoError, Weig
 from ...files import open_regular, read_regular, write_atomically
 from ...version import __version__
 from ...weights.file import WeightsFile
+from .kept import ATTEMPTS, TRAVELLED
 
 Work = Callable[[Sequence[Any]], Any]
 Parcel = dict[str, Any]  # built-in types, so that another version of godeeper can read it too
 
-FOLDER = "travelled"  # in the cache folder
+MOST_ATTEMPTS = 10
 FOREIGN = (
     "the workers have godeeper {there} and this is {here}: install the same version on all machines of the cluster"
 )
@@ -74,7 +77,7 @@ def packed(work: Work, put: Callable[[bytes], Any]) -> Parcel:
     packer = Packer(file)
     packer.dump(work)
     weights = {digest: [put(read_regular(path))] for digest, path in packer.weights.items()}
-    return {"version": __version__, "work": put(file.getvalue()), "weights": weights}
+    return {"version": __version__, "run": secrets.token_hex(8), "work": put(file.getvalue()), "weights": weights}
 
 
 def unpacked(parcel: Parcel, get: Callable[[Any], bytes]) -> Work:
@@ -99,7 +102,7 @@ def found(digest: str, path: Path, fetch: Callable[[], bytes]) -> Path:
         WeightsError: ``fetch`` returns other bytes.
         OutputError: the file cannot be stored anywhere.
     """
-    stored = cache_folder() / FOLDER / f"{digest}.safetensors"
+    stored = cache_folder() / TRAVELLED / f"{digest}.safetensors"
     for candidate in (path, stored):
         if file_sha256(candidate) == digest:
             return candidate
@@ -129,6 +132,7 @@ class Worker:
     def __init__(self, parcel: Parcel) -> None:
         import ray
 
+        self.run = str(parcel.get("run", ""))
         self.error: Exception | None = None
         context: Any = ray.get_runtime_context()
         limit_cores(max(1, int(context.get_assigned_resources().get("CPU", 1))))
@@ -142,17 +146,44 @@ class Worker:
         import pyarrow
 
         results, errors = [], []
-        for items in table["items"].to_pylist():
+        for number, items in zip(table["number"].to_pylist(), table["items"].to_pylist(), strict=True):
             try:
                 if self.error:
                     raise self.error
-                results.append(pickle.dumps(self.work(pickle.loads(items))))  # noqa: S301 (from our driver)
+                with counted(f"{self.run}-{number}"):
+                    results.append(pickle.dumps(self.work(pickle.loads(items))))  # noqa: S301 (from our driver)
                 errors.append(b"")
             except Exception as error:
                 results.append(b"")
                 errors.append(pickle.dumps(described(error)))
         columns = [pyarrow.array(column, pyarrow.large_binary()) for column in (results, errors)]
         return pyarrow.table({"number": table["number"], "result": columns[0], "error": columns[1]})
+
+
+@contextmanager
+def counted(chunk: str) -> Iterator[None]:
+    """Count the attempts at a chunk on this machine, in a file that is removed when the block ends: Ray repeats without end.
+
+    Raises:
+        ClusterError: so many processes were killed within the block that the chunk itself must be the reason.
+    """
+    attempts = cache_folder() / ATTEMPTS / chunk
+    with suppress(OSError):
+        attempts.parent.mkdir(parents=True, exist_ok=True)
+        with attempts.open("ab") as file:
+            file.write(b".")
+            count = file.tell()
+        if count > MOST_ATTEMPTS:
+            attempts.unlink()
+            raise ClusterError(
+                f"{MOST_ATTEMPTS} workers were killed on the same photos, perhaps for lack of memory: "
+                "give each more, or leave out the largest photos"
+            )
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            attempts.unlink()
 
 
 def described(error: Exception) -> tuple[str, str, str]:

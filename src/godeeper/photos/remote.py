@@ -1,0 +1,130 @@
+"""Photos in file systems that pyarrow reads: ``s3://``, ``gs://`` and ``file://`` addresses.
+
+The folder is listed once; each photo is read where it is decoded.  Credentials come from where pyarrow takes them: environment
+variables, the user's configuration files, the machine's role.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ..errors import MissingExtra, PhotoError
+from ..marks import is_png
+from ..prefetch import ordered_map
+from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
+
+SCHEMES = ("s3://", "gs://", "file://")
+ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
+HEAD = 1 << 16  # bytes in which a picture of ours has its mark
+
+
+@dataclass(frozen=True)
+class RemotePhoto:
+    """A photo's file.
+
+    ``address``: of the folder, as the user gave it.  ``path``: in the file system.  ``name``: the address of the photo.
+    ``version``: size in bytes and time of change in nanoseconds.
+    """
+
+    address: str
+    path: str
+    name: str
+    version: tuple[int, int] = (0, 0)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read(self, most: int | None = None) -> bytes:
+        """The bytes of the file, or the first ones; every failure is a ``PhotoError``."""
+        try:
+            with file_system(self.address)[0].open_input_file(self.path) as file:
+                return bytes(file.read(most))
+        except FileNotFoundError:
+            raise PhotoError(f"{self.name}: no such file; expected a photo") from None
+        except (OSError, ValueError) as error:
+            raise PhotoError(f"{self.name}: cannot read it ({one_line(error)})") from None
+
+
+def is_remote(place: object) -> bool:
+    """Whether a place is an address of such a file system."""
+    return str(place).startswith(SCHEMES)
+
+
+def remote_photos(address: str) -> list[RemotePhoto]:
+    """The photos in and below a folder, in the order of ``find_photos.walk``; or the single photo at the address.
+
+    Raises:
+        PhotoError: there is no photo, or it cannot be read.
+    """
+    try:
+        files, top = file_system(address)
+        found = files.get_file_info(top)
+        whole = found.is_file
+        infos = [found] if whole else files.get_file_info(selector(top))
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{address}: cannot read it ({one_line(error)}); expected a folder of photos") from None
+    shown = address.partition("?")[0].rstrip("/")
+    photos = [
+        RemotePhoto(
+            address, info.path, shown if whole else f"{shown}/{within(info.path, top)}", (info.size, info.mtime_ns or 0)
+        )
+        for info in sorted(infos, key=lambda info: info.path.split("/"))
+        if info.is_file and (whole or is_named_photo(within(info.path, top)))
+    ]
+    drawn = set() if whole else {photo for photo in drawn_by_us(photos) if photo}
+    photos = [photo for photo in photos if photo not in drawn]
+    if not photos:
+        raise PhotoError(f"{address}: no photo in this folder; expected files like *.jpg or *.png")
+    return photos
+
+
+def drawn_by_us(photos: Sequence[RemotePhoto]) -> list[RemotePhoto | None]:
+    """The pictures that godeeper drew, None for others."""
+    pictures = [photo for photo in photos if photo.name.lower().endswith(".png")]
+    return list(ordered_map(lambda photo: photo if is_our_picture(photo) else None, pictures, alone=True))
+
+
+def is_our_picture(photo: RemotePhoto) -> bool:
+    """Whether godeeper drew it; False if it cannot be read."""
+    try:
+        head = photo.read(HEAD)
+        return is_png(None, io.BytesIO(head), head)
+    except (PhotoError, ValueError):
+        return False
+
+
+def is_named_photo(path: str) -> bool:
+    """Whether a path below the folder has a photo's suffix and no hidden part."""
+    return path.lower().endswith(ENDINGS) and not any(part.startswith(".") for part in path.split("/"))
+
+
+def within(path: str, top: str) -> str:
+    """A path relative to the folder ``top``."""
+    return path.removeprefix(top.rstrip("/")).lstrip("/")
+
+
+@cache
+def file_system(address: str) -> tuple[Any, str]:
+    """The file system at an address, and the path in it; a file system can be used by several threads."""
+    try:
+        from pyarrow import fs
+    except ImportError:
+        raise MissingExtra("ray") from None
+    files, path = fs.FileSystem.from_uri(address)
+    return files, path
+
+
+def selector(folder: str) -> Any:
+    """What pyarrow needs to list a folder and those below it."""
+    from pyarrow import fs
+
+    return fs.FileSelector(folder, recursive=True)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

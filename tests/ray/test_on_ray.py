@@ -1,0 +1,279 @@
+"""``--on ray``: the same bytes as here, whatever is killed; photos at addresses; and one line for each error."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper.classifier.file import packed
+from godeeper.cli.main import main
+from godeeper.features.executors.executor import executor_named
+from godeeper.features.executors.kept import KeptChunks, chunks_folder
+from godeeper.features.executors.on_ray import OnRay
+from godeeper.features.pipeline import entries_of
+from godeeper.features.stream import stream
+from godeeper.network import Network
+from godeeper.retraining import retrain
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # Ray warns of its own changes, in threads too
+
+ADDRESS = "mixed/join"
+PHOTOS = 70  # three chunks
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
+    """Small photos in two class folders; one is damaged, one is repaired, two have the same pixels."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for number in range(PHOTOS):
+        place = folder / ("dark", "bright")[number % 2] / f"{number:02}.png"
+        place.parent.mkdir(exist_ok=True)
+        noise = Image.fromarray(random.integers(0, (60, 250)[number % 2], (5, 7, 3), np.uint8))
+        noise.resize((70, 50)).save(place)
+    shutil.copy(folder / "dark" / "02.png", folder / "dark" / "copy.png")
+    (folder / "dark" / "10.png").write_bytes((folder / "dark" / "12.png").read_bytes()[:900])
+    shutil.copy(chelsea, folder / "bright" / "photo.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def _ray() -> Iterator[None]:
+    """Ray on this machine, for all tests; commands in this process use it.  Its workers may use any S3."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        with OnRay("ray"):
+            yield
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """The exit code of a command, and what it prints."""
+    code = main(arguments)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_embed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    """The file, the JSON and the messages are those of a local run."""
+    out = tmp_path / f"out.{suffix}"
+    command = ["embed", str(photos), "--out", str(out), "--features", ADDRESS, "--json"]
+    here = *run(command, capsys), out.read_bytes()
+    there = *run([*command, "--on", "ray"], capsys), out.read_bytes()
+    assert there == here
+    assert here[0] == 1  # one photo is damaged
+    assert not list(chunks_folder().iterdir())
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize(("chunk", "cores"), [(3, 1), (100, 2)])
+def test_chunks_and_workers(photos: Path, net: Network, chunk: int, cores: int) -> None:
+    """Neither the size of the chunks nor the number of workers changes a bit, nor the batches."""
+    paths = sorted(map(str, photos.rglob("*.png")))[:25]
+    done: list[int] = []
+    with OnRay("ray", chunk=chunk, cores=cores) as executor:
+        there = list(stream(net, paths, [ADDRESS], executor=executor, progress=done.append))
+    here = list(stream(net, paths, [ADDRESS]))
+    assert [batch.names for batch in there] == [batch.names for batch in here]
+    for one, other in zip(there, here, strict=True):
+        np.testing.assert_array_equal(one.features[ADDRESS], other.features[ADDRESS])
+        assert (one.errors, one.notes) == (other.errors, other.notes)
+    assert (done[0], done[-1]) == (0, len(paths))
+    assert done == sorted(done)
+
+
+@pytest.mark.usefixtures("_ray")
+def test_doctor_retrain_classify(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkup, classifier and verdicts are those of local runs, each with an empty store."""
+    results = []
+    for on in ("", "ray"):
+        monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / f"cache-{on}"))
+        option = ["--on", on] if on else []
+        checkup = run(["doctor", str(photos), "--json", *option], capsys)
+        with executor_named(on) as executor:
+            classifier = retrain(photos, features="conv", executor=executor)
+        file = tmp_path / "photos.godeeper"
+        file.write_bytes(packed(classifier))
+        verdicts = run(["classify", str(file), str(photos), "--json", *option], capsys)
+        results.append((checkup, file.read_bytes(), verdicts))
+    assert results[0] == results[1]
+
+
+@dataclass(frozen=True)
+class KillOnce:
+    """Work that kills its process with the item 7, the first time."""
+
+    marker: Path
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        if 7 in items and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [item * item for item in items]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_worker_is_killed(tmp_path: Path) -> None:
+    """Its chunk is repeated, and each item is in the result once."""
+    with OnRay("ray", chunk=2, cores=1) as executor:
+        results = [each for chunk in executor.map(KillOnce(tmp_path / "killed"), range(20)) for each in chunk]
+    assert results == [number * number for number in range(20)]
+    assert (tmp_path / "killed").exists()
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_driver_is_stopped(photos: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """What it started ends with it, it leaves no file, and a second run uses its chunks and ends with the local bytes."""
+    here, there = tmp_path / "here.npz", tmp_path / "there.npz"
+    many = tmp_path / "many"
+    for each in range(2):
+        shutil.copytree(photos, many / str(each))
+    command = ["embed", str(many), "--features", ADDRESS, "--out"]
+    assert not kept()
+    python = [sys.executable, "-m", "godeeper", *command, str(there), "--on", "ray"]
+    with subprocess.Popen(python, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        wait_for(lambda: bool(kept()), process)
+        process.send_signal(number)
+        out, words = process.communicate(timeout=60)
+    assert (process.returncode, out) == ((130, b"") if number == signal.SIGINT else (-number, b""))
+    assert words == (b"godeeper: stopped\n" if number == signal.SIGINT else b"")
+    wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # these need a minute
+    assert not there.exists()
+    times = {path: path.stat().st_mtime_ns for path in kept()}
+    assert times
+    assert main([*command, str(there), "--on", "ray"]) == main([*command, str(here)]) == 1
+    assert there.read_bytes() == here.read_bytes()
+    assert not kept()
+
+
+def kept() -> list[Path]:
+    """The files of finished chunks."""
+    return [path for path in chunks_folder().rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def descendants(session: int) -> list[str]:
+    """The processes in a session, and those that Ray started in sessions of their own; without those that have ended."""
+    command = ["ps", "-eo", "stat,sid,args"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    running = [line for line in listed if not line.startswith("Z")]
+    return [line for line in running if line.split()[1] == str(session) or f"gdray-{session}-" in line]
+
+
+def wait_for(condition: Any, process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> None:
+    """Wait until a condition holds; fails if the process ends before."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        assert process is None or process.poll() is None
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Work that notes each entry it sees in a folder."""
+
+    folder: Path
+
+    def __call__(self, entries: Sequence[Any]) -> list[int]:
+        for entry in entries:
+            with (self.folder / str(entry.position)).open("ab") as file:
+                file.write(b".")
+        return [entry.position for entry in entries]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_finished_chunks_are_not_repeated(photos: Path, tmp_path: Path) -> None:
+    """A second run computes only the chunks that are not kept, or are kept damaged."""
+    entries = list(entries_of(sorted(map(str, photos.rglob("*.png")))[:12]))
+    for _ in range(2):
+        keep = KeptChunks("recipe", pickle.dumps, pickle.loads)
+        with OnRay("ray", chunk=3) as executor:
+            assert list(executor.map(Noted(tmp_path), entries, kept=keep)) == [
+                list(range(start, start + 3)) for start in range(0, 12, 3)
+            ]
+        keep.path(entries[:3]).unlink()
+        keep.path(entries[3:6]).write_bytes(b"damaged")
+    assert [(tmp_path / str(position)).stat().st_size for position in range(12)] == [2] * 6 + [1] * 6
+    keep.remove()
+
+
+@pytest.mark.usefixtures("_ray")
+def test_photos_at_addresses(photos: Path, tmp_path: Path) -> None:
+    """``file://`` and ``s3://`` folders give the features of the local folder, under the names that were given."""
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        _, port = server.get_host_and_port()
+        query = f"endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
+        fill(f"s3://bucket/photos?{query}&allow_bucket_creation=true", photos)
+        shown = [str(photos), f"file://{photos}", "s3://bucket/photos"]
+        arrays = []
+        for number, place in enumerate([str(photos), f"file://{photos}", f"s3://bucket/photos?{query}"]):
+            out = tmp_path / f"{number}.npz"
+            assert (
+                main(["embed", place, "--out", str(out), "--features", ADDRESS, *(["--on", "ray"] if number else [])])
+                == 1
+            )
+            with np.load(out) as file:
+                arrays.append((file["photos"].tolist(), file[ADDRESS]))
+    finally:
+        server.stop()
+    for (names, features), place in zip(arrays, shown, strict=True):
+        assert names == [name.replace(shown[0], place) for name in arrays[0][0]]
+        np.testing.assert_array_equal(features, arrays[0][1])
+
+
+def fill(address: str, folder: Path) -> None:
+    """Copy a folder's files to an address."""
+    from pyarrow import fs
+
+    files, top = fs.FileSystem.from_uri(address)
+    files.create_dir(top.partition("/")[0])
+    for path in folder.rglob("*.png"):
+        with files.open_output_stream(f"{top}/{path.relative_to(folder).as_posix()}") as file:
+            file.write(path.read_bytes())
+
+
+def test_an_address_without_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address is read on Ray only, and the message says so."""
+    code, _, words = run(["embed", f"file://{tmp_path}", "--out", str(tmp_path / "out.npz")], capsys)
+    assert (code, words.count("\n")) == (2, 1)
+    assert "--on ray" in words
+
+
+def test_nothing_listens(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cluster that cannot be reached is one line within seconds, and nothing is written."""
+    started = time.monotonic()
+    command = ["embed", str(photos), "--out", str(tmp_path / "out.npz"), "--on", "ray://127.0.0.1:9", "--json"]
+    code, out, words = run(command, capsys)
+    assert (code, out, words.count("\n")) == (2, "", 1)
+    assert "ray://127.0.0.1:9" in words
+    assert time.monotonic() - started < 20
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("_ray")
+def test_nothing_is_left(photos: Path) -> None:
+    """No chunk stays in the cache folder, and no photo is changed."""
+    assert not kept()
+    assert len(list(photos.rglob("*.png"))) == PHOTOS + 2

@@ -1,0 +1,200 @@
+"""Executors without Ray: names, chunks, kept results, parcels, batches as bytes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from godeeper.cli.main import main
+from godeeper.cores import cores, limit_cores
+from godeeper.disk_cache import cache_folder
+from godeeper.engine.onnxruntime import OnnxRuntimeEngine
+from godeeper.errors import ClusterError, OptionError, WeightsError
+from godeeper.features.batch import Batch, decoded, encoded, regrouped
+from godeeper.features.executors.chunks import CHUNK, MOST_CHUNKS, chunk_size, cut
+from godeeper.features.executors.executor import HERE, check_name
+from godeeper.features.executors.kept import ATTEMPTS, KeptChunks, chunks_folder, remove_abandoned
+from godeeper.features.executors.worker import (
+    MOST_ATTEMPTS,
+    counted,
+    described,
+    file_sha256,
+    found,
+    packed,
+    restored,
+    unpacked,
+)
+from godeeper.features.pipeline import entries_of
+from godeeper.features.stream import feature_stages
+from godeeper.network import Network
+
+
+@pytest.mark.parametrize("name", ["ray", "ray://head:10001", "ray://10.0.0.1:1", "ray://[::1]:10001"])
+def test_names(name: str) -> None:
+    """Ray on this machine, or at a host and port."""
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["Ray", "ray:", "ray://", "ray://head", "ray://head:", "ray://:1", "ray://head:0", "ray://h:70000", "ray://h/x:1", "http://h:1"])  # fmt: skip
+def test_other_names(name: str) -> None:
+    """Anything else is refused, with what is expected."""
+    with pytest.raises(OptionError, match="ray://HOST:PORT"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("missing", ["ray", "pyarrow"])
+def test_no_ray(
+    chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Without Ray, one line names the extra, before anything is written."""
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(["embed", str(chelsea), "--out", str(tmp_path / "out.npz"), "--on", "ray"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "godeeper[ray]" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_chunks() -> None:
+    """They cover the items in order, and their number is limited."""
+    assert [list(chunk) for chunk in cut(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert chunk_size(10) == CHUNK
+    assert len(cut(range(3_000_001), chunk_size(3_000_001))) <= MOST_CHUNKS
+    assert list(HERE.map(list, range(CHUNK + 1))) == [list(range(CHUNK)), [CHUNK]]
+
+
+def batches() -> list[Batch]:
+    """Three batches with notes, errors, an odd name, and no features in the last."""
+    values = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    return [
+        Batch(("a", "b\udcff", "c"), {"x": values[:2]}, {1: "b: broken"}, {2: ("turned", "cut")}),
+        Batch(("d", "e"), {"x": values[2:]}),
+        Batch(("f",), {}, {0: "f: broken"}),
+    ]
+
+
+def same(one: Batch, other: Batch) -> bool:
+    """Whether two batches are equal, bit for bit."""
+    return (one.names, one.errors, one.notes, list(one.features)) == (
+        other.names,
+        other.errors,
+        other.notes,
+        list(other.features),
+    ) and all(one.features[name].tobytes() == other.features[name].tobytes() for name in one.features)
+
+
+def test_batches_as_bytes() -> None:
+    """Bytes give the same batches."""
+    assert all(map(same, decoded(encoded(batches())), batches()))
+
+
+def test_regrouped_batches() -> None:
+    """Groups have as many rows as asked for; photos without features do not count."""
+    groups = list(regrouped(batches(), 3))
+    assert [group.names for group in groups] == [("a", "b\udcff", "c", "d"), ("e", "f")]
+    assert [len(group.features["x"]) for group in groups] == [3, 1]
+    assert groups[1].errors == {1: "f: broken"}
+    assert all(map(same, regrouped(groups, 3), groups))
+
+
+def test_kept_results(tmp_path: Path) -> None:
+    """A result is found by the content of its chunk; a changed photo, another recipe or damage hide it."""
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"1")
+    entries = list(entries_of([photo]))
+    kept, other = (KeptChunks(recipe, bytes, bytes) for recipe in ("one", "two"))
+    path = kept.path(entries)
+    assert kept.load(path) is None
+    assert kept.store(path, b"result")
+    assert kept.load(kept.path(entries)) == b"result"
+    assert other.load(other.path(entries)) is None
+    photo.write_bytes(b"22")
+    assert kept.path(entries) != path
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    assert kept.load(path) is None
+    kept.remove()
+    assert not kept.folder.exists()
+
+
+def test_abandoned_results() -> None:
+    """What no run has touched for a week is removed."""
+    old, new = chunks_folder() / "old", chunks_folder() / "new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    week = time.time() - 8 * 24 * 3600
+    os.utime(old, (week, week))
+    remove_abandoned()
+    assert (old.exists(), new.exists()) == (False, True)
+    new.rmdir()
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that cannot be stored is no error."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "file"))
+    kept = KeptChunks("recipe", bytes, bytes)
+    assert not kept.store(kept.path(list(entries_of(["a"]))), b"result")
+
+
+def test_a_parcel(net: Network) -> None:
+    """Work arrives with the weights of this machine where they are the same, and computes the same plan."""
+    stages = feature_stages(net, ["mixed/join"])
+    shelf: list[bytes] = []
+    parcel = packed(stages, lambda payload: shelf.append(payload) or len(shelf) - 1)  # type: ignore[func-returns-value]
+    copy = unpacked(parcel, shelf.__getitem__)
+    assert len(shelf) == 2  # the weights' file, the work
+    assert len(shelf[1]) < 100_000
+    assert isinstance(copy.forward.engine, OnnxRuntimeEngine)  # type: ignore[attr-defined]
+    assert copy.forward.plan == stages.forward.plan  # type: ignore[attr-defined]
+
+
+def test_another_version(net: Network) -> None:
+    """A worker with another godeeper refuses the parcel, naming both versions."""
+    parcel = packed(feature_stages(net, ["conv"]), lambda payload: payload)
+    with pytest.raises(ClusterError, match=r"0\.0\.1.*same version"):
+        unpacked({**parcel, "version": "0.0.1"}, bytes)
+
+
+def test_weights_travel_once(tmp_path: Path) -> None:
+    """They are fetched where no file has their hash, stored, and checked."""
+    source = tmp_path / "weights"
+    source.write_bytes(b"numbers")
+    digest = file_sha256(source)
+    assert found(digest, source, lambda: b"") == source
+    source.write_bytes(b"others")
+    stored = found(digest, source, lambda: b"numbers")
+    assert stored.is_relative_to(cache_folder())
+    assert found(digest, source, lambda: b"") == stored
+    stored.unlink()
+    with pytest.raises(WeightsError, match="damaged"):
+        found(digest, source, lambda: b"other")
+
+
+def test_a_chunk_that_kills() -> None:
+    """After so many attempts that did not end, the chunk is refused; one that ends leaves nothing."""
+    with counted("run-1"):
+        pass
+    attempts = cache_folder() / ATTEMPTS / "run-2"
+    attempts.write_bytes(b"." * MOST_ATTEMPTS)
+    with pytest.raises(ClusterError, match="memory"), counted("run-2"):
+        pass
+    assert not list(attempts.parent.iterdir())
+
+
+def test_errors_of_workers() -> None:
+    """An error that the input caused has the same class here; another one brings its traceback."""
+    assert isinstance(restored(*described(WeightsError("bad"))), WeightsError)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError in a worker"):
+        raise restored(*described(ZeroDivisionError("division")))
+
+
+def test_cores() -> None:
+    """A limit holds until it is lifted."""
+    assert cores() == os.cpu_count()
+    limit_cores(1)
+    assert cores() == 1
+    limit_cores(0)
