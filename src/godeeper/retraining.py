@@ -17,8 +17,8 @@ from typing import Any
 from . import arguments
 from .classifier.classifier import Classifier
 from .features.executors.executor import HERE, Executor
-from .features.executors.inspecting import inspection_by
 from .features.extract import FeatureObserver, extract_table
+from .features.inspect_elsewhere import inspection_by
 from .features.store import ResultStore
 from .memory import release_to_os
 from .network import Network, load
@@ -91,21 +91,6 @@ def retrain(
     ['bright', 'dark']
     """
     check_arguments(folder, weights, features, seed, engine, precision)
-<<<<<<< HEAD
-=======
-    if not isinstance(folder, Source):
-        with open_source(folder) as source:
-            return retrain(
-                source,
-                weights=weights,
-                features=features,
-                seed=seed,
-                engine=engine,
-                precision=precision,
-                progress=progress,
-                executor=executor,
-            )
->>>>>>> 97da515 (classify, retrain and doctor work on Ray)
     clock = Clock()
     with ready(folder) as source, ResultStore() as store:
         network = load(weights=weights, engine=engine)
@@ -115,12 +100,8 @@ def retrain(
             network, notes = choose_precision(network, engine, precision, source, settings)
         observer = FeatureObserver(network, addresses, store) if several_classes(source) else None
         with clock.step("doctor"):
-<<<<<<< HEAD
-            checkup = examine(source, step_progress(progress, "checking photos"), store, observer)
-=======
             shown = step_progress(progress, "checking photos")
-            checkup = examine(folder, shown, store, observer, inspection_by(executor))
->>>>>>> 97da515 (classify, retrain and doctor work on Ray)
+            checkup = examine(source, shown, store, observer, inspection_by(executor))
         clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):

@@ -34,7 +34,7 @@ def add_to(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..features.executors.executor import executor_named
-    from ..features.executors.inspecting import inspection_by
+    from ..features.inspect_elsewhere import inspection_by
     from ..features.store import ResultStore
     from ..photos.doctor.checkup import examine
     from ..training.split import too_few_reasons

@@ -20,6 +20,7 @@ from tests.unit.filters.mangled import header_of, mangled, outcome, sealed
 from godeeper.blueprint.address import Tensor, resolve_one
 from godeeper.engine.plan import NETWORK_INPUT, output, plan
 from godeeper.errors import AddressError, IndexFileError, OptionError, PhotoError
+from godeeper.features.executors.executor import Here
 from godeeper.features.store import ResultStore
 from godeeper.filters.build_index import Indexed, build_index
 from godeeper.filters.index import MAGIC, NO_CELL, PERCENTILES, FilterIndex, indexed_sites, read_index
@@ -166,7 +167,7 @@ def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: I
     assert again.content == built.content
 
 
-class Elsewhere:
+class Elsewhere(Here):
     """An executor like one of other processes: the stages travel as bytes, and see three photos at a time."""
 
     is_remote = True

@@ -65,6 +65,9 @@ class Here:
 
     is_remote = False
 
+    def __repr__(self) -> str:
+        return "HERE"
+
     def run(
         self,
         stages: Stages[Value],

@@ -11,19 +11,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...iteration import batched
-from ...photos.doctor.inspection import TOGETHER, BlobStore, Finding, content_key, inspect_all, pack, unpack
-from ...prefetch import ordered_map
-from ..pipeline import BATCH_SIZE, Forward, InputBatch, PhotoInfo
+from ..iteration import batched
+from ..photos.doctor.inspection import TOGETHER, BlobStore, Finding, content_key, inspect_all, pack, unpack
+from ..prefetch import ordered_map
+from .pipeline import BATCH_SIZE, Forward, InputBatch, PhotoInfo
 
 if TYPE_CHECKING:
-    from ...photos.decode import Photo
-    from ...photos.doctor.inspection import DecodeObserver, Inspect
-    from ...photos.preprocess import Preprocess
-    from ...photos.sources.folder import Entry
-    from ...progress import Progress
-    from ..extract import FeatureObserver, Floats, ReduceToHalves
-    from .executor import Executor
+    from ..photos.decode import Photo
+    from ..photos.doctor.inspection import DecodeObserver, Inspect
+    from ..photos.preprocess import Preprocess
+    from ..photos.sources.folder import Entry
+    from ..progress import Progress
+    from .executors.executor import Executor
+    from .extract import FeatureObserver, Floats, ReduceToHalves
 
 Inspected = tuple[list[Finding], "dict[str, Any]"]
 """Findings of some files, and features: hash of the pixels -> address -> (C,)."""
