@@ -49,7 +49,7 @@ def test_another_class_can_be_explained(verdict: Page) -> None:
     verdict.locator(".bars a").last.click()
     verdict.wait_for_url(re.compile("class=[01]"))
     name = verdict.locator(".bars [aria-current] .label").inner_text()
-    assert f"Why {name}" in verdict.locator("aside").inner_text()
+    assert f"Evidence for {name}" in verdict.locator("aside").inner_text()
 
 
 def test_the_report_is_a_click_away(verdict: Page) -> None:

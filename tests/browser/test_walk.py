@@ -151,7 +151,7 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
     page.get_by_label("Scale").select_option("filter")
     page.get_by_label("Colour").select_option("magma")
     page.get_by_label("Sort").select_option("strength")
-    page.get_by_role("button", name="Smaller").click()
+    page.get_by_role("button", name="Zoom out").click()
     page.wait_for_load_state("networkidle")
     other = new_context(**wide).new_page()
     open_mosaic(other, page.url)

@@ -26,4 +26,4 @@ def why_refused(probabilities: Mapping[str, float], threshold: float | None, str
         return reason
     if strangeness <= 1:
         return f"{reason}; the photo is not unusual among the training photos"
-    return f"{reason}; the photo is unlike the training photos, which raises the temperature {strangeness:.2f} times"
+    return f"{reason}; the photo is unlike the training photos, which multiplies the temperature by {strangeness:.2f}"

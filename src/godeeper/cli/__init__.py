@@ -1,4 +1,4 @@
-"""The command line: one file for each command.
+"""The command line.
 
-This folder has more than 15 files because each command is a file with the command's name; the others are shared helpers.
+This folder has more than 15 files because each command has its own file, named after it; the other files are shared helpers.
 """

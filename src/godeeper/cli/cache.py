@@ -1,4 +1,4 @@
-"""``godeeper cache``: show, trim and clear the cache."""
+"""``godeeper cache``: shows, trims and clears the cache."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_to(verbs: Verbs) -> None:
 
 @dataclass(frozen=True)
 class CacheSection:
-    """One kind of entries in the cache."""
+    """One kind of cache entries: their number, total size and place."""
 
     name: str
     entries: int
@@ -90,7 +90,7 @@ def parts() -> list[CacheSection]:
 
 
 def shrink(most_bytes: int) -> None:
-    """Trims prefixes first, then graphs, then features: per byte they take milliseconds, seconds and minutes to compute again."""
+    """Trim prefixes first, then graphs, then features, in the order of the time that it takes to compute them again."""
     from dataclasses import replace
 
     from ..disk_cache import DiskCache, cache_folder
@@ -108,7 +108,7 @@ def shrink(most_bytes: int) -> None:
 
 
 def report(found: list[CacheSection], options: argparse.Namespace) -> None:
-    """Prints the sections as JSON or as a table."""
+    """Print the sections as JSON or as a table."""
     if options.json:
         print_json(record(found))
         return
@@ -127,7 +127,7 @@ def report(found: list[CacheSection], options: argparse.Namespace) -> None:
     )
     say(f"added weights: {weights['path']}")
     say(f"  {weights['entries']} files, {weights['bytes'] / 1e6:.0f} MB; never removed")
-    say("to move both, set GODEEPER_CACHE to a folder, and move added weights into its folder weights")
+    say("to move both, set GODEEPER_CACHE=FOLDER and move the added weights to FOLDER/weights")
 
 
 def record(found: list[CacheSection]) -> dict[str, Any]:

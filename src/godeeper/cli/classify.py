@@ -1,4 +1,4 @@
-"""``godeeper classify``: predict the classes of photos with your own classifier, or with the one in the weights."""
+"""``godeeper classify``: predicts the classes of photos with your own classifier, or with the one in the weights."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
 
 
 def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None) -> list[JudgementRecord]:
-    """A record of each photo in the given order, then one of each folder without photos."""
+    """A record for each photo in the given order, then one for each place where no photo was found."""
     from ..classifier.judgement import Judgement
     from ..features.executors.executor import executor_named
     from ..photos.decode import decode
@@ -112,7 +112,7 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None
 
 
 def print_csv(records: Sequence[JudgementRecord], classes: Sequence[str]) -> None:
-    """Print CSV: photo, verdict (empty for none of these and for errors), error, none of these, and a column for each class."""
+    """Print CSV: photo, verdict (empty for "none of these" and for errors), error, none of these, and a column for each class."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     heads = (csv_cell(f"probability of {name}") for name in classes)
@@ -144,7 +144,7 @@ def print_verdicts(records: Sequence[JudgementRecord]) -> None:
 
 
 def verdict_row(record: JudgementRecord) -> tuple[str, str, str]:
-    """Cells of one photo: verdict, most likely class with its probability, photo."""
+    """The cells of one photo: verdict, most likely class with its probability, photo."""
     name, probability = max(record["probabilities"].items(), key=lambda item: item[1])
     verdict = written(record["verdict"])
     return verdict, f"{probability:6.1%} {written(name)}", record["photo"]

@@ -1,4 +1,4 @@
-"""Helpers that several commands share: options, exit codes, notes, tables."""
+"""Helpers that the commands share: options, exit codes, notes, tables."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     Run = Callable[[argparse.Namespace], int]
 
 REDUCED = "decoded at 1/"
-"""How the note of ``photos.decode`` on a JPEG decoded at a part of its size begins."""
+"""The beginning of the note that ``photos.decode`` makes for a JPEG decoded at reduced size."""
 
 DONE, PARTLY_DONE, NOTHING_DONE, STOPPED = 0, 1, 2, 130
-"""Exit codes: everything is done; some inputs could not be used, or a check failed; nothing is done; Ctrl-C."""
+"""Exit codes: everything was done; some inputs could not be used, or a check failed; nothing was done; Ctrl-C."""
 
 
 def exit_code(done: int, failed: int) -> int:
-    """The exit code of a command that could use ``done`` of its inputs and could not use ``failed``.
+    """The exit code of a command that used ``done`` of its inputs and could not use ``failed``.
 
     >>> [exit_code(3, 0), exit_code(2, 1), exit_code(0, 3)]
     [0, 1, 2]
@@ -34,7 +34,7 @@ def exit_code(done: int, failed: int) -> int:
 
 
 def records_code(records: Sequence[Mapping[str, Any]]) -> int:
-    """The exit code of a command with one record a photo, whose ``error`` says why the photo could not be used."""
+    """The exit code of a command with one record per photo; a record has an ``error`` if the photo could not be used."""
     failed = sum(bool(record["error"]) for record in records)
     return exit_code(len(records) - failed, failed)
 
@@ -45,12 +45,12 @@ def none_of(errors: Sequence[str]) -> str:
 
 
 def note_lines(notes: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """A line for each kind of note on photos: a photo's own note, or how many photos have it and the first names.
+    """A line for each kind of note: the note itself if one photo has it, otherwise the number of photos and the first names.
 
-    Reduced decoding is left out: it is an option, not a repair.
+    Notes on reduced decoding are left out, because it is an option and not a repair.
 
     Args:
-        notes: name and notes of each photo (see ``Photo.notes``).
+        notes: the name and the notes of each photo (see ``Photo.notes``).
 
     >>> note_lines([("a.jpg", ["turned upright (EXIF orientation 6)"]), ("b.jpg", ["turned upright (EXIF orientation 8)"])])
     ['note: turned upright: 2 photos (a.jpg, b.jpg)']
@@ -69,7 +69,7 @@ def note_lines(notes: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
 
 
 def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
-    """A command with its one-line summary, an example in its help, and the options all commands have."""
+    """Add a command with its one-line summary, an example in its help, and the options of all commands."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=summary,
@@ -84,7 +84,7 @@ def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -
 
 
 def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
-    """A command with actions; without an action it prints its help."""
+    """Add a command that has actions; without an action it prints its help."""
     parser = verbs.add_parser(
         name, help=summary, epilog=f"example:\n{example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -94,20 +94,20 @@ def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
 
 
 def show_help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
-    """Print the help; the default of commands that need an action."""
+    """Print the help, as commands that need an action do by default."""
     parser.print_help()
     return 0
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """The option ``--engine``."""
+    """Add the option ``--engine``."""
     parser.add_argument(
         "--engine", default="auto", metavar="E", help="inference engine: auto (default), onnxruntime, openvino or torch"
     )
 
 
 def add_weights(parser: argparse.ArgumentParser, default: str | None = "bundled", text: str = "bundled") -> None:
-    """The option ``--weights`` of commands that need weights and have a default; ``text`` describes it."""
+    """Add the option ``--weights``, with the bundled weights as default."""
     parser.add_argument(
         "--weights", default=default, metavar="W", help=f"installed weights, or a file (default: {text})"
     )
@@ -123,7 +123,7 @@ def add_on(parser: argparse.ArgumentParser) -> None:
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
-    """The option ``--force``."""
+    """Add the option ``--force``."""
     parser.add_argument("--force", action="store_true", help="also replace files that godeeper did not write")
 
 

@@ -1,6 +1,6 @@
-"""``godeeper completion``: a shell script that completes commands, options, their values and file names.
+"""``godeeper completion``: prints a shell script that completes commands, options, their values and file names.
 
-The script is generated from the parser and from the tables that commands check values against.
+The script is generated from the parser and from the tables of valid values.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ TABLES = {
     "retrain --precision": ("training.int8_check", "PRECISIONS"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }
-"""Option, or command and option -> module and table of its values."""
+"""An option, or a command and its option -> the module and the name of the table of its values."""
 
 FILES = re.compile("PHOTO|FOLDER|FILE|PATH|CSV")
 
 
 @dataclass(frozen=True)
 class Value:
-    """The values that are valid in one position of a command line."""
+    """The values that are valid at one place of a command line: words, files or folders."""
 
     title: str
     words: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command or an action: its ``words``, options and values.  With ``more``, the last of ``values`` can be repeated."""
+    """A command or an action.  ``values``: its positional arguments; with ``more``, the last one can be repeated."""
 
     words: tuple[str, ...]
     summary: str
@@ -112,7 +112,7 @@ def command_of(parser: Parser, words: tuple[str, ...], summary: str = "") -> Com
 
 
 def options_of(parser: Parser, command: str) -> Iterator[Option]:
-    """The options, short names first."""
+    """The options of a command, in the parser's order."""
     for action in parser._actions:
         if action.option_strings:
             takes = action.nargs != 0
@@ -120,7 +120,7 @@ def options_of(parser: Parser, command: str) -> Iterator[Option]:
 
 
 def value_of(command: str, action: argparse.Action) -> Value:
-    """What an option, or an argument of a command, may be."""
+    """The valid values of an option or of a positional argument."""
     title = str(action.metavar or action.dest)
     if action.choices:
         return Value(title, tuple(map(str, action.choices)))
@@ -133,7 +133,7 @@ def value_of(command: str, action: argparse.Action) -> Value:
 
 
 def words_for(command: str, place: str) -> tuple[str, ...]:
-    """The words allowed for an argument, as known when the script is generated."""
+    """The valid words for an argument, as far as they are known when the script is generated."""
     from ..blueprint.address import resolve
     from ..blueprint.networks import blueprint_named
     from ..weights.official import OFFICIAL

@@ -1,4 +1,4 @@
-"""``godeeper doctor``: check the photos in a folder."""
+"""``godeeper doctor``: checks the photos in a folder."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def quarantined(checkup: Checkup) -> list[list[str]]:
 
 
 def unclassed(checkup: Checkup) -> list[list[str]]:
-    """One row for all photos whose only fault is that they have no class."""
+    """One row for all photos that are quarantined only because they have no class."""
     from ..photos.doctor.checkup import NO_CLASS
 
     names = [verdict.entry.name for verdict in checkup.verdicts if verdict.reasons == (NO_CLASS,)]

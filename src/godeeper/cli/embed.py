@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .common import Verbs
 
 EXAMPLE = """\
-  godeeper embed photos/ --out photos.npz                              768 numbers a photo: the means of mixed_5
+  godeeper embed photos/ --out photos.npz                              768 numbers per photo: the means of mixed_4/join
   godeeper embed photos/ --out photos.parquet --features mixed_5/join,mixed_10/join
 """
 
@@ -48,7 +48,10 @@ def add_to(verbs: Verbs) -> None:
     add_weights(parser)
     add_engine(parser)
     parser.add_argument(
-        "--precision", default="fp32", metavar="P", help="fp32 (default), or int8: faster and a little off"
+        "--precision",
+        default="fp32",
+        metavar="P",
+        help="fp32 (default), or int8, which is faster and slightly less exact",
     )
     parser.add_argument("--exact", action="store_true", help="decode large JPEGs at full size instead of a reduced one")
     add_on(parser)
@@ -69,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def embedded(options: argparse.Namespace, photos: list[AnyPhoto], executor: Executor) -> int:
-    """Write the features of these photos."""
+    """Write the features of the photos, and report the result; returns the exit code."""
     from ..features.batch import decoded, encoded
     from ..features.executors.kept import KeptChunks
     from ..features.file import writer_for
@@ -121,7 +124,7 @@ def embedded(options: argparse.Namespace, photos: list[AnyPhoto], executor: Exec
 
 
 def written(writer: Writer, batches: Iterable[Batch]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Write the features of all readable photos; returns name -> error of the others, and name -> notes of repaired ones."""
+    """Write the features of all readable photos; returns the errors of the others and the notes on repaired ones, by name."""
     errors: dict[str, str] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for batch in batches:

@@ -1,4 +1,4 @@
-"""``godeeper explain``: show which parts of a photo led to a classifier's verdict."""
+"""``godeeper explain``: shows which parts of a photo led to a classifier's verdict."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def add_to(verbs: Verbs) -> None:
         help="the class to explain (default: the likeliest one other than --against)",
     )
     parser.add_argument(
-        "--against", metavar="C", help="subtract the evidence for this class: why the first class and not this one"
+        "--against", metavar="C", help="subtract the evidence for this class, to see why the first class won over it"
     )
     parser.add_argument(
         "--near",
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_classes(classifier: Classifier, label: str | None, against: str | None) -> None:
-    """Raise unless the given classes are the classifier's and differ."""
+    """Raise an error unless the given classes are classes of the classifier and differ."""
     from ..errors import UnknownName
 
     for asked in (label, against):
@@ -108,7 +108,7 @@ def check_classes(classifier: Classifier, label: str | None, against: str | None
 
 
 def sources(places: Sequence[str]) -> Iterator[tuple[str, Source | PhotoError]]:
-    """Yield the name and photo of all given photos, with folders expanded; or the name and the error."""
+    """Yield the name and the photo, or the error, of each given photo and of each photo in the given folders."""
     from ..photos.decode import decode
     from ..photos.sources.find_photos import opened
 
@@ -179,7 +179,7 @@ def picture_path(folder: Path, found: Evidence, question: Question, outputs: Out
 
 
 def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:
-    """One photo's verdict and evidence as JSON; has the fields of classify's record and more."""
+    """One photo's verdict and evidence as JSON: the fields of classify's record, and more."""
     likely = dict(zip(found.classes, found.probabilities.tolist(), strict=True))
     return {
         "photo": name,
@@ -226,7 +226,7 @@ def bars(probabilities: dict[str, float]) -> list[str]:
 
 
 def sums(evidence: dict[str, Any]) -> list[str]:
-    """The sum of the evidence: the constant and each module's part."""
+    """The evidence as a sum of the constant and each module's part."""
     about = " over ".join(written(evidence[each]) for each in ("class", "over") if evidence[each] is not None)
     modules = "".join(f" {each['evidence']:+.3f} {each['address']}" for each in evidence["modules"])
     return [f"evidence for {about}: {evidence['total']:.3f} = {evidence['constant']:.3f} constant{modules}"]

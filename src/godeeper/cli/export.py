@@ -1,4 +1,4 @@
-"""``godeeper export``: export a classifier to another format, after checking that both predict the same."""
+"""``godeeper export``: exports a classifier to another format, after checking that both predict the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_to(verbs: Verbs) -> None:
         "--engine",
         default="auto",
         metavar="E",
-        help="engine for the classifier that the export is compared with: auto (default; for int8, the engine of the export), "
+        help="engine that runs the classifier for the comparison: auto (default; for int8, the engine of the export), "
         "onnxruntime, openvino or torch",
     )
 

@@ -1,4 +1,4 @@
-"""``godeeper help``: print the help of godeeper or of one command."""
+"""``godeeper help``: prints the help of godeeper or of one command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper help                all commands
-  godeeper help peek           one of them, like: godeeper peek --help
+  godeeper help peek           one command, the same as: godeeper peek --help
   godeeper help weights add
 """
 

@@ -1,6 +1,6 @@
-"""Ctrl-C: raise ``KeyboardInterrupt``, but never during an import.
+"""Makes Ctrl-C raise ``KeyboardInterrupt``, but never during an import.
 
-Many extension modules do not survive an exception while they initialise: they end the process, or replace the exception
+Many extension modules cannot handle an exception while they initialise: they end the process, or replace the exception
 by another one.  So an interruption during an import is delayed until the import is done.
 """
 
@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 IMPORTS = "<frozen importlib._bootstrap>"
-RETRY_SIGNALS = (
-    (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
-)  # Windows has no timer signal: imports are interrupted there
+# Windows has no timer signal, so imports can be interrupted there.
+RETRY_SIGNALS = (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
 RETRY_SECONDS = 0.005  # seconds between checks whether the import is done
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While the block runs, Ctrl-C raises ``KeyboardInterrupt``, unless the parent process made it ignored."""
+    """While the block runs, Ctrl-C raises ``KeyboardInterrupt``, unless the parent process set it to be ignored."""
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored or threading.current_thread() is not threading.main_thread():
         yield
@@ -37,7 +36,7 @@ def interruptible() -> Iterator[None]:
 
 
 def interrupt(_: int, frame: FrameType | None) -> None:
-    """The signal handler."""
+    """Handle the signal: raise ``KeyboardInterrupt``, or try again later if an import is running."""
     if RETRY_SIGNALS and importing(frame):
         signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
     else:

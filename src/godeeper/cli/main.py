@@ -1,4 +1,4 @@
-"""The command line: parse, run, print.  User errors are printed here, as one line."""
+"""The program's entry point: parses the arguments, runs the command, and prints user errors as one line."""
 
 from __future__ import annotations
 
@@ -36,18 +36,17 @@ example:
 """
 
 SINGLE_THREADED = {"peek", "poster"}
-"""Commands that multiply no matrices in NumPy.  OpenBLAS would start a thread for each core, and idle threads busy-wait."""
+"""Commands that multiply no matrices in NumPy, for which OpenBLAS would start threads that only busy-wait."""
 
-GARBAGE_THRESHOLD = (
-    200_000  # new objects between two garbage collections: imports create many objects and little garbage
-)
+GARBAGE_THRESHOLD = 200_000
+"""New objects between two garbage collections; high, because imports create many objects and little garbage."""
 
 
 def run() -> NoReturn:
     """The program's entry point: ``main`` with a fast start and exit.
 
-    Everything is written and flushed when ``main`` returns, so the process exits at once, without the
-    interpreter's shutdown, which takes a seventh of a warm peek (``docs/decisions/0005-fast-exit.md``).
+    Everything is written and flushed when ``main`` returns, so the process exits at once and skips the interpreter's
+    shutdown, which takes a seventh of the time of a warm peek (``docs/decisions/0005-fast-exit.md``).
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     set_environment(sys.argv[1:2])
@@ -68,9 +67,9 @@ def set_environment(command: Sequence[str]) -> None:
 
 
 def hush_libraries() -> None:
-    """Drop the warnings of libraries, which are for programmers; godeeper prints what users need to know.
+    """Suppress the warnings of libraries, which are meant for programmers.
 
-    Some libraries set their own filters when they are imported, so the function that prints is replaced too.
+    Some libraries set their own filters when they are imported, so the function that prints warnings is replaced too.
     """
     warnings.simplefilter("ignore")
     warnings.showwarning = drop_warning
@@ -78,14 +77,14 @@ def hush_libraries() -> None:
 
 
 def drop_warning(*_: object, **__: object) -> None:
-    """Replaces ``warnings.showwarning``."""
+    """Ignore a warning; this replaces ``warnings.showwarning``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: see ``common.exit_code``.
+    """Run one command and return its exit code (see ``common.exit_code``).
 
     Raises:
-        SystemExit: after printing the requested help, or an error of the arguments.
+        SystemExit: after printing the requested help, or an error about the arguments.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -125,14 +124,14 @@ def run_command(given: Sequence[str]) -> int:
     try:
         options = make_parser(commands_for(given)).parse_args(given)
     except SystemExit:
-        flush()  # the help
+        flush()  # the help may not be written yet
         raise
     code: int = options.run(options)
     return code
 
 
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The command in the arguments, or all commands; the others need not be imported."""
+    """The command in the arguments, so that only its module is imported; all commands if there is none."""
     named = list(arguments[:1])
     return named if named and named[0] in COMMANDS else COMMANDS
 

@@ -1,4 +1,4 @@
-"""``godeeper map``: draw the network as SVG or HTML."""
+"""``godeeper map``: draws the network as SVG or HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper map --out network.svg                       the whole network on one sheet, to print
-  godeeper map --out network.html                      with a search, and one column on a phone
+  godeeper map --out network.html                      with search, and one column on a phone
   godeeper map --module mixed_7 --out module.svg       one module, by any of its names
   godeeper map --photo photo.jpg --out photo.html      with the filters' responses to a photo
 """
@@ -37,7 +37,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--weights",
         metavar="W",
-        help="installed weights, or a file: the dialect to draw (default with --photo: bundled)",
+        help="installed weights, or a file, whose network is drawn (default with --photo: bundled)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture: FILE.svg or FILE.html")
     add_force(parser)
@@ -121,12 +121,12 @@ def with_photo(options: argparse.Namespace) -> tuple[Diagram, Pictures, str]:
 
 
 def shortened(name: str, most: int = 24) -> str:
-    """``name``, cut to fit into the legend."""
+    """``name``, shortened to fit into the legend."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def report(options: argparse.Namespace, drawn: Diagram, size: int) -> None:
-    """Prints the result as a line, or as JSON."""
+    """Print the result as a line, or as JSON."""
     boxes = sum(len(placed.card.boxes) for placed in drawn.cards)
     if options.json:
         print_json(

@@ -1,4 +1,4 @@
-"""argparse with one-line errors: the mistake, a suggestion, and where to find the help."""
+"""``argparse`` with one-line errors that name the mistake, suggest a correction and point to the help."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .terminal import complain, write
 
 LONG = re.compile(rf"\S{{{LONGEST_QUOTE + 1},}}")
 KINDS: dict[Any, str] = {int: "a whole number"}
-"""Types of options, as messages name them."""
+"""The types of options, as error messages call them."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` with one-line errors; raises if the help cannot be written."""
+    """An ``ArgumentParser`` with one-line errors, which raises an error if the help cannot be written."""
 
     def _print_message(self, message: str, file: object = None) -> None:  # argparse ignores errors here
         if file is sys.stderr:
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(NOTHING_DONE)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Like argparse, but each command reports unknown arguments itself, and suggests its own options."""
+        """As in argparse, but each command reports unknown arguments itself and suggests its own options."""
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(unknown_argument(rest, self.options()))
@@ -100,5 +100,5 @@ def unknown_argument(rest: Sequence[str], options: Iterable[str]) -> str:
 
 
 def beginning_of(match: re.Match[str]) -> str:
-    """The beginning of a long word, and how long it is."""
+    """The beginning of a long word, and its length."""
     return f"{match[0][:LONGEST_QUOTE]}… ({len(match[0])} characters)"

@@ -1,4 +1,4 @@
-"""``godeeper peek``: draw every filter of a tensor as one picture."""
+"""``godeeper peek``: draws every filter of a tensor in one picture."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from .common import add_command, add_engine, add_force, add_weights
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..network import Network
     from ..peek.peek import Peek
     from ..peek.picture import View
     from ..peek.records import PeekedTensorRecord
@@ -65,12 +68,36 @@ def run(options: argparse.Namespace) -> int:
     from ..blueprint.remarks import remarks_on
     from ..engine.prefix_cache import prefix_store
     from ..network import BLOG_TENSORS, load
-    from ..outputs import Outputs
-    from ..peek.peek import document, file_part, npz_bytes
-    from ..peek.picture import View
-    from ..photos.decode import decode
+    from ..peek.peek import document
 
-    view = View(
+    view = view_of(options)
+    network = load(
+        weights=options.weights,
+        engine=options.engine,
+        fit=options.fit,
+        filter=options.filter,
+        prefixes=prefix_store(),
+    )
+    addresses = options.addresses or BLOG_TENSORS
+    peeks, paths = computed(options, network, addresses, view)
+    hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
+    if hidden:
+        complain(f"no picture of {', '.join(hidden)} with weights {network.weights.name!r}: left out")
+    for text in remarks_on(network.blueprint, addresses, likeness=not options.json):
+        complain(f"note: {text}")
+    records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
+    if options.json:
+        print_json(document(options.photo, peeks[0], records, network.engine.identity()))
+    else:
+        print_text(peeks, records)
+    return 0
+
+
+def view_of(options: argparse.Namespace) -> View:
+    """The view that the options describe."""
+    from ..peek.picture import View
+
+    return View(
         scale=options.scale,
         rows=options.rows,
         zoom=options.zoom,
@@ -79,15 +106,17 @@ def run(options: argparse.Namespace) -> int:
         numbers=options.numbers,
         frame=options.frame,
     )
-    network = load(
-        weights=options.weights,
-        engine=options.engine,
-        fit=options.fit,
-        filter=options.filter,
-        prefixes=prefix_store(),
-    )
+
+
+def computed(
+    options: argparse.Namespace, network: Network, addresses: Sequence[str], view: View
+) -> tuple[list[Peek], list[Path]]:
+    """Compute the peeks and write all files; returns the peeks and the paths of their pictures."""
+    from ..outputs import Outputs
+    from ..peek.peek import file_part, npz_bytes
+    from ..photos.decode import decode
+
     photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
-    addresses = options.addresses or BLOG_TENSORS
     tensors = network.select(addresses)
     with Outputs(force=options.force, inputs=[options.photo]) as outputs:
         paths = [
@@ -101,17 +130,7 @@ def run(options: argparse.Namespace) -> int:
             outputs.add(path, payload)
         if options.npz:
             outputs.add(options.npz, npz_bytes(peeks))
-    hidden = [tensor.address for tensor in network.tensors(addresses) if not network.shows(tensor)]
-    if hidden:
-        complain(f"no picture of {', '.join(hidden)} with weights {network.weights.name!r}: left out")
-    for text in remarks_on(network.blueprint, addresses, likeness=not options.json):
-        complain(f"note: {text}")
-    records = [peek.record(str(path), view.scale) for peek, path in zip(peeks, paths, strict=True)]
-    if options.json:
-        print_json(document(options.photo, peeks[0], records, network.engine.identity()))
-    else:
-        print_text(peeks, records)
-    return 0
+    return peeks, paths
 
 
 def drawn(peeks: list[Peek], view: View) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""``godeeper poster``: every filter of every tensor as one zoomable picture."""
+"""``godeeper poster``: draws every filter of every tensor in one zoomable picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress bars for downloads and photos, on standard error, if that is a terminal."""
+"""Progress bars for downloads and photos, on standard error if it is a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def counter(what: str) -> Iterator[Progress]:
 
 @contextmanager
 def bars() -> Iterator[StepProgress]:
-    """A callback that draws one bar of photos a step; each bar is erased when the next step begins."""
+    """A callback that draws a bar of photos for each step; a bar is erased when the next step begins."""
     with ExitStack() as stack:
         current: dict[str, Progress] = {}
 
@@ -47,7 +47,7 @@ def bars() -> Iterator[StepProgress]:
 
 @contextmanager
 def drawn(line: Callable[[int, int], str]) -> Iterator[Progress]:
-    """A callback that replaces the last line by ``line``; does nothing if standard error is closed or not a terminal."""
+    """A callback that replaces the last line by ``line``; it does nothing if standard error is closed or not a terminal."""
     if not is_terminal():
         yield lambda _done, _total: None
         return
@@ -66,7 +66,7 @@ def is_terminal() -> bool:
 
 
 def draw(text: str) -> None:
-    """Replace the last line; errors of a terminal that was closed are ignored."""
+    """Replace the last line; errors are ignored if the terminal was closed."""
     with suppress(OSError, ValueError):
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 

@@ -52,7 +52,7 @@ def add_to(verbs: Verbs) -> None:
         "--precision",
         default="fp32",
         metavar="P",
-        help="fp32 (default); int8, if it does as well on a sample of your photos; auto: checks int8 only for large folders",
+        help="fp32 (default); int8, used if it predicts as well on a sample of your photos; auto, which tries int8 only for large folders",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
@@ -127,7 +127,7 @@ def print_text(report: Report, path: Path, page: Path) -> None:
 
 
 def scores(report: Report) -> Iterator[str]:
-    """Accuracy with its interval, balanced accuracy, the majority-class baseline."""
+    """Lines with the accuracy and its interval, the balanced accuracy and the majority-class baseline."""
     accuracy, balanced = report.accuracy, report.balanced_accuracy
     if accuracy.value is None or balanced is None:
         yield "accuracy: unknown, no photo could be held out for a test"
@@ -143,7 +143,7 @@ def scores(report: Report) -> Iterator[str]:
 
 
 def refusals(report: Report) -> Iterator[str]:
-    """The threshold of "none of these", and the share of photos of unknown classes that pass it."""
+    """Lines with the threshold of "none of these" and the share of photos of unknown classes that pass it."""
     if report.threshold is None:
         return
     yield f"none of these: probability below {report.threshold:.1%}; {report.kept:.0%} of held-out photos reach it"

@@ -1,4 +1,4 @@
-"""``godeeper serve``: the web page, served from this machine."""
+"""``godeeper serve``: serves the web page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .common import Verbs
 
 EXAMPLE = """\
-  godeeper serve                       walk through the network with your own photo
+  godeeper serve                       explore the network with your own photo
   godeeper serve cars.godeeper         with your classifier's verdict and the evidence for it
   godeeper serve --photos photos/      with the photos of a folder that activate each filter most
   godeeper serve --port 0 --open       on any free port, opened in the browser
@@ -196,7 +196,7 @@ def address(host: str, port: int, root_path: str = "", token: str | None = None)
 
 
 def warn(options: argparse.Namespace, rules: Rules) -> None:
-    """Warn if anyone other than this machine's users has access, or if the token can be guessed."""
+    """Print a warning if anyone other than this machine's users has access, or if the token can be guessed."""
     from ..web.http.hosts import EVERYWHERE, is_loopback
     from ..web.http.token import GUESSABLE
 

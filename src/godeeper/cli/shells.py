@@ -1,12 +1,12 @@
-"""Completion scripts for bash, zsh and fish, generated from what the commands accept.
+"""Completion scripts for bash, zsh and fish.
 
-The scripts never start godeeper during completion.
+The scripts contain all valid words, so they never start godeeper during completion.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from .completion import Command, Option, Value
 
@@ -19,19 +19,11 @@ def every(command: Command) -> Iterator[Command]:
 
 
 def bash(root: Command) -> str:
-    """For ``source <(godeeper completion bash)``."""
+    """The bash script, for ``source <(godeeper completion bash)``."""
     commands = list(every(root))
     known = "|".join(f'"{join(each)}"' for each in commands[1:])
     valued = [(each, option, option.value) for each in commands for option in each.options if option.value]
     skipped = "|".join(bash_pattern(each, option) for each, option, _ in valued)
-    values = "\n".join(
-        f"        {bash_pattern(each, option)}) {bash_value(value)} ;;" for each, option, value in valued
-    )
-    options = "\n".join(
-        f'        "{join(each)}") words="{" ".join(name for option in each.options for name in option.names)}" ;;'
-        for each in commands
-    )
-    places = "\n".join(line for each in commands for line in bash_places(each))
     return f"""\
 # bash completion for godeeper, made by: godeeper completion bash
 _godeeper() {{
@@ -54,19 +46,7 @@ _godeeper() {{
         *) ((place++)) ;;
         esac
     done
-    case "$command $before" in
-{values}
-        *)
-            if [[ $word == -* ]]; then
-                case $command in
-{options}
-                esac
-            else
-                case "$command $place" in
-{places}
-                esac
-            fi ;;
-    esac
+{bash_candidates(commands, valued)}
     COMPREPLY=($(compgen -W "$words" -- "$word"))
     case $kind in
     files) ;;  # readline completes these, because of complete -o default
@@ -79,19 +59,45 @@ complete -o default -F _godeeper godeeper
 """
 
 
+def bash_candidates(commands: Sequence[Command], valued: Iterable[tuple[Command, Option, Value]]) -> str:
+    """The case statement that sets ``words`` and ``kind`` for the word to complete; ``valued``: options that take a value."""
+    values = "\n".join(
+        f"        {bash_pattern(each, option)}) {bash_value(value)} ;;" for each, option, value in valued
+    )
+    options = "\n".join(
+        f'        "{join(each)}") words="{" ".join(name for option in each.options for name in option.names)}" ;;'
+        for each in commands
+    )
+    places = "\n".join(line for each in commands for line in bash_places(each))
+    return f"""\
+    case "$command $before" in
+{values}
+        *)
+            if [[ $word == -* ]]; then
+                case $command in
+{options}
+                esac
+            else
+                case "$command $place" in
+{places}
+                esac
+            fi ;;
+    esac"""
+
+
 def bash_pattern(command: Command, option: Option) -> str:
     """A case pattern that matches a command followed by one of its option's names."""
     return "|".join(f'"{join(command)} {name}"' for name in option.names)
 
 
 def bash_value(value: Value) -> str:
-    """The shell assignments that describe the allowed values."""
+    """The shell assignments that describe the valid values."""
     kind = "folders" if value.folders else "files" if value.files else ""
     return f'words="{" ".join(value.words)}" kind={kind}'
 
 
 def bash_places(command: Command) -> Iterator[str]:
-    """A case branch for each positional argument of a command."""
+    """A branch of a case statement for each positional argument of a command."""
     if command.children:
         words = " ".join(child.words[-1] for child in command.children)
         yield f'                "{join(command)} 0") words="{words}" ;;'
@@ -107,7 +113,7 @@ def join(command: Command) -> str:
 
 
 def zsh(root: Command) -> str:
-    """For ``source <(godeeper completion zsh)``, or a file called ``_godeeper`` in ``fpath``."""
+    """The zsh script, for ``source <(godeeper completion zsh)`` or a file called ``_godeeper`` in ``fpath``."""
     functions = "\n".join(zsh_function(each) for each in reversed(list(every(root))))
     return f"""\
 #compdef godeeper
@@ -175,7 +181,7 @@ def zsh_text(text: str) -> str:
 
 
 def fish(root: Command) -> str:
-    """For the file ``godeeper.fish`` in fish's completions folder."""
+    """The fish script, for the file ``godeeper.fish`` in fish's completions folder."""
     lines = [line for each in every(root) for line in fish_lines(each)]
     return (
         """\
@@ -214,7 +220,7 @@ def fish_lines(command: Command) -> Iterator[str]:
 
 
 def fish_option(option: Option) -> str:
-    """An option's names, summary and values."""
+    """The arguments of ``complete`` for an option: its names, summary and values."""
     names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
     text = f"{names} -d {shlex.quote(option.summary)}"
     value = option.value

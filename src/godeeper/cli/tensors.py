@@ -1,4 +1,4 @@
-"""``godeeper tensors``: list tensors with their names, shape, cost and receptive field."""
+"""``godeeper tensors``: lists tensors with their names, shape, cost and receptive field."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
-    """Print, on standard error, which names are easily confused; a single general note if there are many."""
+    """Print notes on easily confused names on standard error, or one general note if there are many."""
     listed = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
     remarks = list(dict.fromkeys([*typed, *listed]))
     if len(remarks) > MOST_REMARKS:

@@ -1,7 +1,7 @@
 """Standard input, output and error; all commands read and write through this module.
 
-Lines are escaped, so that no file or class name can move the cursor, colour the screen or start a new line.  If standard
-output cannot be written, that is an error like any other; errors of standard error are ignored.
+Lines are escaped, so that no file or class name can move the cursor, colour the screen or start a new line.  A failure to
+write standard output raises an error; failures to write standard error are ignored.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class ReaderLeft(Exception):
 def prepare() -> None:
     """Make the standard streams safe to use, before anything else opens a file.
 
-    Closed streams are redirected to the null device: otherwise the next file that is opened would get their number.
-    Characters that the stream's encoding does not have are written as escapes.
+    Closed streams are redirected to the null device, because otherwise the next file that is opened would get their file
+    descriptor.  Characters that the stream's encoding does not have are written as escapes.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # until 0, 1 and 2 are taken
         pass
@@ -79,8 +79,8 @@ def flush() -> None:
 
 
 def unwritable(error: Exception) -> Exception:
-    """The exception for a standard output that cannot be written; buffered text is dropped."""
-    with suppress(AttributeError, OSError, ValueError):  # so that the end of the process does not try again
+    """The exception for a standard output that cannot be written; buffered text is discarded."""
+    with suppress(AttributeError, OSError, ValueError):  # so that the process does not try to write it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return ReaderLeft()

@@ -185,7 +185,7 @@ def with_pictures(outputs: Outputs, folder: Path, filters: Sequence[TopPhotos]) 
 
 
 def file_name(tensor: Tensor) -> str:
-    """``top.<address>.png``, the address without characters that some file systems refuse."""
+    """The name ``top.<address>.png``, without characters that some file systems refuse."""
     return f"top.{re.sub(r'[/:]', '-', tensor.address)}.png"
 
 

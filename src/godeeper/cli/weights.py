@@ -1,4 +1,4 @@
-"""``godeeper weights``: list, show, verify and add weights."""
+"""``godeeper weights``: lists, shows, verifies and adds weights."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def add_to(verbs: Verbs) -> None:
     add.add_argument(
         "--which",
         metavar="PART",
-        help="which copy to use if the file holds several: a name prefix, or ema for the moving averages",
+        help="which network to use if the file holds several: a name prefix, or ema for the moving averages",
     )
     add.add_argument("--replace", action="store_true", help="replace installed weights of the same name")
     verify = add_command(
@@ -178,7 +178,7 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> dict[str, Any]:
-    """Like ``check``, but also reports a file whose header cannot be read."""
+    """As ``check``, but also reports a file whose header cannot be read."""
     try:
         return check(read(path))
     except GodeeperError as error:
@@ -186,7 +186,7 @@ def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> di
 
 
 def check(file: WeightsFile) -> dict[str, Any]:
-    """The result of reading and checking all of a weights file, as JSON."""
+    """Read and check a whole weights file; returns the result as JSON."""
     result = {
         "name": file.name,
         "path": str(file.path),

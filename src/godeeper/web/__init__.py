@@ -1,6 +1,7 @@
-"""The web page to explore a network: ``godeeper serve``, and an ASGI application to mount in another.
+"""The web page that explores a network: ``godeeper serve``, and an ASGI application to mount in another one.
 
-Sixteen files, because each is one noun and short: a split into more folders would separate handlers from their records.
+The folder has more than 15 files because each is short and has one topic; further folders would separate handlers from
+their records.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ def app(
     frame_ancestors: Iterable[str] = (),
     token: str | None = None,
 ) -> Guard:
-    """The page as an ASGI application, to be served or mounted anywhere; it needs no lifespan.
+    """The page as an ASGI application, which can be served or mounted anywhere; it needs no lifespan.
 
-    All its links follow the path it is mounted at.  It accepts requests to loopback names and to the address of the
-    connection; other web sites can neither frame it nor reach its interface.
+    Its links include the path that it is mounted at.  It accepts requests to loopback names and to the address of the
+    connection.  Other web sites can neither frame it nor call its interface.
 
     Args:
         classifier: the classifier whose verdicts are shown, or its ``.godeeper`` file.
         weights: installed weights or a file, if there is no classifier.
-        hosts: further host names to accept, ``NAME`` or ``NAME:PORT``; ``"*"`` for any, if the application around checks them.
+        hosts: further host names to accept, ``NAME`` or ``NAME:PORT``; ``"*"`` accepts any, if the application around it checks the host.
         frame_ancestors: origins whose pages may show it in a frame, such as a notebook's, with scheme and port.
         token: the token that requests must carry (``?token=…`` once, or ``Authorization: Bearer``); None requires none.
 

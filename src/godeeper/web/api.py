@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from .compute.photo_store import StoredPhoto
     from .record_types import HealthRecord
 
-PIECE = 1 << 18  # bytes of an array in one message
+PIECE = 1 << 18  # bytes of an array in one chunk of the response
 MAX_TILES = 48  # rows or columns of a thumbnail
 
 
 async def add_photo(request: Request) -> Response:
-    """Store a photo; a browser without scripts is redirected to its page."""
+    """Store a photo and return its record; a browser without scripts is redirected to the photo's page."""
     state = state_of(request)
     async with state.upload_reader.receive(request) as upload:
         tab = tab_of(upload.field("tab"))
@@ -69,14 +69,14 @@ async def photo_record(request: Request) -> Response:
 
 
 async def progress(request: Request) -> Response:
-    """The progress of a photo's forward pass as an event stream; it is computed while the stream is open."""
+    """The progress of a photo's forward pass as an event stream; the pass is computed while the stream is open."""
     photo = await photo_of(request)
     tab = tab_of(request.query_params.get("tab"))
     return StreamingResponse(events(request, photo, tab), media_type="text/event-stream")
 
 
 async def events(request: Request, photo: StoredPhoto, tab: str | None) -> AsyncIterator[str]:
-    """The events of one look."""
+    """The events of one progress stream."""
     backend = state_of(request).backend
     try:
         async with aclosing(backend.scheduler.progress(photo, tab)) as steps:
@@ -93,7 +93,7 @@ async def events(request: Request, photo: StoredPhoto, tab: str | None) -> Async
 
 
 def event(name: str, data: object) -> str:
-    """One event of a stream."""
+    """One server-sent event as text."""
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
@@ -109,7 +109,7 @@ async def network_input(request: Request) -> Response:
 
 
 async def thumbnail(request: Request) -> Response:
-    """A thumbnail of a few filters, for a box of the map."""
+    """A thumbnail of the filters that vary most, for a box of the map."""
     tiles = integer_in_query(request, "rows", 2, MAX_TILES), integer_in_query(request, "columns", 4, MAX_TILES)
     photo = await photo_of(request)
     peek = await peek_of(request, photo)
@@ -126,7 +126,7 @@ async def tensor(request: Request) -> Response:
 
 
 async def levels(request: Request) -> Response:
-    """All filters as one picture of native pixels."""
+    """All filters as one picture at native pixels."""
     peek = await peek_of(request, await photo_of(request))
     scale, colour = request.query_params.get("scale", "shared"), request.query_params.get("colour")
     return png_response(await state_of(request).backend.render(lambda: pictures.levels(peek, scale, colour)))
@@ -152,7 +152,7 @@ async def photo_patch(request: Request) -> Response:
 
 async def kernel(request: Request) -> Response:
     """The kernel of a filter of the first convolution, in colour."""
-    await photo_of(request)  # raises if there is no such photo; the kernel depends only on the weights
+    await photo_of(request)  # the kernel depends only on the weights, but an unknown photo must be an error
     backend, number = state_of(request).backend, request.path_params["n"]
     tensor = await backend.tensor(request.path_params["address"])
     check_filter(tensor, number)
@@ -160,7 +160,7 @@ async def kernel(request: Request) -> Response:
 
 
 async def picture(request: Request) -> Response:
-    """The mosaic on the screen as a PNG with legend and provenance."""
+    """The mosaic as a PNG to download, with legend and provenance."""
     query = request.query_params
     peek = await peek_of(request, await photo_of(request), query.get("address", ""))
     scale, sort = query.get("scale", "shared"), query.get("sort", "number")
@@ -199,13 +199,13 @@ async def evidence_picture(request: Request) -> Response:
 
 
 def over(request: Request, found: Evidence) -> int | None:
-    """The class in the query whose evidence is subtracted; None if there is none."""
+    """The class in the query whose evidence is subtracted; None if the query has none."""
     text = request.query_params.get("over")
     return None if text is None else class_of(found, text)
 
 
 async def peek(request: Request) -> Response:
-    """The record of ``godeeper peek --json`` for an uploaded photo, which is stored."""
+    """Store an uploaded photo and return the record of ``godeeper peek --json`` for it."""
     state = state_of(request)
     backend = state.backend
     async with state.upload_reader.receive(request) as upload:
@@ -228,7 +228,7 @@ async def peek(request: Request) -> Response:
 
 
 async def classify(request: Request) -> Response:
-    """The record of ``godeeper classify --json`` for an uploaded photo, which is stored."""
+    """Store an uploaded photo and return the record of ``godeeper classify --json`` for it."""
     state = state_of(request)
     classifier_of(state)
     async with state.upload_reader.receive(request) as upload:
@@ -252,7 +252,7 @@ async def values(request: Request) -> Response:
 
 
 async def pieces(numbers: NDArray[np.float32]) -> AsyncIterator[memoryview]:
-    """An array's bytes in pieces, without a copy of the whole."""
+    """The bytes of an array in pieces, without a copy of the whole array."""
     whole = numbers.reshape(-1).view(np.uint8).data
     for start in range(0, len(whole), PIECE):
         yield whole[start : start + PIECE]

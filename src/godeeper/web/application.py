@@ -40,7 +40,9 @@ class Static(StaticFiles):
     """The package's static files, which browsers cache but revalidate."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if "\0" in path:  # earlier versions of Starlette pass it on to the operating system
+        if (
+            "\0" in path
+        ):  # earlier versions of Starlette pass such paths to the operating system, which raises ValueError
             raise HTTPException(HTTPStatus.NOT_FOUND)
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "no-cache"
@@ -60,8 +62,8 @@ def make_app(
 
     Args:
         backend: the network and the photos.
-        classifier: the classifier whose verdicts are shown, if any; it has the backend's network.
-        classifier_name: its displayed name.
+        classifier: the classifier whose verdicts are shown, if any; it must use the backend's network.
+        classifier_name: the displayed name of the classifier.
         rules: the access rules.
         upload_reader: reads uploads; with the default limits if None.
         index: the filter index that is shown, if any; see ``compute.served_index.check_network``.
@@ -93,7 +95,7 @@ def make_backend(classifier: Classifier | None, weights: str = "bundled") -> Bac
 
 
 async def own_error(request: Request, error: Exception) -> Response:
-    """The response to an error of the input."""
+    """The response to a ``GodeeperError``."""
     return failure(
         request, status_of(error) if isinstance(error, GodeeperError) else HTTPStatus.BAD_REQUEST, str(error)
     )
@@ -110,12 +112,12 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def server_error(request: Request, _: Exception) -> Response:
-    """The response to an error of godeeper itself; the server's log has the details."""
+    """The response to an unexpected error; the server's terminal shows the traceback."""
     return failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, "godeeper failed; its terminal shows the details")
 
 
 def failure(request: Request, status: HTTPStatus, message: str) -> Response:
-    """An error as JSON for programs, as a page for people."""
+    """An error as JSON for programs, or as a page for browsers."""
     if wants_record(request):
         record: ErrorRecord = {"error": message, "status": status.value}
         return json_response(record, status)
@@ -123,7 +125,7 @@ def failure(request: Request, status: HTTPStatus, message: str) -> Response:
 
 
 def wants_record(request: Request) -> bool:
-    """Whether the client wants JSON: a program, or a script of the page; a form without scripts wants a page."""
+    """Whether the client wants JSON, as programs and the page's scripts do; a form sent without scripts wants a page."""
     accepted = request.headers.get("accept", "")
     wants_page = "text/html" in accepted and "application/json" not in accepted
     return not wants_page and (path_of(request).startswith(API) or "application/json" in accepted)

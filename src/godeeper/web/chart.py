@@ -1,6 +1,6 @@
-"""The network's map as SVG: a card for each part, with a link and room for a thumbnail in each box.
+"""The network's map as SVG: one card per part, with a link and space for a thumbnail in each box.
 
-``diagram`` computes the layout.  The SVG has no style of its own, so that style sheets and scripts can move the cards.
+``diagram`` computes the layout.  The SVG contains no styles, so that style sheets and scripts can move the cards.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COST = " of cost"
 
 @dataclass(frozen=True)
 class ChartPart:
-    """A card of the map: its ``title``, its name in another convention, and the drawing."""
+    """A card of the map.  ``identity``: its HTML id; ``other``: its name in another convention; ``drawing``: SVG."""
 
     identity: str
     title: str
@@ -48,7 +48,7 @@ class ChartPart:
 
 @dataclass(frozen=True)
 class Chart:
-    """The map: parts in program order, the lines between them, and the legend; ``notes`` explain the thumbnails."""
+    """The map: the parts in program order, the lines between them, and the legend.  ``notes`` explain the thumbnails."""
 
     parts: tuple[ChartPart, ...]
     links: str
@@ -57,7 +57,7 @@ class Chart:
 
 
 def layout(network: Blueprint) -> Diagram:
-    """The diagram of ``network``, with room for thumbnails."""
+    """The diagram of ``network``, with space for thumbnails."""
     return diagram(network, STYLE, NOTES)
 
 
@@ -93,12 +93,12 @@ def draw(sheet: Diagram, photo: str, ready: Collection[str], linked: Collection[
 
 
 def sheet_size(sheet: Diagram) -> tuple[float, float]:
-    """(width, height) without the heading, which the page has as text."""
+    """(width, height) without the heading, which the page shows as text."""
     return sheet.width, sheet.height - sheet.head
 
 
 def card_id(title: str) -> str:
-    """``card-mixed_4``; characters that a CSS identifier cannot have become ``-``."""
+    """The HTML id of a card, such as ``card-mixed_4``; characters that are not allowed in it become ``-``."""
     return "card-" + "".join(letter if letter.isalnum() or letter == "_" else "-" for letter in title)
 
 
@@ -108,7 +108,7 @@ def other_title(card: Card) -> str:
 
 
 def draw_part(card: Card, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
-    """A card as an SVG of its own."""
+    """A card as a separate SVG."""
     lines = "".join(polyline(edge.points) for edge in card.edges)
     heads = "".join(arrow(edge.points[-1]) for edge in card.edges if edge.target is not None)
     texts = "".join(draw_text(text, header_class(text)) for text in card.texts)
@@ -126,7 +126,7 @@ def header_class(text: Text) -> str:
 
 
 def draw_box(box: OperationBox, photo: str, ready: Collection[str], linked: Collection[str]) -> str:
-    """A site: a link to its page, with its facts in the title, and its thumbnail."""
+    """A box: a link to the site's page, with its facts as the tooltip, and its thumbnail."""
     address = box.site.address
     kind = (
         f"conv s{shade_of(box.share)}" if box.share is not None else "concat" if box.site.kind == "concat" else "pool"
@@ -152,7 +152,7 @@ def box_texts(box: OperationBox) -> str:
 
 
 def image(box: OperationBox, photo: str, ready: Collection[str]) -> str:
-    """Room for a thumbnail and its URL, which a script loads once it is ready."""
+    """The space for a thumbnail, with its URL, which a script loads once it is ready."""
     if not box.picture:
         return ""
     f, (rows, columns) = box.picture, box.tiles

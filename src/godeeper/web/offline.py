@@ -1,7 +1,7 @@
 """The page's modules as one script, for the HTML file that works without a server.
 
-An HTML file opened from a disk cannot import modules, so they are joined into one: imports and the keyword ``export`` are
-removed.  So no two modules may define the same name at the top level; a browser test would fail.
+An HTML file opened from a disk cannot import modules, so they are joined into one script, without imports and the keyword
+``export``.  Therefore no two modules may define the same name at the top level; a browser test checks this.
 """
 
 from __future__ import annotations

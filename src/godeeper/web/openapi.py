@@ -1,4 +1,4 @@
-"""``/api/openapi.json``: the table of routes as an OpenAPI 3.1 description, complete enough to test against."""
+"""``/api/openapi.json``: the table of routes as an OpenAPI 3.1 description, from which tests generate requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEDIA = {
     "jpeg": "image/jpeg",
     "numbers": "application/octet-stream",
 }
-"""The media types of responses that are no JSON records."""
+"""The media types of responses that are not JSON records."""
 
 PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
     "photo": (
@@ -54,7 +54,7 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
         ["mixed_*/join"],
     ),
     "tab": (
-        "a random name of the browser's tab: its newer photo supersedes its older one",
+        "a random token of the browser tab: a new photo cancels the work for the tab's earlier one",
         {"type": "string", "maxLength": LONGEST_TAB},
         ["tab"],
     ),
@@ -132,7 +132,7 @@ def form(fields: Iterable[str]) -> Schema:
 
 
 def responses(row: RouteRow, in_path: list[str]) -> dict[HTTPStatus, dict[str, Any]]:
-    """The responses by status."""
+    """The responses of a route, by status."""
     failed = {status: {"description": status.phrase, "content": failure(row)} for status in failures(row, in_path)}
     if row.gives in MEDIA:
         content: dict[str, Any] = {MEDIA[row.gives]: {}}
@@ -147,7 +147,7 @@ def responses(row: RouteRow, in_path: list[str]) -> dict[HTTPStatus, dict[str, A
 
 
 def failures(row: RouteRow, in_path: list[str]) -> list[HTTPStatus]:
-    """The statuses of requests that fail."""
+    """The statuses of the route's possible errors."""
     statuses = [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
     if in_path or row.needs_classifier:
         statuses.append(HTTPStatus.NOT_FOUND)
@@ -167,6 +167,6 @@ def failures(row: RouteRow, in_path: list[str]) -> list[HTTPStatus]:
 
 
 def failure(row: RouteRow) -> dict[str, Any]:
-    """The content of an error: a record for programs, and a page for browsers."""
+    """The content of an error response: a record for programs, and a page for browsers."""
     content: dict[str, Any] = {"application/json": {"schema": named("Error")}}
     return content if row.path.startswith("/api/") else content | {MEDIA["page"]: {}}

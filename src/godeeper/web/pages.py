@@ -1,7 +1,7 @@
-"""The data of each template, as frozen records, and rendering.
+"""The data of each template as a frozen record, and the rendering of templates.
 
 Every template gets ``site`` (a ``SiteFacts``) and ``page`` (the record of that page).  All facts and legends on a page come
-from these records.
+from these two.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 
 SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
-"""The orders of filters (``peek.statistics.ORDERS``), and their meanings."""
+"""Each order of filters in ``peek.statistics.ORDERS``, with its meaning."""
 
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """The data of all pages.  ``classes``: of the served classifier, empty if there is none."""
+    """The data that all pages share.  ``classes``: the classes of the served classifier; empty if there is none."""
 
     version: str
     network: str
@@ -64,17 +64,17 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class EmptyPage:
-    """``empty.html``: the first page.  ``demo``: the URL of the demonstration photo's map."""
+    """``empty.html``: the first page.  ``demo``: the URL of the demo photo's map."""
 
     demo: str
 
 
 @dataclass(frozen=True)
 class MapPage:
-    """``map.html``: the network with room for thumbnails.
+    """``map.html``: the network's map, with space for thumbnails.
 
-    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` returns it.  ``chart``: the network drawn, as links.
-    ``progress``: the URL of the progress stream; ``ready``: whether all thumbnails are ready already.
+    ``photo``: the photo's record, as ``GET /api/photos/{photo}`` returns it.  ``chart``: the drawn network, with links.
+    ``progress``: the URL of the progress stream.  ``ready``: whether all thumbnails are ready.
     """
 
     photo: PhotoRecord
@@ -89,17 +89,19 @@ class TensorPage:
 
     photo: PhotoRecord
     record: TensorRecord
-    stages: tuple[tuple[str, str, str], ...]  # stage, address, url: of the same site; one row where it has no stages
+    stages: tuple[
+        tuple[str, str, str], ...
+    ]  # (stage, address, URL) of each stage of the site; one row if it has no stages
     scale: str
     colour: str
     sort: str
-    query: str  # the chosen scale and colour as a query, empty for the defaults
+    query: str  # the chosen scale and colour as a URL query; empty for the defaults
     order: tuple[int, ...]  # positions of the tiles in the chosen order
 
 
 @dataclass(frozen=True)
 class FilterPage:
-    """``filter.html``: one filter.  ``number``: within the whole tensor; ``filter``: its row of ``record["filters"]``.
+    """``filter.html``: one filter.
 
     ``place``: (row, column) of its strongest cell; ``box``: (left, top, right, bottom) of that cell's receptive field
     in the network's input; it may extend beyond the input.  ``indexed``: as ``GET /api/filters/{address}/{number}`` returns it.
@@ -128,8 +130,9 @@ class FilterPage:
 class VerdictPage:
     """``verdict.html``: the verdict and its evidence.
 
-    ``verdict``: as ``GET /api/photos/{photo}/verdict`` returns it.  ``chosen``: the number of the class that is explained;
-    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` returns it; ``module``: the one that is shown alone.
+    ``verdict``: as ``GET /api/photos/{photo}/verdict`` returns it.  ``chosen``: the number of the class that is explained.
+    ``evidence``: as ``GET /api/photos/{photo}/evidence/{chosen}`` returns it.  ``module``: the only module whose evidence
+    is shown; None shows all.
     """
 
     photo: PhotoRecord
@@ -149,7 +152,7 @@ class ReportPage:
 
 @dataclass(frozen=True)
 class Assets:
-    """The files of the offline page, as text.  ``numbers``: base64 of float32, little-endian, (C, H, W)."""
+    """The files of the offline page, as text.  ``numbers``: the activations (C, H, W), little-endian float32 in base64."""
 
     style: str
     script: str
@@ -191,9 +194,9 @@ def templates() -> Environment:
     return environment
 
 
-@pass_context  # with the context, Jinja does not evaluate it once at compile time, for constant paths
+@pass_context  # otherwise Jinja would evaluate the filter only once, at compile time, if the path is constant
 def mounted(_: Context, path: str) -> str:
-    """The filter ``at``: the URL path of one of the page's own paths."""
+    """The Jinja filter ``at``: the URL path of a path within the page."""
     return at(path)
 
 
@@ -214,7 +217,7 @@ def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], 
 
 
 URL_SIGNS = "%:/?#[]@!$&'()*+,;=-._~"
-"""Characters that are not encoded in a query that is passed on."""
+"""Characters that ``redirect`` does not encode in the query."""
 
 
 def render(template: str, site: SiteFacts, page: object, status: int = 200) -> Response:
@@ -235,12 +238,12 @@ def error_page(site: SiteFacts, status: int, message: str) -> Response:
 
 def redirect(path: str, request: Request) -> Response:
     """Redirect to the same page under the tensor's own name, with the query unchanged."""
-    given: bytes = request.scope["query_string"]  # which need not be UTF-8
+    given: bytes = request.scope["query_string"]  # it may not be valid UTF-8
     query = f"?{quote(given, safe=URL_SIGNS)}" if given else ""
     return RedirectResponse(f"{path}{query}", HTTPStatus.TEMPORARY_REDIRECT)
 
 
 def query_of(**chosen: str | None) -> str:
-    """``?scale=…`` with the chosen values, or an empty text."""
+    """A URL query such as ``?scale=…`` with the values that are not None; empty if all are None."""
     given = {name: value for name, value in chosen.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""

@@ -1,4 +1,4 @@
-"""Pictures for the page, at native pixels and without a frame: mosaics, maps of one filter, thumbnails, the photo."""
+"""Pictures for the page: mosaics, maps of single filters, thumbnails, parts of the photo, kernels and evidence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .compute.photo_store import StoredPhoto
 
 EVIDENCE_SIDE = 900
-FAST = 1  # zlib's level: on a fast connection time counts more than size
+FAST = 1  # zlib's level; the server is usually on the same machine, so time matters more than size
 
 
 def levels(peek: Peek, scale: str, colour: str | None) -> bytes:
@@ -46,7 +46,7 @@ def levels(peek: Peek, scale: str, colour: str | None) -> bytes:
 
 
 def filter_map(peek: Peek, place: int, scale: str, colour: str | None) -> bytes:
-    """The channel at ``place`` on the scale of its whole tensor, as a PNG (H, W)."""
+    """The channel at position ``place``, scaled together with its whole tensor, as a PNG (H, W)."""
     values = peek.activations[0]
     measured = measure(values, scale)
     own = measured if measured.is_shared else Range(measured.low[[place]], measured.high[[place]], measured.legend)
@@ -54,10 +54,10 @@ def filter_map(peek: Peek, place: int, scale: str, colour: str | None) -> bytes:
 
 
 def painted(pixels: NDArray[np.uint8], scale: str, colour: str | None) -> bytes:
-    """(H, W) levels in colour."""
+    """Levels (H, W) as a PNG with a colour palette."""
     image = Image.fromarray(pixels)
     image.putpalette(table(colour or default_colour(scale)).tobytes())
-    return png(image, compress_type=zlib.Z_RLE)  # maps have long runs: this is faster, and smaller
+    return png(image, compress_type=zlib.Z_RLE)  # faster and smaller, because maps have long runs
 
 
 def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> bytes:
@@ -68,7 +68,7 @@ def png(image: Image.Image, compress_type: int = zlib.Z_DEFAULT_STRATEGY) -> byt
 
 
 def thumbnail(peek: Peek, photo: StoredPhoto, tiles: tuple[int, int]) -> bytes:
-    """A few filters in ``tiles`` rows and columns as a PNG; the photo itself for its own steps."""
+    """The filters that vary most, in ``tiles`` rows and columns, as a PNG; for the photo's own steps, the photo."""
     if peek.tensor.site.is_photo_step:
         return png(photo.input_image.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS))
     return grey_png(pixels_of(peek.activations[0], tiles)[0])
@@ -90,7 +90,7 @@ def framed(peek: Peek, scale: str, colour: str | None, sort: str) -> bytes:
 
 
 def photo_patch(photo: StoredPhoto, preprocess: Preprocess, box: Box) -> bytes:
-    """The photo cut out at an area of the network's input; raises ``OptionError`` if the area is outside of it."""
+    """The part of the photo in a box of the network's input; raises ``OptionError`` if the box is outside the input."""
     return png(patch(photo.display_image, Placement.of(preprocess, photo.size), box))
 
 
@@ -102,9 +102,9 @@ def kernel(weights: WeightsFile, tensor: Tensor, number: int) -> bytes:
 
 
 def evidence_overlay(evidence: Evidence, question: Question, module: str | None = None) -> Image.Image:
-    """The photo tinted by the evidence for a class, of ``overlay_size``.
+    """The photo tinted by the evidence for a class, at ``overlay_size``.
 
-    One module's picture has the scale of all modules together, so that pictures of modules can be compared.
+    A picture of one module uses the colour scale of all modules together, so that pictures of modules can be compared.
     """
     size = overlay_size(evidence)
     return overlay(evidence, question, size, colour_limit(evidence, question, size), module).image

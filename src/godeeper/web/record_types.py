@@ -1,6 +1,6 @@
 """The JSON records of the page's interface, as types; ``schemas`` derives the JSON Schemas from them.
 
-A record has exactly these fields.  Integers are counts, positions or numbers of something, so none is below zero.
+A record has exactly these fields.  All integers are zero or greater.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ClassName = TypedDict("ClassName", {"class": str})
 
 
 class ErrorRecord(TypedDict):
-    """What was wrong with a request."""
+    """An error: the message and the HTTP status."""
 
     error: str
     status: int
 
 
 class HealthRecord(TypedDict):
-    """The server, and what it serves."""
+    """The state of the server, its version, and the network, weights and classifier that it serves."""
 
     status: str
     version: str
@@ -86,7 +86,7 @@ class ViewedFilterRecord(FilterRecord):
 
 
 class FieldRecord(TypedDict):
-    """The receptive field of a cell, each as (height, width), in pixels of the network's input."""
+    """The receptive field of a cell, in pixels of the network's input; ``size`` and ``padding`` are (height, width)."""
 
     size: Pair
     jump: int
@@ -108,7 +108,7 @@ class TensorLinkRecord(TypedDict):
 
 
 class NeighboursRecord(TypedDict):
-    """Addresses of the tensors that a tensor reads, that read it, and of its branch."""
+    """Addresses of a tensor's inputs, of the tensors that use it, and of its branch."""
 
     before: list[str]
     after: list[str]
@@ -116,7 +116,7 @@ class NeighboursRecord(TypedDict):
 
 
 class TensorRecord(PeekFields):
-    """A tensor's page: a peek, and what the page shows of it besides."""
+    """A tensor's page: the fields of a peek, and what the page needs in addition."""
 
     filters: list[ViewedFilterRecord]
     kind: str
@@ -148,7 +148,7 @@ class JudgementsRecord(TypedDict):
 
 
 class ClassRecord(ClassName):
-    """One class of a verdict.  ``modules``: the evidence of each, which with ``constant`` adds up to ``logit``."""
+    """One class of a verdict.  ``modules``: the evidence of each module; with ``constant`` it adds up to ``logit``."""
 
     number: int
     probability: float
@@ -159,7 +159,7 @@ class ClassRecord(ClassName):
 
 
 class VerdictRecord(JudgementRecord):
-    """The verdict on a photo, and how it comes about.  ``likeliest``: the number of the most probable class."""
+    """The verdict on a photo, with its evidence for each class.  ``likeliest``: the number of the most probable class."""
 
     classifier: str
     false_accept_rate: float | None
@@ -179,7 +179,7 @@ class ModuleEvidenceRecord(TypedDict):
 
 
 class EvidenceRecord(ClassName):
-    """The evidence for one class, perhaps over another."""
+    """The evidence for one class, or for one class over another."""
 
     over: str | None
     total: float

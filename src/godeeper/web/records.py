@@ -1,4 +1,4 @@
-"""The JSON record of a tensor: the record of ``peek --json``, and what the page shows besides."""
+"""The JSON record of a tensor: the record of ``peek --json``, and what the page needs in addition."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, part: str) -> TensorRecord:
-    """One tensor on one scale; ``part`` is the title of the map's card that it is on."""
+    """The record of a tensor on one scale; ``part`` is the title of the tensor's card on the map."""
     measured = measure(peek.activations[0], scale)
     rows, columns = grid(peek.shape[1], scale, None)
     tensor, field = peek.tensor, peek.tensor.field
@@ -59,7 +59,7 @@ def tensor_record(network: Network, photo: StoredPhoto, peek: Peek, scale: str, 
 
 
 def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
-    """The facts of each filter that a peek's record lacks: strength, selectivity (None if undefined), strongest cell."""
+    """Facts of each filter that are not in a peek's record: strength, selectivity (None if undefined), strongest cell."""
     values = peek.activations[0]
     selective = selectivities(values) if peek.is_rectified else np.full(len(values), np.nan)
     cells = np.stack(np.unravel_index(values.reshape(len(values), -1).argmax(axis=1), values.shape[1:]), axis=1)
@@ -68,7 +68,7 @@ def filter_facts(peek: Peek) -> Iterator[dict[str, Any]]:
 
 
 def around(network: Network, tensor: Tensor) -> NeighboursRecord:
-    """Addresses of the tensors that a tensor reads, that read it, and of its branch, itself included."""
+    """Addresses of a tensor's inputs, of the tensors that use it, and of its branch, including itself."""
     found = neighbours(network.blueprint, tensor.site)
     return {
         "before": viewable(network, found.before),
@@ -80,7 +80,7 @@ def around(network: Network, tensor: Tensor) -> NeighboursRecord:
 def adjacent(
     network: Network, photo: StoredPhoto, tensor: Tensor
 ) -> tuple[TensorLinkRecord | None, TensorLinkRecord | None]:
-    """Links to the previous and the next tensor in program order, None at the ends."""
+    """Links to the previous and the next tensor in program order; None at either end."""
     addresses = viewable(network, sites(network.blueprint))
     here = addresses.index(Tensor(tensor.site, stages(tensor.site)[0]).address)
     previous = link(photo, addresses[here - 1]) if here else None
@@ -93,7 +93,7 @@ def link(photo: StoredPhoto, address: str) -> TensorLinkRecord:
 
 
 def viewable(network: Network, members: Iterable[Site]) -> list[str]:
-    """The addresses of those sites that the page can show."""
+    """The addresses of the sites that the page can show."""
     tensors = [Tensor(site, stages(site)[0]) for site in members if site.kind not in WHOLE_PHOTO]
     return [tensor.address for tensor in tensors if network.shows(tensor)]
 

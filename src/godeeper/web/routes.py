@@ -1,4 +1,4 @@
-"""The table of routes: one for the router and for ``/api/openapi.json``."""
+"""The table of routes, which the router and ``/api/openapi.json`` share."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class RouteRow:
     """One path and method.
 
-    ``path`` has Starlette's syntax.  ``gives``: a key of ``openapi.MEDIA``, or of ``schemas.SCHEMAS`` for a JSON record.
-    ``query`` and ``form``: names of parameters, which ``openapi`` describes.  A GET is cancelled when its client
-    disconnects; an event stream does that itself.
+    ``path`` uses Starlette's syntax.  ``gives``: a key of ``openapi.MEDIA``, or of ``schemas.SCHEMAS`` for a JSON record.
+    ``query`` and ``form``: names of parameters, which ``openapi`` describes.  The handler of a GET is cancelled when its
+    client disconnects; event streams handle that themselves.
     """
 
     method: str

@@ -20,7 +20,7 @@ SIMPLE: Mapping[type, Schema] = {str: TEXT, float: NUMBER, int: WHOLE, bool: TRU
 
 
 def schema_of(kind: Any) -> Schema:
-    """The schema of a type: a simple type, a list, a dictionary, a typed dictionary, or one of these or None."""
+    """The schema of a simple type, a list, a dictionary, a typed dictionary, or an optional one of these."""
     if kind in SIMPLE:
         return SIMPLE[kind]
     if is_typeddict(kind):

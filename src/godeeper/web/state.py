@@ -1,4 +1,4 @@
-"""Helpers of all handlers: the application's state, the parts of a request, and responses."""
+"""Helpers that all handlers share: the application's state, the parts of a request, and responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLIENT_CLOSED = 499  # the client disconnected; the response is never sent
 
 @dataclass(frozen=True)
 class AppState:
-    """What the handlers share."""
+    """The data that the handlers share."""
 
     backend: Backend
     upload_reader: UploadReader
@@ -62,7 +62,7 @@ async def peek_of(request: Request, photo: StoredPhoto, address: str | None = No
 
 
 def filter_of(request: Request, peek: Peek) -> int:
-    """The position among the peek's channels of the filter in the path; raises ``RequestError`` if it has no such filter."""
+    """The position, among the peek's channels, of the filter in the path; raises ``RequestError`` if there is none."""
     number: int = request.path_params["n"]
     check_filter(peek.tensor, number)
     return peek.tensor.filters.index(number)
@@ -78,7 +78,7 @@ def check_filter(tensor: Tensor, number: int) -> None:
 
 
 def integer_in_query(request: Request, name: str, default: int, highest: int, *, lowest: int = 1) -> int:
-    """A number in the query from ``lowest`` to ``highest``; raises ``OptionError``."""
+    """An integer parameter of the query, from ``lowest`` to ``highest``; raises ``OptionError``."""
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest):
         raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {lowest} to {highest}")
@@ -86,7 +86,7 @@ def integer_in_query(request: Request, name: str, default: int, highest: int, *,
 
 
 def filter_in_query(request: Request, peek: Peek) -> int | None:
-    """The position of the filter in the query; None if there is none."""
+    """The position of the filter in the query; None if the query has none."""
     if "filter" not in request.query_params:
         return None
     number = integer_in_query(request, "filter", 0, max(peek.tensor.filters), lowest=0)
@@ -117,7 +117,7 @@ def cancelled_on_disconnect(handler: Handler) -> Handler:
 
 
 async def unless_disconnected(request: Request, work: Awaitable[Response]) -> Response:
-    """The response of ``work``, which is cancelled if the client disconnects.  The request's body was read before."""
+    """The response of ``work``, which is cancelled if the client disconnects; the request's body must have been read."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(disconnected(request))
     try:
@@ -130,7 +130,7 @@ async def unless_disconnected(request: Request, work: Awaitable[Response]) -> Re
 
 
 async def disconnected(request: Request) -> None:
-    """Wait until the client disconnects; the rest of its body is not kept."""
+    """Wait until the client disconnects, and discard the rest of the request's body."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -1,7 +1,7 @@
 """The computed style sheet: colours, colour bars, and the positions of the map's cards.
 
-All other style is in ``static/app.css``, which takes its colours from here.  The page's
-Content-Security-Policy allows no style in the HTML, so this is served as a file of its own.
+All other styles are in ``static/app.css``, which takes its colours from here.  The page's Content-Security-Policy allows no
+styles in the HTML, so this style sheet is served as a separate file.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..diagram.svg import number
 from ..peek.colour import COLOURS
 from .chart import card_id, sheet_size
 
-WIDE = 760  # the narrowest window, in pixels, that shows the map as a sheet; app.css says the same
+WIDE = 760  # the narrowest window, in pixels, that shows the map as a sheet; app.css repeats this number
 
-PHONE = 1.15  # how much a card may be enlarged if cards are stacked, on a phone
+PHONE = 1.15  # the largest enlargement of a card on a phone, where cards are stacked
 
 
 def style_sheet(diagram: Diagram) -> str:
@@ -24,7 +24,7 @@ def style_sheet(diagram: Diagram) -> str:
 
 
 def palettes() -> str:
-    """Light, and dark where the reader or their system wants it."""
+    """The light palette, and the dark one if the reader or the system chose it."""
     light, dark = custom_properties(LIGHT), custom_properties(DARK)
     return (
         f":root{{color-scheme:light;{light}}}\n"
@@ -68,5 +68,5 @@ def places(diagram: Diagram) -> str:
 
 
 def place(x: float, y: float, width: float) -> str:
-    """Left, top and width as a rule."""
+    """The declarations of left, top and width."""
     return f"{{left:{number(x)}px;top:{number(y)}px;width:{number(width)}px}}"

@@ -45,7 +45,7 @@ def class_of(found: Evidence, text: str) -> int:
 
 
 def module_in_query(request: Request, found: Evidence) -> str | None:
-    """The module in the query, to show its evidence alone; None if there is none.  Raises ``UnknownName``."""
+    """The module in the query, whose evidence is shown alone; None shows all.  Raises ``UnknownName``."""
     module = request.query_params.get("module")
     addresses = [part.address for part in found.parts]
     if module is not None and module not in addresses:
@@ -54,14 +54,14 @@ def module_in_query(request: Request, found: Evidence) -> str | None:
 
 
 def numbered(found: Evidence, number: int) -> int:
-    """``number``, if it is a class's; raises ``RequestError`` otherwise."""
+    """``number``, if there is a class of that number; raises ``RequestError`` otherwise."""
     if number >= len(found.classes):
         raise not_found(f"no class {number}: there are {len(found.classes)}, from 0 to {len(found.classes) - 1}")
     return number
 
 
 def verdict_record(state: AppState, photo: StoredPhoto, found: Evidence) -> VerdictRecord:
-    """The record of ``classify --json``, with the threshold and the evidence of each class."""
+    """The record of ``classify --json``, with the evidence of each class and the classifier's settings."""
     classifier = classifier_of(state)
     head = classifier.head
     judgement = classifier.judgement(photo.name, np.asarray(found.probabilities), found.strangeness)
@@ -92,7 +92,7 @@ def class_record(photo: StoredPhoto, found: Evidence, number: int) -> ClassRecor
 
 
 def evidence_record(photo: StoredPhoto, found: Evidence, number: int, against: int | None) -> EvidenceRecord:
-    """The evidence for one class: grids, the constant, their sum (the logit), and the picture's legend."""
+    """The evidence for one class: its grids and constant, their sum (the logit), and the legend of the picture."""
     question, size = Question(number, against), overlay_size(found)
     limit = colour_limit(found, question, size)
     logit = float(found.logits[number]) - (0.0 if against is None else float(found.logits[against]))

@@ -83,7 +83,7 @@ async def drawing_style(request: Request) -> Response:
 
 @lru_cache(maxsize=4)
 def layout(blueprint: Blueprint) -> Diagram:
-    """The diagram of a network, with room for thumbnails."""
+    """The diagram of a network, with space for thumbnails."""
     return lay_out_chart(blueprint)
 
 
@@ -123,7 +123,7 @@ async def filter_page(request: Request) -> Response:
     number: int = request.path_params["n"]
     if tensor.address != request.path_params["address"]:
         return redirect(f"{urls(photo, tensor)['page']}/filter/{number}", request)
-    scale, colour, _ = shown_as(request, "filter")  # alone on its page, a filter need not compare with others
+    scale, colour, _ = shown_as(request, "filter")  # the page shows one filter, so its own scale shows most
     peek = await state.backend.peek(photo, tensor)
     position = filter_of(request, peek)
     record = await state.backend.render(lambda: record_of(state, photo, peek, scale))
@@ -180,7 +180,7 @@ async def report(request: Request) -> Response:
 
 
 def report_page(site: SiteFacts, record: Mapping[str, Any] | None) -> Response:
-    """A report as a page; the record is read from a file, so it may be damaged."""
+    """A report as a page; the record comes from a file, so it may be damaged."""
     if not record:
         raise not_found("this classifier's file holds no report")
     try:
@@ -209,7 +209,7 @@ async def offline(request: Request) -> Response:
 def offline_page(
     state: AppState, photo: StoredPhoto, peek: Peek, chosen: tuple[str, str, str], start: int | None
 ) -> OfflinePage:
-    """The data of a tensor's offline page; ``chosen``: scale, colour and order."""
+    """The data of a tensor's offline page; ``chosen`` is the scale, the colour and the order."""
     scale, colour, sort = chosen
     assets = Assets(
         style=offline_style() + style_sheet(layout(state.backend.network.blueprint)),
@@ -247,5 +247,5 @@ def shown_as(request: Request, default_scale: str = "shared") -> tuple[str, str,
 
 
 def chosen(request: Request) -> dict[str, str | None]:
-    """Scale and colour of the query, for links that keep them."""
+    """The scale and colour of the query, for links that keep them; None for one that the query does not have."""
     return {name: request.query_params.get(name) for name in ("scale", "colour")}

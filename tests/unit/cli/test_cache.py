@@ -75,7 +75,7 @@ def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFix
         f"added weights: {folder / 'weights'}\n",
     ):
         assert said in text
-    assert "to move both, set GODEEPER_CACHE to a folder, and move added weights into its folder weights" in text
+    assert "to move both, set GODEEPER_CACHE=FOLDER and move the added weights to FOLDER/weights" in text
 
 
 def test_the_size_can_be_chosen(

@@ -1,1 +1,1 @@
-"""The page's backend: stored photos, forward passes computed in segments, and the thread pools they run in."""
+"""The page's backend: stored photos, forward passes computed in segments, and their thread pools."""

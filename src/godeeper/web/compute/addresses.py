@@ -1,4 +1,4 @@
-"""The page's tensor addresses: which tensors an address or a pattern names, and whether the page can show them."""
+"""Resolves the page's addresses and patterns to tensors, and checks that the page can show them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def resolve_all_viewable(network: Network, addresses: Sequence[str]) -> list[Ten
     """The tensors that addresses and patterns name; a pattern skips what the page cannot show.
 
     Raises:
-        GodeeperError: as ``resolve_viewable``, for an address that is no pattern.
+        GodeeperError: as ``resolve_viewable``, for an address that is not a pattern.
     """
     references = parse_all(addresses)
     patterns = [reference.text for reference in references if reference.is_pattern]

@@ -1,7 +1,7 @@
 """The backend of the page: one network, the stored photos, and everything computed from them.
 
-Work runs in three thread pools: ``network_pool`` (one thread, in the scheduler), ``decode_pool`` (one thread, because a large
-photo takes much memory), and ``render_pool`` for pictures and records.
+Work runs in three thread pools: ``network_pool`` (one thread, owned by the scheduler), ``decode_pool`` (one thread, because
+decoding a large photo takes much memory), and ``render_pool`` for pictures and records.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Backend:
-    """One network, the photos it is shown, and their forward passes."""
+    """One network, the stored photos, and their forward passes."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Backend:
         photos: PhotoStore | None = None,
         max_pass_bytes: int = MAX_BYTES,
     ) -> None:
-        """``calibration``: of an 8-bit classifier, whose quantized values are then shown."""
+        """``calibration``: the quantization ranges of an 8-bit classifier; the page then shows quantized values."""
         self.network = Network(OnnxRuntimeEngine(weights, calibration=calibration), preprocess)
         self.segments = segments(self.network)
         self.segment_of = {tensor.site.index: n for n, part in enumerate(self.segments) for tensor in part.tensors}
@@ -58,7 +58,7 @@ class Backend:
         self.render_pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "render")
 
     def close(self) -> None:
-        """End the threads; waiting tasks are cancelled."""
+        """Stop the threads and cancel waiting tasks."""
         self.scheduler.close()
         for pool in (self.decode_pool, self.render_pool):
             pool.shutdown(wait=True, cancel_futures=True)
@@ -75,14 +75,14 @@ class Backend:
         return self.photos.get(photo.id)
 
     async def photo(self, photo_id: str) -> StoredPhoto:
-        """The stored photo of that id; the demonstration photo is decoded when it is needed."""
+        """The stored photo of that id; the demo photo is decoded when it is first needed."""
         if photo_id == DEMO and DEMO not in self.photos:
             preprocess = self.network.preprocess
             self.photos.add(await self.decode(lambda: ingest(demo_bytes(), DEMO_NAME, preprocess, DEMO)))
         return self.photos.get(photo_id)
 
     async def tensor(self, address: str) -> Tensor:
-        """The tensor of an address, resolved in ``render_pool``, because an unknown one is compared with all names.
+        """The tensor of an address.  It is resolved in ``render_pool``, because an unknown address is compared with all names.
 
         Raises:
             GodeeperError: as ``resolve_viewable``.
@@ -119,12 +119,12 @@ class Backend:
         return forward.values[key]
 
     def inputs_of(self, tensor: Tensor) -> tuple[Key, ...]:
-        """The keys of the tensors that a tensor's site reads."""
+        """The keys of the inputs of a tensor's site."""
         all_sites = sites(self.network.blueprint)
         return tuple(output(all_sites[source]) for source in tensor.site.inputs)
 
     def part(self, tensor: Tensor) -> str:
-        """The title of the network's part that a tensor is in."""
+        """The title of the part of the network that contains a tensor."""
         number = self.segment_of.get(tensor.site.index)
         return "photo" if number is None else self.segments[number].part
 

@@ -1,8 +1,8 @@
 """A forward pass: the values of every site of the network for one photo, computed segment by segment.
 
-The network is cut into its parts (stem, modules, classifier).  Each part is a plan of its own, fed with the last tensor of
-the part before.  So progress is real, the tensors of a part can be shown as soon as it is computed, and a pass can be
-cancelled between two parts.
+The network is divided into its parts (stem, modules, classifier).  Each part has its own plan, fed with the last tensor of
+the part before.  This allows exact progress, showing the tensors of a part as soon as they are computed, and cancelling a
+pass between two parts.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ MAX_BYTES = 384 << 20
 
 
 class ForwardPassCache:
-    """One forward pass a photo, limited by the bytes of all together."""
+    """One forward pass per photo, with a limit on their total size."""
 
     def __init__(self, network: Network, max_bytes: int = MAX_BYTES) -> None:
         self.network = network
         self.passes = LruCache[str, ForwardPass](max_bytes=max_bytes, nbytes=lambda forward: forward.nbytes)
 
     def get(self, photo: StoredPhoto) -> ForwardPass:
-        """The pass of a photo, a new one if there is none; it becomes the last used."""
+        """The pass of a photo, or a new one; it becomes the most recently used."""
         forward = self.passes.get(photo.id)
         if forward is None:
             planes = to_planes(photo_steps(self.network, photo).value("multiply"))
@@ -40,7 +40,7 @@ class ForwardPassCache:
         return forward.done if forward else 0
 
     def evict(self, in_use: Container[str]) -> bool:
-        """Evict passes until the rest fits, except those of the photos ``in_use``; returns whether any was evicted."""
+        """Evict passes until the others fit, except those of photos ``in_use``; returns whether any was evicted."""
         return self.passes.evict(in_use) > 0
 
 

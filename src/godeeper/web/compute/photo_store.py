@@ -1,7 +1,7 @@
-"""The stored photos, in memory only: the network's input and a picture to display of each.
+"""The stored photos, in memory only.  Each has the network's input and a picture to display.
 
-A photo's id is the first half of its SHA-256.  So the same photo has the same URLs when it is uploaded again, and they
-cannot be guessed without the photo.  The least recently used photos are evicted first.
+A photo's id is the first half of its SHA-256.  So a photo that is uploaded again has the same URLs, and nobody without the
+photo can guess them.  The least recently used photos are evicted first.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ MAX_BYTES = 256 << 20
 MAX_JPEG2000_PIXELS, MAX_JPEG2000_BYTES = 8_000_000, 8 << 20
 """Of a JPEG 2000: Pillow decodes it in one call, which lets no other thread run for about a second at these limits."""
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
-"""Steps of the photo as large as the photo itself, which is not stored."""
+"""Preprocessing steps whose values are as large as the photo; they are not stored."""
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
     """One photo: its facts, the network's input before scaling, and a picture to display.
 
-    ``size`` and ``used``: (width, height), and (left, top, right, bottom) of the part that the network sees, in the
-    upright photo's pixels.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG of at most
-    ``LONGEST_SIDE`` pixels a side, of size ``display_size``.
+    ``size``: (width, height) of the upright photo.  ``used``: (left, top, right, bottom) of the part that the network sees,
+    in pixels of the upright photo.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG of at most
+    ``LONGEST_SIDE`` pixels a side; its size is ``display_size``.
     """
 
     id: str
@@ -96,7 +96,7 @@ class StoredPhoto:
 
 
 def ingest(data: bytes, name: str, preprocess: Preprocess, photo_id: str | None = None) -> StoredPhoto:
-    """Decode a file and compute what is stored of it; raises ``PhotoError``."""
+    """Decode a file and make the stored photo; raises ``PhotoError``."""
     check_jpeg2000(data, name)
     photo = decode(data, name=name)
     displayed = photo.image.copy()
@@ -130,12 +130,12 @@ def check_jpeg2000(data: bytes, name: str) -> None:
 
 
 def demo_bytes() -> bytes:
-    """The file of the demonstration photo, which ships with the package."""
+    """The bytes of the demo photo, which is part of the package."""
     return files("godeeper.web").joinpath("demo.jpg").read_bytes()
 
 
 class PhotoStore:
-    """The photos in memory, limited by their number and by their bytes."""
+    """The photos in memory, with limits on their number and total size."""
 
     def __init__(self, max_photos: int = MAX_PHOTOS, max_bytes: int = MAX_BYTES) -> None:
         self.cache = LruCache[str, StoredPhoto](max_photos, max_bytes, lambda photo: photo.nbytes)

@@ -1,8 +1,8 @@
-"""Schedules forward passes: one segment of one photo at a time, for as long as a client is waiting for it.
+"""Schedules forward passes: one segment of one photo at a time, as long as a client waits for it.
 
-The event loop decides, and one thread computes, because ONNX Runtime uses every core by itself.  Clients subscribe to a
-photo's pass up to some segment.  A client that disconnects cancels its subscription, and a pass without subscriptions stops
-between two segments.  A browser tab that opens another photo supersedes its earlier subscription.
+The event loop schedules the segments and one thread computes them, because ONNX Runtime uses all cores by itself.  Clients
+subscribe to a photo's pass up to some segment.  A client that disconnects cancels its subscription, and a pass without
+subscriptions stops after the current segment.  A browser tab that opens another photo cancels its earlier subscription.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_TABS = 1024
 
 
 class Subscription:
-    """One client that waits for a forward pass up to some segment; ``cancelled`` is the reason, once it is cancelled."""
+    """One client that waits for a forward pass up to some segment; ``cancelled`` is the reason if it was cancelled."""
 
     def __init__(self) -> None:
         self.cancelled: str | None = None
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def requested(self) -> int:
-        """How many segments are requested; 0 if there is no subscription."""
+        """The number of segments that are requested; 0 if there is no subscription."""
         return max(self.requested_by.values(), default=0)
 
     def notify(self) -> None:
@@ -65,10 +65,10 @@ class Job:
 
 
 class Scheduler:
-    """The current jobs, and which browser tab waits for which photo."""
+    """The current jobs, and the photo that each browser tab waits for."""
 
     def __init__(self, engine: Engine, segments: tuple[Segment, ...], passes: ForwardPassCache) -> None:
-        """``engine`` keeps a session open for each of ``segments``."""
+        """``engine`` must keep a session open for each of ``segments``."""
         self.engine, self.segments, self.passes = engine, segments, passes
         self.jobs: dict[str, Job] = {}  # by photo id, in the order of their requests
         self.tabs = LruCache[str, tuple[str, Subscription | None]](max_entries=MAX_TABS)
@@ -87,10 +87,9 @@ class Scheduler:
             return job.forward
 
     async def progress(self, photo: StoredPhoto, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
-        """Each segment of a photo's pass with its number from 1, as soon as it is computed.
+        """Yield (number, segment) for each segment of a photo's pass as soon as it is computed; numbers start at 1.
 
-        Segments already in memory come at once.  If other passes are ahead, the first item is
-        (their count, None).
+        Segments already in memory are yielded at once.  If other passes come first, the first item is (their count, None).
         """
         async with self.subscribed(photo, len(self.segments), tab) as (job, subscription):
             ahead = self.jobs_ahead(photo)
@@ -108,7 +107,7 @@ class Scheduler:
                 self.passes.evict(in_use=self.jobs)
 
     def jobs_ahead(self, photo: StoredPhoto) -> int:
-        """How many passes are computed before a photo's, if that has not begun."""
+        """The number of passes that are computed before a photo's; 0 if the photo's pass has begun."""
         if photo.id not in self.jobs or self.jobs[photo.id].forward.done:
             return 0
         ahead = list(self.jobs)[: list(self.jobs).index(photo.id)]
@@ -134,7 +133,7 @@ class Scheduler:
             job.requested_by.pop(subscription, None)
 
     def supersede(self, tab: str | None, photo: StoredPhoto, subscription: Subscription | None = None) -> None:
-        """Note that a tab now shows ``photo``, and cancel its subscription to another one."""
+        """Record that a tab now shows ``photo``, and cancel its subscription to another photo."""
         if tab is None:
             return
         earlier_photo, earlier = self.tabs.pop(tab) or (photo.id, None)

@@ -1,1 +1,1 @@
-"""HTTP around the page: connections, who may ask, uploads, errors.  Nothing here knows of networks."""
+"""The HTTP layer of the page: connections, access control, uploads, errors.  It imports nothing about networks."""

@@ -1,8 +1,8 @@
 """Limits on connections: their number, slow requests, slow readers, and unread bytes.
 
-If there are too many, a new connection replaces one of the client that has most: the one idle longest, or else the one that
-sends a body most slowly.  A client that reads the response too slowly is disconnected, and so are the clients with most
-unread bytes if all together hold too many.
+If there are too many connections, a new one replaces a connection of the client that has most: the one that has been idle
+longest, or else the one that sends its body most slowly.  A client that reads a response too slowly is disconnected.  If
+all connections together hold too many unread bytes, those with most are disconnected.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .hosts import Network, is_in
 
 MEBIBYTE = 1 << 20
-SENT_AHEAD = (
-    256 << 10
-)  # bytes of a response that the system may buffer; reading beyond them shows that the client reads
-SPARE_FILES = 128  # files that the rest of the program may open
+SENT_AHEAD = 256 << 10
+"""Bytes of a response that the system may buffer.  Only bytes beyond these show how fast the client reads."""
+SPARE_FILES = 128  # open files reserved for the rest of the program
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on connections.  ``proxies``: clients that stand for many others, and may have all connections."""
+    """Limits on connections.  ``proxies``: clients that may have all connections, because they serve many others."""
 
     head: float = 20.0  # seconds for the head of a request
-    stall: float = 20.0  # seconds without the client reading anything
+    stall: float = 20.0  # seconds that a client may read nothing
     rate: float = 4096.0  # bytes a second that a client must read on average, after ``stall``
     most: int = 512
     most_of_one: int = 256
@@ -58,7 +57,7 @@ class Connection(H11Protocol):
     slow_since: float | None = None
     idle_since = 0.0
     began = 0.0  # when the head of the last request was complete
-    came = 0  # bytes since then
+    came = 0  # bytes received since then
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -102,12 +101,12 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than we write."""
+        """Called when the write buffer is full: the client reads more slowly than we write."""
         super().pause_writing()
         self.limiter.limit_unread()
 
     def resume_writing(self) -> None:
-        """The client has read the buffered bytes."""
+        """Called when the client has read the buffered bytes."""
         self.taken += self.unread
         super().resume_writing()
 
@@ -122,7 +121,7 @@ class Connection(H11Protocol):
         return bool(self.conn.their_state is h11.SEND_BODY)
 
     def upload_rate(self, now: float) -> float:
-        """Bytes a second of the current request."""
+        """The bytes per second at which the current request arrives."""
         return self.came / max(now - self.began, 1.0)
 
     def check(self, now: float, limits: Limits) -> None:
@@ -179,7 +178,7 @@ class ConnectionLimiter:
         self.members[newcomer] = None
 
     def slowest(self, address: str) -> Connection | None:
-        """The connection of a client that sends its request most slowly; None if none sends."""
+        """The connection of a client that sends a body most slowly; None if none is sending."""
         sending = [member for member in self.members if member.address == address and member.is_sending]
         now = asyncio.get_running_loop().time() if sending else 0.0
         return min(sending, key=lambda member: member.upload_rate(now), default=None)
@@ -195,7 +194,7 @@ class ConnectionLimiter:
         self.limit_unread()
 
     def limit_unread(self) -> None:
-        """Disconnect the clients with most unread bytes until the rest is within the limit."""
+        """Disconnect the connections with most unread bytes until the others are within the limit."""
         sizes = {member: member.transport.get_write_buffer_size() for member in self.members}
         total = sum(sizes.values())
         while total > self.limits.most_unread_bytes:

@@ -16,11 +16,11 @@ class RequestError(GodeeperError):
 
 
 class Superseded(GodeeperError):
-    """A cancelled subscription: its tab now shows another photo, or the server ends."""
+    """A subscription was cancelled, because its tab now shows another photo or the server is shutting down."""
 
 
 class TooManyUploads(RequestError):
-    """An upload that was dropped because it was the slowest while others waited for its memory."""
+    """An upload was dropped, because it was the slowest one while others waited for memory."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,7 +1,7 @@
-"""The request as the browser sent it, without the changes by a proxy, a mount or ``--root-path``.
+"""The request as the browser sent it, before a proxy, a mount or ``--root-path`` changed it.
 
 ``X-Forwarded-Host``, ``-Proto``, ``-Prefix`` and ``-For`` are trusted only from the named proxies, because any client can send
-them.  Of several values the last counts, which our proxy wrote.
+them.  If a header has several values, the last one is used, because our own proxy added it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ LONGEST_PREFIX = 200
 
 
 class ForgedHeader(Exception):
-    """Headers that no honest proxy or client sends."""
+    """Headers that are invalid or contradict each other."""
 
 
 @dataclass(frozen=True)
 class BrowserRequest:
-    """One request.  ``path`` is without the ``root`` before it; None stands for a missing header."""
+    """One request.  ``path`` does not include ``root``, the prefix before it.  Missing headers are None."""
 
     method: str
     path: str
@@ -87,7 +87,7 @@ class BrowserRequest:
         }
 
     def root_text(self, scope: Scope) -> str:
-        """The root, decoded: a mount's path may have characters that are encoded in URLs."""
+        """The root, decoded, because the path of a mount may have characters that are encoded in URLs."""
         mount = str(scope.get("root_path", ""))
         return self.root.removesuffix(quote(mount)) + mount
 
@@ -95,7 +95,7 @@ class BrowserRequest:
 def browser_request(scope: Scope, proxies: tuple[Network, ...], root_path: str) -> BrowserRequest:
     """The request of an ASGI scope; raises ``ForgedHeader``."""
     headers = Headers(scope=scope)
-    if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may see another end of the body
+    if "content-length" in headers and "transfer-encoding" in headers:  # a proxy may disagree on where the body ends
         raise ForgedHeader("Content-Length beside Transfer-Encoding: expected one of them")
     peer, server = (str((scope.get(side) or ("", 0))[0]) for side in ("client", "server"))
     is_forwarded = is_in(peer, proxies)
@@ -124,7 +124,7 @@ def below(path: str, prefix: str) -> str:
 
 
 def forwarded(headers: Headers) -> dict[str, str]:
-    """The host, scheme and prefix that a proxy sent, as far as it did; raises ``ForgedHeader``."""
+    """The host, scheme and prefix that a proxy sent, without those it did not send; raises ``ForgedHeader``."""
     last = {name: values(headers, f"x-forwarded-{name}")[-1:] for name in ("host", "proto", "prefix")}
     sent = {name: found[0] for name, found in last.items() if found}
     if sent.get("proto", "http") not in ("http", "https"):
@@ -137,25 +137,25 @@ def forwarded(headers: Headers) -> dict[str, str]:
 
 
 def sender(headers: Headers, proxies: tuple[Network, ...], peer: str) -> str:
-    """The client's address behind proxies: the last address that is not a proxy's."""
+    """The address of the client behind the proxies: the last forwarded address that is not a proxy's."""
     chain = [place.strip("[]") for place in values(headers, "x-forwarded-for")]
     others = [address for address in chain if not is_in(address, proxies)]
     return others[-1][:80] if others else peer
 
 
 def values(headers: Headers, name: str) -> list[str]:
-    """The values of a header that may be repeated, or have several values."""
+    """All values of a header, which may be repeated or hold a comma-separated list."""
     return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
 
 
 def only(headers: Headers, name: str) -> str | None:
-    """The value of a header; several values are joined, and so match nothing."""
+    """The value of a header; repeated headers are joined, so that they match no expected value."""
     found = headers.getlist(name)
     return ", ".join(found) if found else None
 
 
 def is_prefix(text: str) -> bool:
-    """Whether a text is a valid path prefix: no empty segment, no ``..``, no character to encode."""
+    """Whether a text is a valid path prefix, without empty segments, ``..`` or characters that URLs encode."""
     return len(text) <= LONGEST_PREFIX and PREFIX.fullmatch(text) is not None
 
 

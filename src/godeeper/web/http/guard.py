@@ -2,12 +2,13 @@
 
 Any web site can make a browser send requests to this machine.  So the ``Host`` must be one of ours (against DNS rebinding),
 requests that change something must come from our own pages (against cross-site request forgery), and another site may link
-to our pages, but neither frame them nor call ``/api/`` nor show our pictures.  If anyone besides this machine's users can
+to our pages, but may not frame them, call ``/api/`` or show our pictures.  If anyone other than this machine's users can
 reach the server, nothing is served without the token.
 
-Browsers send the origin of a request in ``Sec-Fetch-*``.  Old browsers do not, and none does over plain HTTP to another
-machine.  In those cases we check ``Origin`` and ``Referer``, which a page can suppress, and the token's cookie, which is not
-sent with requests from other sites.  An old browser on loopback that sends none of these looks like a program.
+Browsers describe where a request comes from in ``Sec-Fetch-*``.  Old browsers do not, and no browser does over plain HTTP to
+another machine.  In those cases we check ``Origin`` and ``Referer``, which a page can suppress, and the token's cookie, which
+is not sent with requests from other sites.  An old browser on loopback that sends none of these cannot be distinguished from
+a program.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""Headers of all responses that do not set their own.  ``no-store`` also keeps browsers from writing photos to disk."""
+"""Default headers of all responses.  ``no-store`` also keeps browsers from writing photos to disk."""
 
 
 @dataclass(frozen=True)
 class Rules:
     """The access rules.
 
-    ``port``: the one we listen on; None if another server does the listening; any port is then accepted.  ``allowed``: hosts
-    to accept besides loopback and the address of the connection; ``HostAndPort("*")`` is any.  ``token``: required of requests, None
-    for no token.  ``proxies``: whose ``X-Forwarded-*`` headers are trusted.  ``root_path``: the prefix of our paths.
-    ``frame_ancestors``: the origins that may show our pages in a frame.
+    ``port``: the port we listen on; None accepts any port, because another server listens.  ``allowed``: hosts to accept
+    besides loopback and the address of the connection; ``HostAndPort("*")`` is any host.  ``token``: the token that requests
+    must carry; None requires none.  ``proxies``: the networks from which ``X-Forwarded-*`` headers are trusted.
+    ``root_path``: the prefix of our paths.  ``frame_ancestors``: the origins that may show our pages in a frame.
     """
 
     port: int | None = None
@@ -123,7 +124,7 @@ class Guard:
         return None if self.token.is_carried(request.headers) else unauthorized(request)
 
     def refusal(self, request: BrowserRequest) -> str | None:
-        """Why a request is refused, with or without the token; None if it is not."""
+        """The reason to refuse a request whether or not it has the token; None if there is no reason."""
         place = parse_place(request.host) if request.host is not None else None
         if place is None or not self.is_our_host(place, request):
             got = (request.host or "none")[:80]
@@ -142,15 +143,15 @@ class Guard:
         origin, site = request.origin, request.site
         if site not in (None, "none", "same-origin"):
             return False
-        if origin == "null" and site == "same-origin":  # a form on our own page, which sends no referrer
+        if origin == "null" and site == "same-origin":  # a form on our own page, whose policy is to send no referrer
             return True
         if origin is not None and not same_origin(origin, place):
-            return site == "same-origin" and self.is_our_name(origin)  # a proxy that passes on another Host
+            return site == "same-origin" and self.is_our_name(origin)  # a proxy changed the Host header
         is_api = request.path.startswith(API)
         return site is not None or not is_api or request.referer is None or same_origin(request.referer, place)
 
     def may_navigate(self, request: BrowserRequest) -> bool:
-        """Whether another site may link here: to a page, at the top level or in a frame that the rules allow."""
+        """Whether another site may link here: only to a page, at the top level or in a frame that the rules allow."""
         if request.method not in SAFE or request.path.startswith(API) or request.origin not in (None, "null"):
             return False
         frames = ("iframe", "frame") if self.rules.frame_ancestors else ()
@@ -172,7 +173,7 @@ class Guard:
 
 
 def same_origin(origin: str, place: HostAndPort) -> bool:
-    """Whether an ``Origin``, or the start of a ``Referer``, is the requested host."""
+    """Whether an ``Origin`` or a ``Referer`` has the requested host and port."""
     scheme, _, rest = origin.partition("://")
     origin_place = parse_place(rest.partition("/")[0])
     default = {"http": 80, "https": 443}.get(scheme)

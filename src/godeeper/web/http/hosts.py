@@ -16,7 +16,7 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (these mean all addresses of a mach
 
 @dataclass(frozen=True)
 class HostAndPort:
-    """A host and a port; None is any port."""
+    """A host and a port; None stands for any port."""
 
     host: str
     port: int | None = None
@@ -34,7 +34,7 @@ def parse_place(text: str) -> HostAndPort | None:
 
 
 def plain_host(host: str) -> str:
-    """A host in its normal form: lower case, no final dot; an address without zone, and IPv4-mapped IPv6 as IPv4."""
+    """A host in its normal form: lower case, without a final dot or a zone, and IPv4-mapped IPv6 as IPv4."""
     name = host.lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
@@ -61,7 +61,7 @@ def is_loopback(host: str) -> bool:
 
 
 def network(text: str) -> Network:
-    """The network of ``--proxy``, perhaps of a single address; raises ``OptionError``."""
+    """The network of ``--proxy``, which may be a single address; raises ``OptionError``."""
     try:
         return ipaddress.ip_network(text.strip("[]"))
     except ValueError:
@@ -86,13 +86,13 @@ def machine_names() -> tuple[str, ...]:
 
 
 def outward_address(host: str) -> str:
-    """The address to print for a server on ``host``; for all addresses, the one that others can reach."""
+    """The address to print for a server on ``host``; if it listens on all addresses, the one that others can reach."""
     if host not in EVERYWHERE:
         return host
     family, far = (socket.AF_INET, "192.0.2.1") if host == EVERYWHERE[0] else (socket.AF_INET6, "2001:db8::1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((far, 9))  # sends nothing: the system only chooses a route
+            probe.connect((far, 9))  # this sends nothing; the system only chooses a route
             return str(probe.getsockname()[0])
     except OSError:  # no route
         return "127.0.0.1" if family == socket.AF_INET else "::1"

@@ -12,5 +12,5 @@ ROOT: ContextVar[str] = ContextVar("root", default="")
 
 
 def at(path: str) -> str:
-    """The URL path of one of the page's own paths."""
+    """The URL path of a path within the page."""
     return f"{ROOT.get()}{path}"

@@ -1,4 +1,4 @@
-"""The server: a listening socket, uvicorn on it, and an orderly shutdown."""
+"""The server: a listening socket, uvicorn, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .connections import ConnectionLimiter, Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-GRACE = 1  # seconds for responses in progress when the server ends
+GRACE = 1  # seconds that responses in progress may take when the server shuts down
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on ``host`` and ``port``, 0 for a free one; raises ``OptionError``."""
+    """A socket that listens on ``host`` and ``port`` (0 takes a free port); raises ``OptionError``."""
     if not 0 <= port <= 65535:
         raise OptionError(f"--port {port}: expected a number from 0 to 65535, 0 for a free one")
     try:
@@ -35,7 +35,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with connection limits; at shutdown it calls ``on_stop`` first, so that open streams end, too."""
+    """uvicorn's server with connection limits.  At shutdown it first calls ``on_stop``, which ends open streams."""
 
     def __init__(self, app: ASGIApp, limits: Limits | None = None, on_stop: Callable[[], None] | None = None) -> None:
         self.limiter, self.on_stop = ConnectionLimiter(limits or Limits()), on_stop
@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
 
 
 def run(app: ASGIApp, listening: socket.socket, on_stop: Callable[[], None], limits: Limits | None = None) -> None:
-    """Serve until Ctrl-C, which is raised again as ``KeyboardInterrupt``; ``on_stop`` is called before."""
+    """Serve until Ctrl-C, then call ``on_stop``, shut down and raise ``KeyboardInterrupt``."""
     Server(app, limits, on_stop).run(sockets=[listening])
 
 

@@ -1,9 +1,10 @@
-"""The access token, and how it moves from the printed URL into a cookie.
+"""The access token: checking it, and moving it from the printed URL into a cookie.
 
-The printed URL has the token (``?token=…``).  The first visit sets a cookie and redirects to the same URL without the
-token, so that it stays neither in the address bar nor in a bookmark.  Programs send
-``Authorization: Bearer TOKEN``.  The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``:
-over plain HTTP to another machine, browsers do not send the site that a request comes from, and this cookie stands in.
+The printed URL contains the token (``?token=…``).  The first visit sets a cookie and redirects to the same URL without the
+token, so that the token stays neither in the address bar nor in bookmarks.  Programs send
+``Authorization: Bearer TOKEN``.  The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``.  It
+therefore also shows that a request does not come from another site, which browsers do not tell over plain HTTP to another
+machine.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ GUESSABLE = 16  # characters; a shorter token can be guessed
 
 
 def token_of(text: str, *, is_loopback: bool, has_proxy: bool) -> str | None:
-    """The token of ``--token``, None if none is required; raises ``OptionError``.
+    """The token that ``--token`` asks for; None if none is required.  Raises ``OptionError``.
 
-    ``auto`` makes a random one if others than this machine's users can reach the page.
+    ``auto`` makes a random token if anyone other than this machine's users can reach the page.
     """
     if text == "auto":
         return None if is_loopback and not has_proxy else secrets.token_urlsafe(24)
@@ -68,8 +69,8 @@ class Token:
     def welcome(self, path: str, query: str, *, is_https: bool, from_elsewhere: bool) -> Response:
         """Set the cookie and redirect to the same page without the token.
 
-        After a link on another site (``from_elsewhere``) a browser would not send the cookie with an HTTP redirect, so the
-        response is a page that redirects.
+        If the visitor followed a link on another site (``from_elsewhere``), the browser would not send the cookie after an
+        HTTP redirect, so the response is then a page that redirects.
         """
         rest = "&".join(part for part in query.split("&") if part and not is_token(part))
         where = at(quote(f"/{path.lstrip('/')}")) + (f"?{rest}" if rest else "")
@@ -89,7 +90,10 @@ HOW = "open the printed address, or send Authorization: Bearer TOKEN"
 
 
 def token_page() -> Response:
-    """The page for a browser without the token.  A link from another site carries no cookie, but a click here does."""
+    """The page for a browser without the token.
+
+    Browsers do not send the cookie when a link on another site is followed, but they do when the link on this page is.
+    """
     body = (
         f'{HEAD}<p>{NEEDED.capitalize()}: {HOW}.</p><p><a href="">If this browser has already done so, continue</a></p>'
     )

@@ -1,4 +1,4 @@
-"""Uploads: forms with one photo, read into memory only, with limits on size, speed and memory."""
+"""Uploads: forms with one photo, which are read into memory only, with limits on size, speed and memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MAX_FIELDS = 64
 MAX_FIELD_BYTES = 4096
 LONGEST_NAME = 120
 LONGEST_TAB = 64
-MAX_DIGITS = 18  # of a Content-Length: Python refuses to convert thousands of digits
+MAX_DIGITS = 18  # of a Content-Length; Python raises an error for thousands of digits
 FIELD = "photo"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A form: the photo's file in memory, its name as text to show, and the other fields."""
+    """A form: the photo's file in memory, its name for display, and the other fields."""
 
     file: UploadFile = field(repr=False)
     name: str
@@ -55,11 +55,11 @@ class FormParser(MultiPartParser):
         self.is_complete = False
 
     def on_end(self) -> None:
-        """The closing boundary was read."""
+        """Called when the closing boundary has been read."""
         self.is_complete = True
 
     async def until_complete(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-        """The stream; raises at its end if there was no closing boundary, so that the parser closes its files."""
+        """The stream; raises ``MultiPartException`` at its end if there was no closing boundary."""
         async for chunk in stream:
             yield chunk
         if not self.is_complete:
@@ -68,10 +68,10 @@ class FormParser(MultiPartParser):
 
 @dataclass(frozen=True)
 class UploadTimer:
-    """The least speed of an upload.
+    """The minimum speed of an upload.
 
-    ``rate`` bytes a second on average, after the first ``grace`` seconds, and never ``idle`` seconds without a byte.  So
-    8 MB at 1 Mbit/s, which take a minute, are accepted, and 100 bytes a second are not.
+    After the first ``grace`` seconds, an upload must arrive at ``rate`` bytes per second on average, and never pause for
+    ``idle`` seconds.  So 8 MB at 1 Mbit/s, which take a minute, are accepted, and 100 bytes per second are not.
     """
 
     grace: float = 10.0
@@ -79,12 +79,12 @@ class UploadTimer:
     idle: float = 20.0
 
     def deadline(self, start: float, last: float, received: int) -> float:
-        """When the next bytes must arrive, from the times of the start and of the last bytes."""
+        """The time by which the next bytes must arrive, given the times of the start and of the last bytes."""
         return min(last + self.idle, start + self.grace + received / self.rate)
 
 
 class UploadReader:
-    """Reads uploads, any number at once, with limits on their memory and on the speed of each."""
+    """Reads any number of uploads at once, with limits on their total memory and on the speed of each."""
 
     def __init__(
         self, timer: UploadTimer | None = None, most_bytes: int = MAX_BYTES, memory: UploadMemory | None = None
@@ -95,7 +95,7 @@ class UploadReader:
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncGenerator[Upload]:
-        """The form of a request, whose memory is reserved until the block ends; raises ``RequestError`` if it cannot be read."""
+        """The form of a request; its memory is reserved until the block ends.  Raises ``RequestError`` if it cannot be read."""
         check_headers(request, self.most_bytes)
         with self.memory.reserve(request.client.host if request.client else "") as reservation:
             try:
@@ -108,7 +108,7 @@ class UploadReader:
             try:
                 yield upload_of(form)
             finally:
-                await form.close()  # which frees the photo's bytes, even while the form is still referenced
+                await form.close()  # frees the photo's bytes even while the form is still referenced
 
     async def parse(self, request: Request, reservation: Reservation) -> FormData:
         """Read the form of a request; raises ``RequestError`` if it is damaged or over a limit."""
@@ -122,7 +122,7 @@ class UploadReader:
             ) from None
 
     async def body(self, request: Request, reservation: Reservation) -> AsyncGenerator[bytes]:
-        """The body in pieces; raises ``RequestError`` if it is too long or too slow.  Waiting for memory does not count."""
+        """The body in pieces; raises ``RequestError`` if it is too long or too slow, not counting the time it waits for memory."""
         clock, stream = asyncio.get_running_loop().time, request.stream()
         start = last = clock()
         while (
@@ -155,7 +155,7 @@ class UploadReader:
 
 
 def check_headers(request: Request, max_bytes: int) -> None:
-    """Raise ``RequestError`` if the headers announce no form, or too large a form."""
+    """Raise ``RequestError`` if the headers do not describe a form, or describe one that is too large."""
     content = request.headers.get("content-type", "")
     if content.partition(";")[0].strip().lower() != "multipart/form-data":
         raise RequestError(
@@ -204,7 +204,7 @@ def shown_name(name: str | None) -> str:
 
 
 def tab_of(text: str | None) -> str | None:
-    """The name of the browser's tab, None if it has none; raises ``RequestError`` if it is too long."""
+    """The token of the browser tab, None if it is empty; raises ``RequestError`` if it is too long."""
     if text and len(text) > LONGEST_TAB:
         raise RequestError(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"tab of {len(text)} characters: expected at most {LONGEST_TAB}"

@@ -1,8 +1,8 @@
 """The memory that uploads share, so that a slow upload reserves only the bytes it has sent.
 
-Any number may arrive at once; together they hold at most ``max_bytes``.  A part of that is set aside for one of the uploads
-that must wait, so that one can always finish and free its memory.  If no memory is freed for a while, the slowest upload of
-the client that holds most is dropped.
+Any number of uploads may arrive at once; together they hold at most ``max_bytes``.  A part of this is reserved for one of the
+waiting uploads, so that one can always finish and free its memory.  If no memory is freed for a while, the slowest upload
+of the client that holds most is dropped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class UploadMemory:
     """The reservations of all uploads."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, spare_bytes: int = MAX_BYTES // 4, stall: float = STALL) -> None:
-        """``spare_bytes``: set aside for one waiting upload; as much as the largest photo."""
+        """``spare_bytes``: the memory reserved for one waiting upload, as large as the largest photo."""
         self.max_bytes, self.spare_bytes, self.stall = max_bytes, spare_bytes, stall
         self.uploads: list[Reservation] = []
         self.preferred: Reservation | None = None
@@ -50,7 +50,7 @@ class UploadMemory:
 
     @contextmanager
     def reserve(self, client: str) -> Iterator[Reservation]:
-        """A reservation, which ends with the block."""
+        """A reservation that lasts while the block runs."""
         upload = Reservation(client)
         self.uploads.append(upload)
         try:

@@ -1,9 +1,9 @@
-// Requests that are repeated until the server responds.  A request that the server refuses is not repeated.
+// Repeats requests until the server responds.  A request that the server refuses is not repeated.
 
-const PAUSES = [1000, 2000, 4000, 8000]; // milliseconds; the last one from then on
+const PAUSES = [1000, 2000, 4000, 8000]; // milliseconds before each repetition; the last one is used from then on
 export const AWAY = "The server does not respond. Trying again.";
 
-/** A request that the server refuses, so that repeating it would not help. */
+/** The server refused the request, so repeating it would not help. */
 export class Refusal extends Error {}
 
 export const pause = (turn) => new Promise((done) => { setTimeout(done, PAUSES[Math.min(turn, PAUSES.length - 1)]); });

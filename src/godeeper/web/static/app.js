@@ -1,4 +1,4 @@
-// The parts of every page: light or dark, copying names, uploads, the search.
+// Wires the parts that every page has: the colour theme, copy buttons, uploads and the search.
 import { keepPictures } from "./again.js";
 import { openCamera } from "./camera.js";
 import { chooseFile, acceptPhotos, showProblem } from "./drop.js";
@@ -12,7 +12,7 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard; // browsers have none over plain HTTP to another machine
+  button.hidden = !navigator.clipboard; // browsers provide no clipboard over plain HTTP to another machine
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(button.dataset.copy);

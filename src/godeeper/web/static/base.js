@@ -1,8 +1,8 @@
-// The path that the page is mounted at: the parent of the folder "static", which holds this module.
+// The path that the page is mounted at.  It is the parent of the folder "static", which holds this module.
 
 const root = new URL("..", import.meta.url).pathname;
 
-/** The URL path of one of the page's own paths. */
+/** The URL path of a path within the page. */
 export const at = (path) => root + path.replace(/^\//, "");
 
 /** The current path, without the mount point. */

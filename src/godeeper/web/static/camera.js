@@ -1,4 +1,4 @@
-// A photo from the camera, taken in a dialog; the camera is on only while the dialog is open.
+// Takes a photo with the camera in a dialog.  The camera is on only while the dialog is open.
 import { sendPhoto } from "./drop.js";
 
 const dialog = document.getElementById("camera");

@@ -1,4 +1,4 @@
-// Uploading a photo, dropped, pasted or chosen on any page, with progress and errors.
+// Uploads a photo that is dropped, pasted or chosen on any page, and shows the progress and errors.
 import { at, here } from "./base.js";
 import { tabToken } from "./tab.js";
 
@@ -40,7 +40,7 @@ export function chooseFile() {
   input.click();
 }
 
-/** Shows what went wrong. */
+/** Shows an error message. */
 export function showProblem(message) {
   problem.querySelector("p").textContent = message;
   problem.hidden = false;

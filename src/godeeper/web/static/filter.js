@@ -1,4 +1,4 @@
-// One filter, or the verdict: the slider between photo and map, and keyboard navigation.
+// The pages of a filter and of the verdict: the slider between photo and map, the controls, and keyboard navigation.
 
 import { ask, Refusal } from "./again.js";
 import { at } from "./base.js";
@@ -12,7 +12,7 @@ const cover = () => overlay.setAttribute("opacity", slider.value);
 slider.addEventListener("input", cover);
 cover();
 
-// A page restored from the browser's cache: the controls must match the picture.
+// When the browser restores the page from its back/forward cache, the controls must match the picture.
 addEventListener("pageshow", () => {
   controls?.reset();
   cover();

@@ -1,4 +1,4 @@
-// The legend under a mosaic: its ends, its text, its colours.
+// Updates the legend of a mosaic: its ends, its text and its colours.
 export function showLegend({ ends, legend }, colour) {
   document.querySelector(".ends.low").textContent = ends[0];
   document.querySelector(".ends.high").textContent = ends[1];
@@ -10,7 +10,7 @@ export function setLegendText(text) {
   document.querySelector(".words").textContent = text;
 }
 
-/** The colour that suits a scale: diverging colours for a signed scale, and no others for it. */
+/** The chosen colour map if it suits the scale, otherwise the default one.  Diverging maps suit only the signed scale, which takes no others. */
 export function suitedColour(scale, colour) {
   const diverging = colour.startsWith("blue-");
   if ((scale === "signed") === diverging) return colour;

@@ -1,4 +1,4 @@
-// The map: thumbnails appear as the forward pass goes on, and arrow keys move from box to box.
+// The map: loads thumbnails as the forward pass computes them, and handles links, search results and keys.
 import { follow } from "./progress.js";
 import { View } from "./view.js";
 
@@ -37,7 +37,7 @@ function arrange() {
 function goTo(hash) {
   const part = document.getElementById(hash.slice(1));
   if (!sheet.contains(part) || !view || !wide.matches) return;
-  scrollTo(0, 0); // undo the browser's own scrolling
+  scrollTo(0, 0); // undo the browser's own scrolling to the part
   view.show(part);
   for (const link of document.querySelectorAll(".index a")) link.toggleAttribute("aria-current", link.hash === hash);
 }

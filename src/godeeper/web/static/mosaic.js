@@ -1,4 +1,4 @@
-// The mosaic: the cell under the pointer or the keyboard focus, sorting, scale, colour and zoom, all of it in the URL.
+// The mosaic: selecting cells by pointer or keyboard, and sorting, scale, colour and zoom, which the URL records.
 import { ask, AWAY, untilThere } from "./again.js";
 import { setLegendText, showLegend, suitedColour } from "./legend.js";
 import { number, order, percent, rows } from "./numbers.js";
@@ -16,12 +16,12 @@ const readout = document.getElementById("readout");
 const crossed = new Set(record.filters.flatMap((facts, place) => (remarkOn(facts) ? [place] : [])));
 const tiles = new Tiles(root, { tile: record.tile, columns: record.columns, count: record.filters.length, crossed });
 const offline = "levels" in root.dataset;
-let values = null; // float32 (C, H, W), row after row
-let spot = null; // {filter, row, column}; here and below `filter` is a position in the tensor, which differs from the filter's number in a slice
+let values = null; // float32 (C, H, W)
+let spot = null; // the selected {filter, row, column}; `filter` is a position among the shown filters, which in a slice differs from the filter's number
 
 const valueAt = ({ filter, row, column }) => (values ? values[(filter * height + row) * width + column] : NaN);
 
-/** Puts the link over a filter's tile. */
+/** Moves the link over a filter's tile. */
 function aim(filter) {
   const facts = record.filters[filter];
   place(cursor, tiles.frame(filter));
@@ -76,7 +76,7 @@ root.addEventListener("pointermove", (event) => {
   const found = tiles.at(event.clientX - left, event.clientY - top);
   if (found) point(found);
 });
-/** Touch has no hovering: the first touch selects a filter, the second opens it. */
+/** Touch screens have no hovering, so the first touch selects a filter and the second opens it. */
 let isFresh = false;
 root.addEventListener("pointerdown", (event) => {
   if (event.pointerType === "mouse") return;
@@ -108,7 +108,7 @@ addEventListener("keydown", (event) => {
   if (event.key === "-") enlarge(-1);
 });
 
-/** One whole step of zoom. */
+/** Zooms by one step in or out. */
 function enlarge(step) {
   const grown = tiles.zoom + (tiles.zoom >= 8 ? 2 * step : step);
   if (grown >= 1 && grown <= LARGEST_ZOOM && (step < 0 || grown * width <= root.clientWidth)) arrange(grown, true);
@@ -137,10 +137,10 @@ function remember(changes) {
   }
 }
 
-/** Fetches the picture for the chosen scale and colour; only the latest request is shown. */
-let latest = 0;
-let shown = state(); // scale and colour of the picture that is painted, and its record
-let shownRecord = record;
+let latest = 0; // the number of the latest request; results of earlier ones are dropped
+let shown = state(); // the scale and colour of the painted picture
+let shownRecord = record; // its record
+/** Fetches the picture for the chosen scale and colour. */
 async function fetchPicture() {
   const picture = new Image();
   const { scale, colour } = state();
@@ -148,7 +148,7 @@ async function fetchPicture() {
   try {
     await picture.decode();
   } catch (error) {
-    if (!offline) await ask(picture.src); // throws the server's message if it refuses
+    if (!offline) await ask(picture.src); // throws the server's message if the server refused the request
     throw error;
   }
   return picture;
@@ -157,7 +157,7 @@ async function paint() {
   const mine = (latest += 1);
   const requested = [state(), record];
   const picture = await fetchPicture();
-  if (mine !== latest && tiles.picture) return; // a later choice is shown; one that failed leaves this picture
+  if (mine !== latest && tiles.picture) return; // a later choice is shown already; if it failed, this picture is still needed
   tiles.show(picture);
   [shown, shownRecord] = requested;
 }
@@ -181,7 +181,7 @@ async function repaint(name) {
     if (mine !== latest) return false;
     const picture = await fetchPicture();
     if (mine !== latest) return false;
-    tiles.columns = record.columns; // the `blog` scale has its own number of rows
+    tiles.columns = record.columns; // the `blog` scale uses its own grid
     tiles.show(picture);
     [shown, shownRecord] = [state(), record];
     showLegend(record, colour.value);
@@ -211,7 +211,7 @@ async function load() {
   if (spot) point(spot);
 }
 
-/** The table is built when it is opened. */
+/** The table is built only when it is first opened. */
 document.getElementById("numbers").addEventListener("toggle", ({ target }) => {
   const body = target.querySelector("tbody");
   if (!target.open || body.rows.length) return;
@@ -225,7 +225,7 @@ let room = root.clientWidth;
 new ResizeObserver(() => {
   if (root.clientWidth !== room) { room = root.clientWidth; arrange(tiles.zoom); }
 }).observe(root);
-/** Loads the picture and the activations, again until the server responds. */
+/** Loads the picture and the activations, and repeats this until the server responds. */
 async function begin() {
   let away = false;
   try {

@@ -1,4 +1,4 @@
-// The statistics of filters: as text, sorted, and as rows of a table.
+// Formats the statistics of filters, sorts filters by them, and makes the rows of the table.
 export const number = (value, digits = 4) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : "–");
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 

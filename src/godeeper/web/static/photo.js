@@ -1,4 +1,4 @@
-// Receptive fields on the photo: the part that one cell of a tensor depends on.
+// Draws receptive fields on the photo.  A receptive field is the part that one cell of a tensor depends on.
 
 /**
  * The receptive field of a cell, in pixels of the photo, clipped to the photo.

@@ -1,14 +1,14 @@
-// The progress of a forward pass, from the server's event stream; parts already in memory come at once.
+// Shows the progress of a forward pass from the server's event stream.  Parts already in memory are reported at once.
 import { ask, AWAY, pause, untilThere } from "./again.js";
 import { tabToken } from "./tab.js";
 
 /**
- * @param {HTMLElement} panel with the address in data-address, a progress, a status line and a button
- * @param {(sites: string[]) => void} onSites called with the sites that can now be shown
+ * @param {HTMLElement} panel with the stream's URL in data-address, a progress bar, a status line and a button
+ * @param {(sites: string[]) => void} onSites called with the addresses that can now be shown
  */
 export function follow(panel, onSites) {
   const [bar, line, button] = ["progress", "[role=status]", "button"].map((what) => panel.querySelector(what));
-  const show = setTimeout(() => { panel.hidden = false; }, 150); // a quick pass needs no bar
+  const show = setTimeout(() => { panel.hidden = false; }, 150); // a fast pass needs no bar
   let source = null;
   let isOver = false;
   const end = (message) => {
@@ -38,13 +38,13 @@ export function follow(panel, onSites) {
     source.addEventListener("done", () => end());
     source.addEventListener("error", (event) => (event.data ? end(JSON.parse(event.data).error) : resume(event.target)));
   };
-  /** Continues once the server responds again; it may no longer have the photo. */
+  /** Continues when the server responds again; by then it may have dropped the photo. */
   const resume = async (lost) => {
     lost.close();
     if (isOver || lost !== source) return;
     line.textContent = AWAY;
     panel.hidden = false;
-    await pause(0); // a stream may break again at once
+    await pause(0); // otherwise a stream that breaks at once would be opened in a tight loop
     try {
       await untilThere(() => ask(panel.dataset.address.replace(/\/progress$/, "")));
       if (lost === source) open();

@@ -1,4 +1,4 @@
-// The search by any of a tensor's four names: a list to choose from with the arrow keys.
+// Searches tensors by any of their four names, and lists the results to choose from with the arrow keys.
 
 import { at } from "./base.js";
 
@@ -14,7 +14,7 @@ export function wireSearch(input, list, photo) {
     try {
       return await tensors;
     } catch (error) {
-      tensors = null; // the next letter tries again
+      tensors = null; // so that the next keystroke tries again
       throw error;
     }
   };
@@ -43,7 +43,7 @@ export function wireSearch(input, list, photo) {
     } catch {
       list.replaceChildren(none("The server does not respond. Keep typing to try again."));
     }
-    if (input.value.trim().toLowerCase() !== query) return undefined; // a later letter has its own results
+    if (input.value.trim().toLowerCase() !== query) return undefined; // a later keystroke shows its own results
     list.hidden = false;
     notify(found);
     input.setAttribute("aria-expanded", "true");
@@ -62,7 +62,7 @@ export function wireSearch(input, list, photo) {
 
   input.addEventListener("input", show);
   input.addEventListener("focus", show);
-  input.addEventListener("blur", () => setTimeout(close, 150)); // a click on the list comes first
+  input.addEventListener("blur", () => setTimeout(close, 150)); // so that a click on the list is handled first
   input.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const count = options().length;

@@ -1,7 +1,7 @@
-// Runs before the page is painted: marks that scripts run, and applies the stored choice of light or dark.
+// Runs before the page is painted.  It marks the page as scripted and applies the stored colour theme.
 (() => {
   document.documentElement.classList.add("scripted");
   let chosen = null;
-  try { chosen = localStorage.getItem("theme"); } catch { /* storage is blocked: the system's setting holds */ }
+  try { chosen = localStorage.getItem("theme"); } catch { /* storage is blocked, so the system's setting applies */ }
   if (chosen) document.documentElement.dataset.theme = chosen;
 })();

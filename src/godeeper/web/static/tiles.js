@@ -1,16 +1,16 @@
-// All filters as tiles, at native pixels times an integer, cut from one picture and painted in bands.
+// Draws all filters as tiles.  They are cut from one picture, enlarged by an integer, and painted in bands of rows.
 
 const GUTTER = 2;
-const MARGIN = 800; // pixels: bands this close to the window are painted in advance
+const MARGIN = 800; // pixels; bands this close to the window are painted in advance
 const CROSS = "#8f4a43";
-const LEAST_TILE = 24; // pixels: the smallest tile that is easy to point at
+const LEAST_TILE = 24; // pixels; the smallest tile that is easy to point at
 export const LARGEST_ZOOM = 24;
 
 /** The tiles of one tensor on a page: their positions, and the painted bands. */
 export class Tiles {
   /**
    * @param {HTMLElement} root the element that holds the bands
-   * @param {{tile: number[], columns: number, count: number, crossed: Set<number>}} grid of the picture they are cut from
+   * @param {{tile: number[], columns: number, count: number, crossed: Set<number>}} grid the grid of the picture that the tiles are cut from
    */
   constructor(root, grid) {
     Object.assign(this, { root, ...grid });
@@ -21,7 +21,7 @@ export class Tiles {
     }, { rootMargin: `${MARGIN}px` });
   }
 
-  /** The zoom that fits all tiles into about one screen, unless they would be too small. */
+  /** The default zoom, at which all tiles fit into about one screen, unless they would be too small. */
   usualZoom() {
     const room = innerHeight * 1.1;
     const least = Math.ceil(LEAST_TILE / this.tile[1]);
@@ -41,7 +41,7 @@ export class Tiles {
     this.order = order;
     this.zoom = zoom;
     this.places = new Map(order.map((filter, position) => [filter, position]));
-    this.pixel = Math.max(1, Math.round(zoom * ratio)); // device pixels a value: an integer, so that all are equally large
+    this.pixel = Math.max(1, Math.round(zoom * ratio)); // device pixels per value; an integer, so that all values are equally large
     this.ratio = ratio;
     this.size = this.tile.map((cells) => (cells * this.pixel) / ratio);
     this.across = Math.max(1, Math.min(this.count, Math.floor((this.root.clientWidth + GUTTER) / (this.size[1] + GUTTER))));
@@ -55,7 +55,7 @@ export class Tiles {
     for (const band of this.bands) this.observer.observe(band);
   }
 
-  /** A canvas for some rows, not yet painted. */
+  /** Makes a canvas for some rows, not yet painted. */
   band(first, rows) {
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
@@ -126,7 +126,7 @@ export class Tiles {
   }
 }
 
-/** Two thin lines over a tile with the same value everywhere. */
+/** Draws two thin lines over a tile that has the same value everywhere. */
 function cross(pen, left, top, width, height) {
   pen.beginPath();
   pen.moveTo(left, top);
@@ -136,7 +136,7 @@ function cross(pen, left, top, width, height) {
   pen.stroke();
 }
 
-/** Puts an element over a frame. */
+/** Moves an element to a frame. */
 export function place(element, [left, top, width, height]) {
   Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
 }

@@ -1,6 +1,6 @@
-// Panning and zooming the map: wheel, pinch, drag, buttons and keys change one transform.
+// Pans and zooms the map.  The wheel, pinches, drags, buttons and keys all change one transform.
 
-const SMALLEST_SHARE = 0.6; // of the zoom that shows everything
+const SMALLEST_SHARE = 0.6; // the smallest zoom, as a share of the zoom that shows the whole map
 const LARGEST = 4;
 const STEP = 1.25;
 const NUDGE = 80;
@@ -8,7 +8,7 @@ const FAR = 0.62; // below this zoom, small text is hidden
 const NEAR = 1.8; // above this zoom, thumbnails show their pixels
 const SLIP = 5; // pixels that the pointer may move during a click
 
-/** One transform of ``sheet`` within ``desk``. */
+/** The transform of ``sheet`` within ``desk``. */
 export class View {
   constructor(desk, sheet) {
     this.desk = desk;
@@ -41,7 +41,7 @@ export class View {
     this.set(x - (x - this.x) * ratio, y - (y - this.y) * ratio, scale);
   }
 
-  /** Centres one part, as large as fits. */
+  /** Centres one part at the largest zoom that fits, but at most ``most``. */
   show(part, most = 1.5) {
     const { offsetWidth: width, offsetHeight: height } = this.desk;
     const box = { left: parseFloat(getComputedStyle(part).left), top: parseFloat(getComputedStyle(part).top), width: part.clientWidth, height: part.clientHeight };
@@ -74,7 +74,7 @@ export class View {
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) desk.addEventListener(end, (event) => this.up(event));
     desk.addEventListener("click", (event) => { if (this.dragged) event.preventDefault(); }, true);
     desk.addEventListener("dragstart", (event) => event.preventDefault());
-    desk.addEventListener("scroll", () => { desk.scrollTop = desk.scrollLeft = 0; }); // undo the browser's own scrolling to the focus
+    desk.addEventListener("scroll", () => { desk.scrollTop = desk.scrollLeft = 0; }); // undo the browser's own scrolling to the focused element
     new ResizeObserver(() => { if (this.scale === this.whole) this.all(); }).observe(desk);
   }
 
@@ -108,7 +108,7 @@ export class View {
     this.pointers.set(event.pointerId, event);
   }
 
-  /** From here on it is a drag, not a click. */
+  /** Marks the gesture as a drag, so that it does not click. */
   grab(event) {
     this.dragged = true;
     this.desk.setPointerCapture(event.pointerId);
