@@ -26,7 +26,7 @@ def test_the_reason_has_the_numbers() -> None:
     """The reason states the likeliest class, its probability, the threshold, and how unfamiliar the photo is."""
     reason = why_refused({"cat": 0.41, "dog": 0.3}, 0.632, 3.14159)
     assert reason is not None
-    for part in ("'cat'", "41.0%", "63.2%", "3.14 times"):
+    for part in ("'cat'", "41.0%", "63.2%", "by 3.14"):
         assert part in reason
     usual = why_refused({"cat": 0.41}, 0.632, 1.0)
     assert usual is not None
