@@ -51,7 +51,7 @@ ADDRESSES = (
     b"softmax",
 )
 GOOD = {
-    "photo": (b"demo",), "address": ADDRESSES, "n": (b"0", b"1", b"31"), "scale": (b"shared", b"filter", b"signed"),
+    "photo": (b"demo",), "address": ADDRESSES, "n": (b"0", b"1", b"31"), "indexed": (b"0", b"7"), "scale": (b"shared", b"filter", b"signed"),
     "colour": (b"grey", b"blue-orange"), "sort": (b"number", b"strength"), "rows": (b"1", b"3"), "columns": (b"2",), "filter": (b"3",),
     "pattern": (b"mixed_*/join", b"**"), "tab": (b"tab",), "class": (b"0", b"cat", "鳥".encode()), "module": (b"mixed/join",), "over": (b"1",),
 }  # fmt: skip
