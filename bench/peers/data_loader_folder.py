@@ -14,8 +14,13 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torchvision import transforms
-from torchvision.models import inception_v3
+
+operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+for operator in ("nms", "qnms"):
+    operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+from torchvision import transforms  # noqa: E402 (the operators must be there first)
+from torchvision.models import inception_v3  # noqa: E402
 
 BATCH = 32
 

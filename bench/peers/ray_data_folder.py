@@ -14,8 +14,6 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torchvision import transforms
-from torchvision.models import inception_v3
 
 import ray
 
@@ -26,6 +24,12 @@ class Features:
     """The network, in each worker."""
 
     def __init__(self) -> None:
+        self.operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+        for operator in ("nms", "qnms"):
+            self.operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        from torchvision import transforms
+        from torchvision.models import inception_v3
+
         self.prepare = transforms.Compose([transforms.Resize((299, 299)), transforms.ToTensor()])
         self.model = inception_v3(weights=None, init_weights=False).eval()
         self.model.fc = torch.nn.Identity()
@@ -39,7 +43,7 @@ class Features:
 started = time.perf_counter()
 cores = os.cpu_count() or 1
 paths = [{"path": str(path)} for path in sorted(Path(sys.argv[1]).rglob("*.jpg"))]
-data = ray.data.from_items(paths).map_batches(
+data = ray.data.from_items(paths, override_num_blocks=-(-len(paths) // BATCH)).map_batches(
     Features, batch_size=BATCH, num_cpus=cores, compute=ray.data.ActorPoolStrategy(size=1)
 )
 reports, done = [], 0
