@@ -38,6 +38,7 @@ SHOTS = (  # name, path, window, dark, position of the mouse
     ("module", "/photo/demo#card-mixed_4", WIDE, True, None),
     ("mosaic", f"{CONV}?sort=strength", WIDE, False, (330, 420)),
     ("filter", f"{CONV}/filter/15", WIDE, True, None),
+    ("photos", "/photo/demo/tensor/mixed_9/join/filter/754#indexed", WIDE, False, None),
     ("verdict", "/photo/BOTH/verdict?class=cat", WIDE, False, None),
 )
 PHONES = (

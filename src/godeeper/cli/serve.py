@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..wording import count_of
 from .common import add_command
 from .terminal import complain, flush, print_json, say
 
@@ -45,7 +44,7 @@ def add_to(verbs: Verbs) -> None:
         "--index",
         type=Path,
         metavar="FILE.index",
-        help="show the photos that activate a filter most, from this index (godeeper index)",
+        help="show the photos that activate a filter most, from this index (godeeper index; default: the sample pictures)",
     )
     parser.add_argument(
         "--photos",
@@ -94,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
     rules = rules_of(options)
     backend, classifier = prepare(options)
-    index = served_index(options, backend.network)
+    index = index_of(options, backend.network)
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
     app = make_app(
@@ -153,20 +152,14 @@ def prepare(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
     return make_backend(classifier, options.weights or "bundled"), classifier
 
 
-def served_index(options: argparse.Namespace, network: Network) -> ServedIndex | None:
-    """The index that the options ask for; ``--photos`` alone makes or refreshes one in the cache folder."""
-    from ..filters.index import read_index
-    from ..filters.index_folder import folder_of
-    from ..web.compute.served_index import ServedIndex, check_network
+def index_of(options: argparse.Namespace, network: Network) -> ServedIndex | None:
+    """The index that the options ask for, or that of the sample pictures; ``--photos`` alone makes or refreshes one in the cache folder."""
+    from ..web.compute.served_index import sample_index, served_index
 
     if options.index is None and options.photos is None:
-        return None
+        return sample_index(network)
     path = options.index or refreshed(options.photos, network)
-    index = read_index(path)
-    check_network(index, network)
-    folder = options.photos or folder_of(path)
-    place = f" in {folder}" if folder else f" of {path.name}"
-    return ServedIndex(index, Path(folder) if folder else None, f"the {count_of(index.photos, 'photo')}{place}")
+    return served_index(path, options.photos, network)
 
 
 def refreshed(folder: str, network: Network) -> Path:

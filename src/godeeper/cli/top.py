@@ -29,6 +29,7 @@ EXAMPLE = """\
   godeeper top photos/ 'Mixed_6b.branch7x7_3[7,20:24]' --top 20 --out pictures
   godeeper top examples/ 'mixed/join[86]' --json
   godeeper top photos.index 'mixed/join[86]'                     from an index: at once; pictures only with --out
+  godeeper top sample 'mixed/join[86]'                           from the sample pictures that come with godeeper
 """
 
 
@@ -39,8 +40,9 @@ def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "top", "find the photos that activate a filter most", EXAMPLE, run)
     parser.add_argument(
         "place",
-        metavar="PHOTO|FOLDER|FILE.index",
-        help="a folder of photos, subfolders included; a zip or .csv list of them; an index (godeeper index)",
+        metavar="PHOTO|FOLDER|FILE.index|sample",
+        help="a folder of photos, subfolders included; a zip or .csv list of them; an index (godeeper index); "
+        "or sample, the pictures that come with godeeper",
     )
     parser.add_argument("address", metavar="ADDRESS[FILTERS]", help="filters of one tensor, by any of its names")
     parser.add_argument(
@@ -63,7 +65,7 @@ def add_to(verbs: Verbs) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..filters.index import is_index
 
-    if is_index(options.place):
+    if is_index(options.place) or is_sample(options.place):
         return looked_up(options)
     if options.photos is not None:
         raise OptionError(f"--photos {options.photos}: only with an index; {options.place} is none")
@@ -107,23 +109,36 @@ def searched(options: argparse.Namespace, network: Network, tensor: Tensor, phot
 def looked_up(options: argparse.Namespace) -> int:
     """Look the filters up, without the network and without NumPy; with ``--out``, write their pictures."""
     from ..blueprint.address import resolve_one
+    from ..filters import sample
     from ..filters.index import read_index
     from ..filters.index_folder import folder_of
     from ..filters.lookup import look_up
 
-    index = read_index(options.place)
+    from_sample = is_sample(options.place)
+    index = read_index(sample.INDEX if from_sample else options.place)
     check_weights(index, options.weights)
     tensor = resolve_one(index.blueprint, options.address)
-    folder = options.photos or folder_of(index.path)
+    folder = options.photos or (sample.PICTURES if from_sample else folder_of(index.path))
     found = look_up(index, tensor, min(USUAL, index.most) if options.top is None else options.top, folder)
     records: list[dict[str, Any]] = [each.record() | {"png": None} for each in found]
     if options.out is not None:
         records = drawn(options, found)
     if options.json:
-        print_json(document(found[0], records, []) | {"photo_notes": {}, "index": str(index.path)})
+        print_json(
+            document(found[0], records, []) | {"photo_notes": {}, "index": str(index.path), "sample": from_sample}
+        )
     else:
+        if from_sample:
+            complain(f"note: from {sample.described(index.photos)}")
         print_text(records, [])
     return DONE
+
+
+def is_sample(place: str) -> bool:
+    """Whether the sample pictures are meant: their name, unless the working folder has a file or folder of that name."""
+    from ..filters import sample
+
+    return place == sample.NAME and not Path(place).exists()
 
 
 def drawn(options: argparse.Namespace, found: list[TopPhotos]) -> list[dict[str, Any]]:

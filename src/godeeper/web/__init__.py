@@ -19,6 +19,8 @@ def app(
     classifier: Classifier | str | Path | None = None,
     *,
     weights: str | Path = "bundled",
+    index: str | Path | None = None,
+    photos: str | Path | None = None,
     hosts: Iterable[str] = (),
     frame_ancestors: Iterable[str] = (),
     token: str | None = None,
@@ -31,6 +33,8 @@ def app(
     Args:
         classifier: the classifier whose verdicts are shown, or its ``.godeeper`` file.
         weights: installed weights or a file, if there is no classifier.
+        index: a filter index (``godeeper index``), whose photos the page of a filter shows; by default the sample pictures.
+        photos: the folder of the index's photos, if it moved.
         hosts: further host names to accept, ``NAME`` or ``NAME:PORT``; ``"*"`` accepts any, if the application around it checks the host.
         frame_ancestors: origins whose pages may show it in a frame, such as a notebook's, with scheme and port.
         token: the token that requests must carry (``?token=…`` once, or ``Authorization: Bearer``); None requires none.
@@ -39,7 +43,7 @@ def app(
         An ASGI 3 application.
 
     Raises:
-        GodeeperError: the classifier or the weights cannot be read.
+        GodeeperError: the classifier, the weights or the index cannot be read, or the index was made with other weights.
 
     >>> import godeeper.web
     >>> from starlette.applications import Starlette
@@ -48,6 +52,7 @@ def app(
     """
     from ..classifier.classifier import Classifier
     from .application import make_app, make_backend
+    from .compute.served_index import sample_index, served_index
     from .http.guard import Rules
     from .http.hosts import HostAndPort, allowed_place, frame_ancestor
 
@@ -60,4 +65,7 @@ def app(
         frame_ancestors=tuple(frame_ancestor(origin) for origin in frame_ancestors),
     )
     called = name or ("classifier" if classifier else None)
-    return make_app(make_backend(classifier, str(weights)), classifier, classifier_name=called, rules=rules)
+    backend = make_backend(classifier, str(weights))
+    network = backend.network
+    shown = sample_index(network) if index is None else served_index(Path(index), photos, network)
+    return make_app(backend, classifier, classifier_name=called, rules=rules, index=shown)

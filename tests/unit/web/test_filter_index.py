@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.unit.web.asking import answer
 
 import godeeper
+from godeeper.cli.main import main
+from godeeper.cli.serve import index_of
 from godeeper.errors import IndexFileError
+from godeeper.filters.index_file import serialised
 from godeeper.filters.lookup import look_up
 from godeeper.peek.geometry import Cell
 from godeeper.web.application import make_app
-from godeeper.web.compute.served_index import CROP_SIDE, ServedIndex, check_network
+from godeeper.web.compute.served_index import CROP_SIDE, ServedIndex, check_network, sample_index
 from godeeper.web.filter_index.records import NO_INDEX, NOT_HELD, rank_text
 
 if TYPE_CHECKING:
@@ -68,7 +73,7 @@ def test_the_page_shows_them(client: Client) -> None:
     """The page of a filter has the crops, lazily loaded, the percentiles, and a bar for each class."""
     text = client.get(PAGE).text
     assert text.count('loading="lazy"') == 7
-    assert "Of the 6 photos in album." in text
+    assert "From the 6 photos in album." in text
     assert "95th percentile" in text
     assert text.count('<span class="label">') == 2
 
@@ -97,6 +102,15 @@ def test_a_tensor_that_the_index_lacks(client: Client) -> None:
     text = client.get("/photo/demo/tensor/mixed/tower/conv/Conv2D/filter/1").text
     assert NOT_HELD in text
     assert 'class="crops' not in text
+
+
+def test_the_sample_pictures_are_called_so(served: Served) -> None:
+    """The index that is served by default is never passed off as the user's photos."""
+    app = make_app(served.backend, index=sample_index(served.backend.network))
+    text = answer(app, PAGE).text
+    assert "Sample pictures that activate this filter most" in text
+    assert "From the 100 sample pictures that come with godeeper." in text
+    assert answer(app, FILTER).json["sample"] is True
 
 
 def test_without_an_index(served: Served) -> None:
@@ -156,3 +170,34 @@ def test_other_weights_are_refused(index: ServedIndex) -> None:
     network.weights = replace(network.weights, description=replace(network.weights.description, sha256="0" * 64))
     with pytest.raises(IndexFileError, match="made with weights 'bundled'"):
         check_network(index.index, network)
+
+
+def test_serve_refuses_an_index_of_other_weights(
+    index: ServedIndex, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``godeeper serve`` prints one line and returns 2."""
+    header = {**index.index.header, "weights": "other", "weights_sha256": "0" * 64}
+    arrays = {
+        name: np.frombuffer(index.index.array(name), facts["type"]).reshape(facts["shape"])
+        for name, facts in index.index.header["arrays"].items()
+    }
+    path = tmp_path / "other.index"
+    path.write_bytes(serialised({name: each for name, each in header.items() if name != "arrays"}, arrays))
+    assert main(["serve", "--port", "0", "--index", str(path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "made with weights 'other', but weights 'bundled' are served" in line
+
+
+def test_serve_with_photos_makes_their_index(index: ServedIndex) -> None:
+    """``--photos`` alone makes an index in the cache folder, and the same one again."""
+    options = Namespace(index=None, photos=str(index.folder))
+    network = godeeper.load()
+    first, second = (index_of(options, network) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.what == "the 6 photos in " + Path(str(index.folder)).name
+    assert first.index.path == second.index.path
+    assert (
+        first.filter(network.tensors("mixed/join")[0], 86).top[:4]
+        == index.filter(network.tensors("mixed/join")[0], 86).top
+    )

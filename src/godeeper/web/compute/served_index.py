@@ -15,10 +15,14 @@ from PIL import Image, ImageDraw
 
 from ...errors import IndexFileError, PhotoError
 from ...files import open_regular
+from ...filters import sample
 from ...filters.activations import activation_at
+from ...filters.index import read_index
+from ...filters.index_folder import folder_of
 from ...filters.top_picture import FRAME, within
 from ...lru import LruCache
 from ...peek.geometry import Box, Cell, Placement, patch
+from ...wording import count_of
 from ..http.errors import not_found
 from ..http.upload import MAX_BYTES
 from .photo_store import ingest
@@ -99,6 +103,29 @@ class ServedIndex:
             self.photos.put(number, photo)
             self.photos.evict()
         return photo
+
+
+def served_index(path: Path, folder: str | Path | None, network: Network) -> ServedIndex:
+    """The index in a file, to be served; ``folder``: where its photos are now, or None if they did not move.
+
+    Raises:
+        IndexFileError: it cannot be read, or does not fit the network.
+    """
+    index = read_index(path)
+    check_network(index, network)
+    place = folder or folder_of(path)
+    what = f"the {count_of(index.photos, 'photo')} {f'in {Path(place).resolve().name}' if place else f'of {path.name}'}"
+    return ServedIndex(index, Path(place) if place else None, what)
+
+
+def sample_index(network: Network) -> ServedIndex | None:
+    """The index of the sample pictures; None if it does not fit the network."""
+    index = read_index(sample.INDEX)
+    try:
+        check_network(index, network)
+    except IndexFileError:
+        return None
+    return ServedIndex(index, sample.PICTURES, sample.described(index.photos), is_sample=True)
 
 
 def read_indexed(activation: TopActivation, network: Network) -> StoredPhoto:

@@ -45,6 +45,8 @@ async function reload(image) {
   try {
     await untilThere(() => ask(url));
     if (image.getAttribute(name) === url) image.setAttribute(name, url);
-  } catch { /* the server no longer has it */ }
+  } catch ({ message }) { // the server no longer has it
+    if (image.matches(".crops img")) image.replaceWith(Object.assign(document.createElement("p"), { className: "none", textContent: message }));
+  }
   reloading.delete(image);
 }
