@@ -61,8 +61,10 @@ def run_trim(options: argparse.Namespace) -> int:
 def run_clear(options: argparse.Namespace) -> int:
     from ..features.executors.kept import remove_abandoned
     from ..features.store import leftovers
+    from ..filters.index_folder import remove_cached
 
     shrink(0)
+    remove_cached()
     remove_abandoned(older_than=0)
     for path in leftovers():
         path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +91,11 @@ def named_sources(photos: Sequence[str | NamedPhoto], root: str | Path) -> list[
             folders = folders[1:]
         named.append(NamedSource(photo, name, folders[0] if folders else ""))
     return named
+
+
+def remove_cached() -> None:
+    """Remove the indexes in the cache folder, and the notes on where the folders of others were."""
+    shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)
 
 
 def note_path(index: Path) -> Path:

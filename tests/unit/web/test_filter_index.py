@@ -19,6 +19,7 @@ from godeeper.cli.main import main
 from godeeper.cli.serve import index_of
 from godeeper.errors import IndexFileError
 from godeeper.filters.index_file import serialised
+from godeeper.filters.index_folder import remove_cached
 from godeeper.filters.lookup import look_up
 from godeeper.peek.geometry import Cell
 from godeeper.web.application import make_app
@@ -197,7 +198,10 @@ def test_serve_with_photos_makes_their_index(index: ServedIndex) -> None:
     assert second is not None
     assert first.what == "the 6 photos in " + Path(str(index.folder)).name
     assert first.index.path == second.index.path
+    assert first.index.path.exists()
     assert (
         first.filter(network.tensors("mixed/join")[0], 86).top[:4]
         == index.filter(network.tensors("mixed/join")[0], 86).top
     )
+    remove_cached()  # as godeeper cache clear does
+    assert not first.index.path.exists()
