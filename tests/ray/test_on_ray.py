@@ -82,6 +82,24 @@ def test_embed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
 
 
 @pytest.mark.usefixtures("_ray")
+def test_index(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index, too, has the same bytes and messages; nothing is stored from one run to the other."""
+    folder, out = tmp_path / "few", tmp_path / "few.index"
+    for number in range(8, 20):
+        place = ("dark", "bright")[number % 2]
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / place / f"{number:02}.png", folder / place)
+    made = []
+    for name, more in (("here", []), ("there", ["--on", "ray"])):
+        monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / name))
+        made.append((*run(["index", str(folder), "--out", str(out), "--json", *more], capsys), out.read_bytes()))
+    assert made[1] == made[0]
+    assert made[0][0] == 1  # one photo is damaged
+
+
+@pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize(("chunk", "cores"), [(3, 1), (100, 2)])
 def test_chunks_and_workers(photos: Path, net: Network, chunk: int, cores: int) -> None:
     """Neither the size of the chunks nor the number of workers changes a bit, nor the batches."""
