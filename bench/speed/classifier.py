@@ -1,12 +1,12 @@
-"""From a folder of photos to a classifier, cold: godeeper against Keras and fastai, accuracy beside the seconds.
+"""Time and accuracy of training a classifier from a folder of photos with a cold cache: godeeper against Keras and fastai.
 
     python -m bench.speed.classifier [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
 
-All three train on the same photos and are then asked about the same others.  The photos are pieces of scikit-image's
+All three train on the same photos and are then tested on the same held-out photos.  The photos are pieces of scikit-image's
 pictures, blurred and with noise; or those of a folder with one folder a class, such as ``/usr/share/openclipart/png`` of
-Debian's ``openclipart-png``.  Godeeper takes 8 bits where they pass its own comparison on the photos; it examines the photos, chooses modules by cross-validation,
+Debian's ``openclipart-png``.  Godeeper runs in int8 by default, if that passes its own comparison on the photos.  Unlike the others, it also examines the photos, chooses modules by cross-validation, calibrates and writes a report.  Each of its runs starts with an empty cache.; it examines the photos, chooses modules by cross-validation,
 calibrates and writes a report besides; every one of its runs starts with an empty cache.
-Exit code 1 where a target is missed.
+Exit code 1 if a target is missed.
 """
 
 from __future__ import annotations

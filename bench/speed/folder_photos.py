@@ -1,8 +1,8 @@
-"""Photos to measure with: the demonstration photo enlarged to realistic sizes, each another part of it, with fine texture.
+"""Photos for benchmarks: different crops of the demonstration photo, enlarged to realistic sizes, with fine texture added.
 
     python -m bench.speed.folder_photos FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
 
-The files are the same every time, and existing ones are kept.  Sizes are spread evenly, in mixed order.
+The files are the same every time, and existing ones are kept.  Sizes are evenly spaced, in shuffled order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image, ImageChops
 
 SHAPES = (4 / 3, 3 / 2, 3 / 4, 16 / 9)  # width over height
 GRAIN = 512  # side of the texture, which is repeated
-STRENGTH = 6.0  # levels, standard deviation
+STRENGTH = 6.0  # standard deviation, in levels
 QUALITY = 88
 
 

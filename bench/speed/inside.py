@@ -33,7 +33,7 @@ PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
 FULL = "pool_3"
 WIDEST = "mixed_10/join"
 DIALECTS = {"torchvision": "torchvision"}  # its average pools count the zeros of the padding, unlike the others'
-REST = 0.1  # seconds until the threads of the previous run stop spinning, which would take cores from the next
+REST = 0.1  # seconds to wait until the previous run's threads stop spinning; otherwise they would take cores from the next run
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Return how far each peer's values are from godeeper's in the peer's dialect, and from those of the picture."""
+    """Return the difference between each peer's values and godeeper's, once in the peer's dialect and once in the dialect of the drawn picture."""
     drawn = values_in_dialect(network, network.blueprint.dialect)
     rows = []
     for peer, path in files.items():
@@ -62,7 +62,7 @@ def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
-    """Return (32, 35, 35) float32 by godeeper's engine, with the bundled weights read in that dialect."""
+    """Return what godeeper's engine computes with the bundled weights in that dialect, (32, 35, 35) float32."""
     blueprint = in_dialect(INCEPTION_V3, dialect)
     key = key_of(resolve_one(blueprint, ADDRESS))
     with network.weights.parameters() as numbers:
@@ -113,7 +113,7 @@ def mosaic(network: Network, rounds: int) -> dict[str, list[float]]:
 
 
 def in_turn(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Measure each call, all of them in turn, ``rounds`` times, after one round that is not counted."""
+    """Time all calls in turn, for ``rounds`` rounds after one uncounted warm-up round."""
     seconds: dict[str, list[float]] = {what: [] for what in calls}
     for number in range(rounds + 1):
         for what, call in calls.items():

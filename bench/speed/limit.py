@@ -3,8 +3,8 @@
     python -m bench.speed.limit [--rounds 9]
 
 A network consists of matrix products and the operations between them, so no engine can be expected to exceed this rate.  A
-multiply-add counts as two operations, and the fastest round counts, since this is a limit.  ``engines.py`` measures the same
-calls in turn with the network.
+multiply-add counts as two operations, and the fastest round counts, since this is a limit.  ``engines.py`` times the
+same calls, interleaved with the network's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SIDES = (1024, 1536, 2048)
 LEVELS, KERNEL_LEVELS = 255, 127
-SPREAD = 4.0  # of normally distributed numbers, in standard deviations
+SPREAD = 4.0  # range that 8 bits cover, in standard deviations of the matrix entries
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Product:
 
 
 def products() -> list[Product]:
-    """Return every installed library at every size."""
+    """Return a product for each installed library, precision and size."""
     found = []
     for side in SIDES:
         matrix = np.random.default_rng(0).standard_normal((side, side), np.float32)
@@ -61,7 +61,7 @@ def products() -> list[Product]:
 
 
 def best(times: dict[str, Times], precision: str, kind: str = "wall") -> tuple[str, float]:
-    """Return the library and size with the most operations per second, or per second of one core, and their number."""
+    """Return the name of the fastest product and its operations per second (``kind`` 'wall') or per core-second."""
     taken = least_wall if kind == "wall" else least_processor
     rates = {
         product.name: product.operations / taken(times[product.name])

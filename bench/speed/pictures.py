@@ -1,10 +1,10 @@
-"""Make the photos that ``classifier.py`` trains on and asks about.
+"""Make the photos that ``classifier.py`` trains on and classifies.
 
     python pictures.py OUT EACH [FOLDER]
 
-Writes ``OUT/train/<class>`` and ``OUT/test/<class>``: at most ``EACH`` photos a class, every fourth of them for the
-test, and prints one sentence about them.  ``FOLDER`` has one folder a class; without it they are ``pieces``.  Of Debian's
-``openclipart-png``, five categories are taken.
+Writes at most ``EACH`` photos per class to ``OUT/train/<class>`` and ``OUT/test/<class>``; every fourth photo is a
+test photo. Prints a one-sentence summary.  ``FOLDER`` contains one folder per class; without it, the photos come from ``pieces()``.  From
+Debian's ``openclipart-png``, only five categories are used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
 LARGEST_SIDE, CROP = 640, 80
-MOST_PIXELS = 25_000_000  # pixels of a picture at most; with larger ones the decoder would be measured
+MOST_PIXELS = 25_000_000  # maximum number of pixels in a picture; with larger ones, decoding would dominate the timing
 TEST_EVERY = 4
 
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """Yield (class, number, photo) of a folder, evenly chosen from the sorted names."""
+    """Yield (class, number, photo) for every n-th file of each class folder in sorted order, at most ``each`` per class."""
     for label in classes or sorted(path.name for path in folder.iterdir() if path.is_dir()):
         files = (path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
         paths = sorted(path for path in files if is_moderate(path))
@@ -68,7 +68,7 @@ def is_moderate(path: Path) -> bool:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Return RGB of moderate size, with transparent parts white."""
+    """Return an RGB copy, at most ``LARGEST_SIDE`` pixels on a side, on a white background."""
     image = image.convert("RGBA")
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     paper = Image.new("RGB", image.size, "white")
@@ -77,7 +77,7 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def pieces(each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """Yield small pieces of scikit-image's pictures, one picture per class, grey, blurred and noisy, so that it is not too easy.
+    """Yield small grey pieces of scikit-image's pictures, one picture per class; blur and noise keep the task from being too easy.
 
     A class's test pieces come from the right quarter of its picture, and its training pieces from the rest.
     """

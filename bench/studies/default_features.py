@@ -1,10 +1,11 @@
-"""Which tensor's means are the best default features for photos that are not known beforehand.
+"""Find the tensor whose means are the best default features for arbitrary photos.
 
     python -m bench.studies.default_features [--each 20] [--weights bundled]
 
-For every module, the balanced accuracy of a linear classifier on its means, by cross-validation, on folders of three kinds
-(see ``datasets.py``; drawings only where Debian's openclipart-png is installed).  The module with the best mean over the
-folders is what ``godeeper embed`` and ``PhotoFeatures`` take by default.
+Prints, for each module, the cross-validated balanced accuracy of a linear classifier on its means, for crops with
+two levels of noise and, if Debian's openclipart-png is installed, for drawings (see ``bench/common/datasets.py``).  The
+best module for the bundled weights is the default of ``godeeper embed`` and ``PhotoFeatures``; for other weights the
+default is the last module.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from godeeper.network import load
 
 
 def folders(root: Path, each: int) -> dict[str, Path]:
-    """Return folders of class folders, by their content."""
+    """Write the data sets below ``root`` and return description -> folder."""
     made = {}
     for noise in (0.6, 0.75):
         made[f"crops, {noise:.0%} hidden"] = root / f"crops{noise}"
@@ -35,7 +36,7 @@ def folders(root: Path, each: int) -> dict[str, Path]:
 
 
 def scores(folder: Path, weights: str) -> dict[str, float]:
-    """Return module -> balanced accuracy by cross-validation among the training photos."""
+    """Return module -> cross-validated balanced accuracy on the training photos."""
     report = godeeper.retrain(folder, weights=weights).report_record or {}
     return {module["address"]: module["accuracy"] for module in report["modules"]}
 

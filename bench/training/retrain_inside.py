@@ -1,9 +1,9 @@
 """What is measured inside one process: how much of a cold run is spent in the network.
 
-    python -m bench.training.retrain_inside retrain FOLDER      the whole of doctor, features, head and report
-    python -m bench.training.retrain_inside fill FOLDER TENSORS the features alone, after the doctor, TENSORS a pattern
+    python -m bench.training.retrain_inside retrain FOLDER      the complete training: doctor, features, head and report
+    python -m bench.training.retrain_inside fill FOLDER TENSORS only the features; the doctor runs first and is not timed; TENSORS is an address pattern
 
-Prints one JSON document.  Time in the network is the wall-clock time of all calls of ONNX Runtime, summed.
+Prints one JSON document.  Time in the network is the total wall-clock time of all calls to ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from godeeper.photos.doctor.checkup import examine
 
 
 class Meter:
-    """Measures the seconds that sessions run."""
+    """Measures how many seconds the sessions run."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -39,20 +39,20 @@ class Meter:
 def main() -> None:
     what, folder, *rest = sys.argv[1:]
     meter = Meter()
-    setattr(Session, "run", lambda session, feeds: meter(session, feeds))  # noqa: B010 (a method of every session)
+    setattr(Session, "run", lambda session, feeds: meter(session, feeds))  # noqa: B010 (replaces ``run`` in every session)
     document = retrain(Path(folder)) if what == "retrain" else fill_alone(Path(folder), rest[0])
     print(json.dumps({**document, "network": meter.seconds}))
 
 
 def retrain(folder: Path) -> dict[str, Any]:
-    """Return seconds by step of a training."""
+    """Return the time of each training step in seconds, and the chosen features."""
     report = godeeper.retrain(folder).report
     assert report is not None
     return {"steps": dict(report.seconds), "features": list(report.selection.chosen)}
 
 
 def fill_alone(folder: Path, pattern: str) -> dict[str, Any]:
-    """Return the seconds of the features, without the doctor's."""
+    """Return the time it takes to compute the features, excluding the doctor."""
     network = godeeper.load()
     addresses = [tensor.address for tensor in network.tensors(pattern)]
     with ResultStore() as store:

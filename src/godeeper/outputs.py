@@ -117,7 +117,7 @@ class Outputs:
             raise unwritable(path, error) from error
 
     def temporary(self, path: Path) -> Path:
-        """A temporary path next to ``path``; the caller writes it before the commit."""
+        """A temporary path next to ``path``, to which the caller writes before the commit."""
         place = self.place(path)
         try:
             self.make_folder(place.parent)
@@ -180,7 +180,7 @@ class Outputs:
     def put_back(self, place: Path) -> None:
         """Restore the previous file at ``place``.
 
-        Ctrl-C can interrupt the commit between any two steps, so the files on the disk show which steps were done.
+        The commit can fail between any two steps, so this looks at the files on disk to find out which steps were done.
         """
         saved = self.saved.get(place)
         with suppress(OSError):

@@ -37,7 +37,7 @@ def add_to(verbs: Verbs) -> None:
 
 @dataclass(frozen=True)
 class CacheSection:
-    """One kind of cache entries: their number, total size and place."""
+    """One kind of cache entry: how many there are, their total size and their location."""
 
     name: str
     entries: int
@@ -92,7 +92,7 @@ def parts() -> list[CacheSection]:
 
 
 def shrink(most_bytes: int) -> None:
-    """Trim prefixes first, then graphs, then features, in the order of the time that it takes to compute them again."""
+    """Trim the cache to ``most_bytes``: trunks first, then graphs, then features, from the quickest to the slowest to recompute."""
     from dataclasses import replace
 
     from ..disk_cache import DiskCache, cache_folder

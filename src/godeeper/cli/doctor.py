@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_text(checkup: Checkup, too_few_reasons: tuple[str, ...]) -> None:
-    """Print a table by file or by reason, the notes, and a summary line."""
+    """Print a table with a row per file or per kind of finding, then the notes and a summary line."""
     from ..photos.doctor.checkup import counted
 
     rows = [
@@ -74,7 +74,7 @@ def print_text(checkup: Checkup, too_few_reasons: tuple[str, ...]) -> None:
 
 
 def quarantined(checkup: Checkup) -> list[list[str]]:
-    """A row for each quarantined photo."""
+    """A row for each quarantined photo, except those that only lack a class (see ``unclassed``)."""
     from ..photos.doctor.checkup import NO_CLASS
 
     return [

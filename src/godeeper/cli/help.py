@@ -1,4 +1,4 @@
-"""``godeeper help``: prints the help of godeeper or of one command."""
+"""``godeeper help``: prints help for godeeper or for one command."""
 
 from __future__ import annotations
 

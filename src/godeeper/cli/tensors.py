@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_remarks(typed: list[str], records: list[dict[str, Any]]) -> None:
-    """Print notes on easily confused names on standard error, or one general note if there are many."""
+    """Print to standard error a note for each easily confused name, or one general note if there are many."""
     listed = [remark for record in records if record["remark"] for remark in record["remark"].split("; ")]
     remarks = list(dict.fromkeys([*typed, *listed]))
     if len(remarks) > MOST_REMARKS:

@@ -178,7 +178,7 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def check_path(name: str, path: Path, read: Callable[[Path], WeightsFile]) -> dict[str, Any]:
-    """As ``check``, but also reports a file whose header cannot be read."""
+    """Like ``check``, but also reports a file whose header cannot be read."""
     try:
         return check(read(path))
     except GodeeperError as error:

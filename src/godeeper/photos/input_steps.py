@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PhotoSteps:
-    """The values of all steps after the step ``kind``, at which a photo (or a batch, from ``ExpandDims`` on) is fed."""
+    """The value of each step from ``kind`` on, where a photo (from ``ExpandDims`` on, a batch) is fed at ``kind``."""
 
     def __init__(self, preprocess: Preprocess, kind: str, value: Any) -> None:
         self.preprocess = preprocess

@@ -1,6 +1,6 @@
 """Background bias: finds classes that can be predicted from the photos' backgrounds.
 
-A classifier may have learned the background of such a class, a wall say, instead of the object.  To find these classes, a
+A classifier may have learned the background of such a class (a wall, say) instead of the object.  To find these classes, a
 nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  If it predicts a class well,
 this does not prove a fault, but the accuracy may be lower on photos taken elsewhere.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = 5
-CLEAR = 0.9  # least recall and precision of a class that is reported
+CLEAR = 0.9  # minimum recall and precision for a class to be reported
 LEAST = 10  # photos; smaller classes are not tested
 MOST = 2000  # photos that serve as neighbours
 ROWS_AT_ONCE = 256
@@ -29,7 +29,7 @@ ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class BiasedClass:
-    """A class that the edges predict: ``right`` of its ``photos`` correctly, and ``wrong`` photos of other classes as this one."""
+    """A class that can be predicted from the edges. ``right``: how many of its ``photos`` are predicted correctly; ``wrong``: how many photos of other classes are predicted to be in it."""
 
     label: str
     photos: int

@@ -1,6 +1,6 @@
 """Installs weights from a file of any known format, or from an official release.
 
-Nothing is written before the weights have been read and checked completely.
+No weights are installed before they have been read and checked completely.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
 
     Raises:
         OptionError, UnknownName: an option or ``what`` is not valid.
-        DownloadError: the release cannot be downloaded, or is not the published file.
+        DownloadError: the release cannot be downloaded, or the downloaded file is not the published one.
         WeightsError: the file is damaged, or does not fit the network.
         OutputError: the weights cannot be written, or the disk is full.
     """
@@ -86,7 +86,7 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
 
 
 def add_file(path: Path, options: Options) -> Added:
-    """Install a local file; it is recognised as an official release by its SHA-256 or MD5."""
+    """Install a local file. If its SHA-256 or MD5 is that of an official release, it is treated as that release."""
     if not is_there(path) and path.name == str(path) and not path.suffix:
         raise UnknownName("weights", str(path), [*OFFICIAL, "the path of a file"])
     own = own_file(path)
@@ -135,7 +135,7 @@ def chosen_labels(path: Path, foreign: ForeignWeights, options: Options) -> tupl
 
 
 def is_retrained(weights: str) -> bool:
-    """Whether these are not the weights of the classifier in the released graph."""
+    """Whether a head was retrained: its weights are not called ``softmax/weights``, as in the released graph."""
     return not weights.endswith("softmax/weights")
 
 
@@ -192,7 +192,7 @@ def check_readable(path: Path) -> None:
 
 
 def free_name(name: str, options: Options) -> str:
-    """``name`` unchanged; raises ``OptionError`` if it is not valid or already used."""
+    """Return ``name`` unchanged; raises ``OptionError`` if it is invalid or already taken."""
     if not NAME.fullmatch(name):
         raise OptionError(
             f"{name!r} is not a valid name for weights: expected letters, digits, dots, dashes and underscores; use --name"

@@ -1,4 +1,4 @@
-"""Classifier files with one or more faults, one file for each number, always the same.
+"""Damaged classifier files: each seed gives one file, with one or more faults, and always the same one.
 
 Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types, shapes and
 values.  All but the first are valid zips with correct checksums, so that the code that reads the content is reached.
@@ -38,20 +38,20 @@ NUMBERS = [0, 1, -1, np.nan, np.inf, -np.inf, 1e38, 1e-45]
 
 
 def tiny() -> Classifier:
-    """Return a complete classifier file of about 6 kB."""
+    """Return a complete classifier, whose file is about 6 kB."""
     made = classifier(ADDRESS, ("a", "b"), 0.4, ood_model=ood_model(ADDRESS))
     made.report_record = RECORD
     return made
 
 
 def mangled(payload: bytes, seed: int) -> bytes:
-    """Return ``payload``, a classifier file, with the faults of this number."""
+    """Return ``payload``, a classifier file, with the faults that ``seed`` selects."""
     dice = random.Random(seed)
     return dice.choice(KINDS)(payload, dice)
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Change, delete, duplicate or move some bytes."""
+    """Overwrite, delete or duplicate some bytes."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         tail = dice.random() < 0.5  # the directory of a zip is at its end
@@ -66,7 +66,7 @@ def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def members_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Remove, rename, duplicate, empty, swap or compress a member, or add one."""
+    """Remove, duplicate, rename, truncate, overwrite or add a member; optionally compress all."""
     found = list(members(payload).items())
     place = dice.randrange(len(found))
     name, content = found[place]
@@ -164,7 +164,7 @@ def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -
 
 
 def outcome(made: Callable[[], Classifier]) -> str | None:
-    """Return what is wrong with reading a file: None if it is refused in one line or gives a classifier that works."""
+    """Read a file: None if it is refused in one line or gives a classifier that works; otherwise what is wrong."""
     try:
         found = made()
     except ClassifierError as error:

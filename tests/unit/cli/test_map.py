@@ -90,7 +90,7 @@ def test_picture_is_of_the_activations(tmp_path: Path) -> None:
     tile = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))))[:35, :35]
     np.testing.assert_allclose(
         tile, values[first] / values.max() * 255, rtol=0, atol=1.51
-    )  # values are rounded; level 1 stands for transparent
+    )  # values are rounded, and level 1 is reserved for transparency, so a value at level 1 is drawn as level 0
 
 
 def test_unreadable_name_of_a_photo(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_unreadable_name_of_a_photo(tmp_path: Path) -> None:
 
 
 def test_dialect_of_the_weights(tmp_path: Path) -> None:
-    """Weights that are named without a photo set the dialect of the drawing."""
+    """If ``--weights`` is given without ``--photo``, it sets the dialect of the drawing."""
     out = tmp_path / "map.svg"
     assert main(["map", "--weights", "bundled", "--module", "mixed_10", "--out", str(out)]) == 0
     assert "average pool 3×3, stride 1" in out.read_text("utf-8")

@@ -21,7 +21,7 @@ PHOTO = str(Path(__file__).parents[3] / "examples" / "chelsea.jpg")
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Weights and caches are stored in a folder of the test's own."""
+    """Store weights and caches in a folder for this test only."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "godeeper"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "godeeper" / "weights"
@@ -57,7 +57,7 @@ def theirs(graph_numbers: dict[str, Any], tmp_path: Path) -> Path:
 
 
 def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weights that were added are listed, shown, and used to classify a photo, in text and in JSON."""
+    """Added weights are listed, and classify a photo, with text and JSON output."""
     assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
     said = capsys.readouterr().out
     assert "names of the 2015 graph" in said
@@ -78,7 +78,7 @@ def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_labels_are_shown(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text shows the first few labels and their number, and the JSON all; weights without a classifier say so."""
+    """The text shows the first few labels and the total number, the JSON shows all; for weights without a classifier, the text says that there are none."""
     assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
     capsys.readouterr()
     assert main(["weights", "show", "mine"]) == 0
@@ -115,7 +115,7 @@ def test_a_foreign_file_must_be_added_first(
     name: str,
     start: bytes,
 ) -> None:
-    """A file for --weights that must be added first is not reported as damaged."""
+    """A file that must be added first is reported with the command that adds it, not as damaged."""
     monkeypatch.chdir(tmp_path)
     (Path(place) / name).parent.mkdir(exist_ok=True)
     (Path(place) / name).write_bytes(start)
@@ -125,7 +125,7 @@ def test_a_foreign_file_must_be_added_first(
 
 
 def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Older versions installed them; every photo would belong to that class with 100 %."""
+    """Weights with a single class, which older versions installed, are refused: they would give every photo a probability of 100 %."""
     from dataclasses import replace
 
     from godeeper.weights.file import expected_tensors, write
@@ -146,7 +146,7 @@ def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Official releases are listed separately, as not installed, with the hash that they are checked against."""
+    """Releases that are not installed are listed separately; the JSON also says how their files are checked."""
     assert main(["weights", "list"]) == 0
     below = capsys.readouterr().out.partition("official releases, not installed")[2]
     assert "imagenet-torchvision" in below
@@ -158,7 +158,7 @@ def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str
 
 
 def test_weights_without_a_classifier_cannot_classify(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the bundled weights the command fails with one line that says so, and exit code 2."""
+    """``classify`` with the bundled weights fails with one line that says they have no classifier, and exit code 2."""
     assert main(["classify", "--weights", "bundled", PHOTO]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -178,7 +178,7 @@ def test_weights_without_a_classifier_cannot_classify(capsys: pytest.CaptureFixt
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, one line on standard error, nothing on standard output, nothing installed."""
+    """Exit code 2, one line on standard error, and nothing on standard output."""
     Path("page.pb").write_text("<!doctype html><title>404</title>")
     assert main(arguments) == 2
     captured = capsys.readouterr()

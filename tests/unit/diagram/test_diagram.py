@@ -40,7 +40,7 @@ every = pytest.mark.parametrize(
 
 
 def parsed(text: str) -> ElementTree.Element:
-    """Return the root element of an SVG or HTML file of ours."""
+    """Return the root element of SVG or HTML text that godeeper wrote."""
     return ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))  # noqa: S314 (we wrote it)
 
 
@@ -76,7 +76,7 @@ def text_width(text: str, role: Role) -> float:
 
 
 def extent(text: Text) -> tuple[float, float]:
-    """Return the left and right end of a text, at its estimated width."""
+    """Return the left and right ends of a text, from its estimated width."""
     width = text_width(text.text, text.role)
     left = text.x - {"start": 0, "middle": width / 2, "end": width}[text.anchor]
     return left, left + width
@@ -191,7 +191,7 @@ def test_shade_is_of_the_share() -> None:
 
 
 def test_pools_say_what_they_are() -> None:
-    """The pool of the blog's branch is an average pool, as released; only in the 2015 dialect is the last one a max pool."""
+    """The pool in mixed/tower_2, the branch in the blog post, is an average pool, as in the released network; only in the 2015 dialect is the last module's pool a max pool."""
     found = {name: pool_lines(in_dialect(INCEPTION_V3, name)) for name in DIALECTS}
     assert all(lines["mixed/tower_2/pool"] == ["average", "pool 3×3"] for lines in found.values())
     assert all(lines["mixed_3/pool"] == ["max", "pool 3×3 /2"] for lines in found.values())
@@ -221,7 +221,7 @@ def test_well_formed_and_self_contained(write: Write) -> None:
 
 @pytest.mark.parametrize("write", [svg, page])
 def test_every_address_is_a_target(write: Write) -> None:
-    """Each id is used once, each site's address is one, and each box links to itself."""
+    """Each id is used once, each site's address is an id, and each box links to its own."""
     text = write(diagram(INCEPTION_V3))
     ids = re.findall(r' id="([^"]*)"', text)
     assert len(ids) == len(set(ids))
@@ -271,7 +271,7 @@ def test_a_module_by_any_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mixed_77", "conv", "", "Mixed_9z", "mixed_*", "slim:mixed_7", "x" * 5000])
 def test_an_unknown_module(name: str) -> None:
-    """An unknown module is an error of one line that suggests existing ones."""
+    """An unknown module raises a one-line error that suggests existing modules."""
     with pytest.raises(OptionError, match=r"^no module is called .*mixed[^\n]*$"):
         find_part(INCEPTION_V3, name)
 

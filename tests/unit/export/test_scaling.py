@@ -66,13 +66,13 @@ def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 
 def test_looks_and_the_page_use_it(scaled: Scaled) -> None:
-    """Both give the network the photo in that scaling."""
+    """A peek and the page both feed the network the photo scaled as requested."""
     for network in (load(weights="mine"), make_backend(None, "mine").network):
         np.testing.assert_allclose(network.preprocess(decode(PIXELS)), scaled.planes, atol=1e-5)
 
 
 def test_exports_use_it(scaled: Scaled, tmp_path: Path) -> None:
-    """An ONNX file takes the photo itself, and gives the probabilities of a classifier that gets the scaled photo."""
+    """An exported ONNX file takes the unscaled photo and returns the same probabilities as a classifier that is given the scaled photo."""
     like = classifier()
     made = Classifier(like.head, "mine", scaled.file.sha256, scaled.file.description.preprocessing)
     export(made, tmp_path / "x.onnx", "onnx", [PIXELS])

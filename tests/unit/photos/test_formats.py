@@ -48,7 +48,7 @@ def test_each_format_on_the_list_is_opened(format: str) -> None:
 
 
 def test_no_other_format_is_opened() -> None:
-    """Files that Pillow can write in other formats are refused."""
+    """Files in every other format that Pillow can write are refused."""
     Image.init()
     listed = {each.name for each in FORMATS} | {"MPO"}
     tried = 0
@@ -56,7 +56,7 @@ def test_no_other_format_is_opened() -> None:
         buffer = io.BytesIO()
         try:
             Image.new("L" if name in ("MSP", "XBM", "SPIDER") else "RGB", (64, 64)).save(buffer, name)
-        except Exception:  # noqa: S112  # formats that only a handler of somebody's can write
+        except Exception:  # noqa: S112  # formats that need a third-party handler to write
             continue
         if identify(buffer.getvalue()) not in ("JPEG", "PNG", "BMP", "JPEG2000"):
             tried += 1

@@ -148,7 +148,7 @@ def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
 
 
 def unbalanced(report: Report, right: int) -> Report:
-    """Return a report on 140 photos, 137 of one class and all predicted as it, with ``right`` of the other three correct."""
+    """Return a report on 140 photos: 137 of one class, all predicted correctly, and three of another, ``right`` of which are."""
     truth = np.array([0] * 137 + [1] * 3)
     predicted = np.array([0] * (140 - right) + [1] * right)
     return replace(
@@ -178,7 +178,7 @@ def test_no_better_than_guessing_is_reported(report: Report) -> None:
 
 
 def test_hardly_better_than_guessing_is_reported(report: Report) -> None:
-    """If the interval contains the baseline, a higher accuracy may be chance."""
+    """If the interval contains the baseline, a higher accuracy may be due to chance."""
     assert "not clearly better" in (unbalanced(report, 2).caution or "")
 
 
@@ -202,7 +202,7 @@ def test_near_duplicates_widen_the_interval(report: Report) -> None:
     ],
 )  # fmt: skip
 def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, counted: str | None) -> None:
-    """Page and JSON state how many independent photos the interval counts, and why there are fewer than were tested."""
+    """Page and JSON state how many independent photos the interval assumes, and why these are fewer than were tested."""
     one = replace(report, tested_by=by, groups=np.arange(160) // copies)
     test = one.record()["test"]
     assert test["interval"] == pytest.approx(wilson(test["accuracy"] * test["interval_n"], test["interval_n"]))

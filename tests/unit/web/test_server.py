@@ -45,7 +45,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
-    """It prints one line with a working address, and Ctrl-C ends it with 0, even with an open stream."""
+    """It prints one line with a working address; Ctrl-C stops it with exit code 0, even while a stream is open."""
     with started() as process:
         found = re.fullmatch(
             r"godeeper is at http://127\.0\.0\.1:(\d+)/  \(press Ctrl-C to stop\)\n", first_line(process)
@@ -65,7 +65,7 @@ def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
 
 
 def test_json_is_one_document() -> None:
-    """With --json it prints a record with the address, and nothing else."""
+    """With --json, it prints a JSON record with the address."""
     with started("--json") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
@@ -79,7 +79,7 @@ def machine_address() -> str | None:
 
 
 def test_a_foreign_address_requires_the_token() -> None:
-    """Beyond loopback it prints one warning, and accepts requests with the printed token, under any of our names."""
+    """On a non-loopback address it prints one warning; it accepts requests that have the token and one of the machine's or allowed names."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
         printed = urlsplit(first_line(process).split()[3])
         assert printed.port
@@ -103,7 +103,7 @@ def test_a_foreign_address_requires_the_token() -> None:
 @pytest.mark.skipif(machine_address() is None, reason="this machine has no address beside loopback")
 @pytest.mark.parametrize("host", [EVERYWHERE, machine_address()])
 def test_it_is_reached_at_the_machines_address(host: str) -> None:
-    """At the address in its warning it accepts requests with the token, and no others."""
+    """At the printed address it accepts only requests with the token."""
     with started("--host", host, "--json") as process:
         assert process.stdout
         url = urlsplit(json.loads("".join(process.stdout.readline() for _ in range(3)))["url"])
@@ -125,7 +125,7 @@ def test_both_families_are_listened_to() -> None:
 
 
 def test_a_token_of_ones_own_on_loopback() -> None:
-    """A token that is given is required on loopback too; a short one gives a warning."""
+    """If the user sets a token, it is required on loopback too; a short one causes a warning."""
     with started("--token", "short", "--root-path", "/deep/er/", "--proxy", "127.0.0.1") as process:
         url = urlsplit(first_line(process).split()[3])
         assert (url.path, url.query) == ("/deep/er/", "token=short")
@@ -158,14 +158,14 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_what_is_wrong_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Invalid input ends it with exit code 2 before it serves."""
+    """Given invalid input, it exits with code 2 before it starts serving."""
     assert main(["serve", *arguments.split()]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert WRONG[arguments] in line
 
 
 def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    """A port of another server ends it with exit code 2 and one line."""
+    """If another server is using the port, it exits with code 2 and prints one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 2
@@ -184,7 +184,7 @@ def test_the_address_is_one_that_a_browser_opens(host: str, expected: str) -> No
 
 
 def test_the_bench_runs() -> None:
-    """Its short version ends without a failed request."""
+    """A short run of the benchmark finishes without a failed request."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-m", "bench.speed.serve", "--clients", "2", "--seconds", "4"],

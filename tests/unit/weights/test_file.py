@@ -1,4 +1,4 @@
-"""Weights files: the bundled one is as described, and bad ones are refused by name."""
+"""Weights files: the bundled file matches its description, and a bad file is refused with an error that names the fault."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_file_is_what_the_script_makes() -> None:
 
 
 def test_shapes_and_types(bundled: WeightsFile, tensors: Tensors) -> None:
-    """There are 376 tensors in 8 bits with the blueprint's shapes: 21,751,136 weights and three numbers a filter."""
+    """There are 376 eight-bit tensors with the blueprint's shapes: 21,751,136 weights, and three numbers per filter."""
     assert {name: tensor.shape for name, tensor in tensors.items()} == bundled.expected
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.uint8)}
     assert (len(tensors), sum(tensor.size for tensor in tensors.values())) == (376, 21_802_784)
@@ -139,7 +139,7 @@ def test_one_bit_flipped(tmp_path: Path) -> None:
 
 
 def test_somebody_elses_safetensors(tmp_path: Path) -> None:
-    """The error for a safetensors file that godeeper did not write says so; so does that for broken metadata."""
+    """The error for a safetensors file that godeeper did not write says so; the error for broken metadata says that the metadata cannot be read."""
     path = tmp_path / "other.safetensors"
     save_file({"weight": np.zeros(3, np.float32)}, path)
     with pytest.raises(WeightsError, match="without godeeper's metadata"):
@@ -150,7 +150,7 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
 
 
 def test_writing_is_deterministic(tmp_path: Path, tensors: Tensors, bundled: WeightsFile) -> None:
-    """The same content gives the same bytes, those of the repository, in another process too."""
+    """The same content gives the same bytes as the bundled file, which another process wrote."""
     path = tmp_path / "again.safetensors"
     write(path, tensors, replace(bundled.description, sha256=""))
     assert path.read_bytes() == BUNDLED.read_bytes()

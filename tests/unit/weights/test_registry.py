@@ -27,7 +27,7 @@ def test_half_written_files_are_not_listed(own_folder: Path) -> None:
 
 
 def test_what_is_added_cannot_hide_what_ships(own_folder: Path) -> None:
-    """A file called bundled in the folder does not replace the bundled weights."""
+    """A file named ``bundled.safetensors`` in the weights folder does not replace the bundled weights."""
     own_folder.mkdir(parents=True)
     (own_folder / "bundled.safetensors").write_bytes(b"")
     assert find("bundled").name == "bundled"

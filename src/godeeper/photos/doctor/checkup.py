@@ -1,7 +1,7 @@
 """The photo doctor: check every file of a folder before training.
 
-Each file is ``used`` as it is, ``repaired`` in memory and used, or ``quarantined``; ``reasons`` lists the repairs or the
-faults.  The folder itself is never changed.  Files that are not photos and have no photo's suffix (``labels.txt``,
+Each file is ``used`` as it is, ``repaired`` in memory and used, or ``quarantined``; ``reasons`` lists the faults,
+then the repairs.  The folder itself is never changed.  Files that are not photos and have no photo's suffix (``labels.txt``,
 ``Thumbs.db``) get no diagnosis; they are listed as others.
 """
 
@@ -177,7 +177,7 @@ def examine(
 
     Args:
         folder: a folder with one folder for each class, which may be nested; a list; a zip; or an open ``Source``.
-        progress: called with the number of files done and of all files.
+        progress: called with the number of files done and the total.
         memory: stores findings by the files' bytes for later runs; None stores nothing.
         onlooker: receives each photo that is decoded and has a class.
         inspect: inspects the files.
@@ -293,7 +293,7 @@ def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
-    """Pixel hash -> group number.  Groups do not depend on folders, nor on file names except for ``_nohash_`` in them."""
+    """Pixel hash -> group number.  Groups do not depend on folders or file names, except that ``_nohash_`` names group within a class, and lists assign groups."""
     fingerprints = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
     hashes = sorted(fingerprints)
     index = {pixels: number for number, pixels in enumerate(hashes)}

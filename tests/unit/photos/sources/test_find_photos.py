@@ -14,7 +14,7 @@ from godeeper.photos.sources.find_photos import opened, photos_in
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
-    """Photos by their names: two levels, hidden files, a folder named like a photo."""
+    """Empty files named like photos, on two levels, with hidden files and a folder named like a photo."""
     for name in (
         "b.jpg",
         "a-1.PNG",
@@ -39,7 +39,7 @@ def test_photos_of_a_folder_in_the_order_of_paths(album: Path) -> None:
 
 
 def test_files_are_taken_as_they_are_named(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Named files are taken in the given order, whether or not they exist; a folder's photos keep the folder's name as typed."""
+    """Named files are returned in the given order, whether or not they exist; paths are relative if the argument is, without './'."""
     monkeypatch.chdir(album)
     assert photos_in(["note.txt", "gone.jpg", "./b.jpg"]) == ["note.txt", "gone.jpg", "b.jpg"]
     assert photos_in(["a/"]) == ["a/deep/y.webp", "a/z.jpg"]
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_a_file_s() -> None:
-    """It counts as a file, and opening it raises the error."""
+    """A name that no system accepts is treated as that of a file, and the error is left to the code that opens it."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
 
