@@ -1,4 +1,4 @@
-"""The cost of tensors and networks, as numbers of multiply-adds and parameters."""
+"""The cost of tensors and networks, as numbers of multiply-adds and parameters; ``sites`` counts those of each operation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
-"""The receptive field of the cells of a tensor; ``sites`` computes it for each operation."""
+"""``Field``: the receptive field of the cells of a tensor, and how each operation widens it.
+
+After Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019); height and width
+separately, because a 1x7 widens only one of them.  ``sites`` computes the field of every site of a network.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -27,3 +32,28 @@ class Field:
         """(top, left, bottom, right) of the field of cell (row, column); it may extend beyond the border."""
         top, left = (cell * self.jump - padding for cell, padding in zip((row, column), self.padding, strict=True))
         return top, left, top + self.size[0], left + self.size[1]
+
+    def behind_window(self, kernel: tuple[int, int], stride: int, border: tuple[int, int]) -> Field:
+        """The field behind a convolution or a pool of these cells; ``border``: cells added above and to the left.
+
+        >>> Field().behind_window((3, 3), 2, (0, 0)).behind_window((1, 7), 1, (0, 3))
+        Field(size=(3, 15), jump=2, padding=(0, 6))
+        """
+        return Field(
+            (self.size[0] + (kernel[0] - 1) * self.jump, self.size[1] + (kernel[1] - 1) * self.jump),
+            self.jump * stride,
+            (self.padding[0] + border[0] * self.jump, self.padding[1] + border[1] * self.jump),
+        )
+
+    def of_grid(self, grid: tuple[int, int]) -> Field:
+        """The field of all cells of a grid (height, width) together."""
+        height, width = grid
+        size = self.size[0] + (height - 1) * self.jump, self.size[1] + (width - 1) * self.jump
+        return Field(size, self.jump, self.padding)
+
+
+def largest(fields: Sequence[Field]) -> Field:
+    """The largest of the fields that a concatenation joins."""
+    size = max(field.size[0] for field in fields), max(field.size[1] for field in fields)
+    padding = max(field.padding[0] for field in fields), max(field.padding[1] for field in fields)
+    return Field(size, fields[0].jump, padding)

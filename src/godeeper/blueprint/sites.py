@@ -3,9 +3,6 @@
 A site is one operation at its place: a convolution (with batch normalisation and ReLU), a pool, a
 concatenation, or a step between the photo and the network.  Names, tables, diagrams, graphs and the
 mapping of weights are all derived from these sites.
-
-Receptive fields follow Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
-Networks" (Distill, 2019).  Height and width are computed separately, because a 1x7 widens only one of them.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from .names import NamedPlace, Names, Place
 from .names.conventions import family_conventions, name_places
 from .names.inception_v3 import PHOTO_NAMES
 from .ops import Blueprint, Fork, Module, Norm, Operation, Pool, Step, borders
-from .receptive_field import Field
+from .receptive_field import Field, largest
 
 Kind = Literal[
     "jpeg", "decode", "cast", "expand", "resize", "subtract", "multiply",
@@ -196,11 +193,8 @@ class Walk:
             (cells + sum(around) - kernel) // op.stride + 1
             for cells, around, kernel in zip(grid, border, op.kernel, strict=True)
         )
-        field = Field(
-            size=add_each(seen.size, ((k - 1) * seen.jump for k in op.kernel)),
-            jump=seen.jump * op.stride,
-            padding=add_each(seen.padding, (before * seen.jump for before, _ in border)),
-        )
+        (above, _), (left, _) = border
+        field = seen.behind_window(op.kernel, op.stride, (above, left))
         if isinstance(op, Pool):
             return self.add("pool", [source], (channels, height, width), field, place, op)
         macs = op.filters * channels * op.kernel[0] * op.kernel[1] * height * width
@@ -210,26 +204,17 @@ class Walk:
         """Add a concatenation along the channels; its receptive field is the largest among its inputs."""
         joined = [self.sites[end] for end in ends]
         channels = sum(site.shape[0] for site in joined)
-        size = max(s.field.size[0] for s in joined), max(s.field.size[1] for s in joined)
-        padding = max(s.field.padding[0] for s in joined), max(s.field.padding[1] for s in joined)
-        field = Field(size, joined[0].field.jump, padding)
+        field = largest([site.field for site in joined])
         return self.add("concat", ends, (channels, *joined[0].shape[1:]), field, place)
 
     def classifier(self, source: int, classes: int) -> None:
         """Add global average pool, flatten, fully connected layer and softmax."""
         (channels, *grid), seen = self.sites[source].shape, self.sites[source].field
-        size = add_each(seen.size, ((cells - 1) * seen.jump for cells in grid))
-        field = Field(size, seen.jump, seen.padding)
+        field = seen.of_grid((grid[0], grid[1]))
         pooled = self.add("average", [source], (channels, 1, 1), field, Place())
         flat = self.add("reshape", [pooled], (channels, 1, 1), field, Place())
         logits = self.add("dense", [flat], (classes, 1, 1), field, Place(), macs=channels * classes)
         self.add("softmax", [logits], (classes, 1, 1), field, Place())
-
-
-def add_each(pair: tuple[int, int], more: Iterable[int]) -> tuple[int, int]:
-    """The element-wise sum of two pairs."""
-    first, second = more
-    return pair[0] + first, pair[1] + second
 
 
 def ancestors(all_sites: Sequence[Site], wanted: Iterable[int]) -> list[int]:

@@ -1,6 +1,6 @@
 """Int8 quantization ranges of the tensors of a network, computed from photos and stored as JSON.
 
-``features/int8_ranges.py`` computes them for one set of weights.  Values above the upper end of a range are clipped, and
+``features/int8_ranges.py`` computes them for one set of weights, and ``onnx_graph`` makes the int8 graph with them.  Values above the upper end of a range are clipped, and
 all others are rounded to one of 256 levels.  All ranges start at zero, because the quantized tensors are outputs of ReLUs,
 or of pools, concatenations and normalisations of these, and never negative.
 """
