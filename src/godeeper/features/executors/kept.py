@@ -55,10 +55,10 @@ class KeptChunks:
             content = path.read_bytes()
         except OSError:
             return None
+        self.used.add(path)  # a damaged file is removed in the end, too
         payload, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
             return None
-        self.used.add(path)
         return self.decode(payload)
 
     def store(self, path: Path, result: Any) -> bool:
