@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     elif not checkup.flat:
         print_text(checkup, lines)
     if not checkup.usable:
-        message = checkup.flat or "no photo can be used; the table lists every file with the reason"
+        message = checkup.flat or "no photo can be used; the reasons are listed by file"
         complain(f"godeeper: {options.folder!s}: {message}")
         return 2
     return exit_code(len(checkup.usable), len(checkup.unusable))

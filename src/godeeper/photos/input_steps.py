@@ -65,12 +65,14 @@ class PhotoSteps:
         return np.concatenate([self.resize_floats(values) for values in batch])
 
     def resize_floats(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Resize floats (H, W, 3) to (1, size, size, 3); raises ``FeedError`` if the filter needs integers from 0 to 255."""
+        """Resize floats (H, W, 3) to (1, size, size, 3); raises ``FeedError`` if they must be whole numbers from 0 to 255."""
         if self.preprocess.filter == "tf2015" and self.preprocess.fit == "squash":
             return resize_tf2015(values, self.preprocess.size)[None]
         pixels = values.astype(np.uint8)
         if not np.array_equal(pixels, values):
-            raise FeedError("Cast and ExpandDims take whole numbers from 0 to 255, unless the photo filter is tf2015")
+            raise FeedError(
+                "Cast and ExpandDims take only whole numbers from 0 to 255, except with the photo filter tf2015 and the fit squash"
+            )
         return self.preprocess.resized(decode(pixels))
 
 

@@ -80,7 +80,12 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
     first = pin(release, got, folder)
     added = install(path, name, release, got, options)
     path.unlink(missing_ok=True)
-    note = f"checked by {release.check} ({release.published})"
+    published = release.sha256 or release.md5
+    note = (
+        f"checked against the published {release.check} ({release.published})"
+        if published
+        else "no checksum is published"
+    )
     pinned = f"SHA-256 {got.sha256} is pinned from now on" if first else ""
     return Added(added.file, tuple(filter(None, (*added.notes, note, pinned))))
 

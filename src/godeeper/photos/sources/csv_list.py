@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from ...errors import OptionError, quoted
 from ...files import is_there, read_regular
+from ...wording import count_of
 from .folder import Entry
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -40,7 +41,7 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
         )
     faults = list(faults_of(place, rows, splits))
     if faults:
-        more = f"; and {len(faults) - MOST} more lines" if len(faults) > MOST else ""
+        more = f"; and {count_of(len(faults) - MOST, 'more line')}" if len(faults) > MOST else ""
         raise OptionError(f"{place}: {'; '.join(faults[:MOST])}{more}")
     unique = {row["path"]: row for _, row in reversed(rows)}
     entries = sorted(
@@ -51,9 +52,8 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
     again = "line names a photo" if twice == 1 else "lines name photos"
     notes = [f"{twice} {again} again; each is used once"] if twice else []
     if sets:
-        notes.append(
-            f"the list assigns photos to sets ({', '.join(sets)}), and this split is kept; validation photos are used for training"
-        )
+        training = "; validation photos are used for training" if "validation" in sets else ""
+        notes.append(f"the list assigns photos to sets ({', '.join(sets)}), and this split is kept{training}")
     return tuple(entries), tuple(notes)
 
 
