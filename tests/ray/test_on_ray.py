@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from godeeper.classifier.file import packed
 from godeeper.cli.main import main
@@ -32,33 +31,7 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # Ray warns of its own changes, in threads too
 
 ADDRESS = "mixed/join"
-PHOTOS = 70  # three chunks
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
-    """Small photos in two class folders; one is damaged, one is repaired, two have the same pixels."""
-    folder = tmp_path_factory.mktemp("photos")
-    random = np.random.default_rng(0)
-    for number in range(PHOTOS):
-        place = folder / ("dark", "bright")[number % 2] / f"{number:02}.png"
-        place.parent.mkdir(exist_ok=True)
-        noise = Image.fromarray(random.integers(0, (60, 250)[number % 2], (5, 7, 3), np.uint8))
-        noise.resize((70, 50)).save(place)
-    shutil.copy(folder / "dark" / "02.png", folder / "dark" / "copy.png")
-    (folder / "dark" / "10.png").write_bytes((folder / "dark" / "12.png").read_bytes()[:900])
-    shutil.copy(chelsea, folder / "bright" / "photo.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def _ray() -> Iterator[None]:
-    """Ray on this machine, for all tests; commands in this process use it.  Its workers may use any S3."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        with OnRay("ray"):
-            yield
+PHOTOS = 70
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

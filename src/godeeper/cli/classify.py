@@ -93,6 +93,7 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None
     from ..features.executors.executor import executor_named
     from ..photos.decode import decode
     from ..photos.sources.anywhere import opened_anywhere
+    from .progress import status
 
     photos: list[Any] = []
     without_photos: dict[str, JudgementRecord] = {}
@@ -106,7 +107,7 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None
                 )
             except PhotoError as error:
                 without_photos[place] = Judgement(place, None, {}, str(error)).record()
-        executor = stack.enter_context(executor_named(on))
+        executor = stack.enter_context(executor_named(on, status))
         judgements = classifier.judge(photos, exact=exact, executor=executor)
         return [*(judgement.record() for judgement in judgements), *without_photos.values()]
 

@@ -38,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     from ..features.store import ResultStore
     from ..photos.doctor.checkup import examine
     from ..training.split import too_few_reasons
-    from .progress import counter
+    from .progress import counter, status
 
-    with executor_named(options.on) as executor, counter("photos") as progress, ResultStore() as store:
+    with executor_named(options.on, status) as executor, counter("photos") as progress, ResultStore() as store:
         checkup = examine(options.folder, progress, store, inspect=inspection_by(executor))
     lines = too_few_reasons(checkup)
     if options.json:

@@ -62,11 +62,12 @@ def run(options: argparse.Namespace) -> int:
     from ..features.executors.executor import executor_named
     from ..features.file import check_ending
     from ..photos.sources.anywhere import opened_anywhere
+    from .progress import status
 
     check_ending(options.out)
     with (
         opened_anywhere(options.places, remote=bool(options.on)) as photos,
-        executor_named(options.on) as executor,
+        executor_named(options.on, status) as executor,
     ):
         return embedded(options, photos, executor)
 

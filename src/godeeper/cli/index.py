@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> int:
     from ..features.executors.executor import executor_named
     from ..filters.index_folder import check_ending, index_folder
     from ..network import load
-    from .progress import counter
+    from .progress import counter, status
 
     check_ending(options.out)
     network = load(weights=options.weights, engine=options.engine)
-    with executor_named(options.on) as executor, counter("photos") as progress:
+    with executor_named(options.on, status) as executor, counter("photos") as progress:
         built = index_folder(
             network, options.place, options.out, options.top, progress, force=options.force, executor=executor
         )

@@ -100,6 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("godeeper: stopped")
         return STOPPED
+    except MemoryError:
+        if "--debug" in given:
+            raise
+        complain("godeeper: not enough memory; give the program more, or leave out the largest photos")
+        return NOTHING_DONE
     except ReaderLeft:
         return DONE
     except FileNotFoundError:

@@ -65,6 +65,12 @@ def is_terminal() -> bool:
         return False
 
 
+def status(text: str) -> None:
+    """Replace the last line by what the program waits for, or by nothing; it does nothing if standard error is not a terminal."""
+    if is_terminal():
+        draw(text)
+
+
 def draw(text: str) -> None:
     """Replace the last line; errors are ignored if the terminal was closed."""
     with suppress(OSError, ValueError):

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     from ..report.make import thumbnails
     from ..report.report import encoded
     from ..retraining import retrain
-    from .progress import bars
+    from .progress import bars, status
 
     if options.out.suffix != ENDING:
         raise OptionError(f"--out {options.out}: expected a file that ends in {ENDING}")
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     with Outputs(force=options.force, inputs=inputs) as outputs, ExitStack() as closer:
         outputs.claim(options.out, page, record)
         source = closer.enter_context(open_source(options.folder, options.labels))
-        executor = closer.enter_context(executor_named(options.on))
+        executor = closer.enter_context(executor_named(options.on, status))
         with bars() as progress:
             classifier = retrain(
                 source,

@@ -253,7 +253,7 @@ def refusing(label: str) -> Iterator[None]:
     """Turn any exception of a decoder into a ``PhotoError``: Pillow's plugins raise whatever their parsers raise."""
     try:
         yield
-    except PhotoError:
+    except (PhotoError, MemoryError):  # a lack of memory is not the photo's fault
         raise
     except Exception as error:
         raise PhotoError(

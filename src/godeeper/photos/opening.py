@@ -78,7 +78,7 @@ def open_photo(data: bytes, label: str) -> Image.Image:
             image.info[key] = value
         scale_transparency(image)
         return image
-    except PhotoError:
+    except (PhotoError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise too_large(label) from None

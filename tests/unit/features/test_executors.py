@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -14,13 +15,12 @@ from godeeper.cli.main import main
 from godeeper.cores import cores, limit_cores
 from godeeper.disk_cache import cache_folder
 from godeeper.engine.onnxruntime import OnnxRuntimeEngine
-from godeeper.errors import ClusterError, OptionError, WeightsError
+from godeeper.errors import ClusterError, OptionError, OutputError, WeightsError
 from godeeper.features.batch import Batch, decoded, encoded, regrouped
 from godeeper.features.executors.chunks import CHUNK, MOST_CHUNKS, chunk_size, cut
 from godeeper.features.executors.executor import HERE, check_name
 from godeeper.features.executors.kept import ATTEMPTS, KeptChunks, chunks_folder, remove_abandoned
 from godeeper.features.executors.worker import (
-    MOST_ATTEMPTS,
     counted,
     described,
     file_sha256,
@@ -176,11 +176,11 @@ def test_weights_travel_once(tmp_path: Path) -> None:
 
 def test_a_chunk_that_kills() -> None:
     """After so many attempts that did not end, the chunk is refused; one that ends leaves nothing."""
-    with counted("run-1"):
+    with counted("run-1", "killed", 2):
         pass
     attempts = cache_folder() / ATTEMPTS / "run-2"
-    attempts.write_bytes(b"." * MOST_ATTEMPTS)
-    with pytest.raises(ClusterError, match="memory"), counted("run-2"):
+    attempts.write_bytes(b"..")
+    with pytest.raises(ClusterError, match="memory"), counted("run-2", "killed", 2):
         pass
     assert not attempts.exists()
     assert not attempts.with_name("run-1").exists()
@@ -189,6 +189,9 @@ def test_a_chunk_that_kills() -> None:
 def test_errors_of_workers() -> None:
     """An error that the input caused has the same class here; another one brings its traceback."""
     assert isinstance(restored(*described(WeightsError("bad"))), WeightsError)
+    assert isinstance(restored(*described(OSError(errno.ENOSPC, "No space left on device", "/x"))), OutputError)
+    for shortage in (MemoryError(), RuntimeError("Failed to allocate memory for requested buffer of size 9")):
+        assert str(restored(*described(shortage))).startswith("a worker ran out of memory")
     with pytest.raises(RuntimeError, match="ZeroDivisionError in a worker"):
         raise restored(*described(ZeroDivisionError("division")))
 

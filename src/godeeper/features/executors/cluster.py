@@ -12,17 +12,22 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ...errors import ClusterError, MissingExtra
+from ...errors import ClusterError, MissingExtra, OptionError, quoted
+from ...wording import count_of
 from .mapping import Coordinator, Row, mapped
 from .worker import Parcel
 
 SCHEME = "ray://"
 PATIENCE = 5.0  # seconds in which a cluster must respond
+WAIT = 120.0  # seconds in which a worker must start; machines that a cluster adds on demand need some
+WAIT_VARIABLE = "GODEEPER_RAY_WAIT"
+LEAST_FREE = 1 << 18  # bytes on the disk of Ray's sockets and logs
 MOST_CORES = 4  # of a worker: more threads for one photo after the other wait for one another
 LOOPBACK = "127.0.0.1"
 PREFIX = "gdray-"  # of folders of logs and sockets
@@ -39,10 +44,11 @@ SETTINGS = {
 class Cluster:
     """A connection to Ray."""
 
-    def __init__(self, address: str, cores: int = 0) -> None:
-        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: of each worker; 0 chooses."""
+    def __init__(self, address: str, cores: int = 0, status: Callable[[str], None] | None = None) -> None:
+        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: of each worker; 0 chooses.  ``status``: shows what it waits for."""
         self.address = address
         self.cores = cores
+        self.status = status or (lambda _: None)
         self.ray: Any = None
         self.folder: Path | None = None
         self.joined = False
@@ -68,7 +74,7 @@ class Cluster:
                 self.join(named)
             else:
                 self.start()
-        except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
+        except Exception as error:  # Ray raises bare exceptions, too
             self.disconnect()
             raise ClusterError(f"cannot use Ray at {named or 'this machine'}: {one_line(error)}") from error
         except BaseException:
@@ -78,6 +84,7 @@ class Cluster:
     def start(self) -> None:
         """Start Ray on this machine, for this run alone."""
         remove_abandoned()
+        check_space()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=short_folder()))
         self.ray.init(
             address="local",
@@ -123,8 +130,15 @@ class Cluster:
         return self.ray.put(payload)
 
     def results(self, parcel: Parcel, rows: Sequence[Row]) -> Generator[tuple[int, bytes, bytes], None, None]:
-        """Number, result and error of each row, in any order."""
+        """Number, result and error of each row, in any order.
+
+        Raises:
+            ClusterError: no worker can start.
+        """
+        if not any(self.sizes()):  # a cluster that adds machines on demand
+            self.wait_for_worker(self.cores or 1)
         workers, cores = self.layout()
+        self.wait_for_worker(cores)
         if not self.is_client():
             yield from mapped(parcel, rows, min(workers, len(rows)), cores)
             return
@@ -142,12 +156,45 @@ class Cluster:
 
     def layout(self) -> tuple[int, int]:
         """The number of workers, and the cores of each."""
-        sizes = [int(node["Resources"].get("CPU", 0)) for node in self.ray.nodes() if node["Alive"]]
-        usable = [size for size in sizes if size]
-        if not usable:
-            raise ClusterError(f"the cluster at {self.address} has no machine with a core: expected at least one")
-        cores = self.cores or min(MOST_CORES, *usable)
+        usable = [size for size in self.sizes() if size]
+        cores = self.cores or min([MOST_CORES, *usable])
         return max(1, sum(size // cores for size in usable)), cores
+
+    def sizes(self) -> list[int]:
+        """The number of cores of each machine."""
+        return [int(node["Resources"].get("CPU", 0)) for node in self.ray.nodes() if node["Alive"]]
+
+    def wait_for_worker(self, cores: int) -> None:
+        """Wait until Ray can start a process on so many cores, for a limited time: Ray itself would wait without end.
+
+        Raises:
+            ClusterError: it cannot.
+        """
+        patience = waiting_time()
+        probe = self.ray.remote(num_cpus=cores)(nothing).remote()
+        until = time.monotonic() + patience
+        try:
+            while not self.ray.wait([probe], timeout=1.0)[0]:
+                if time.monotonic() > until:
+                    raise ClusterError(self.no_worker(cores, patience))
+                self.status(f"waiting for {count_of(cores, 'free core')} of the cluster at {self.address}")
+        except BaseException:
+            with suppress(Exception):
+                self.ray.cancel(probe, force=True)
+            raise
+        finally:
+            self.status("")
+
+    def no_worker(self, cores: int, patience: float) -> str:
+        """The message for a cluster that starts no worker."""
+        sizes = self.sizes()
+        free = int(self.ray.available_resources().get("CPU", 0))
+        what = f"{len(sizes)} machines" if len(sizes) != 1 else "one machine"
+        return (
+            f"no worker could start in {patience:.0f} s: a worker needs {count_of(cores, 'core')} of one machine, and the cluster at "
+            f"{self.address} has {what} with {count_of(sum(sizes), 'core')}, {free} of them free; add a machine, stop other work "
+            f"there, or wait longer with {WAIT_VARIABLE}=SECONDS"
+        )
 
 
 def set_private() -> None:
@@ -210,6 +257,32 @@ def writes_to(stream: Any, descriptor: int) -> bool:
         return bool(stream.fileno() == descriptor)
     except (AttributeError, OSError, ValueError):
         return False
+
+
+def nothing() -> None:
+    """A task that Ray can run as soon as a worker could start."""
+
+
+def waiting_time() -> float:
+    """Seconds in which a worker must start; raises ``OptionError``."""
+    text = os.environ.get(WAIT_VARIABLE, "")
+    try:
+        seconds = float(text or WAIT)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise OptionError(f"{WAIT_VARIABLE}={quoted(text)}: expected a number of seconds, such as 600")
+    return seconds
+
+
+def check_space() -> None:
+    """Raise ``OSError`` if the disk of Ray's sockets and logs is full: Ray itself would wait for its own processes."""
+    folder = short_folder()
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE:
+        raise OSError(
+            f"{folder} is full ({free >> 10} kB free), and Ray keeps its sockets and logs there; free some space"
+        )
 
 
 def say_nothing(*_: object, **__: object) -> None:

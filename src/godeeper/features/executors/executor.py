@@ -97,8 +97,12 @@ class Here:
 HERE = Here()
 
 
-def executor_named(on: str | None) -> AbstractContextManager[Executor]:
+def executor_named(on: str | None, status: Callable[[str], None] | None = None) -> AbstractContextManager[Executor]:
     """The executor that ``--on`` names, connected while the block runs; without a name, this process.
+
+    Args:
+        on: ``ray`` for this machine or the cluster that ``RAY_ADDRESS`` names, ``ray://HOST:PORT``, or nothing.
+        status: called with what it waits for, again and again, and with an empty text when it goes on.
 
     Raises:
         OptionError: another name.
@@ -110,7 +114,7 @@ def executor_named(on: str | None) -> AbstractContextManager[Executor]:
     check_name(on)
     from .on_ray import OnRay
 
-    return OnRay(on)
+    return OnRay(on, status=status)
 
 
 def check_name(on: str) -> None:

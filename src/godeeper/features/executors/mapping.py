@@ -25,6 +25,8 @@ def mapped(parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> Gen
         fn_constructor_args=(parcel,),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=cores,
+        max_restarts=parcel["attempts"],  # Ray Data's default is to try without end
+        max_task_retries=parcel["attempts"],
     )
     table: Any
     for table in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):

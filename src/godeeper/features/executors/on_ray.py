@@ -31,16 +31,22 @@ class OnRay:
 
     is_remote = True
 
-    def __init__(self, address: str = "ray", *, chunk: int = 0, cores: int = 0) -> None:
-        """``address``: see ``executor_named``.  ``chunk``: photos in a chunk.  ``cores``: of each worker.  0 chooses."""
-        self.cluster = Cluster(address, cores)
+    def __init__(
+        self, address: str = "ray", *, chunk: int = 0, cores: int = 0, status: Callable[[str], None] | None = None
+    ) -> None:
+        """``address`` and ``status``: see ``executor_named``.  ``chunk``: photos in a chunk.  ``cores``: of each worker.  0 chooses."""
+        self.cluster = Cluster(address, cores, status)
         self.chunk = chunk
+        self.running: list[Generator[Any, None, None]] = []
 
     def __enter__(self) -> Self:
         self.cluster.connect()
         return self
 
     def __exit__(self, *raised: object) -> None:
+        for results in self.running:  # an exception may hold them open, and they cannot end without Ray
+            results.close()
+        self.running.clear()
         self.cluster.disconnect()
 
     def run(
@@ -99,6 +105,7 @@ class OnRay:
             rows = [{"number": number, "items": pickle.dumps(list(chunks[number]))} for number in waiting]
             try:
                 with closing(self.cluster.results(parcel, rows)) as results:
+                    self.running = [results]
                     for number, result, error in results:
                         if error:
                             raise restored(*pickle.loads(error))  # noqa: S301 (from our worker)

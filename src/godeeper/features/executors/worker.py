@@ -7,6 +7,7 @@ opens its engine once, for as many threads as Ray gives it cores.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import pickle
@@ -31,6 +32,16 @@ Work = Callable[[Sequence[Any]], Any]
 Parcel = dict[str, Any]  # built-in types, so that another version of godeeper can read it too
 
 MOST_ATTEMPTS = 10
+STARTS = "a worker was killed {count} times while it started"
+PHOTOS = "{count} workers were killed on the same photos"
+OUT_OF_MEMORY = "a worker ran out of memory: give each more, or leave out the largest photos"
+ALLOCATION = (
+    "allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "start new thread",
+)  # in messages of engines and of Python
+DISK_FULL = "a worker's disk is full ({path}): free some space there"
 FOREIGN = (
     "the workers have godeeper {there} and this is {here}: install the same version on all machines of the cluster"
 )
@@ -77,7 +88,13 @@ def packed(work: Work, put: Callable[[bytes], Any]) -> Parcel:
     packer = Packer(file)
     packer.dump(work)
     weights = {digest: [put(read_regular(path))] for digest, path in packer.weights.items()}
-    return {"version": __version__, "run": secrets.token_hex(8), "work": put(file.getvalue()), "weights": weights}
+    return {
+        "version": __version__,
+        "run": secrets.token_hex(8),
+        "attempts": MOST_ATTEMPTS,
+        "work": put(file.getvalue()),
+        "weights": weights,
+    }
 
 
 def unpacked(parcel: Parcel, get: Callable[[Any], bytes]) -> Work:
@@ -133,11 +150,14 @@ class Worker:
         import ray
 
         self.run = str(parcel.get("run", ""))
+        self.attempts = int(parcel.get("attempts", MOST_ATTEMPTS))
         self.error: Exception | None = None
         context: Any = ray.get_runtime_context()
+        actor = context.get_actor_id()  # stays the same if Ray starts this worker again
         limit_cores(max(1, int(context.get_assigned_resources().get("CPU", 1))))
         try:
-            self.work = unpacked(parcel, ray.get)
+            with counted(f"{self.run}-{actor}", STARTS, self.attempts):
+                self.work = unpacked(parcel, ray.get)
         except Exception as error:
             self.error = error
 
@@ -150,7 +170,7 @@ class Worker:
             try:
                 if self.error:
                     raise self.error
-                with counted(f"{self.run}-{number}"):
+                with counted(f"{self.run}-{number}", PHOTOS, self.attempts):
                     results.append(pickle.dumps(self.work(pickle.loads(items))))  # noqa: S301 (from our driver)
                 errors.append(b"")
             except Exception as error:
@@ -161,23 +181,24 @@ class Worker:
 
 
 @contextmanager
-def counted(chunk: str) -> Iterator[None]:
-    """Count the attempts at a chunk on this machine, in a file that is removed when the block ends: Ray repeats without end.
+def counted(name: str, what: str, most: int) -> Iterator[None]:
+    """Count the attempts at a block on this machine, in a file that is removed when the block ends.
+
+    Ray repeats a block whose process was killed.  ``what``: what the message says happened.
 
     Raises:
         ClusterError: so many processes were killed within the block that the chunk itself must be the reason.
     """
-    attempts = cache_folder() / ATTEMPTS / chunk
+    attempts = cache_folder() / ATTEMPTS / name
     with suppress(OSError):
         attempts.parent.mkdir(parents=True, exist_ok=True)
         with attempts.open("ab") as file:
             file.write(b".")
             count = file.tell()
-        if count > MOST_ATTEMPTS:
+        if count > most:
             attempts.unlink()
             raise ClusterError(
-                f"{MOST_ATTEMPTS} workers were killed on the same photos, perhaps for lack of memory: "
-                "give each more, or leave out the largest photos"
+                f"{what.format(count=most)}, perhaps for lack of memory: give each worker more, or leave out the largest photos"
             )
     try:
         yield
@@ -188,13 +209,24 @@ def counted(chunk: str) -> Iterator[None]:
 
 def described(error: Exception) -> tuple[str, str, str]:
     """Kind, message and traceback of an error, in built-in types; the traceback is empty if the input caused the error."""
+    if is_out_of_memory(error):
+        return ClusterError.__name__, OUT_OF_MEMORY, ""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError.__name__, DISK_FULL.format(path=error.filename or tempfile.gettempdir()), ""
     trace = "" if isinstance(error, GodeeperError) else "".join(traceback.format_exception(error))
     return type(error).__name__, str(error), trace
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be allocated, by Python or by an engine."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in ALLOCATION)
 
 
 def restored(kind: str, message: str, trace: str) -> Exception:
     """The error that ``described`` described; one that the input did not cause has the worker's traceback in its message."""
     if trace:
         return RuntimeError(f"{kind} in a worker: {message}\n{trace}")
-    classes: dict[str, type[GodeeperError]] = {each.__name__: each for each in (ClusterError, PhotoError, WeightsError)}
+    classes: dict[str, type[GodeeperError]] = {
+        each.__name__: each for each in (ClusterError, OutputError, PhotoError, WeightsError)
+    }
     return classes.get(kind, GodeeperError)(message)

@@ -214,6 +214,8 @@ def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | N
             return Finding(entry, fingerprint_of(photo), notes, remarks=remarks(photo.image)), kept
     except PhotoError as error:
         return Finding(entry, error=str(error).removeprefix(f"{shortened(entry.path)}: ")), None
+    except MemoryError:  # is not the photo's fault
+        raise
     except Exception as error:  # decoders raise any exception
         reason = " ".join([type(error).__name__, *str(error).split()])
         return Finding(entry, error=f"cannot be decoded ({reason}); copy or download it again"), None

@@ -1,0 +1,190 @@
+"""Full disks, a lack of memory, and a cluster without free cores: one line or the local bytes, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper.cli.main import main
+from godeeper.errors import ClusterError
+from godeeper.features.batch import Batch, decoded, encoded
+from godeeper.features.executors import worker
+from godeeper.features.executors.kept import KeptChunks, chunks_folder
+from godeeper.features.executors.on_ray import OnRay
+from godeeper.features.pipeline import Stages, entries_of
+from godeeper.features.stream import feature_stages, least_side, stream
+from godeeper.network import Network
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # Ray warns of its own changes, in threads too
+
+ADDRESS = "mixed/join"
+MOUNT = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+has_mounts = pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run([*MOUNT, "true"], capture_output=True, check=False).returncode != 0,
+    reason="needs Linux with user namespaces",
+)
+
+
+def embed_with_full_disk(disk: Path, kilobytes: int, photos: Path, out: Path) -> tuple[int, str, str]:
+    """``embed --on ray`` while the folder ``disk`` is a file system of so many kB, for all its processes; code, output, messages.
+
+    The output ends with the names of half-written files on that file system, which is gone afterwards.
+    """
+    disk.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "godeeper", "embed", str(photos), "--out", str(out), "--features", ADDRESS]
+    script = f"""
+        mount -t tmpfs -o size={kilobytes}k tmpfs {shlex.quote(str(disk))} || exit 99
+        {shlex.join([*command, "--on", "ray"])}
+        code=$?
+        find {shlex.quote(str(disk))} -name '*.part'
+        exit $code
+    """
+    done = subprocess.run([*MOUNT, script], capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def local_bytes(photos: Path, tmp_path: Path) -> bytes:
+    """The file that a local run writes."""
+    out = tmp_path / "here.npz"
+    assert main(["embed", str(photos), "--out", str(out), "--features", ADDRESS]) == 1  # one photo is damaged
+    return out.read_bytes()
+
+
+def kept() -> list[Path]:
+    """The files of finished chunks."""
+    return [path for path in chunks_folder().rglob("*") if path.is_file()]
+
+
+@has_mounts
+def test_a_full_cache_folder(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Driver and workers go on without their caches, where nothing half-written stays."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("GODEEPER_CACHE", str(cache))
+    code, said, words = embed_with_full_disk(cache, 40, photos, tmp_path / "there.npz")
+    assert (code, said.count("\n")) == (1, 1), words
+    assert (tmp_path / "there.npz").read_bytes() == local_bytes(photos, tmp_path)
+
+
+@has_mounts
+@pytest.mark.usefixtures("_ray")
+def test_a_full_disk_for_the_output(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line and exit code 2; the finished chunks are kept, and a second run ends with the local bytes."""
+    monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
+    disk = tmp_path / "full"
+    code, said, words = embed_with_full_disk(disk, 16, photos, disk / "there.npz")
+    assert (code, said, words.count("\n")) == (2, "", 1), words
+    assert "No space left" in words
+    assert kept()
+    out = tmp_path / "there.npz"
+    assert main(["embed", str(photos), "--out", str(out), "--features", ADDRESS, "--on", "ray"]) == 1
+    assert out.read_bytes() == local_bytes(photos, tmp_path)
+    assert not kept()
+
+
+@has_mounts
+def test_no_room_for_ray(photos: Path, tmp_path: Path) -> None:
+    """A full /tmp, where Ray has its sockets, is one line within seconds."""
+    started = time.monotonic()
+    disk = Path("/tmp")  # noqa: S108 (Ray's place; only the processes of this test see another one)
+    if tmp_path.is_relative_to(disk):
+        pytest.skip("needs a temporary folder elsewhere: the photos are in /tmp")
+    code, said, words = embed_with_full_disk(disk, 32, photos, tmp_path / "there.npz")
+    assert (code, said, words.count("\n")) == (2, "", 1), words
+    assert "/tmp is full" in words  # noqa: S108
+    assert time.monotonic() - started < 20
+
+
+@dataclass(frozen=True)
+class Tight:
+    """Stages in a worker that may take only so many more bytes of address space, in the chunks with the item 40."""
+
+    stages: Stages[Batch]
+    more: int
+
+    def __call__(self, entries: Sequence[Any]) -> list[Batch]:
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        if any(entry.position == 40 for entry in entries):
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + self.more, before[1]))
+        try:
+            return self.stages(entries)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_worker_exceeds_its_limit(photos: Path, tmp_path: Path, net: Network) -> None:
+    """One line; other chunks are kept, none with photos that seem damaged, and a second run ends with the local features."""
+    paths = sorted(map(str, photos.rglob("*.png")))
+    paths[40] = str(tmp_path / "large.png")
+    Image.new("RGB", (5000, 5000)).save(paths[40])
+    entries = list(entries_of(paths))
+    stages = feature_stages(net, [ADDRESS], least_side(net))
+    keep = KeptChunks("tight", encoded, decoded)
+    with OnRay("ray") as executor:
+        with pytest.raises(ClusterError, match="ran out of memory"):
+            list(executor.map(Tight(stages, 1 << 24), entries, kept=keep))
+        assert len(kept()) < 3
+        there = [batch for chunk in executor.map(stages, entries, kept=keep) for batch in chunk]
+    here = list(stream(net, paths, [ADDRESS]))
+    features, expected = (np.concatenate([each.features[ADDRESS] for each in one]) for one in (there, here))
+    np.testing.assert_array_equal(features, expected)
+    assert [error for batch in there for error in batch.errors.values()] == [
+        error for batch in here for error in batch.errors.values()
+    ]
+    keep.remove()
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Work that the kernel kills at the item 7, as it kills a process that takes too much memory."""
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        if 7 in items:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return list(items)
+
+
+@dataclass(frozen=True)
+class KillAtStart:
+    """Work that kills each worker while it starts."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.kill, (0, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize("work", [Kill(), KillAtStart()])
+def test_workers_are_killed_each_time(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many attempts the run ends with one line."""
+    monkeypatch.setattr(worker, "MOST_ATTEMPTS", 2)
+    with OnRay("ray", chunk=2, cores=2) as executor, pytest.raises(ClusterError, match="killed") as raised:
+        list(executor.map(work, range(20)))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("_ray")
+def test_no_free_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that cannot start a worker is waited for, with a word on what for; then it is one line."""
+    monkeypatch.setenv("GODEEPER_RAY_WAIT", "3")
+    said: list[str] = []
+    expected = pytest.raises(ClusterError, match=r"no worker could start in 3 s.*1000 cores.*GODEEPER_RAY_WAIT")
+    with OnRay("ray", cores=1000, status=said.append) as executor, expected:
+        list(executor.map(Kill(), range(4)))
+    assert said[0] == "waiting for 1000 free cores of the cluster at ray"
+    assert said[-1] == ""
