@@ -34,7 +34,7 @@ def table(rate: float, megabytes: float, values: int) -> list[str]:
         *(f"on {cores} cores" for cores in CORES),
         "read",
         "written",
-        f"read a second, {CORES[-1]} cores",
+        f"read per second, {CORES[-1]} cores",
     ]
     rows = []
     for name, count in COUNTS.items():
