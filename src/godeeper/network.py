@@ -1,4 +1,7 @@
-"""``Network``, a blueprint with weights and an engine, and ``load``, which returns one."""
+"""``Network``, a blueprint with weights and an engine, and ``load``, which returns one.
+
+A long file, because it is the list of all that a user can call; each method is a few lines that call another folder.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ from .provenance import Provenance
 from .weights.registry import find
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .disk_cache import DiskCache
+    from .engine.gradient.gradient import GradientEngine
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
     from .filters.index import FilterIndex
@@ -125,9 +131,18 @@ class Network:
         """The engine for pooled features of many photos: ``engine``, unless ``auto`` finds a faster one; opened on first use."""
         return batch_engine_for(self.engine) if self._auto else self.engine
 
+    @cached_property
+    def gradient_engine(self) -> GradientEngine:
+        """Computes gradients in single precision; opened on first use.  Raises ``OptionError`` for a network in int8."""
+        from .engine.gradient.gradient import GradientEngine
+
+        if self.calibration is not None:
+            raise OptionError("gradients of a network in int8: rounding has none; load it with precision='fp32'")
+        return GradientEngine(self.weights)
+
     def __getstate__(self) -> dict[str, Any]:
-        """The state without ``batch_engine``: where a copy is unpickled, that engine may not be installed."""
-        return {name: value for name, value in self.__dict__.items() if name != "batch_engine"}
+        """The state without the engines that are opened on first use: where a copy is unpickled, one may not be installed."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("batch_engine", "gradient_engine")}
 
     @property
     def calibration(self) -> QuantizationRanges | None:
@@ -140,8 +155,8 @@ class Network:
     def close(self) -> None:
         """Free the engines' memory; the next run opens them again."""
         self.engine.close()
-        if "batch_engine" in self.__dict__:
-            self.batch_engine.close()
+        for opened in self.__dict__.keys() & {"batch_engine", "gradient_engine"}:
+            self.__dict__[opened].close()
         self.prefix_cache.select_photo("")
 
     def tensors(self, pattern: str | Iterable[str] = "**") -> tuple[Tensor, ...]:
@@ -286,6 +301,31 @@ class Network:
 
         index_folder(self, photos, Path(path), top, force=force)
         return read_index(path)
+
+    def gradient(self, photo: PhotoSource, address: str, *, wrt: str = "Mul") -> NDArray[np.float32]:
+        """The gradient, at a photo, of the sum over the map of a filter (or over all of an address's filters).
+
+        Args:
+            photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+            address: what is differentiated: ``mixed_4/tower_1/conv_4[17]``.
+            wrt: with respect to what: the address of an earlier tensor, by default the network's scaled input; or of a
+                convolution, followed by ``:scale``, ``:shift`` (gamma and beta of its batch normalisation) or ``:kernel``.
+
+        Returns:
+            An array of the shape of ``wrt``: (1, C, H, W), (C,), or (out, in, height, width), float32.
+
+        Raises:
+            AddressError: an address names no tensor, several, or one before the network.
+            OptionError: ``address`` does not depend on ``wrt``, or the precision is int8.
+            PhotoError: the photo cannot be decoded.
+
+        >>> load().gradient("examples/chelsea.jpg", "mixed/tower_2/conv[3]").shape
+        (1, 3, 299, 299)
+        """
+        from .engine.gradient.targets import objective_named, target_named
+
+        tensor, target = objective_named(self.blueprint, address), target_named(self.blueprint, wrt)
+        return self.gradient_engine.of_sum(tensor, *target, self.preprocess(decode(photo)))
 
     def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.

@@ -177,8 +177,11 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_files_are_short() -> None:
-    """No source file is longer than 350 lines."""
-    assert [path.name for path in SOURCE.rglob("*.py") if len(path.read_text().splitlines()) > 350] == []
+    """No source file is longer than 350 lines, unless its docstring begins its second paragraph with why ("A long file, …")."""
+    texts = {path.name: path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
+    assert [
+        name for name, text in texts.items() if len(text.splitlines()) > 350 and "\n\nA long file, " not in text[:400]
+    ] == []
 
 
 def test_no_outside_address_is_in_the_code() -> None:

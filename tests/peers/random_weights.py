@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from godeeper.blueprint.dialects import in_dialect
-from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.networks import BLUEPRINTS
 from godeeper.disk_cache import DiskCache
 from godeeper.engine.onnxruntime import OnnxRuntimeEngine
 from godeeper.engine.plan import NETWORK_INPUT, Key, plan
@@ -48,9 +48,9 @@ def random_input(batch: int = 1) -> Floats:
     return (2 * np.random.RandomState(299).random_sample((batch, 3, 299, 299)) - 1).astype(np.float32)
 
 
-def random_weights(folder: Path, dialect: str, seed: int = 0) -> WeightsFile:
+def random_weights(folder: Path, dialect: str, seed: int = 0, architecture: str = "inception_v3") -> WeightsFile:
     """Return a weights file of that dialect with random weights, classifier included."""
-    network = in_dialect(INCEPTION_V3, dialect)
+    network = in_dialect(BLUEPRINTS[architecture], dialect)
     expected = expected_tensors(network, with_classifier=True)
     description = Description(
         name=f"random-{dialect}",

@@ -206,7 +206,7 @@ class GraphBuilder:
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
 
-    def constant(self, name: str, values: NDArray[np.float32]) -> str:
+    def constant(self, name: str, values: NDArray[np.floating[Any]]) -> str:
         """Add values to the graph as float32; returns their name."""
         self.initializers.append(numpy_helper.from_array(np.asarray(values, np.float32, order="C"), name))
         return name

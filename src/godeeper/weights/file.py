@@ -138,12 +138,19 @@ class Parameters:
         if f"{site.address}/bias" in self.file.expected:
             bias = self.values(f"{site.address}/bias")
             return BatchNorm(np.ones_like(bias), bias)
-        scope = f"{site.address}/batchnorm"
-        deviation = np.sqrt(self.values(f"{scope}/moving_variance").astype(np.float64) + BATCHNORM_EPSILON)
-        gamma = self.values(f"{scope}/gamma") if f"{scope}/gamma" in self.file.expected else 1.0
+        gamma, beta, mean, deviation = self.normalisation(site)
         scale = gamma / deviation
-        shift = self.values(f"{scope}/beta") - self.values(f"{scope}/moving_mean") * scale
-        return BatchNorm(scale.astype(np.float32), shift.astype(np.float32))
+        return BatchNorm(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
+
+    def normalisation(self, site: Site) -> tuple[Floats, Floats, Floats, NDArray[np.float64]]:
+        """Gamma (1 if none is stored), beta, mean and standard deviation of a batch normalisation, each (C,)."""
+        import numpy as np
+
+        scope = f"{site.address}/batchnorm"
+        beta = self.values(f"{scope}/beta")
+        gamma = self.values(f"{scope}/gamma") if f"{scope}/gamma" in self.file.expected else np.ones_like(beta)
+        variance = self.values(f"{scope}/moving_variance").astype(np.float64)
+        return gamma, beta, self.values(f"{scope}/moving_mean"), np.sqrt(variance + BATCHNORM_EPSILON)
 
     def dense(self) -> tuple[Floats, Floats]:
         """The matrix (features, classes) and biases (classes,) of the classifier; raises ``WeightsError`` if there is none."""

@@ -1,0 +1,1 @@
+"""Gradients of any tensor with respect to the network's input, other tensors and parameters, without PyTorch."""
