@@ -2,7 +2,7 @@
 
     python data_loader_folder.py FOLDER
 
-Prints photos a second after the first results, and seconds to these, as JSON.
+Prints photos per second after the first results, and seconds to these, as JSON.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-untyped-call,no-untyped-def,unused-ignore"

@@ -204,8 +204,8 @@ def folder_table(measured: Measured) -> list[str]:
         f"× {BASE}",
         "of the matrix product's rate (fastest turns)",
         "the same by processor seconds",
-        "ms a photo",
-        "cpu ms a photo",
+        "ms per photo",
+        "cpu ms per photo",
         "first photo, s",
     ]
     return tables.table(names, rows)

@@ -188,7 +188,7 @@ def cost_table(costs: dict[str, list[Cost]], count: int) -> list[str]:
         for name, taken in costs.items()
     ]
     what = f"{count} JPEGs of 1 to 12 megapixels to features"
-    return tables.table([what, "× our time", "wall s", "ms a photo", "cpu s", "peak MiB"], rows)
+    return tables.table([what, "× our time", "wall s", "ms per photo", "cpu s", "peak MiB"], rows)
 
 
 def agreement_table(inside: dict[str, Any]) -> list[str]:
@@ -205,7 +205,7 @@ def overhead_table(inside: dict[str, Any]) -> list[str]:
         for name, taken in inside["seconds"].items()
     ]
     return tables.table(
-        [f"{SMALL_PHOTOS} photos of 0.1 to 1 megapixel, one process", "× ready", "wall s", "ms a photo"], rows
+        [f"{SMALL_PHOTOS} photos of 0.1 to 1 megapixel, one process", "× ready", "wall s", "ms per photo"], rows
     )
 
 

@@ -126,7 +126,7 @@ def table(ways: list[Way], rounds: int, batch: int) -> list[str]:
         ]
         for way in ways
     ]
-    return tables.table([f"{END}, {batch} photos at once", f"× {first}", "photos a second", "least cosine"], rows)
+    return tables.table([f"{END}, {batch} photos at once", f"× {first}", "photos per second", "least cosine"], rows)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,14 @@ def limit_table(times: dict[str, Times]) -> list[str]:
         by_core = max(each.operations / least_processor(times[each.name]) for each in of_both)
         share = rate / best(times, precision)[1]
         rows.append([precision, library, f"{share:.2f}", f"{rate / 1e9:.0f}", f"{by_core / 1e9:.0f}", str(side)])
-    names = ["matrix product", "by", "of the best", "10⁹ operations a second", "a second of one core", "best at side"]
+    names = [
+        "matrix product",
+        "by",
+        "of the best",
+        "10⁹ operations per second",
+        "per second of one core",
+        "best at side",
+    ]
     return tables.table(names, sorted(rows))
 
 

@@ -55,7 +55,7 @@ def main() -> int:
         ]
         for name, each in measured.items()
     ]
-    print("\n".join(tables.table(["executor", "photos a second", "of the local rate", "seconds to the first"], rows)))
+    print("\n".join(tables.table(["executor", "photos per second", "of the local rate", "seconds to the first"], rows)))
     return 0 if ratio >= LEAST else 1
 
 
@@ -73,7 +73,7 @@ def runs(folder: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
             done = subprocess.run(command, env=processes.environment(), capture_output=True, text=True, check=True)
             rate, first = json.loads(done.stdout.splitlines()[-1])
             measured[name].append((rate, first))
-            print(name, f"{rate:.1f} photos a second, the first after {first:.1f} s", file=sys.stderr)
+            print(name, f"{rate:.1f} photos per second, the first after {first:.1f} s", file=sys.stderr)
     return measured
 
 

@@ -252,9 +252,9 @@ def report(
             f"# {options.clients} clients for {options.seconds:g} s",
             "",
             (
-                f"{processor()}. {count} requests, {count / options.seconds:.1f} a second, "
-                f"{len(tally.seconds['progress']) / options.seconds:.2f} looks a second, "
-                f"{tally.octets / options.seconds / 2**20:.1f} MiB a second, {len(tally.errors)} errors."
+                f"{processor()}. {count} requests, {count / options.seconds:.1f} per second, "
+                f"{len(tally.seconds['progress']) / options.seconds:.2f} forward passes per second, "
+                f"{tally.octets / options.seconds / 2**20:.1f} MiB per second, {len(tally.errors)} errors."
             ),
             "",
             *table(["route", "requests", "median ms", "95 % ms", "greatest ms"], rows),

@@ -215,7 +215,7 @@ def cold_table(cold: list[dict[str, Any]]) -> list[str]:
         ]
         for row in cold
     ]
-    return table(["first run", "photos", "in the network", "s", "of them in it, s", "photos a second"], rows)
+    return table(["first run", "photos", "in the network", "s", "of them in it, s", "photos per second"], rows)
 
 
 def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:
@@ -256,7 +256,7 @@ def memory_table(memory: list[dict[str, Any]], sizes: Sizes) -> list[str]:
         f"peak MiB, {sizes.few} photos",
         f"{sizes.many} photos",
         "ratio",
-        "KiB a photo more",
+        "KiB per additional photo",
     ]
     return table(names, rows)
 
