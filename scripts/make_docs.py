@@ -40,7 +40,7 @@ KERAS_COUNTS = (
 EXIT_CODES = """\
 ## Exit codes
 
-The same for every command:
+All commands use the same exit codes:
 
 | code | meaning |
 |---|---|
@@ -49,7 +49,7 @@ The same for every command:
 | 2 | nothing was done: an input or an option is wrong, or the output cannot be written; one line says what, and what to do |
 | 130 | stopped by Ctrl-C |
 
-A duplicate that is left out of a training is no fault; a photo that cannot be read is. With `--json`, standard output holds one document and
+A photo that cannot be read gives code 1; a duplicate that is left out of a training does not. With `--json`, standard output holds one document and
 nothing else.
 
 """
@@ -181,28 +181,28 @@ def tensors_page() -> str:
         "",
         "Made by `make docs` from the blueprint.",
         "",
-        f"- *cost*: of the tensor and all it is computed from, as a share of the convolutions' {total} multiply-adds a photo",
-        "- *field*: the receptive field in pixels of the 299 x 299 input; *jump*: the distance of neighbouring cells' centres",
-        "- raw and normalised values of a convolution: `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision),",
+        f"- *cost*: the multiply-adds of the tensor and of all tensors that it is computed from, as a share of those of all convolutions ({total} per photo)",
+        "- *field*: the receptive field in pixels of the 299 x 299 input; *jump*: the distance between the centres of neighbouring cells, in the same pixels",
+        "- the raw and the normalised values of a convolution have their own names: `…/Conv2D` and `…/batchnorm` (2015), `….conv` and `….bn` (torchvision),",
         "  `conv2d_N` and `batch_normalization_N` (Keras)",
-        "- a convention before a colon asks for its names alone: `torchvision:Mixed_7b`, `slim:Mixed_7b`, `keras:mixed9`, `tf2015:conv_1`",
+        "- to use the names of only one convention, write it before a colon: `torchvision:Mixed_7b`, `slim:Mixed_7b`, `keras:mixed9`, `tf2015:conv_1`",
         "",
         "## How Keras counts",
         "",
-        "Keras numbers the layers that have no name of their own in the order in which they are created, and its releases start differently:",
+        "Keras numbers layers without a name in the order in which they are created. Its releases start from different numbers:",
         "",
         "| | first | twelfth | last |",
         "|---|---|---|---|",
         *(count_row(*column) for column in KERAS_COUNTS),
         "",
-        "`keras` is today's count. Keras 2.2's is taken only where it is written before a colon: `keras2.2:activation_12`.",
-        "Both take the operation's name in TensorFlow's graph too: `activation_11/Relu:0`, `conv2d_11/Conv2D:0`, `mixed0/concat:0`.",
-        "A second model that is built in one Keras session goes on counting where the first one ended (`conv2d_94`, …): call",
-        "`keras.utils.clear_session()` before, or count from the first. Weights files are read by the order of layers, so any count will do there.",
+        "`keras` stands for the numbers of TF 2 and Keras 3. To use those of Keras 2.2, write the convention before a colon: `keras2.2:activation_12`.",
+        "Both also accept the name of an operation in TensorFlow's graph: `activation_11/Relu:0`, `conv2d_11/Conv2D:0`, `mixed0/concat:0`.",
+        "If you build a second model in one Keras session, its numbers continue after those of the first (`conv2d_94`, …). Then call",
+        "`keras.utils.clear_session()` first, or subtract the offset. Weights files may have any numbers, because their layers are matched by order.",
         "",
         "## Names that look alike",
         "",
-        "Conventions number modules and pools differently. `godeeper tensors`, a picture's heading and the field `remark` of the JSON say so:",
+        "Conventions number modules and pools differently. `godeeper tensors`, the heading of a picture and the field `remark` of the JSON point out these names:",
         "",
         *(
             f"- {said}"
