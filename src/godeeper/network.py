@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .engine.gradient.gradient import GradientEngine
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
+    from .filters.contributions.record import Contributions
     from .filters.index import FilterIndex
     from .photos.decode import PhotoSource
     from .poster.poster import Poster
@@ -326,6 +327,32 @@ class Network:
 
         tensor, target = objective_named(self.blueprint, address), target_named(self.blueprint, wrt)
         return self.gradient_engine.of_sum(tensor, *target, self.preprocess(decode(photo)))
+
+    def contributions(
+        self, photo: PhotoSource, address: str, at: tuple[int, int] | None = None, depth: int = 1
+    ) -> Contributions:
+        """The value of a filter at a cell, before its ReLU, as a sum over earlier filters; see ``godeeper.filters.contributions``.
+
+        Args:
+            photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
+            address: one filter of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
+            at: (row, column) of the filter's map; by default where its value is greatest.
+            depth: how many convolutions to go back; from 2 on, each earlier filter is replaced by its own sum where it is
+                active on this photo.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
+            AddressError: it names several filters, or none of a convolution.
+            OptionError: the cell is outside the map, ``depth`` is less than 1, or the network computes in int8.
+            PhotoError: the photo cannot be decoded.
+
+        >>> found = load().contributions("examples/chelsea.jpg", "mixed/tower_2/conv[3]")
+        >>> bool(abs(found.bias + sum(term.value for term in found.terms) - found.value) < 1e-5 * found.magnitude)
+        True
+        """
+        from .filters.contributions.decompose import contributions
+
+        return contributions(self, photo, address, at, depth)
 
     def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.

@@ -49,6 +49,7 @@ ABOVE = {
 ACCEPTED_CIRCLES = {
     frozenset({"explain.evidence", "explain.picture"}): "a record draws itself: the picture is imported in its methods",
     frozenset({"peek.peek", "peek.picture"}): "a record draws itself, as above",
+    frozenset({"filters.contributions.record", "filters.contributions.picture"}): "a record draws itself, as above",
     frozenset({"report.report", "report.page", "report.photos"}): "a report writes its own page, as above",
     frozenset({"classifier.classifier", "classifier.file", "classifier.estimators"}): (
         "a classifier saves, loads and converts itself: file and estimator are imported in its methods"

@@ -91,6 +91,7 @@ COMMANDS = {
     "page": ["map", "--module", "mixed_7", "--photo", "PHOTO", "--out", "out/map.html"],
     "poster": ["poster", "PHOTO", "--out", "out"],
     "top": ["top", "photos", "conv[3]", "--out", "out"],
+    "contributions": ["contributions", "PHOTO", "conv[3]", "--out", "out"],
     "doctor": ["doctor", "photos"],
     "classify": ["classify", "made.godeeper", "photos"],
     "export": ["export", "made.godeeper", "--to", "onnx", "--photos", "PHOTO", "--out", "out/c.onnx"],

@@ -1,0 +1,156 @@
+"""Goes back from a filter's cell through one or more convolutions, with the coefficients of everything that it reads.
+
+One level is a convolution and what lies before it: concatenations, pools, normalisations, up to the ReLUs of earlier
+convolutions.  On one photo a ReLU passes its input on or returns zero, so a filter's value stays linear in the tensors
+of any level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...blueprint.ops import Conv, Norm, Pool
+from ...weights.file import Parameters
+from .patch import Patch, before_average, before_conv, before_max, norm_factors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...blueprint.sites import Site
+
+    Floats = NDArray[np.float32]
+    Values = Mapping[int, Floats]
+    """Index of a site -> its output (C, H, W); of a convolution, after the ReLU."""
+
+
+@dataclass
+class Level:
+    """Σ coefficient · value over the tensors in ``reads``, plus ``bias``, is the value of the filter.
+
+    ``reads``: index of a site -> the coefficients on its output.  ``crossed_norm``: whether a local response normalisation was
+    taken as constant factors.
+    """
+
+    reads: dict[int, Patch]
+    bias: float = 0.0
+    crossed_norm: bool = False
+
+    def add(self, index: int, patch: Patch) -> None:
+        """Add coefficients on the output of a site."""
+        self.reads[index] = self.reads[index] + patch if index in self.reads else patch
+
+
+@dataclass(frozen=True)
+class Back:
+    """Computes levels from the ``values`` of one photo."""
+
+    sites: Sequence[Site]
+    values: Values
+    parameters: Parameters
+
+    def start(self, site: Site, channel: int, cell: tuple[int, int]) -> Level:
+        """The first level: the coefficients on the input of a convolution, for one filter at one cell."""
+        kernel, shift = self.folded(site, channel)
+        op, source = conv_of(site), site.inputs[0]
+        grid = self.sites[source].shape[1:]
+        return Level({source: before_conv(op, kernel, Patch(*cell, np.ones((1, 1, 1))), grid)}, float(shift[0]))
+
+    def next(self, level: Level) -> Level:
+        """The level before: each convolution that was read is replaced by its own sum where its ReLU is open."""
+        later = Level({}, level.bias, level.crossed_norm)
+        for index, patch in self.convolutions(level.reads, later).items():
+            site = self.sites[index]
+            if site.is_photo_step:
+                later.add(index, patch)
+            else:
+                self.enter(site, patch.scaled(self.values[index] > 0), later)
+        return later
+
+    def enter(self, site: Site, patch: Patch, later: Level) -> None:
+        """Add what a convolution reads, and its bias, to ``later``; ``patch``: coefficients on its output, zero where it is shut."""
+        if not patch.values.any():
+            return
+        kernel, shift = self.folded(site)
+        later.bias += float(patch.values.sum(axis=(1, 2)) @ shift)
+        source = site.inputs[0]
+        later.add(source, before_conv(conv_of(site), kernel, patch, self.sites[source].shape[1:]))
+
+    def convolutions(self, reads: Mapping[int, Patch], later: Level) -> dict[int, Patch]:
+        """The coefficients on the convolutions (or the photo) from which ``reads`` come, without any other operation between."""
+        pending, found = dict(reads), {}
+        while pending:
+            site = self.sites[max(pending)]  # all that read it have been replaced
+            patch = pending.pop(site.index)
+            if site.kind == "conv" or site.is_photo_step:
+                found[site.index] = patch
+                continue
+            later.crossed_norm |= site.kind == "norm"
+            for source, part in self.before(site, patch):
+                pending[source] = pending[source] + part if source in pending else part
+        return found
+
+    def before(self, site: Site, patch: Patch) -> Iterator[tuple[int, Patch]]:
+        """The coefficients on each input of a concatenation, a pool or a normalisation."""
+        source = site.inputs[0]
+        if isinstance(site.op, Norm):
+            yield source, patch.scaled(norm_factors(site.op, self.values[source]))
+        elif isinstance(site.op, Pool) and site.op.reduce == "max":
+            yield source, before_max(site.op, patch, self.values[source])
+        elif isinstance(site.op, Pool):
+            yield source, before_average(site.op, patch, self.sites[source].shape[1:])
+        else:
+            first = 0
+            for joined in site.inputs:
+                end = first + self.sites[joined].shape[0]
+                yield joined, patch.channels(first, end)
+                first = end
+
+    def folded(self, site: Site, channel: int | None = None) -> tuple[Floats, Floats]:
+        """The kernel (out, in, height, width) with the batch norm's scale, and its shift (out,); of one filter if given."""
+        norm = self.parameters.batchnorm(site)
+        filters = slice(None) if channel is None else slice(channel, channel + 1)
+        kernel = self.parameters.kernel(site)[filters] * norm.scale[filters, None, None, None]
+        return kernel, norm.shift[filters]
+
+
+def conv_of(site: Site) -> Conv:
+    """The operation of a convolution's site; raises ``TypeError`` for another one."""
+    if not isinstance(site.op, Conv):
+        raise TypeError(f"{site.address} is a {site.kind}, not a convolution")
+    return site.op
+
+
+def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
+    """The sites whose values ``depth`` levels before ``site`` need: those that are read, open or shut, or that choose a maximum."""
+    reads, inner = {site.inputs[0]}, set[int]()
+    for _ in range(depth - 1):
+        behind = set(through(sites, reads))
+        convolutions = {index for index in behind if sites[index].kind == "conv"}
+        inner |= convolutions
+        inner |= {sites[index].inputs[0] for index in behind if needs_input(sites[index])}
+        reads = {sites[index].inputs[0] for index in convolutions} | {
+            index for index in behind if sites[index].is_photo_step
+        }
+    return reads | inner
+
+
+def needs_input(site: Site) -> bool:
+    """Whether the way back through ``site`` depends on the values of its input."""
+    return isinstance(site.op, Norm) or (isinstance(site.op, Pool) and site.op.reduce == "max")
+
+
+def through(sites: Sequence[Site], indices: Iterable[int]) -> Iterator[int]:
+    """These sites and those before them, up to the nearest convolutions or the photo."""
+    waiting, seen = list(indices), set[int]()
+    while waiting:
+        index = waiting.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        yield index
+        if sites[index].kind != "conv" and not sites[index].is_photo_step:
+            waiting.extend(sites[index].inputs)
