@@ -17,14 +17,16 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 def test_the_index_names_every_command() -> None:
     """A reader who opens docs/ finds a page for each command."""
     text = INDEX.read_text("utf-8")
-    assert not [command for command in COMMANDS if f"`godeeper {command}`" not in text]
+    missing = [command for command in COMMANDS if f"`godeeper {command}`" not in text]
+    assert not missing, f"add {missing} to the table in docs/README.md"
 
 
 def test_the_index_links_every_page() -> None:
     """Every page of docs/ except single decisions is one link away."""
     links = {(DOCS / link).resolve() for link in LINK.findall(INDEX.read_text("utf-8"))}
     pages = {page for page in PAGES if page.is_relative_to(DOCS) and not page.is_relative_to(DECISIONS)} - {INDEX}
-    assert not pages - links
+    missing = sorted(str(page.relative_to(DOCS)) for page in pages - links)
+    assert not missing, f"link {missing} in docs/README.md"
 
 
 def test_the_list_of_decisions_has_their_titles() -> None:
@@ -34,4 +36,4 @@ def test_the_list_of_decisions_has_their_titles() -> None:
     for page in sorted(DECISIONS.glob("0*.md")):
         number, title = page.read_text("utf-8").splitlines()[0].removeprefix("# ").split(". ", 1)
         expected.append(f"{number}. [{title}]({page.name})")
-    assert listed == expected
+    assert listed == expected, "list each decision, with its title, in docs/decisions/README.md"
