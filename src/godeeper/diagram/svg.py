@@ -153,7 +153,8 @@ def operation(box: OperationBox) -> str:
     """The operation of a site, in words."""
     op = box.site.op
     if isinstance(op, Conv):
-        return f"convolution {times(op.kernel)}, stride {op.stride}, {op.filters} filters, then batch normalisation and ReLU"
+        second = "batch normalisation" if op.normalise else "bias"
+        return f"convolution {times(op.kernel)}, stride {op.stride}, {op.filters} filters, then {second} and ReLU"
     if isinstance(op, Pool):
         return f"{op.reduce} pool {times(op.kernel)}, stride {op.stride}"
     return " ".join(text.text for text in box.texts)

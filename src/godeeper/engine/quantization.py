@@ -1,8 +1,9 @@
 """Int8 quantization ranges of the tensors of a network, computed from photos and stored as JSON.
 
-``features/int8_ranges.py`` computes them for one set of weights, and ``onnx_graph`` makes the int8 graph with them.  Values above the upper end of a range are clipped, and
-all others are rounded to one of 256 levels.  All ranges start at zero, because the quantized tensors are outputs of ReLUs,
-or of pools, concatenations and normalisations of these, and never negative.
+``features/int8_ranges.py`` computes the ranges for one set of weights, and ``onnx_graph`` builds the int8 graph with them.
+Values above the upper end of a range are clipped, and all others are rounded to one of 256 levels.  All ranges start at zero,
+because the quantized tensors are outputs of ReLUs, or of pools, concatenations and normalisations of such outputs, and
+therefore never negative.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class QuantizationRanges:
         """Raise ``WeightsError`` if the ranges are for other weights."""
         if self.weights_sha256 != weights.sha256:
             raise WeightsError(
-                f"this calibration is for weights with SHA-256 {self.weights_sha256[:16]}…, but {weights.name!r} have "
+                f"these quantization ranges are for weights with SHA-256 {self.weights_sha256[:16]}…, but {weights.name!r} have  "
                 f"{weights.sha256[:16]}…: calibrate these weights on photos of your own"
             )
 
@@ -72,7 +73,7 @@ def from_record(record: Any) -> QuantizationRanges:
     try:
         if record["format"] != FORMAT:
             raise WeightsError(
-                f"a calibration of format {str(record['format'])[:40]}, expected {FORMAT}: calibrate again"
+                f"quantization ranges of format {str(record['format'])[:40]}, expected {FORMAT}: compute them again"
             )
         ranges = {str(address): (float(low), float(high)) for address, (low, high) in record["ranges"].items()}
         made = QuantizationRanges(
@@ -80,10 +81,10 @@ def from_record(record: Any) -> QuantizationRanges:
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
-            f"a damaged calibration ({type(error).__name__}: {str(error)[:200]}): calibrate again"
+            f"damaged quantization ranges ({type(error).__name__}: {str(error)[:200]}): compute them again"
         ) from None
     if not all(low == 0 and LEAST < high < GREATEST for low, high in made.ranges.values()):
-        raise WeightsError("a damaged calibration: expected ranges from 0 to more than 0; calibrate again")
+        raise WeightsError("damaged quantization ranges: expected ranges from 0 to more than 0; compute them again")
     return made
 
 
@@ -93,7 +94,7 @@ def read(path: str | Path) -> QuantizationRanges:
         record = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(
-            f"{path}: not a calibration ({error}); expected JSON written by QuantizationRanges.save"
+            f"{path}: not quantization ranges ({error}); expected JSON written by QuantizationRanges.save"
         ) from None
     return from_record(record)
 
@@ -111,7 +112,7 @@ def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path 
     calibration = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
     if calibration is None:
         raise WeightsError(
-            f"weights {weights.name!r} have no calibration, which int8 needs: make one with godeeper.load(…).calibrate(photos), "
+            f"weights {weights.name!r} have no quantization ranges, which int8 needs: compute them with godeeper.load(…).calibrate(photos),  "
             "or use fp32"
         )
     calibration.check(weights)

@@ -1,1 +1,1 @@
-"""Filters: the photos that activate them most, of a folder or from an index of it."""
+"""Filters: finds the photos that activate each filter most, by a search of a folder or from an index."""

@@ -1,4 +1,4 @@
-"""Top activations as records: which photos activate a filter most, and where; from a search of a folder or from an index."""
+"""Records of top activations: the photos that activate a filter most, and the cell with the maximum."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class TopActivation:
         return self.placement.clipped(self.seen)
 
     def crop(self) -> Image.Image:
-        """The receptive field, cropped from the photo; raises ``PhotoError`` if it cannot be read any more, or has changed."""
+        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo cannot be read any more, or has
+        changed.
+        """
         from ..photos.decode import decode
 
         photo = decode(self.path)
@@ -60,7 +62,9 @@ class TopActivation:
 
 @dataclass(frozen=True)
 class TopPhotos:
-    """The top activations of one filter, the greatest first.  ``tensor``: has that filter alone.  ``photos``: number of photos searched."""
+    """The top activations of one filter, the greatest first.  ``tensor``: the tensor with this filter as its only channel.
+    ``photos``: the number of photos searched.
+    """
 
     tensor: Tensor
     activations: tuple[TopActivation, ...]

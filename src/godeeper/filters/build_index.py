@@ -1,7 +1,7 @@
-"""Builds a filter index: one pass over the photos, which computes only those that were never computed before.
+"""Builds a filter index in one pass over the photos, and computes maxima only for photos without stored ones.
 
-The maxima of each photo are stored (see ``features.store``) under the hash of its file and of everything else that determines
-them, so a stopped pass resumes, and after photos were added or removed only the new ones are computed.
+The maxima of each photo are stored (see ``features.store``) under a hash of its file and of everything else that determines
+them.  A stopped pass can therefore resume, and if photos are added or removed, only the new ones are computed.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 PHOTOS_AT_ONCE = 2
-"""Photos in a batch of the network: its maps take 36 MB a photo, and larger batches are no faster."""
+"""Photos per batch.  The maps take 36 MB per photo, and larger batches are no faster."""
 
 STORED_AT_ONCE = 16
 MOST_TOP = 64
 MOST_CLASSES = 256
-MAXIMA_RECIPE = "maxima 1"  # increase when the same photo gives other maxima
+MAXIMA_RECIPE = "maxima 1"  # increase it when the same photo gives other maxima
 
 
 @dataclass(frozen=True)
 class NamedSource:
-    """A photo to index.  ``name``: what the index calls it.  ``label``: its class, if any."""
+    """A photo to index.  ``name``: its name in the index.  ``label``: its class, if any."""
 
     photo: PhotoSource
     name: str
@@ -61,8 +61,9 @@ class NamedSource:
 class Indexed:
     """A built index.
 
-    ``content``: the bytes of its file.  ``photos``: the number of different photos.  ``computed``: how many of them were not stored
-    yet.  ``classes``: name -> photos.  ``errors`` and ``notes``: name -> why it cannot be read, or its repairs.
+    ``content``: the bytes of its file.  ``photos``: the number of different photos.  ``computed``: the number of these whose
+    maxima were not stored before. ``classes``: name -> number of photos. ``errors``: name -> the reason why the photo cannot be
+    read.  ``notes``: name -> its repairs.
     """
 
     content: bytes = field(repr=False)
@@ -76,7 +77,7 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is stored of a photo besides its maxima: (width, height), and its repairs."""
+    """The stored facts about a photo besides its maxima: (width, height), and its repairs."""
 
     size: tuple[int, int]
     notes: tuple[str, ...]
@@ -90,13 +91,13 @@ def build_index(
     progress: Progress | None = None,
     executor: Executor = HERE,
 ) -> Indexed:
-    """The index of some photos.
+    """Build the index of some photos.
 
     Args:
-        network: computes the maxima.
-        photos: files with the same bytes count once, with the name and class of the first.
-        store: where maxima are looked up and stored.
-        top: photos kept for each filter, 1 to ``MOST_TOP``.
+        network: the network that computes the maxima.
+        photos: the photos; files with the same bytes count once, with the name and class of the first.
+        store: the cache of maxima.
+        top: the number of photos kept for each filter, 1 to ``MOST_TOP``.
         progress: called with (photos done, photos in all).
         executor: where the photos are decoded and computed.
 
@@ -144,7 +145,7 @@ class Building:
         self.done = self.total - len(self.photos)
 
     def hashed(self, photos: Sequence[NamedSource]) -> list[tuple[str, NamedSource]]:
-        """(SHA-256 of the file, photo) of all different files that can be read, in the order of their hashes."""
+        """(SHA-256 of the file, photo) for each different file that can be read, in the order of the hashes."""
         found: dict[str, NamedSource] = {}
         with closing(ordered_map(hash_of, photos, alone=True)) as hashes:
             for photo, sha256 in zip(photos, hashes, strict=True):
@@ -171,7 +172,7 @@ class Building:
             self.add_computed(ranks, result)
 
     def results(self, missing: Sequence[int]) -> Iterator[tuple[list[int], Maxima]]:
-        """Yield the ranks and maxima of the photos that the network computes, some at a time."""
+        """Compute the maxima of the ``missing`` photos; yields their ranks and maxima, some at a time."""
         entries = (Entry(rank, self.photos[rank][1].photo) for rank in missing)
         keys = indexed_keys(self.network.blueprint)
         stages = Stages(
@@ -272,7 +273,7 @@ class Building:
         return Indexed(content, self.ranking.photos, self.computed, self.filters, counts, self.errors, notes)
 
     def photo_arrays(self, ranks: Sequence[int]) -> dict[str, NDArray[np.generic]]:
-        """The arrays about the photos of these ranks."""
+        """The arrays that describe the photos with these ranks."""
         hashes = b"".join(bytes.fromhex(self.photos[rank][0]) for rank in ranks)
         names = "\0".join(self.photos[rank][1].name for rank in ranks).encode("utf-8", "surrogateescape")
         return {
@@ -289,7 +290,7 @@ def classes_of(photos: Iterator[NamedSource]) -> dict[str, None]:
 
 
 def hash_of(photo: NamedSource) -> str | PhotoError:
-    """SHA-256 of a photo's file, or why it cannot be read."""
+    """The SHA-256 of a photo's file, or the error if it cannot be read."""
     if not isinstance(photo.photo, (str, os.PathLike)):
         raise TypeError(f"{type(photo.photo).__name__}: an index needs files")
     try:
@@ -299,13 +300,13 @@ def hash_of(photo: NamedSource) -> str | PhotoError:
 
 
 def packed(facts: Facts, numbers: bytes) -> bytes:
-    """What is stored of a photo."""
+    """The bytes that are stored for a photo: its facts, and its maxima as ``numbers``."""
     notes = json.dumps(facts.notes).encode()
     return numbers + notes + struct.pack("<III", *facts.size, len(notes))
 
 
 def unpacked(blob: bytes, filters: int) -> tuple[Facts, bytes]:
-    """What ``packed`` was given."""
+    """The arguments of ``packed`` that gave ``blob``."""
     width, height, length = struct.unpack("<III", blob[-12:])
     notes = tuple(json.loads(blob[-12 - length : -12]))
     return Facts((width, height), notes), blob[: 6 * filters]

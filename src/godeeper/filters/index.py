@@ -7,7 +7,7 @@ The file is memory-mapped and read without NumPy, so that a lookup takes a few m
   offset, type and shape;
 - the arrays, little-endian, each at a multiple of 64 bytes after the header.
 
-With F filters (see ``maxima.indexed_sites``), T top photos, Q percentiles, K classes and P photos that the others refer to:
+The arrays, for F filters (see ``indexed_sites``), T top photos, Q percentiles, K classes and P photos:
 
 ==================  ======  =======  ==========================================================================
 ``top_photos``      (F, T)  uint32   the photos with the greatest maxima, greatest first; ``NO_PHOTO`` after the last
@@ -23,7 +23,7 @@ With F filters (see ``maxima.indexed_sites``), T top photos, Q percentiles, K cl
 ``names``           bytes            their names, separated by NUL, relative to the indexed folder
 ==================  ======  =======  ==========================================================================
 
-The file has no time and no path of its own in it: the same photos and weights give the same bytes.
+The file contains neither a time stamp nor its own path, so the same photos and weights give the same bytes.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ NEVER = "make it again with: godeeper index FOLDER --out"
 class IndexedPhoto:
     """A photo's maximum of one filter.
 
-    ``number``: of the photo in the index.  ``name``: relative to the indexed folder.  ``size``: (width, height) in pixels.  ``row``
-    and ``column``: of the cell with the maximum; None if the map is the same everywhere.
+    ``number``: the photo's number in the index. ``name``: its path relative to the indexed folder. ``size``: (width, height) in
+    pixels.  ``row`` and ``column``: the cell with the maximum; None if the map has the same value everywhere.
     """
 
     number: int
@@ -83,11 +83,12 @@ class IndexedPhoto:
 
 @dataclass(frozen=True)
 class IndexedFilter:
-    """What an index holds of one filter.
+    """The entry of one filter in an index.
 
-    ``tensor``: has that filter alone.  ``top``: the greatest first; photos on which the map is the same everywhere are left out.
-    ``examples``: percentile -> the photo there.  ``active``: the share of photos with a maximum above 0.  ``mean``: of the maxima.
-    ``classes``: name -> (mean of the maxima, share of photos with a maximum above 0); empty without class folders.
+    ``tensor``: the tensor with this filter as its only channel.  ``top``: the top photos, the greatest maximum first, without
+    photos on which the map has the same value everywhere. ``examples``: percentile -> the photo at it. ``active``: the share of
+    photos with a maximum above 0.  ``mean``: the mean of the maxima.  ``classes``: name -> (mean of the maxima, share of photos
+    with a maximum above 0); empty without class folders.
     """
 
     tensor: Tensor
@@ -101,7 +102,7 @@ class IndexedFilter:
 def indexed_sites(blueprint: Blueprint) -> tuple[Site, ...]:
     """The sites whose filters an index holds, in program order: convolutions, and pools that a join passes on.
 
-    A join's filters are copies of theirs.
+    The filters of a join are copies of the filters of these sites.
     """
     all_sites = sites(blueprint)
     joined = {source for site in all_sites if site.kind == "concat" for source in site.inputs}
@@ -114,7 +115,7 @@ class FilterIndex:
     """An opened index; ``read_index`` returns one."""
 
     def __init__(self, path: Path, header: Mapping[str, Any], data: memoryview) -> None:
-        """``data``: the file from the end of the header on."""
+        """``data``: the content of the file after the header."""
         self.path = path
         self.header = header
         self.photos: int = header["photos"]
@@ -154,7 +155,7 @@ class FilterIndex:
                 raise ValueError(name)
 
     def array(self, name: str) -> Any:
-        """An array as a flat ``memoryview`` of its numbers."""
+        """An array as a flat ``memoryview``."""
         facts = self.header["arrays"][name]
         start, length = facts["offset"], facts["bytes"]
         if not 0 <= start <= start + length <= len(self.data):
@@ -217,7 +218,7 @@ class FilterIndex:
         return self.first[site.index] + number
 
     def by_class(self, place: int) -> dict[str, tuple[float, float]]:
-        """Class -> mean and share of active photos, of the filter at a position."""
+        """Class -> (mean, share of active photos) of the filter at a position."""
         means, active, filters = self.array("class_mean"), self.array("class_active"), len(self.array("mean"))
         return {
             name: (self.finite(means[at * filters + place]), active[at * filters + place] / count)
@@ -228,7 +229,7 @@ class FilterIndex:
     def ranked(self, kind: str, place: int, tensor: Tensor) -> IndexedPhoto | None:
         """The photo at a position of the arrays ``top_…`` or ``examples_…``; None if there is none.
 
-        The hash of the file does not show that a stranger's program wrote sensible numbers, so they are checked here.
+        Another program may have written a file with a valid hash and invalid numbers, so they are checked here.
         """
         photo = self.array(f"{kind}_photos")[place]
         if photo == NO_PHOTO:
@@ -252,7 +253,7 @@ class FilterIndex:
 
 
 def blueprint_record(blueprint: Blueprint) -> dict[str, Any]:
-    """As JSON: what ``blueprint_of`` needs."""
+    """The fields from which ``blueprint_of`` restores a blueprint, as JSON."""
     return {
         "architecture": blueprint.name,
         "dialect": blueprint.dialect,
@@ -263,7 +264,7 @@ def blueprint_record(blueprint: Blueprint) -> dict[str, Any]:
 
 
 def blueprint_of(record: Mapping[str, Any]) -> Blueprint:
-    """The blueprint of a record; with the names that the tensors have in the original file of the weights."""
+    """The blueprint of a record, with the tensor names of the weights' original file."""
     return replace(
         in_dialect(BLUEPRINTS[record["architecture"]], record["dialect"]),
         classes=record["classes"],
@@ -273,7 +274,7 @@ def blueprint_of(record: Mapping[str, Any]) -> Blueprint:
 
 
 def is_index(path: str | Path) -> bool:
-    """Whether a file claims to be an index, by its name or its first line."""
+    """Whether a file is an index according to its name or its first line."""
     try:
         with open_regular(path) as file:
             return Path(path).suffix == ".index" or file.read(len(MAGIC)) == MAGIC
@@ -285,7 +286,7 @@ def read_index(path: str | Path) -> FilterIndex:
     """Open an index.
 
     Raises:
-        IndexFileError: it cannot be read, is damaged, of another version, or no index at all.
+        IndexFileError: the file cannot be read, is damaged, is of another version, or is not an index.
     """
     path = Path(path)
     try:
@@ -309,7 +310,7 @@ def read_index(path: str | Path) -> FilterIndex:
 
 
 def damaged(path: Path) -> IndexFileError:
-    """The error for an index whose content is not what godeeper writes."""
+    """The error for an index with invalid content."""
     return IndexFileError(f"{path}: this index is damaged or cut off; {NEVER} {path}")
 
 

@@ -1,4 +1,4 @@
-"""Writes the bytes of an index; ``index`` describes and reads them."""
+"""Serialises a filter index; the module ``index`` documents the format and reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def header_of(network: FeatureNetwork, photos: int, top: int, classes: Mapping[str, int]) -> dict[str, Any]:
-    """The header without its table of arrays; ``classes``: name -> photos."""
+    """The header without its table of arrays. ``classes``: name -> number of photos."""
     origin, preprocess = network.provenance(), network.preprocess
     return {
         "weights": origin.weights,

@@ -1,7 +1,7 @@
-"""An index of a folder: its photos by name and class, and where the folder was.
+"""Indexes a folder: names its photos and their classes, and remembers where the folder is.
 
-An index names its photos relative to the folder.  The cache remembers which folder that was; without it, a lookup gives the relative
-names, and pictures need ``--photos``.
+The names in an index are relative to the folder.  The cache stores the path of the folder; without this path, a lookup returns
+relative names, and drawing pictures needs ``--photos``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def index_folder(
     force: bool = False,
     executor: Executor = HERE,
 ) -> Indexed:
-    """Write the index of the photos at a place, which may be a folder, a zip or a list, to ``path``.
+    """Write the index of the photos in a folder, a zip or a list to ``path``.
 
     Raises:
         OptionError: the name of the file has another ending, or ``top`` is out of range.
@@ -64,21 +64,23 @@ def index_folder(
 
 
 def check_ending(path: Path) -> None:
-    """Raise ``OptionError`` unless ``path`` ends like an index."""
+    """Raise ``OptionError`` unless ``path`` has the extension of an index."""
     if path.suffix != ENDING:
         raise OptionError(f"--out {path}: expected a file that ends in {ENDING}")
 
 
 def root_of(place: str | Path) -> Path:
-    """What the names of photos are relative to: the folder or zip, or the folder of a list or of a single photo."""
+    """The folder that names of photos are relative to: the folder or zip itself, or the folder that contains the list or single
+    photo.
+    """
     place = Path(place)
     return place if is_folder(place) or place.suffix.lower() == ".zip" else place.parent
 
 
 def named_sources(photos: Sequence[str | NamedPhoto], root: str | Path) -> list[NamedSource]:
-    """Photos with their names relative to ``root`` and the folder they are in as their class.
+    """The photos with names relative to ``root``; the class of a photo is its folder.
 
-    A photo directly in ``root`` has no class.  Of the folders ``train``, ``val`` and ``test``, the one below counts.
+    A photo directly in ``root`` has no class.  Inside ``train``, ``val`` and ``test``, the class is the folder below.
     """
     from ..photos.sources.sets import set_named
     from .build_index import NamedSource
@@ -94,31 +96,33 @@ def named_sources(photos: Sequence[str | NamedPhoto], root: str | Path) -> list[
 
 
 def remove_cached() -> None:
-    """Remove the indexes in the cache folder, and the notes on where the folders of others were."""
+    """Remove the indexes in the cache folder, and the stored folder paths of all other indexes."""
     shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)
 
 
 def note_path(index: Path) -> Path:
-    """The cache's file about an index, by the place of the index."""
+    """The file in the cache that stores the folder of the index at ``index``."""
     return cache_folder() / "indexes" / f"{hashlib.sha256(os.fsencode(index.resolve())).hexdigest()[:32]}.json"
 
 
 def cached_path(place: str | Path, network: FeatureNetwork) -> Path:
-    """The cache's own index of a place, for some weights and preprocessing."""
+    """The path in the cache for the index of ``place`` with the network's weights and preprocessing."""
     key = [str(Path(place).resolve()), network.weights.sha256, network.preprocess.summary]
     name = hashlib.sha256(os.fsencode("\n".join(key))).hexdigest()[:32]
     return cache_folder() / "indexes" / f"{name}{ENDING}"
 
 
 def remember(index: Path, folder: Path) -> None:
-    """Remember the folder as it was given, and where that was; nothing happens if the cache cannot be written."""
+    """Store the folder as it was given, and its absolute path; does nothing if the cache cannot be written."""
     record = {"folder": str(folder), "absolute": str(folder.resolve()), "working_folder": str(Path.cwd())}
     with suppress(OutputError, OSError, UnicodeEncodeError):
         write_atomically(note_path(index), json.dumps(record).encode(), durable=False)
 
 
 def folder_of(index: Path) -> str | None:
-    """The folder of an index as it was given, or absolute if the working folder is another now; None if it is unknown or gone."""
+    """The folder of an index as it was given, or its absolute path if the working folder has changed; None if it is unknown or
+    no longer exists.
+    """
     try:
         record = json.loads(read_regular(note_path(index)))
         shown = record["folder"] if record["working_folder"] == str(Path.cwd()) else record["absolute"]

@@ -1,4 +1,4 @@
-"""Looks filters up in an index; the answer has the form of a search of the folder (see ``top_photos``)."""
+"""Looks up filters in an index; the result has the same type as a search of the folder (see ``top_photos``)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def look_up(index: FilterIndex, tensor: Tensor, top: int, folder: str | Path | N
 
     Args:
         index: an opened index.
-        tensor: of its network; see ``FilterIndex.filters``.
-        top: at most as many as the index keeps.
-        folder: where the photos are now; None leaves their names relative.
+        tensor: a tensor of the index's network; see ``FilterIndex.filters``.
+        top: the number of photos, at most as many as the index keeps.
+        folder: the current folder of the photos; None leaves their names relative.
 
     Raises:
-        OptionError: ``top`` is not between 1 and what the index keeps.
+        OptionError: ``top`` is less than 1, or more than the index keeps.
         AddressError: the index does not hold that tensor.
     """
     if not 1 <= top <= index.most:

@@ -1,4 +1,4 @@
-"""The maximum of every filter for a photo, and where it is: what a filter index is made of.
+"""Computes the maximum of every filter for a photo, and its cell; a filter index is built from these.
 
 The filters are those of ``index.indexed_sites``.
 """
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Maxima:
-    """Of some photos and all F indexed filters.
+    """The maxima of all F indexed filters for some photos.
 
-    ``values``: (N, F) float32, the maximum over the map.  ``cells``: (N, F) uint16, the first cell that has it, counted row by row;
-    ``NO_CELL`` where the map is the same everywhere.  ``unreadable``: the photos of the batch that have none.
+    ``values``: (N, F) float32, the maximum over the map. ``cells``: (N, F) uint16, the first cell with the maximum, counted row
+    by row; ``NO_CELL`` if the map has the same value everywhere.  ``unreadable``: the photos of the batch that could not be
+    read.
     """
 
     photos: tuple[PhotoInfo, ...]
@@ -39,13 +40,15 @@ class Maxima:
 
 
 def indexed_keys(blueprint: Blueprint) -> list[Key]:
-    """The keys of their tensors, in the same order."""
+    """The keys of the indexed tensors, in the order of ``indexed_sites``."""
     return [output(site) for site in indexed_sites(blueprint)]
 
 
 @dataclass(frozen=True)
 class ReduceToMaxima:
-    """The reducer: a batch of whole tensors -> the maximum of each of their filters.  ``keys``: of the tensors, in order."""
+    """The reducer: a batch of whole tensors -> the maximum of each of their filters.  ``keys``: the keys of the tensors, in
+    order.
+    """
 
     keys: Sequence[Key]
 

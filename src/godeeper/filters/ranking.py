@@ -1,7 +1,7 @@
-"""``Ranking``: the top photos of every filter and statistics over photos, whatever the order in which photos are added.
+"""``Ranking``: the top photos of every filter, and statistics over photos; the order in which photos are added does not matter.
 
-A photo's rank, its place in the order of the hashes, decides between equal values and which photos are in the sample, so the
-result depends on nothing but the photos.  Sums are kept as integers, because sums of floats depend on their order.
+A photo's rank is its position in the order of the file hashes.  The rank breaks ties between equal values and selects the
+sample, so the result depends only on the photos.  Sums are kept as integers, because sums of floats depend on their order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[np.generic]]
 
 SAMPLE = 2048
-"""The percentiles are those of all photos, or of this many: those with the smallest hashes, a fair sample of any number."""
+"""The percentiles are computed over all photos or, if there are more than this number, over those with the smallest hashes, a
+uniform sample."""
 
 STEPS = 1 << 24
 """Values are rounded to 1/STEPS before they are added."""
@@ -35,12 +36,12 @@ EMPTY = np.uint64(0)
 
 
 class Ranking:
-    """What an index holds of F filters, of the photos added so far."""
+    """The entries of F filters in an index, for the photos added so far."""
 
     def __init__(self, filters: int, top: int, classes: int) -> None:
-        """``filters``: F.  ``top``: photos kept for each filter.  ``classes``: the number of classes."""
+        """``filters``: F.  ``top``: the number of photos kept for each filter.  ``classes``: the number of classes."""
         self.top = top
-        self.keys = np.zeros((filters, top), np.uint64)  # value and rank of the top photos, greatest first
+        self.keys = np.zeros((filters, top), np.uint64)  # value and rank of the top photos, the greatest first
         self.cells = np.full((filters, top), NO_CELL, np.uint16)
         self.active = np.zeros(filters, np.int64)
         self.sums = np.zeros(filters, np.int64)
@@ -54,9 +55,9 @@ class Ranking:
         """Add N photos.
 
         Args:
-            ranks: of the photos, each different from all others'.
-            values: (N, F), their maxima, at least 0.
-            cells: (N, F), where.
+            ranks: the ranks of the photos, all different.
+            values: (N, F), the maxima, at least 0.
+            cells: (N, F), the cells with the maxima.
             classes: the index of each photo's class; None for a photo without one.
         """
         keys = keyed(values, np.array(ranks, np.uint64))
@@ -90,7 +91,7 @@ class Ranking:
         self.sample.close()
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The arrays of an index, by name; photos are given by their rank."""
+        """The arrays of an index, by name; a photo is given by its rank."""
         ranks = np.where(self.keys == EMPTY, NO_PHOTO, ~self.keys.astype(np.uint32))
         values = (self.keys >> np.uint64(32)).astype(np.uint32).view(np.float32)
         examples = list(self.sample.examples())
@@ -111,10 +112,10 @@ class Ranking:
 
 
 class Sample:
-    """The maxima of a sample of photos, in a temporary file without a name: for many filters they are too many for memory.
+    """The maxima of a sample of photos, in an unnamed temporary file, because with many filters they do not fit into memory.
 
-    A photo has a row of values and cells at the place of its rank.  The file is read and not mapped, because the system would map a
-    dozen pages around each one that is needed.
+    The row of values and cells of a photo is at the position of its rank.  The file is read, not memory-mapped, because the
+    system would load a dozen pages around each page that is needed.
     """
 
     def __init__(self, filters: int) -> None:
@@ -131,7 +132,7 @@ class Sample:
     def examples(self) -> Iterator[tuple[NDArray[np.int64], Floats, Cells]]:
         """Yield the photo at each percentile: ranks, values and cells, (filters, percentiles) each, for some filters at a time.
 
-        The photo at percentile p of N is the one at place ⌈p N / 100⌉, counted from 1, in ascending order of value and rank.
+        The photo at percentile p of N photos has position ⌈p N / 100⌉, counted from 1, in ascending order of value and rank.
         """
         ranks = np.array(sorted(self.ranks), np.int64)
         places = [max(0, -(-each * len(ranks) // 100) - 1) for each in PERCENTILES]
@@ -146,7 +147,7 @@ class Sample:
             yield ranks[order], values.T[columns, order], cells.T[columns, order]
 
     def read(self, numbers: NDArray[Any], offset: int) -> None:
-        """Fill an array from the file."""
+        """Fill ``numbers`` from the file at ``offset``."""
         self.file.seek(offset)
         numbers[:] = np.frombuffer(self.file.read(numbers.nbytes), numbers.dtype)
 
@@ -156,7 +157,7 @@ class Sample:
 
 
 def keyed(values: Floats, ranks: Words) -> Words:
-    """Keys (N, F) that sort by value, equal values by descending rank; the bits of floats above 0 sort like the floats.
+    """Keys (N, F) that sort by value, and equal values by descending rank.  The bits of positive floats sort like the floats.
 
     A value of 0 has the key ``EMPTY``.
     """

@@ -1,8 +1,8 @@
-"""Top activations: the photos of a folder that activate a filter most, and where in the photo.
+"""Searches a folder for the photos that activate a filter most, and the position of the maximum in each.
 
 Photos are ranked by the filter's maximum over its map; of equal values, the one whose file has the smaller hash comes first.
-Nothing is stored between runs, and of a photo only the hash of its file and its top activations stay in memory.  An index, made
-once, answers for all filters (see ``index``).
+Nothing is stored between runs.  Only the hashes of the files and the top activations stay in memory.  To look up many filters,
+build an index once (see ``index``).
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from ..photos.preprocess import Preprocess
     from ..progress import Progress
 
-MOST_FILTERS = 64  # in one search
+MOST_FILTERS = 64  # filters per search
 
 
 @dataclass(frozen=True)
 class Search:
-    """A record for each filter, the unreadable photos with the reason, and the repaired photos with their notes."""
+    """The result of a search: a record for each filter, the unreadable photos with the reason, and the repaired photos with
+    their notes.
+    """
 
     filters: tuple[TopPhotos, ...]
     errors: tuple[tuple[PhotoPath, str], ...]
@@ -46,10 +48,10 @@ def top_photos(
     """Find the ``top`` photos for each filter of a tensor.
 
     Args:
-        network: computes the tensor.
-        paths: of the photos; files with the same bytes count once.
-        tensor: with the filters to search for.
-        top: number of photos for each filter, at least 1.
+        network: the network that computes the tensor.
+        paths: the paths of the photos; files with the same bytes count once.
+        tensor: the tensor, with the filters to search for as its channels.
+        top: the number of photos for each filter, at least 1.
         progress: called with (photos done, photos in all).
 
     Raises:
@@ -90,7 +92,7 @@ class TopResult:
     notes: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def merge(self, other: TopResult) -> TopResult:
-        """The top activations of both results' photos; a file that both have counts once, at its first position."""
+        """The top activations over the photos of both results; a file in both counts once, at its first position."""
         for number, activations in other.best.items():
             ranked = sorted([*self.best.get(number, []), *activations], key=rank)
             files = {activation.sha256: (position, activation) for position, activation in reversed(ranked)}
@@ -101,7 +103,7 @@ class TopResult:
         return self
 
     def activations(self, number: int) -> tuple[TopActivation, ...]:
-        """Those of one filter."""
+        """The top activations of one filter."""
         return tuple(activation for _, activation in self.best.get(number, []))
 
 
@@ -136,7 +138,7 @@ class ReduceToTop:
         return result
 
     def activation(self, info: PhotoInfo, plane: NDArray[np.float32]) -> TopActivation | None:
-        """Where a map (H, W) is greatest; None where it is the same everywhere."""
+        """The maximum of a map (H, W), with its cell; None if the map has the same value everywhere."""
         cell = strongest(plane)
         if cell is None:
             return None

@@ -1,4 +1,4 @@
-"""Top activations as one picture: the crops of the photos, side by side."""
+"""Draws top activations as one picture, with the crops of the photos side by side."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Kernels:
     """The kernels of a convolution whose input is the photo.
 
-    ``values``: (C, height, width, 3) float32, the weights of the input's red, green and blue, multiplied by the scale of
-    batch normalisation.
+    ``values``: (C, height, width, 3) float32, the weights for red, green and blue, multiplied by the scale of batch
+    normalisation if the convolution has it.
     """
 
     values: Floats = field(repr=False)
@@ -36,7 +36,7 @@ class Kernels:
         return float(np.abs(self.values[number]).max())
 
     def picture(self, number: int, zoom: int = 1) -> Image.Image:
-        """One kernel in colour: mid grey is zero, and each channel has the range -``limit`` to ``limit``."""
+        """One kernel in colour: mid grey is zero, and each channel ranges from -``limit`` to ``limit``."""
         limit = self.limit(number) or 1.0
         levels = np.rint(127.5 + 127.5 * self.values[number] / limit).astype(np.uint8)
         image = Image.fromarray(levels)
@@ -46,8 +46,8 @@ class Kernels:
         """The sentence that explains the colours."""
         limit = self.limit(number)
         return (
-            f"weights of the red, green and blue input, multiplied by the batch norm's scale: "
-            f"mid grey is 0, each colour goes from {-limit:.3g} (none) to {limit:.3g} (full), the largest weight of this kernel"
+            f"the kernel's weights for red, green and blue, multiplied by the scale of batch normalisation if there is any;  "
+            f"mid grey is 0, and each colour ranges from {-limit:.3g} (dark) to {limit:.3g} (bright), the largest magnitude in this kernel"
         )
 
 

@@ -230,4 +230,6 @@ def type_notes(
 def dropped_note(dropped: list[str]) -> str:
     """A note on the dropped tensors of the auxiliary classifier; empty if there are none."""
     side = [name for name in dropped if "AuxLogits" in name]
-    return f"the auxiliary head ({len(side)} tensors of AuxLogits) is only used in training: dropped" if side else ""
+    return (
+        f"the auxiliary classifier ({len(side)} tensors of AuxLogits) is only used in training: dropped" if side else ""
+    )

@@ -86,7 +86,7 @@ def test_depth(dialect: str) -> None:
 
 
 def test_modules() -> None:
-    """There are nine modules, and 4a and 4d feed an auxiliary head."""
+    """There are nine modules, and 4a and 4d feed an auxiliary classifier."""
     joins = [site for site in sites(GOOGLENET) if site.kind == "concat"]
     fed = [join.names.inception5h for join in joins if join.place.module in GOOGLENET.auxiliary_after]
     assert (len(joins), fed) == (9, ["mixed4a", "mixed4d"])
@@ -100,7 +100,7 @@ def test_modules() -> None:
     ],
 )
 def test_parameters(dialect: str, with_heads: int, without: int) -> None:
-    """The number of parameters is that of each release, with both auxiliary heads and without."""
+    """The number of parameters is that of each release, with both auxiliary classifiers and without."""
     network = in_dialect(GOOGLENET, dialect)
     heads = [cost.auxiliary_parameters(network, after, normalisation=2) for after in network.auxiliary_after]
     assert (cost.parameters(network), cost.parameters(network) - sum(heads)) == (with_heads, without)
@@ -245,7 +245,7 @@ def hooked_shapes(size: int) -> dict[str, list[int]]:
 
 @cache
 def torchvision_googlenet() -> Any:
-    """The network of torchvision in evaluation mode, with both auxiliary heads and random weights."""
+    """The network of torchvision in evaluation mode, with both auxiliary classifiers and random weights."""
     stand_in_operators()
     models = pytest.importorskip("torchvision.models")
     return models.googlenet(weights=None, init_weights=False, aux_logits=True).eval()

@@ -15,6 +15,7 @@ import pytest
 from godeeper.blueprint.cost import conv_macs
 from godeeper.blueprint.dialects import DIALECTS, in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3
+from godeeper.blueprint.networks import blueprint_named
 from godeeper.blueprint.ops import Blueprint
 from godeeper.blueprint.parts import find_part, parts
 from godeeper.blueprint.sites import sites
@@ -295,3 +296,14 @@ def test_nothing_heavy() -> None:
         "sys.exit(bool({'numpy', 'PIL', 'onnx', 'onnxruntime', 'torch'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect", "second"),
+    [("googlenet", "bvlc", "bias"), ("googlenet", "torchvision", "batch normalisation")],
+)
+def test_titles_of_convolutions(name: str, dialect: str, second: str) -> None:
+    """The title of a convolution states whether it has a bias or batch normalisation."""
+    drawn = svg(diagram(in_dialect(blueprint_named(name), dialect)))
+    assert f"convolution 7×7, stride 2, 64 filters, then {second} and ReLU" in drawn
+    assert drawn.count(" filters, then ") == drawn.count(f" filters, then {second} and ReLU")

@@ -157,11 +157,11 @@ def test_a_file_that_is_not_a_record(tmp_path: Path) -> None:
 
 
 def test_weights_without_a_calibration(net: Network) -> None:
-    """int8 is refused for weights without a calibration, and with a record for other weights."""
+    """int8 is refused for weights without quantization ranges, and with ranges for other weights."""
     other = replace(net.weights, description=replace(net.weights.description, name="mine", sha256="1" * 64))
     assert shipped(net.weights) is not None
     assert shipped(other) is None
-    with pytest.raises(WeightsError, match="have no calibration"):
+    with pytest.raises(WeightsError, match="have no quantization ranges"):
         calibration_of(other)
     with pytest.raises(WeightsError, match="calibrate these weights"):
         calibration_of(net.weights, record())

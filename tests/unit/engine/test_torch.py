@@ -369,11 +369,11 @@ def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) ->
 
 @pytest.mark.peers
 def test_a_dialect_without_a_side_classifier_has_none_to_build() -> None:
-    """The 2015 release has no auxiliary head."""
+    """The 2015 release has no auxiliary classifier."""
     pytest.importorskip("torch")
     from godeeper.engine.torch.network import TorchNetwork
 
-    with pytest.raises(OptionError, match="the 2015 dialect of inception_v3 has no auxiliary head"):
+    with pytest.raises(OptionError, match="the 2015 dialect of inception_v3 has no auxiliary classifier"):
         TorchNetwork(in_dialect(INCEPTION_V3, "2015"), auxiliary=True)
 
 

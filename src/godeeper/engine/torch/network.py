@@ -184,7 +184,7 @@ class TorchNetwork(nn.Module):
         network = self.blueprint
         if network.auxiliary is None or len(network.auxiliary_after) != 1:
             raise OptionError(
-                f"the {network.dialect} dialect of {network.name} has no auxiliary head that can be built: leave it out"
+                f"the {network.dialect} dialect of {network.name} has no auxiliary classifier that can be built: leave it out"
             )
         joins = [site for site in sites(network) if site.kind == "concat" and site.place.branch is None]
         channels = joins[network.auxiliary_after[0]].shape[0]

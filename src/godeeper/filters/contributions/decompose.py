@@ -2,11 +2,11 @@
 
 Between two ReLUs a network is linear: a convolution with its batch normalisation is a weighted sum plus a shift, and
 concatenations and average pools only rearrange and average.  A max pool passes on one cell, which is known for a given photo.
-So the value before a ReLU is a sum over earlier filters, without any approximation.  Through a ReLU it stays one for this
-photo, because an open ReLU returns its input and a shut one returns zero.  Only local response normalisation (GoogLeNet) is
-not linear: crossing it, at depth 2 and beyond, its factors are taken as the constants that they are on this photo.
+So the value before a ReLU is exactly a sum over earlier filters. The sum can be continued through earlier ReLUs for this photo,
+because an active ReLU returns its input and an inactive one returns zero.  Only local response normalisation (GoogLeNet) is not
+linear; at depth 2 and beyond, its factors on this photo are treated as constants.
 
-This is layer-wise relevance propagation with the rule z = Σ w · x and the biases kept apart (Bach et al., PLOS ONE 10(7), 2015).
+This is layer-wise relevance propagation with the rule z = Σ w · x and separate bias terms (Bach et al., PLOS ONE 10(7), 2015).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ NORM_NOTE = "local response normalisation is not linear: its factors on this pho
 
 
 class PhotoNetwork(Protocol):
-    """The parts of ``godeeper.Network`` that contributions need.  Importing ``Network`` here would make an import circle."""
+    """The parts of ``godeeper.Network`` that contributions need.  Importing ``Network`` here would be a circular import."""
 
     weights: WeightsFile
     blueprint: Blueprint
@@ -67,7 +67,7 @@ class PhotoNetwork(Protocol):
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """One photo and what the network computes for it.
+    """One photo, and the values that the network computes for it.
 
     ``image``: the photo as the network reads it.  ``outputs``: index of a site -> its output (C, H, W).  ``before_relu``: all filters of
     the target's convolution before the ReLU, (C, H, W).
@@ -98,7 +98,7 @@ def check_precision(network: PhotoNetwork) -> None:
 
 
 def forward(network: PhotoNetwork, photo: Photo, target: Target, depth: int) -> ForwardPass:
-    """Compute what ``depth`` levels before the target need, in one pass."""
+    """Compute the values that the decomposition through ``depth`` levels needs, in one pass."""
     all_sites = sites(network.blueprint)
     steps = PhotoSteps(network.preprocess, "decode", photo)
     planes = to_planes(steps.value("multiply"))
@@ -152,7 +152,7 @@ def cell_of(plane: Floats, at: tuple[int, int] | None) -> Cell:
 
 
 def terms_of(blueprint: Blueprint, index: int, level: Level, outputs: Mapping[int, Floats]) -> list[Term]:
-    """A term for each channel of a tensor that is read."""
+    """One term for each channel of the tensor with index ``index``."""
     site, patch = sites(blueprint)[index], level.reads[index]
     cells = patch.of(outputs[index])  # (C, h, w)
     return [
@@ -162,7 +162,7 @@ def terms_of(blueprint: Blueprint, index: int, level: Level, outputs: Mapping[in
 
 
 def origin_filter(blueprint: Blueprint, site: Site, channel: int) -> tuple[Site, int]:
-    """The filter of a convolution, or the channel of the photo, that a channel comes from without any convolution between."""
+    """The filter or the channel of the photo from which a channel comes, without a convolution in between."""
     while site.kind in ("concat", "pool", "norm"):
         if site.kind == "concat":
             site, channel = origin(blueprint, site, channel)

@@ -1,8 +1,7 @@
-"""Goes back from a filter's cell through one or more convolutions, with the coefficients of everything that it reads.
+"""Propagates the value of a filter's cell back through one or more convolutions, as coefficients on earlier tensors.
 
-One level is a convolution and what lies before it: concatenations, pools, normalisations, up to the ReLUs of earlier
-convolutions.  On one photo a ReLU passes its input on or returns zero, so a filter's value stays linear in the tensors
-of any level.
+One level is a convolution and the concatenations, pools and normalisations before it, up to the ReLUs of earlier convolutions.
+On one photo, a ReLU either returns its input or zero, so a filter's value is linear in the tensors of each level.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Values = Mapping[int, Floats]
-    """Index of a site -> its output (C, H, W); of a convolution, after the ReLU."""
+    """Index of a site -> its output (C, H, W); that of a convolution is after the ReLU."""
 
 
 @dataclass
 class Level:
-    """Σ coefficient · value over the tensors in ``reads``, plus ``bias``, is the value of the filter.
+    """The value of the filter as ``bias`` + Σ coefficient · value over the tensors in ``reads``.
 
-    ``reads``: index of a site -> the coefficients on its output.  ``crossed_norm``: whether a local response normalisation was
-    taken as constant factors.
+    ``reads``: index of a site -> the coefficients on its output.  ``crossed_norm``: whether the factors of a local response
+    normalisation were treated as constants.
     """
 
     reads: dict[int, Patch]
@@ -60,7 +59,7 @@ class Back:
         return Level({source: before_conv(op, kernel, Patch(*cell, np.ones((1, 1, 1))), grid)}, float(shift[0]))
 
     def next(self, level: Level) -> Level:
-        """The level before: each convolution that was read is replaced by its own sum where its ReLU is open."""
+        """The previous level: each convolution in ``level.reads`` is replaced by its own sum where its ReLU is active."""
         later = Level({}, level.bias, level.crossed_norm)
         for index, patch in self.convolutions(level.reads, later).items():
             site = self.sites[index]
@@ -71,7 +70,9 @@ class Back:
         return later
 
     def enter(self, site: Site, patch: Patch, later: Level) -> None:
-        """Add what a convolution reads, and its bias, to ``later``; ``patch``: coefficients on its output, zero where it is shut."""
+        """Add the inputs of a convolution and its bias to ``later``.  ``patch``: the coefficients on its output, zero where its
+        ReLU is inactive.
+        """
         if not patch.values.any():
             return
         kernel, shift = self.folded(site)
@@ -80,10 +81,10 @@ class Back:
         later.add(source, before_conv(conv_of(site), kernel, patch, self.sites[source].shape[1:]))
 
     def convolutions(self, reads: Mapping[int, Patch], later: Level) -> dict[int, Patch]:
-        """The coefficients on the convolutions (or the photo) from which ``reads`` come, without any other operation between."""
+        """``reads`` propagated back through all other operations to the nearest convolutions (or the photo)."""
         pending, found = dict(reads), {}
         while pending:
-            site = self.sites[max(pending)]  # all that read it have been replaced
+            site = self.sites[max(pending)]  # all of its readers have been replaced
             patch = pending.pop(site.index)
             if site.kind == "conv" or site.is_photo_step:
                 found[site.index] = patch
@@ -110,7 +111,9 @@ class Back:
                 first = end
 
     def folded(self, site: Site, channel: int | None = None) -> tuple[Floats, Floats]:
-        """The kernel (out, in, height, width) with the batch norm's scale, and its shift (out,); of one filter if given."""
+        """The kernel (out, in, height, width) multiplied by the scale of batch normalisation, and the shift (out,); only those
+        of ``channel`` if it is given.
+        """
         norm = self.parameters.batchnorm(site)
         filters = slice(None) if channel is None else slice(channel, channel + 1)
         kernel = self.parameters.kernel(site)[filters] * norm.scale[filters, None, None, None]
@@ -118,14 +121,16 @@ class Back:
 
 
 def conv_of(site: Site) -> Conv:
-    """The operation of a convolution's site; raises ``TypeError`` for another one."""
+    """The operation of a convolution's site; raises ``TypeError`` for any other site."""
     if not isinstance(site.op, Conv):
         raise TypeError(f"{site.address} is a {site.kind}, not a convolution")
     return site.op
 
 
 def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
-    """The sites whose values ``depth`` levels before ``site`` need: those that are read, open or shut, or that choose a maximum."""
+    """The sites whose values are needed to go back ``depth`` levels from ``site``: as terms, to see which ReLUs are active, or
+    to find the maxima of pools.
+    """
     reads, inner = {site.inputs[0]}, set[int]()
     for _ in range(depth - 1):
         behind = set(through(sites, reads))
@@ -139,12 +144,12 @@ def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
 
 
 def needs_input(site: Site) -> bool:
-    """Whether the way back through ``site`` depends on the values of its input."""
+    """Whether propagating back through ``site`` depends on the values of its input."""
     return isinstance(site.op, Norm) or (isinstance(site.op, Pool) and site.op.reduce == "max")
 
 
 def through(sites: Sequence[Site], indices: Iterable[int]) -> Iterator[int]:
-    """These sites and those before them, up to the nearest convolutions or the photo."""
+    """Yield these sites and the sites before them, up to the nearest convolutions or the photo."""
     waiting, seen = list(indices), set[int]()
     while waiting:
         index = waiting.pop()

@@ -1,4 +1,4 @@
-"""Which later filters read a filter, how strongly by their weights, and how much it gave each of them on one photo."""
+"""Listeners: the later filters that read a filter, their weights on it, and its contribution to each of them on one photo."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Listener:
     """A later filter that reads a filter, through concatenations and pools but no other convolution.
 
-    ``weight``: the Euclidean norm of its weights on that filter, with the batch norm's scale.  ``value``: the contribution of the
-    filter to it that has the greatest magnitude on this photo; it is at ``cell`` (row, column) of the listener's map, and is
-    the value of the corresponding term there.
+    ``weight``: the Euclidean norm of the listener's weights on the filter, after multiplication by the scale of batch
+    normalisation.  ``value``: the filter's contribution with the greatest magnitude on this photo.  ``cell``: (row, column) of
+    that contribution in the listener's map; the contributions to that cell have a term with this value.
     """
 
     site: Site
@@ -40,7 +40,7 @@ class Listener:
 
     @property
     def tensor(self) -> Tensor:
-        """The listener's output, with its one channel."""
+        """The listener's output, as a tensor with one channel."""
         return Tensor(self.site, "relu", (self.channel,))
 
     def record(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def carried(
     sites: Sequence[Site], site: Site, path: Sequence[Site], outputs: Floats, channel: int
 ) -> tuple[Floats, int]:
     """The map (H, W) of a filter after the operations in ``path``, and the number of its channel there."""
-    if not any(isinstance(step.op, Norm) for step in path):  # which reads the neighbouring channels
+    if not any(isinstance(step.op, Norm) for step in path):  # a normalisation also reads neighbours
         outputs, position = outputs[channel : channel + 1], 0
     else:
         position = channel

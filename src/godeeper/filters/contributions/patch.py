@@ -1,8 +1,8 @@
-"""``Patch``: coefficients on a window of a tensor's map, and their way back through one operation.
+"""``Patch``: coefficients on a window of a tensor's map, and functions that propagate them back through one operation.
 
-A value that is linear in a tensor is Σ coefficient · value over a window of it.  Each function here takes the coefficients
-on an operation's output and returns those on its input, such that the sum stays the same.  A max pool is linear where the
-winner of each window is fixed, and a local response normalisation where its factors are.
+A quantity that is linear in a tensor is Σ coefficient · value over a window of the tensor.  Each function here takes the
+coefficients on an operation's output and returns the coefficients on its input that give the same sum.  A max pool is linear if
+the position of each maximum is fixed, and a local response normalisation if its factors are fixed.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class PaddedInput:
         self.top, self.left = (
             start[0] * op.stride - above,
             start[1] * op.stride - before,
-        )  # its first cell; negative: padding
+        )  # its first cell; negative in the padding
         height, width = ((count - 1) * op.stride + kernel for count, kernel in zip(outputs, op.kernel, strict=True))
         self.shape: Grid = (height, width)
         self.inside: Window = (  # the rows and columns that are not padding
@@ -100,12 +100,12 @@ class PaddedInput:
 
     @classmethod
     def read_by(cls, outputs: Patch, op: Conv | Pool, grid: Grid) -> PaddedInput:
-        """The part that the outputs in a patch read."""
+        """The part of the input that the outputs in a patch read."""
         _, height, width = outputs.values.shape
         return cls(op, grid, (outputs.top, outputs.left), (height, width))
 
     def taps(self) -> Iterator[tuple[tuple[int, int], Window]]:
-        """Each position in the kernel, row after row, and the cells that lie under it for all outputs."""
+        """Yield each position in the kernel, row by row, and the cells under it for all outputs."""
         stride = self.op.stride
         height, width = ((count - 1) * stride + 1 for count in self.outputs)
         for row, column in product(*map(range, self.op.kernel)):
@@ -117,7 +117,7 @@ class PaddedInput:
         return Patch(self.top + rows.start, self.left + columns.start, values[:, rows, columns])
 
     def padded(self, planes: Floats, padding: float) -> Floats:
-        """The values of a map ``planes`` (C, H, W) here, as (C, *shape)."""
+        """The values of this input, cut from ``planes`` (C, H, W) and padded with ``padding``, as (C, *shape)."""
         values = np.full((len(planes), *self.shape), padding, np.float32)
         rows, columns = self.inside
         values[:, rows, columns] = planes[
@@ -131,7 +131,9 @@ class PaddedInput:
         return np.stack([padded[:, *window] for _, window in self.taps()])
 
     def divisors(self) -> Doubles:
-        """The divisor of an average pool for each output: the cells of its window, with padding if the pool counts it."""
+        """The divisor of an average pool for each output: the number of cells in its window, including padding if the pool
+        counts it.
+        """
         if isinstance(self.op, Pool) and self.op.counts_border:
             return np.full(self.outputs, float(np.prod(self.op.kernel)))
         cells = np.zeros(self.shape)
@@ -143,11 +145,11 @@ class PaddedInput:
 def before_conv(op: Conv, kernel: Floats, outputs: Patch, grid: Grid) -> Patch:
     """The coefficients on a convolution's input, a map of ``grid`` cells.
 
-    ``kernel``: (out, in, height, width), with the batch norm's scale.  Its transpose is applied: each coefficient is spread over the
-    window that its output reads.
+    ``kernel``: (out, in, height, width), multiplied by the scale of batch normalisation. This is a transposed convolution: each
+    coefficient is spread over the window that its output reads.
     """
     active = outputs.values.any(axis=(1, 2))
-    weights, values = kernel[active].astype(np.float64), outputs.values[active]  # filters that are shut spread nothing
+    weights, values = kernel[active].astype(np.float64), outputs.values[active]  # other filters add nothing
     read = PaddedInput.read_by(outputs, op, grid)
     spread = np.zeros((kernel.shape[1], *read.shape))
     for (row, column), window in read.taps():
@@ -166,7 +168,9 @@ def before_average(op: Pool, outputs: Patch, grid: Grid) -> Patch:
 
 
 def before_max(op: Pool, outputs: Patch, planes: Floats) -> Patch:
-    """The coefficients on a max pool's input ``planes`` (C, H, W): each goes to the cell that won; of equal cells, to the first."""
+    """The coefficients on a max pool's input ``planes`` (C, H, W): each goes to the maximum of its window, the first one if
+    several are equal.
+    """
     read = PaddedInput.read_by(outputs, op, (planes.shape[1], planes.shape[2]))
     winners = read.columns(planes, -np.inf).argmax(axis=0)  # (C, h, w); the first of equal ones, row after row
     spread = np.zeros((len(planes), *read.shape))

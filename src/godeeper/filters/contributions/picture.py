@@ -1,4 +1,6 @@
-"""Contributions as one picture: the photo, the filter's own map, and the maps of the greatest terms with what is read of them."""
+"""Draws contributions as one picture: the photo, the filter's map, and the maps of the greatest terms with the windows that are
+read.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ LONGEST_NAME = TILE - 16  # pixels
 
 
 def png(found: Contributions, top: int = DRAWN) -> bytes:
-    """The picture as a PNG, with its provenance in text chunks; ``top``: how many terms for the value and against it."""
+    """The picture as a PNG, with its provenance in text chunks. ``top``: the number of positive terms and of negative terms."""
     return encode_png(draw(found, top), provenance(found, top))
 
 
@@ -53,7 +55,7 @@ def draw(found: Contributions, top: int = DRAWN) -> Image.Image:
 
 
 def overview(found: Contributions) -> Image.Image:
-    """The photo with the cell, the filter's own map, and the sum as text."""
+    """The photo with the cell, the filter's map, and the sum as text."""
     panels = []
     cell = found.cell.row, found.cell.column
     if found.image is not None:
@@ -74,7 +76,7 @@ def overview(found: Contributions) -> Image.Image:
 
 
 def heading(found: Contributions) -> list[Line]:
-    """The filter's names, the cell, and what the picture shows."""
+    """The heading: the filter's names, the cell, and a sentence about the picture."""
     names = [name for name in found.tensor.names.as_dict().values() if name and name != found.tensor.name]
     rows, columns = found.tensor.shape[1:]
     return [
@@ -90,7 +92,7 @@ def heading(found: Contributions) -> list[Line]:
 
 
 def account(found: Contributions) -> list[Line]:
-    """The sum, and the later filters to which this one gave most."""
+    """The sum, and the listeners to which this filter contributes most."""
     positive, negative = found.greatest(None)
     lines = [
         Line(f"{found.value:+.4g}  value", LARGE, INK),
@@ -106,7 +108,7 @@ def account(found: Contributions) -> list[Line]:
 
 
 def side_title(found: Contributions, side: str, terms: tuple[Term, ...]) -> str:
-    """The heading of the terms for the value, or against it."""
+    """The heading above the positive or the negative terms."""
     if not terms:
         return f"No term is {side} it"
     share = sum(found.share(term) for term in terms)
@@ -114,7 +116,7 @@ def side_title(found: Contributions, side: str, terms: tuple[Term, ...]) -> str:
 
 
 def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
-    """The map of one term with the window that is read, and what each cell of the window adds if there are several."""
+    """The map of one term with the window that is read, and the contribution of each cell of the window if it has several."""
     plane = found.maps[term.site.index][term.channel]
     low, high = min(float(plane.min()), 0.0), float(plane.max())
     picture = grey(plane, low, high)
@@ -132,7 +134,7 @@ def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
 
 
 def shortened(tensor: Tensor) -> str:
-    """An address that fits under a map: without its beginning if it is long."""
+    """An address that fits under a map; the beginning of a long one is cut off."""
     address = tensor.address
     start = next(start for start in range(len(address)) if font(SMALL).getlength(address[start:]) <= LONGEST_NAME)
     return f"…{address[start:]}" if start else address
@@ -195,7 +197,7 @@ def legend(found: Contributions) -> str:
 
 
 def footing(found: Contributions, limit: float) -> Image.Image:
-    """The scale of the windows' cells, the legend, the notes, and the provenance."""
+    """The footer: the colour scale of the cells, the legend, the notes, and the provenance."""
     column = Column(WIDTH).bar(f"{-limit:.3g}", f"{limit:.3g}", SIGNED)
     name = found.origin.photo or ""
     photo = name if name.isascii() else f"photo {(found.origin.photo_sha256 or '')[:12]}"  # the font is Latin

@@ -1,4 +1,4 @@
-"""``Contributions``: the value of a filter at one cell as a sum, with everything that is needed to print and draw it."""
+"""``Contributions``: the value of a filter at one cell as a sum of terms, with all data that printing and drawing need."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-DRAWN = 5  # terms for and against that a picture shows
+DRAWN = 5  # positive terms, and negative terms, that a picture shows
 
 
 @dataclass(frozen=True)
 class Term:
-    """What one earlier filter adds to the value, all its cells summed.
+    """The contribution of one earlier filter to the value, summed over its cells.
 
-    ``site`` and ``channel``: the channel of the tensor that is read.  ``origin_site`` and ``origin_channel``: the filter of a
-    convolution from which it comes through concatenations, pools and normalisations; the same as ``site`` and ``channel`` if
-    that is a convolution or the photo.  ``window``: (top, left, bottom, right) of the cells that are read, exclusive at the end.
-    ``cells``: what each of them adds, (height, width) float64; at depth 1 these are the taps of the kernel.
+    ``site`` and ``channel``: the channel of the tensor that is read.  ``origin_site`` and ``origin_channel``: the filter from
+    which this channel comes through concatenations, pools and normalisations; equal to ``site`` and ``channel`` if ``site`` is
+    a convolution or the photo.  ``window``: (top, left, bottom, right) of the cells that are read, exclusive at the end.
+    ``cells``: the contribution of each cell, (height, width) float64; at depth 1, one for each position in the kernel.
     """
 
     site: Site
@@ -42,16 +42,16 @@ class Term:
 
     @property
     def tensor(self) -> Tensor:
-        """The tensor that is read, with its one channel."""
+        """The channel that is read, as a tensor."""
         return one_channel(self.site, self.channel)
 
     @property
     def origin(self) -> Tensor:
-        """The filter of a convolution from which it comes, or the channel of the photo."""
+        """The filter, or the channel of the photo, from which the channel comes."""
         return one_channel(self.origin_site, self.origin_channel)
 
     def record(self) -> dict[str, Any]:
-        """As JSON, without ``cells``."""
+        """The term as a JSON object, without ``cells``."""
         return {
             "address": self.site.address,
             "channel": self.channel,
@@ -65,11 +65,11 @@ class Term:
 class Contributions(HasProvenance):
     """The value of one filter at one cell before the ReLU: ``bias`` + Σ ``terms``, to the rounding of single precision.
 
-    ``tensor``: the filter.  ``cell``: its row, its column and its value there, as the engine computes it.  ``own_bias``: the folded
-    shift of the filter; ``inner_bias``: what the shifts of the filters between add, 0 at depth 1.  ``terms``: all of them, the
-    greatest magnitude first.  ``listeners``: the later filters that read this one, the greatest magnitude of ``value`` first.
-    ``notes``: what is assumed.  ``maps``: index of a site -> the tensor that is read, (C, H, W) float32.  ``plane``: the filter's own
-    values before the ReLU, (H, W).  ``image``: the photo as the network reads it.
+    ``tensor``: the filter.  ``cell``: its row, its column and its value there, as the engine computes it.  ``own_bias``: the
+    folded shift of the filter.  ``inner_bias``: the contribution of the shifts of the filters in between, 0 at depth 1.
+    ``terms``: all terms, the greatest magnitude first.  ``listeners``: the later filters that read this one, the greatest
+    magnitude of ``value`` first.  ``notes``: the assumptions.  ``maps``: index of a site -> the tensor that is read, (C, H, W)
+    float32.  ``plane``: the filter's map before the ReLU, (H, W).  ``image``: the photo as the network reads it.
 
     >>> import godeeper
     >>> found = godeeper.load().contributions("examples/chelsea.jpg", "mixed/tower_2/conv[3]")
@@ -102,35 +102,37 @@ class Contributions(HasProvenance):
 
     @property
     def bias(self) -> float:
-        """All shifts: the filter's own, and what those of the filters between add."""
+        """The sum of ``own_bias`` and ``inner_bias``."""
         return self.own_bias + self.inner_bias
 
     @property
     def magnitude(self) -> float:
-        """The sum of the magnitudes of all terms, of which each term has a share."""
+        """The sum of the magnitudes of all terms."""
         return sum(abs(term.value) for term in self.terms)
 
     def share(self, term: Term) -> float:
-        """The share of a term in the magnitudes of all terms, from 0 to 1."""
+        """The magnitude of a term as a share of ``magnitude``, from 0 to 1."""
         return abs(term.value) / self.magnitude if self.magnitude else 0.0
 
     def greatest(self, top: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-        """The ``top`` greatest terms for the value and against it, the greatest magnitude first; None: all."""
+        """The ``top`` greatest positive terms and negative terms, the greatest magnitude first; None means all."""
         positive = tuple(term for term in self.terms if term.value >= 0)
         negative = tuple(term for term in self.terms if term.value < 0)
         return positive[:top], negative[:top]
 
     def kept(self, top: int | None) -> list[Term]:
-        """The terms of ``greatest`` together, the greatest magnitude first."""
+        """Both lists of ``greatest`` in one, the greatest magnitude first."""
         positive, negative = self.greatest(top)
         return sorted((*positive, *negative), key=lambda term: -abs(term.value))
 
     def kept_listeners(self, top: int | None) -> list[Listener]:
-        """The ``top`` listeners by value and those by weight, without duplicates, the greatest value first; None: all."""
+        """The ``top`` listeners by value and the ``top`` by weight, without duplicates, the greatest value first; None means
+        all.
+        """
         return list(self.listeners) if top is None else [*dict.fromkeys((*self.listeners[:top], *self.by_weight(top)))]
 
     def by_weight(self, top: int | None = None) -> list[Listener]:
-        """The ``top`` listeners with the greatest weight, that one first; None: all."""
+        """The ``top`` listeners with the greatest weights, the greatest first; None means all."""
         return sorted(self.listeners, key=lambda listener: -listener.weight)[:top]
 
     def rest(self, kept: Sequence[Term]) -> float:
@@ -141,7 +143,7 @@ class Contributions(HasProvenance):
         """As JSON.
 
         Args:
-            top: how many terms for the value and against it, and how many listeners by value and by weight; None: all.
+            top: the number of positive and of negative terms, and of listeners by value and by weight; None means all.
             png: the path of the picture.
         """
         shown = self.kept(top)
@@ -165,14 +167,15 @@ class Contributions(HasProvenance):
         }
 
     def term_record(self, term: Term) -> dict[str, Any]:
-        """A term as JSON; at depth 1 with what each tap of the kernel adds, row after row."""
+        """A term as JSON; at depth 1, with the contribution of each position in the kernel, row by row."""
         taps = {"taps": term.cells.tolist()} if self.depth == 1 else {}
         return term.record() | {"share": self.share(term)} | taps
 
     def save(self, path: str | Path, top: int = DRAWN) -> Path:
         """Write the picture as a PNG with provenance and return the path.
 
-        ``top``: how many terms for the value and against it are drawn.  Raises ``OutputError`` if the file cannot be written.
+        ``top``: the number of positive terms and of negative terms that are drawn.  Raises ``OutputError`` if the file cannot
+        be written.
         """
         from ...files import write_atomically
         from .picture import png
@@ -188,5 +191,5 @@ class Contributions(HasProvenance):
 
 
 def one_channel(site: Site, channel: int) -> Tensor:
-    """One channel of what later sites read from ``site``."""
+    """One channel of the output of ``site``, as a tensor."""
     return Tensor(site, "relu" if site.kind == "conv" else None, (channel,))

@@ -19,12 +19,12 @@ KINDS = {
     "dense": "a class of the classifier",
     "softmax": "a class of the classifier",
 }
-"""Kind of a site -> what its channels are, for messages; all others are steps of the photo's preprocessing."""
+"""Kind of a site -> a noun for one of its channels, for messages.  Kinds that are not listed are preprocessing steps."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One filter of a convolution.  ``notes``: what the user should know about how the address was understood."""
+    """One filter of a convolution.  ``notes``: notes for the user on how the address was resolved."""
 
     site: Site
     channel: int
@@ -32,12 +32,12 @@ class Target:
 
     @property
     def tensor(self) -> Tensor:
-        """The filter's output, with its one channel."""
+        """The filter's output, as a tensor with one channel."""
         return Tensor(self.site, "relu", (self.channel,))
 
 
 def target_of(blueprint: Blueprint, address: str) -> Target:
-    """The filter that an address names; the filter of a concatenation is the one that it copies.
+    """The filter that an address names; for a filter of a concatenation, the filter that the concatenation copies.
 
     Raises:
         UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
@@ -68,7 +68,7 @@ def target_of(blueprint: Blueprint, address: str) -> Target:
 
 
 def kind_of(site: Site) -> str:
-    """What a channel of a site is, for a message."""
+    """A noun for a channel of a site, for messages."""
     if site.kind == "pool":
         return "a pool, which has no weights"
     return KINDS.get(site.kind, "a step of the photo's preprocessing")

@@ -8,9 +8,9 @@ NAME = "sample"
 PICTURES = Path(__file__).parent / "pictures"
 INDEX = Path(__file__).parent / "sample.index"
 TOP = 6
-"""Pictures for each filter in the index."""
+"""The number of pictures for each filter in the index."""
 
 
 def described(photos: int) -> str:
-    """The pictures in words."""
+    """A phrase that names the sample pictures."""
     return f"the {photos} sample pictures that come with godeeper"
