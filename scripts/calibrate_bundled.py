@@ -1,11 +1,11 @@
-"""Make the calibration record that ships with the bundled weights: the range of each tensor in int8.
+"""Compute the quantization ranges that ship with the bundled weights: the int8 range of each tensor.
 
     pip install scikit-image==0.26.0
     python scripts/calibrate_bundled.py             # writes src/godeeper/weights/bundled/inception_v3.int8.json
     python scripts/calibrate_bundled.py --check     # makes it again and compares
 
-The pictures are those that scikit-image carries in its wheel (free to use, see its data/README), the ones that are photos or
-scans, and examples/chelsea.jpg; each also mirrored, darkened, cropped to its middle, and small on white.  None of them is used to test the record.
+The pictures are examples/chelsea.jpg and the photos and scans in scikit-image's wheel (free to use, see its data/README).  Each
+is also used mirrored, darkened, cropped to its middle, and small on white.  None of them is used to test the ranges.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PICTURES = (
 )  # fmt: skip
 DARKER = 0.6
 WHITE = (255, 255, 255)
-TOLERANCE = 1e-3  # relative: another processor rounds sums differently, and may choose the neighbouring end
+TOLERANCE = 1e-3  # relative; another processor rounds sums differently, and may choose a neighbouring candidate
 
 
 def main() -> int:

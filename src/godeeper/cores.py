@@ -9,7 +9,7 @@ LIMIT = [ALL]
 
 
 def limit_cores(most: int) -> None:
-    """Let this process use at most ``most`` cores; for work that is started later."""
+    """Limit this process to ``most`` cores; affects only work that is started later."""
     LIMIT[0] = most
 
 

@@ -1,6 +1,6 @@
 """``Network``, a blueprint with weights and an engine, and ``load``, which returns one.
 
-A long file, because it is the list of all that a user can call; each method is a few lines that call another folder.
+The file is long because it contains every method that users can call; most of them only call functions in other folders.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ class Network:
         from .engine.gradient.gradient import GradientEngine
 
         if self.calibration is not None:
-            raise OptionError("gradients of a network in int8: rounding has none; load it with precision='fp32'")
+            raise OptionError(
+                "no gradients in int8, because rounding has no useful gradient; load the network with precision='fp32'"
+            )
         return GradientEngine(self.weights)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -177,7 +179,8 @@ class Network:
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
     def select(self, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Tensor]:
-        """The tensors that ``peeks`` returns: all that are named, and of those that match a pattern, all that ``shows`` accepts.
+        """The tensors that ``peeks`` returns: every tensor given by name, and the tensors matching a pattern that ``shows``
+        accepts.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
@@ -286,9 +289,10 @@ class Network:
         return write_poster(Path(folder), parts, values, scale, provenance, force=force)
 
     def index(self, photos: str | Path, path: str | Path, *, top: int = 12, force: bool = False) -> FilterIndex:
-        """For all filters, the photos that activate them most, of a folder, a zip, or a .csv list; see ``godeeper.filters.index``.
+        """Find the photos of a folder, a zip or a .csv list that activate each filter most; see ``godeeper.filters.index``.
 
-        ``path``: ends in ``.index``.  ``top``: photos kept for each filter.  ``force``: also replace a file that is not godeeper's.
+        ``path``: the output file, which ends in ``.index``.  ``top``: the number of photos kept for each filter.  ``force``:
+        also replace a file that is not godeeper's.
 
         Raises ``OptionError``, ``PhotoError`` if no photo can be read, and ``OutputError``.
 
@@ -308,8 +312,8 @@ class Network:
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
-            address: what is differentiated: ``mixed_4/tower_1/conv_4[17]``.
-            wrt: with respect to what: the address of an earlier tensor, by default the network's scaled input; or of a
+            address: the tensor or filter that is differentiated: ``mixed_4/tower_1/conv_4[17]``.
+            wrt: the target of the gradient: the address of an earlier tensor, by default the network's scaled input; or of a
                 convolution, followed by ``:scale``, ``:shift`` (gamma and beta of its batch normalisation) or ``:kernel``.
 
         Returns:
@@ -338,11 +342,11 @@ class Network:
             address: one filter of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
             at: (row, column) of the filter's map; by default where its value is greatest.
             depth: how many convolutions to go back; from 2 on, each earlier filter is replaced by its own sum where it is
-                active on this photo.
+            active.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
-            AddressError: it names several filters, or none of a convolution.
+            AddressError: the address names several filters, or not a filter of a convolution.
             OptionError: the cell is outside the map, ``depth`` is less than 1, or the network computes in int8.
             PhotoError: the photo cannot be decoded.
 

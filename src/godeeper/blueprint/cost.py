@@ -1,4 +1,6 @@
-"""The cost of tensors and networks, as numbers of multiply-adds and parameters; ``sites`` counts those of each operation."""
+"""The cost of tensors and networks, as numbers of multiply-adds and parameters; ``sites`` counts the multiply-adds of each
+operation.
+"""
 
 from __future__ import annotations
 

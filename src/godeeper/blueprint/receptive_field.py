@@ -34,7 +34,8 @@ class Field:
         return top, left, top + self.size[0], left + self.size[1]
 
     def behind_window(self, kernel: tuple[int, int], stride: int, border: tuple[int, int]) -> Field:
-        """The field behind a convolution or a pool of these cells; ``border``: cells added above and to the left.
+        """The field of the outputs of a convolution or pool over these cells. ``border``: the cells of padding above and to the
+        left.
 
         >>> Field().behind_window((3, 3), 2, (0, 0)).behind_window((1, 7), 1, (0, 3))
         Field(size=(3, 15), jump=2, padding=(0, 6))

@@ -31,7 +31,8 @@ class Plan:
     """One run as data: the tensors ``fed``, the tensors computed in ``steps`` in order, and the tensors ``fetched``.
 
     ``pooled``: the run returns the spatial means (B, C) of the fetched tensors in place of their values.  ``many_photos``: the
-    run is of a folder's photos; an engine may optimise it for throughput, and then computes every batch, also of one photo, so.
+    run is part of a pass over many photos.  An engine may optimise it for throughput; it then computes all batches in the same
+    way, even a batch of one photo.
     """
 
     blueprint: Blueprint
@@ -84,8 +85,8 @@ def sources(all_sites: Sequence[Site], key: Key, fed: Sequence[Key]) -> list[Key
     """The tensors from which ``key`` is computed.
 
     ``batchnorm`` or ``bias`` of a convolution is computed from the site's input in one operation that includes the
-    convolution.  ``conv`` is computed separately, so that fetching it changes no other value.  ``batchnorm`` or ``bias``
-    is computed from ``conv`` only if that is fed.
+    convolution.  ``conv`` is computed separately, so that fetching it changes no other value.  ``batchnorm`` or ``bias`` is
+    computed from ``conv`` only if ``conv`` is fed.
     """
     index, stage = key
     raw = Key(index, "conv")

@@ -6,7 +6,7 @@ a sum over the cells of the grids:
     logit_c = intercept_c + sum over modules, cells and filters of  w_cf · (value_f(cell) - mean_f) / cells
 
 Here w_cf = coefficients_cf / scale_f, and mean_f is the mean feature of the training photos.  Nothing is approximated: the
-evidence of all cells and the ``constant`` add up to the logit.  Zero evidence is that of the average training photo.
+evidence of all cells and the ``constant`` add up to the logit.  The evidence is zero for the average training photo.
 
 A cell is the position where evidence was *measured*.  Its receptive field is larger than the cell, and in later modules
 larger than the photo, so the evidence at a position may come from things beside it.
@@ -138,7 +138,7 @@ class Evidence(HasProvenance):
     def loudest(
         self, contributions: list[tuple[ModuleEvidence, int, float]], top: int, sign: int
     ) -> list[Contribution]:
-        """The ``top`` contributions of one sign, largest first."""
+        """The ``top`` contributions of one sign, the largest magnitude first."""
         ranked = sorted((each for each in contributions if each[2] * sign > 0), key=lambda each: -each[2] * sign)
         whole = sum(value for _, _, value in ranked)
         return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]

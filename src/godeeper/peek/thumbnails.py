@@ -38,7 +38,9 @@ NOTES = (  # each line is as wide as a legend
 
 
 def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int, Picture]:
-    """Site index -> picture, for ``boxes`` with room for one and the ``peeks`` at their sites in the same order."""
+    """Site index -> picture.  ``boxes``: the boxes with room for a picture.  ``peeks``: the peeks at their sites, in the same
+    order.
+    """
     return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
 
 

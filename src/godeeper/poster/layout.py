@@ -118,7 +118,9 @@ def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
     """The tensors of each shelf: all on one, or if that is too high, on those with the least total height."""
     if lowest(tensors, room) <= HIGHEST_SHELF:
         return [tensors]
-    best: list[tuple[int, list[int]]] = [(0, [0])]  # for the first n tensors: the height, and the ends of the shelves
+    best: list[tuple[int, list[int]]] = [
+        (0, [0])
+    ]  # for the first n tensors: the total height, and the ends of the shelves
     for end in range(1, len(tensors) + 1):
         heights = [
             (best[start][0] + BLOCK_HEAD + GAP + lowest(tensors[start:end], room), start) for start in range(end)

@@ -50,8 +50,8 @@ KEPT = 0.95
 class ConfidenceFit:
     """Temperature, OOD radius and threshold, all fitted on held-out photos.
 
-    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest value that the share ``KEPT`` of the
-    held-out photos still reaches.  ``confidences``: (M,) the highest probability of each held-out photo, in ascending order.
+    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest value that a share of at least ``KEPT`` of
+    the held-out photos reaches.  ``confidences``: (M,) the highest probability of each held-out photo, in ascending order.
     """
 
     temperature: float

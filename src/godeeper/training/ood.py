@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: how unlike the training photos a photo is, and how much that raises the temperature.
+"""Out-of-distribution detection: measures how unlike the training photos a photo is, and raises the temperature accordingly.
 
 A linear head is most confident where features are largest, even for photos unlike all of its training photos, such as
 drawings for a head that was trained on photographs.  The training photos are therefore modelled as an ellipsoid about their

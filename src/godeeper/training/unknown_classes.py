@@ -2,8 +2,8 @@
 
 A head is trained without some classes, whose photos are then unknown to it.  Scaling, reduction, fit, temperature, radius and
 threshold use the other classes alone; only the choice of modules uses all.  If there are many classes, one training leaves
-out several together, which takes less time and still keeps most of them.  ``bench/unknown.py`` measures the effect of that,
-and of choosing the modules without these classes too; ``bench/unknown_cost.py`` measures the time.
+out several together, which takes less time and still keeps most of them.  ``bench/unknown.py`` measures the effect of leaving
+out several classes together, and of also choosing the modules without them; ``bench/unknown_cost.py`` measures the time.
 """
 
 from __future__ import annotations

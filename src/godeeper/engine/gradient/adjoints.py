@@ -15,7 +15,7 @@ from ..plan import Key, name
 
 
 class Adjoints(GraphBuilder):
-    """Adds to a graph the adjoints of operations that are in it.
+    """Adds the adjoints of a graph's operations to the graph.
 
     ``adjoint`` takes ``given``, the gradient with respect to the value of ``key``, and adds ``output``, the gradient with respect
     to the input at ``position`` of its operation.
@@ -49,12 +49,12 @@ class Adjoints(GraphBuilder):
     def conv_adjoint(self, op: Conv, key: Key, _position: int, given: str, output: str) -> None:
         """Add the adjoint of one stage of a convolution.
 
-        That of a convolution with stride 1 is a convolution with the kernel turned by 180 degrees and its channels exchanged, which
-        engines compute faster than a transposed convolution.
+        With stride 1, the adjoint is a convolution with the kernel rotated by 180 degrees and its input and output channels
+        exchanged.  Engines compute this faster than a transposed convolution.
         """
         site, value = self.sites[key.site], name(self.sites, key)
         if key.stage == "relu":
-            self.node("Sign", [value], f"{output}/open")  # 1 where the ReLU is open, else 0
+            self.node("Sign", [value], f"{output}/open")  # 1 where the ReLU is active, else 0
             self.node("Mul", [given, f"{output}/open"], output)
             return
         window, kernel = self.window(site, op), f"{value}/kernel"
@@ -67,7 +67,7 @@ class Adjoints(GraphBuilder):
             self.node("ConvTranspose", [given, kernel], output, **window, output_padding=self.unread(site, op))
 
     def turned(self, kernel: str, op: Conv) -> str:
-        """The name of a kernel turned by 180 degrees."""
+        """The name of a kernel rotated by 180 degrees."""
         if op.kernel == (1, 1):
             return kernel
         label = f"{kernel}/turned"
@@ -129,7 +129,9 @@ class Adjoints(GraphBuilder):
         """
         source = self.source_name(self.sites[self.sites[key.site].inputs[0]])
         channels = self.sites[key.site].shape[0]
-        distance = np.arange(channels)[None] - np.arange(channels)[:, None]  # of the channel read from the one computed
+        distance = (
+            np.arange(channels)[None] - np.arange(channels)[:, None]
+        )  # offset of the channel that is read from the channel that is computed
         band = ((distance >= -((op.size - 1) // 2)) & (distance <= op.size // 2)).astype(np.float32)
         share = op.alpha / op.size
         squares = [f"{output}/squares", self.constant(f"{output}/band", share * band[:, :, None, None])]

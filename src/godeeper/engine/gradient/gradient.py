@@ -35,8 +35,8 @@ OPEN_SESSIONS = 2
 class BackwardRun:
     """The result of a backward run.
 
-    ``values``: of the fetched tensors, (B, C, H, W) or (B, C).  ``gradients``: of the targets, in their shape; those of parameters
-    are sums over the batch.
+    ``values``: the fetched tensors, (B, C, H, W) or (B, C).  ``gradients``: the gradients with respect to the targets, in the
+    targets' shapes; gradients of parameters are sums over the batch.
     """
 
     values: Mapping[Key, Floats]
@@ -57,7 +57,7 @@ class GradientEngine:
         Args:
             planned: see ``backward_plan``.
             fed: the value of the plan's ``fed``, (B, C, H, W).
-            given: for each tensor in the plan's ``of``, the gradient of the scalar with respect to it, in its shape.
+            given: tensor in the plan's ``of`` -> the gradient of the scalar with respect to that tensor, in its shape.
         """
         all_sites = sites(planned.blueprint)
         feeds = {name(all_sites, planned.fed): fed} | {name(all_sites, key) + GIVEN: given[key] for key in planned.of}
@@ -71,7 +71,7 @@ class GradientEngine:
     def of_sum(self, tensor: Tensor, target: Target, channels: tuple[int, ...] | None, fed: Floats) -> Floats:
         """The gradient of the sum over the maps of a tensor's filters, for one photo.
 
-        ``fed``: the network's input, (1, 3, H, W).  ``channels``: of the target's gradient; None means all.
+        ``fed``: the network's input, (1, 3, H, W).  ``channels``: the channels of the gradient to return; None means all.
         """
         key = key_of(tensor)
         planned = backward_plan(self.weights.blueprint, [key], [target])

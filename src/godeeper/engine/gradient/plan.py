@@ -1,4 +1,4 @@
-"""Plans a backward run: what is fed, which tensors are differentiated, and with respect to what."""
+"""Plans a backward run: the fed tensor, the tensors that are differentiated, and the targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ParameterName = Literal["scale", "shift", "kernel"]
 
 GIVEN = "/given"
 GRADIENT = "/gradient"
-"""The suffixes of the names of gradients in a graph: of those that are fed, and of the results."""
+"""The suffixes of the names of gradients in a graph: fed gradients, and results."""
 
 
 class Parameter(NamedTuple):

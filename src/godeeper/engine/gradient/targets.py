@@ -1,4 +1,4 @@
-"""Finds by name what a gradient is of, and what it is taken with respect to."""
+"""Resolves names to the tensor that is differentiated, and to the target that it is differentiated with respect to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def objective_named(blueprint: Blueprint, address: str) -> Tensor:
 
 
 def target_named(blueprint: Blueprint, text: str) -> tuple[Target, tuple[int, ...] | None]:
-    """What a gradient is taken with respect to, and its channels (None: all).
+    """The target of a gradient, and its channels (None means all).
 
     ``text`` is the address of a tensor, or of a convolution followed by the name of a parameter: ``:scale``, ``:shift``,
     ``:kernel``, or as in weights files (``/batchnorm/gamma``, ``/batchnorm/beta``, ``/conv2d_params``) and PyTorch
@@ -46,13 +46,13 @@ def target_named(blueprint: Blueprint, text: str) -> tuple[Target, tuple[int, ..
         return parameter, None
     if tensor.site.is_photo_step and key_of(tensor) != NETWORK_INPUT:
         raise OptionError(
-            f"no gradient flows back to {tensor.name}, before the network's input: the earliest is Mul, the scaled input"
+            f"no gradient flows back to {tensor.name}, which comes before the network's input: the earliest is Mul, the scaled input"
         )
     return key_of(tensor), tensor.channels
 
 
 def parameter_named(blueprint: Blueprint, text: str) -> Parameter | None:
-    """The parameter that ``text`` names; None if it does not end like one."""
+    """The parameter that ``text`` names; None if ``text`` does not end with the name of a parameter."""
     for suffix in (*SUFFIXES, ".weight"):
         if text.endswith(suffix):
             tensor = resolve_one(blueprint, text.removesuffix(suffix))
