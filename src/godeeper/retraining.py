@@ -56,7 +56,7 @@ def retrain(
     Args:
         folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and ``test``.  A nested
             folder is a class of its own.  Also a list with the columns path and label, or a zip; see
-            ``godeeper.photos.sources.source``.
+            ``godeeper.photos.sources.source``.  If the executor reads them elsewhere, also an address such as ``s3://bucket/photos``.
         weights: the network that computes the features, as the name of installed weights or as a file.
         features: ``auto`` to choose among the modules by cross-validation; or addresses, all of which are used.
         seed: the seed for the folds and the fit; the same photos, seed, engine and precision give the same classifier.
@@ -92,7 +92,7 @@ def retrain(
     """
     check_arguments(folder, weights, features, seed, engine, precision)
     clock = Clock()
-    with ready(folder) as source, ResultStore() as store:
+    with ready(folder, remote=executor.is_remote) as source, ResultStore() as store:
         network = load(weights=weights, engine=engine)
         addresses = wanted_addresses(network, features)
         with clock.step("precision"):
@@ -105,7 +105,7 @@ def retrain(
         clock.move("doctor", "features", observer.seconds if observer else 0.0)
         require_classes(checkup)
         with clock.step("features"):
-            photos = [(str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
+            photos = [(photo.entry.remote or str(photo.entry.path), photo.pixels_sha256) for photo in checkup.usable]
             shown = step_progress(progress, "computing features")
             values = extract_table(network, photos, addresses, store, shown, executor)
         network.close()
@@ -135,9 +135,9 @@ def make_classifier(head: Head, weights: str, network: Network, report: Report) 
     )
 
 
-def ready(folder: str | Path | Source) -> AbstractContextManager[Source]:
+def ready(folder: str | Path | Source, *, remote: bool) -> AbstractContextManager[Source]:
     """The photos of ``folder``, which the context manager closes unless the caller opened them."""
-    return nullcontext(folder) if isinstance(folder, Source) else open_source(folder)
+    return nullcontext(folder) if isinstance(folder, Source) else open_source(folder, remote=remote)
 
 
 def wanted_addresses(network: Network, features: str | Sequence[str]) -> list[str]:

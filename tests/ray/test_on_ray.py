@@ -207,51 +207,6 @@ def test_finished_chunks_are_not_repeated(photos: Path, tmp_path: Path) -> None:
     keep.remove()
 
 
-@pytest.mark.usefixtures("_ray")
-def test_photos_at_addresses(photos: Path, tmp_path: Path) -> None:
-    """``file://`` and ``s3://`` folders give the features of the local folder, under the names that were given."""
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        _, port = server.get_host_and_port()
-        query = f"endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
-        fill(f"s3://bucket/photos?{query}&allow_bucket_creation=true", photos)
-        shown = [str(photos), f"file://{photos}", "s3://bucket/photos"]
-        arrays = []
-        for number, place in enumerate([str(photos), f"file://{photos}", f"s3://bucket/photos?{query}"]):
-            out = tmp_path / f"{number}.npz"
-            assert (
-                main(["embed", place, "--out", str(out), "--features", ADDRESS, *(["--on", "ray"] if number else [])])
-                == 1
-            )
-            with np.load(out) as file:
-                arrays.append((file["photos"].tolist(), file[ADDRESS]))
-    finally:
-        server.stop()
-    for (names, features), place in zip(arrays, shown, strict=True):
-        assert names == [name.replace(shown[0], place) for name in arrays[0][0]]
-        np.testing.assert_array_equal(features, arrays[0][1])
-
-
-def fill(address: str, folder: Path) -> None:
-    """Copy a folder's files to an address."""
-    from pyarrow import fs
-
-    files, top = fs.FileSystem.from_uri(address)
-    files.create_dir(top.partition("/")[0])
-    for path in folder.rglob("*.png"):
-        with files.open_output_stream(f"{top}/{path.relative_to(folder).as_posix()}") as file:
-            file.write(path.read_bytes())
-
-
-def test_an_address_without_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An address is read on Ray only, and the message says so."""
-    code, _, words = run(["embed", f"file://{tmp_path}", "--out", str(tmp_path / "out.npz")], capsys)
-    assert (code, words.count("\n")) == (2, 1)
-    assert "--on ray" in words
-
-
 def test_nothing_listens(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A cluster that cannot be reached is one line within seconds, and nothing is written."""
     started = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..wording import count_of, first_of
@@ -26,8 +25,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        type=Path,
-        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; a .zip; with --on ray also an s3://, gs:// or file:// folder",
     )
     add_on(parser)
 
@@ -37,11 +35,17 @@ def run(options: argparse.Namespace) -> int:
     from ..features.inspect_elsewhere import inspection_by
     from ..features.store import ResultStore
     from ..photos.doctor.checkup import examine
+    from ..photos.sources.source import open_source
     from ..training.split import too_few_reasons
     from .progress import counter, status
 
-    with executor_named(options.on, status) as executor, counter("photos") as progress, ResultStore() as store:
-        checkup = examine(options.folder, progress, store, inspect=inspection_by(executor))
+    with (
+        open_source(options.folder, remote=bool(options.on)) as source,
+        executor_named(options.on, status) as executor,
+        counter("photos") as progress,
+        ResultStore() as store,
+    ):
+        checkup = examine(source, progress, store, inspect=inspection_by(executor))
     lines = too_few_reasons(checkup)
     if options.json:
         print_json({**checkup.record(), "few": list(lines)})
@@ -49,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         print_text(checkup, lines)
     if not checkup.usable:
         message = checkup.flat or "no photo can be used; the reasons are listed by file"
-        complain(f"godeeper: {options.folder!s}: {message}")
+        complain(f"godeeper: {checkup.folder!s}: {message}")
         return 2
     return exit_code(len(checkup.usable), len(checkup.unusable))
 

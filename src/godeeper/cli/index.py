@@ -28,7 +28,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "place",
         metavar="FOLDER",
-        help="a folder of photos, subfolders included; a zip or .csv list of them; folders in it are classes",
+        help="a folder of photos, subfolders included; a zip or .csv list of them; with --on ray also an s3://, gs:// or file:// folder; folders in it are classes",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.index", help="the index")
     parser.add_argument("--top", type=int, default=12, metavar="N", help="photos kept for each filter (default: 12)")

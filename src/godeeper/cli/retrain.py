@@ -30,8 +30,7 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        type=Path,
-        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; or a .zip",
+        help="a folder with one subfolder of photos per class, optionally inside train, val and test; a .csv with path,label[,group][,split]; a .zip; with --on ray also an s3://, gs:// or file:// folder",
     )
     parser.add_argument(
         "--out",
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     inputs = [options.folder, *([options.labels] if options.labels else [])]
     with Outputs(force=options.force, inputs=inputs) as outputs, ExitStack() as closer:
         outputs.claim(options.out, page, record)
-        source = closer.enter_context(open_source(options.folder, options.labels))
+        source = closer.enter_context(open_source(options.folder, options.labels, remote=bool(options.on)))
         executor = closer.enter_context(executor_named(options.on, status))
         with bars() as progress:
             classifier = retrain(

@@ -28,11 +28,10 @@ import numpy as np
 from ..engine.engines import Engine
 from ..engine.plan import NETWORK_INPUT, Key, Plan
 from ..errors import PhotoError
-from ..photos.decode import WHITE, Photo, PhotoSource, decode, decode_bytes
+from ..photos.decode import Photo, PhotoSource
 from ..photos.doctor.fingerprint import pixel_hash
-from ..photos.named import NamedPhoto
 from ..photos.preprocess import Preprocess
-from ..photos.remote import RemotePhoto
+from ..photos.remote import RemotePhoto, decode_anywhere
 from ..prefetch import ordered_map, pipelined
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Decode:
         """The photo and its input (1, 3, size, size); an unreadable photo has an error and no input."""
         named = PhotoInfo(entry.position, entry.name, entry.path)
         try:
-            photo = decoded(entry.photo, self.least_side)
+            photo = decode_anywhere(entry.photo, self.least_side)
             pixels = pixel_hash(photo) if self.hash_pixels or entry.pixels_sha256 else ""
             if entry.pixels_sha256 not in ("", pixels):
                 raise PhotoError(f"{entry.name}: the photo changed since its pixels were hashed; start again")
@@ -117,14 +116,6 @@ class Decode:
             return info, self.preprocess(photo)
         except PhotoError as error:
             return replace(named, error=error), None
-
-
-def decoded(source: PhotoSource, least_side: int | None) -> Photo:
-    """As ``decode``; also of a photo at an address, with the notes and messages that a file has."""
-    if not isinstance(source, RemotePhoto):
-        return decode(source, least_side=least_side)
-    path = NamedPhoto(source.name, source.name)
-    return decode_bytes(source.read(), path.name, WHITE, path, least_side)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ..features.pipeline import Decode, Entry, Forward, PhotoInfo, Stages
 from ..features.store import feature_key, feature_recipe
 from ..iteration import batched
 from ..photos.opening import read_photo
+from ..photos.remote import RemotePhoto
 from ..prefetch import ordered_map
 from .index import NO_PHOTO, indexed_sites
 from .index_file import header_of, serialised
@@ -147,12 +148,13 @@ class Building:
     def hashed(self, photos: Sequence[NamedSource]) -> list[tuple[str, NamedSource]]:
         """(SHA-256 of the file, photo) for each different file that can be read, in the order of the hashes."""
         found: dict[str, NamedSource] = {}
-        with closing(ordered_map(hash_of, photos, alone=True)) as hashes:
-            for photo, sha256 in zip(photos, hashes, strict=True):
-                if isinstance(sha256, PhotoError):
-                    self.errors[photo.name] = str(sha256)
-                else:
-                    found.setdefault(sha256, photo)
+        with closing(self.executor.map(hashes_of, photos)) as chunks:
+            hashes = [each for chunk in chunks for each in chunk]
+        for photo, sha256 in zip(photos, hashes, strict=True):
+            if isinstance(sha256, PhotoError):
+                self.errors[photo.name] = str(sha256)
+            else:
+                found.setdefault(sha256, photo)
         return sorted(found.items(), key=lambda item: item[0])
 
     def run(self) -> None:
@@ -289,12 +291,18 @@ def classes_of(photos: Iterator[NamedSource]) -> dict[str, None]:
     return dict.fromkeys(names) if 1 < len(names) <= MOST_CLASSES else {}
 
 
+def hashes_of(photos: Sequence[NamedSource]) -> list[str | PhotoError]:
+    """``hash_of`` each photo."""
+    return list(ordered_map(hash_of, photos, alone=True))
+
+
 def hash_of(photo: NamedSource) -> str | PhotoError:
     """The SHA-256 of a photo's file, or the error if it cannot be read."""
-    if not isinstance(photo.photo, (str, os.PathLike)):
+    if not isinstance(photo.photo, (str, os.PathLike, RemotePhoto)):
         raise TypeError(f"{type(photo.photo).__name__}: an index needs files")
     try:
-        return hashlib.sha256(read_photo(photo.photo)).hexdigest()
+        content = photo.photo.read() if isinstance(photo.photo, RemotePhoto) else read_photo(photo.photo)
+        return hashlib.sha256(content).hexdigest()
     except PhotoError as error:
         return error
 

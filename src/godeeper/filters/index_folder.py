@@ -23,7 +23,7 @@ from ..files import is_folder, read_regular, write_atomically
 if TYPE_CHECKING:
     from ..features.executors.executor import Executor
     from ..features.stream import FeatureNetwork
-    from ..photos.named import NamedPhoto
+    from ..photos.sources.anywhere import AnyPhoto
     from ..progress import Progress
     from .build_index import Indexed, NamedSource
 
@@ -42,24 +42,29 @@ def index_folder(
 ) -> Indexed:
     """Write the index of the photos in a folder, a zip or a list to ``path``.
 
+    ``place``: a folder, a zip or a list; if the executor reads them elsewhere, also an address such as ``s3://bucket/photos``.
+
     Raises:
-        OptionError: the name of the file has another ending, or ``top`` is out of range.
+        OptionError: the name of the file has another ending, ``top`` is out of range, or an address cannot be read here.
         OutputError: the file cannot be written, or is not godeeper's.
         PhotoError: there are no photos, or none of them can be read.
     """
     from ..features.store import ResultStore
     from ..outputs import Outputs
-    from ..photos.sources.find_photos import opened
+    from ..photos.remote import RemotePhoto, is_remote
+    from ..photos.sources.anywhere import opened_anywhere
     from .build_index import build_index
 
     check_ending(path)
-    root = root_of(place)
-    with opened([place]) as photos, Outputs(force=force, inputs=[str(place), *photos]) as outputs:
+    with opened_anywhere([str(place)], remote=executor.is_remote) as photos, Outputs(force=force) as outputs:
+        outputs.inputs += [str(place), *(os.fspath(photo) for photo in photos if not isinstance(photo, RemotePhoto))]
+        root = root_address(str(place), photos) if is_remote(place) else root_of(place)
         outputs.claim(path)
         with ResultStore() as store:
             built = build_index(network, named_sources(photos, root), store, top, progress, executor)
         outputs.add(path, built.content)
-    remember(path, root)
+    if isinstance(root, Path):
+        remember(path, root)
     return built
 
 
@@ -77,7 +82,13 @@ def root_of(place: str | Path) -> Path:
     return place if is_folder(place) or place.suffix.lower() == ".zip" else place.parent
 
 
-def named_sources(photos: Sequence[str | NamedPhoto], root: str | Path) -> list[NamedSource]:
+def root_address(address: str, photos: Sequence[AnyPhoto]) -> str:
+    """What the names of photos at an address are relative to: the folder there, or that of a single photo."""
+    shown = address.partition("?")[0].rstrip("/")
+    return shown.rpartition("/")[0] if [str(photo) for photo in photos] == [shown] else shown
+
+
+def named_sources(photos: Sequence[AnyPhoto], root: str | Path) -> list[NamedSource]:
     """The photos with names relative to ``root``; the class of a photo is its folder.
 
     A photo directly in ``root`` has no class.  Inside ``train``, ``val`` and ``test``, the class is the folder below.

@@ -126,13 +126,13 @@ def check_sides(image: Image.Image, label: str) -> None:
         )
 
 
-def peek_header(path: str | Path) -> tuple[str | None, int]:
-    """The format and the number of pixels by the file's header.
+def peek_header(source: str | Path | BinaryIO) -> tuple[str | None, int]:
+    """The format and the number of pixels by the header of a file, which may be open.
 
     (None, 0) if it is not a photo or cannot be read; ("bomb", 0) if it has more pixels than Pillow opens.
     """
     try:
-        with open_regular(path) as file:
+        with open_regular(source) if isinstance(source, (str, Path)) else source as file:
             kind = identify(file.read(512))
             if kind is None:
                 return None, 0

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ..errors import MissingExtra, PhotoError
 from ..marks import is_png
 from ..prefetch import ordered_map
+from .decode import WHITE, Photo, PhotoSource, decode, decode_bytes
 from .formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
+from .named import NamedPhoto
 
 SCHEMES = ("s3://", "gs://", "file://")
 ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
@@ -38,6 +41,12 @@ class RemotePhoto:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def whole_address(self) -> str:
+        """The address of the photo with everything that is needed to read it; see ``photo_at``."""
+        _, mark, query = self.address.partition("?")
+        return f"{quote(self.name, safe=':/@')}{mark}{query}"
+
     def read(self, most: int | None = None) -> bytes:
         """The bytes of the file, or the first ones; every failure is a ``PhotoError``."""
         try:
@@ -47,6 +56,31 @@ class RemotePhoto:
             raise PhotoError(f"{self.name}: no such file; expected a photo") from None
         except (OSError, ValueError) as error:
             raise PhotoError(f"{self.name}: cannot read it ({one_line(error)})") from None
+
+
+def photo_at(address: str) -> RemotePhoto:
+    """The photo at an address; it need not exist.
+
+    >>> photo_at("s3://bucket/cats/1.jpg").path
+    'bucket/cats/1.jpg'
+    """
+    place, mark, query = address.partition("?")
+    scheme, _, path = unquote(place).partition("://")
+    top = "/" if scheme == "file" else path.partition("/")[0]
+    return RemotePhoto(f"{scheme}://{top}{mark}{query}", path.partition("@")[2] or path, unquote(place))
+
+
+def decode_anywhere(source: PhotoSource, least_side: int | None = None) -> Photo:
+    """As ``decode``; also of a photo at an address, with the notes and messages that a file has."""
+    if not isinstance(source, RemotePhoto):
+        return decode(source, least_side=least_side)
+    return decode_read(source, source.read(), least_side)
+
+
+def decode_read(photo: RemotePhoto, content: bytes, least_side: int | None = None) -> Photo:
+    """As ``decode_anywhere``, with the content of the file, which was read before."""
+    path = NamedPhoto(photo.name, photo.name)
+    return decode_bytes(content, path.name, WHITE, path, least_side)
 
 
 def is_remote(place: object) -> bool:
@@ -60,26 +94,49 @@ def remote_photos(address: str) -> list[RemotePhoto]:
     Raises:
         PhotoError: there is no photo, or it cannot be read.
     """
-    try:
-        files, top = file_system(address)
-        found = files.get_file_info(top)
-        whole = found.is_file
-        infos = [found] if whole else files.get_file_info(selector(top))
-    except (OSError, ValueError) as error:
-        raise PhotoError(f"{address}: cannot read it ({one_line(error)}); expected a folder of photos") from None
-    shown = address.partition("?")[0].rstrip("/")
-    photos = [
-        RemotePhoto(
-            address, info.path, shown if whole else f"{shown}/{within(info.path, top)}", (info.size, info.mtime_ns or 0)
-        )
-        for info in sorted(infos, key=lambda info: info.path.split("/"))
-        if info.is_file and (whole or is_named_photo(within(info.path, top)))
-    ]
+    files = remote_files(address)
+    whole = [photo.name for photo in files] == [shown_address(address)]
+    photos = [photo for photo in files if whole or is_named_photo(below(photo))]
     drawn = set() if whole else {photo for photo in drawn_by_us(photos) if photo}
     photos = [photo for photo in photos if photo not in drawn]
     if not photos:
         raise PhotoError(f"{address}: no photo in this folder; expected files like *.jpg or *.png")
     return photos
+
+
+def remote_files(address: str) -> list[RemotePhoto]:
+    """All files in and below a folder, also those that are no photos, in the order of ``find_photos.walk``; or a single file.
+
+    Raises:
+        PhotoError: the folder cannot be read.
+    """
+    try:
+        files, top = file_system(address)
+        found = files.get_file_info(top)
+        infos = [found] if found.is_file else files.get_file_info(selector(top))
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{address}: cannot read it ({one_line(error)}); expected a folder of photos") from None
+    shown = shown_address(address)
+    return [
+        RemotePhoto(
+            address,
+            info.path,
+            shown if found.is_file else f"{shown}/{within(info.path, top)}",
+            (info.size, info.mtime_ns or 0),
+        )
+        for info in sorted(infos, key=lambda info: info.path.split("/"))
+        if info.is_file
+    ]
+
+
+def shown_address(address: str) -> str:
+    """An address as messages show it."""
+    return address.partition("?")[0].rstrip("/")
+
+
+def below(photo: RemotePhoto) -> str:
+    """The path of a photo below the folder that the user gave; empty if that is the photo itself."""
+    return photo.name.removeprefix(shown_address(photo.address)).lstrip("/")
 
 
 def drawn_by_us(photos: Sequence[RemotePhoto]) -> list[RemotePhoto | None]:

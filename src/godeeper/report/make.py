@@ -6,13 +6,15 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import PhotoError
 from ..network import Network
-from ..photos.decode import decode
 from ..photos.doctor.checkup import Checkup
+from ..photos.remote import decode_anywhere, is_remote, photo_at
+from ..photos.sources.folder import Entry
 from ..training.background_bias import background_biases, remarks
 from ..training.confidence import KEPT
 from ..training.dataset import Dataset
@@ -38,9 +40,7 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
         photo_worth,
     )
     return Report(
-        classifier=data.checkup.folder.resolve().stem
-        if data.checkup.folder.is_file()
-        else data.checkup.folder.resolve().name,
+        classifier=name_of(data.checkup.folder),
         classes=data.checkup.classes,
         paths=tuple(data.photos[row].entry.name for row in trained.tested.tolist()),
         truth=data.labels[trained.tested],
@@ -59,7 +59,7 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
         verdicts=data.checkup.verdicts,
         unusable=len(data.checkup.unusable),
         leaks=tuple(one.entry.name for one in data.checkup.leaks),
-        places={one.entry.name: str(one.entry.path) for one in data.checkup.verdicts},
+        places={one.entry.name: place_of(one.entry) for one in data.checkup.verdicts},
         sets=trained.held_out.counts,
         curve=curve,
         forecast=forecast(curve, 2 * len(rows), data.seed, photo_worth),
@@ -70,6 +70,18 @@ def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict
         memory_mib=peak_memory(),
         provenance=provenance(data, network),
     )
+
+
+def name_of(folder: Path | str) -> str:
+    """The name of a folder, or of a list or zip without its suffix."""
+    if isinstance(folder, str):  # an address
+        return folder.rpartition("/")[2]
+    return folder.resolve().stem if folder.is_file() else folder.resolve().name
+
+
+def place_of(entry: Entry) -> str:
+    """Where the file is: its path or its address."""
+    return entry.remote.whole_address if entry.remote else str(entry.path)
 
 
 def background_remarks(data: Dataset) -> tuple[str, ...]:
@@ -117,7 +129,7 @@ def provenance(data: Dataset, network: Network) -> dict[str, str]:
         "weights": f"{network.weights.name}, SHA-256 {network.weights.sha256}",
         "preprocessing": network.preprocess.summary,
         "seed": str(data.seed),
-        "folder": str(data.checkup.folder.resolve()),
+        "folder": folder if isinstance(folder := data.checkup.folder, str) else str(folder.resolve()),
     }
 
 
@@ -144,7 +156,7 @@ def thumbnails(paths: Sequence[str], side: int = 96) -> dict[str, bytes]:
 
 def thumbnail(path: str, side: int) -> bytes:
     """A small JPEG of one photo; a large JPEG is decoded at reduced size."""
-    small = decode(path, least_side=2 * side).image.copy()
+    small = decode_anywhere(photo_at(path) if is_remote(path) else path, 2 * side).image.copy()
     small.thumbnail((side, side))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

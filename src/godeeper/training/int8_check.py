@@ -20,12 +20,13 @@ import numpy as np
 
 from ..engine.engines import engine_named
 from ..engine.quantization import QuantizationRanges, shipped
-from ..errors import UnknownName
+from ..errors import PhotoError, UnknownName
 from ..features.extract import FeatureObserver, extract
 from ..features.store import ResultStore
 from ..network import Network
 from ..photos.doctor.checkup import TEST, Checkup, examine_entries
 from ..photos.doctor.usable import UsablePhoto
+from ..photos.remote import RemotePhoto
 from ..photos.sources.source import Source
 from ..progress import Progress
 from .confidence import best_temperature
@@ -174,13 +175,13 @@ def choose_precision(
 def calibrated(network: Network, usable: Sequence[UsablePhoto]) -> QuantizationRanges:
     """Quantization ranges from photos outside the compared sample; from the sample if there are no others."""
     others = usable[SAMPLE:] or usable[:CALIBRATING]
-    return network.calibrate(photo.entry.path for photo in others)
+    return network.calibrate(photo.entry.photo for photo in others)
 
 
 def compare(network: Network, small: Network, checkup: Checkup, settings: CheckSettings) -> Comparison:
     """Compare ``small`` (int8) with ``network`` (fp32) on a sample of a folder."""
     sample = checkup.usable[:SAMPLE]
-    photos = [(photo.entry.path, photo.pixels_sha256) for photo in sample]
+    photos = [(photo.entry.photo, photo.pixels_sha256) for photo in sample]
     exact = extract(
         network, photos, settings.addresses, settings.store
     )  # from the store: the observer has computed them
@@ -272,10 +273,10 @@ def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
 
     A file is opened only if another one has the same size.
     """
-    sized = sorted(((digest(str(size(entry.path))), entry) for entry in entries), key=lambda each: each[0])
+    sized = sorted(((digest(str(size(entry.photo))), entry) for entry in entries), key=lambda each: each[0])
     for _, same in groupby(sized, key=lambda each: each[0]):
         tied = [entry for _, entry in same]
-        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (hash_of_start(entry.path), entry.file))
+        yield from tied if len(tied) == 1 else sorted(tied, key=lambda entry: (hash_of_start(entry.photo), entry.file))
 
 
 def digest(text: str) -> str:
@@ -283,20 +284,24 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def size(path: Path) -> int:
+def size(path: Path | RemotePhoto) -> int:
     """The size of a file in bytes; 0 if it cannot be read."""
+    if isinstance(path, RemotePhoto):
+        return path.version[0]
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def hash_of_start(path: Path) -> str:
+def hash_of_start(path: Path | RemotePhoto) -> str:
     """A hash of a file's first bytes; empty if it cannot be read."""
     try:
+        if isinstance(path, RemotePhoto):
+            return hashlib.sha256(path.read(BEGINNING)).hexdigest()
         if not path.is_file():  # reading a pipe would block
             return ""
         with path.open("rb") as file:
             return hashlib.sha256(file.read(BEGINNING)).hexdigest()
-    except OSError:
+    except (OSError, PhotoError):
         return ""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ClusterError, MissingExtra, OptionError, quoted
+from ...files import is_file
 from ...wording import count_of
 from .mapping import Coordinator, Row, mapped
 from .worker import Parcel
@@ -35,8 +36,8 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # avoids a warning
-    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",  # there are three attempts
-    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "4",
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "6",  # a busy machine needs some; there are three attempts
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "8",
 }
 """Environment variables that Ray reads when it is imported or started."""
 
@@ -62,7 +63,9 @@ class Cluster:
             ClusterError: there is no Ray at that address.
         """
         named = os.environ.get("RAY_ADDRESS", "") if self.address == "ray" else self.address
-        if not named:
+        if named:
+            use_token()
+        else:
             set_private()
         self.ray = imported()
         self.joined = self.address == "ray" and self.ray.is_initialized()  # by the program that uses godeeper
@@ -210,6 +213,13 @@ def set_private() -> None:
         os.environ["RAY_AUTH_MODE"] = "token"
 
 
+def use_token() -> None:
+    """Send the token that Ray finds on this machine: clusters ask for it if they found one, and Ray's client sends none by itself."""
+    stored = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if "RAY_AUTH_TOKEN" in os.environ or is_file(stored):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def imported() -> Any:
     """Imports Ray, with its messages and reports off.
 
@@ -310,5 +320,7 @@ def remove_abandoned() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, at most 200 characters."""
-    return " ".join(str(error).strip().partition("\n")[0].split())[:200] or type(error).__name__
+    """The first line of an error's message, or its last one if the first ends with a colon; at most 200 characters."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return " ".join(line.split())[:200]

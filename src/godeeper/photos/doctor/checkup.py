@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import PhotoError
-from ...marks import is_our_picture
 from ...natural_order import natural_key
 from ...progress import Progress
 from ...wording import count_of, first_of
@@ -73,7 +72,7 @@ class Checkup:
     number must stay in one set.  ``others``: the files that are not photos.
     """
 
-    folder: Path
+    folder: Path | str
     verdicts: tuple[Diagnosis, ...]
     groups: dict[str, int]
     notes: tuple[str, ...]
@@ -197,7 +196,7 @@ def examine(
 
 
 def examine_entries(
-    folder: Path,
+    folder: Path | str,
     entries: Sequence[Entry],
     progress: Progress | None = None,
     memory: BlobStore | None = None,
@@ -249,7 +248,7 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
     entry = finding.entry
     if finding.error:
         yield finding.error
-    elif entry.suffix.lower() == ".png" and is_our_picture(entry.path):
+    elif finding.drawn:
         yield OURS
     if not entry.label:
         yield NO_CLASS

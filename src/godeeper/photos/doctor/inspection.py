@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from PIL import __version__ as PILLOW
 
 from ...errors import PhotoError
 from ...files import open_regular
+from ...marks import is_our_picture, is_png
 from ...prefetch import ordered_map
 from ...progress import Progress
 from ...version import __version__
@@ -29,6 +31,7 @@ from ..decode import Photo, decode
 from ..formats import PROMISED
 from ..opening import peek_header
 from ..pillow_warnings import warnings_as_notes
+from ..remote import decode_read
 from ..sources.folder import Entry
 from .fingerprint import Fingerprint, fingerprint_of
 from .quality import remarks
@@ -36,9 +39,11 @@ from .quality import remarks
 if TYPE_CHECKING:
     from io import BufferedReader
 
+    from ..remote import RemotePhoto
+
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once; the largest photo that Pillow opens has as many
 TOGETHER = 512  # files whose findings are looked up and stored together
-FINDING_RECIPE = 6  # increase when the same file gives a different finding
+FINDING_RECIPE = 7  # increase when the same file gives a different finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Finding:
     """The result for one file.
 
     ``fingerprint`` is set for a decoded photo, ``error`` for a photo that cannot be used; a file that is not a photo has
-    neither.  ``notes``: the repairs.  ``remarks``: see ``quality``.
+    neither.  ``notes``: the repairs.  ``remarks``: see ``quality``.  ``drawn``: whether it is a picture that godeeper drew.
     """
 
     entry: Entry
@@ -54,6 +59,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     error: str | None = None
     remarks: tuple[str, ...] = ()
+    drawn: bool = False
 
     @property
     def photo(self) -> bool:
@@ -178,9 +184,12 @@ def content_key(entry: Entry) -> bytes | None:
     try:
         if entry.hidden:
             return None
-        with open_regular(entry.path) as file:
-            content = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
-    except OSError:
+        if entry.remote:
+            content = hashlib.sha256(entry.remote.read()).hexdigest()
+        else:
+            with open_regular(entry.path) as file:
+                content = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
+    except (OSError, PhotoError):
         return None
     parts = ["finding", FINDING_RECIPE, __version__, PILLOW, entry.suffix.lower(), content]
     return hashlib.sha256(json.dumps(parts).encode()).digest()
@@ -190,7 +199,9 @@ def pack(finding: Finding) -> bytes:
     """The finding of a decoded photo as bytes."""
     fields = asdict(finding.fingerprint) if finding.fingerprint else {}
     fields["small"] = base64.b64encode(fields["small"]).decode()
-    return json.dumps({"look": fields, "notes": finding.notes, "remarks": finding.remarks}).encode()
+    return json.dumps(
+        {"look": fields, "notes": finding.notes, "remarks": finding.remarks, "drawn": finding.drawn}
+    ).encode()
 
 
 def unpack(entry: Entry, blob: bytes) -> Finding:
@@ -198,22 +209,27 @@ def unpack(entry: Entry, blob: bytes) -> Finding:
     stored = json.loads(blob)
     fields = stored["look"]
     fields |= {"small": base64.b64decode(fields["small"]), "size": tuple(fields["size"])}
-    return Finding(entry, Fingerprint(**fields), tuple(stored["notes"]), remarks=tuple(stored["remarks"]))
+    notes, remarks = tuple(stored["notes"]), tuple(stored["remarks"])
+    return Finding(entry, Fingerprint(**fields), notes, remarks=remarks, drawn=stored["drawn"])
 
 
 def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | None = None) -> tuple[Finding, Any]:
     """The finding of one file, and the data that ``prepare`` returns for it.  Any exception becomes the finding's error."""
     try:
-        if entry.hidden or not (entry.named_photo or header(entry)):
+        if entry.hidden:
             return Finding(entry), None
-        path = entry.path
-        with room.hold(pixels(entry)):
-            photo = decode(path)
+        content = entry.remote.read() if entry.remote else None
+        kind, pixels = first_bytes(entry, content)
+        if not (entry.named_photo or kind):
+            return Finding(entry), None
+        with room.hold(pixels):
+            photo = decode(entry.path) if content is None else decode_read(cast("RemotePhoto", entry.remote), content)
             kept = prepare(photo) if prepare and entry.label else None
-            notes = (*photo.notes, *suffix_note(entry))
-            return Finding(entry, fingerprint_of(photo), notes, remarks=remarks(photo.image)), kept
+            notes = (*photo.notes, *suffix_note(entry, kind))
+            look = fingerprint_of(photo)
+            return Finding(entry, look, notes, remarks=remarks(photo.image), drawn=is_drawn(entry, content)), kept
     except PhotoError as error:
-        return Finding(entry, error=str(error).removeprefix(f"{shortened(entry.path)}: ")), None
+        return Finding(entry, error=str(error).removeprefix(f"{shortened(entry.photo)}: ")), None
     except MemoryError:  # is not the photo's fault
         raise
     except Exception as error:  # decoders raise any exception
@@ -221,25 +237,22 @@ def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | N
         return Finding(entry, error=f"cannot be decoded ({reason}); copy or download it again"), None
 
 
-def header(entry: Entry) -> str | None:
-    """The photo's format by the file's header; None if it is not a photo or cannot be read."""
-    return first_bytes(entry)[0]
-
-
-def pixels(entry: Entry) -> int:
-    """The number of pixels by the file's header; 0 if it is unknown."""
-    return first_bytes(entry)[1]
-
-
-def first_bytes(entry: Entry) -> tuple[str | None, int]:
-    """The format and the number of pixels by the file's header; Pillow's warnings are dropped."""
+def first_bytes(entry: Entry, content: bytes | None = None) -> tuple[str | None, int]:
+    """Format and number of pixels by the header of a file, or of its ``content``, as ``peek_header``; Pillow's warnings are dropped."""
     with warnings_as_notes():
-        return peek_header(entry.path)
+        return peek_header(entry.path if content is None else io.BytesIO(content))
 
 
-def suffix_note(entry: Entry) -> list[str]:
+def is_drawn(entry: Entry, content: bytes | None) -> bool:
+    """Whether a file, or its ``content``, is a PNG that godeeper drew."""
+    if entry.suffix.lower() != ".png":
+        return False
+    return is_our_picture(entry.path) if content is None else is_png(None, io.BytesIO(content), content)
+
+
+def suffix_note(entry: Entry, kind: str | None) -> list[str]:
     """A note if no photo format has the file's suffix; ``decode`` itself notes the suffix of another photo format."""
     if entry.suffix.lower() in PROMISED:
         return []
     suffix = f"named {entry.suffix}" if entry.suffix else "named without a suffix"
-    return [f"{suffix}, but it is {header(entry)}"]
+    return [f"{suffix}, but it is {kind}"]

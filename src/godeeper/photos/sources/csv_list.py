@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from ...errors import OptionError, quoted
 from ...files import is_there, read_regular
 from ...wording import count_of
+from ..remote import is_remote, photo_at
 from .folder import Entry
 
 ENDINGS = (".csv", ".tsv", ".txt")
@@ -27,8 +28,12 @@ LONGEST_LABEL = 255  # characters, as in folder names
 MOST = 3  # faulty lines that the error names
 
 
-def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+def read_table(
+    place: Path, splits: Mapping[str, str], *, remote: bool = False
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """The entries of a list, and notes on it; ``splits``: value of the column ``split`` -> set.
+
+    ``remote``: paths may be addresses, such as ``s3://bucket/1.jpg``.
 
     Raises:
         OptionError: the list cannot be read, lacks a column, or has an invalid line.
@@ -39,7 +44,7 @@ def read_table(place: Path, splits: Mapping[str, str]) -> tuple[tuple[Entry, ...
         raise OptionError(
             f"{place}: lists no photos; expected a header with path and label, and one line for each photo"
         )
-    faults = list(faults_of(place, rows, splits))
+    faults = list(faults_of(place, rows, splits, remote=remote))
     if faults:
         more = f"; and {count_of(len(faults) - MOST, 'more line')}" if len(faults) > MOST else ""
         raise OptionError(f"{place}: {'; '.join(faults[:MOST])}{more}")
@@ -113,12 +118,14 @@ def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, 
     return {name: header.index(name) for name in COLUMNS if name in header}
 
 
-def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mapping[str, str]) -> Iterator[str]:
+def faults_of(
+    place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mapping[str, str], *, remote: bool
+) -> Iterator[str]:
     """Yield an error for each invalid line."""
     seen: dict[str, dict[str, str]] = {}
     for number, row in rows:
         path = row["path"]
-        fault = fault_of(place, row, splits)
+        fault = fault_of(place, row, splits, remote=remote)
         if not fault and path in seen and seen[path] != row:
             fault = f"{quoted(path)} is named before with another label, group or split"
         seen.setdefault(path, row)
@@ -126,7 +133,7 @@ def faults_of(place: Path, rows: list[tuple[int, dict[str, str]]], splits: Mappi
             yield f"line {number}: {fault}"
 
 
-def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> str | None:
+def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str], *, remote: bool) -> str | None:
     """The error of one line; None if it is valid."""
     path, label, split = row["path"], row["label"], row.get("split", "")
     if not path or "\0" in path:
@@ -137,6 +144,8 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
         return f"split is {quoted(split)}; expected train, val or test"
     if len(label) > LONGEST_LABEL:
         return f"the label {quoted(label)} has {len(label)} characters; expected at most {LONGEST_LABEL}"
+    if is_remote(path):
+        return None if remote else f"{quoted(path)} is read with --on ray only"
     if not is_there(located(place, path)):
         return f"no file {quoted(path)} from the list's folder"
     return None
@@ -144,6 +153,11 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> 
 
 def entry_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str]) -> Entry:
     """The entry of one line."""
+    if is_remote(row["path"]):
+        file = photo_at(row["path"])
+        folder, _, name = file.name.rpartition("/")
+        split = splits.get(row.get("split", "").casefold(), "")
+        return Entry(folder, name, row["label"], split, row.get("group", ""), file.name, listed=True, remote=file)
     path = located(place, row["path"])
     shown = PurePosixPath(row["path"].replace("\\", "/") if "\\" in row["path"] else row["path"])
     return Entry(

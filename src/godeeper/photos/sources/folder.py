@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import OptionError
 from ...natural_order import natural_key
 from ..formats import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIX_FORMATS
+
+if TYPE_CHECKING:
+    from ..remote import RemotePhoto
 
 PHOTO_SUFFIXES = {*SUFFIX_FORMATS, *OTHER_SUFFIXES, *RAW_SUFFIXES}
 SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
@@ -25,6 +29,7 @@ class Entry:
 
     ``split``: the set that the user assigned (train, validation or test), if any.  ``group``: photos of one group stay in one
     set.  ``shown``: its path from the root, if that is not class and file name.  ``listed``: whether a list names it as a photo.
+    ``remote``: the file, if it is at an address; ``path`` is then of no use.
 
     ``folder`` is a text that all its files share: tens of thousands of ``Path`` objects would take much time and memory.
     """
@@ -36,6 +41,12 @@ class Entry:
     group: str = ""
     shown: str = ""
     listed: bool = False
+    remote: RemotePhoto | None = None
+
+    @property
+    def photo(self) -> Path | RemotePhoto:
+        """The file."""
+        return self.remote or self.path
 
     @property
     def path(self) -> Path:
@@ -83,16 +94,21 @@ def read_folder(folder: Path) -> list[Entry]:
         for child in sorted(children_of(place), key=lambda child: child.name, reverse=True):
             if not child.is_dir():
                 entries.append(Entry(place, child.name, label))
-            elif not (child.name.startswith(".") or child.name.casefold() in SYSTEM_FOLDERS):
+            elif not is_skipped(child.name):
                 waiting.append((child.path, f"{label}/{child.name}" if label else child.name))
     return sorted(entries, key=lambda entry: (entry.label, entry.file))
+
+
+def is_skipped(folder: str) -> bool:
+    """Whether a folder of that name is hidden, or one that operating systems create."""
+    return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
 
 
 def empty_folders(root: Path) -> list[str]:
     """The empty folders below ``root``, relative to it, in natural order; hidden folders are left out."""
     empty = []
     for place, folders, files in os.walk(root):
-        folders[:] = [each for each in folders if not (each.startswith(".") or each.casefold() in SYSTEM_FOLDERS)]
+        folders[:] = [each for each in folders if not is_skipped(each)]
         if not folders and not files and Path(place) != root:
             empty.append(Path(place).relative_to(root).as_posix())
     return sorted(empty, key=natural_key)

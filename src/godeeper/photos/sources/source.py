@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import OptionError
+from ...errors import OptionError, PhotoError
 from ...files import is_folder, is_there
 from ...wording import count_of, first_of
+from ..remote import RemotePhoto, below, is_remote, remote_files, shown_address
 from .csv_list import ENDINGS as LISTS
 from .csv_list import read_table
-from .folder import Entry, empty_folders, read_folder
+from .folder import Entry, empty_folders, is_skipped, read_folder
 from .sets import SETS, SPLITS, find_layout, flat_sets, layout_notes, repeated_notes, set_named
 from .zip_archive import unzipped
 
@@ -27,32 +28,36 @@ ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 class Source:
     """Files with their classes and optionally their sets.
 
-    ``place``: the path that the user gave.  ``root``: the folder that names are relative to.  ``temporary``: whether the
+    ``place``: the path or address that the user gave.  ``root``: the folder that names are relative to.  ``temporary``: whether the
     files are removed when the source is closed.
     """
 
-    place: Path
-    root: Path
+    place: Path | str
+    root: Path | str
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     temporary: bool = False
 
     def shown(self, entry: Entry) -> Path:
         """The path to show for a file: its path, or for a zip, the zip's path followed by the name in the zip."""
-        return self.place / entry.name if self.temporary else entry.path
+        return Path(self.place, entry.name) if self.temporary else entry.path
 
 
 @contextmanager
-def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator[Source]:
+def open_source(place: str | Path, labels: str | Path | None = None, *, remote: bool = False) -> Iterator[Source]:
     """The photos at ``place``; their files exist while the block runs.
 
     Args:
-        place: a folder of class folders, a list, or a zip.
+        place: a folder of class folders, a list, or a zip; with ``remote`` also the address of such a folder.
         labels: a list that selects photos of the folder ``place`` and gives their classes.
+        remote: photos at addresses, and lists of such, can be used.
 
     Raises:
         OptionError: ``place`` does not exist, cannot be read or is of another kind, or a list or zip is invalid.
     """
+    if is_remote(place):
+        yield from_address(str(place), labels, remote=remote)
+        return
     place = Path(place)
     kind = place.suffix.lower()
     if labels is not None:
@@ -61,7 +66,7 @@ def open_source(place: str | Path, labels: str | Path | None = None) -> Iterator
     if is_folder(place):
         yield from_folder(place, place)
     elif kind in LISTS:
-        yield Source(place, place.parent, *read_table(place, SPLITS))
+        yield Source(place, place.parent, *read_table(place, SPLITS, remote=remote))
     elif kind == ".zip":
         with unzipped(place) as folder:
             yield replace(from_folder(place, folder), temporary=True)
@@ -105,11 +110,39 @@ def from_folder(place: Path, folder: Path) -> Source:
 
     ``place``: the path to show in messages; ``folder``: the path to read.
     """
-    entries = read_folder(folder)
+    return arranged(place, folder, read_folder(folder), tuple(empty_notes(folder)))
+
+
+def from_address(address: str, labels: str | Path | None, *, remote: bool) -> Source:
+    """The photos of a folder of class folders at an address; raises ``OptionError``."""
+    shown = shown_address(address)
+    if not remote:
+        raise OptionError(f"{shown}: is read with --on ray only; expected a folder, a list or a zip on this machine")
+    if labels is not None:
+        raise OptionError(
+            f"--labels with {shown}: expected the list alone, with the photos' addresses in its column path"
+        )
+    try:
+        files = remote_files(address)
+    except PhotoError as error:
+        raise OptionError(str(error)) from None
+    entries = [remote_entry(file) for file in files]
+    usual = [entry for entry in entries if not any(is_skipped(part) for part in entry.label.split("/"))]
+    return arranged(shown, shown, sorted(usual, key=lambda entry: (entry.label, entry.file)), ())
+
+
+def remote_entry(file: RemotePhoto) -> Entry:
+    """A file at an address, with its class by its folder."""
+    label, _, name = below(file).rpartition("/")
+    return Entry("", name or file.name.rpartition("/")[2], label, remote=file)
+
+
+def arranged(place: Path | str, folder: Path | str, entries: list[Entry], notes: tuple[str, ...]) -> Source:
+    """The source of the files of a folder, split into sets or not; raises ``OptionError``."""
     layout = find_layout(entries)
     if layout is None:
         check_flat(place, entries)
-        return Source(place, folder, tuple(entries), (*repeated_notes(entries), *empty_notes(folder)))
+        return Source(place, folder, tuple(entries), (*repeated_notes(entries), *notes))
     parts = layout.counts(entries)
     if not parts["train"]:
         raise OptionError(
@@ -121,11 +154,11 @@ def from_folder(place: Path, folder: Path) -> Source:
         place,
         folder,
         tuple(sorted(map(layout.in_set, kept), key=lambda entry: (entry.label, entry.name))),
-        (*layout_notes(layout, entries), *empty_notes(folder)),
+        (*layout_notes(layout, entries), *notes),
     )
 
 
-def check_flat(place: Path, entries: Sequence[Entry]) -> None:
+def check_flat(place: Path | str, entries: Sequence[Entry]) -> None:
     """Raise ``OptionError`` if all folders are sets, but some contain photos and no class folders."""
     tops = {entry.label.partition("/")[0] for entry in entries if entry.label}
     if len(tops) > 1 and all(map(set_named, tops)):

@@ -1,0 +1,264 @@
+"""Photos at ``file://``, ``s3://`` and ``gs://`` addresses, and a cluster at a ``ray://`` address."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from godeeper.cli.main import main
+from godeeper.photos.remote import photo_at
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # Ray warns of its own changes, in threads too
+
+ADDRESS = "mixed/join"
+LOOPBACK = "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some of the photos, in a folder of the same name, and a file that is none."""
+    folder = tmp_path_factory.mktemp("few") / "photos"
+    for number in range(4, 28):
+        path = Path(("dark", "bright")[number % 2], f"{number:02}.png")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / path, folder / path)
+    (folder / "dark" / "notes.txt").write_text("no photo")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The query of addresses of an S3 in this process."""
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"endpoint_override={LOOPBACK}:{port}&scheme=http&region=us-east-1"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def gs(few: Path) -> Iterator[str]:
+    """The address of the few photos in a Google Cloud Storage on this machine."""
+    command = [sys.executable, str(Path(__file__).with_name("fake_gcs.py")), str(few.parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        port = int(server.stdout.readline())
+        yield f"gs://anonymous@bucket/photos?endpoint_override={LOOPBACK}:{port}&scheme=http&retry_limit_seconds=5"
+        server.kill()
+
+
+def fill(address: str, folder: Path) -> None:
+    """Copy a folder's files to an address."""
+    from pyarrow import fs
+
+    files, top = fs.FileSystem.from_uri(address)
+    files.create_dir(top.partition("/")[0])
+    for path in folder.rglob("*.*"):
+        with files.open_output_stream(f"{top}/{path.relative_to(folder).as_posix()}") as file:
+            file.write(path.read_bytes())
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """The exit code of a command, and what it prints."""
+    code = main(arguments)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.mark.usefixtures("_ray")
+def test_embed(photos: Path, tmp_path: Path, s3: str) -> None:
+    """``file://`` and ``s3://`` folders give the features of the local folder, under the names that were given."""
+    fill(f"s3://bucket/all?{s3}&allow_bucket_creation=true", photos)
+    shown = [str(photos), f"file://{photos}", "s3://bucket/all"]
+    arrays = []
+    for number, place in enumerate([str(photos), f"file://{photos}", f"s3://bucket/all?{s3}"]):
+        out = tmp_path / f"{number}.npz"
+        on = ["--on", "ray"] if number else []
+        assert main(["embed", place, "--out", str(out), "--features", ADDRESS, *on]) == 1  # one photo is damaged
+        with np.load(out) as file:
+            arrays.append((file["photos"].tolist(), file[ADDRESS]))
+    for (names, features), place in zip(arrays, shown, strict=True):
+        assert names == [name.replace(shown[0], place) for name in arrays[0][0]]
+        np.testing.assert_array_equal(features, arrays[0][1])
+
+
+@pytest.mark.usefixtures("_ray")
+def test_index_doctor_and_retrain(
+    few: Path, tmp_path: Path, s3: str, gs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Photos in S3 and in Google Cloud Storage give the checkup and the classifier, or the index, of the local folder."""
+    fill(f"s3://bucket/photos?{s3}&allow_bucket_creation=true", few)
+    trained: list[Any] = []
+    indexes: list[bytes] = []
+    for number, place in enumerate([str(few), f"s3://bucket/photos?{s3}", gs]):
+        monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / f"cache-{number}"))
+        on = ["--on", "ray"] if number else []
+        if place != gs:
+            file = tmp_path / f"{number}.godeeper"
+            code, said, _ = run(["doctor", place, "--json", *on], capsys)
+            assert run(["retrain", place, "--out", str(file), "--features", "conv", *on], capsys)[0] == code == 1
+            checkup = json.loads(said)
+            assert checkup.pop("folder") == place.partition("?")[0]
+            pictures = file.with_suffix(".html").read_text().count("data:image/jpeg")
+            trained.append((file.read_bytes(), checkup, pictures))
+        if "s3" not in place:
+            index = tmp_path / f"{number}.index"
+            assert run(["index", place, "--out", str(index), *on], capsys)[0] == 1  # one photo is damaged
+            indexes.append(index.read_bytes())
+    assert trained[0][-1] > 0
+    assert trained[1] == trained[0]
+    assert indexes[1] == indexes[0]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_list_of_addresses(few: Path, tmp_path: Path, s3: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list may name photos at addresses; the photos and classes are those of the folder."""
+    fill(f"s3://bucket/listed?{s3}&allow_bucket_creation=true", few)
+    names = [path.relative_to(few).as_posix() for path in sorted(few.rglob("*.png"))]
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "path,label\n" + "".join(f"s3://bucket/listed/{name}?{s3},{name.partition('/')[0]}\n" for name in names)
+    )
+    files = []
+    for place in (few, table):
+        _, said, _ = run(["doctor", str(place), "--json", "--on", "ray"], capsys)
+        files.append([(each["pixels_sha256"], each["class"], each["status"]) for each in json.loads(said)["files"]])
+    assert files[1] == files[0]
+
+
+def test_an_address_in_parts() -> None:
+    """The address of a photo names its file system and its path there, and comes back whole."""
+    for address, path in (
+        ("s3://bucket/a%20b/1.jpg?region=x", "bucket/a b/1.jpg"),
+        ("gs://anonymous@bucket/1.jpg", "bucket/1.jpg"),
+        ("file:///photos/1.jpg", "/photos/1.jpg"),
+    ):
+        photo = photo_at(address)
+        assert (photo.path, photo.whole_address) == (path, address)
+
+
+@pytest.mark.parametrize("command", ["embed", "index", "doctor", "retrain"])
+def test_without_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """An address is read on Ray only, and the message says so."""
+    out = {"embed": ["--out", "out.npz"], "index": ["--out", "o.index"], "retrain": ["--out", "o.godeeper"]}
+    code, _, words = run([command, f"file://{tmp_path}", *out.get(command, [])], capsys)
+    assert (code, words.count("\n")) == (2, 1)
+    assert "--on ray" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["file:///photos", "--labels", "list.csv", "--on", "ray"], "expected the list alone"),
+        (["list.csv"], "read with --on ray only"),
+        (["file:///no/such/folder", "--on", "ray"], "cannot read it"),
+    ],
+)
+def test_refusals(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    reason: str,
+) -> None:
+    """What cannot be read is one line, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("path,label\nfile:///photos/1.jpg,cat\n")
+    code, _, words = run(["retrain", *arguments, "--out", "out.godeeper"], capsys)
+    assert (code, words.count("\n")) == (2, 1)
+    assert reason in words
+    assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster without cores is one line after the wait; one with a core gives the local bytes."""
+    here, there = tmp_path / "here.npz", tmp_path / "there.npz"
+    command = ["embed", str(photos), "--features", ADDRESS, "--out"]
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # it follows from the token
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    with cluster(cores=0) as address:
+        code, words = in_process([*command, str(there), "--on", address], {"GODEEPER_RAY_WAIT": "3"})
+        assert (code, words.count("\n")) == (2, 1), words
+        assert "no worker could start in 3 s" in words
+        assert not there.exists()
+    with cluster(cores=1) as address:
+        code, words = in_process([*command, str(there), "--on", address], {})
+        assert code == 1, words  # one photo is damaged
+    assert main([*command, str(here)]) == 1
+    assert there.read_bytes() == here.read_bytes()
+
+
+def in_process(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """The exit code and the messages of a command."""
+    command = [sys.executable, "-m", "godeeper", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=120, check=False
+    )
+    return done.returncode, done.stderr
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with closing(socket.socket()) as listener:
+        listener.bind((LOOPBACK, 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 60) -> None:
+    """Wait until something listens."""
+    until = time.monotonic() + seconds
+    while True:
+        with suppress(OSError):
+            socket.create_connection((LOOPBACK, port), 1).close()
+            return
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@contextmanager
+def cluster(cores: int) -> Iterator[str]:
+    """The address of a cluster of one machine, in processes on loopback that end with the block."""
+    start = "from ray.scripts.scripts import main; main()"
+    gcs, client = free_port(), free_port()
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
+    settings |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # its effect: Ray listens on loopback only
+    streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory(prefix="gdtest-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        options = ["--num-cpus", str(cores), "--port", str(gcs), "--ray-client-server-port", str(client)]
+        options += ["--node-ip-address", LOOPBACK, "--include-dashboard", "false", "--temp-dir", folder]
+        command = [sys.executable, "-c", start, "start", "--head", "--block", *options]
+        with subprocess.Popen(command, env=os.environ | settings, start_new_session=True, **streams) as process:
+            try:
+                wait_for_port(client)
+                yield f"ray://{LOOPBACK}:{client}"
+            finally:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(20)
+                process.kill()
+                for number in left(folder):
+                    with suppress(ProcessLookupError):
+                        os.kill(number, signal.SIGKILL)
+
+
+def left(folder: str) -> list[int]:
+    """The processes of Ray that name a folder in their command lines."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if folder in line and "ray" in line]
