@@ -84,8 +84,9 @@ def everything(network: Network, photo: Any) -> tuple[dict[int, np.ndarray], dic
 
 
 def terms_of(level: Level, values: dict[int, np.ndarray]) -> np.ndarray:
-    """The terms of all tensors that are read, one after another."""
-    return np.concatenate([patch.of(values[index]).sum(axis=(1, 2)) for index, patch in level.reads.items()])
+    """The terms of all tensors that are read, one after another; none if all filters between are shut."""
+    terms = [patch.of(values[index]).sum(axis=(1, 2)) for index, patch in level.reads.items()]
+    return np.concatenate([np.zeros(0), *terms])
 
 
 def magnitude(terms: np.ndarray) -> float:

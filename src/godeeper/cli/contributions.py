@@ -65,6 +65,10 @@ def run(options: argparse.Namespace) -> int:
     checked_depth(options.depth)
     if options.top is not None and options.top < 1:
         raise OptionError(f"--top {options.top}: expected at least 1 term")
+    if options.out is not None:
+        from ..filters.contributions.picture import check_drawn
+
+        check_drawn(options.top or USUAL)
     network = load(weights=options.weights, engine=options.engine, prefixes=prefix_store())
     target = target_of(network.blueprint, options.address)
     if at is not None:
@@ -133,7 +137,7 @@ def print_text(found: Contributions, top: int, path: Path | None) -> None:
 def print_sum(found: Contributions) -> None:
     """Print the value and the sum that it is."""
     say(f"{found.tensor.address} at row {found.cell.row}, column {found.cell.column}, before the ReLU:")
-    say(f"{found.value:+9.4f}  value")
+    say(f"{found.value:+9.4f}  value{' (inactive: the ReLU returns 0)' if found.is_inactive else ''}")
     say(f"{found.own_bias:+9.4f}  bias of the filter")
     if found.depth > 1:
         say(f"{found.inner_bias:+9.4f}  biases of the filters between, {count_of(found.depth, 'convolution')} back")
@@ -147,7 +151,7 @@ def print_terms(found: Contributions, heading: str, terms: tuple[Term, ...]) -> 
     rows = []
     for term in terms:
         read = "" if term.origin == term.tensor else term.tensor.address
-        rows.append([f"{term.value:+9.4f}", f"{found.share(term):6.1%}", term.origin.address, read])
+        rows.append([f"{term.value:+9.4f}", f"{found.share(term):6.1%}", term.label, read])
     print_table(["   value", " share", heading, "read as" if any(row[-1] for row in rows) else ""], rows)
 
 
@@ -157,10 +161,10 @@ def print_listeners(found: Contributions, top: int) -> None:
         say("no later convolution reads this filter")
         return
     say(f"{count_of(len(found.listeners), 'later filter reads', 'later filters read')} it")
-    for heading, chosen in (
-        ("given most on this photo", found.listeners[:top]),
-        ("greatest weights", found.by_weight(top)),
-    ):
+    tables = [("given most on this photo", found.listeners[:top]), ("greatest weights", found.by_weight(top))]
+    if found.is_silent:
+        say("it is silent on this photo, so they get nothing from it")
+    for heading, chosen in tables[found.is_silent :]:
         print_table(["   value", "weight", "at", heading], [listener_row(each) for each in chosen])
 
 

@@ -49,6 +49,18 @@ def test_the_printed_numbers_add_up(run: Run, chelsea: Path) -> None:
     assert value == pytest.approx(sum(parts), abs=2e-4)
 
 
+def test_a_silent_filter(run: Run, chelsea: Path) -> None:
+    """The text says that it is inactive, and that later filters get nothing."""
+    code, out, _ = run("contributions", chelsea, "mixed_8/tower/conv_1[7]")
+    assert (code, "(inactive: the ReLU returns 0)" in out, "they get nothing from it" in out) == (0, True, True)
+
+
+def test_the_channels_of_the_photo(run: Run, chelsea: Path) -> None:
+    """They are named by colour."""
+    _, out, _ = run("contributions", chelsea, "conv[3]")
+    assert "Mul[0] (red)" in out
+
+
 def test_a_picture_in_a_folder_or_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
     """The folder's file is named after photo and filter; the picture has its provenance."""
     code, out, _ = run("contributions", chelsea, ADDRESS, "--out", tmp_path / "new")
@@ -75,6 +87,7 @@ def test_a_picture_in_a_folder_or_a_file(run: Run, chelsea: Path, tmp_path: Path
         (["mixed/conv[1]", "--at", "3,x"], "expected ROW,COLUMN"),
         (["mixed/conv[1]", "--depth", "0"], "1 or more"),
         (["mixed/conv[1]", "--top", "0"], "at least 1 term"),
+        (["mixed/conv[1]", "--top", "101"], "1 to 100 terms"),
         (["mixed/conv[1]", "--out", "a.jpg"], "ends in .png, or a folder"),
         (["mixed/conv[1]", "--weights", "none"], "unknown weights"),
     ],

@@ -35,23 +35,28 @@ def test_it_adds_up_for_every_convolution(net: Network, chelsea: Path, depth: in
         ("googlenet", "bvlc"),
         ("googlenet", "inception5h"),
         ("googlenet", "torchvision"),
-        ("inception_v3", "2015"),
         ("inception_v3", "torchvision"),
         ("inception_v4", "timm"),
     ],
 )
 def test_it_adds_up_in_every_network(architecture: str, dialect: str, chelsea: Path, tmp_path: Path) -> None:
-    """The same with random weights, with biases, local response norms and the borders of every release, three levels back too."""
+    """The same with random weights, three levels back, with biases, local response norms and other borders."""
     network = random_network(tmp_path, architecture, dialect)
-    for depth in (1, 3):
-        assert max(case.error for case in cases(network, chelsea, cells=1, depth=depth)) <= TOLERANCE
+    assert max(case.error for case in cases(network, chelsea, cells=1, depth=3)) <= TOLERANCE
 
 
 def test_switching_off(net: Network, chelsea: Path) -> None:
     """Without the greatest contributors the engine's value changes by exactly their sum, and more than without random ones."""
-    found = list(cases(net, chelsea, cells=2, off=True))
+    found = list(cases(net, chelsea, cells=1, off=True))
     assert max(case.off_error for case in found) <= TOLERANCE
     assert share_greater(found, "positive") >= 0.95
+
+
+def test_a_silent_filter(net: Network, chelsea: Path) -> None:
+    """A filter that is inactive everywhere still has a value, and gives its listeners nothing."""
+    found = net.contributions(chelsea, "mixed_8/tower/conv_1[7]")
+    assert (found.is_inactive, found.is_silent) == (True, True)
+    assert {listener.value for listener in found.listeners} == {0.0}
 
 
 def test_all_the_way_to_the_photo(net: Network, chelsea: Path) -> None:
@@ -103,6 +108,19 @@ def test_a_filter_of_a_join_is_the_one_it_copies(net: Network, chelsea: Path) ->
     assert found.notes == ("mixed/join[86] is a copy of mixed/tower/conv_1[22]",)
 
 
+def test_all_filters_between_are_inactive(net: Network, chelsea: Path) -> None:
+    """Nothing is left but the bias, and the picture says so."""
+    found = net.contributions(chelsea, "conv_1[13]", at=(64, 69), depth=2)
+    assert (found.terms, found.magnitude, found.depth) == ((), 0.0, 2)
+    np.testing.assert_allclose(found.bias, found.value, rtol=1e-6)
+    assert png(found)
+
+
+def test_depth_ends_at_the_photo(net: Network, chelsea: Path) -> None:
+    """``depth`` is the number of convolutions that there are, however many are asked for."""
+    assert net.contributions(chelsea, "conv_1[13]", depth=10**9).depth == 2
+
+
 def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) -> None:
     """The note comes only where the norm is crossed."""
     network = random_network(tmp_path, "googlenet", "bvlc")
@@ -111,11 +129,12 @@ def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "address", ["conv_4[9]", "mixed_2/conv[4]", "mixed_8/tower/conv_1[7]", "mixed_9/tower/mixed/conv[2]"]
+    "address", ["conv_4[9]", "mixed_2/conv[4]", "mixed_8/tower/conv_1[8]", "mixed_9/tower/mixed/conv[2]"]
 )
 def test_a_listener_has_the_filter_as_its_term(net: Network, chelsea: Path, address: str) -> None:
     """What a filter gives a listener is its term in the listener's own contributions at that cell."""
     found = net.contributions(chelsea, address)
+    assert not found.is_silent
     for listener in (*found.listeners[:2], found.by_weight()[0]):
         there = net.contributions(chelsea, listener.tensor.address, at=listener.cell)
         term = next(term for term in there.terms if term.origin == found.tensor)
@@ -204,6 +223,7 @@ def test_the_picture_is_the_same_every_time(net: Network, chelsea: Path) -> None
         ("mixed/conv[1]", {"at": (-1, 0)}, OptionError, "outside the map"),
         ("mixed/conv[1]", {"at": 3}, OptionError, "expected a row and a column"),
         ("mixed/conv[1]", {"at": (1.5, 2)}, OptionError, "expected a row and a column"),
+        ("mixed/conv[1]", {"at": "12"}, OptionError, "expected a row and a column"),
         ("mixed/conv[1]", {"depth": 0}, OptionError, "1 or more"),
         ("mixed/conv[1]", {"depth": True}, OptionError, "1 or more"),
     ],

@@ -11,7 +11,7 @@ This is layer-wise relevance propagation with the rule z = Σ w · x and separat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,14 +20,13 @@ from PIL import Image
 
 from ...blueprint.address import stages
 from ...blueprint.sites import sites
-from ...blueprint.topology import origin
 from ...engine.plan import NETWORK_INPUT, Key, output
 from ...errors import OptionError
 from ...peek.geometry import Cell, strongest
 from ...photos.decode import decode
 from ...photos.input_steps import PhotoSteps
 from ...photos.preprocess import to_planes
-from .levels import Back, Level, needed
+from .levels import Back, Level, longest, needed
 from .listeners import listeners
 from .record import Contributions, Term
 from .target import Target, checked_cell, checked_depth, target_of
@@ -119,16 +118,15 @@ def decompose(
     cell = cell_of(plane, at)
     with network.weights.parameters() as parameters:
         back = Back(all_sites, run.outputs, parameters)
-        level = first = back.start(target.site, target.channel, (cell.row, cell.column))
-        for _ in range(depth - 1):
-            level = back.next(level)
+        first = back.start(target.site, target.channel, (cell.row, cell.column))
+        level = back.further(first, depth, longest(all_sites, target.site))
         outputs = np.maximum(run.before_relu, 0)
         heard = listeners(all_sites, target.site, target.channel, outputs, parameters)
-    terms = [term for index in level.reads for term in terms_of(network.blueprint, index, level, run.outputs)]
+    terms = [term for index in level.reads for term in terms_of(all_sites, index, level, run.outputs)]
     return Contributions(
         tensor=target.tensor,
         cell=cell,
-        depth=depth,
+        depth=level.depth,
         own_bias=first.bias,
         inner_bias=level.bias - first.bias,
         terms=tuple(sorted(terms, key=lambda term: -abs(term.value))),
@@ -151,21 +149,22 @@ def cell_of(plane: Floats, at: tuple[int, int] | None) -> Cell:
     return Cell(row, column, float(plane[row, column]))
 
 
-def terms_of(blueprint: Blueprint, index: int, level: Level, outputs: Mapping[int, Floats]) -> list[Term]:
+def terms_of(all_sites: Sequence[Site], index: int, level: Level, outputs: Mapping[int, Floats]) -> list[Term]:
     """One term for each channel of the tensor with index ``index``."""
-    site, patch = sites(blueprint)[index], level.reads[index]
+    site, patch = all_sites[index], level.reads[index]
     cells = patch.of(outputs[index])  # (C, h, w)
+    values = cells.sum(axis=(1, 2)).tolist()
     return [
-        Term(site, channel, *origin_filter(blueprint, site, channel), value, patch.box, cells[channel])
-        for channel, value in enumerate(cells.sum(axis=(1, 2)).tolist())
+        Term(site, channel, *source, value, patch.box, cells[channel])
+        for channel, (source, value) in enumerate(zip(origins(all_sites, site), values, strict=True))
     ]
 
 
-def origin_filter(blueprint: Blueprint, site: Site, channel: int) -> tuple[Site, int]:
-    """The filter or the channel of the photo from which a channel comes, without a convolution in between."""
-    while site.kind in ("concat", "pool", "norm"):
-        if site.kind == "concat":
-            site, channel = origin(blueprint, site, channel)
-        else:
-            site = sites(blueprint)[site.inputs[0]]
-    return site, channel
+def origins(all_sites: Sequence[Site], site: Site) -> list[tuple[Site, int]]:
+    """For each channel of ``site``, the filter or the channel of the photo from which it comes, without a convolution in between.
+
+    ``blueprint.topology.origin`` follows only concatenations.
+    """
+    if site.kind not in ("concat", "pool", "norm"):
+        return [(site, channel) for channel in range(site.shape[0])]
+    return [each for source in site.inputs for each in origins(all_sites, all_sites[source])]

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 class Level:
     """The value of the filter as ``bias`` + Σ coefficient · value over the tensors in ``reads``.
 
-    ``reads``: index of a site -> the coefficients on its output.  ``crossed_norm``: whether the factors of a local response
+    ``reads``: index of a site -> the coefficients on its output; empty if all filters in between are inactive.  ``depth``: the
+    number of convolutions between these tensors and the value.  ``crossed_norm``: whether the factors of a local response
     normalisation were treated as constants.
     """
 
     reads: dict[int, Patch]
     bias: float = 0.0
+    depth: int = 1
     crossed_norm: bool = False
 
     def add(self, index: int, patch: Patch) -> None:
@@ -58,9 +60,18 @@ class Back:
         grid = self.sites[source].shape[1:]
         return Level({source: before_conv(op, kernel, Patch(*cell, np.ones((1, 1, 1))), grid)}, float(shift[0]))
 
+    def further(self, first: Level, depth: int, most: int) -> Level:
+        """The level that is ``depth`` convolutions back, where ``first`` is 1; the photo's if no path has more than ``most``."""
+        if depth >= most:
+            return self.photo(first, most)
+        level = first
+        for _ in range(depth - 1):
+            level = self.next(level)
+        return level
+
     def next(self, level: Level) -> Level:
         """The previous level: each convolution in ``level.reads`` is replaced by its own sum where its ReLU is active."""
-        later = Level({}, level.bias, level.crossed_norm)
+        later = Level({}, level.bias, level.depth + 1, level.crossed_norm)
         for index, patch in self.convolutions(level.reads, later).items():
             site = self.sites[index]
             if site.is_photo_step:
@@ -68,6 +79,18 @@ class Back:
             else:
                 self.enter(site, patch.scaled(self.values[index] > 0), later)
         return later
+
+    def photo(self, level: Level, depth: int) -> Level:
+        """The level that reads only the photo, ``depth`` convolutions back, computed in one pass over the network."""
+        last = Level(dict(level.reads), level.bias, depth, level.crossed_norm)
+        while last.reads and not self.sites[max(last.reads)].is_photo_step:
+            site = self.sites[max(last.reads)]  # all of its readers have been replaced
+            patch = last.reads.pop(site.index)
+            if site.kind == "conv":
+                self.enter(site, patch.scaled(self.values[site.index] > 0), last)
+            else:
+                self.cross(site, patch, last)
+        return last
 
     def enter(self, site: Site, patch: Patch, later: Level) -> None:
         """Add the inputs of a convolution and its bias to ``later``.  ``patch``: the coefficients on its output, zero where its
@@ -82,17 +105,22 @@ class Back:
 
     def convolutions(self, reads: Mapping[int, Patch], later: Level) -> dict[int, Patch]:
         """``reads`` propagated back through all other operations to the nearest convolutions (or the photo)."""
-        pending, found = dict(reads), {}
-        while pending:
-            site = self.sites[max(pending)]  # all of its readers have been replaced
-            patch = pending.pop(site.index)
+        pending, found = Level(dict(reads)), {}
+        while pending.reads:
+            site = self.sites[max(pending.reads)]  # all of its readers have been replaced
+            patch = pending.reads.pop(site.index)
             if site.kind == "conv" or site.is_photo_step:
                 found[site.index] = patch
-                continue
-            later.crossed_norm |= site.kind == "norm"
-            for source, part in self.before(site, patch):
-                pending[source] = pending[source] + part if source in pending else part
+            else:
+                self.cross(site, patch, pending)
+        later.crossed_norm |= pending.crossed_norm
         return found
+
+    def cross(self, site: Site, patch: Patch, pending: Level) -> None:
+        """Add the inputs of a concatenation, a pool or a normalisation to ``pending``."""
+        pending.crossed_norm |= site.kind == "norm"
+        for source, part in self.before(site, patch):
+            pending.add(source, part)
 
     def before(self, site: Site, patch: Patch) -> Iterator[tuple[int, Patch]]:
         """The coefficients on each input of a concatenation, a pool or a normalisation."""
@@ -133,6 +161,8 @@ def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
     """
     reads, inner = {site.inputs[0]}, set[int]()
     for _ in range(depth - 1):
+        if all(sites[index].is_photo_step for index in reads):
+            break
         behind = set(through(sites, reads))
         convolutions = {index for index in behind if sites[index].kind == "conv"}
         inner |= convolutions
@@ -141,6 +171,15 @@ def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
             index for index in behind if sites[index].is_photo_step
         }
     return reads | inner
+
+
+def longest(sites: Sequence[Site], site: Site) -> int:
+    """The number of convolutions on the longest path from the photo to ``site``, including its own."""
+    lengths: dict[int, int] = {}
+    for each in sites[: site.index + 1]:
+        before = max((lengths[source] for source in each.inputs), default=0)
+        lengths[each.index] = before + (each.kind == "conv")
+    return lengths[site.index]
 
 
 def needs_input(site: Site) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ...errors import OptionError
 from ...peek.colour import table
 from ...peek.geometry import field_box, square
 from ...peek.layout import FAINT, GAP, INK, LARGE, PANEL_GAP, SMALL, Column, Line, beside, font, stack
@@ -20,13 +21,12 @@ from .record import DRAWN, Contributions, Term
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...blueprint.address import Tensor
-
     Rectangle = tuple[float, float, float, float]
 
 TILE = 196  # side of a term's map in pixels
 LARGE_TILE = 300  # side of the photo and of the filter's own map
 ACROSS = 5
+MOST_DRAWN = 100
 CELLS_HEIGHT = 84  # of the picture of the window's cells
 WIDTH = ACROSS * TILE + (ACROSS - 1) * PANEL_GAP
 SIGNED = "blue-orange"  # its middle, zero, is black
@@ -40,7 +40,8 @@ def png(found: Contributions, top: int = DRAWN) -> bytes:
 
 
 def draw(found: Contributions, top: int = DRAWN) -> Image.Image:
-    """The picture as an RGB image."""
+    """The picture as an RGB image; raises ``OptionError`` for more than ``MOST_DRAWN`` terms."""
+    check_drawn(top)
     positive, negative = found.greatest(top)
     limit = max((float(np.abs(term.cells).max()) for term in (*positive, *negative)), default=0.0)
     rows = [Column(WIDTH).lines(heading(found)).image(), overview(found)]
@@ -51,7 +52,13 @@ def draw(found: Contributions, top: int = DRAWN) -> Image.Image:
         rows.append(Column(WIDTH).lines([Line(title, SMALL, INK)]).image())
         if terms:
             rows.append(beside([panel(found, term, limit) for term in terms], WIDTH))
-    return stack([*rows, footing(found, limit)])
+    return stack([*rows, footing(found, top, limit)])
+
+
+def check_drawn(top: int) -> None:
+    """Raise ``OptionError`` unless a picture can show ``top`` terms for the value and as many against it."""
+    if not 1 <= top <= MOST_DRAWN:
+        raise OptionError(f"top {top}: a picture shows 1 to {MOST_DRAWN} terms for the value, and as many against it")
 
 
 def overview(found: Contributions) -> Image.Image:
@@ -95,13 +102,15 @@ def account(found: Contributions) -> list[Line]:
     """The sum, and the listeners to which this filter contributes most."""
     positive, negative = found.greatest(None)
     lines = [
-        Line(f"{found.value:+.4g}  value", LARGE, INK),
+        Line(f"{found.value:+.4g}  value{', inactive' if found.is_inactive else ''}", LARGE, INK),
         Line(f"{found.own_bias:+.4g}  bias of the filter", SMALL, INK),
         *([Line(f"{found.inner_bias:+.4g}  biases of the filters between", SMALL, INK)] if found.depth > 1 else []),
         Line(f"{sum(term.value for term in positive):+.4g}  {count_of(len(positive), 'term')} for", SMALL, FOR),
         Line(f"{sum(term.value for term in negative):+.4g}  {count_of(len(negative), 'term')} against", SMALL, AGAINST),
     ]
-    if found.listeners:
+    if found.is_silent:
+        lines += [Line(" ", SMALL, INK), Line("Silent on this photo: later filters get nothing", SMALL, INK)]
+    elif found.listeners:
         lines += [Line(" ", SMALL, INK), Line("Gives most, on this photo, to", SMALL, INK)]
         lines += [Line(f"{each.value:+.3g}  {each.tensor.address}", SMALL, FAINT) for each in found.listeners[:5]]
     return lines
@@ -123,8 +132,8 @@ def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
     outline(picture, on_picture(term.window, plane.shape, picture), FOR if term.value >= 0 else AGAINST)
     lines = [
         Line(f"{term.value:+.3g}   {found.share(term):.1%}", SMALL, INK),
-        Line(shortened(term.origin), SMALL, INK),
-        Line("" if term.origin == term.tensor else f"in {shortened(term.tensor)}", SMALL, FAINT),
+        Line(shortened(term.label), SMALL, INK),
+        Line("" if term.origin == term.tensor else f"in {shortened(term.tensor.address)}", SMALL, FAINT),
         Line(f"map {low:.3g} to {high:.3g}", SMALL, FAINT),
     ]
     parts = [captioned(picture, [line for line in lines if line.text])]
@@ -133,11 +142,10 @@ def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
     return stack(parts, margin=0, gap=4)
 
 
-def shortened(tensor: Tensor) -> str:
-    """An address that fits under a map; the beginning of a long one is cut off."""
-    address = tensor.address
-    start = next(start for start in range(len(address)) if font(SMALL).getlength(address[start:]) <= LONGEST_NAME)
-    return f"…{address[start:]}" if start else address
+def shortened(name: str) -> str:
+    """A name that fits under a map; the beginning of a long one is cut off."""
+    start = next(start for start in range(len(name)) if font(SMALL).getlength(name[start:]) <= LONGEST_NAME)
+    return f"…{name[start:]}" if start else name
 
 
 def captioned(picture: Image.Image, lines: list[Line]) -> Image.Image:
@@ -186,23 +194,25 @@ def legend(found: Contributions) -> str:
         ""
         if found.depth == 1
         else (
-            f" Filters between are replaced by their own sums where their ReLU is open on this photo, {found.depth} convolutions back."
+            f" Filters between are replaced by their own sums where their ReLU is active on this photo, {found.depth} convolutions back."
         )
     )
     return (
         "Number: what the filter adds to the value, and its share of the magnitudes of all terms. Map: the earlier filter on this "
         "photo, each on its own scale, black to white. Frame: the window that is read, orange for and blue against. "
-        f"On the photo: the cell (white) and its receptive field (grey).{between}"
+        f"On the photo: the cell (white) and its receptive field (grey). Inactive: the ReLU returns zero.{between}"
     )
 
 
-def footing(found: Contributions, limit: float) -> Image.Image:
-    """The footer: the colour scale of the cells, the legend, the notes, and the provenance."""
-    column = Column(WIDTH).bar(f"{-limit:.3g}", f"{limit:.3g}", SIGNED)
+def footing(found: Contributions, top: int, limit: float) -> Image.Image:
+    """The footer: the colour scale of the cells if windows have several, the legend, the notes, and the provenance."""
+    column = Column(WIDTH)
+    if any(term.cells.size > 1 for term in found.kept(top)):
+        text = "Below a map: what each cell of its window adds, on this scale."
+        column.bar(f"{-limit:.3g}", f"{limit:.3g}", SIGNED).lines([Line(text, SMALL, INK)])
     name = found.origin.photo or ""
     photo = name if name.isascii() else f"photo {(found.origin.photo_sha256 or '')[:12]}"  # the font is Latin
     lines = [
-        Line("Below a map: what each cell of its window adds, on this scale.", SMALL, INK),
         Line(legend(found), SMALL, INK),
         *(Line(f"Note: {note}.", SMALL, INK) for note in found.notes),
         Line(f"{photo} · weights {found.weights} · {found.preprocessing}", SMALL, FAINT),

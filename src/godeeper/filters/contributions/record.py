@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+COLOURS = ("red", "green", "blue")
 DRAWN = 5  # positive terms, and negative terms, that a picture shows
 
 
@@ -50,6 +52,12 @@ class Term:
         """The filter, or the channel of the photo, from which the channel comes."""
         return one_channel(self.origin_site, self.origin_channel)
 
+    @property
+    def label(self) -> str:
+        """The name to show: the address of the origin, with the colour for a channel of the photo."""
+        colour = f" ({COLOURS[self.origin_channel]})" if self.origin_site.is_photo_step else ""
+        return f"{self.origin.address}{colour}"
+
     def record(self) -> dict[str, Any]:
         """The term as a JSON object, without ``cells``."""
         return {
@@ -65,11 +73,12 @@ class Term:
 class Contributions(HasProvenance):
     """The value of one filter at one cell before the ReLU: ``bias`` + Σ ``terms``, to the rounding of single precision.
 
-    ``tensor``: the filter.  ``cell``: its row, its column and its value there, as the engine computes it.  ``own_bias``: the
-    folded shift of the filter.  ``inner_bias``: the contribution of the shifts of the filters in between, 0 at depth 1.
-    ``terms``: all terms, the greatest magnitude first.  ``listeners``: the later filters that read this one, the greatest
-    magnitude of ``value`` first.  ``notes``: the assumptions.  ``maps``: index of a site -> the tensor that is read, (C, H, W)
-    float32.  ``plane``: the filter's map before the ReLU, (H, W).  ``image``: the photo as the network reads it.
+    ``tensor``: the filter.  ``cell``: its row, its column and its value there, as the engine computes it.  ``depth``: how many
+    convolutions back the terms are; smaller than requested if the photo is nearer.  ``own_bias``: the folded shift of the
+    filter.  ``inner_bias``: the contribution of the shifts of the filters in between, 0 at depth 1.  ``terms``: all terms, the
+    greatest magnitude first.  ``listeners``: the later filters that read this one, the greatest magnitude of ``value`` first.
+    ``notes``: the assumptions.  ``maps``: index of a site -> the tensor that is read, (C, H, W) float32.  ``plane``: the
+    filter's map before the ReLU, (H, W).  ``image``: the photo as the network reads it.
 
     >>> import godeeper
     >>> found = godeeper.load().contributions("examples/chelsea.jpg", "mixed/tower_2/conv[3]")
@@ -101,11 +110,21 @@ class Contributions(HasProvenance):
         return self.cell.value
 
     @property
+    def is_inactive(self) -> bool:
+        """Whether the ReLU returns zero here."""
+        return self.value <= 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the ReLU returns zero everywhere on this photo, so that the filter contributes nothing to later ones."""
+        return self.plane is not None and bool(self.plane.max() <= 0)
+
+    @property
     def bias(self) -> float:
         """The sum of ``own_bias`` and ``inner_bias``."""
         return self.own_bias + self.inner_bias
 
-    @property
+    @cached_property
     def magnitude(self) -> float:
         """The sum of the magnitudes of all terms."""
         return sum(abs(term.value) for term in self.terms)
