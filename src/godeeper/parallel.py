@@ -8,6 +8,7 @@ largest while a network computes, since idle BLAS threads busy-wait on the cores
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,10 @@ from .memory import release_to_os
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+WITH_LIBRARIES = ("numpy", "scipy.linalg", "torch")
+"""Modules that load a matrix library of their own."""
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -36,13 +41,14 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
 
 def on_one_thread() -> AbstractContextManager[Any]:
     """A context in which numpy's matrix products use one thread; entering it takes microseconds."""
-    limit: AbstractContextManager[Any] = matrix_libraries().limit(limits=1, user_api="blas")
+    loaded = frozenset(name for name in WITH_LIBRARIES if name in sys.modules)
+    limit: AbstractContextManager[Any] = matrix_libraries(loaded).limit(limits=1, user_api="blas")
     return limit
 
 
 @cache
-def matrix_libraries() -> Any:
-    """The matrix libraries that numpy has loaded."""
+def matrix_libraries(loaded: frozenset[str]) -> Any:  # noqa: ARG001 (each of them may have loaded another library)
+    """The matrix libraries of this process, when these modules are ``loaded``."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -1,6 +1,8 @@
 """Parallel arithmetic: results in order, one thread for each call, limits restored."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,3 +50,20 @@ def test_a_classifier_judges_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> N
     photos = [np.full((40, 40, 3), level, np.uint8) for level in range(10)]
     assert len(list(classifier().judge(photos))) == len(photos)
     assert seen == [{1}, {1}]
+
+
+def test_libraries_that_are_loaded_later() -> None:
+    """A library that is loaded after the first call is limited, too."""
+    code = """
+import numpy
+from threadpoolctl import threadpool_info
+from godeeper.parallel import on_one_thread
+with on_one_thread():
+    before = len(threadpool_info())
+import scipy.linalg
+with on_one_thread():
+    found = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+print(len(found) > before, set(found))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1)[1] == "{1}\n"

@@ -77,6 +77,7 @@ def parts() -> list[CacheSection]:
     from ..disk_cache import cache_folder, graph_cache
     from ..engine.prefix_cache import prefix_store
     from ..features.store import ResultStore, leftovers, size, store_path
+    from ..filters.index_folder import cached_indexes
 
     caches = {"graphs": graph_cache(), "trunks": prefix_store()}
     sizes = {name: cache.sizes() for name, cache in caches.items()}
@@ -87,21 +88,27 @@ def parts() -> list[CacheSection]:
         found.append(CacheSection("features", stats.features, stats.bytes, stats.path))
     else:
         found.append(CacheSection("features", 0, 0, store_path()))
+    indexes = cached_indexes()
+    found.append(CacheSection("indexes", len(indexes), sum(map(size, indexes)), cache_folder() / "indexes"))
     old = leftovers()
     return [*found, CacheSection("leftovers", len(old), sum(map(size, old)), cache_folder())]
 
 
 def shrink(most_bytes: int) -> None:
-    """Trim the cache to ``most_bytes``: trunks first, then graphs, then features, from the quickest to the slowest to recompute."""
+    """Trim the cache to ``most_bytes``: trunks first, then indexes, graphs and features, from the quickest to the slowest to recompute."""
     from dataclasses import replace
 
     from ..disk_cache import DiskCache, cache_folder
     from ..engine.prefix_cache import prefix_store
-    from ..features.store import ResultStore, store_path
+    from ..features.store import ResultStore, size, store_path
+    from ..filters.index_folder import cached_indexes, trim_cached
 
     sizes = {part.name: part.bytes for part in parts()}
-    trunks = replace(prefix_store(), most_bytes=max(most_bytes - sizes["features"] - sizes["graphs"], 0))
+    others = sizes["features"] + sizes["graphs"]
+    trunks = replace(prefix_store(), most_bytes=max(most_bytes - others - sizes["indexes"], 0))
     trunks.trim()
+    trim_cached(max(most_bytes - others - sum(trunks.sizes()), 0))
+    most_bytes -= sum(map(size, cached_indexes()))
     graphs = DiskCache(cache_folder() / "graphs", max(most_bytes - sizes["features"] - sum(trunks.sizes()), 0))
     graphs.trim()
     if store_path().exists():

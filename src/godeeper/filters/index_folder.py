@@ -106,6 +106,31 @@ def named_sources(photos: Sequence[AnyPhoto], root: str | Path) -> list[NamedSou
     return named
 
 
+def cached_indexes() -> list[Path]:
+    """The files in the cache folder about indexes, the least recently written first.
+
+    They are indexes, and then the notes on where the folders of others were, which are small.
+    """
+    found = []
+    for path in (cache_folder() / "indexes").glob("*"):
+        with suppress(OSError):
+            found.append((path.suffix != ENDING, path.stat().st_mtime, path))
+    return [path for *_, path in sorted(found)]
+
+
+def trim_cached(most_bytes: int) -> None:
+    """Remove the least recently written of these files until the rest fits."""
+    from ..features.store import size
+
+    kept = cached_indexes()
+    total = sum(map(size, kept))
+    for path in kept:
+        if total <= most_bytes:
+            return
+        total -= size(path)
+        path.unlink(missing_ok=True)
+
+
 def remove_cached() -> None:
     """Remove the indexes in the cache folder, and the stored folder paths of all other indexes."""
     shutil.rmtree(cache_folder() / "indexes", ignore_errors=True)

@@ -32,6 +32,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with ResultStore() as store:
         store.put_many({bytes([number]): np.zeros(100, np.float16) for number in range(4)})
     (tmp_path / "features-1.sqlite.damaged").write_bytes(bytes(10))
+    (tmp_path / "indexes").mkdir()
+    for ending in ("index", "json"):
+        (tmp_path / "indexes" / f"photos.{ending}").write_bytes(bytes(10))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "mine.safetensors").write_bytes(bytes(10))
     return tmp_path
@@ -43,23 +46,25 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def entries(document: Any) -> dict[str, int]:
-    return {name: document[name]["entries"] for name in ("graphs", "trunks", "features", "leftovers")}
+    return {name: document[name]["entries"] for name in ("graphs", "trunks", "features", "indexes", "leftovers")}
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It states what is cached, how large it is, and where."""
     document = shown(capsys, "show")
-    assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "indexes": 2, "leftovers": 1}
     assert document["folder"] == str(folder)
     assert document["graphs"]["bytes"] == 2 * ENTRY
-    assert document["bytes"] == sum(document[name]["bytes"] for name in ("graphs", "trunks", "features", "leftovers"))
+    assert document["bytes"] == sum(
+        document[name]["bytes"] for name in ("graphs", "trunks", "features", "indexes", "leftovers")
+    )
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The text has a line for each kind."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:5]] == ["what", "graphs", "trunks", "features", "leftovers"]
+    assert [line.split()[0] for line in lines[:6]] == ["what", "graphs", "trunks", "features", "indexes", "leftovers"]
 
 
 def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +94,7 @@ def test_the_size_can_be_chosen(
         store.put_many({b"new": np.zeros(100, np.float16)})
     document = shown(capsys, "show")
     assert document["most_bytes"] == 4 * ENTRY
-    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 0, "indexes": 2, "leftovers": 1}
     assert not (folder / "graphs" / "old.graph").exists()
 
 
@@ -133,20 +138,20 @@ def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str
     """Trunks are removed before graphs, and graphs before features."""
     features = shown(capsys, "show")["features"]["bytes"]
     document = shown(capsys, "trim", "--to", str(features + 2 * ENTRY))
-    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 4, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 4, "indexes": 0, "leftovers": 1}
     document = shown(capsys, "trim", "--to", str(features + ENTRY))
-    assert entries(document) == {"graphs": 1, "trunks": 0, "features": 4, "leftovers": 1}
+    assert entries(document) == {"graphs": 1, "trunks": 0, "features": 4, "indexes": 0, "leftovers": 1}
 
 
 def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the size of the features, the least recently used features are removed too."""
     document = shown(capsys, "trim", "--to", "1KB")
-    assert entries(document) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 0, "trunks": 0, "features": 0, "indexes": 0, "leftovers": 1}
 
 
 def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything that can be computed again is removed, and nothing else."""
-    assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "leftovers": 0}
+    assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "indexes": 0, "leftovers": 0}
     assert (folder / "weights" / "mine.safetensors").exists()
 
 

@@ -23,7 +23,7 @@ from godeeper.filters.index_folder import remove_cached
 from godeeper.filters.lookup import look_up
 from godeeper.peek.geometry import Cell
 from godeeper.web.application import make_app
-from godeeper.web.compute.served_index import CROP_SIDE, ServedIndex, check_network, sample_index
+from godeeper.web.compute.served_index import CROP_SIDE, ServedIndex, check_network, sample_index, served_index
 from godeeper.web.filter_index.records import NO_INDEX, NOT_HELD, rank_text
 
 if TYPE_CHECKING:
@@ -135,6 +135,34 @@ def test_a_changed_photo_is_not_shown(served: Served, index: ServedIndex, tmp_pa
     )
     assert answer(app, FILTER).json["photos"][1]["crop"] is None
     assert "the file is not there any more" in answer(app, PAGE).text
+
+
+def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path: Path) -> None:
+    """The crops come from the zip that was indexed, also if it has a folder around the class folders; other names are not read."""
+    album = index.folder
+    assert album is not None
+    archive = Path(shutil.make_archive(str(tmp_path / "album"), "zip", album.parent, album.name))
+    own = ServedIndex(index.index, archive, index.what)
+    app = make_app(served.backend, index=own)
+    usual, zipped = (answer(make_app(served.backend, index=each), FILTER).json["photos"] for each in (index, own))
+    assert [each["crop"] for each in zipped] == [each["crop"] for each in usual]
+    crops = [answer(each, zipped[0]["crop"]).body for each in (make_app(served.backend, index=index), app)]
+    assert crops[0] == crops[1]
+    with pytest.raises(FileNotFoundError):
+        own.content(archive / "cat" / "none.png")
+    archive.unlink()
+    assert "the file is not there any more" in answer(app, PAGE).text
+
+
+def test_photos_outside_the_folder_say_so(served: Served, index: ServedIndex, tmp_path: Path) -> None:
+    """Photos that a list names above its own folder have an honest caption."""
+    (tmp_path / "list.csv").write_text(
+        "path\n" + "".join(f"{path}\n" for path in (index.folder or tmp_path).rglob("*.png"))
+    )
+    made = tmp_path / "list.index"
+    assert main(["index", str(tmp_path / "list.csv"), "--out", str(made)]) == 0
+    app = make_app(served.backend, index=served_index(made, None, served.backend.network))
+    assert "not shown: the file is outside the folder of the index" in answer(app, PAGE).text
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "cat/../../x.png"])

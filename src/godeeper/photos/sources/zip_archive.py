@@ -6,13 +6,16 @@ than ``MOST_FILES`` files or ``MOST_BYTES`` bytes, or a compression ratio that p
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from ...errors import OptionError
@@ -60,6 +63,50 @@ def unzipped(place: Path) -> Iterator[Path]:
                 f"{place}: cannot read this zip ({reason}); pack it again, or unpack it and name the folder"
             ) from None
         yield inner(folder)
+
+
+def names_in(place: Path) -> frozenset[str]:
+    """The names of a zip's files as ``unzipped`` gives them, relative to its folder; empty if the zip cannot be read, or is refused."""
+    try:
+        status = place.stat()
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(members_in(place, (status.st_size, status.st_mtime_ns)))
+
+
+def read_member(place: Path, name: str, most: int) -> bytes:
+    """The first ``most`` bytes of a zip's file of that name; raises ``OSError`` if it cannot be read."""
+    status = place.stat()
+    member = members_in(place, (status.st_size, status.st_mtime_ns)).get(name)
+    if member is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    try:
+        with open_regular(place) as file, zipfile.ZipFile(file) as archive, archive.open(member) as packed:
+            return packed.read(most)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
+@lru_cache(maxsize=4)
+def members_in(place: Path, version: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:  # noqa: ARG001 (part of the cache's key)
+    """Name -> member of a zip, as ``names_in``; ``version``: size and time of change."""
+    try:
+        with open_regular(place) as file, zipfile.ZipFile(file) as archive:
+            members = checked(place, archive.infolist())
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, OptionError):
+        return {}
+    above = outer_folders(list(members))
+    return {PurePosixPath(*path.parts[above:]).as_posix(): member for path, member in members.items()}
+
+
+def outer_folders(paths: Sequence[PurePosixPath]) -> int:
+    """The number of single folders around the others, which ``inner`` enters."""
+    above = 0
+    while True:
+        rest = [path.parts[above:] for path in paths]
+        if len({parts[0] for parts in rest}) != 1 or min(map(len, rest)) < 2 or max(map(len, rest)) < 3:
+            return above
+        above += 1
 
 
 def inner(folder: Path) -> Path:

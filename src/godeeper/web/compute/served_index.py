@@ -22,6 +22,7 @@ from ...filters.index_folder import folder_of
 from ...filters.top_picture import FRAME, within
 from ...lru import LruCache
 from ...peek.geometry import Box, Cell, Placement, patch
+from ...photos.sources.zip_archive import names_in, read_member
 from ...wording import count_of
 from ..http.errors import not_found
 from ..http.upload import MAX_BYTES
@@ -46,7 +47,7 @@ CropKey = tuple[int, int, int]  # site, filter, number of the photo
 class ServedIndex:
     """An index, and where its photos are.
 
-    ``folder``: of the photos; None if it is not known.  ``what``: its photos in words, such as ``the 300 photos in photos/``.
+    ``folder``: of the photos, or their zip; None if it is not known.  ``what``: its photos in words, such as ``the 300 photos in photos/``.
     ``photos``: decoded photos by number, used by the decoding thread only.  ``crops``: JPEG files, used by the event loop only.
     """
 
@@ -76,10 +77,26 @@ class ServedIndex:
         """Why a photo cannot be shown, as far as is known without reading it."""
         if photo.row is None:
             return "the map is the same everywhere"
+        if self.folder is None:
+            return "it is not known where the photos are"
         path = self.path_of(photo.name)
-        if path is None or not path.is_file():
-            return "the file is not there any more" if self.folder else "it is not known where the photos are"
+        if path is None:
+            return "not shown: the file is outside the folder of the index"
+        if photo.name not in names_in(self.folder) if self.is_zip else not path.is_file():
+            return "the file is not there any more"
         return None
+
+    @property
+    def is_zip(self) -> bool:
+        """Whether the photos are in a zip."""
+        return self.folder is not None and self.folder.suffix.lower() == ".zip" and self.folder.is_file()
+
+    def content(self, path: Path) -> bytes:
+        """The bytes of a photo, at most one more than ``MAX_BYTES``; raises ``OSError``."""
+        if self.folder is not None and self.is_zip:
+            return read_member(self.folder, path.relative_to(self.folder).as_posix(), MAX_BYTES + 1)
+        with open_regular(path) as file:
+            return file.read(MAX_BYTES + 1)
 
     def activation(self, tensor: Tensor, number: int, photo: int) -> TopActivation:
         """The activation of a filter for a photo; raises ``RequestError`` if the index does not have that photo for the filter."""
@@ -99,7 +116,7 @@ class ServedIndex:
         """The photo of an activation, decoded; raises ``RequestError`` if its file is not the indexed one any more."""
         photo = self.photos.get(number)
         if photo is None:
-            photo = read_indexed(activation, network)
+            photo = read_indexed(self, activation, network)
             self.photos.put(number, photo)
             self.photos.evict()
         return photo
@@ -128,12 +145,11 @@ def sample_index(network: Network) -> ServedIndex | None:
     return ServedIndex(index, sample.PICTURES, sample.described(index.photos), is_sample=True)
 
 
-def read_indexed(activation: TopActivation, network: Network) -> StoredPhoto:
+def read_indexed(served: ServedIndex, activation: TopActivation, network: Network) -> StoredPhoto:
     """Read and decode the photo of an activation."""
     name = activation.path.name
     try:
-        with open_regular(activation.path) as file:
-            data = file.read(MAX_BYTES + 1)
+        data = served.content(Path(activation.path))
     except (OSError, ValueError):
         raise not_found(f"{name}: the file cannot be read any more") from None
     if len(data) > MAX_BYTES:
