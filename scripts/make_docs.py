@@ -28,6 +28,8 @@ from godeeper.cli.main import make_parser
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 PICTURES = ROOT / "docs" / "pictures"
+DECOMPOSED = "mixed_4/tower_1/conv_4[17]"
+"""The filter in the picture of docs/explanation/what-a-filter-is.md."""
 HELP_WIDTH = "100"
 SHAPE = re.compile(r"\([\w ]+,[\w, …]*\)")
 """The shape of an array in a docstring: ``(classes,)``, ``(B, C, H, W)``."""
@@ -71,7 +73,12 @@ def main() -> int:
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages[path])
-    return command_line(["peek", str(ROOT / "examples" / "chelsea.jpg"), "--out", str(PICTURES)]) or draw_evidence()
+    chelsea = str(ROOT / "examples" / "chelsea.jpg")
+    return (
+        command_line(["peek", chelsea, "--out", str(PICTURES)])
+        or command_line(["contributions", chelsea, DECOMPOSED, "--out", str(PICTURES / "contributions.png")])
+        or draw_evidence()
+    )
 
 
 def draw_evidence() -> int:

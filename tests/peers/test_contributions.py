@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def in_torch(network: Network, photo: Path, found: Contributions) -> dict[str, n
     from godeeper.engine.torch.network import capture
 
     module = network.to_torch()
+    fix_norms(module)
     stage = Tensor(found.tensor.site, stages(found.tensor.site)[1]).name
     read = {term.site for term in found.terms}
     x = torch.from_numpy(network.preprocess(decode(photo))).requires_grad_()
@@ -39,6 +41,21 @@ def in_torch(network: Network, photo: Path, found: Contributions) -> dict[str, n
         for (address, tensor), gradient in zip(tensors.items(), gradients, strict=True)
     }
     return sums | {"": value.detach().numpy()}
+
+
+def fix_norms(module: Any) -> None:
+    """Make each local response normalisation multiply by its factors as constants, as contributions do."""
+    import torch
+
+    for norm in [each for each in module.modules() if isinstance(each, torch.nn.LocalResponseNorm)]:
+        size, alpha, beta, k = norm.size, norm.alpha, norm.beta, norm.k
+
+        def forward(x: Any, size: int = size, alpha: float = alpha, beta: float = beta, k: float = k) -> Any:
+            squares = torch.nn.functional.pad(x * x, (0, 0, 0, 0, size // 2, (size - 1) // 2))
+            sums = sum((squares[:, first : first + x.shape[1]] for first in range(size)), torch.zeros_like(x))
+            return x * ((k + alpha / size * sums) ** -beta).detach()
+
+        norm.forward = forward
 
 
 def check(network: Network, photo: Path, address: str, depth: int) -> None:
@@ -76,6 +93,8 @@ def test_down_to_the_photo(net: Network, chelsea: Path, address: str) -> None:
     ("architecture", "dialect", "address"),
     [
         ("googlenet", "torchvision", "inception_4a/3x3[11]"),
+        ("googlenet", "bvlc", "inception_3b/5x5[11]"),
+        ("googlenet", "inception5h", "inception_3b/5x5[11]"),
         ("inception_v3", "torchvision", "mixed_4/tower_2/conv[11]"),
         ("inception_v3", "2015", "mixed_4/tower_2/conv[11]"),
         ("inception_v4", "timm", "Mixed_5b/Branch_3/Conv2d_0b_1x1[11]"),

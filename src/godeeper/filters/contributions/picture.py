@@ -31,7 +31,7 @@ CELLS_HEIGHT = 84  # of the picture of the window's cells
 WIDTH = ACROSS * TILE + (ACROSS - 1) * PANEL_GAP
 SIGNED = "blue-orange"  # its middle, zero, is black
 FOR, AGAINST, CELL, FIELD = (255, 170, 60), (80, 170, 255), (255, 255, 255), (150, 152, 158)
-LONGEST_NAME = TILE - 16  # pixels
+LONGEST_NAME = TILE - 4  # pixels, without the ellipsis of a shortened one
 
 
 def png(found: Contributions, top: int = DRAWN) -> bytes:
