@@ -206,11 +206,14 @@ def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def in_process(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """The exit code and the messages of a command."""
+    """The exit code and the messages of a command; again if Ray itself was too slow to let it in, on a busy machine."""
     command = [sys.executable, "-m", "godeeper", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | environment, timeout=120, check=False
-    )
+    for _ in range(3):
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | environment, timeout=180, check=False
+        )
+        if "cannot use Ray at" not in done.stderr:
+            break
     return done.returncode, done.stderr
 
 
