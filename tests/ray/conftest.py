@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,11 @@ from PIL import Image
 from godeeper.features.executors.on_ray import OnRay
 
 PHOTOS = 70  # three chunks
+
+os.environ.setdefault(
+    "RAY_AUTH_TOKEN", secrets.token_hex(32)
+)  # before Ray is imported: it would store one in the user's home
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 @pytest.fixture(scope="session")
