@@ -1,9 +1,10 @@
 """Do contributions add up, and are the greatest contributors the ones that matter?
 
-    python -m bench.studies.contributions [--photo examples/chelsea.jpg] [--weights bundled] [--cells 50] [--depth 1] [--off]
+    python -m bench.studies.contributions [--photo examples/chelsea.jpg] [--weights bundled] [--cells 50] [--depth 1] [--off] [--peak]
 
-takes random filters and cells of every convolution, and prints the greatest error of bias + Σ terms, relative to the sum of the terms'
-magnitudes.  With ``--off`` it also switches off the five greatest contributors of each, in the engine, and five random ones.
+takes random filters and cells of every convolution (with ``--peak`` the cell where the filter's value is greatest), and prints the
+greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes.  With ``--off`` it also switches off the five greatest
+contributors of each, in the engine, and five random ones.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Case:
 
 
 def cases(
-    network: Network, photo: Any, cells: int, depth: int = 1, seed: int = 0, *, off: bool = False
+    network: Network, photo: Any, cells: int, depth: int = 1, seed: int = 0, *, off: bool = False, peak: bool = False
 ) -> Iterator[Case]:
     """A case for each of ``cells`` random cells of every convolution; every tensor is computed once."""
     all_sites = sites(network.blueprint)
@@ -59,6 +60,8 @@ def cases(
                 continue
             for _ in range(cells):
                 channel, row, column = (int(random.integers(side)) for side in site.shape)
+                if peak:
+                    row, column = divmod(int(before_relu[site.index][channel].argmax()), site.shape[2])
                 level = back.start(site, channel, (row, column))
                 for _ in range(depth - 1):
                     level = back.next(level)
@@ -134,12 +137,14 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=50, help="random cells of each convolution (default: 50)")
     parser.add_argument("--depth", type=int, default=1)
     parser.add_argument("--off", action="store_true", help="also switch contributors off (depth 1)")
+    parser.add_argument("--peak", action="store_true", help="take the cell where the filter's value is greatest")
     options = parser.parse_args()
     network = load(weights=options.weights, engine="onnxruntime")
-    found = list(cases(network, options.photo, options.cells, options.depth, off=options.off and options.depth == 1))
+    off = options.off and options.depth == 1
+    found = list(cases(network, options.photo, options.cells, options.depth, off=off, peak=options.peak))
     worst = max(found, key=lambda case: case.error)
     print(f"{len(found)} cells: greatest error {worst.error:.2g} of the magnitudes ({worst.address})")
-    if options.off:
+    if off:
         print(f"switched off: greatest error {max(case.off_error for case in found):.2g}")
         for which, text in (("magnitude", "of the greatest magnitude"), ("positive", "that are most for the value")):
             print(f"the {SWITCHED_OFF} {text} change it more than random ones in {share_greater(found, which):.1%}")

@@ -47,8 +47,9 @@ def test_it_adds_up_in_every_network(architecture: str, dialect: str, chelsea: P
 
 def test_switching_off(net: Network, chelsea: Path) -> None:
     """Without the greatest contributors the engine's value changes by exactly their sum, and more than without random ones."""
-    found = list(cases(net, chelsea, cells=1, off=True))
+    found = list(cases(net, chelsea, cells=1, off=True, peak=True))
     assert max(case.off_error for case in found) <= TOLERANCE
+    assert share_greater(found, "magnitude") >= 0.9  # 0.967 of 4,700 cases in bench/studies; these are 94
     assert share_greater(found, "positive") >= 0.95
 
 
