@@ -342,7 +342,13 @@ class Network:
             address: one filter of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
             at: (row, column) of the filter's map; by default where its value is greatest.
             depth: how many convolutions to go back; from 2 on, each earlier filter is replaced by its own sum where it is
-            active.
+                active.
+
+        Returns:
+            A record with ``value``, ``bias`` and ``terms``, which add up: each term has the channel that is read (``tensor``),
+            the filter it comes from (``origin``), its ``value``, and what each cell of the ``window`` adds (``cells``).
+            ``listeners`` are the later filters that read this one.  ``record()`` is the JSON, ``save(path)`` draws a picture,
+            and a notebook shows it.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
