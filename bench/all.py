@@ -2,7 +2,7 @@
 
     python -m bench.all [PART ...]
 
-Parts are peek, engines, poster, folder and classifier; if none is named, all run.  Writes ``bench/results/benchmarks.md`` with
+Parts are peek, engines, poster, folder, on_ray and classifier; if none is named, all run.  Writes ``bench/results/benchmarks.md`` with
 each part's duration, and finally the parts that missed a target; exit code 1 if there is one.
 """
 
@@ -22,6 +22,7 @@ PARTS = {
     "engines": "Engines and precisions, and the machine's limit",
     "poster": "A poster, ten tensors, a second peek",
     "folder": "From a folder to features",
+    "on_ray": "From a folder to features, on Ray and with PyTorch's DataLoader",
     "classifier": "From a folder to a classifier",
 }
 

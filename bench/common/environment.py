@@ -1,4 +1,4 @@
-"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras and fastai, beside godeeper's own.
+"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai and Ray, beside godeeper's own.
 
     python -m bench.common.environment        # makes bench/.venv-peers if it is not there; prints its Python
 
@@ -32,6 +32,7 @@ INSTALLS = (
         "scikit-learn",
         "matplotlib",
         "scikit-image",
+        "ray[data]>=2.51",
     ),
 )
 
@@ -43,12 +44,12 @@ def python() -> Path:
         return Path(chosen)
     finished = PEERS_ENVIRONMENT / "finished"
     executable = PEERS_ENVIRONMENT / "bin" / "python"
-    if not finished.exists():
+    if not finished.exists() or finished.read_text() != str(INSTALLS):
         print(f"installing the peers into {PEERS_ENVIRONMENT}: about 3 GB", file=sys.stderr)
         venv.create(PEERS_ENVIRONMENT, clear=True, with_pip=True)
         for packages in INSTALLS:
             subprocess.run([executable, "-m", "pip", "install", "--quiet", *packages], check=True)
-        finished.touch()
+        finished.write_text(str(INSTALLS))
     return executable
 
 

@@ -1,11 +1,12 @@
-"""Is ``embed --on ray`` as fast as ``embed``, once it has started?
+"""Features of small photos: ``embed`` in one process, on Ray, and what a user would write with torchvision instead.
 
-    python -m bench.speed.on_ray [--photos 2000] [--rounds 2]
+    python -m bench.speed.on_ray [--photos 500] [--rounds 2] [--address pool_3] [--no-peers]
 
-computes features of small photos in one process and on Ray on the same machine, in turn.  The rate is that of the photos between the
-first and the last report of progress, so that starting does not count; seconds to the first report are shown beside it.  Exit code
-1 if Ray's rate is below 0.85 of the local one.  With torch and torchvision installed, it also runs what a user would write with them:
-Ray Data, and a DataLoader (``bench/peers/``).  Needs godeeper[ray].
+All compute the same 2,048 features with the same weights, in turn, on this machine.  The peers are Ray Data and PyTorch's DataLoader, each
+with torchvision (``bench/peers/``); godeeper runs in torchvision's dialect.  The rate is that of the photos between the first and the last
+report of progress, so that starting does not count; seconds to the first report are shown beside it.  Memory is the peak sum over all
+processes, with shared pages counted once.  With another ``--address`` the peers are left out.  Prints tables and targets; exit code 1 if
+one is missed.  Needs godeeper[ray].
 """
 
 from __future__ import annotations
@@ -17,73 +18,176 @@ import statistics
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.common import processes, tables
+import numpy as np
+from bench.common import environment, processes, tables
 from bench.common.datasets import tiny
-from bench.common.places import HERE, RESULTS
+from bench.common.memory import Watch
+from bench.common.places import FEATURES, HERE, RESULTS, TORCHVISION_WEIGHTS
+from bench.common.targets import Target
 
-LEAST = 0.85
+LEAST, AGREEMENT = 0.85, 1e-3
 ADDRESS = "pool_3"
-PEERS = {"Ray Data, torchvision": "ray_data_folder.py", "DataLoader, torchvision": "data_loader_folder.py"}
+LOCAL, RAY = "godeeper", "godeeper on Ray"
+PEERS = {"DataLoader, torchvision": "data_loader_folder.py", "Ray Data, torchvision": "ray_data_folder.py"}
+WEIGHTS = "bench-torchvision"  # the bundled weights in torchvision's dialect
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: photos per second after the first report, seconds to it, and the peak memory of all processes in MiB."""
+
+    rate: float
+    first: float
+    mebibytes: float
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=2000, metavar="N", help="small photos (2000)")
+    parser.add_argument("--photos", type=int, default=500, metavar="N", help="small photos (500)")
     parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each kind (2)")
-    parser.add_argument("--inside", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--address", default=ADDRESS, metavar="ADDRESS", help="the tensor to compute (pool_3)")
+    parser.add_argument("--no-peers", action="store_true", help="compare only local and on Ray")
+    for hidden in ("--on", "--inside", "--out", "--weights"):
+        parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.folder:
-        print(json.dumps(inside(options.inside, Path(options.folder))))
+    if options.inside:
+        print(json.dumps(inside(options)))
         return 0
+    FEATURES.mkdir(parents=True, exist_ok=True)
     folder = RESULTS / f"tiny-{options.photos}"
     if not folder.exists():
         tiny(folder, options.photos)
-    measured = runs(folder, options.rounds)
-    rates = {name: statistics.median(rate for rate, _ in each) for name, each in measured.items()}
-    ratio = rates["on Ray"] / rates["local"]
-    print(f"{options.photos} small photos to {ADDRESS}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n")
-    rows = [
-        [
-            name,
-            f"{rates[name]:.1f}",
-            f"{rates[name] / rates['local']:.2f}",
-            f"{statistics.median(first for _, first in each):.1f}",
-        ]
-        for name, each in measured.items()
+    peers = None if options.no_peers or options.address != ADDRESS else environment.python()
+    commands = our_commands(options.address, folder, with_peers=peers is not None)
+    if peers:
+        commands |= peer_commands(peers, folder)
+    print(
+        f"{options.photos} small photos to {options.address}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
+    )
+    measured = runs(commands, options.rounds)
+    differences = {name: difference(name) for name in commands}
+    print(*tables.table(COLUMNS, rows(measured, differences)), "", sep="\n")
+    targets = [
+        Target(
+            "rate on Ray over the local rate", rate_of(measured[RAY]) / rate_of(measured[LOCAL]), LEAST, at_least=True
+        )
     ]
-    print("\n".join(tables.table(["executor", "photos per second", "of the local rate", "seconds to the first"], rows)))
-    return 0 if ratio >= LEAST else 1
+    targets += [
+        Target(f"features of {name}, relative difference", differences[name], AGREEMENT) for name in PEERS if peers
+    ]
+    print(*tables.target_table(targets), sep="\n")
+    return 0 if all(target.is_met for target in targets) else 1
 
 
-def runs(folder: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Name -> rate and seconds to the first report, of each round."""
-    ours = [sys.executable, "-m", "bench.speed.on_ray", "--folder", str(folder)]
-    commands = {"local": ours, "on Ray": [*ours, "--inside", "ray"]}
-    if find_spec("torchvision"):
-        commands |= {
-            name: [sys.executable, str(HERE / "peers" / script), str(folder)] for name, script in PEERS.items()
-        }
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+def our_commands(address: str, folder: Path, *, with_peers: bool) -> dict[str, list[str | Path]]:
+    """Our runs; ``with_peers``: in torchvision's dialect."""
+    ours: list[str | Path] = [sys.executable, "-m", "bench.speed.on_ray", "--address", address, "--inside", folder]
+    ours += ["--weights", WEIGHTS] if with_peers else []
+    return {
+        LOCAL: [*ours, "--out", out_of(LOCAL)],
+        RAY: [*ours, "--out", out_of(RAY), "--on", "ray"],
+    }
+
+
+def peer_commands(python: Path, folder: Path) -> dict[str, list[str | Path]]:
+    """The peers' runs; writes their weights, and installs these for godeeper."""
+    processes.measure([sys.executable, HERE / "common" / "prepare.py", python])
+    add: list[str | Path] = [
+        "weights",
+        "add",
+        TORCHVISION_WEIGHTS,
+        "--name",
+        WEIGHTS,
+        "--scaling",
+        "inception",
+        "--replace",
+    ]
+    processes.measure([sys.executable, "-m", "godeeper", *add])
+    return {
+        name: [python, HERE / "peers" / script, folder, TORCHVISION_WEIGHTS, out_of(name)]
+        for name, script in PEERS.items()
+    }
+
+
+def runs(commands: dict[str, list[str | Path]], rounds: int) -> dict[str, list[Run]]:
+    """Run all commands in turn."""
+    measured: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            done = subprocess.run(command, env=processes.environment(), capture_output=True, text=True, check=True)
-            rate, first = json.loads(done.stdout.splitlines()[-1])
-            measured[name].append((rate, first))
-            print(name, f"{rate:.1f} photos per second, the first after {first:.1f} s", file=sys.stderr)
+            child = subprocess.Popen(
+                command, env=processes.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            with Watch(child.pid) as watch:
+                out, _ = child.communicate()
+            if child.returncode:
+                raise SystemExit(f"{' '.join(map(str, command))}: exit {child.returncode}")
+            rate, first = json.loads(out.splitlines()[-1])
+            measured[name].append(Run(rate, first, watch.peak))
+            print(name, measured[name][-1], file=sys.stderr)
     return measured
 
 
-def inside(on: str, folder: Path) -> tuple[float, float]:
-    """Photos a second after the first report, and seconds to it."""
+COLUMNS = (
+    "",
+    "photos per second",
+    "of the local rate",
+    "seconds to the first",
+    "peak MiB",
+    "of the local memory",
+    "largest relative difference",
+)
+
+
+def rows(measured: dict[str, list[Run]], differences: dict[str, float]) -> list[list[str]]:
+    """The cells of the table."""
+    local = measured[LOCAL]
+    return [
+        [
+            name,
+            f"{rate_of(each):.1f}",
+            f"{rate_of(each) / rate_of(local):.2f}",
+            f"{statistics.median(run.first for run in each):.1f}",
+            f"{memory_of(each):,.0f}",
+            f"{memory_of(each) / memory_of(local):.1f}",
+            f"{differences[name]:.1e}",
+        ]
+        for name, each in measured.items()
+    ]
+
+
+def rate_of(measured: Sequence[Run]) -> float:
+    """The median rate."""
+    return statistics.median(run.rate for run in measured)
+
+
+def memory_of(measured: Sequence[Run]) -> float:
+    """The median peak."""
+    return statistics.median(run.mebibytes for run in measured)
+
+
+def out_of(name: str) -> Path:
+    """The file of features of a run."""
+    return FEATURES / f"on-ray-{name.replace(', ', '-').replace(' ', '-')}.npy"
+
+
+def difference(name: str) -> float:
+    """The largest difference between a run's features and those of the local run, relative to the greatest feature."""
+    ours, theirs = np.load(out_of(LOCAL)), np.load(out_of(name))
+    return float(np.abs(theirs - ours).max() / np.abs(ours).max())
+
+
+def inside(options: argparse.Namespace) -> tuple[float, float]:
+    """Photos a second after the first report, and seconds to it; writes the features (N, C)."""
+    from godeeper import Preprocess, load
     from godeeper.features.executors.executor import executor_named
     from godeeper.features.stream import stream
-    from godeeper.network import load
+    from godeeper.network import Network
 
-    photos = sorted(map(str, folder.rglob("*.jpg")))
+    photos = sorted(map(str, Path(options.inside).rglob("*.jpg")))
     started = time.perf_counter()
     reports: list[tuple[float, int]] = []
 
@@ -91,9 +195,12 @@ def inside(on: str, folder: Path) -> tuple[float, float]:
         if done:
             reports.append((time.perf_counter(), done))
 
-    with executor_named(on) as executor:
-        for _ in stream(load(), photos, [ADDRESS], executor=executor, progress=report):
-            pass
+    network = load(weights=options.weights) if options.weights else load()
+    network = Network(network.engine, Preprocess())  # torchvision's weights ask for a crop
+    with executor_named(options.on) as executor:
+        batches = stream(network, photos, [options.address], executor=executor, progress=report)
+        features = [batch.features[options.address] for batch in batches]
+    np.save(options.out, np.concatenate(features))
     (begin, first), (end, last) = reports[0], reports[-1]
     return (last - first) / (end - begin), begin - started
 

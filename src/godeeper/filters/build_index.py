@@ -49,7 +49,7 @@ MOST_CLASSES = 256
 MAXIMA_RECIPE = "maxima 1"  # increase it when the same photo gives other maxima
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be millions
 class NamedSource:
     """A photo to index.  ``name``: its name in the index.  ``label``: its class, if any."""
 
@@ -136,7 +136,8 @@ class Building:
         self.errors: dict[str, str] = {}
         self.photos = self.hashed(photos)
         self.classes = classes_of(photo for _, photo in self.photos)
-        self.facts: dict[int, Facts] = {}  # rank -> facts
+        self.sizes = np.zeros((len(self.photos), 2), np.uint32)  # (width, height) by rank
+        self.notes: dict[int, tuple[str, ...]] = {}  # rank -> repairs, of repaired photos only
         self.filters = sum(site.shape[0] for site in indexed_sites(network.blueprint))
         self.ranking = Ranking(self.filters, top, len(self.classes))
         self.recipe = feature_recipe(
@@ -221,8 +222,9 @@ class Building:
         """Store and add the maxima of some photos."""
         blobs = {}
         for rank, info, values, cells in zip(ranks, result.photos, result.values, result.cells, strict=True):
-            self.facts[rank] = Facts(info.size, info.notes)
-            blobs[self.key(rank)] = packed(self.facts[rank], values.tobytes() + cells.tobytes())
+            facts = Facts(info.size, info.notes)
+            self.note(rank, facts)
+            blobs[self.key(rank)] = packed(facts, values.tobytes() + cells.tobytes())
         self.store.put_blobs(blobs)
         self.computed += len(ranks)
         self.add(ranks, result.values, result.cells)
@@ -233,10 +235,17 @@ class Building:
             return
         values, cells = [], []
         for rank, blob in known:
-            self.facts[rank], numbers = unpacked(blob, self.filters)
+            facts, numbers = unpacked(blob, self.filters)
+            self.note(rank, facts)
             values.append(np.frombuffer(numbers, np.float32, self.filters))
             cells.append(np.frombuffer(numbers, np.uint16, self.filters, 4 * self.filters))
         self.add([rank for rank, _ in known], np.stack(values), np.stack(cells))
+
+    def note(self, rank: int, facts: Facts) -> None:
+        """Keep the facts about a photo."""
+        self.sizes[rank] = facts.size
+        if facts.notes:
+            self.notes[rank] = facts.notes
 
     def add(self, ranks: list[int], values: NDArray[np.float32], cells: NDArray[np.uint16]) -> None:
         """Add the maxima of some photos to the ranking."""
@@ -269,7 +278,7 @@ class Building:
             arrays[name] = np.where(arrays[name] == NO_PHOTO, NO_PHOTO, found).astype(np.uint32)
         arrays |= self.photo_arrays(ranks.tolist())
         counts = dict(zip(self.classes, self.ranking.class_photos.tolist(), strict=True))
-        notes = {self.photos[rank][1].name: each.notes for rank, each in sorted(self.facts.items()) if each.notes}
+        notes = {self.photos[rank][1].name: each for rank, each in sorted(self.notes.items())}
         header = header_of(self.network, self.ranking.photos, self.ranking.top, counts)
         content = serialised(header, arrays)
         return Indexed(content, self.ranking.photos, self.computed, self.filters, counts, self.errors, notes)
@@ -280,7 +289,7 @@ class Building:
         names = "\0".join(self.photos[rank][1].name for rank in ranks).encode("utf-8", "surrogateescape")
         return {
             "hashes": np.frombuffer(hashes, np.uint8).reshape(-1, 32),
-            "sizes": np.array([self.facts[rank].size for rank in ranks], np.uint32).reshape(-1, 2),
+            "sizes": self.sizes[list(ranks)],
             "names": np.frombuffer(names, np.uint8),
         }
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -102,7 +103,7 @@ def named_sources(photos: Sequence[AnyPhoto], root: str | Path) -> list[NamedSou
         folders = name.split("/")[:-1]
         if len(folders) > 1 and set_named(folders[0]):
             folders = folders[1:]
-        named.append(NamedSource(photo, name, folders[0] if folders else ""))
+        named.append(NamedSource(photo, name, sys.intern(folders[0]) if folders else ""))  # one string per class
     return named
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import godeeper
-from godeeper.blueprint.address import Tensor, stages
+from godeeper.blueprint.address import Tensor, resolve_one, stages
 from godeeper.blueprint.dialects import in_dialect
 from godeeper.blueprint.inception_v3 import INCEPTION_V3, grid8, grid17, grid35, shrink17, shrink35
 from godeeper.blueprint.ops import Conv, Module, Pool, branch, module
 from godeeper.blueprint.sites import sites
-from godeeper.engine.plan import NETWORK_INPUT, Key, plan
+from godeeper.engine.plan import NETWORK_INPUT, Key, key_of, plan
 from godeeper.errors import AddressError, OptionError, UnknownAddress, WeightsError
 
 if TYPE_CHECKING:
@@ -435,6 +435,25 @@ def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None
 
 
 @pytest.mark.peers
+def test_the_torch_engine_gives_the_same_bits_on_any_number_of_cores(by_torch: Network) -> None:
+    """Features of many photos do not depend on the number of threads, which stays as it was."""
+    import torch
+
+    blueprint = by_torch.blueprint
+    steps = plan(blueprint, [key_of(resolve_one(blueprint, "mixed_4/tower/conv"))], pooled=True)
+    planes = np.random.default_rng(0).uniform(-1, 1, (2, 3, 299, 299)).astype(np.float32)
+    before = torch.get_num_threads()
+    features: list[np.ndarray] = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            features += by_torch.batch_engine.run(steps, {NETWORK_INPUT: planes}).values()
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(features[0], features[1])
+
+
 def test_the_torch_engine_needs_a_classifier_for_softmax(by_torch: Network) -> None:
     """With weights without a classifier, this engine raises the same error."""
     with pytest.raises(WeightsError, match="have no classifier"):

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ from .weights import site_of_kind, to_torch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+THREADS = 4
+"""The number of threads in a pass over many photos.  The last bits of torch's values depend on the number of threads, and they should
+not depend on the number of cores."""
+
+FORKED = [False]
 
 
 class TorchEngine:
@@ -58,7 +66,7 @@ class TorchEngine:
         module = self.module  # load it outside inference mode, where parameters would lose their gradients
         dropped_after = last_uses(plan)
         full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-        with torch.inference_mode(), full_precision:
+        with torch.inference_mode(), full_precision, threads(THREADS if plan.many_photos else 0):
             values = {key: self.to_device(feeds[key]) for key in plan.fed}
             for number, key in enumerate(plan.steps):
                 values[key] = compute(module, plan, key, values)
@@ -93,7 +101,20 @@ class TorchEngine:
 
 def compute_alone() -> None:
     """Compute on one thread in a forked process, because OpenMP would wait for threads that it did not inherit."""
+    FORKED[0] = True
     torch.set_num_threads(1)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute on ``count`` threads while the block runs, unless it is 0 or this process was forked."""
+    before = torch.get_num_threads()
+    if count and not FORKED[0]:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def result(plan: Plan, value: torch.Tensor) -> torch.Tensor:

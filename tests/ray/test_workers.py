@@ -1,0 +1,52 @@
+"""The same bytes for 1, 2 and 8 workers, of 8, 4 and 1 cores, on a Ray that counts 8 cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import godeeper
+from godeeper.features.executors import cluster
+from godeeper.features.executors.on_ray import OnRay
+from godeeper.features.stream import stream
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # as in test_on_ray.py
+
+CORES = 8
+ADDRESS = "mixed_4/tower/conv"  # the first whose last bits depend on whether torch has one thread or more
+
+
+@pytest.fixture(scope="module")
+def _eight_cores() -> Iterator[None]:
+    """Ray on this machine, with more cores than there may be."""
+    cluster.set_private()
+    ray = cluster.imported()
+    with cluster.silence():
+        ray.init(
+            address="local",
+            num_cpus=CORES,
+            include_dashboard=False,
+            log_to_driver=False,
+            _node_ip_address=cluster.LOOPBACK,
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.mark.usefixtures("_eight_cores")
+@pytest.mark.parametrize(("engine", "numbers"), [("onnxruntime", (1, 2, 8)), ("torch", (8,))])
+def test_any_number_of_workers(photos: Path, engine: str, numbers: tuple[int, ...]) -> None:
+    """Features are equal to the last bit for any number of workers, and here."""
+    pytest.importorskip(engine)
+    network = godeeper.load(engine=engine)
+    paths = sorted(map(str, photos.rglob("*.png")))[:25]
+    here = np.concatenate([batch.features[ADDRESS] for batch in stream(network, paths, [ADDRESS])])
+    for workers in numbers:
+        with OnRay("ray", chunk=3, cores=CORES // workers) as executor:
+            assert executor.cluster.layout() == (workers, CORES // workers)
+            batches = list(stream(network, paths, [ADDRESS], executor=executor))
+        np.testing.assert_array_equal(np.concatenate([batch.features[ADDRESS] for batch in batches]), here)
