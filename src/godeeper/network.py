@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .engine.gradient.gradient import GradientEngine
     from .engine.quantization import QuantizationRanges
     from .engine.torch.network import TorchNetwork
+    from .filters.account import Account
     from .filters.contributions.record import Contributions
     from .filters.index import FilterIndex
     from .photos.decode import PhotoSource
@@ -306,6 +307,40 @@ class Network:
 
         index_folder(self, photos, Path(path), top, force=force)
         return read_index(path)
+
+    def account(
+        self,
+        address: str,
+        index: FilterIndex | str | Path,
+        photos: str | Path | None = None,
+        photo: PhotoSource | None = None,
+    ) -> Account:
+        """What is known of one filter: its entry in an index, and names for what it answers to; see ``godeeper.filters.account``.
+
+        Args:
+            address: a filter of a convolution, or of a join that copies one.
+            index: an index made with these weights, or its file.
+            photos: the folder or zip of the index's photos; by default where they were indexed.
+            photo: a photo on which the filter's value is computed too.
+
+        Raises:
+            AddressError: the address does not name one filter of a convolution.
+            IndexFileError: the index cannot be read, or was made with other weights.
+            PhotoError: a photo cannot be read, has moved, or has changed since it was indexed.
+
+        >>> import tempfile
+        >>> net = load()
+        >>> index = net.index("examples", tempfile.mkdtemp() + "/examples.index")
+        >>> net.account("mixed/join[86]", index).names  # a few photos are too few for a name
+        ()
+        """
+        from .filters.account import account_of, check_weights
+        from .filters.index import read_index
+        from .filters.index_folder import folder_of
+
+        opened = read_index(index) if isinstance(index, (str, Path)) else index
+        check_weights(opened, self.weights)
+        return account_of(opened, address, photos or folder_of(opened.path), self, photo)
 
     def gradient(self, photo: PhotoSource, address: str, *, wrt: str = "Mul") -> NDArray[np.float32]:
         """The gradient, at a photo, of the sum over the map of a filter (or over all of an address's filters).

@@ -1,0 +1,108 @@
+"""Attributes of a place in a photo: colour, lightness, orientation and spatial frequency of what is seen there, and where it is.
+
+Hue and orientation are angles. Instead of one test on angles there is one on the amount at each of a few fixed angles, whose
+windows overlap: each is an ordinary number, for which there is an exact rank test, and no angle falls between two windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+HUES = ("red", "yellow", "green", "cyan", "blue", "magenta")
+ANGLES = tuple(22.5 * step for step in range(8))
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in the lightness (Rec. 601 luma)."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A measured attribute.
+
+    ``kind``: attributes of the same kind share a name: only the most significant one is kept. ``more`` and ``less``: what a
+    filter is called whose places have much, or little, of it; ``less`` is empty if only much of it is tested.
+    """
+
+    kind: str
+    more: str
+    less: str = ""
+
+
+ATTRIBUTES = (
+    *(Attribute("hue", each) for each in HUES),
+    *(Attribute("orientation", f"edges at {angle:g}°") for angle in ANGLES),
+    Attribute("saturation", "colourful", "grey"),
+    Attribute("lightness", "light", "dark"),
+    Attribute("frequency", "fine", "coarse"),
+    Attribute("row", "at the bottom", "at the top"),
+    Attribute("column", "at the right", "at the left"),
+    Attribute("distance", "at the border", "in the middle"),
+)
+"""In the order of the values that ``measured`` returns. 0° are horizontal edges; angles count anticlockwise."""
+
+TESTS = sum(2 if each.less else 1 for each in ATTRIBUTES)
+
+
+def measured(crop: NDArray[np.uint8], place: tuple[float, float]) -> Floats:
+    """The attributes (A,) of a crop (H, W, 3).
+
+    ``place``: row and column from 0 to 1.
+    """
+    pixels = crop.astype(np.float64) / 255
+    row, column = place
+    distance = max(abs(row - 0.5), abs(column - 0.5))
+    values = np.array([*colour(pixels), *texture(pixels @ LUMA), row, column, distance])
+    ordered: Floats = values[ORDER]
+    return ordered
+
+
+def colour(pixels: Floats) -> list[float]:
+    """The amount of each hue and of all colour, and the mean lightness.
+
+    Hue and chroma are the angle and radius in the plane of the colour hexagon: red at 0°, green at 120°.
+    """
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    across, up = red - (green + blue) / 2, (green - blue) * np.sqrt(0.75)
+    chroma = np.hypot(across, up)
+    centres = np.deg2rad(60 * np.arange(len(HUES)))
+    amounts = [float((towards(across, up, angle) ** 2 / np.maximum(chroma, 1e-9)).mean()) for angle in centres]
+    return [*amounts, float(chroma.mean()), float((pixels @ LUMA).mean())]
+
+
+def towards(across: Any, up: Any, angle: float) -> Floats:
+    """The part of vectors in the direction of ``angle``, in radians; 0 for those that point away."""
+    projected: Floats = np.maximum(across * np.cos(angle) + up * np.sin(angle), 0)
+    return projected
+
+
+def texture(light: Floats) -> list[float]:
+    """The share of the edges' energy at each angle, and the root mean square of the spatial frequency in cycles per pixel."""
+    if min(light.shape) < 2:
+        return [0.0] * (len(ANGLES) + 1)
+    down, right = np.gradient(light)
+    energy = down**2 + right**2
+    variance = float(light.var())
+    if variance < 1e-8:  # a uniform area has no edges
+        return [0.0] * (len(ANGLES) + 1)
+    # Twice the angle, since edges at 0° and 180° are the same; an edge is perpendicular to its gradient.
+    across, up = down**2 - right**2, 2 * down * right
+    doubled = np.deg2rad(2 * np.array(ANGLES))
+    shares = [float((towards(across, up, angle) ** 2 / np.maximum(energy, 1e-12)).sum()) for angle in doubled]
+    whole = max(float(energy.sum()), 1e-12)
+    return [*(share / whole for share in shares), float(np.sqrt(energy.mean() / variance) / (2 * np.pi))]
+
+
+MEASURED = (*HUES, "saturation", "lightness", *ANGLES, "frequency", "row", "column", "distance")
+ORDER = np.array(
+    [
+        MEASURED.index(each)
+        for each in (*HUES, *ANGLES, "saturation", "lightness", "frequency", "row", "column", "distance")
+    ]
+)
