@@ -83,20 +83,23 @@ def towards(across: Any, up: Any, angle: float) -> Floats:
 
 
 def texture(light: Floats) -> list[float]:
-    """The share of the edges' energy at each angle, and the root mean square of the spatial frequency in cycles per pixel."""
-    if min(light.shape) < 2:
-        return [0.0] * (len(ANGLES) + 1)
+    """The amount of edges at each angle, less those across it, and the root mean square spatial frequency in cycles per pixel.
+
+    The amount is an energy, so strong edges count more.  Without the edges across, a corner or a disc has none.
+    """
+    nothing = [0.0] * (len(ANGLES) + 1)
+    variance = float(light.var())
+    if min(light.shape) < 2 or variance < 1e-8:  # a uniform area has no edges
+        return nothing
     down, right = np.gradient(light)
     energy = down**2 + right**2
-    variance = float(light.var())
-    if variance < 1e-8:  # a uniform area has no edges
-        return [0.0] * (len(ANGLES) + 1)
     # Twice the angle, since edges at 0° and 180° are the same; an edge is perpendicular to its gradient.
     across, up = down**2 - right**2, 2 * down * right
     doubled = np.deg2rad(2 * np.array(ANGLES))
-    shares = [float((towards(across, up, angle) ** 2 / np.maximum(energy, 1e-12)).sum()) for angle in doubled]
-    whole = max(float(energy.sum()), 1e-12)
-    return [*(share / whole for share in shares), float(np.sqrt(energy.mean() / variance) / (2 * np.pi))]
+    amounts = [float((towards(across, up, angle) ** 2 / np.maximum(energy, 1e-12)).mean()) for angle in doubled]
+    opposite = amounts[len(ANGLES) // 2 :] + amounts[: len(ANGLES) // 2]
+    selective = [amount - other for amount, other in zip(amounts, opposite, strict=True)]
+    return [*selective, float(np.sqrt(energy.mean() / variance) / (2 * np.pi))]
 
 
 MEASURED = (*HUES, "saturation", "lightness", *ANGLES, "frequency", "row", "column", "distance")
