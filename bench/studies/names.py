@@ -1,6 +1,6 @@
 """Are planted properties of filters found, and are there names where there is nothing?
 
-    python -m bench.studies.names [--albums 13] [--shuffles 100] [--seed 0]
+    python -m bench.studies.names [--albums 13] [--each 30] [--shuffles 100] [--seed 0]
 
 makes albums of synthetic photos with planted filters (``planted_filters``), names all of these filters, and prints how many of the hues,
 angles and classes are found.  Then it shuffles the class labels over the photos, and the top places over the filters, and prints the
@@ -100,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--albums", type=int, default=13)
     parser.add_argument("--shuffles", type=int, default=100)
+    parser.add_argument("--each", type=int, default=30, help="photos of each class")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     network = load()
@@ -109,7 +110,7 @@ def main() -> None:
     shuffles = {"labels": np.zeros(4, np.int64), "places": np.zeros(4, np.int64)}
     for number in range(options.albums):
         with tempfile.TemporaryDirectory() as folder:
-            album = make_album(network, Path(folder) / "album", options.seed + number)
+            album = make_album(network, Path(folder) / "album", options.seed + number, each=options.each)
             photos = MeasuredPhotos(album)
             for channel, planted in enumerate(album.filters):
                 names = names_of(album.index, album.site, channel, photos)

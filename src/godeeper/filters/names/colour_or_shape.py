@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ACROSS = 4  # patches in each direction
 LEVEL = 0.05
-MOST_PHOTOS = 12
+MOST_PHOTOS = 8  # twelve would take longer than 5 s in the last modules
 AT_ONCE = 4
 
 
