@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from PIL import Image
+
 import godeeper
 from godeeper.blueprint.address import Tensor, resolve, resolve_one
 from godeeper.blueprint.cost import conv_macs, macs_share
@@ -28,6 +30,7 @@ from godeeper.cli.main import make_parser
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 PICTURES = ROOT / "docs" / "pictures"
+WANTED = ("mixed/tower_1/conv_2[8,24,32,56]", "mixed_4/tower_1/conv_4[3,24,38,51]")
 DECOMPOSED = "mixed_4/tower_1/conv_4[17]"
 """The filter in the picture of docs/explanation/what-a-filter-is.md."""
 HELP_WIDTH = "100"
@@ -77,8 +80,23 @@ def main() -> int:
     return (
         command_line(["peek", chelsea, "--out", str(PICTURES)])
         or command_line(["contributions", chelsea, DECOMPOSED, "--out", str(PICTURES / "contributions.png")])
+        or draw_wanted()
         or draw_evidence()
     )
+
+
+def draw_wanted() -> int:
+    """Draw the picture of what four filters of a first and four of a middle module want, for docs/explanation/what-a-filter-is.md."""
+    network = godeeper.load()
+    rows = [[each.picture for each in network.visualise(address)] for address in WANTED]
+    network.close()
+    side = rows[0][0].width
+    sheet = Image.new("RGB", (side * len(rows[0]), side * len(rows)))
+    for row, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (side * column, side * row))
+    sheet.save(PICTURES / "wanted.jpg", quality=85)
+    return 0
 
 
 def draw_evidence() -> int:

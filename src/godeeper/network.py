@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .filters.account import Account
     from .filters.contributions.record import Contributions
     from .filters.index import FilterIndex
+    from .filters.visualisation.visualise import Visualisation
     from .photos.decode import PhotoSource
     from .poster.poster import Poster
     from .weights.file import WeightsFile
@@ -398,6 +399,30 @@ class Network:
         from .filters.contributions.decompose import contributions
 
         return contributions(self, photo, address, at, depth)
+
+    def visualise(self, address: str, *, index: str | Path | None = None, **settings: Any) -> list[Visualisation]:
+        """What filters want: pictures that activate them as much as possible, each with a verdict.
+
+        Args:
+            address: filters of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
+            index: of the photos to compare with (see ``index``); by default the sample pictures if the weights are ``bundled``.
+            settings: ``size``, ``steps``, ``seed``, ``method``, ``cell`` and ``varied``; see
+                ``godeeper.filters.visualisation.visualise.Settings``.
+
+        Raises:
+            AddressError: the address does not name filters of one convolution.
+            OptionError: a setting is not allowed, or the network computes in int8.
+            IndexFileError: the index is damaged, or made with other weights.
+
+        >>> found = load().visualise("mixed/tower_2/conv[3]", steps=8)[0]
+        >>> found.picture.size, found.best_photo is not None
+        ((299, 299), True)
+        """
+        from .filters.visualisation.photos import photos_from
+        from .filters.visualisation.visualise import Settings, visualise
+
+        chosen, tensor = Settings(**settings), resolve_one(self.blueprint, address)
+        return visualise(self, tensor, chosen, photos_from(self.weights, index))
 
     def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of the greatest value of a gradient
 SIZE = 107  # pixels; large enough for every network, and quick
 INPUTS = 3
-THOROUGH = ("torchvision", "timm", "bvlc")  # one dialect of each network: 20 tensors, and 4 of every other
+THOROUGH = (
+    "torchvision",
+    "timm",
+    "bvlc",
+)  # one dialect of each network: 7 tensors, and 2 of every other; see bench.studies.gradients
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALL = [(name, dialect) for name, network in BLUEPRINTS.items() for dialect in known_dialects(network.family)]
 
@@ -99,7 +103,7 @@ def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path)
     every = sites(network)
     engine, module = GradientEngine(weights, DiskCache(tmp_path / "graphs")), to_torch(weights, end=every[-1].address)
     random = np.random.default_rng(0)
-    for site in spread(weights, 20 if dialect in THOROUGH else 4):
+    for site in spread(weights, 7 if dialect in THOROUGH else 2):
         site, key = every[site.index], output(site)
         shape = site.shape[:1] if is_flat(site) else site.shape
         targets = targets_before(every, site)

@@ -20,8 +20,8 @@ from .parser import Parser
 from .terminal import ReaderLeft, check_output, complain, flush, prepare
 
 COMMANDS = (
-    "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "index", "top", "filter", "contributions", "embed",
-    "serve", "export", "weights", "cache", "help", "completion",
+    "peek", "poster", "tensors", "map", "doctor", "retrain", "classify", "explain", "index", "top", "filter", "contributions",
+    "visualise", "embed", "serve", "export", "weights", "cache", "help", "completion",
 )  # fmt: skip
 """The commands; each is a module of this package."""
 

@@ -1,0 +1,77 @@
+"""Are gradients PyTorch's, and what does a step cost?
+
+    python -m bench.studies.gradients [--tensors 20]
+
+For tensors from the first to the last of the bundled weights, at examples/chelsea.jpg and a random direction: the greatest difference from
+PyTorch's gradient by the input, relative to its greatest value, and the time of a run with gradient over that of the cut graph's forward
+run, both in ONNX Runtime, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from bench.common import tables
+from bench.common.places import PHOTO
+
+import godeeper
+from godeeper.blueprint.sites import sites
+from godeeper.engine.gradient.plan import backward_plan
+from godeeper.engine.plan import NETWORK_INPUT, is_flat, output, plan
+
+ROUNDS = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tensors", type=int, default=20)
+    options = parser.parse_args()
+    import torch
+
+    network = godeeper.load()
+    module = network.to_torch()
+    x = network.preprocess(godeeper.decode(PHOTO))
+    every = [
+        site for site in sites(network.blueprint) if not site.is_photo_step and site.kind not in ("dense", "softmax")
+    ]
+    random, rows = np.random.default_rng(0), []
+    for number in np.linspace(0, len(every) - 1, options.tensors):
+        site = every[int(number)]
+        key, shape = output(site), site.shape[:1] if is_flat(site) else site.shape
+        given = random.standard_normal((1, *shape)).astype(np.float32)
+        planned, forward = backward_plan(network.blueprint, [key]), plan(network.blueprint, [key])
+
+        def back() -> Any:
+            return network.gradient_engine.run(planned, x, {key: given}).gradients[NETWORK_INPUT]  # noqa: B023
+
+        def ahead() -> Any:
+            return network.engine.run(forward, {NETWORK_INPUT: x})  # noqa: B023
+
+        fed, kept = torch.from_numpy(x.copy()).requires_grad_(), []
+        handle = module.get_submodule(module.paths[key]).register_forward_hook(lambda _m, _i, value: kept.append(value))  # noqa: B023
+        module(fed)
+        handle.remove()
+        kept[0].backward(torch.from_numpy(given).reshape(kept[0].shape))
+        error = np.abs(back() - fed.grad.numpy()).max() / np.abs(fed.grad.numpy()).max()
+        ahead()
+        pairs = [(seconds(back), seconds(ahead)) for _ in range(ROUNDS)]
+        ratio = min(each for each, _ in pairs) / min(each for _, each in pairs)
+        rows.append([site.address, f"{error:.1e}", f"{ratio:.2f}"])
+        network.gradient_engine.close()
+        network.engine.close()
+    print("\n".join(tables.table(["tensor", "difference from PyTorch's", "time / forward"], rows)))
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long a call takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pictures that activate a filter as much as possible, and whether to believe them."""

@@ -1,0 +1,276 @@
+"""Gradient ascent on pictures, for many objectives at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...blueprint.sites import sites
+from ...engine.gradient.plan import BackwardPlan, backward_plan
+from ...engine.plan import NETWORK_INPUT, Key
+from .spectrum import Phases, Spectrum, colours_gradient, to_colours
+from .views import View, random_view
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...engine.gradient.gradient import GradientEngine
+    from ...photos.preprocess import Preprocess
+
+    Floats = NDArray[np.float32]
+    Values = NDArray[np.float32] | NDArray[np.complex64]
+
+METHODS: Mapping[str, type[Spectrum] | type[Phases]] = {"fourier": Spectrum, "phase": Phases}
+"""What is optimised: frequencies, or their phases alone."""
+
+RATES = {"fourier": 0.2, "phase": 0.1}  # the size of a step in each frequency; in radians for phases
+MOMENTUM, DECAY = 0.9, 0.99  # Adam's
+SHARPNESS = 3.0  # of the weight of the strongest places, per standard deviation of a map
+VIEW_SIDES = (
+    128,
+    192,
+)  # pixels: the smallest and the largest view; 192 is 2.4 times as quick as 299, and 128 again 2.2 times
+POLISHING = 0.3  # the share of steps that improve the strongest place of each picture
+SHAKING = 2  # pixels by which its view moves
+VARIETY = 1.0  # the weight of being different, beside that of the objective
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What pictures should increase: a weighted sum of the filters of a tensor, before its ReLU.
+
+    ``key``: the tensor.  ``weights``: (B, C), of its C filters, for each of B pictures.  ``cell``: (row, column) of the only place that
+    counts; None means the strongest places.  ``varied``: the pictures should differ from one another.
+    """
+
+    key: Key
+    weights: Floats
+    cell: tuple[int, int] | None = None
+    varied: bool = False
+
+
+class Adam:
+    """Adam (Kingma and Ba, arXiv:1412.6980) on real or complex values, with gradients of unit size for each picture."""
+
+    def __init__(self, values: Values, rate: float) -> None:
+        self.mean = np.zeros_like(values)
+        self.square = np.zeros(values.shape, np.float32)
+        self.rate = rate
+        self.steps = 0
+
+    def step(self, gradient: Values) -> Values:
+        """The step up the gradient."""
+        power = np.abs(gradient) ** 2
+        unit = gradient / (np.sqrt(power.mean(axis=(1, 2, 3), keepdims=True)) + TINY)
+        self.steps += 1
+        self.mean += (1 - MOMENTUM) * (unit - self.mean)
+        self.square += (1 - DECAY) * (np.abs(unit) ** 2 - self.square)
+        rate = self.rate / (1 - MOMENTUM**self.steps)
+        step: Values = rate * self.mean / (np.sqrt(self.square / (1 - DECAY**self.steps)) + 1e-8)
+        return step
+
+
+def ascend(
+    engine: GradientEngine,
+    preprocess: Preprocess,
+    objective: Objective,
+    *,
+    method: str,
+    steps: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+) -> Spectrum | Phases:
+    """The pictures after gradient ascent; equal arguments give equal pictures.
+
+    Args:
+        engine: computes the gradients.
+        preprocess: the network's scaling of photos; the pictures have its size.
+        objective: what to increase.
+        method: one of ``METHODS``.
+        steps: their number.
+        seed: of the first picture and of the views.
+        progress: called with the number of steps done.
+    """
+    ascent = Ascent(engine, preprocess, objective, method, seed)
+    last = int(steps * POLISHING)
+    for step in range(steps):
+        if objective.cell or step >= steps - last:
+            ascent.polish()
+        else:
+            ascent.explore(first=step % 2 == 0)
+        if progress:
+            progress(step + 1)
+    return ascent.pictures
+
+
+class Ascent:
+    """Pictures on their way, and the runs that improve them.
+
+    Steps of ``explore`` alternate: one increases the mean of a map over a random view, the next, over the same view, the places where the
+    map was strongest.  The first finds something to start from, the second makes the maximum high.  ``polish`` improves the one place
+    where a picture is strongest, without turning or scaling it.
+    """
+
+    def __init__(
+        self, engine: GradientEngine, preprocess: Preprocess, objective: Objective, method: str, seed: int
+    ) -> None:
+        self.engine, self.preprocess, self.objective = engine, preprocess, objective
+        count, self.size = len(objective.weights), preprocess.size
+        self.pictures = METHODS[method](self.size, seed, count)
+        if objective.varied:
+            self.pictures.values = np.concatenate(
+                [METHODS[method](self.size, seed + number, 1).values for number in range(count)]
+            )
+        self.adam = Adam(self.pictures.values, RATES[method])
+        self.random = np.random.default_rng(seed)
+        self.field = max(sites(engine.weights.blueprint)[objective.key.site].field.size)
+        self.side = view_side(self.field, self.size)
+        self.views: list[View] = []
+        self.given: Floats = np.zeros((0, 0, 0, 0), np.float32)
+        self.centres: list[tuple[int, int]] = []
+
+    def explore(self, *, first: bool) -> None:
+        """One step over a random view; ``first``: over a new one."""
+        if first:
+            self.views = [random_view(self.random, self.size, self.side)]
+            self.given = first_given(self.objective, self.grid(self.side))
+        self.given = next_given(self.objective, self.step(self.side))
+
+    def polish(self) -> None:
+        """One step at the strongest place of each picture, or at the objective's cell.
+
+        A view of its surroundings suffices if it contains the cell's whole field; otherwise, the view is the whole picture.
+        """
+        whole = bool(self.objective.cell) or self.field + 2 * SHAKING > self.side
+        side = self.size if whole else self.side
+        if not self.centres:
+            self.centres, self.given = self.strongest_places()
+        if whole:
+            down, right = self.random.integers(-SHAKING, SHAKING + 1, 2)
+            self.views = [View(self.size, self.size, (int(down), int(right)), 1.0, 0.0)]
+        else:
+            self.views = [near(self.random, centre, self.size, side) for centre in self.centres]
+            if self.given.shape[2:] != self.grid(side)[1:]:
+                self.given = first_given(self.objective, self.grid(side))
+        values = self.step(side)
+        if self.objective.cell is None:
+            self.given = next_given(self.objective, values)
+
+    def step(self, side: int) -> Floats:
+        """Change the pictures; returns the value of the tensor before, (B, C, H, W)."""
+        colours = to_colours(cut(self.views, self.pictures.pictures()))
+        run = self.engine.run(self.planned(side), scaled(colours, self.preprocess), {self.objective.key: self.given})
+        by_colours = colours_gradient(colours, run.gradients[NETWORK_INPUT] * scale_of(self.preprocess))
+        self.pictures.values += self.adam.step(self.pictures.gradient(gradient_of(self.views, by_colours)))
+        return run.values[self.objective.key]
+
+    def planned(self, side: int) -> BackwardPlan:
+        """The run for views of this side."""
+        blueprint = replace(self.engine.weights.blueprint, input_size=side)
+        return backward_plan(blueprint, [self.objective.key], fetched=[self.objective.key])
+
+    def grid(self, side: int) -> tuple[int, int, int]:
+        """The tensor's (C, H, W) for views of this side."""
+        return sites(replace(self.engine.weights.blueprint, input_size=side))[self.objective.key.site].shape
+
+    def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
+        """(Row, column) in pixels of the centre of the field of each picture's strongest cell, and the objective's gradient there."""
+        colours = to_colours(self.pictures.pictures())
+        nothing = np.zeros((len(colours), *self.grid(self.size)), np.float32)
+        run = self.engine.run(self.planned(self.size), scaled(colours, self.preprocess), {self.objective.key: nothing})
+        values = run.values[self.objective.key]
+        site = sites(self.engine.weights.blueprint)[self.objective.key.site]
+        y, x = site.field.centre
+        found = []
+        for plane in np.einsum("bchw,bc->bhw", values, self.objective.weights):
+            row, column = divmod(int(plane.argmax()), plane.shape[1])
+            found.append((int(y + row * site.field.jump), int(x + column * site.field.jump)))
+        cell = self.objective.cell
+        given = first_given(self.objective, self.grid(self.size)) if cell else next_given(self.objective, values)
+        return found, given
+
+
+def view_side(field: int, size: int) -> int:
+    """The side of a view in pixels: twice the receptive field, within limits."""
+    smallest, largest = VIEW_SIDES
+    return min(size, max(smallest, min(largest, 2 * field)))
+
+
+def near(random: np.random.Generator, centre: tuple[int, int], size: int, side: int) -> View:
+    """A view around a place, moved a little at random."""
+    down, right = random.integers(-SHAKING, SHAKING + 1, 2)
+    return View(size, side, (centre[0] - side // 2 + int(down), centre[1] - side // 2 + int(right)), 1.0, 0.0)
+
+
+def cut(views: Sequence[View], pictures: Floats) -> Floats:
+    """The views of pictures: one view of all, or one of each."""
+    if len(views) == 1:
+        return views[0].cut(pictures)
+    return np.concatenate([view.cut(picture[None]) for view, picture in zip(views, pictures, strict=True)])
+
+
+def gradient_of(views: Sequence[View], given: Floats) -> Floats:
+    """The gradient by the pictures from the one by ``cut``."""
+    if len(views) == 1:
+        return views[0].gradient(given)
+    return np.concatenate([view.gradient(each[None]) for view, each in zip(views, given, strict=True)])
+
+
+def first_given(objective: Objective, grid: tuple[int, ...]) -> Floats:
+    """The gradient of the objective by the tensor (B, C, H, W): equal at all places, or at the one cell."""
+    places = np.zeros(grid[1:], np.float32)
+    if objective.cell:
+        places[objective.cell] = 1
+    else:
+        places[:] = 1 / places.size
+    given: Floats = objective.weights[:, :, None, None] * places
+    return np.ascontiguousarray(given, np.float32)
+
+
+def next_given(objective: Objective, values: Floats) -> Floats:
+    """The gradient of the objective by the tensor, at the places where ``values`` (B, C, H, W) are strongest."""
+    maps = np.einsum("bchw,bc->bhw", values, objective.weights)
+    given = objective.weights[:, :, None, None] * strongest(maps)[:, None]
+    if objective.varied:
+        given = given + difference(values) / values[0, 0].size
+    return np.ascontiguousarray(given, np.float32)
+
+
+def strongest(maps: Floats) -> Floats:
+    """Weights (B, H, W) of the places of maps, which add up to 1: a softmax of their values in standard deviations."""
+    deviation = maps.std(axis=(1, 2), keepdims=True) + TINY
+    raised = np.exp(SHARPNESS * (maps - maps.max(axis=(1, 2), keepdims=True)) / deviation)
+    weights: Floats = raised / raised.sum(axis=(1, 2), keepdims=True)
+    return weights
+
+
+def difference(values: Floats) -> Floats:
+    """The gradient, by the mean over the places of ``values``, of how much the pictures differ: minus their cosine similarities."""
+    means = np.maximum(values, 0).mean(axis=(2, 3))  # (B, C)
+    units = means / (np.linalg.norm(means, axis=1, keepdims=True) + TINY)
+    others = units.sum(axis=0) - units
+    along = (others * units).sum(axis=1, keepdims=True)
+    found: Floats = -VARIETY * (others - along * units) / max(1, len(values) - 1)
+    return found[:, :, None, None]
+
+
+def scaled(colours: Floats, preprocess: Preprocess) -> Floats:
+    """The network's input for colours from 0 to 1."""
+    values = (colours * 255 - shades(preprocess.subtract)) / shades(preprocess.divide)
+    return np.ascontiguousarray(values, np.float32)
+
+
+def scale_of(preprocess: Preprocess) -> Floats:
+    """The derivative of the network's input by colours from 0 to 1."""
+    scale: Floats = (255 / shades(preprocess.divide)).astype(np.float32)
+    return scale
+
+
+def shades(value: float | tuple[float, ...]) -> Floats:
+    """One number, or three for red, green and blue, as an array that colours (B, 3, H, W) can be divided by."""
+    array = np.array(value, np.float32)
+    return array.reshape(-1, 1, 1) if array.ndim else array

@@ -1,0 +1,298 @@
+"""``visualise``: what filters want, as pictures, each with a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ...blueprint.address import Tensor, stages
+from ...blueprint.ops import Conv
+from ...blueprint.topology import origin
+from ...engine.plan import NETWORK_INPUT, Key, key_of, plan
+from ...errors import AddressError, OptionError, UnknownName, quoted
+from ...photos.decode import decode
+from ...png import encode_png
+from ...provenance import Provenance
+from ...version import __version__
+from ..contributions.target import checked_cell, kind_of
+from .ascent import METHODS, Objective, ascend
+from .spectrum import to_colours
+from .stamp import stamped
+from .verdict import FEWEST, PHOTOS, Verdict, judge, similarity, ways
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ...network import Network
+    from ...photos.named import PhotoPath
+    from .spectrum import Phases, Spectrum
+
+    Floats = NDArray[np.float32]
+
+MOST_FILTERS = 64  # in one run: each takes 4 MB per 299 x 299 picture
+STEPS = 96
+MOST_STEPS = 10_000
+LARGEST_SIZE = 2048  # pixels
+LEAST_SIZE = 96  # pixels; less suffices for a filter whose receptive field is smaller
+
+
+@dataclass(frozen=True)
+class RealPhoto:
+    """A photo that activates a filter: its name, where it can be read (None: not there any more), and value and cell of the maximum."""
+
+    name: str
+    path: PhotoPath | None
+    value: float
+    cell: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Visualisation:
+    """A picture made to activate one filter, and whether to believe it.
+
+    ``tensor``: has that filter alone.  ``source``: the convolution's filter that it is, or is a copy of.  ``image``: (size, size, 3) uint8, with the stamp if it is not trusted.  ``value``: the greatest
+    activation over places, after the ReLU, that a peek at this picture finds.  ``best_photo``: the photo that activates the filter most;
+    None without one.  ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: its share of the time.
+    """
+
+    tensor: Tensor
+    source: Tensor
+    image: NDArray[np.uint8] = field(repr=False)
+    value: float
+    best_photo: RealPhoto | None
+    path_similarity: float | None
+    trusted: bool
+    why: str
+    seconds: float
+    settings: Settings
+    origin: Provenance
+
+    @property
+    def picture(self) -> Image.Image:
+        """The picture as an RGB image."""
+        return Image.fromarray(self.image)
+
+    def png(self) -> bytes:
+        """The picture as a PNG, with its provenance and verdict in text chunks."""
+        texts = {
+            "Software": f"godeeper {__version__}",
+            "godeeper:visualisation": self.tensor.address,
+            "godeeper:value": f"{self.value:.6g}",
+            "godeeper:verdict": ("trusted: " if self.trusted else "not trusted: ") + self.why,
+            "godeeper:settings": self.settings.summary,
+        }
+        return encode_png(self.picture, texts | self.origin.png_chunks())
+
+    def record(self, png: str | None = None) -> dict[str, Any]:
+        """The JSON of one filter."""
+        best = self.best_photo
+        return {
+            "address": self.tensor.site.address,
+            "filter": self.tensor.filters[0],
+            "origin": {"address": self.source.site.address, "filter": self.source.filters[0]},
+            "png": png,
+            "value": self.value,
+            "best_photo": None if best is None else {"photo": best.name, "value": best.value},
+            "path_similarity": self.path_similarity,
+            "trusted": self.trusted,
+            "why": self.why,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are made.
+
+    ``size``: their side in pixels; None: the side of the network's input.  ``steps``: of gradient ascent.  ``seed``: of the first picture
+    and the views.  ``method``: ``fourier``, all frequencies; or ``phase``, their phases alone, with the magnitudes of photos.
+    ``cell``: (row, column) of the only place of the map that counts; None: wherever it is strongest.  ``varied``: the number of
+    different pictures for one filter.
+    """
+
+    size: int | None = None
+    steps: int = STEPS
+    seed: int = 0
+    method: str = "fourier"
+    cell: tuple[int, int] | None = None
+    varied: int = 1
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UnknownName("method", self.method, METHODS)
+        for what, value, most in (("steps", self.steps, MOST_STEPS), ("varied", self.varied, MOST_FILTERS)):
+            if not 1 <= value <= most:
+                raise OptionError(f"{what} {value}: expected 1 to {most}")
+
+    @property
+    def summary(self) -> str:
+        """All settings on one line."""
+        cell = "" if self.cell is None else f", cell {self.cell[0]},{self.cell[1]}"
+        varied = "" if self.varied == 1 else f", {self.varied} different pictures"
+        return f"{self.method}, {self.steps} steps, seed {self.seed}{cell}{varied}"
+
+
+def visualise(
+    network: Network,
+    tensor: Tensor,
+    settings: Settings,
+    photos_of: Callable[[Tensor], Sequence[RealPhoto]],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Visualisation]:
+    """The pictures of the filters of a tensor, in their order; ``varied`` of each.
+
+    Args:
+        network: in single precision.
+        tensor: with the filters; a copy in a concatenation stands for the filter that it copies.
+        settings: see ``Settings``.
+        photos_of: the photos that activate a filter most, the greatest first, perhaps none.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        AddressError: the filters are not convolutions'.
+        OptionError: too many filters, a cell outside the map, a picture that is too small, or a network in int8.
+    """
+    asked = [replace(tensor, channels=(number,)) for number in checked(network, tensor)]
+    filters = {each: filter_of(network, each) for each in asked}
+    size = checked_size(network, list(filters.values()), settings.size)
+    if settings.cell is not None:
+        for each in filters.values():
+            checked_cell(settings.cell, each.site)
+    started = time.perf_counter()
+    images = pictures_of(network, list(filters.values()), size, settings, progress)
+    share = (time.perf_counter() - started) / (len(filters) * settings.varied)
+    made = []
+    for each, source in filters.items():
+        began = time.perf_counter()
+        judged = [judged_picture(network, source, image, photos_of(source)) for image in images[source]]
+        seconds = share + (time.perf_counter() - began) / len(judged)
+        for image, value, best, verdict in judged:
+            facts = value, best, verdict.similarity, verdict.trusted, verdict.why, seconds
+            made.append(Visualisation(each, source, image, *facts, settings, network.provenance()))
+    return made
+
+
+def pictures_of(
+    network: Network,
+    filters: Sequence[Tensor],
+    size: int,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None,
+) -> dict[Tensor, list[NDArray[np.uint8]]]:
+    """Filter -> its pictures; all filters of a convolution are computed together."""
+    groups: dict[int, list[Tensor]] = {}
+    for each in filters:
+        groups.setdefault(each.site.index, []).append(each)
+    found: dict[Tensor, list[NDArray[np.uint8]]] = {each: [] for each in filters}
+    for number, group in enumerate(groups.values()):
+        wanted = [each for each in group for _ in range(settings.varied)]
+        objective = Objective(before_relu(group[0]), one_hot(wanted), settings.cell, varied=settings.varied > 1)
+        made = ascend(
+            network.gradient_engine,
+            network.preprocess,
+            objective,
+            method=settings.method,
+            steps=settings.steps,
+            seed=settings.seed,
+            progress=progress and partial(step_done, progress, number * settings.steps, len(groups) * settings.steps),
+        )
+        for each, image in zip(wanted, in_bytes(made, size), strict=True):
+            found[each].append(image)
+    return found
+
+
+def step_done(progress: Callable[[int, int], None], before: int, total: int, step: int) -> None:
+    """Report a step of one of several runs."""
+    progress(before + step, total)
+
+
+def checked(network: Network, tensor: Tensor) -> Sequence[int]:
+    """The numbers of the filters; raises ``AddressError`` or ``OptionError`` if they cannot be visualised."""
+    site = tensor.site
+    if site.kind not in ("conv", "concat"):
+        raise AddressError(
+            f"{tensor.name} is {kind_of(site)}: expected filters of a convolution, such as {'mixed/conv[3]'!r}"
+        )
+    if network.calibration is not None:
+        raise OptionError("a network in int8 has no gradients to follow: load it with precision='fp32'")
+    if len(tensor.filters) > MOST_FILTERS:
+        raise OptionError(
+            f"{tensor.name} has {len(tensor.filters)} filters: expected at most {MOST_FILTERS} at a time, such as {site.address}[0:8]"
+        )
+    return tensor.filters
+
+
+def filter_of(network: Network, tensor: Tensor) -> Tensor:
+    """The filter of a convolution that a tensor of one filter is, or is a copy of; raises ``AddressError``."""
+    site, number = origin(network.blueprint, tensor.site, tensor.filters[0])
+    if not isinstance(site.op, Conv):
+        raise AddressError(
+            f"{quoted(tensor.address)} is a copy of {site.address}[{number}], {kind_of(site)}: expected a filter of a convolution"
+        )
+    return Tensor(site, "relu", (number,))
+
+
+def checked_size(network: Network, filters: Sequence[Tensor], size: int | None) -> int:
+    """The side of the pictures in pixels; raises ``OptionError`` if it is too small to show what a filter sees, or too large."""
+    if size is None:
+        return network.preprocess.size
+    for each in filters:
+        least = min(LEAST_SIZE, max(each.field.size))
+        if not least <= size <= LARGEST_SIZE:
+            raise OptionError(
+                f"size {size}: expected {least} to {LARGEST_SIZE} pixels for {each.address}, whose receptive field is "
+                f"{each.field.size[0]} x {each.field.size[1]}"
+            )
+    return size
+
+
+def before_relu(tensor: Tensor) -> Key:
+    """The key of a convolution's value before its ReLU, which has a gradient also where the ReLU is closed."""
+    return Key(tensor.site.index, stages(tensor.site)[1])
+
+
+def one_hot(filters: Sequence[Tensor]) -> Floats:
+    """(B, C): 1 for the filter of each picture."""
+    weights = np.zeros((len(filters), filters[0].site.shape[0]), np.float32)
+    weights[np.arange(len(filters)), [each.filters[0] for each in filters]] = 1
+    return weights
+
+
+def in_bytes(pictures: Spectrum | Phases, size: int) -> NDArray[np.uint8]:
+    """(B, size, size, 3) uint8."""
+    levels: NDArray[np.uint8] = np.rint(to_colours(pictures.pictures(size)) * 255).astype(np.uint8)
+    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+
+
+def judged_picture(
+    network: Network, tensor: Tensor, image: NDArray[np.uint8], photos: Sequence[RealPhoto]
+) -> tuple[NDArray[np.uint8], float, RealPhoto | None, Verdict]:
+    """A picture with its stamp if it is not trusted, its value, the best photo and the verdict."""
+    best = photos[0] if photos else None
+    fed = network.preprocess(decode(image))
+    value, cell = greatest(network, tensor, fed)
+    readable = [(each.path, each.cell) for each in photos if each.path is not None][:PHOTOS]
+    similar = None
+    if value > 0 and len(readable) >= FEWEST:
+        inputs = [fed, *(network.preprocess(decode(path)) for path, _ in readable)]
+        cells = [cell, *(place for _, place in readable)]
+        similar = similarity(ways(network.gradient_engine, before_relu(tensor), tensor.filters[0], inputs, cells))
+    verdict = judge(value, best.value if best else None, similar)
+    if not verdict.trusted:
+        image = stamped(image)
+        value, _ = greatest(network, tensor, network.preprocess(decode(image)))
+    return image, value, best, verdict
+
+
+def greatest(network: Network, tensor: Tensor, fed: Floats) -> tuple[float, tuple[int, int]]:
+    """The greatest activation of a filter for the network's input (1, 3, H, W), and its cell."""
+    key = key_of(tensor)
+    plane = network.engine.run(plan(network.blueprint, [key]), {NETWORK_INPUT: fed})[key][0, tensor.filters[0]]
+    row, column = divmod(int(plane.argmax()), plane.shape[1])
+    return float(plane[row, column]), (row, column)
