@@ -2,7 +2,7 @@
 
 Steps of equal size in each frequency and colour, weighted as in photos (amplitudes fall as 1/frequency, and red, green and blue
 go together), keep an optimiser from drawing the high-frequency noise that it draws pixel by pixel.
-Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill, 2017), https://distill.pub/2017/feature-visualization.
+Source: Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill, 2017), doi:10.23915/distill.00007.
 A picture repeats itself beyond its borders, so that a crop can begin anywhere.
 """
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -29,8 +29,12 @@ from .verdict import FEWEST, PHOTOS, Verdict, judge, similarity, ways
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...network import Network
+    from ...blueprint.ops import Blueprint
+    from ...engine.engines import Engine
+    from ...engine.gradient.gradient import GradientEngine
+    from ...engine.quantization import QuantizationRanges
     from ...photos.named import PhotoPath
+    from ...photos.preprocess import Preprocess
     from .spectrum import Phases, Spectrum
 
     Floats = NDArray[np.float32]
@@ -40,6 +44,27 @@ STEPS = 96
 MOST_STEPS = 10_000
 LARGEST_SIZE = 2048  # pixels
 LEAST_SIZE = 96  # pixels; less suffices for a filter whose receptive field is smaller
+
+
+class DifferentiableNetwork(Protocol):
+    """What of a ``Network`` visualisations need."""
+
+    @property
+    def blueprint(self) -> Blueprint: ...
+
+    @property
+    def preprocess(self) -> Preprocess: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def calibration(self) -> QuantizationRanges | None: ...
+
+    @property
+    def gradient_engine(self) -> GradientEngine: ...
+
+    def provenance(self) -> Provenance: ...
 
 
 @dataclass(frozen=True)
@@ -139,7 +164,7 @@ class Settings:
 
 
 def visualise(
-    network: Network,
+    network: DifferentiableNetwork,
     tensor: Tensor,
     settings: Settings,
     photos_of: Callable[[Tensor], Sequence[RealPhoto]],
@@ -179,7 +204,7 @@ def visualise(
 
 
 def pictures_of(
-    network: Network,
+    network: DifferentiableNetwork,
     filters: Sequence[Tensor],
     size: int,
     settings: Settings,
@@ -212,7 +237,7 @@ def step_done(progress: Callable[[int, int], None], before: int, total: int, ste
     progress(before + step, total)
 
 
-def checked(network: Network, tensor: Tensor) -> Sequence[int]:
+def checked(network: DifferentiableNetwork, tensor: Tensor) -> Sequence[int]:
     """The numbers of the filters; raises ``AddressError`` or ``OptionError`` if they cannot be visualised."""
     site = tensor.site
     if site.kind not in ("conv", "concat"):
@@ -228,7 +253,7 @@ def checked(network: Network, tensor: Tensor) -> Sequence[int]:
     return tensor.filters
 
 
-def filter_of(network: Network, tensor: Tensor) -> Tensor:
+def filter_of(network: DifferentiableNetwork, tensor: Tensor) -> Tensor:
     """The filter of a convolution that a tensor of one filter is, or is a copy of; raises ``AddressError``."""
     site, number = origin(network.blueprint, tensor.site, tensor.filters[0])
     if not isinstance(site.op, Conv):
@@ -238,7 +263,7 @@ def filter_of(network: Network, tensor: Tensor) -> Tensor:
     return Tensor(site, "relu", (number,))
 
 
-def checked_size(network: Network, filters: Sequence[Tensor], size: int | None) -> int:
+def checked_size(network: DifferentiableNetwork, filters: Sequence[Tensor], size: int | None) -> int:
     """The side of the pictures in pixels; raises ``OptionError`` if it is too small to show what a filter sees, or too large."""
     if size is None:
         return network.preprocess.size
@@ -271,7 +296,7 @@ def in_bytes(pictures: Spectrum | Phases, size: int) -> NDArray[np.uint8]:
 
 
 def judged_picture(
-    network: Network, tensor: Tensor, image: NDArray[np.uint8], photos: Sequence[RealPhoto]
+    network: DifferentiableNetwork, tensor: Tensor, image: NDArray[np.uint8], photos: Sequence[RealPhoto]
 ) -> tuple[NDArray[np.uint8], float, RealPhoto | None, Verdict]:
     """A picture with its stamp if it is not trusted, its value, the best photo and the verdict."""
     best = photos[0] if photos else None
@@ -290,7 +315,7 @@ def judged_picture(
     return image, value, best, verdict
 
 
-def greatest(network: Network, tensor: Tensor, fed: Floats) -> tuple[float, tuple[int, int]]:
+def greatest(network: DifferentiableNetwork, tensor: Tensor, fed: Floats) -> tuple[float, tuple[int, int]]:
     """The greatest activation of a filter for the network's input (1, 3, H, W), and its cell."""
     key = key_of(tensor)
     plane = network.engine.run(plan(network.blueprint, [key]), {NETWORK_INPUT: fed})[key][0, tensor.filters[0]]
