@@ -125,6 +125,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(net
     assert first == again != other
 
 
+def test_a_picture_is_the_same_alone_and_among_others(net: Network) -> None:
+    alone = net.visualise("mixed/tower_2/conv[5]", steps=STEPS)[0]
+    among = net.visualise("mixed/tower_2/conv[3,5,9]", steps=STEPS)[1]
+    assert alone.png() == among.png()
+
+
 def test_the_value_is_what_a_peek_at_the_png_finds(net: Network) -> None:
     made = net.visualise("mixed/tower_2/conv[3,5]", steps=STEPS)
     for each, number in zip(made, (3, 5), strict=True):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 GRAPH_RECIPE = 2  # increase it when the same plan and weights give another graph
-OPEN_SESSIONS = 2
+OPEN_SESSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ class BackwardRun:
 
 
 class GradientEngine:
-    """Runs backward plans with one set of weights, in single precision."""
+    """Runs backward plans with one set of weights, in single precision.  Threads may call it at the same time."""
 
     def __init__(self, weights: WeightsFile, cache: DiskCache | None = None) -> None:
         self.weights = weights
         self.cache = cache or graph_cache()
         self.sessions = LruCache[BackwardPlan, Session](max_entries=OPEN_SESSIONS)
+        self.lock = Lock()  # so that threads that need the same session open it once
 
     def run(self, planned: BackwardPlan, fed: Floats, given: Mapping[Key, Floats]) -> BackwardRun:
         """Run a plan.
@@ -87,11 +89,12 @@ class GradientEngine:
 
     def session(self, planned: BackwardPlan) -> Session:
         """The session of a plan, opened if necessary; the least recently used ones are closed."""
-        session = self.sessions.get(planned)
-        if session is None:
-            session = Session(self.graph(planned), result_names(planned), core_limit(), many_photos=True)
-            self.sessions.put(planned, session)
-            self.sessions.evict()
+        with self.lock:
+            session = self.sessions.get(planned)
+            if session is None:
+                session = Session(self.graph(planned), result_names(planned), core_limit(), many_photos=True)
+                self.sessions.put(planned, session)
+                self.sessions.evict()
         return session
 
     def graph(self, planned: BackwardPlan) -> bytes:

@@ -88,7 +88,7 @@ def ascend(
 
     Args:
         engine: computes the gradients.
-        preprocess: the network's scaling of photos; the pictures have its size.
+        preprocess: the network's scaling of photos; the pictures are at least as large as its size.
         objective: what to increase.
         method: one of ``METHODS``.
         steps: their number.
@@ -119,7 +119,7 @@ class Ascent:
         self, engine: GradientEngine, preprocess: Preprocess, objective: Objective, method: str, seed: int
     ) -> None:
         self.engine, self.preprocess, self.objective = engine, preprocess, objective
-        count, self.size = len(objective.weights), preprocess.size
+        count, self.size = len(objective.weights), quick_size(preprocess.size)
         self.pictures = METHODS[method](self.size, seed, count)
         if objective.varied:
             self.pictures.values = np.concatenate(
@@ -127,8 +127,9 @@ class Ascent:
             )
         self.adam = Adam(self.pictures.values, RATES[method])
         self.random = np.random.default_rng(seed)
+        self.input = preprocess.size
         self.field = max(sites(engine.weights.blueprint)[objective.key.site].field.size)
-        self.side = view_side(self.field, self.size)
+        self.side = view_side(self.field, self.input)
         self.views: list[View] = []
         self.given: Floats = np.zeros((0, 0, 0, 0), np.float32)
         self.centres: list[tuple[int, int]] = []
@@ -146,12 +147,12 @@ class Ascent:
         A view of its surroundings suffices if it contains the cell's whole field; otherwise, the view is the whole picture.
         """
         whole = bool(self.objective.cell) or self.field + 2 * SHAKING > self.side
-        side = self.size if whole else self.side
+        side = self.input if whole else self.side
         if not self.centres:
             self.centres, self.given = self.strongest_places()
         if whole:
             down, right = self.random.integers(-SHAKING, SHAKING + 1, 2)
-            self.views = [View(self.size, self.size, (int(down), int(right)), 1.0, 0.0)]
+            self.views = [View(self.size, side, (int(down), int(right)), 1.0, 0.0)]
         else:
             self.views = [near(self.random, centre, self.size, side) for centre in self.centres]
             if self.given.shape[2:] != self.grid(side)[1:]:
@@ -179,9 +180,9 @@ class Ascent:
 
     def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
         """(Row, column) in pixels of the centre of the field of each picture's strongest cell, and the objective's gradient there."""
-        colours = to_colours(self.pictures.pictures())
-        nothing = np.zeros((len(colours), *self.grid(self.size)), np.float32)
-        run = self.engine.run(self.planned(self.size), scaled(colours, self.preprocess), {self.objective.key: nothing})
+        colours = to_colours(self.pictures.pictures()[:, :, : self.input, : self.input])
+        nothing = np.zeros((len(colours), *self.grid(self.input)), np.float32)
+        run = self.engine.run(self.planned(self.input), scaled(colours, self.preprocess), {self.objective.key: nothing})
         values = run.values[self.objective.key]
         site = sites(self.engine.weights.blueprint)[self.objective.key.site]
         y, x = site.field.centre
@@ -190,8 +191,20 @@ class Ascent:
             row, column = divmod(int(plane.argmax()), plane.shape[1])
             found.append((int(y + row * site.field.jump), int(x + column * site.field.jump)))
         cell = self.objective.cell
-        given = first_given(self.objective, self.grid(self.size)) if cell else next_given(self.objective, values)
+        given = first_given(self.objective, self.grid(self.input)) if cell else next_given(self.objective, values)
         return found, given
+
+
+def quick_size(size: int) -> int:
+    """The smallest size from ``size`` on whose Fourier transform is quick: without prime factors above 5, such as 300 for 299."""
+    while True:
+        rest = size
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 1
 
 
 def view_side(field: int, size: int) -> int:

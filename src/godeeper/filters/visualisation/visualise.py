@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from ...blueprint.address import Tensor, stages
 from ...blueprint.ops import Conv
 from ...blueprint.topology import origin
+from ...cores import cores
 from ...engine.plan import NETWORK_INPUT, Key, key_of, plan
 from ...errors import AddressError, OptionError, UnknownName, quoted
 from ...photos.decode import decode
@@ -83,7 +85,7 @@ class Visualisation:
 
     ``tensor``: has that filter alone.  ``source``: the convolution's filter that it is, or is a copy of.  ``image``: (size, size, 3) uint8, with the stamp if it is not trusted.  ``value``: the greatest
     activation over places, after the ReLU, that a peek at this picture finds.  ``best_photo``: the photo that activates the filter most;
-    None without one.  ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: its share of the time.
+    None without one.  ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: its time, during which other filters may have been computed too.
     """
 
     tensor: Tensor
@@ -189,52 +191,56 @@ def visualise(
     if settings.cell is not None:
         for each in filters.values():
             checked_cell(settings.cell, each.site)
-    started = time.perf_counter()
-    images = pictures_of(network, list(filters.values()), size, settings, progress)
-    share = (time.perf_counter() - started) / (len(filters) * settings.varied)
-    made = []
-    for each, source in filters.items():
+    report = Steps(progress, settings.steps * len(filters))
+
+    def made(item: tuple[Tensor, Tensor]) -> list[Visualisation]:
+        each, source = item
         began = time.perf_counter()
-        judged = [judged_picture(network, source, image, photos_of(source)) for image in images[source]]
-        seconds = share + (time.perf_counter() - began) / len(judged)
+        judged = [
+            judged_picture(network, source, image, photos_of(source))
+            for image in pictures_of(network, source, size, settings, report)
+        ]
+        seconds = (time.perf_counter() - began) / len(judged)
+        found = []
         for image, value, best, verdict in judged:
             facts = value, best, verdict.similarity, verdict.trusted, verdict.why, seconds
-            made.append(Visualisation(each, source, image, *facts, settings, network.provenance()))
-    return made
+            found.append(Visualisation(each, source, image, *facts, settings, network.provenance()))
+        return found
+
+    # One filter does not keep all cores busy, and pictures of filters side by side are the same as alone.
+    with ThreadPoolExecutor(cores()) as threads:
+        return [each for several in threads.map(made, filters.items()) for each in several]
+
+
+class Steps:
+    """Counts the steps of all threads, and reports their number."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self.progress, self.total, self.done, self.lock = progress, total, 0, Lock()
+
+    def __call__(self, _step: int) -> None:
+        with self.lock:
+            self.done += 1
+            if self.progress:
+                self.progress(self.done, self.total)
 
 
 def pictures_of(
-    network: DifferentiableNetwork,
-    filters: Sequence[Tensor],
-    size: int,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None,
-) -> dict[Tensor, list[NDArray[np.uint8]]]:
-    """Filter -> its pictures; all filters of a convolution are computed together."""
-    groups: dict[int, list[Tensor]] = {}
-    for each in filters:
-        groups.setdefault(each.site.index, []).append(each)
-    found: dict[Tensor, list[NDArray[np.uint8]]] = {each: [] for each in filters}
-    for number, group in enumerate(groups.values()):
-        wanted = [each for each in group for _ in range(settings.varied)]
-        objective = Objective(before_relu(group[0]), one_hot(wanted), settings.cell, varied=settings.varied > 1)
-        made = ascend(
-            network.gradient_engine,
-            network.preprocess,
-            objective,
-            method=settings.method,
-            steps=settings.steps,
-            seed=settings.seed,
-            progress=progress and partial(step_done, progress, number * settings.steps, len(groups) * settings.steps),
-        )
-        for each, image in zip(wanted, in_bytes(made, size), strict=True):
-            found[each].append(image)
-    return found
-
-
-def step_done(progress: Callable[[int, int], None], before: int, total: int, step: int) -> None:
-    """Report a step of one of several runs."""
-    progress(before + step, total)
+    network: DifferentiableNetwork, tensor: Tensor, size: int, settings: Settings, report: Callable[[int], None]
+) -> NDArray[np.uint8]:
+    """The pictures of a filter, (``varied``, size, size, 3) uint8."""
+    weights = np.zeros((settings.varied, tensor.site.shape[0]), np.float32)
+    weights[:, tensor.filters[0]] = 1
+    made = ascend(
+        network.gradient_engine,
+        network.preprocess,
+        Objective(before_relu(tensor), weights, settings.cell, varied=settings.varied > 1),
+        method=settings.method,
+        steps=settings.steps,
+        seed=settings.seed,
+        progress=report,
+    )
+    return in_bytes(made, network.preprocess.size, size)
 
 
 def checked(network: DifferentiableNetwork, tensor: Tensor) -> Sequence[int]:
@@ -282,16 +288,10 @@ def before_relu(tensor: Tensor) -> Key:
     return Key(tensor.site.index, stages(tensor.site)[1])
 
 
-def one_hot(filters: Sequence[Tensor]) -> Floats:
-    """(B, C): 1 for the filter of each picture."""
-    weights = np.zeros((len(filters), filters[0].site.shape[0]), np.float32)
-    weights[np.arange(len(filters)), [each.filters[0] for each in filters]] = 1
-    return weights
-
-
-def in_bytes(pictures: Spectrum | Phases, size: int) -> NDArray[np.uint8]:
-    """(B, size, size, 3) uint8."""
-    levels: NDArray[np.uint8] = np.rint(to_colours(pictures.pictures(size)) * 255).astype(np.uint8)
+def in_bytes(pictures: Spectrum | Phases, own: int, size: int) -> NDArray[np.uint8]:
+    """(B, size, size, 3) uint8: the first ``own`` rows and columns of the pictures, at another size."""
+    scaled = pictures.pictures(round(pictures.size * size / own))[:, :, :size, :size]
+    levels: NDArray[np.uint8] = np.rint(to_colours(scaled) * 255).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
 
 
