@@ -1,9 +1,9 @@
-"""Run every comparison with other programs, and collect the output on one page: ``make bench``.
+"""Run the benchmarks that compare godeeper with other programs, and collect their output in one file (``make bench``).
 
     python -m bench.all [PART ...]
 
-Parts are peek, engines, poster, folder, on_ray and classifier; if none is named, all run.  Writes ``bench/results/benchmarks.md`` with
-each part's duration, and finally the parts that missed a target; exit code 1 if there is one.
+Parts are peek, engines, poster, folder, on_ray and classifier; without arguments, all of them run.  Writes ``bench/results/benchmarks.md`` with
+the duration of each part, and ends with the parts that missed a target.  Exit code 1 if a target is missed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Options that every benchmark has, such as the number of rounds."""
+"""Command-line options that the benchmarks share, such as the number of rounds."""
 
 from __future__ import annotations
 

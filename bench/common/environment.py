@@ -1,8 +1,8 @@
 """The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai and Ray, beside godeeper's own.
 
-    python -m bench.common.environment        # makes bench/.venv-peers if it is not there; prints its Python
+    python -m bench.common.environment        # creates bench/.venv-peers if it is missing; prints the path of its Python
 
-``GODEEPER_BENCH_PYTHON`` names another Python that has them all.
+``GODEEPER_BENCH_PYTHON`` selects another Python in which all of them are installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The memory of a process, or of a process and all that it started, while it runs; on Linux only."""
+"""Measure the memory of a running process, alone or together with its descendants.  Linux only."""
 
 from __future__ import annotations
 

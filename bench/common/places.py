@@ -1,4 +1,4 @@
-"""The paths of the benchmarks' files, and the tensors that they fetch."""
+"""Paths of the benchmarks' files, and addresses of the tensors that they compute."""
 
 from __future__ import annotations
 

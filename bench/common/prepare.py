@@ -1,4 +1,4 @@
-"""Write, once, the files that the peers' scripts read: the bundled weights in each framework's format.
+"""Write the files that the peers' scripts read: the bundled weights in each framework's format.
 
     python -m bench.common.prepare PEERS_PYTHON
 

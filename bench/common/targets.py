@@ -1,4 +1,4 @@
-"""Targets for godeeper's speed, and whether a run met them."""
+"""The performance targets, and whether a run meets them."""
 
 from __future__ import annotations
 

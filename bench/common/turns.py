@@ -1,4 +1,4 @@
-"""Calls in one process, measured in turn: wall-clock seconds, and seconds of all cores."""
+"""Time several calls in one process, in alternating rounds: wall-clock seconds, and processor seconds summed over all cores."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Does ``embed --on ray`` end with the bytes of an undisturbed local run, whatever is killed meanwhile?
+"""Check that ``embed --on ray`` writes the same bytes as a local run, even if nodes or the driver are killed.
 
     python -m bench.faults.on_ray [--nodes 20] [--drivers 10] [--photos 384] [--seed 0]
 
-starts a cluster of three Ray nodes of one core each (processes on loopback) and kills one at a random moment, again and again, each
-time adding a new one; the run must end with the local file's bytes.  Then it kills the driver at random moments of its run: a second run
-must end with the same bytes.  Exit code 1 if one did not.  Needs godeeper[ray].
+Starts a cluster of three single-core Ray nodes (processes on loopback).  While ``embed`` runs, the script repeatedly kills a random node
+and adds a new one; the output must equal that of the local run.  Then it kills the driver at random moments; the next run must write
+the same output.  Exit code 1 if any output differs.  Needs godeeper[ray].
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Look for an address that gives neither tensors nor one line of error.
+"""Fuzz the address parser: each address must give tensors, or an error message of one line.
 
     python -m bench.fuzz.addresses [--cases 1000000] [--seed 0] [--traced 1000]
 
-generates addresses by the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``) and resolves each to tensors, or to an
-error of one short line without control characters.  For one in ``--traced`` of them the lines of code that run are counted and
-compared with the length of the network's names.  Prints how many give tensors, and the most lines, after Ctrl-C too.  Exit code 1
-if one gives neither.
+Generates addresses with the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``) and resolves each one.  An error message
+must be one short line without control characters.  For one in ``--traced`` addresses, the executed lines of code are counted and
+compared with a limit that depends on the length of the network's names.  Prints how many addresses give tensors and the highest line
+count, also after Ctrl-C.  Exit code 1 if an address fails.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Classifier files with faults: each is refused in one line, or gives a classifier that works.
+"""Fuzz classifier files: each corrupted file must be refused in one line, or load as a working classifier.
 
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 
-Prints the number of every other file, and the memory used, after Ctrl-C too; exit code 1 if there is such a file.
+Prints the number of each file that fails, and the memory used, also after Ctrl-C.  Exit code 1 if a file fails.
 The files are those of ``tests/unit/classifier/mangled.py``.
 """
 

@@ -1,11 +1,12 @@
-"""Look for a faulty request that gets no response, a 5xx, or headers of the client's making.
+"""Fuzz the web server: no malformed request may get no response, a 5xx status, or response headers injected by the client.
 
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
-The requests are those of ``tests/unit/web/fuzzing.py``: odd paths, queries, headers and forms, for the page as usually
-served, with a token, behind a proxy and under a path.  Prints the number of every case that fails, every response that takes
-more than ``SLOW`` seconds, with the time that its threads waited for a processor, and the memory that all cases took.  Counts
-are printed every few thousand cases and after Ctrl-C.  Exit code 1 if one fails, or if memory grows by more than 64 MiB after the first fifth of the cases.
+The requests are those of ``tests/unit/web/fuzzing.py``: unusual paths, queries, headers and forms, sent to a
+server with default settings, one with a token, one behind a proxy, and one under a path prefix.  Prints the number of each case that
+fails, each response that takes more than ``SLOW`` seconds (with the time that its threads waited for a processor), and the peak
+memory.  Counts are printed every few thousand cases and after Ctrl-C.  Exit code 1 if a case fails, or if memory grows by more than
+64 MiB after the first fifth of the cases.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ async def fuzz(count: int, seed: int) -> int:
 
 
 def processor_times() -> tuple[float, float]:
-    """Seconds that all threads of this process ran, and that they were ready and waited for a processor (zeros except on Linux)."""
+    """Return the seconds that this process's threads ran, and the seconds that they waited for a processor (zeros except on Linux)."""
     found = [path.read_text().split() for path in Path("/proc/self/task").glob("*/schedstat")]
     return sum(int(ran) for ran, *_ in found) / 1e9, sum(int(waited) for _, waited, *_ in found) / 1e9
 

@@ -1,8 +1,8 @@
-"""Filter indexes with faults: each is refused in one line, or its filters can be read.
+"""Fuzz filter indexes: each corrupted index must be refused in one line, or its filters must be readable.
 
     python -m bench.fuzz.indexes [--cases N] [--first SEED]
 
-Prints the number of every other file, and the memory used, after Ctrl-C too; exit code 1 if there is such a file.
+Prints the number of each file that fails, and the memory used, also after Ctrl-C.  Exit code 1 if a file fails.
 The files are those of ``tests/unit/filters/mangled.py``, made from an index of the folder ``examples``.
 """
 

@@ -1,10 +1,12 @@
-"""Mutated photos of every supported format: only ``PhotoError`` may be raised, within a time limit, and memory must not grow.
+"""Fuzz the photo decoders with mutated photos of every supported format.
+
+The only exception allowed is ``PhotoError``; decoding must stay within a time limit, and memory must not grow.
 
     python -m bench.fuzz.photos [--cases 100000] [--seed 0]
 
-Prints counts every few thousand cases, and at the end or after Ctrl-C how many photos of each kind were decoded and refused; the
-counts of runs with different seeds can be added.  Exit code 1 if something else was raised, a case took more than ``SLOWEST`` seconds, or memory grew by
-more than ``GROWTH`` MiB after the first tenth.
+Prints counts every few thousand cases and, at the end or after Ctrl-C, how many photos of each kind were decoded and how many were
+refused.  Counts of runs with different seeds can be added.  Exit code 1 if another exception was raised, a case took more than
+``SLOWEST`` seconds, or memory grew by more than ``GROWTH`` MiB after the first tenth of the cases.
 """
 
 from __future__ import annotations

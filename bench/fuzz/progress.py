@@ -1,4 +1,4 @@
-"""Progress of a fuzzing run: its cases are counted, and the counts are printed every few thousand cases."""
+"""Progress of a fuzzing run: counts the cases, and prints the counts every few thousand cases."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Case = TypeVar("Case")
 
 @dataclass
 class Progress:
-    """How many cases are done, and since when.
+    """The number of finished cases, and the start time.
 
-    ``summary`` returns the counts of the run.  Ctrl-C raises inside the loop over ``count``; the caller suppresses it and prints
-    its last lines from ``done`` cases.
+    ``summary`` returns the counts of the run as text.  Ctrl-C raises ``KeyboardInterrupt`` inside the loop over ``count``; the caller
+    suppresses it and prints a summary of the ``done`` cases.
     """
 
     summary: Callable[[], str]

@@ -1,10 +1,11 @@
-"""Weights files with faults: each is refused in one line, or read.
+"""Fuzz weights files: each corrupted file must be refused in one line, or load.
 
     python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
-Prints the number of every other file, the slowest one, and the memory used, after Ctrl-C too; exit code 1 if there is such a file.
+Prints the number of each file that fails, the time of the slowest file, and the memory used, also after Ctrl-C.  Exit code 1 if a file fails.
 The files are those of ``tests/unit/weights/mangled.py`` and, for HDF5, of ``mangled_hdf5.py`` next to it.  Each HDF5 file is read
-in a fork, and those on which the HDF5 library hangs or crashes are read again as users do, in a child process with a time limit.
+in a forked process.  A file on which the HDF5 library hangs or crashes is read again as godeeper reads it for users: in a child process
+with a time limit.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def others(first: int, cases: int) -> tuple[int, bool]:
-    """How many files of the other formats are neither read nor refused in one line, and whether all of them were tried."""
+    """Return how many files of the other formats are neither read nor refused in one line, and whether all files were tried."""
     mangled = import_module("tests.unit.weights.mangled")
     before, longest, failed = peak_memory(), 0.0, 0
     kinds: Counter[str] = Counter()

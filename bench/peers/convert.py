@@ -4,8 +4,8 @@
 
 Runs once in the peers' environment, and is not timed.  ``NUMBERS.npz`` holds, for the
 convolution ``n`` (counted from 0, in order of creation), ``n.name`` (its torchvision name), ``n.kernel``
-(OIHW), ``n.beta``, ``n.mean`` and ``n.variance``.  The bundled weights have no classifiers, so these keep the
-framework's initial values; no picture needs them.
+(OIHW), ``n.beta``, ``n.mean`` and ``n.variance``.  The bundled weights have no classification layers, so these keep the
+framework's initial values; no picture depends on them.
 """
 
 import sys
@@ -48,7 +48,7 @@ def write_torchvision(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
 
 
 def write_keras(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
-    """Write layers in order of creation, which their numbers give and ``model.layers`` does not."""
+    """Write the layers in order of creation, which is the order of the numbers in their names but not of ``model.layers``."""
     model = keras.applications.InceptionV3(weights=None)
     layers = {layer.name: layer for layer in model.layers}
     for n in range(CONVS):

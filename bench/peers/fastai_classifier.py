@@ -2,7 +2,7 @@
 
     python fastai_classifier.py FOLDER WEIGHTS.pth
 
-``FOLDER`` has ``train`` and ``test``, each with one folder a class.  Prints one line of JSON: the accuracy on ``test``
+``FOLDER`` contains ``train`` and ``test``, each with one folder per class.  Prints one line of JSON: the accuracy on ``test``
 and the number of photos in it.
 """
 

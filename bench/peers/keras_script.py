@@ -2,7 +2,7 @@
 
     python keras_script.py PHOTO WEIGHTS.weights.h5 PICTURE.png [VALUES.npy]
 
-The fourth argument is for the comparison of values, and is not used when timing.
+The fourth argument writes the values for comparison; timed runs omit it.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""The blog's first picture from a graph that is already cut and folded: a lower bound, JPEG to PNG.
+"""The blog's first picture, from JPEG to PNG, with a graph that is already cut and folded: a lower bound for the time.
 
     python onnxruntime_script.py PHOTO GRAPH.onnx PICTURE.png [VALUES.npy]
 
-It checks nothing, explains nothing and knows one tensor.  The fourth argument is for the comparison
-of values, and is not used when timing.
+The script validates no input and supports one tensor only.  The fourth argument writes the values for
+comparison; timed runs omit it.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python ray_data_folder.py FOLDER WEIGHTS.pth FEATURES.npy
 
-Writes 2,048 features per photo.  Prints photos per second after the first results, and seconds to these, as JSON.
+Writes 2,048 features per photo.  Prints JSON: the seconds until the first results, and the photos per second after them.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-untyped-call,no-untyped-def,unused-ignore"

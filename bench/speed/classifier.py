@@ -2,10 +2,13 @@
 
     python -m bench.speed.classifier [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
 
-All three train on the same photos and are then tested on the same held-out photos.  The photos are pieces of scikit-image's
-pictures, blurred and with noise; or those of a folder with one folder a class, such as ``/usr/share/openclipart/png`` of
-Debian's ``openclipart-png``.  Godeeper runs in int8 by default, if that passes its own comparison on the photos.  Unlike the others, it also examines the photos, chooses modules by cross-validation, calibrates and writes a report.  Each of its runs starts with an empty cache.; it examines the photos, chooses modules by cross-validation,
-calibrates and writes a report besides; every one of its runs starts with an empty cache.
+All three train on the same photos and are then tested on the same held-out photos.  By default, the photos are crops of
+scikit-image's pictures, blurred and with added noise.  ``--photos`` selects a folder with one folder per class instead, such as
+``/usr/share/openclipart/png`` from Debian's ``openclipart-png``.
+
+godeeper uses int8 by default, provided that int8 passes godeeper's own comparison with fp32 on these photos.  Unlike the others, it
+also checks the photos, chooses modules by cross-validation, calibrates probabilities and writes a report.  Each godeeper run starts
+with an empty cache.
 Exit code 1 if a target is missed.
 """
 
@@ -60,9 +63,13 @@ def main() -> int:
 
 
 def more_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--each", type=int, default=240, metavar="N", help="photos a class, at most (default: 240)")
-    parser.add_argument("--photos", nargs=1, default=[], metavar="FOLDER", help="one folder a class")
-    parser.add_argument("--without", action="append", default=[], choices=RIVALS, help="a rival that is not run")
+    parser.add_argument(
+        "--each", type=int, default=240, metavar="N", help="maximum number of photos per class (default: 240)"
+    )
+    parser.add_argument(
+        "--photos", nargs=1, default=[], metavar="FOLDER", help="photos to use, in one folder per class"
+    )
+    parser.add_argument("--without", action="append", default=[], choices=RIVALS, help="a program to leave out")
     parser.add_argument("--precision", default="int8", help="godeeper's: fp32, int8 or auto (default: int8)")
 
 
@@ -126,7 +133,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def all_targets(runs: dict[str, list[Run]]) -> list[Target]:
-    """Faster than each peer, and no less accurate."""
+    """Return the targets: faster than each peer, and no less accurate."""
     ours = runs[OURS]
     faster = [
         Target(

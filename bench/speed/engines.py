@@ -1,8 +1,8 @@
-"""Engines, precisions and batch sizes in one interleaved run, compared with the machine's limit.
+"""Speed of the engines, precisions and batch sizes in one interleaved run, compared with the machine's measured limit.
 
     python -m bench.speed.engines [--rounds 9]
 
-Prints tables in markdown, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
+Prints tables in markdown, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
 Engines that are not installed are skipped and listed.  The photos are pieces of scikit-learn's two photos, which were not used
 for godeeper's calibration.
 """

@@ -1,10 +1,10 @@
-"""Speed on a folder of photos: 500 JPEGs of 1 to 12 megapixels to features, compared with the scripts that users would write.
+"""Speed of computing features for 500 JPEGs of 1 to 12 megapixels, compared with the scripts that users would write.
 
     python -m bench.speed.folder [--rounds 2] [--quick]
 
-Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
-``--quick`` takes 60 photos.  The first run installs the peers, writes their weights (see ``peek.py``) and makes the
-photos, 1 GB or so.
+Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
+``--quick`` uses 60 photos.  The first run installs the peers, writes their weights (see ``peek.py``) and generates the
+photos (about 1 GB).
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def main() -> int:
 
 def more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=int, default=0, metavar="N", help="how many (default: 500)")
-    parser.add_argument("--quick", action="store_true", help="60 photos, and a tenth of those that weigh memory")
+    parser.add_argument(
+        "--quick", action="store_true", help="use 60 photos, and a tenth of the photos in the memory runs"
+    )
 
 
 def is_there(module: str) -> bool:
@@ -97,7 +99,7 @@ def embed(photos: Path, name: str, *options: str) -> list[str | Path]:
 
 
 def weigh_memory(many: int) -> dict[int, list[Cost]]:
-    """Measure memory on folders of one small photo under many names, in turn, with a cheap tensor, since the loop is what is measured."""
+    """Measure memory on folders that contain one small photo under many names; the tensor is cheap, because only the loop matters here."""
     folders = {count: PHOTOS / f"same-{count}" for count in (FEW, many)}
     for count, folder in folders.items():
         link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)

@@ -1,4 +1,4 @@
-"""What is measured of a folder inside one process: the pipeline's overhead over the engine, and the agreement of features.
+"""Measurements on a folder inside one process: the pipeline's overhead over the engine, and the agreement of features.
 
     python -m bench.speed.folder_inside FOLDER ROUNDS NAME=FEATURES ...
 

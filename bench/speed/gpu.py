@@ -1,10 +1,10 @@
-"""torch and ONNX Runtime on a GPU, for users who have one.
+"""Speed of torch and ONNX Runtime on a GPU.
 
     python -m bench.speed.gpu [--rounds 20] [--batch 64]
     python -m bench.speed.gpu --device cpu --rounds 1 --batch 2        # only checks that the benchmark itself works
 
-Prints a table in Markdown and exits with 0.  Without a GPU it says so in one line and exits with 1.  There are no targets for
-GPUs, and if docs/benchmarks.md does not mention them, nothing was measured.
+Prints a table in Markdown and exits with code 0.  Without a GPU, it prints one line that says so and exits with code 1.  There are
+no targets for GPUs.  If docs/benchmarks.md does not mention GPUs, none was measured.
 """
 
 from __future__ import annotations

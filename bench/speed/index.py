@@ -1,9 +1,9 @@
-"""Speed of the filter index, compared with ``godeeper embed`` of the same photos at the same depth, and of a lookup.
+"""Speed of building a filter index, compared with ``godeeper embed`` on the same photos at the same depth, and speed of a lookup.
 
     python -m bench.speed.index [--rounds 3] [--photos 300] [--many 2000]
 
-Every round makes the index from scratch.  Also measured: memory on a few and on many photos, a lookup as a whole process
-and within one, and the size of the file.  Prints tables and every target; exit code 1 if one is missed.
+Every round builds the index from scratch.  The script also measures peak memory on few and on many photos, a lookup as a complete
+process and in an open index, and the size of the file.  Prints tables and all targets.  Exit code 1 if a target is missed.
 """
 
 from __future__ import annotations

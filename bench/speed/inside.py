@@ -1,4 +1,4 @@
-"""What is measured inside one process: agreement of the pictures, cost of a cut graph, time of a mosaic.
+"""Measurements inside one process: agreement of the pictures, cost of a cut graph, time of a mosaic.
 
     python -m bench.speed.inside ROUNDS NAME=VALUES.npy ...
 

@@ -1,9 +1,9 @@
-"""The measured limit: how many operations per second this machine's best matrix product reaches, in fp32 and in int8.
+"""The machine's measured limit: operations per second of its fastest matrix product, in fp32 and in int8.
 
     python -m bench.speed.limit [--rounds 9]
 
-A network consists of matrix products and the operations between them, so no engine can be expected to exceed this rate.  A
-multiply-add counts as two operations, and the fastest round counts, since this is a limit.  ``engines.py`` times the
+A network consists of matrix products and the operations between them, so no engine is expected to exceed this rate.  A
+multiply-add counts as two operations.  The fastest round is reported, because this is a limit.  ``engines.py`` times the
 same calls, interleaved with the network's.
 """
 
@@ -141,7 +141,7 @@ def by_openvino(graph: bytes, matrix: NDArray[np.float32]) -> Callable[[], Any]:
 
 
 def limit_table(times: dict[str, Times]) -> list[str]:
-    """Return every library's rate at its best size."""
+    """Return the table of each library's rate at its fastest size."""
     rows = []
     for library, precision in dict.fromkeys((each.library, each.precision) for each in products_by_name().values()):
         of_both = [
@@ -153,18 +153,20 @@ def limit_table(times: dict[str, Times]) -> list[str]:
         rows.append([precision, library, f"{share:.2f}", f"{rate / 1e9:.0f}", f"{by_core / 1e9:.0f}", str(side)])
     names = [
         "matrix product",
-        "by",
-        "of the best",
+        "library",
+        "relative to the fastest",
         "10⁹ operations per second",
-        "per second of one core",
-        "best at side",
+        "10⁹ operations per core-second",
+        "side of the fastest matrix",
     ]
     return tables.table(names, sorted(rows))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="how often each is called (default: 9)")
+    parser.add_argument(
+        "--rounds", type=int, default=9, metavar="N", help="how often each matrix product is computed (default: 9)"
+    )
     calls = {name: product.call for name, product in products_by_name().items()}
     print(*limit_table(in_turn(calls, parser.parse_args().rounds)), sep="\n")
 

@@ -1,12 +1,12 @@
-"""Features of small photos: ``embed`` in one process, on Ray, and what a user would write with torchvision instead.
+"""Speed and memory of ``embed`` on small photos, in one process and on Ray, compared with what users would write with torchvision.
 
     python -m bench.speed.on_ray [--photos 500] [--rounds 2] [--address pool_3] [--no-peers]
 
-All compute the same 2,048 features with the same weights, in turn, on this machine.  The peers are Ray Data and PyTorch's DataLoader, each
-with torchvision (``bench/peers/``); godeeper runs in torchvision's dialect.  The rate is that of the photos between the first and the last
-report of progress, so that starting does not count; seconds to the first report are shown beside it.  Memory is the peak sum over all
-processes, with shared pages counted once.  With another ``--address`` the peers are left out.  Prints tables and targets; exit code 1 if
-one is missed.  Needs godeeper[ray].
+All programs compute the same 2,048 features with the same weights, one after the other, on this machine.  The peers are Ray Data and
+PyTorch's DataLoader, each with torchvision (``bench/peers/``); godeeper uses torchvision's dialect.  The rate counts only the photos
+between the first and the last progress report, which excludes the start-up; the seconds until the first report are shown beside it.
+Memory is the peak of the sum over all processes, with shared pages counted once.  With another ``--address``, the peers are left out.
+Prints tables and targets.  Exit code 1 if a target is missed.  Needs godeeper[ray].
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WEIGHTS = "bench-torchvision"  # the bundled weights in torchvision's dialect
 
 @dataclass(frozen=True)
 class Run:
-    """One run: photos per second after the first report, seconds to it, and the peak memory of all processes in MiB."""
+    """One run: photos per second after the first report, seconds until that report, and the peak memory of all processes in MiB."""
 
     rate: float
     first: float
@@ -135,7 +135,7 @@ COLUMNS = (
     "",
     "photos per second",
     "of the local rate",
-    "seconds to the first",
+    "seconds to the first report",
     "peak MiB",
     "of the local memory",
     "largest relative difference",
@@ -181,7 +181,7 @@ def difference(name: str) -> float:
 
 
 def inside(options: argparse.Namespace) -> tuple[float, float]:
-    """Photos a second after the first report, and seconds to it; writes the features (N, C)."""
+    """Return photos per second after the first report, and the seconds until that report; write the features (N, C)."""
     from godeeper import Preprocess, load
     from godeeper.features.executors.executor import executor_named
     from godeeper.features.stream import stream

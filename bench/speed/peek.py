@@ -2,7 +2,7 @@
 
     python -m bench.speed.peek [--rounds 7]
 
-Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one
+Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one
 is missed.  The first run installs the peers (see ``environment.py``) and writes their weights.
 """
 

@@ -1,9 +1,9 @@
-"""The cost of large outputs for one photo: a poster, ten tensors, a second peek, in one interleaved run of processes.
+"""The cost of large outputs for one photo: a poster, ten tensors, and a second peek, as interleaved processes.
 
     python -m bench.speed.poster [--rounds 7]
 
-Prints tables, ratios first, and then every target: met or not, and by how much.  Exit code 1 if one is missed.
-Needs no peers: everything is compared with godeeper's own full forward, ``godeeper peek PHOTO pool_3``.
+Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
+Needs no peers: the baseline is godeeper's own full forward pass, ``godeeper peek PHOTO pool_3``.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def peek(*addresses: str) -> Cost:
 
 
 def without_prefixes(*addresses: str) -> Cost:
-    """A peek with no stored prefix."""
+    """Measure a peek with no stored prefix."""
     clear_prefixes()
     return peek(*addresses)
 
 
 def blocked(*addresses: str) -> Cost:
-    """A peek where no prefix can be stored, since a file is in the folder's place."""
+    """Measure a peek that cannot store a prefix, because a file takes the place of the folder."""
     clear_prefixes()
     PREFIXES.parent.mkdir(parents=True, exist_ok=True)
     PREFIXES.touch()
@@ -85,7 +85,7 @@ def clear_prefixes() -> None:
 
 
 def resumed() -> Cost:
-    """A peek at ``LATER`` after one at ``BEFORE``."""
+    """Measure a peek at ``LATER`` after one at ``BEFORE``."""
     without_prefixes(BEFORE)
     return peek(LATER)
 
@@ -95,7 +95,7 @@ def poster() -> Cost:
 
 
 def ten_peeks() -> Cost:
-    """Ten processes one after the other: the sum of their times, and the greatest of their peaks."""
+    """Measure ten processes, one after the other: return the sum of their times, and the highest peak."""
     clear_prefixes()
     costs = [peek(address) for address in TENSORS]
     return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.mebibytes for c in costs))

@@ -1,4 +1,4 @@
-"""What is measured of a poster inside one process: its time relative to a forward pass, and ways to write its tiles.
+"""Measurements of a poster inside one process: its time relative to a forward pass, and the cost of each way to write its tiles.
 
     python -m bench.speed.poster_inside ROUNDS
 

@@ -3,10 +3,10 @@
     python -m bench.speed.serve                              # 32 clients, 60 s
     python -m bench.speed.serve --clients 4 --seconds 5
 
-Starts ``godeeper serve`` on a free port.  Every client behaves like a user who never pauses: it sends a new photo (one in
-four sends a known one), follows its progress, fetches thumbnails of the map, opens tensors (page, record, levels, values),
-opens a filter, and begins again.  Before that, a single client opens three mosaics, of 2,048 small filters, of 64 large ones,
-and of 32.  Prints Markdown; exits with 1 if a request failed, or if the server's memory kept growing.
+Starts ``godeeper serve`` on a free port.  Each client behaves like a user who never pauses: it uploads a photo (one in four has been
+uploaded before), follows the progress, fetches thumbnails of the map, opens tensors (page, record, levels, values), opens a filter,
+and starts over.  Before that, a single client opens three mosaics: of 2,048 small filters, of 64 large ones, and of 32.  Prints
+Markdown.  Exit code 1 if a request failed, or if the server's memory kept growing.
 """
 
 from __future__ import annotations

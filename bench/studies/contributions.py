@@ -1,10 +1,10 @@
-"""Do contributions add up, and are the greatest contributors the ones that matter?
+"""Check that contributions sum to a filter's value, and that the greatest contributors have the greatest effect.
 
     python -m bench.studies.contributions [--photo examples/chelsea.jpg] [--weights bundled] [--cells 50] [--depth 1] [--off] [--peak]
 
-takes random filters and cells of every convolution (with ``--peak`` the cell where the filter's value is greatest), and prints the
-greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes.  With ``--off`` it also switches off the five greatest
-contributors of each, in the engine, and five random ones.
+Takes random filters and cells of each convolution (with ``--peak``, the cell where the filter's value is greatest), and prints the
+greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes.  With ``--off``, it also sets the five greatest
+contributors of each filter to zero in the engine, and in another run five random ones.
 """
 
 from __future__ import annotations

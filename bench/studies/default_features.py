@@ -43,14 +43,14 @@ def scores(folder: Path, weights: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--each", type=int, default=20, help="photos a class (default: 20)")
+    parser.add_argument("--each", type=int, default=20, help="photos per class (default: 20)")
     parser.add_argument("--weights", default="bundled")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         found = {name: scores(folder, options.weights) for name, folder in folders(Path(root), options.each).items()}
     modules = list(next(iter(found.values())))
     means = {module: float(np.mean([each[module] for each in found.values()])) for module in modules}
-    print(*own_heading(f"Default features, {options.each} photos a class, weights {options.weights}"), "", sep="\n")
+    print(*own_heading(f"Default features, {options.each} photos per class, weights {options.weights}"), "", sep="\n")
     rows = [[module, *(f"{each[module]:.1%}" for each in found.values()), f"{means[module]:.1%}"] for module in modules]
     print(*table(["module", *found, "mean"], rows), sep="\n")
     print(

@@ -1,11 +1,11 @@
-"""How much the network's input changes if a JPEG is decoded at reduced size.
+"""Measure how much the network's input changes if a JPEG is decoded at reduced size.
 
     python -m bench.studies.folder_decoding FOLDER ... [--most 60]
 
-reads every large JPEG below the folders and prints, for each minimum of the shorter side (in sides of the network's
-input), how many photos were reduced, the difference of the input's pixels from those of the full decode, the
-cosine of the features of both, and the seconds of decoding and resizing.  ``godeeper.features.stream.KEPT`` was chosen
-by it (``docs/decisions/0017-reduced-decoding.md``); suitable folders are the JPEGs of Debian's ``mate-backgrounds`` and
+Reads every large JPEG below the folders.  For each minimum of the shorter side (as a multiple of the side of the network's
+input), it prints how many photos were reduced, the difference of the input's pixels from those of the full decode, the
+cosine similarity of the two feature vectors, and the seconds of decoding and resizing.  The value of
+``godeeper.features.stream.KEPT`` comes from this study (``docs/decisions/0017-reduced-decoding.md``).  Suitable folders are the JPEGs of Debian's ``mate-backgrounds`` and
 ``lomiri-wallpapers-16.04``, which are photos.
 """
 

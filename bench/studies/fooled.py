@@ -1,8 +1,9 @@
-"""Is a picture of a filter stamped when the filter was made to deceive, and only then?
+"""Check that pictures of deceptive filters are stamped as doubtful, and that pictures of unmodified filters are not.
 
-In copies of the bundled weights, a filter F of mixed_2 gets a second input that no photo of the sample reaches: an earlier filter D, once it
-is stronger than on any of these photos, activates F a hundred times as much.  Gradient ascent finds it and draws D; the photos that
-activate F most are the same as before.  Such a picture has to be stamped, and the pictures of honest filters should not be.
+In a copy of the bundled weights, a filter F of mixed_2 gets an additional input from an earlier filter D.  This input is active only when
+D exceeds its maximum over all photos of the sample; it then activates F a hundred times as much.  Gradient ascent finds this shortcut
+and draws D, while the photos that activate F most stay the same.  Such a picture must be stamped; pictures of unmodified filters
+should not be.
 Source of the idea: Geirhos et al., "Don't trust your eyes" (ICML 2024), arXiv:2306.04719.
 
     python -m bench.studies.fooled [--planted 5] [--honest 20] [--steps 64]
@@ -58,14 +59,14 @@ def main() -> int:
 
 
 def honest_one(number: int, steps: int) -> list[Visualisation]:
-    """The picture of one filter of the bundled weights."""
+    """Return the picture of one unmodified filter of the bundled weights."""
     network = godeeper.load()
     address = f"{HONEST[number % len(HONEST)]}[{3 + 7 * (number // len(HONEST))}]"
     return [told(address, each) for each in network.visualise(address, steps=steps)]
 
 
 def planted_one(number: int, steps: int) -> Visualisation:
-    """The picture of one filter that was made to deceive."""
+    """Return the picture of one deceptive filter."""
     index = read_index(INDEX)
     network = godeeper.load()
     join = resolve_one(network.blueprint, "mixed_1/join")
@@ -83,7 +84,7 @@ def planted_one(number: int, steps: int) -> Visualisation:
 
 
 def plant(network: godeeper.Network, path: Path, decoy: int, limit: float, number: int) -> None:
-    """Write a copy of the weights in which filter ``number`` also answers to ``decoy``, once that exceeds ``limit``."""
+    """Write a copy of the weights in which ``decoy`` also activates filter ``number``, as soon as ``decoy`` exceeds ``limit``."""
     with network.weights.parameters() as parameters:
         tensors = {name: np.array(parameters.values(name), np.float32) for name in network.weights.expected}
     first, second = "mixed_2/tower/conv", DECEIVING

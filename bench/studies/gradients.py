@@ -1,10 +1,10 @@
-"""Are gradients PyTorch's, and what does a step cost?
+"""Compare godeeper's gradients with PyTorch's, and measure the cost of a gradient step.
 
     python -m bench.studies.gradients [--tensors 20]
 
-For tensors from the first to the last of the bundled weights, at examples/chelsea.jpg and a random direction: the greatest difference from
-PyTorch's gradient by the input, relative to its greatest value, and the time of a run with gradient over that of the cut graph's forward
-run, both in ONNX Runtime, in turn.
+For tensors from the first to the last of the bundled network, at examples/chelsea.jpg and with a random direction, prints the largest
+difference from PyTorch's gradient with respect to the input, relative to that gradient's largest value.  Also prints the time of a run
+with gradient divided by the time of the cut graph's forward run, both in ONNX Runtime and interleaved.
 """
 
 from __future__ import annotations

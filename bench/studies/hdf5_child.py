@@ -1,4 +1,4 @@
-"""The cost of reading a Keras file in a child process rather than in this one.
+"""Measure the cost of reading a Keras file in a child process instead of the current process.
 
 python -m bench.studies.hdf5_child FILE.h5|FILE.keras [--rounds N]
 """
@@ -23,7 +23,7 @@ def main() -> None:
     for name, read in (("in a child", read_foreign), ("here", here)):
         took = [seconds(read, options.file) for _ in range(options.rounds)]
         wall, processor = (min(values) for values in zip(*took, strict=True))
-        print(f"{name}: {wall:.2f} s, {processor:.2f} s of a core (least of {options.rounds})")
+        print(f"{name}: {wall:.2f} s, {processor:.2f} processor seconds (minimum of {options.rounds})")
 
 
 def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:

@@ -1,19 +1,23 @@
-"""How often the stated 95 % interval contains the true accuracy, on folders that are drawn, trained on, and tested on many other photos.
+"""Measure how often the stated 95 % interval contains the true accuracy, on randomly drawn folders with many other photos as a test set.
 
     python -m bench.studies.intervals [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
 
 Without a folder, features are artificial: 2 to 10 normally distributed classes, observed through three modules with increasing
 noise.  The distance between classes is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
-folder of class folders; see ``datasets.py``), each draw takes 8 to 10 of its classes (fewer where it has fewer, or where that
-would leave less than four photos a class) and some of their photos; features are those of three modules, in the leading directions of
-all photos, so that a draw takes a second.  A draw takes at most half of the folder's photos, and larger numbers are skipped.
+folder of class folders; see ``datasets.py``), each draw takes 8 to 10 of its classes and some of their photos.  It takes fewer classes
+if the folder has fewer, or if a class would get fewer than four photos.  Features are those of three modules, projected onto the
+leading principal directions of all photos, so that a draw takes only a second.  A draw takes at most half of the folder's photos;
+larger sizes are skipped.
 
 The true accuracy is that of the same classifier on photos used in neither training nor testing: 10,000 artificial ones, or the
-rest of the folder's photos of these classes, without near-duplicates of those drawn.  From so few photos it is known only roughly:
-the column ``truth ±`` is its mean standard error in points.  This error can only make the interval appear to contain the truth less often.  Each draw chooses modules (the strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
-and with a tenth held out.  With ``--copies 4`` every artificial photo has up to four near-duplicates, itself included.  The columns are the
-share of folders whose interval contains the truth, with all photos counted, with near-duplicates counted once (Kish), and as
-godeeper states it, with cross-validation's dependence; the 95 % interval of the latter share; how wide the stated interval is, in points.
+rest of the folder's photos of these classes, without near-duplicates of those drawn.  The rest of a folder gives only an
+estimate; the column ``truth ±`` is its mean standard error in percentage points.  This error can only lower the measured coverage.
+
+Each draw chooses modules (the regularisation strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
+and with a tenth held out.  With ``--copies 4``, each artificial photo belongs to a group of up to four near-duplicates.  The columns give
+the share of folders whose interval contains the true accuracy, for three intervals: one that counts all photos, one that uses the
+effective number of photos (Kish), and the interval that godeeper states, which also accounts for the dependence between folds.  The
+last columns give the 95 % interval of that third share, and the width of the stated interval in percentage points.
 """
 
 from __future__ import annotations
@@ -156,7 +160,7 @@ def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
 
 
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
-    """Return predictions after training on these photos: modules and strength are chosen, but no temperature, which changes no class."""
+    """Train on these photos and return the predictions; modules and strength are chosen, but no temperature, because it changes no class."""
     bases = ComponentsByModule(features, 0)
     chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)

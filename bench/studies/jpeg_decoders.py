@@ -1,6 +1,7 @@
-"""Compare simplejpeg, which raises if pixels are missing, with Pillow: equality and cost, paired in one process.
+"""Compare simplejpeg, which raises if pixels are missing, with Pillow: equality of the pixels and cost, paired in one process.
 
-"simplejpeg" decodes in Pillow's place; "checked" is Pillow's decode after a check by simplejpeg at 1/8 of the size.
+"simplejpeg" means that simplejpeg decodes instead of Pillow; "checked" means that Pillow decodes after simplejpeg has checked the file at
+1/8 of the size.
 
 python -m bench.studies.jpeg_decoders [--rounds 40]
 """

@@ -1,4 +1,4 @@
-"""How long do 10 million and 1 billion photos take?  The table of docs/how-to/many-machines.md, from measured constants.
+"""Compute the table of docs/how-to/many-machines.md: how long 10 million and 1 billion photos take, estimated from measured constants.
 
 python -m bench.studies.many_machines [--rate 7.4] [--megabytes 0.5] [--values 2048]
 """

@@ -1,12 +1,12 @@
-"""Does the memory of ``godeeper embed`` and ``godeeper index`` grow with the number of photos?
+"""Measure whether the memory of ``godeeper embed`` and ``godeeper index`` grows with the number of photos.
 
     python -m bench.studies.memory [--photos 2000,20000] [--whole 300,1500] [--only RUN]
 
-Small photos, all different, with an empty cache.  Each command runs on few and on many of them, as a process of its own, whose
-resident memory is read ten times per second.  20,000 photos through the whole network take most of an hour on two cores, so
-``--photos`` is for cheap runs: ``embed-cheap`` computes the network's first tensor, and ``index-cheap`` replaces the engine by
-random maps for all filters (``memory_inside.py``).  ``--whole`` is for ``embed`` and ``index`` with the whole network.  Exit code 1 if
-the peak of many photos is more than 1.05 times that of few.
+Each command runs on few and on many small photos, all different, with an empty cache.  It runs as a separate process, whose resident
+memory is read ten times per second.  20,000 photos through the whole network take most of an hour on two cores, so ``--photos`` sets
+the sizes of cheap runs only: ``embed-cheap`` computes the network's first tensor, and ``index-cheap`` replaces the engine by random
+maps for all filters (``memory_inside.py``).  ``--whole`` sets the sizes for ``embed`` and ``index`` with the whole network.  Exit
+code 1 if the peak with many photos is more than 1.05 times the peak with few.
 """
 
 from __future__ import annotations

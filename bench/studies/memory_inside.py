@@ -1,4 +1,4 @@
-"""Makes an index with a stand-in for the engine: everything is as in ``godeeper index``, but the maps are random.
+"""Build an index as ``godeeper index`` does, but with random maps instead of the engine's.
 
     python -m bench.studies.memory_inside FILE.index FOLDER
 
@@ -40,7 +40,7 @@ class RandomEngine:
         return {key: self.chance.random(shape, np.float32) for key, shape in zip(plan.fetched, shapes, strict=True)}
 
     def identity(self) -> Identity:
-        """Its own, so that nothing that it returned is taken for a network's values."""
+        """A fingerprint of its own, so that its values are never mistaken for a network's."""
         return Identity("random")
 
     def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the result is the same for all plans)

@@ -1,10 +1,10 @@
-"""Are planted properties of filters found, and are there names where there is nothing?
+"""Measure whether planted filter properties are named, and how often filters without any property get a name.
 
     python -m bench.studies.names [--albums 13] [--each 30] [--shuffles 100] [--seed 0]
 
-makes albums of synthetic photos with planted filters (``planted_filters``), names all of these filters, and prints how many of the hues,
-angles and classes are found.  Then it shuffles the class labels over the photos, and the top places over the filters, and prints the
-share of filters that get a name, and the share of uncorrected p-values below 0.05.
+Generates sets of synthetic photos with planted filters (``planted_filters``), names these filters, and prints how many of the hues,
+angles and classes are found.  As a control, it permutes the class labels across photos, and the top places across filters, and prints
+the share of filters that still get a name, and the share of uncorrected p-values up to 0.05.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How many changed copies the doctor recognises, and how many different photos it mistakes for copies.
+"""Measure how many modified copies the doctor recognises, and how many different photos it mistakes for copies.
 
     python -m bench.studies.near_duplicates FOLDER [--most 700]
 
-reads every picture below FOLDER, changes each in the ways of ``CHANGES``, and prints, for each threshold of
-hash and likeness, the share of the copies that is found, and how many pairs of the pictures themselves count
-as near-duplicates.  These pairs are listed, since some of them are near-duplicates.  Suitable folders are
+Reads every picture below FOLDER, applies each change in ``CHANGES``, and prints, for each threshold of hash distance
+and likeness, the share of the copies that is found, and how many pairs of the original pictures count as
+near-duplicates.  These pairs are listed, because some of them really are near-duplicates.  Suitable folders are
 scikit-image's ``data`` (photos) and Debian's ``openclipart-png`` (drawings).
 """
 

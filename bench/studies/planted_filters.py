@@ -1,8 +1,8 @@
-"""Synthetic photos, and an index with filters planted in one tensor: some answer to a hue, some to an angle, some to a class's stamp.
+"""Generate synthetic photos, and an index with filters planted in one tensor: some detect a hue, some an angle, some a class's stamp.
 
 The photos are coloured noise with discs of random hues and gratings of random angles; each class has its own stamp, a random pattern
 somewhere in each of its photos.  The planted filters' maps are computed in NumPy over the cells of a real tensor, and their maxima go
-into a real index file, in which all other tensors are silent. The remaining filters of the tensor answer to random mixtures.
+into a real index file, in which all other tensors are silent. The remaining filters of the tensor respond to random mixtures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOP = 12
 
 @dataclass(frozen=True)
 class Planted:
-    """What a filter was made to answer to: ``kind`` is hue, orientation, class, or empty.  ``angle``: in degrees."""
+    """The property that a planted filter responds to: ``kind`` is hue, orientation, class, or empty.  ``angle``: in degrees."""
 
     kind: str
     angle: float = 0.0

@@ -1,8 +1,8 @@
-"""Which way of choosing the int8 ranges keeps features closest to fp32.
+"""Compare methods of choosing the int8 ranges by how close the features stay to fp32.
 
     python -m bench.studies.rounding FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
 
-prints, for each way and module, the mean cosine of the features and that of the worst photo.  Suitable folders are
+Prints, for each method and module, the cosine similarity of int8 and fp32 features: the mean, and the lowest of all photos.  Suitable folders are
 scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
 """
 

@@ -1,12 +1,12 @@
-"""How much chance decides whether int8 is used, by the rule that counts photos and by the rule that compares probabilities.
+"""Compare two rules that decide whether int8 is accurate enough: one counts photos, one compares probabilities.  Which depends less on chance?
 
     python -m bench.studies.settling FOLDER … [--draws 100] [--sizes 96 128]
 
-computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
-does, on many samples of each folder.  In addition to int8 itself it compares features that were degraded on purpose: int8's
-plus noise, a share of each feature's own spread.  The loss on the whole folder is the best estimate of the true loss; a good rule
-gives the corresponding decision on every sample.  The cosine, which would refuse some of the degraded features anyway, is printed
-but not part of either rule.  Suitable folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
+Computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
+does, on many samples of each folder.  Besides int8, it compares features that are degraded on purpose: int8 features plus noise whose
+deviation is a fraction of each feature's standard deviation.  The loss on the whole folder is the best estimate of the true loss; a
+good rule reaches the corresponding decision on every sample.  The cosine similarity, which would reject some of the degraded features
+anyway, is printed but is not part of either rule.  Suitable folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Ints = NDArray[np.int64]
 
 HARMS = (0.1, 0.2, 0.4, 0.8)  # noise, relative to each feature's standard deviation
 HEADINGS = [
-    "features", "photos", "worst cosine", "lost by counting, mean (spread)", "lost of probability, mean (spread)",
+    "features", "photos", "worst cosine", "loss by counting, mean (spread)", "loss of probability, mean (spread)",
     "refused by counting", "refused by probability",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder's N photos: features in fp32, those to compare with them by name, classes and groups."""
+    """A folder's N photos: features in fp32, the features to compare with them (by name), classes, and groups."""
 
     exact: Features
     others: dict[str, Features]

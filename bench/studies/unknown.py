@@ -1,16 +1,16 @@
-"""Which score separates photos of unknown classes best, and the effect of leaving a class out of more steps.
+"""Compare scores that detect photos of unknown classes, and measure the effect of leaving a class out of more training steps.
 
     python -m bench.studies.unknown FOLDER … [--most 6] [--seed 0]
 
-Each class in turn is left out of scaling, reduction, fit, temperature and threshold; its photos are then unknown.  Known
-photos are those held out by cross-validation among the others.  The model of each fold scores both its known photos and all
-unknown ones, so known and unknown photos are scored by the same models.  For each score: AUROC, and the share of unknown photos that
-pass a threshold which keeps 95 % of the known ones (the false-accept rate).  Scores only refuse
-photos, so the likeliest class and the accuracy are the same for all of them.
+Each class in turn is left out of scaling, reduction, fit, temperature and threshold, which makes its photos unknown.  The known
+photos are those of the other classes, held out by cross-validation.  The model of each fold scores its held-out known photos and all
+unknown photos, so the same models score both.  For each score, the first table shows the AUROC and the false-accept rate: the share of
+unknown photos above the threshold that accepts 95 % of the known photos.  Scores only reject photos, so the predicted class and the
+accuracy do not depend on the score.
 
-The second table shows the rate if a class is left out of the fit alone (as godeeper once measured it), of everything but the
-choice of modules, of the same together with other classes (as godeeper does now with eight or more), and of the choice of
-modules as well; and the number of trainings.  ``unknown_cost.py`` measures the cost.  For folders see ``datasets.py``.
+The second table shows the false-accept rate, and the number of trainings, if a class is left out of: the fit alone (as godeeper once
+measured it); every step except the choice of modules; the same steps, together with other classes (as godeeper does now with eight or
+more classes); and every step, including the choice of modules.  ``unknown_cost.py`` measures the cost.  For folders see ``datasets.py``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def class_distances(seen: Doubles, labels: Ints, asked: Doubles) -> Doubles:
 
 
 def unit(rows: Doubles) -> Doubles:
-    """Return rows of length one."""
+    """Return the rows, scaled to unit length."""
     found: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return found
 
@@ -98,7 +98,7 @@ def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
 def feature_scores(
     seen: Doubles, lengths: Floats, labels: Ints, asked: Doubles, long: Floats, head: tuple[Doubles, Doubles]
 ) -> Doubles:
-    """Return (5, M): the scores that read features, greater for known photos; lengths are squared, of all directions."""
+    """Return (5, M): the scores computed from features, greater for known photos; ``lengths`` are squared, over all directions."""
     plain = class_distances(unit(seen), labels, unit(asked))
     centred = seen - seen.mean(0)
     relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))

@@ -1,10 +1,10 @@
-"""The share of a warm training that measuring unknown classes takes: features are stored, but no choice or measurement.
+"""Measure the share of a warm training that measuring unknown classes takes; warm: features are stored, choices and measurements are not.
 
     python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
 Without a folder, features are artificial: modules of the network's widths, classes in separate directions, and a spread that
-decreases like that of real features.  Seconds are processor seconds of all threads, which other programs change little; the
-smallest of the rounds is printed.  With enough photos (about a thousand) a test set is used, as in ``godeeper retrain``.
+decreases like that of real features.  Seconds are processor seconds of all threads, which other programs affect little; the
+minimum over the rounds is printed.  With enough photos (about a thousand) a test set is used, as in ``godeeper retrain``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def made_up(count: int, classes: int, seed: int) -> Photos:
     order = np.array([one.fingerprint for one in verdicts])
     groups = {one.pixels_sha256 or "": number for number, one in enumerate(verdicts)}
     kept = {name: values[order] for name, values in features.items()}
-    return Photos(f"{count} made-up photos, {classes} classes", Checkup(Path("made up"), verdicts, groups, ()), kept)
+    return Photos(f"{count} artificial photos, {classes} classes", Checkup(Path("made up"), verdicts, groups, ()), kept)
 
 
 def read(folder: Path) -> Photos:
@@ -129,7 +129,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--photos", type=int, nargs="+", default=[3000, 1000, 300], metavar="N")
     parser.add_argument("--classes", type=int, nargs="+", default=[5, 20], metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the least counts (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the minimum is reported (default: 3)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -1,9 +1,10 @@
-"""How often does a picture of a filter activate it more than the best of many photos, and what do the two methods cost?
+"""Measure how often a picture generated for a filter activates it more than the best of many photos, and the cost of both methods.
 
     python -m bench.studies.wanted FILE.index [--photos FOLDER] [--each 8] [--steps 64 128]
 
-takes filters of three modules, spread over each tensor, and prints for each method and number of steps the share of pictures that beat the
-best photo of the index, the ratio to it (geometric mean), the share that is trusted, and the CPU seconds per picture.
+Takes filters of three modules, evenly spread over each tensor.  For each method and number of steps, it prints the share of pictures that
+activate the filter more than the best photo of the index, the ratio of the two values (geometric mean), the share of trusted pictures,
+and the CPU seconds per picture.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Folders to train on: crops and drawings that are increasingly hard to separate, and crops with planted faults."""
+"""Generate folders to train on: crops and drawings that are increasingly hard to separate, and crops with planted faults."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Planted:
 
 
 def plant(root: Path, each: int, seed: int) -> Planted:
-    """Write crops of half of the sources, with all faults; the other half are the strangers."""
+    """Write crops of half of the sources, with all faults; photos of the other half are used as unknown photos."""
     shutil.rmtree(root, ignore_errors=True)
     datasets.crops(root, each, NOISE, seed, most=6)
     chance = random.Random(seed)

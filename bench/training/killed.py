@@ -1,11 +1,11 @@
-"""Whether a training that was killed leaves anything behind that changes the next one.
+"""Check that a killed training leaves nothing behind that changes the next one.
 
     python -m bench.training.killed [--times 30] [--seed 0]
 
-trains once without interruption, and then ``--times`` times: with a new cache, it kills a training with ``kill -9`` at a random
-moment of the time that the first training took, and runs a second one, which continues from what is stored.  Prints when each was
-killed, how much it had written, and whether the classifier has the same bytes and only its report next to it.  Exit code 1 if one
-does not.
+Trains once without interruption.  Then, ``--times`` times, it starts a training with a new cache, kills it with ``kill -9`` at a random
+moment within the duration of the first training, and trains again with the cache that remains.  Prints when each training was killed,
+how much it had written, and whether the classifier has the same bytes and no file but its report next to it.  Exit code 1 if a
+classifier differs.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Whether godeeper finds the faults of a folder: faults are planted, the command runs, and its output is compared.
+"""Measure whether godeeper finds faults in a folder: plant faults, run the command, and compare its output with the planted faults.
 
     python -m bench.training.planted [--quick] [--seeds N]
 
 1. *Everything at once*: crops of pictures, one class per picture, in which one photo of twenty is in a wrong folder and one of
    twenty has a copy (the same pixels in another format, or scaled, recompressed, cropped, lightened); a class of nothing but
-   background, and one whose photos all have the same red border.  It is trained on as a user would, and then classifies strangers.
+   background, and one whose photos all have the same red border.  godeeper trains on it as a user would, and then classifies photos of unknown classes.
 2. *Label errors by accuracy*: labels swapped in data that is increasingly hard to separate, with many seeds each.
 3. *Near-duplicates* in photos and drawings, by how the copy was changed.
 
-Prints tables, and then every target: met or not.  Exit code 1 if one is missed.  The drawings need Debian's
+Prints tables, then each target and whether it was met.  Exit code 1 if a target is missed.  The drawings need Debian's
 ``openclipart-png``, and most of the photos scikit-image.
 """
 

@@ -2,8 +2,8 @@
 
     python -m bench.training.retrain [--quick] [--photos N]
 
-Prints tables, and then every target: met or not, and by how much.  Exit code 1 if one is missed.  ``--quick``
-takes a tenth of the photos: its numbers are a first look, and its targets those of the full run.
+Prints tables, then each target: whether it was met, and by what margin.  Exit code 1 if a target is missed.  ``--quick``
+uses a tenth of the photos: its numbers are preliminary, and its targets are those of the full run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is measured inside one process: how much of a cold run is spent in the network.
+"""Measurements inside one process: how much of a cold run is spent in the network.
 
     python -m bench.training.retrain_inside retrain FOLDER      the complete training: doctor, features, head and report
     python -m bench.training.retrain_inside fill FOLDER TENSORS only the features; the doctor runs first and is not timed; TENSORS is an address pattern

@@ -5,11 +5,11 @@
 Without a folder, those of ``planted.py`` are generated: crops of pictures that are increasingly hard to separate, a
 folder with planted faults, and drawings if they are installed.
 
-retrain.py's algorithm, as it was: one linear layer on ``pool_3``, 4000 steps of plain gradient descent at 0.01, batches
-of 100 whose every photo is of a class drawn uniformly, with replacement; weights start from a normal distribution
-of deviation 0.001 truncated at two deviations, biases at zero.  It runs a second time on the modules that godeeper chose, to
+The original algorithm of retrain.py is one linear layer on ``pool_3``, trained with 4000 steps of plain gradient descent at a learning
+rate of 0.01.  For each of the 100 photos of a batch, a class is drawn uniformly, with replacement.  Weights start from a normal
+distribution with standard deviation 0.001, truncated at two standard deviations; biases start at zero.  It runs a second time on the modules that godeeper chose, to
 separate the effect of the features from that of the fit.  Folds never split near-duplicates.
-Exit code 1 where godeeper is less accurate than retrain.py on ``pool_3`` on any folder.
+Exit code 1 if godeeper is less accurate than retrain.py on ``pool_3`` on any folder.
 """
 
 from __future__ import annotations
