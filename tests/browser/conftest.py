@@ -1,4 +1,4 @@
-"""A server on loopback and Debian's Chromium, for the tests that use the page as a user does.
+"""A server on loopback and Debian's Chromium, for tests that use the page as a user would.
 
 ``apt-get install chromium`` installs it; ``GODEEPER_CHROMIUM`` names another one.  Without a browser these tests are skipped.
 A test fails if a page prints an error to the console or sends a request to another origin.

@@ -1,4 +1,4 @@
-"""Actions of the tests on the page, named as a user would describe them."""
+"""Actions on the page that the tests share, named as a user would describe them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_dark_and_light_are_the_readers_choice(page: Page) -> None:
 
 
 def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
-    """Slash, a name and Enter; then Tab to the tiles, arrows and Enter; Escape goes back up."""
+    """The keyboard alone is enough: slash, a name and Enter find a tensor; Tab, arrows and Enter open a filter; Escape goes back up."""
     page.goto(DEMO)
     wait_for_pictures(page)
     page.keyboard.press("/")

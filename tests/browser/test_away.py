@@ -1,4 +1,4 @@
-"""Without a server, or with blocked storage, the page says so, shows nothing wrong, and continues without a reload."""
+"""Without a server, or with blocked storage, the page reports the problem, shows no wrong data, and continues without a reload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL_LOADED = """async () => {
 
 @pytest.mark.parametrize("lost", ["/api/photos/demo/tensors/", "/photo/demo/levels/"])
 def test_a_scale_that_fails_to_load_is_reset(lost: str, page: Page) -> None:
-    """The control returns to the scale of the picture, the page says why, and choosing again works."""
+    """The scale control returns to the displayed scale, the page gives the reason, and a second attempt works."""
     open_mosaic(page)
     legend = page.locator(".ends").all_inner_texts()
     away = re.compile(re.escape(lost))
@@ -167,7 +167,7 @@ def test_a_filter_that_comes_back_agrees(page: Page) -> None:
 
 
 def test_the_error_of_a_proxy_without_a_server(page: Page) -> None:
-    """The error of a proxy without a server is not shown as the server's message."""
+    """An error page from a proxy whose server is down is not shown as the server's message."""
     open_mosaic(page)
     page.route("**/api/photos/demo/tensors/**", lambda route: route.fulfill(status=502, body="<html>502 Bad Gateway"))
     page.get_by_label("Scale").select_option("signed")

@@ -12,7 +12,7 @@ SHOWN = "images => images.every(image => image.complete && image.naturalWidth > 
 
 
 def test_crops_appear_as_they_are_scrolled_to(page: Page) -> None:
-    """The sample pictures are called what they are, every crop loads, and one that is refused gives way to the reason."""
+    """The section is labelled as sample pictures, every crop loads, and a refused crop is replaced by the reason."""
     page.goto("/photo/demo")
     refused = page.request.get(RECORD).json()["photos"][0]["crop"]
     page.route(f"**{refused}", lambda route: route.fulfill(status=404, json={"error": "it changed", "status": 404}))

@@ -1,4 +1,4 @@
-"""A server that is killed and started again on its port, in a browser that blocks cookies: the page continues without a reload."""
+"""A server is killed and restarted on its port while the browser blocks cookies: the page continues without a reload."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def blocking(chromium: str, restarted: Server, tmp_path: Path) -> Iterator[Page]
 
 
 def test_a_mosaic_continues(blocking: Page, restarted: Server) -> None:
-    """It says that the server does not respond, and changes its scale once the server is back."""
+    """The page of a mosaic reports that the server does not respond, and changes its scale once the server is back."""
     page = blocking
     open_mosaic(page, CONV)
     assert page.evaluate(STORAGE) == "SecurityError"
@@ -86,7 +86,7 @@ def test_a_mosaic_continues(blocking: Page, restarted: Server) -> None:
 
 
 def test_a_map_continues(blocking: Page, restarted: Server) -> None:
-    """It says that the server does not respond, and is computed to its end by the next server."""
+    """The map reports that the server does not respond, and the restarted server finishes the forward pass."""
     page = blocking
     held: list[Route] = []
     page.route(STREAM, lambda route: held.append(route))

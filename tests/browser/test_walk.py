@@ -1,4 +1,4 @@
-"""The page as a user goes through it: a photo, the map, a tensor, a filter."""
+"""A user's path through the page: a photo, the map, a tensor, a filter."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def test_an_absent_server_is_reported(page: Page) -> None:
 
 
 def test_tabs_do_not_disturb_each_other(new_context: Callable[..., BrowserContext]) -> None:
-    """Two tabs upload a photo each at the same time, and each shows its own to the end."""
+    """Two tabs each upload a photo at the same time, and each shows its own photo until the forward pass is done."""
     context = new_context(viewport={"width": 1440, "height": 900})
     tabs = [context.new_page(), context.new_page()]
     for number, tab in enumerate(tabs):

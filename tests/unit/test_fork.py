@@ -1,4 +1,4 @@
-"""A network that has computed, then ``fork``: the child computes the same, or raises an error that says what to do."""
+"""``fork`` after a network has computed: the child computes the same values, or raises an error that says what to do."""
 
 from __future__ import annotations
 

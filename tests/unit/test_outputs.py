@@ -1,4 +1,4 @@
-"""Outputs of a command: files of others are kept, all outputs are written or none, and errors come first."""
+"""Outputs of a command: existing foreign files are kept, either all outputs are written or none, and errors come before any computation."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_existing_files_are_refused_first(tmp_path: Path, make: Callable[[Path],
     ],
 )
 def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str) -> None:
-    """They are refused when they are claimed, and no folder is created."""
+    """Paths that cannot be written are refused when they are claimed, and no folder is created."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").write_text("dear")
     with pytest.raises(OutputError, match=reason):
@@ -279,7 +279,7 @@ def test_marks(tmp_path: Path, payload: bytes, expected: object) -> None:
 
 
 def test_the_numbers_of_openvino(tmp_path: Path) -> None:
-    """They are recognised by a trailer, and those of earlier versions by the ``.xml`` next to them."""
+    """OpenVINO's weights files are recognised by a trailer, and those of earlier versions by the ``.xml`` next to them."""
     (tmp_path / "a.bin").write_bytes(b"1234" + TRAILER)
     (tmp_path / "b.bin").write_bytes(b"1234")
     assert (ours(tmp_path / "a.bin"), ours(tmp_path / "b.bin")) == (True, False)

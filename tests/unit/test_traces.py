@@ -1,4 +1,4 @@
-"""What commands leave outside godeeper's cache, and whom they contact: nothing and nobody."""
+"""Commands write nothing outside godeeper's cache except their outputs, and open no network connection."""
 
 from __future__ import annotations
 

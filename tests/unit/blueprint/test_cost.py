@@ -1,4 +1,4 @@
-"""The numbers that follow from the blueprint."""
+"""Costs and other numbers derived from the blueprint."""
 
 from __future__ import annotations
 

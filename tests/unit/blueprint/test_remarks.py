@@ -1,4 +1,4 @@
-"""Names that can be mistaken for one another get a remark that says which tensor is meant."""
+"""Names that are easily confused get a remark that says which tensor is meant."""
 
 from __future__ import annotations
 

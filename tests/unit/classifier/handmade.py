@@ -1,4 +1,4 @@
-"""Classifiers with random heads that were never trained, for tests of what is done with heads."""
+"""Untrained classifiers with random heads, for tests of code that uses heads."""
 
 from __future__ import annotations
 

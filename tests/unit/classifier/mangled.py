@@ -1,4 +1,4 @@
-"""Damaged classifier files: each seed gives one file, with one or more faults, and always the same one.
+"""Damaged classifier files: each seed always gives the same file, with one or more faults.
 
 Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types, shapes and
 values.  All but the first are valid zips with correct checksums, so that the code that reads the content is reached.

@@ -222,7 +222,7 @@ def test_processes(data: tuple[list[str], list[str]]) -> None:
     "made", [PhotoClassifier(FIRST, seed=3), PhotoFeatures([FIRST, SECOND])], ids=["classifier", "features"]
 )
 def test_cloned_and_pickled(made: Any, data: tuple[list[str], list[str]]) -> None:
-    """It can be cloned and pickled before fitting and after predicting."""
+    """An estimator can be cloned and pickled before fitting and after predicting."""
     assert clone(made).get_params() == made.get_params()
     ask = "predict_proba" if isinstance(made, PhotoClassifier) else "transform"
     warm = pickle.loads(pickle.dumps(clone(made))).fit(*data)  # noqa: S301 (our own bytes)
@@ -268,7 +268,7 @@ API = [
 @pytest.mark.parametrize("check", API)
 @pytest.mark.parametrize("made", [PhotoClassifier(), PhotoFeatures()], ids=["classifier", "features"])
 def test_checks_of_scikit_learn(made: Any, check: str) -> None:
-    """It passes scikit-learn's checks that apply to any kind of input."""
+    """The estimator passes those of scikit-learn's checks that apply to any kind of input."""
     getattr(estimator_checks, check)(type(made).__name__, made)
 
 

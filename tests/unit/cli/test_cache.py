@@ -50,7 +50,7 @@ def entries(document: Any) -> dict[str, int]:
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It states what is cached, how large it is, and where."""
+    """The output states what is cached, its size, and its location."""
     document = shown(capsys, "show")
     assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "indexes": 2, "leftovers": 1}
     assert document["folder"] == str(folder)
@@ -68,7 +68,7 @@ def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It states the folder, the limit and its variable, the folder of added weights, and how to move them."""
+    """The output states the folder, the limit and its variable, the folder of added weights, and how to move both."""
     document = shown(capsys, "show")
     assert document["most_bytes"] == 2_000_000_000
     assert document["weights"] == {"entries": 1, "bytes": 10, "path": str(folder / "weights")}

@@ -1,4 +1,4 @@
-"""``godeeper completion``: the scripts, run by the shells that they are made for."""
+"""``godeeper completion``: the generated scripts, run by their shells."""
 
 from __future__ import annotations
 

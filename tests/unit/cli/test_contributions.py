@@ -50,13 +50,13 @@ def test_the_printed_numbers_add_up(run: Run, chelsea: Path) -> None:
 
 
 def test_a_silent_filter(run: Run, chelsea: Path) -> None:
-    """The text says that it is inactive, and that later filters get nothing."""
+    """The text says that the filter is inactive, and that later filters get nothing from it."""
     code, out, _ = run("contributions", chelsea, "mixed_8/tower/conv_1[7]")
     assert (code, "(inactive: the ReLU returns 0)" in out, "they get nothing from it" in out) == (0, True, True)
 
 
 def test_the_channels_of_the_photo(run: Run, chelsea: Path) -> None:
-    """They are named by colour."""
+    """The photo's channels are named by colour."""
     _, out, _ = run("contributions", chelsea, "conv[3]")
     assert "Mul[0] (red)" in out
 
@@ -112,7 +112,7 @@ def test_a_photo_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_file_of_yours_stays(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """It is replaced only with --force."""
+    """An existing file is replaced only with --force."""
     mine = tmp_path / "mine.png"
     mine.write_bytes(b"mine")
     assert run("contributions", chelsea, ADDRESS, "--out", mine)[0] == 2

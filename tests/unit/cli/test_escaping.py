@@ -109,7 +109,7 @@ def made(here: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_files_and_json(run: Run, made: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither JSON nor any text file contains a character with an effect, and SVG is well-formed XML."""
+    """JSON and text files contain no control or invisible characters, and SVG is well-formed XML."""
     monkeypatch.chdir(made)
     shutil.rmtree("out", ignore_errors=True)
     photo = next(path.name for path in made.glob("*.png"))

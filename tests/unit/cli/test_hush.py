@@ -1,4 +1,4 @@
-"""Warnings of libraries are not printed; messages of godeeper are."""
+"""Warnings of libraries are hidden; godeeper's own messages are printed."""
 
 from __future__ import annotations
 

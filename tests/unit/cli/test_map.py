@@ -149,6 +149,6 @@ def test_out_is_required(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_extension(capsys: pytest.CaptureFixture[str]) -> None:
-    """The error names the file as it was typed."""
+    """The error shows the file name exactly as the user typed it."""
     assert main(["map", "--out", "a b"]) == 2
     assert "cannot tell the format of 'a b': expected" in capsys.readouterr().err

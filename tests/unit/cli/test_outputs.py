@@ -1,4 +1,4 @@
-"""Commands that write never replace files of others, and raise the error before anything is computed."""
+"""Commands never replace files that they did not write, and report the error before any computation."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_photo_is_never_written_over(run: Run, here: Path, words: list[str]) -
 
 
 def test_two_photos_of_one_name(run: Run, here: Path) -> None:
-    """Their pictures have different names, and each run finds its own again."""
+    """Photos of the same name get pictures with different names, and a repeated run uses the same name again."""
     Path("x").mkdir()
     Image.open("photo.jpg").rotate(180).save("x/photo.jpg")
     Image.open("photo.jpg").rotate(90).save("photo.png")

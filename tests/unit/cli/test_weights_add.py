@@ -188,7 +188,7 @@ def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.C
 
 
 def test_a_damaged_file_does_not_hide_the_others(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both list and verify continue after a file that cannot be read, and exit with 1."""
+    """Both ``list`` and ``verify`` continue after an unreadable file, and exit with code 1."""
     own_folder.mkdir(parents=True)
     (own_folder / "broken.safetensors").write_bytes(b"\0" * 20)
     assert main(["weights", "list"]) == 1

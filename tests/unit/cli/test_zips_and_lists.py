@@ -177,7 +177,7 @@ def test_the_zip_is_an_input(run: Run, here: Path) -> None:
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It works from elsewhere if the training's folder moved with its classifier, or with ``--photos``; otherwise the error asks for it."""
+    """Export works from another folder if the training folder moved with its classifier, or with ``--photos``; otherwise the error asks for the option."""
     assert run("retrain", "photos", "--features", "conv", "--out", "made.godeeper")[0] == 0
     (here / "new").mkdir()
     for name in ("photos", "made.godeeper", "made.json"):

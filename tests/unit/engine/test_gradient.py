@@ -1,4 +1,4 @@
-"""What a gradient can be of and with respect to, by name, and what is refused."""
+"""Gradients: the supported outputs and inputs, by name, and the errors for others."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("installed", [False, True])
 def test_auto_chooses_by_the_work(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:  # noqa: FBT001
-    """It is OpenVINO for folders in int8, if installed, and ONNX Runtime for everything else."""
+    """``auto`` selects OpenVINO for folders in int8, if it is installed, and ONNX Runtime for everything else."""
     if installed:
         pytest.importorskip("openvino")
     else:

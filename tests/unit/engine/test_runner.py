@@ -155,7 +155,7 @@ def test_the_longest_unused_go_first(tmp_path: Path) -> None:
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It is GODEEPER_CACHE, or the platform's cache folder."""
+    """The cache folder is GODEEPER_CACHE, or the platform's cache folder."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("GODEEPER_CACHE")

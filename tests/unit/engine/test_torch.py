@@ -1,4 +1,4 @@
-"""Torch modules from the blueprint, what is captured in them, and the torch engine."""
+"""Torch modules built from the blueprint, the tensors captured in them, and the torch engine."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any)
 
 @pytest.mark.peers
 def test_a_network_comes_ready_for_evaluation(network: Any) -> None:
-    """It is in evaluation mode, all parameters are trainable, normalisation is as published, and gamma is one where none is stored."""
+    """The module is in evaluation mode, all parameters are trainable, normalisation is as published, and gamma is one if none is stored."""
     assert not network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert network.Conv2d_1a_3x3.bn.eps == 0.001

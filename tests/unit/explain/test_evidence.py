@@ -1,4 +1,4 @@
-"""Evidence: it adds up however it is divided, and it lies where the object is."""
+"""Evidence has the same sum however it is divided, and it is located where the object is."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_evidence_lies_where_the_thing_is(both: Evidence) -> None:
 
 
 def test_a_tensor_without_a_grid(chelsea: Path) -> None:
-    """Its evidence is one number, spread over the whole photo."""
+    """The evidence of a tensor without a grid is one number, spread over the whole photo."""
     found = evidence(classifier(addresses=("pool_3", "pool_3/_reshape")), chelsea)
     assert [part.grids.shape[1:] for part in found.parts] == [(1, 1), (1, 1)]
     assert np.abs(totals(found) - found.logits).max() <= TOLERANCE * (1 + found.magnitude)

@@ -1,4 +1,4 @@
-"""The picture of evidence: its colours represent the numbers, and its text says what they are."""
+"""The picture of evidence: its colours represent the numbers, and its text describes them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_colours_are_the_numbers(found: Evidence) -> None:
 
 
 def test_density_is_logits_a_hundredth_of_the_area(found: Evidence) -> None:
-    """Its mean times one hundred is the sum of the evidence, at any size."""
+    """The mean density times one hundred is the sum of the evidence, at any size."""
     for size in ((300, 200), (31, 77)):
         total = found.total(2) - found.constant[2]
         assert 100 * density(found, Question(2), size).mean() == pytest.approx(total, abs=1e-9)

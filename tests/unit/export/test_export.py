@@ -1,4 +1,4 @@
-"""Exports: their metadata, their agreement with the classifier, and that they are not written if they disagree."""
+"""Exports: their metadata, their agreement with the classifier, and that an export that disagrees is not written."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chels
 def test_a_damaged_photo_is_skipped(
     made: Classifier, tmp_path: Path, chelsea: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is reported and skipped, and the exit code is 1; if no photo remains there is no export."""
+    """A damaged photo is reported and skipped, and the exit code is 1; if no photo remains, no export is written."""
     made.save(tmp_path / "cars.godeeper")
     (tmp_path / "bad.jpg").write_bytes(chelsea.read_bytes()[:3000])
     command = [

@@ -1,4 +1,4 @@
-"""Test photos are found from any folder and after a move, or the error names the option."""
+"""Test photos are found from any working folder and after a move; otherwise the error names the option to use."""
 
 from __future__ import annotations
 

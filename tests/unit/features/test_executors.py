@@ -42,7 +42,7 @@ def test_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Ray", "ray:", "ray://", "ray://head", "ray://head:", "ray://:1", "ray://head:0", "ray://h:70000", "ray://h/x:1", "http://h:1"])  # fmt: skip
 def test_other_names(name: str) -> None:
-    """Anything else is refused, with what is expected."""
+    """Any other executor name is refused, and the error shows the expected form."""
     with pytest.raises(OptionError, match="ray://HOST:PORT"):
         check_name(name)
 
@@ -60,7 +60,7 @@ def test_no_ray(
 
 
 def test_chunks() -> None:
-    """They cover the items in order, and their number is limited."""
+    """Chunks cover the items in order, and their number is limited."""
     assert [list(chunk) for chunk in cut(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert chunk_size(10) == CHUNK
     assert len(cut(range(3_000_001), chunk_size(3_000_001))) <= MOST_CHUNKS
@@ -121,7 +121,7 @@ def test_kept_results(tmp_path: Path) -> None:
 
 
 def test_abandoned_results() -> None:
-    """What no run has touched for a week is removed."""
+    """Chunk results that no run has used for a week are removed."""
     old, new = chunks_folder() / "old", chunks_folder() / "new"
     for folder in (old, new):
         folder.mkdir(parents=True)
@@ -160,7 +160,7 @@ def test_another_version(net: Network) -> None:
 
 
 def test_weights_travel_once(tmp_path: Path) -> None:
-    """They are fetched where no file has their hash, stored, and checked."""
+    """Weights are fetched only if no local file has their hash; then they are verified and stored."""
     source = tmp_path / "weights"
     source.write_bytes(b"numbers")
     digest = file_sha256(source)
@@ -175,7 +175,7 @@ def test_weights_travel_once(tmp_path: Path) -> None:
 
 
 def test_a_chunk_that_kills() -> None:
-    """After so many attempts that did not end, the chunk is refused; one that ends leaves nothing."""
+    """A chunk is refused after too many attempts that did not finish; an attempt that finishes leaves no file."""
     with counted("run-1", "killed", 2):
         pass
     attempts = cache_folder() / ATTEMPTS / "run-2"

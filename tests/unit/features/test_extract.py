@@ -187,7 +187,7 @@ def test_no_photos(net: Network, path: Path) -> None:
 
 
 def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """The error names it, nothing replaces it, and the batches before it are stored."""
+    """The error names the photo, no values replace it, and the batches before it are stored."""
     photos[10][0].write_bytes(photos[10][0].read_bytes()[:60])
     with ResultStore(path) as store:
         with pytest.raises(PhotoError, match=r"0010\.png"):

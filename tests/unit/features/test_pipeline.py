@@ -61,7 +61,7 @@ def test_batches_are_full_of_inputs(names: str, expected: list[str]) -> None:
 
 
 def test_a_file_is_computed_once() -> None:
-    """The second photo with the same bytes has no input, and keeps its place."""
+    """A second photo with the same bytes is not computed again, and keeps its position."""
     assert [planes is not None for _, planes in distinct(decoded("aba"))] == [True, True, False]
 
 

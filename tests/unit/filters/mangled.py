@@ -1,4 +1,4 @@
-"""Index files with one or more faults, one file for each number, always the same.
+"""Damaged index files: each number always gives the same file, with one or more faults.
 
 Three kinds: bytes changed; other values in the header; other numbers in the arrays.  The last two have the hash that belongs to
 them, so that the code behind its check is reached.

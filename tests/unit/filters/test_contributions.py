@@ -110,7 +110,7 @@ def test_a_filter_of_a_join_is_the_one_it_copies(net: Network, chelsea: Path) ->
 
 
 def test_all_filters_between_are_inactive(net: Network, chelsea: Path) -> None:
-    """Nothing is left but the bias, and the picture says so."""
+    """If all filters in between are inactive, only the bias remains, and the picture can still be drawn."""
     found = net.contributions(chelsea, "conv_1[13]", at=(64, 69), depth=2)
     assert (found.terms, found.magnitude, found.depth) == ((), 0.0, 2)
     np.testing.assert_allclose(found.bias, found.value, rtol=1e-6)
@@ -133,7 +133,7 @@ def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) ->
     "address", ["conv_4[9]", "mixed_2/conv[4]", "mixed_8/tower/conv_1[8]", "mixed_9/tower/mixed/conv[2]"]
 )
 def test_a_listener_has_the_filter_as_its_term(net: Network, chelsea: Path, address: str) -> None:
-    """What a filter gives a listener is its term in the listener's own contributions at that cell."""
+    """The value that a filter passes to a listener equals the filter's term in the listener's contributions at that cell."""
     found = net.contributions(chelsea, address)
     assert not found.is_silent
     for listener in (*found.listeners[:2], found.by_weight()[0]):
@@ -232,7 +232,7 @@ def test_the_picture_is_the_same_every_time(net: Network, chelsea: Path) -> None
 def test_what_is_refused(
     net: Network, chelsea: Path, address: str, options: dict[str, Any], error: type, reason: str
 ) -> None:
-    """The message says in one line what came and what was expected."""
+    """The error says in one line what was given and what was expected."""
     with pytest.raises(error, match=r"^[^\n]*$") as raised:
         net.contributions(chelsea, address, **options)
     assert reason in str(raised.value)

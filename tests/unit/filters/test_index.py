@@ -1,4 +1,4 @@
-"""The filter index: equal to brute force, the same bytes after any additions and removals, and damage is detected."""
+"""The filter index: it equals brute force, additions and removals in any order give the same bytes, and damage is detected."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_what_an_index_does_not_hold(index: FilterIndex, address: str) -> None:
 
 @pytest.mark.parametrize("top", [0, TOP + 1])
 def test_more_than_the_index_keeps(index: FilterIndex, top: int) -> None:
-    """The error says how many it keeps."""
+    """The error states how many photos per filter the index keeps."""
     with pytest.raises(OptionError, match=f"keeps {TOP} photos"):
         look_up(index, resolve_one(index.blueprint, "conv[1]"), top, None)
 
@@ -314,7 +314,7 @@ def test_mangled_indexes(built: Indexed, tmp_path: Path) -> None:
 
 
 def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStore, tmp_path: Path) -> None:
-    """They are listed with the reason, and an index without any photo is refused."""
+    """Unreadable photos are listed with the reason, and an index without any photo is refused."""
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "bad.jpg").write_text("hello")
     with pytest.raises(PhotoError, match="not a photo"):

@@ -125,7 +125,7 @@ def test_the_smaller_hash_of_equal_photos_comes_first(net: Network, tmp_path: Pa
 
 
 def test_a_photo_alone_has_the_values_it_has_among_others(net: Network, album: Path, chelsea: Path) -> None:
-    """To the last bit, whichever batch comes first."""
+    """A photo's activations are bit-identical alone and among others."""
     paths = [chelsea, *(Path(each) for each in photos_in([album]))]
     tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[3,17]")
     net.close()
@@ -161,7 +161,7 @@ def test_picture(search: Search) -> None:
 
 
 def test_a_deleted_photo(search: Search, tmp_path: Path) -> None:
-    """Its square in the picture stays empty."""
+    """The square of a deleted photo stays empty."""
     activation = replace(search.filters[0].activations[0], path=tmp_path / "gone.png")
     assert len(framed(activation).getcolors() or []) == 1
 

@@ -1,4 +1,4 @@
-"""Pictures of what filters want: the steps to them, their values, and when they are stamped."""
+"""Pictures that activate filters: the optimisation steps, the values reached, and when a picture is stamped as doubtful."""
 
 from __future__ import annotations
 

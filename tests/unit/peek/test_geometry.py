@@ -1,4 +1,4 @@
-"""Where cells lie on the photo, checked by changing the photo."""
+"""The position of cells on the photo, checked by changing the photo."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_non_latin_photo_names(peek: Peek) -> None:
     ],
 )
 def test_invalid_views(peek: Peek, options: dict[str, Any], reason: str) -> None:
-    """Each error says what would be possible."""
+    """Each error states the possible values."""
     with pytest.raises(OptionError, match=reason):
         peek.picture(**options)
 

@@ -1,4 +1,4 @@
-"""JPEGs whose data does not give every pixel are refused; other flaws give at most a note."""
+"""JPEGs whose data does not cover every pixel are refused; other flaws give at most a note."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_opened_images_are_judged_too() -> None:
 
 
 def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
-    """Nothing else happens, and some flipped bits are detected."""
+    """A flipped bit gives an error, a note, or different pixels without a note; some flipped bits are detected."""
     data = jpeg("baseline")
     start = scans(data)[0] + 14
     found = 0

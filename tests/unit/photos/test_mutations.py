@@ -18,7 +18,7 @@ def test_every_format_is_among_them() -> None:
 
 
 def test_mutations() -> None:
-    """Nothing but a one-line ``PhotoError`` is raised, and some photos of each kind are refused."""
+    """The only exception raised is a one-line ``PhotoError``, and some photos of each kind are refused."""
     refused, lines = set(), set()
     for name, data in cases(2800):
         try:

@@ -130,7 +130,7 @@ def test_unusable_profiles(kind: bytes, space: bytes) -> None:
 
 
 def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:
-    """Its control characters are escaped, and its length is limited."""
+    """Control characters in a profile's name are escaped, and its length is limited."""
     embedded = profiles.rgb_profile(ADOBE, gamma_tag(2.2), version=4, name="\x1b[31m\nred\u202e" + "n" * 500)
     (note,) = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded)).notes
     assert note.isprintable()
@@ -144,7 +144,7 @@ def padded(size: int) -> bytes:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_a_large_profile_is_used(format: str) -> None:
-    """It has 3 MB; Pillow refuses a PNG's profile from 1 MB on. Its conversion is not kept in memory."""
+    """A profile of 3 MB is used, although Pillow refuses PNG profiles from 1 MB on; its conversion is not kept in memory."""
     colour.cached_conversion.cache_clear()
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=padded(3_000_000), **options))
@@ -213,7 +213,7 @@ def test_many_bombs_are_unpacked_once() -> None:
 
 
 def test_a_profile_in_jpeg_2000() -> None:
-    """It is read from the file's header, since Pillow does not read it."""
+    """Godeeper reads the profile from the file's header, because Pillow does not."""
     plain = encoded(Image.fromarray(NOISE), "JPEG2000")
     content = b"\2\0\0" + P3
     box = struct.pack(">I", 8 + len(content)) + b"colr" + content

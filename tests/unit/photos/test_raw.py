@@ -105,5 +105,5 @@ def test_loops_and_damage_end() -> None:
 
 
 def test_raw_files_in_folders_are_meant_as_photos() -> None:
-    """They are listed as refused, and not skipped."""
+    """Raw files in folders are listed as refused, and are not skipped."""
     assert {".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf"} <= RAW_SUFFIXES

@@ -1,4 +1,4 @@
-"""Trainings with the user's own split, from folders, lists and zips: it is kept and reported, and gives the same result anywhere."""
+"""Training with the user's own split, from folders, lists and zips: the split is kept and reported, and the result does not depend on the location."""
 
 from __future__ import annotations
 

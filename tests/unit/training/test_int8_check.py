@@ -1,4 +1,4 @@
-"""int8 is used if it does as well on the user's photos, and the result of the check is reported."""
+"""int8 is used if it is as accurate as fp32 on the user's photos, and the report contains the result of the check."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_few_photos_give_a_wide_interval() -> None:
 
 
 def test_the_sentence_says_what_it_cost() -> None:
-    """It contains the worst module, both probabilities, the criterion, both counts and their interval."""
+    """The sentence contains the worst module, both probabilities, the criterion, both counts and their interval."""
     said = str(comparison(cosine=0.9971, judged=200, lost=4, won=2, less=0.7987))
     for part in (
         "0.9971",
@@ -265,7 +265,7 @@ def test_an_unusable_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_weights_without_a_calibration_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are calibrated on the user's own photos, and the classifier contains the record."""
+    """Weights without a record are calibrated on the user's own photos, and the classifier contains the new record."""
     monkeypatch.setattr(precision, "shipped", lambda _: None)
     monkeypatch.setattr(precision, "SAMPLE", 16)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")

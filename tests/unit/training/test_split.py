@@ -1,4 +1,4 @@
-"""A photo keeps its set whatever happens to its name or the other photos, and near-duplicates share a set."""
+"""A photo stays in its set if it is renamed or other photos change, and near-duplicates share a set."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_photo_has_a_set(folder: Path) -> None:
 
 
 def test_shares_are_about_right() -> None:
-    """Of many photos, a tenth are for testing and a tenth for validation, within chance."""
+    """In a large folder, about a tenth of the photos are for testing and a tenth for validation."""
     counts = Counter(set_of(f"{number:064x}") for number in range(10_000))
     assert (abs(counts["test"] - 1000) < 100, abs(counts["validation"] - 1000) < 100) == (True, True)
 
@@ -147,7 +147,7 @@ def test_classes_with_few_photos_are_listed_in_one_line() -> None:
 
 
 def test_a_note_on_many_classes_is_short() -> None:
-    """Of 168 classes a few are named."""
+    """A note on 168 classes names only a few of them."""
     (line,) = too_few_reasons(made_up({f"class {number}": [2 * number, 2 * number + 1] for number in range(168)}))
     assert line.startswith("168 of 168 classes have few different photos: 'class 0' has 2, 'class 1' has 2,")
     assert len(line) < 300
@@ -168,7 +168,7 @@ def test_cross_validation_until_a_test_set_is_large(each: int) -> None:
 
 
 def test_a_large_folder_has_a_test_set() -> None:
-    """Its test photos are those whose hashes select them."""
+    """A large folder has a test set, which consists of the photos selected by their hashes."""
     checkup = made_up({"a": [*range(800)], "b": [*range(800, 1600)]})
     held = hold_out(checkup)
     assert held.by == TEST_SET

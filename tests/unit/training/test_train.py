@@ -119,7 +119,7 @@ def test_a_photo_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_class_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error comes before the network runs."""
+    """A folder with a single class is refused before the network runs."""
 
     def never(*_: object) -> None:
         raise AssertionError("computed")
@@ -169,7 +169,7 @@ def test_saved_and_loaded(classifier: Classifier, folder: Path, tmp_path: Path) 
 
 
 def test_five_photos_a_class(tmp_path: Path) -> None:
-    """It trains, is tested by cross-validation, and the report warns that there are few photos."""
+    """A folder with five photos per class is trained on and tested by cross-validation, and the report warns that there are few photos."""
     for label in ("猫", "a/b"):
         paint(tmp_path, label, 5)
     trained = godeeper.retrain(tmp_path, features=FEATURES)

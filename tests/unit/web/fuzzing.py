@@ -1,4 +1,4 @@
-"""Faulty requests, drawn with a seed."""
+"""Malformed requests, generated from a seed."""
 
 from __future__ import annotations
 

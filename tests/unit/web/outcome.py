@@ -1,4 +1,4 @@
-"""Checks the response to a request, and describes what is wrong with it."""
+"""Checks the response to a request, and describes any fault in it."""
 
 from __future__ import annotations
 

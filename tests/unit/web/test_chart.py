@@ -1,4 +1,4 @@
-"""The map with its links and style, and the rules that the Content-Security-Policy sets for templates."""
+"""The map's links and style, and the rules that the Content-Security-Policy imposes on templates."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_box_leads_to_a_page(client: Client) -> None:
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
 def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
-    """For the other boxes the script knows the URL of the future picture."""
+    """Only boxes whose picture is ready load it; the script knows the URLs for the other boxes."""
     sheet = layout(network)
     address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
     drawn = "".join(part.drawing for part in draw(sheet, "demo", {address}, {address}).parts)
@@ -82,7 +82,7 @@ def test_scripts_are_short_and_stay_at_home(path: Path) -> None:
 
 
 def test_the_offline_script_is_one_module() -> None:
-    """It has no imports or exports, and declares no name twice."""
+    """The offline script has no imports or exports, and declares no name twice."""
     text = script()
     assert not re.search(r"^(import|export) ", text, re.MULTILINE)
     names = re.findall(r"^(?:const|let|function|async function|class) (\w+)", text, re.MULTILINE)

@@ -54,7 +54,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
 
 
 def test_two_lengths_end_the_connection(served: Served) -> None:
-    """What follows a request with both a length and chunks is not read as another request, since a proxy may see it differently."""
+    """After a request with both Content-Length and chunked encoding, the connection ends, because a proxy may delimit the request differently."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with connect(served) as connection:

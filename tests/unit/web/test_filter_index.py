@@ -99,14 +99,14 @@ def test_what_the_index_lacks_is_a_client_error(client: Client, path: str, statu
 
 
 def test_a_tensor_that_the_index_lacks(client: Client) -> None:
-    """The page says so in one sentence."""
+    """If the index does not contain a tensor, the filter's page says so in one sentence."""
     text = client.get("/photo/demo/tensor/mixed/tower/conv/Conv2D/filter/1").text
     assert NOT_HELD in text
     assert 'class="crops' not in text
 
 
 def test_the_sample_pictures_are_called_so(served: Served) -> None:
-    """The index that is served by default is never passed off as the user's photos."""
+    """The page labels the default index as sample pictures, not as the user's photos."""
     app = make_app(served.backend, index=sample_index(served.backend.network))
     text = answer(app, PAGE).text
     assert "Sample pictures that activate this filter most" in text
@@ -115,7 +115,7 @@ def test_the_sample_pictures_are_called_so(served: Served) -> None:
 
 
 def test_without_an_index(served: Served) -> None:
-    """The page says how to serve one; the interface has a 404."""
+    """Without an index, the page says how to serve one, and the API responds with 404."""
     app = make_app(served.backend)
     assert NO_INDEX in answer(app, PAGE).text
     assert answer(app, FILTER).status == 404

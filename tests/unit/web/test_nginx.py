@@ -188,5 +188,5 @@ def test_a_client_cannot_play_the_proxy(proxied: Proxied) -> None:
 
 
 def test_a_foreign_name_is_refused_behind_nginx(proxied: Proxied) -> None:
-    """It forwards the requested host name, which is then refused."""
+    """The server refuses a foreign host name, which nginx forwards."""
     assert proxied.ask("/godeeper/", {"Host": "evil.example"}).status == 403

@@ -164,7 +164,7 @@ def test_the_offline_page_needs_no_server(client: Client) -> None:
 
 
 def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
-    """Its pages are 404, and everything else works."""
+    """Without a classifier, the verdict pages respond with 404, and everything else works."""
     with serving(Backend(net.weights, net.preprocess)) as plain:
         for path in (f"{PHOTO}/verdict", "/report", "/api/photos/demo/verdict", "/api/photos/demo/evidence/0"):
             assert plain.client.get(path).status == 404

@@ -29,7 +29,7 @@ def site(net: Network) -> SiteFacts:
 
 
 def test_a_whole_report_is_a_page(site: SiteFacts, record: dict[str, Any]) -> None:
-    """It states the accuracy."""
+    """A complete report gives a page that states the accuracy."""
     body = bytes(report_page(site, record).body).decode()
     assert "classified correctly" in body
     assert "Confusion matrix" in body

@@ -45,7 +45,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
-    """It prints one line with a working address; Ctrl-C stops it with exit code 0, even while a stream is open."""
+    """The server prints one line with a working address; Ctrl-C stops it with exit code 0, even while a stream is open."""
     with started() as process:
         found = re.fullmatch(
             r"godeeper is at http://127\.0\.0\.1:(\d+)/  \(press Ctrl-C to stop\)\n", first_line(process)

@@ -1,4 +1,4 @@
-"""Small weights files in every foreign format, made without the frameworks they imitate."""
+"""Small weights files in every foreign format, written without the original frameworks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights files with one or more faults, one file for each number, always the same.
+"""Damaged weights files: each number always gives the same file, with one or more faults.
 
 Each is a small valid file in one of the formats, with bytes changed, removed, moved or set to the ends of their range, or
 with values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.

@@ -1,4 +1,4 @@
-"""Faulty HDF5 and ``.keras`` files, one for each number, each read in a process of its own.
+"""Damaged HDF5 and ``.keras`` files, one for each number; each is read in a separate process.
 
     python -m tests.unit.weights.mangled_hdf5 FIRST CASES
 

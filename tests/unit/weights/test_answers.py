@@ -1,4 +1,4 @@
-"""What ``add`` is told or finds out about a classifier: labels, a single output, scaling."""
+"""What ``add`` is given or detects about a classifier: labels, a single output, scaling."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def upper_half(values: Any) -> Any:
 
 
 def test_a_missing_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> None:
-    """The error has the name that the file would use."""
+    """The error names the tensor as the file would name it."""
     theirs = as_torchvision(numbers_of())
     del theirs[f"{STEM}.bn.running_var"]
     with pytest.raises(WeightsError, match=rf"1 missing \({STEM}\.bn\.running_var\)"):
@@ -215,7 +215,7 @@ def test_a_double_too_large_for_single_is_refused(numbers_of: Make, as_torchvisi
 
 
 def test_a_variance_below_zero_is_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """Its square root would be NaN for every photo."""
+    """A negative variance is refused, because its square root would be NaN for every photo."""
     theirs = as_torchvision(numbers_of())
     theirs[f"{STEM}.bn.running_var"][0] = -1
     with pytest.raises(WeightsError, match="variances are negative"):
@@ -244,7 +244,7 @@ def test_another_network_is_refused_by_its_names() -> None:
 
 
 def test_a_layer_with_thousands_of_digits_is_unknown() -> None:
-    """Python refuses to convert so many digits, and Keras has no such layer."""
+    """A layer number with thousands of digits is ignored: Python refuses to convert it, and Keras never writes one."""
     assert in_order("conv2d", ["conv2d_" + "9" * 5000, "conv2d_2", "conv2d", "conv2d_10"]) == [
         "conv2d", "conv2d_2", "conv2d_10",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Formats are recognised by content, and a file that contains no weights is refused as what it is."""
+"""Formats are recognised by content, and a file without weights is refused with an error that names its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding weights installs them completely under a free name, or changes nothing."""
+"""Adding weights either installs them completely under an unused name, or changes nothing."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_an_official_name_is_not_given_to_another_file(theirs: Any, torch_file: 
 
 
 def test_a_word_longer_than_a_file_s_name() -> None:
-    """It is an unknown name, not an error of the system."""
+    """A word that is too long for a file name gives the error for an unknown name, not an operating-system error."""
     with pytest.raises(UnknownName) as caught:
         add("x" * 5000, Options())
     assert len(str(caught.value)) < 1000

@@ -1,4 +1,4 @@
-"""Keras's files are read by order of creation, whatever the numbers of their layers and whichever version wrote them."""
+"""Keras files are read in order of creation, for any layer numbers and any Keras version."""
 
 from __future__ import annotations
 

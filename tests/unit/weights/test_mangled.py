@@ -62,7 +62,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_hostile_files_are_refused(tmp_path: Path, case: str) -> None:
-    """Each gives one line that says what is wrong."""
+    """Each hostile file gives an error of one line that says what is wrong."""
     name, content, said = CASES[case]
     path = tmp_path / name
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Which part of a file is the network: prefixes, copies, classifiers of any name, and other content."""
+"""Selecting the network within a file: prefixes, copies, classifiers of any name, and other content."""
 
 from __future__ import annotations
 

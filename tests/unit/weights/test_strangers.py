@@ -1,4 +1,4 @@
-"""Networks whose weights godeeper cannot read yet are identified by the names of their tensors."""
+"""Networks that godeeper cannot read yet are identified by their tensor names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted properties are found in a small album, and shuffled places give no names; bench/studies/names.py measures the rates."""
+"""Planted properties are found in a small album, and shuffled data gives no names; bench/studies/names.py measures the rates."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def test_photos_without_a_class(folder: Path) -> None:
 
 
 def test_duplicates_in_a_class(folder: Path) -> None:
-    """Of the same pixels in a class, in another format too, the first is used."""
+    """If files of one class have the same pixels, even in different formats, only the first is used."""
     write(folder / "a" / "same.tiff", scene(1))
     checkup = examine(folder)
     assert verdict_on(checkup, "a/good.png").status == "used"
@@ -230,7 +230,7 @@ def test_duplicates_in_a_class(folder: Path) -> None:
 
 
 def test_duplicates_across_classes(folder: Path) -> None:
-    """Of the same pixels in two classes neither photo is used, and each reason names the other."""
+    """If photos of two classes have the same pixels, neither is used, and each reason names the other photo."""
     write(folder / "b" / "same.png", scene(1))
     checkup = examine(folder)
     assert verdict_on(checkup, "a/good.png").reasons == ("also in class 'b': b/same.png; keep it in one",)

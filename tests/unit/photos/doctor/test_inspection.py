@@ -85,7 +85,7 @@ class Watcher:
 
 
 def test_an_observer_is_shown_what_is_decoded(folder: Path) -> None:
-    """It is shown every photo of a class once, in order, with what it kept, but none that is remembered, without a class or damaged."""
+    """The observer gets each newly decoded photo of a class once, in order; it gets no photo that is remembered, damaged or outside of a class."""
     scenes.scene(3).save(folder / "nowhere.png")
     memory, first, second = Notebook(), Watcher(), Watcher()
     for watcher in (first, second):

@@ -115,7 +115,7 @@ def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
 
 
 def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) -> None:
-    """They are used and not repaired; the record has measure and threshold, also when it is remembered."""
+    """Such photos are used and not repaired; the record has the measured value and the threshold, also when it is remembered."""
     for label in "ab":
         (tmp_path / label).mkdir()
         photo.rotate(ord(label)).save(tmp_path / label / "fine.png")

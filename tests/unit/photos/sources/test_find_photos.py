@@ -61,7 +61,7 @@ def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="every folder can be read as root")
 def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
-    """It is not skipped silently."""
+    """An unreadable folder is an error and is not skipped silently."""
     (album / "a").chmod(0)
     with pytest.raises(PhotoError, match="cannot read this folder"):
         photos_in([album])

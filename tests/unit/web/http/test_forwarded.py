@@ -1,4 +1,4 @@
-"""Where the page is mounted, and whose headers it trusts: named proxies and the enclosing application."""
+"""The path under which the page is mounted, and whose headers it trusts: named proxies and the enclosing application."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
 
 
 def test_a_doubled_header_matches_nothing() -> None:
-    """Two values of Sec-Fetch-Site count as neither of them."""
+    """A request with two different values of the same security header is refused."""
     assert refused([("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")])
     assert refused([("origin", f"http://{OURS}"), ("origin", "http://evil.example")], "POST")
 

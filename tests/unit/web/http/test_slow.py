@@ -204,7 +204,7 @@ def test_slow_but_steady_readers_get_everything(hasty: Served) -> None:
 
 
 def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
-    """Of many clients that read nothing, those with most unread bytes are disconnected at once."""
+    """If many clients do not read their responses, those with the most unread bytes are disconnected at once."""
     limits = Limits(most_unread_bytes=1 << 20)
     with serving(Backend(net.weights, net.preprocess), limits=limits) as strict, ExitStack() as stack:
         page = "/photo/demo/page.html?address=conv_2"

@@ -110,7 +110,7 @@ def test_under_https_the_cookie_is_secure() -> None:
 
 
 def test_the_token_does_not_admit_other_sites() -> None:
-    """Neither a foreign host nor another site's request is accepted with it."""
+    """Even with a valid token, a foreign host or a cross-site request is refused."""
     for headers in ({"host": "evil.example:8299"}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
         assert answer(GUARD, "/api/health", {**headers, "cookie": COOKIE}).status == 403
         assert answer(GUARD, f"/?token={QUOTED}", headers).status == 403
