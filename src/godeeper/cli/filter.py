@@ -6,20 +6,23 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import OptionError, quoted
 from ..wording import count_of, first_of
-from .common import DONE, add_command, add_engine, print_table
+from .common import DONE, add_command, add_engine, add_force, print_table
 from .terminal import complain, print_json, read_input, say
 
 if TYPE_CHECKING:
     from ..filters.account import Account
     from ..filters.index import FilterIndex
     from ..network import Network
+    from ..photos.decode import Photo
     from .common import Verbs
 
 EXAMPLE = """\
   godeeper filter 'mixed_4/tower_1/conv_4[17]'                         from the sample pictures that come with godeeper
   godeeper filter 'mixed/join[86]' --index photos.index                what it answers to in your photos
   godeeper filter 'mixed/join[86]' --index photos.index --photo cat.jpg --json
+  godeeper filter 'mixed_4/tower_1/conv_4[17]' --photo cat.jpg --out filter.html      one page with everything
   godeeper filter 'Mixed_5b.branch_pool[3]' --index photos.index --index-only     at once, without the photos
 """
 
@@ -40,6 +43,13 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--index-only", action="store_true", help="do not read the index's photos: only names of classes, at once"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.html",
+        help="also write everything as one page: photos, what feeds it and whom it feeds, and what it wants (10 to 20 seconds)",
+    )
+    add_force(parser)
     parser.add_argument("--weights", metavar="W", help="installed weights, or a file (default: those of the index)")
     add_engine(parser)
 
@@ -50,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from ..filters.contributions.target import target_of
     from ..filters.index import read_index
     from ..filters.index_folder import folder_of
+    from ..outputs import Outputs
     from ..photos.decode import decode
 
     index = read_index(options.index or sample.INDEX)
@@ -59,16 +70,67 @@ def run(options: argparse.Namespace) -> int:
     photo = None
     if options.photo is not None:
         photo = decode(read_input(), name="stdin") if options.photo == "-" else decode(options.photo)
-    account = account_of(index, options.address, folder, network, photo, with_photos=not options.index_only)
+    with Outputs(force=options.force, inputs=[each for each in (options.index, options.photo) if each]) as outputs:
+        if options.out is not None:
+            outputs.claim(checked_page(options))
+        account = account_of(index, options.address, folder, network, photo, with_photos=not options.index_only)
+        if options.out is not None and network is not None:
+            outputs.add(options.out, whole_page(options, account, index, folder, network, photo))
     if network is not None:
         network.close()
+    page = None if options.out is None else str(options.out)
     if options.json:
-        print_json(account.record() | {"index": str(index.path), "sample": options.index is None})
+        print_json(account.record() | {"index": str(index.path), "sample": options.index is None, "page": page})
     else:
         if options.index is None:
             complain(f"note: from {sample.described(index.photos)}; for your own photos: --index FILE")
         print_text(account)
+        if page is not None:
+            say(f"page: {page}")
     return DONE
+
+
+def checked_page(options: argparse.Namespace) -> Path:
+    """The file of the page; raises ``OptionError`` if it cannot be made."""
+    path: Path = options.out
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OptionError(f"--out {quoted(str(path))}: expected a name that ends in .html")
+    if options.index_only:
+        raise OptionError("--out needs the photos of the index: leave out --index-only")
+    return path
+
+
+def whole_page(
+    options: argparse.Namespace,
+    account: Account,
+    index: FilterIndex,
+    folder: str | Path | None,
+    network: Network,
+    photo: Photo | None,
+) -> bytes:
+    """The page: the account, contributions on the photo (by default the best of the index), and a visualisation."""
+    from ..filters.account_page import Parts, page
+    from ..filters.contributions.decompose import contributions
+    from ..filters.names.places import opened_photos
+    from ..filters.visualisation.photos import photos_from
+    from ..filters.visualisation.visualise import Settings, visualise
+    from ..photos.decode import decode
+    from .progress import counter
+
+    tensor = account.indexed.tensor
+    with opened_photos(index, folder) as opened:
+        paths = {name: (opened.paths or {}).get(name, opened.folder / name) for name in index.names}
+        best = account.indexed.top[0] if account.indexed.top else None
+        shown = photo if photo is not None or best is None else decode(paths[best.name])
+        found = None if shown is None else contributions(network, shown, tensor.address)
+        with counter("steps") as progress:
+            photos = photos_from(network.weights, options.index, folder if options.index else None)
+            (wanted,) = visualise(network, tensor, Settings(), photos, progress)
+        name = "the sample pictures" if options.index is None else options.index.name
+        parts = Parts(
+            index, network.weights, paths, found, shown.name if shown else "", photo is not None, wanted, name
+        )
+        return page(account, parts).encode()
 
 
 def network_of(index: FilterIndex, options: argparse.Namespace) -> Network | None:

@@ -202,8 +202,8 @@ def test_another_version(made: Classifier, tmp_path: Path) -> None:
         ({"weights": {"name": 3, "sha256": "0" * 64}}, "weights' name"),
         ({"weights": {"name": "bundled", "sha256": "0"}}, "expected a SHA-256"),
         ({"certificate": []}, "certificate is []"),
-        ({"calibration": []}, "calibration"),
-        ({"calibration": {"format": 9}}, "calibration of format 9"),
+        ({"calibration": []}, "quantization ranges"),
+        ({"calibration": {"format": 9}}, "quantization ranges of format 9"),
         ({"preprocessing": {"fit": "stretch"}}, "unknown fit 'stretch'"),
     ],
 )
