@@ -70,13 +70,13 @@ class Run:
         )
 
     def finish(self) -> float:
-        """Run to the end; seconds."""
+        """Run to the end, and return the seconds."""
         started = time.perf_counter()
         wait(self.start())
         return time.perf_counter() - started
 
     def verdict(self, other: Run) -> str:
-        """Whether the file has the bytes of another run's."""
+        """Return whether the file has the same bytes as that of another run."""
         return "the same" if self.out.read_bytes() == other.out.read_bytes() else "**others**"
 
 
@@ -88,7 +88,7 @@ def wait(process: subprocess.Popen[bytes]) -> None:
 
 
 def node_kills(count: int, photos: Path, local: Run, moments: random.Random) -> list[list[str]]:
-    """Kill nodes of a cluster, a few in each run; a row for each run."""
+    """Kill a few nodes of a cluster in each run, and return one row per run."""
     os.environ |= {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -129,7 +129,7 @@ def kill_one(
     started: float,
     process: subprocess.Popen[bytes],
 ) -> float:
-    """Kill a random node after a while, and add another; returns the moment, or 0 if the run was over."""
+    """Kill a random node after a delay, and add another; return the time of the kill, or 0 if the run had ended."""
     time.sleep(moments.uniform(1, quiet / 2))
     if process.poll() is not None:
         return 0.0
@@ -140,7 +140,7 @@ def kill_one(
 
 
 def driver_kills(count: int, photos: Path, local: Run, moments: random.Random) -> list[list[str]]:
-    """Kill drivers at random moments of their run, and run again; a row for each."""
+    """Kill drivers at random moments of their run, run again, and return one row per driver."""
     rows: list[list[str]] = []
     if not count:
         return rows

@@ -22,9 +22,17 @@ EVERY = 20_000  # cases between two lines of progress
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=1_000_000, metavar="N", help="how many addresses (a million)")
+    parser.add_argument(
+        "--cases", type=int, default=1_000_000, metavar="N", help="number of addresses (default: a million)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the addresses (0)")
-    parser.add_argument("--traced", type=int, default=1000, metavar="N", help="one in N is counted (1000)")
+    parser.add_argument(
+        "--traced",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="count the lines of code for one address in N (default: 1000)",
+    )
     options = parser.parse_args()
     meant, worst, share = 0, "", 0.0
     progress = Progress(lambda: f"{meant} give tensors, the others are refused in one line each", EVERY)

@@ -48,9 +48,9 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=500, metavar="N", help="small photos (500)")
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each kind (2)")
-    parser.add_argument("--address", default=ADDRESS, metavar="ADDRESS", help="the tensor to compute (pool_3)")
-    parser.add_argument("--no-peers", action="store_true", help="compare only local and on Ray")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each kind (default: 2)")
+    parser.add_argument("--address", default=ADDRESS, metavar="ADDRESS", help="tensor to compute (default: pool_3)")
+    parser.add_argument("--no-peers", action="store_true", help="run only godeeper, locally and on Ray")
     for hidden in ("--on", "--inside", "--out", "--weights"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -143,7 +143,7 @@ COLUMNS = (
 
 
 def rows(measured: dict[str, list[Run]], differences: dict[str, float]) -> list[list[str]]:
-    """The cells of the table."""
+    """Return the cells of the table."""
     local = measured[LOCAL]
     return [
         [
@@ -170,12 +170,12 @@ def memory_of(measured: Sequence[Run]) -> float:
 
 
 def out_of(name: str) -> Path:
-    """The file of features of a run."""
+    """Return the path of a run's features."""
     return FEATURES / f"on-ray-{name.replace(', ', '-').replace(' ', '-')}.npy"
 
 
 def difference(name: str) -> float:
-    """The largest difference between a run's features and those of the local run, relative to the greatest feature."""
+    """Return the largest difference between a run's features and those of the local run, relative to the greatest feature."""
     ours, theirs = np.load(out_of(LOCAL)), np.load(out_of(name))
     return float(np.abs(theirs - ours).max() / np.abs(ours).max())
 

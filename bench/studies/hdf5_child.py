@@ -23,7 +23,7 @@ def main() -> None:
     for name, read in (("in a child", read_foreign), ("here", here)):
         took = [seconds(read, options.file) for _ in range(options.rounds)]
         wall, processor = (min(values) for values in zip(*took, strict=True))
-        print(f"{name}: {wall:.2f} s, {processor:.2f} processor seconds (minimum of {options.rounds})")
+        print(f"{name}: {wall:.2f} s, {processor:.2f} processor seconds (minimum of {options.rounds} rounds)")
 
 
 def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:

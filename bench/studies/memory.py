@@ -42,8 +42,18 @@ STORES = RESULTS / "cache-memory"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", default="2000,20000", metavar="FEW,MANY", help="of the cheap runs (2000,20000)")
-    parser.add_argument("--whole", default="300,1500", metavar="FEW,MANY", help="of the whole network (300,1500)")
+    parser.add_argument(
+        "--photos",
+        default="2000,20000",
+        metavar="FEW,MANY",
+        help="numbers of photos in the cheap runs (default: 2000,20000)",
+    )
+    parser.add_argument(
+        "--whole",
+        default="300,1500",
+        metavar="FEW,MANY",
+        help="numbers of photos in the runs of the whole network (default: 300,1500)",
+    )
     parser.add_argument("--only", action="append", metavar="RUN", help="one or more of: " + ", ".join(COMMANDS))
     options = parser.parse_args()
     FEATURES.mkdir(parents=True, exist_ok=True)

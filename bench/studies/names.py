@@ -49,7 +49,7 @@ class MeasuredPhotos(IndexedPhotos):
 
 
 def is_found(planted: Planted, names: Sequence[Name]) -> bool:
-    """Whether a planted property is among the names: its class, its hue to 45 degrees, its angle to 22.5."""
+    """Return whether the names contain the planted property: the class, the hue within 45 degrees, or the angle within 22.5 degrees."""
     texts = [each.text for each in names if each.kind == planted.kind]
     if planted.kind == "class":
         return texts == [f"class {planted.label}"]

@@ -119,12 +119,12 @@ def main() -> None:
         print(f"  {share(pairs, NEAR_BITS, NEAR_LIKENESS) / len(pairs):7.1%}  {change}")
     every = [pair for pairs in copies.values() for pair in pairs]
     different = {(one, other): apart(originals[one], originals[other]) for one, other in combinations(originals, 2)}
-    print(f"bits  likeness  copies found  of {len(different)} pairs of pictures taken for copies")
+    print(f"bits  likeness  copies found  pairs mistaken for copies, of {len(different)}")
     for bits in BITS:
         for likeness in LIKENESS:
             taken = share(list(different.values()), bits, likeness)
             print(f"{bits:4}  {likeness:8.2f}  {share(every, bits, likeness) / len(every):12.1%}  {taken}")
-    print("taken for copies:")
+    print("pairs mistaken for copies:")
     for (one, other), pair in different.items():
         if share([pair], NEAR_BITS, NEAR_LIKENESS):
             print(f"  {pair[0]:2} bits, {pair[1]:.3f}: {one}  {other}")

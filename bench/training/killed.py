@@ -28,7 +28,7 @@ EACH, NOISE = 12, 0.3  # photos per class, and the share that noise hides
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=30, metavar="N", help="how many trainings are killed (30)")
+    parser.add_argument("--times", type=int, default=30, metavar="N", help="number of trainings to kill (default: 30)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
     options = parser.parse_args()
     if not FOLDER.exists():
@@ -49,7 +49,7 @@ def main() -> int:
         rows.append([f"{moment:.2f}", f"{left / 1024:.0f}", f"{again:.1f}", "the same" if is_same else "**others**"])
         shutil.rmtree(killed.place)
     processes.say("")
-    print(f"An uninterrupted training: {seconds:.1f} s.  Killed {options.times} times, the same bytes {same} times.\n")
+    print(f"An uninterrupted training: {seconds:.1f} s.  Killed {options.times} times; same bytes {same} times.\n")
     print("\n".join(tables.table(["killed after, s", "KiB left", "the next training, s", "bytes"], rows)))
     return 0 if same == options.times else 1
 

@@ -83,11 +83,11 @@ class Training:
     copies: dict[str, list[bool]]  # by change: whether copy and original are on the same side
     notes: tuple[str, ...]
     left_out: float | None  # share of the photos of left-out classes that pass
-    passed: dict[str, float]  # of strangers, by kind
+    passed: dict[str, float]  # share of unknown photos accepted, by kind
 
 
 def train(planted: Planted, others: dict[str, list[Path]]) -> Training:
-    """Run ``godeeper retrain`` on the folder, and ``godeeper classify`` on the strangers."""
+    """Run ``godeeper retrain`` on the folder, and ``godeeper classify`` on the unknown photos."""
     classifier = godeeper.retrain(planted.root)
     report = classifier.report
     assert report is not None
@@ -231,9 +231,9 @@ def training_table(trainings: Sequence[Training]) -> list[str]:
         ]
         for number, one in enumerate(trainings)
     ]
-    names = ["everything at once, seed", "accuracy", "misfiled found", "precision", "copies held together"]
+    names = ["everything at once, seed", "accuracy", "misfiled found", "precision", "copies grouped with their photo"]
     passes = ["a class left out (as reported)", *kinds]
-    return table([*names, *(f"strangers that pass: {kind}" for kind in passes)], rows)
+    return table([*names, *(f"unknown photos accepted: {kind}" for kind in passes)], rows)
 
 
 def note_lines(trainings: Sequence[Training]) -> list[str]:
@@ -260,7 +260,7 @@ def copy_table(copies: Copies) -> list[str]:
         [name, *(f"{sum(found[change])} of {len(found[change])}" for change in COPIES)]
         for name, found in copies.items()
     ]
-    return table(["copies held together with their photo", *COPIES], rows)
+    return table(["copies grouped with their photo", *COPIES], rows)
 
 
 if __name__ == "__main__":

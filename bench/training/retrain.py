@@ -188,7 +188,7 @@ def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[d
     grown = (
         Target(f"peak memory of {row['what']}, ten times the photos", growth(row), MEMORY_GROWTH) for row in memory[1:]
     )
-    return [Target("warm run besides start-up, s", besides_start(warm), WARM_SECONDS), *shares, *grown]
+    return [Target("warm run, without start-up, s", besides_start(warm), WARM_SECONDS), *shares, *grown]
 
 
 def besides_start(warm: dict[str, Any]) -> float:
@@ -221,7 +221,7 @@ def cold_table(cold: list[dict[str, Any]]) -> list[str]:
 def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:
     """Return the table of the second run's time."""
     rows = [
-        ["besides start-up", f"{besides_start(warm):.2f}", "", ""],
+        ["without start-up", f"{besides_start(warm):.2f}", "", ""],
         *(
             [
                 what,

@@ -130,7 +130,7 @@ def test_channels_out_of_range(channels: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a b", "mixed/join:1", "mixed/join[1", "[3]"])
 def test_invalid_addresses(text: str) -> None:
-    """Text that cannot be parsed as an address is an error that says so."""
+    """Text that is not a valid address is refused with an error that says so."""
     with pytest.raises(AddressError):
         resolve(NETWORK, text)
 

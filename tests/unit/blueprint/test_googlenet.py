@@ -171,7 +171,7 @@ def test_contradiction(text: str) -> None:
 
 
 def test_contradictions() -> None:
-    """No other names mean different tensors in different releases."""
+    """Only maxpool1 and maxpool4 mean different tensors in different releases."""
     assert [name for name, meant in meanings(GOOGLENET).items() if len(meant) > 1] == ["maxpool1", "maxpool4"]
 
 

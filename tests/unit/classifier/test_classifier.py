@@ -95,7 +95,7 @@ def test_score(made: Classifier, photos: list[Path]) -> None:
 
 
 def test_judging_goes_on_after_a_bad_photo(made: Classifier, photos: list[Path], tmp_path: Path) -> None:
-    """A photo that cannot be read has an error in its place, and the others have their probabilities."""
+    """An unreadable photo gives an error at its position, and the other photos get probabilities."""
     (tmp_path / "bad.jpg").write_bytes(b"hello")
     first, bad, last = made.judge([photos[0], tmp_path / "bad.jpg", photos[2]])
     assert "not a photo" in str(bad.error)

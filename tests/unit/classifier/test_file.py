@@ -104,7 +104,7 @@ def test_directions_of_another_length(tmp_path: Path) -> None:
 
 
 def test_the_same_classifier_gives_the_same_bytes(made: Classifier) -> None:
-    """The file contains neither a time nor anything about the machine."""
+    """The file contains no time and no information about the machine, so equal classifiers have equal bytes."""
     assert packed(made) == packed(replace(made))
 
 
@@ -351,7 +351,7 @@ def read(payload: bytes, path: Path) -> Classifier:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    """A missing file is an error that says so."""
+    """The error for a missing file says that it is missing."""
     with pytest.raises(ClassifierError, match="no such file"):
         Classifier.load(tmp_path / "cars.godeeper")
 

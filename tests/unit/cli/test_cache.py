@@ -150,7 +150,7 @@ def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything that can be computed again is removed, and nothing else."""
+    """``clear`` removes everything that can be computed again, and keeps the rest."""
     assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "indexes": 0, "leftovers": 0}
     assert (folder / "weights" / "mine.safetensors").exists()
 

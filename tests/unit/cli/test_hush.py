@@ -27,7 +27,7 @@ main.run()
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_warnings_are_shown_with_debug_alone(debug: bool) -> None:  # noqa: FBT001
-    """Warnings are hidden without --debug, whatever filters a library sets."""
+    """Warnings are hidden without --debug, even if a library sets its own warning filters."""
     command = [sys.executable, "-c", WARNING, *(["--debug"] if debug else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")

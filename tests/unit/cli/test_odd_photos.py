@@ -97,7 +97,7 @@ def test_pipes_devices_and_sockets_are_refused_at_once(
 def test_in_folders_they_are_skipped_and_reported(
     command: str, folder: Path, cars: Path, tmp_path: Path, run: Run
 ) -> None:
-    """Within a folder they are skipped with a message, and the other photos are used."""
+    """Within a folder, pipes and devices are skipped with a message, and the other files are used."""
     (folder / "a" / "eps.jpg").unlink()
     (folder / "b" / "eps.jpg").unlink()
     os.mkfifo(folder / "a" / "pipe.jpg")

@@ -65,7 +65,7 @@ def test_exit_codes(command: str, run: Run, cars: Path, folder: Path, tmp_path: 
 def test_nothing_is_written_where_no_photo_can_be_read(
     command: str, run: Run, cars: Path, folder: Path, tmp_path: Path
 ) -> None:
-    """With exit code 2 nothing is written."""
+    """If no photo can be read, the exit code is 2 and no file is written."""
     for path in folder.rglob("*.png"):
         path.write_bytes(b"\x89PNG")
     assert code_of(command, run, cars, folder, tmp_path / "out") == 2

@@ -105,7 +105,7 @@ def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
 def test_what_was_compiled_is_kept(
     net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
 ) -> None:
-    """A second engine compiles nothing, unless the stored model is damaged or not OpenVINO's; values stay the same."""
+    """A second engine reuses the compiled model, unless the stored one is damaged or foreign; values stay the same."""
     pytest.importorskip("openvino")
     cache = DiskCache(tmp_path)
     steps = plan_for(net, ["conv_1"], pooled=True)

@@ -53,6 +53,6 @@ def test_pooled_plans_are_entries_of_their_own(net: Network) -> None:
 
 
 def test_names_of_results(net: Network) -> None:
-    """A mean has a name of its own; a tensor without a grid keeps its name."""
+    """The mean of a tensor has its own name; a tensor without a grid keeps its name."""
     assert result_names(plan_for(net, ["mixed/join"], pooled=False)) == ["mixed/join"]
     assert result_names(plan_for(net, ["pool_3", "pool_3/_reshape"], pooled=True)) == ["pool_3/mean", "pool_3/_reshape"]

@@ -43,7 +43,7 @@ def test_importing_godeeper_imports_no_torch() -> None:
     "use", ["godeeper.load(engine='torch')", "godeeper.load().to_torch()", "import godeeper.engine.torch.network"]
 )
 def test_a_missing_torch_is_one_line_that_says_what_to_install(use: str) -> None:
-    """A user who requests torch where it is not installed is told the command."""
+    """If torch is requested but not installed, the error gives the command that installs it."""
     answer = python(f"{WITHOUT_TORCH}try:\n    {use}\nexcept GodeeperError as error:\n    print(error)")
     assert answer.startswith("torch is not installed: run pip install -e '.[torch]' in the clone")
 
@@ -414,7 +414,7 @@ def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: N
 
 @pytest.mark.peers
 def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None:
-    """A peek at the first module computes its ancestors and nothing else."""
+    """A peek at the first module computes only the module and its ancestors."""
     from godeeper.engine.torch.engine import TorchEngine
 
     assert isinstance(by_torch.engine, TorchEngine)

@@ -198,7 +198,7 @@ def test_classes_by_name_or_number(chelsea: Path) -> None:
 
 
 def test_shares_of_cells() -> None:
-    """Each cell is divided by overlap; the part of it beyond the border goes to the pixels inside."""
+    """Each cell's evidence is divided among pixels by overlap; the part beyond the border goes to the pixels inside."""
     np.testing.assert_allclose(shares(2, (0, 4), (0, 4), 4, 1), [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (1, 5), (0, 6), 3, 0.5), [[0.5, 0], [0.5, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (-2, 4), (0, 4), 4, 1).sum(axis=0), 1)

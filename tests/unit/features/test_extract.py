@@ -198,7 +198,7 @@ def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path
 
 
 def test_a_photo_that_changed(net: Network, photos: Photos, path: Path) -> None:
-    """Features of other pixels are not stored under the hash."""
+    """If a photo changed after it was hashed, an error is raised and no features are stored."""
     photos[1][0].write_bytes(photos[0][0].read_bytes())
     with ResultStore(path) as store:
         with pytest.raises(PhotoError, match="changed"):

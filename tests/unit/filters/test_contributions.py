@@ -40,7 +40,7 @@ def test_it_adds_up_for_every_convolution(net: Network, chelsea: Path, depth: in
     ],
 )
 def test_it_adds_up_in_every_network(architecture: str, dialect: str, chelsea: Path, tmp_path: Path) -> None:
-    """The same with random weights, three levels back, with biases, local response norms and other borders."""
+    """Contributions also add up with random weights, three levels back, with biases, local response norms and other borders."""
     network = random_network(tmp_path, architecture, dialect)
     assert max(case.error for case in cases(network, chelsea, cells=1, depth=3)) <= TOLERANCE
 

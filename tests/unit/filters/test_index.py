@@ -335,7 +335,7 @@ def test_repairs_are_remembered(net: Network, chelsea: Path, store: ResultStore,
 
 
 def test_a_lookup_needs_no_numpy(index: FilterIndex) -> None:
-    """A lookup in a process of its own imports neither NumPy nor Pillow, which would take longer than all the rest."""
+    """A lookup in a new process imports neither NumPy nor Pillow, because importing them takes longer than the lookup."""
     script = (
         "import sys; from godeeper.cli.main import main; "
         f"code = main(['top', {str(index.path)!r}, 'mixed_4/tower_1/conv_4[17]', '--top', '2', '--json']); "

@@ -28,7 +28,7 @@ MOST_BYTES = 5_000_000
 
 
 def test_the_index_is_that_of_the_pictures(tmp_path: Path) -> None:
-    """The shipped bytes are those of an index made here; on a processor that rounds otherwise, the values are close."""
+    """The shipped index has the same bytes as one built here; on a processor that rounds differently, the values are close."""
     with ResultStore(tmp_path / "results.sqlite") as store:
         photos = named_sources(photos_in([PICTURES]), PICTURES)
         built = build_index(godeeper.load(engine="onnxruntime"), photos, store, TOP).content

@@ -113,7 +113,7 @@ def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
 
 
 def test_the_smaller_hash_of_equal_photos_comes_first(net: Network, tmp_path: Path) -> None:
-    """Photos with the same value are in the order of the hashes of their files, whatever the order of the source."""
+    """Photos with equal values are sorted by file hash, for any order of the source."""
     paths = [tmp_path / name for name in ("b.png", "a.bmp")]
     pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
     for path in paths:

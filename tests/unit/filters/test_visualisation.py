@@ -113,7 +113,7 @@ def test_the_strongest_places_weigh_most() -> None:
 
 
 def test_difference_pushes_equal_pictures_apart() -> None:
-    """Two pictures that activate filters alike get opposite gradients across what they share, and none along it."""
+    """The gradient of the difference term is orthogonal to each picture's mean activations."""
     values = np.abs(RANDOM.standard_normal((2, 8, 3, 3))).astype(np.float32)
     means = values.mean(axis=(2, 3))
     assert (difference(values)[:, :, 0, 0] * means).sum(axis=1) == pytest.approx(0, abs=1e-5)

@@ -1,4 +1,4 @@
-"""A camera's raw file is refused; the small preview in it is not the photo."""
+"""A camera's raw file is refused; its embedded preview is not used instead."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_without_an_index(served: Served) -> None:
 
 
 def test_a_changed_photo_is_not_shown(served: Served, index: ServedIndex, tmp_path: Path) -> None:
-    """A file with other bytes than those that were indexed has no crop, and a missing one has its place on the page."""
+    """A photo that changed after indexing has no crop, and a missing photo keeps its place on the page."""
     own = moved(index, tmp_path / "album")
     app = make_app(served.backend, index=own)
     first, second = answer(app, FILTER).json["photos"][:2]

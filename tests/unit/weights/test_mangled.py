@@ -71,7 +71,7 @@ def test_hostile_files_are_refused(tmp_path: Path, case: str) -> None:
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The unpacked size of a tar archive is limited, whatever its members claim."""
+    """The unpacked size of a tar archive is limited, regardless of the sizes that its members state."""
     monkeypatch.setattr("godeeper.weights.formats.frozen_graph.MOST_ARCHIVE_BYTES", 1 << 20)
     path = tmp_path / "x.tgz"
     path.write_bytes(gzip.compress(bytes(3 << 20)))

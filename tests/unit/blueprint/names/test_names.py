@@ -108,7 +108,7 @@ def test_printed_names_are_understood() -> None:
 
 
 def test_names_do_not_follow_the_dialect() -> None:
-    """All releases have the same names for the same places, whatever they compute there."""
+    """A tensor has the same names in all dialects, even if the releases compute it differently."""
     plain = [site.names for site in sites(INCEPTION_V3)]
     for dialect in ("2015", "torchvision", "slim", "keras"):
         assert [site.names for site in sites(in_dialect(INCEPTION_V3, dialect))] == plain

@@ -44,7 +44,7 @@ def test_random_patterns_are_the_regular_expression() -> None:
 
 @pytest.mark.parametrize("text", ["*" * 40 + "a", "**" * 40 + "a", "*?" * 40, "**?" * 40 + "b", "**a*" * 40, "*a" * 60])
 def test_steps_are_one_a_character(text: str) -> None:
-    """The automaton takes one step for each character of the name, whatever the pattern."""
+    """The automaton takes one step per character of the name, for any pattern."""
     for length in (0, 10, 100, 1000):
         name = "a" * length
         assert len(list(compile_pattern(text).states(name))) <= length + 1

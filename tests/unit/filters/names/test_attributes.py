@@ -22,7 +22,7 @@ def stripes(angle: float, period: float = 12.0, side: int = 48) -> np.ndarray[tu
 
 @pytest.mark.parametrize("hue", range(6))
 def test_hue(hue: int) -> None:
-    """A plain colour has most of its own hue."""
+    """A plain colour has its highest value at its own hue."""
     colour = [round(255 * each) for each in colorsys.hsv_to_rgb(hue / 6, 0.8, 0.8)]
     values = measured(np.full((8, 8, 3), colour, np.uint8), (0.5, 0.5))
     assert HUES[int(values[:6].argmax())] == HUES[hue]
@@ -37,7 +37,7 @@ def test_angle(angle: float) -> None:
 
 
 def test_frequency() -> None:
-    """The frequency of stripes is one over their period, less what finite differences lose."""
+    """The measured frequency of stripes is one over their period, minus the loss by finite differences."""
     at = NAMED.index("fine")
     np.testing.assert_allclose(measured(stripes(90, 16), (0.5, 0.5))[at], 1 / 16, rtol=0.1)
     assert measured(stripes(90, 8), (0.5, 0.5))[at] > measured(stripes(90, 24), (0.5, 0.5))[at]
