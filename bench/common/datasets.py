@@ -167,7 +167,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("photos", "tiny", "crops", "drawings", "stamps"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=1000, help="of all classes; of drawings and stamps, at most")
+    parser.add_argument(
+        "--count", type=int, default=1000, help="total number of photos; for drawings and stamps, the maximum"
+    )
     parser.add_argument("--noise", type=float, default=0.7, help="how much of crops is hidden (default: 0.7)")
     parser.add_argument(
         "--stamps", type=Path, default=STAMPS, metavar="FOLDER", help=f"where they are (default: {STAMPS})"

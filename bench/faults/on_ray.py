@@ -33,10 +33,10 @@ LONGEST = 600.0  # seconds of a run
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="nodes to kill (20)")
-    parser.add_argument("--drivers", type=int, default=10, metavar="N", help="drivers to kill (10)")
-    parser.add_argument("--photos", type=int, default=384, metavar="N", help="photos in the folder (384)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="nodes to kill (default: 20)")
+    parser.add_argument("--drivers", type=int, default=10, metavar="N", help="drivers to kill (default: 10)")
+    parser.add_argument("--photos", type=int, default=384, metavar="N", help="photos in the folder (default: 384)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     options = parser.parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
     photos = WORK / "photos"

@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--cases", type=int, default=1_000_000, metavar="N", help="number of addresses (default: a million)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the addresses (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--traced",
         type=int,

@@ -47,7 +47,7 @@ class Run:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=500, metavar="N", help="small photos (500)")
+    parser.add_argument("--photos", type=int, default=500, metavar="N", help="number of small photos (default: 500)")
     parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each kind (default: 2)")
     parser.add_argument("--address", default=ADDRESS, metavar="ADDRESS", help="tensor to compute (default: pool_3)")
     parser.add_argument("--no-peers", action="store_true", help="run only godeeper, locally and on Ray")

@@ -79,7 +79,9 @@ def part(features: Features, rows: Ints) -> Features:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of class folders")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="folders that contain one folder per class"
+    )
     parser.add_argument("--draws", type=int, default=100, metavar="N", help="samples of each size (default: 100)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128], help="photos of a sample (default: 96 128)")
     options = parser.parse_args()

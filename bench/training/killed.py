@@ -29,7 +29,7 @@ EACH, NOISE = 12, 0.3  # photos per class, and the share that noise hides
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=30, metavar="N", help="number of trainings to kill (default: 30)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     options = parser.parse_args()
     if not FOLDER.exists():
         datasets.crops(FOLDER, EACH, NOISE)

@@ -189,7 +189,9 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer photos and seeds")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="of the swapped labels (default: 8)")
+    parser.add_argument(
+        "--seeds", type=int, default=8, metavar="N", help="number of random seeds for the swapped labels (default: 8)"
+    )
     return parser.parse_args()
 
 

@@ -219,7 +219,9 @@ def main() -> int:
     parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path, help="a folder of class folders")
     parser.add_argument("--quick", action="store_true", help="fewer photos in the folders that are made")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of the cross-validation (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds, batches and fits (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed of folds, batches and fits (default: 0)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows too")
     options = parser.parse_args()
     os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))

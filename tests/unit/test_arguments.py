@@ -62,7 +62,7 @@ def test_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
 
 
 def test_many_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
-    """The first few of many are shown, and the number of the others."""
+    """A notebook shows the first few of many peeks, and the number of the remaining ones."""
     shown = net.peeks(chelsea, [f"mixed/tower_2/conv[{number}]" for number in range(14)])._repr_html_()
     assert shown.count("<img") == 12
     assert shown.endswith("and 2 more")

@@ -29,7 +29,7 @@ def test_the_blogs_three_pictures(net: Network, chelsea: Path) -> None:
 
 
 def test_more_tensors_change_no_value(net: Network, chelsea: Path, joins: dict[str, np.ndarray]) -> None:
-    """A tensor's values are bit-identical whatever else is fetched, raw stages included."""
+    """A tensor's values are bit-identical for any set of fetched tensors, raw stages included."""
     more = [
         *joins,
         "mixed*/join",
@@ -112,7 +112,7 @@ def test_run_returns_a_list_for_a_list(net: Network, chelsea: Path) -> None:
     ["DecodeJpeg", "Cast", "ExpandDims", "ResizeBilinear", "Sub", "Mul", "x", "pool_1", "mixed_1/join", "mixed_2/join"],
 )
 def test_feeding_an_inner_tensor_resumes(net: Network, chelsea: Path, fed: str) -> None:
-    """Fed with its own value, any tensor on the way gives the same result as the photo, bit for bit."""
+    """Feeding an intermediate tensor with its own value gives the same result as the photo, bit for bit."""
     photo = {"DecodeJpeg/contents": chelsea.read_bytes()}
     value, expected = net.run([fed, "mixed_3/join"], photo)
     np.testing.assert_array_equal(net.run("mixed_3/join", {fed: value}), expected)

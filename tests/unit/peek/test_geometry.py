@@ -89,7 +89,7 @@ def test_every_edge_of_its_field_changes_a_cell(
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 @pytest.mark.parametrize("size", [(640, 427), (150, 201)])
 def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[int, int]) -> None:
-    """Photo pixels beyond the field, and beyond what resizing blends in, change nothing; those at its middle do."""
+    """Changing photo pixels outside the receptive field, plus the margin that resizing blends in, changes no value; changing pixels at its centre does."""
     preprocess = Preprocess(fit=fit, filter=filter)
     random = np.random.default_rng(1)
     pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
@@ -201,7 +201,7 @@ def test_strongest_cell() -> None:
 
 
 def test_patch(chelsea: Path) -> None:
-    """The crop has the photo's own pixels without those beyond the border, at any display size."""
+    """The crop contains the photo's own pixels up to its border, at any display size."""
     photo = decode(chelsea)
     placement = Placement.of(Preprocess(), photo.size)
     box = Box(100, 50, 147, 97)

@@ -79,7 +79,7 @@ def test_bare_picture_is_the_mosaic(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize(("zoom", "gutter", "numbers"), [(1, 0, False), (3, 0, False), (2, 5, False), (4, 1, True)])
 def test_native_pixels_times_a_whole_number(peek: Peek, zoom: int, gutter: int, numbers: bool) -> None:  # noqa: FBT001
-    """Every value is a square of its own colour, and neither gutters nor numbers cover one."""
+    """Every value is drawn as a square of one colour, which no gutter or number covers."""
     view = View(zoom=zoom, gutter=gutter, numbers=numbers, frame=False)
     picture = np.asarray(draw(peek, view))[..., 0]
     mosaic = peek.mosaic()

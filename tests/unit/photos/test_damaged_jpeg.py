@@ -101,7 +101,7 @@ def test_missing_scans_are_refused() -> None:
 
 
 def test_a_whole_thumbnail_hides_nothing() -> None:
-    """The EXIF block has a JPEG of its own with an end marker, which does not count."""
+    """The end marker of a JPEG thumbnail in the EXIF block does not count as the photo's."""
     small = io.BytesIO()
     PIXELS.resize((40, 30)).save(small, "JPEG")
     exif = Image.Exif()

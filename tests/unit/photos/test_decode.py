@@ -244,7 +244,7 @@ def test_the_longest_photo() -> None:
 
 
 def test_memory_of_deep_photos() -> None:
-    """Rounding 16 bits to 8 takes a few bytes a pixel, not those of several 64-bit copies."""
+    """Rounding 16 bits to 8 takes a few bytes per pixel, not the memory of several 64-bit copies."""
     deep = encoded(Image.fromarray(np.zeros((1000, 1000), np.uint16)), "PNG")
     decode(deep)
     tracemalloc.start()

@@ -19,7 +19,7 @@ EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
 
 
 def test_pillow_itself_would_start_it(ghostscript: Path) -> None:
-    """The danger is real: Pillow on its own opens the file and starts the program."""
+    """Without godeeper's checks, Pillow opens the file and starts the program."""
     with Image.open(EPS) as opened:
         opened.load()
     assert ghostscript.exists()

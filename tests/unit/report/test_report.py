@@ -232,7 +232,7 @@ def test_numbers_that_json_cannot_hold_are_null(report: Report, tmp_path: Path) 
 
 
 def test_classes_are_listed_as_people_count(report: Report) -> None:
-    """The tables list 1, 2, 10, whatever the order in the file."""
+    """The tables list 1, 2, 10 in this order, for any order in the file."""
     counted = replace(report, classes=("1", "10", "2", "a"))
     rows = re.findall(r'<tr><td class="name">([^<]*)</td>', counted.html())
     assert rows[:4] == ["1", "2", "10", "a"]

@@ -35,7 +35,7 @@ def train(place: Any) -> godeeper.Classifier:
 
 
 def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
-    """The given test photos are tested, and the classifier is trained on all others, however few they are."""
+    """The given test photos are used for the test, and the classifier is trained on all other photos, even if these are few."""
     for part, count in (("train", 8), ("val", 3), ("test", 4)):
         paint(tmp_path / "photos" / part, count, seed=count)
     made = train(tmp_path / "photos")

@@ -46,7 +46,7 @@ def test_modules_that_know_different_things_are_joined() -> None:
     ids=["two", "three", "single", "one-single", "unbalanced", "lonely", "pairs"],
 )
 def test_few_or_unbalanced_photos_train(labels: Ints) -> None:
-    """With five photos a class, one photo, or a ratio of a hundred to one, the head's probabilities are finite."""
+    """With five photos per class, one photo per class, or a class ratio of a hundred to one, the head's probabilities are finite."""
     features = make_features(labels, 5.0, width=300)
     names = [f"class {number}" for number in range(int(labels.max()) + 1)]
     head, _ = fit(features, Targets(labels, np.arange(len(labels)), 0), names)

@@ -103,7 +103,7 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_mislabels_are_found(seed: int) -> None:
-    """Of 5 % swapped labels in separable classes, 80 % are found at 70 % precision.
+    """If 5 % of the labels of separable classes are swapped, 80 % of the swaps are found at 70 % precision.
 
     This depends on the classifier's accuracy, which is high here.  With less separable classes it does not always
     hold: ``bench/training/planted.py`` shows recall and precision by accuracy.

@@ -58,7 +58,7 @@ def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
 
 
 def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
-    """Whatever the photos of the left-out class are, the results for the others are bit-identical."""
+    """The photos of the left-out class do not affect the results for the other classes, bit for bit."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
     first = leave_classes_out(data, np.arange(80), selection, [2])

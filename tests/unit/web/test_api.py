@@ -185,7 +185,7 @@ def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network,
 
 
 def test_per_filter_scales_have_no_common_ends(client: Client) -> None:
-    """If every tile has its own scale, low and high are null, and the ends say so in words."""
+    """If every tile has its own scale, low and high are null, and the legend ends are text."""
     record = client.get(f"{DATA}/tensors/conv?scale=filter").json
     assert (record["low"], record["high"]) == (None, None)
     assert record["ends"] == ["minimum of each filter", "its maximum"]

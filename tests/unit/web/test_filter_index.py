@@ -155,7 +155,7 @@ def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path:
 
 
 def test_photos_outside_the_folder_say_so(served: Served, index: ServedIndex, tmp_path: Path) -> None:
-    """Photos that a list names above its own folder have an honest caption."""
+    """If a list refers to photos outside its own folder, their caption says so."""
     (tmp_path / "list.csv").write_text(
         "path\n" + "".join(f"{path}\n" for path in (index.folder or tmp_path).rglob("*.png"))
     )

@@ -37,6 +37,6 @@ def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCa
 
 
 def test_a_query_that_is_not_utf8_is_passed_on(apps: list[ASGIApp]) -> None:
-    """A page under another name redirects to its own address, whatever bytes the query contains."""
+    """A page under another name redirects to its own address, for any bytes in the query."""
     got = answer(apps[0], "/photo/demo/tensor/keras:mixed9?scale=filter&x=\xd6")
     assert (got.status, got.headers["location"].partition("?")[2]) == (307, "scale=filter&x=%D6")

@@ -135,7 +135,7 @@ def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no alarm")
 def test_a_child_ends_by_itself(tmp_path: Path) -> None:
-    """If its parent is gone, the child ends by its own alarm."""
+    """If the parent process is gone, the child process is ended by its own alarm."""
     os.mkfifo(tmp_path / "pipe")  # opening it blocks until there is a writer
     command = child.command("keras_zip", tmp_path / "pipe", 1)
     assert subprocess.run(command, env=child.environment(), check=False).returncode == -signal.SIGALRM

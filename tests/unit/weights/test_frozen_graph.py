@@ -80,7 +80,7 @@ def test_labels_beside_the_graph_are_read(graph_file: Callable[..., Path], tmp_p
 
 
 def test_the_releases_archive_is_read(graph_file: Callable[..., Path], tmp_path: Path) -> None:
-    """Graph and labels are read from the .tgz, whatever their folder; nothing is unpacked."""
+    """Graph and labels are read from the .tgz, from any folder in it; nothing is unpacked to the disk."""
     graph = graph_file({"a": np.ones(2, np.float32)}).read_bytes()
     path = tmp_path / "inception-2015-12-05.tgz"
     members = {

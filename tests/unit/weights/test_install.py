@@ -43,7 +43,7 @@ def test_added_weights_are_found_by_name(theirs: Any, torch_file: Make, own_fold
 
 
 def test_the_source_is_kept(theirs: Any, torch_file: Make) -> None:
-    """A weights file states, by SHA-256, which file it was made from."""
+    """A weights file records the SHA-256 of the file that it was converted from."""
     path = torch_file(theirs)
     assert add(path).file.description.source == f"state.pth, SHA-256 {digests(path).sha256}"
 
@@ -120,7 +120,7 @@ def test_a_full_disk_changes_nothing(
 
 
 def test_scaling_can_be_given(theirs: Any, torch_file: Make) -> None:
-    """With ImageNet's mean and deviation, each colour is scaled by its own values."""
+    """With ImageNet's mean and standard deviation, each colour channel is scaled by its own values."""
     import godeeper
 
     description = add(torch_file(theirs), Options(scaling="imagenet")).file.description

@@ -20,7 +20,7 @@ def test_every_release_of_the_story_is_there() -> None:
 
 @pytest.mark.parametrize("release", OFFICIAL.values(), ids=OFFICIAL)
 def test_each_is_encrypted_licensed_and_sourced(release: Release) -> None:
-    """Each has an https address, a licence, and the place where its hash is published."""
+    """Each release has an https address, a licence, and the place where its hash is published."""
     assert release.address.startswith("https://")
     assert release.licence
     assert release.published

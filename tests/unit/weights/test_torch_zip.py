@@ -118,7 +118,7 @@ def test_a_pickle_cannot_change_a_tensor_once_checked(
 
 @pytest.mark.parametrize("name", ["torch\nFloatStorage", "torch._utils\n_rebuild_tensor_v2", "torch\nSize"])
 def test_a_pickle_cannot_change_what_stands_for_a_name(tmp_path: Path, name: str) -> None:
-    """The names that a pickle may use are the same for the next file, whatever the last one tried."""
+    """A pickle cannot change the names that are allowed for the next file."""
     for build in (
         b"}(X\x04\x00\x00\x00kindX\x04\x00\x00\x00int8ub",
         b"(N}(X\x04\x00\x00\x00kindX\x04\x00\x00\x00int8utb",

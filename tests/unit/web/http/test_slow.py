@@ -61,7 +61,7 @@ def trickle(connection: socket.socket, data: bytes, size: int, pause: float) -> 
 
 
 def test_slow_bodies_do_not_block_others(served: Served) -> None:
-    """During twenty uploads at a few bytes a second, with the usual limits, the next upload is accepted at once."""
+    """During twenty uploads at a few bytes per second, with the usual limits, the next upload is accepted at once."""
     with ExitStack() as stack:
         for _ in range(20):
             slow = stack.enter_context(connect(served))
@@ -135,7 +135,7 @@ def test_the_memory_is_bounded_and_all_get_through() -> None:
 
 
 def test_stalled_uploads_give_way() -> None:
-    """An upload that holds much memory and sends nothing is dropped once others wait, and they are accepted."""
+    """A stalled upload that holds much memory is dropped once other uploads wait, and these are accepted."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
         memory = UploadMemory(400, 100, 0.1)

@@ -76,7 +76,7 @@ def test_programs_send_it_in_a_header(guarded: Served) -> None:
     "target", ["//evil.example/", "/\\evil.example", "/%0d%0aset-cookie:a=b", "/https://evil.example", "/%2f%2fevil"]
 )
 def test_it_leads_nowhere_else(target: str) -> None:
-    """A target that looks like another site's address, or like a header, stays a path of ours."""
+    """A redirect target that looks like another site's address, or like a header, remains a path on this server."""
     where = answer(GUARD, f"{target}?token={QUOTED}").headers["location"]
     assert re.match(r"/(?![/\\])", where)
     assert "\r" not in where
@@ -102,7 +102,7 @@ def test_without_it_people_get_a_page() -> None:
 
 
 def test_under_https_the_cookie_is_secure() -> None:
-    """``Secure`` follows a named proxy's headers; those of others are not trusted."""
+    """The cookie's ``Secure`` attribute depends on the headers of a named proxy; headers from other clients are not trusted."""
     headers = {"x-forwarded-proto": "https"}
     trusting = Guard(inside, Rules(8299, token=SECRET, proxies=(network("127.0.0.1"),)))
     assert "Secure" in answer(trusting, f"/?token={QUOTED}", headers).headers["set-cookie"]
