@@ -32,7 +32,7 @@ class Outputs:
     """The output files of one command; a context manager that commits at the end, unless there was an error.
 
     Args:
-        force: also replace files that godeeper did not write.
+        force: replace existing files even if godeeper did not write them.
         inputs: the files that the command reads; they are never replaced.
     """
 

@@ -27,7 +27,7 @@ def add_to(verbs: Verbs) -> None:
     trim = add_command(
         actions,
         "trim",
-        "remove the least recently used entries, the cheapest to compute again first",
+        "remove the least recently used entries, starting with the fastest to recompute",
         "  godeeper cache trim --to 500MB\n",
         run_trim,
     )

@@ -158,7 +158,7 @@ def run_weights(options: argparse.Namespace) -> int:
     if options.csv:
         raise OptionError("--csv with --weights: expected a classifier, FILE.godeeper; print --json instead")
     if options.on:
-        raise OptionError("--on with --weights: expected a classifier, FILE.godeeper; leave --on out")
+        raise OptionError("--on with --weights: expected a classifier, FILE.godeeper; remove --on")
     network = load(weights=options.weights, engine=options.engine)
     records = []
     for photo in options.photos:

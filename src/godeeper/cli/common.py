@@ -124,7 +124,9 @@ def add_on(parser: argparse.ArgumentParser) -> None:
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--force``."""
-    parser.add_argument("--force", action="store_true", help="also replace files that godeeper did not write")
+    parser.add_argument(
+        "--force", action="store_true", help="replace existing files even if godeeper did not write them"
+    )
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""``godeeper contributions``: shows the value of a filter at one place as a sum over earlier filters."""
+"""``godeeper contributions``: decomposes the value of a filter at one place into a sum over earlier filters."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ USUAL = 5  # terms for the value and against it in the text and the picture
 
 
 def add_to(verbs: Verbs) -> None:
-    summary = "show which earlier filters a filter's value comes from"
+    summary = "show which earlier filters produce a filter's value"
     parser = add_command(verbs, "contributions", summary, EXAMPLE, run)
-    parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
+    parser.add_argument("photo", metavar="PHOTO", help="the photo file; - reads standard input")
     parser.add_argument("address", metavar="ADDRESS[CHANNEL]", help="one filter of a convolution, by any of its names")
     parser.add_argument(
-        "--at", metavar="ROW,COLUMN", help="a cell of the filter's map (default: where its value is greatest)"
+        "--at", metavar="ROW,COLUMN", help="a cell of the filter's map (default: the cell with the greatest value)"
     )
     parser.add_argument(
         "--depth", type=int, default=1, metavar="N", help="how many convolutions to go back (default: 1)"
@@ -44,11 +44,11 @@ def add_to(verbs: Verbs) -> None:
         "--top",
         type=int,
         metavar="N",
-        help=f"the greatest N terms for the value, and against it (default: {USUAL}; with --json all)",
+        help=f"show the N greatest positive and negative terms (default: {USUAL}; with --json all)",
     )
     add_weights(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.png|DIR", help="also draw a picture: its file, or the folder for it"
+        "--out", type=Path, metavar="FILE.png|DIR", help="also draw a picture and write it to this file or folder"
     )
     add_engine(parser)
     add_force(parser)
@@ -135,7 +135,7 @@ def print_text(found: Contributions, top: int, path: Path | None) -> None:
 
 
 def print_sum(found: Contributions) -> None:
-    """Print the value and the sum that it is."""
+    """Print the value and its decomposition into a sum."""
     say(f"{found.tensor.address} at row {found.cell.row}, column {found.cell.column}, before the ReLU:")
     say(f"{found.value:+9.4f}  value{' (inactive: the ReLU returns 0)' if found.is_inactive else ''}")
     say(f"{found.own_bias:+9.4f}  bias of the filter")
@@ -161,9 +161,12 @@ def print_listeners(found: Contributions, top: int) -> None:
         say("no later convolution reads this filter")
         return
     say(f"{count_of(len(found.listeners), 'later filter reads', 'later filters read')} it")
-    tables = [("given most on this photo", found.listeners[:top]), ("greatest weights", found.by_weight(top))]
+    tables = [
+        ("largest contributions on this photo", found.listeners[:top]),
+        ("greatest weights", found.by_weight(top)),
+    ]
     if found.is_silent:
-        say("it is silent on this photo, so they get nothing from it")
+        say("the filter is 0 on this photo, so it contributes nothing to them")
     for heading, chosen in tables[found.is_silent :]:
         print_table(["   value", "weight", "at", heading], [listener_row(each) for each in chosen])
 

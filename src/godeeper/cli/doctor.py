@@ -114,7 +114,7 @@ def near_duplicates(checkup: Checkup) -> list[list[str]]:
         [
             "used",
             str(len(each)),
-            f"{'of one group' if of_one_group(each) else 'near-duplicates'}, kept in one set",
+            f"{'one group' if of_one_group(each) else 'near-duplicates'}: kept in one set",
             first_of([v.entry.name for v in each], 3),
         ]
         for each in checkup.alike

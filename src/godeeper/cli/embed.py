@@ -32,7 +32,9 @@ USUAL = "the recommended tensor of the weights"
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "embed", "turn a folder of photos into features", EXAMPLE, run)
+    parser = add_command(
+        verbs, "embed", "compute the features of a folder of photos and write them to a file", EXAMPLE, run
+    )
     parser.add_argument(
         "places",
         metavar="FOLDER|PHOTO",
@@ -40,7 +42,11 @@ def add_to(verbs: Verbs) -> None:
         help="folders of photos, zips or .csv lists of them, or photos; with --on ray also s3://, gs:// and file:// folders",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="FILE.npz, or FILE.parquet with godeeper[parquet]"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="output file: FILE.npz, or FILE.parquet with godeeper[parquet]",
     )
     parser.add_argument(
         "--features", metavar="ADDRESS,…", help=f"write the spatial means of these tensors (default: {USUAL})"

@@ -1,4 +1,4 @@
-"""``godeeper filter``: says what is known of one filter, and what it answers to."""
+"""``godeeper filter``: prints what is known about one filter and what it responds to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   godeeper filter 'mixed_4/tower_1/conv_4[17]'                         from the sample pictures that come with godeeper
-  godeeper filter 'mixed/join[86]' --index photos.index                what it answers to in your photos
+  godeeper filter 'mixed/join[86]' --index photos.index                what it responds to in your photos
   godeeper filter 'mixed/join[86]' --index photos.index --photo cat.jpg --json
   godeeper filter 'mixed_4/tower_1/conv_4[17]' --photo cat.jpg --out filter.html      one page with everything
   godeeper filter 'Mixed_5b.branch_pool[3]' --index photos.index --index-only     at once, without the photos
@@ -30,7 +30,7 @@ SHOWN = 5  # top photos in the text
 
 
 def add_to(verbs: Verbs) -> None:
-    parser = add_command(verbs, "filter", "show what one filter answers to", EXAMPLE, run)
+    parser = add_command(verbs, "filter", "show what one filter responds to", EXAMPLE, run)
     parser.add_argument("address", metavar="ADDRESS[CHANNEL]", help="one filter of a convolution, by any of its names")
     parser.add_argument(
         "--index",
@@ -38,10 +38,14 @@ def add_to(verbs: Verbs) -> None:
         metavar="FILE",
         help="an index that godeeper index wrote (default: that of the sample pictures that come with godeeper)",
     )
-    parser.add_argument("--photo", metavar="PHOTO", help="also say its value on this photo; - reads standard input")
-    parser.add_argument("--photos", metavar="FOLDER", help="where the photos of the index are now")
     parser.add_argument(
-        "--index-only", action="store_true", help="do not read the index's photos: only names of classes, at once"
+        "--photo", metavar="PHOTO", help="also print the filter's value on this photo; - reads standard input"
+    )
+    parser.add_argument("--photos", metavar="FOLDER", help="the current folder of the index's photos")
+    parser.add_argument(
+        "--index-only",
+        action="store_true",
+        help="do not read the index's photos; only class names are tested, which is immediate",
     )
     parser.add_argument(
         "--out",
@@ -156,7 +160,7 @@ def print_text(account: Account) -> None:
         complain(f"note: {note}")
     indexed = account.indexed
     height, width = indexed.tensor.field.size
-    say(f"{indexed.tensor.address}, which sees {height} x {width} pixels")
+    say(f"{indexed.tensor.address}, receptive field {height} x {width} pixels")
     say(
         f"  active on {indexed.active:.0%} of {count_of(account.photos, 'photo')}, mean of the maxima {indexed.mean:.4g}"
     )
@@ -191,23 +195,23 @@ def print_on_photo(account: Account) -> None:
 
 
 def print_names(account: Account) -> None:
-    """Print the names, or that there are none."""
+    """Print the names, or a line that says there are none."""
     if account.names:
-        say(f"answers to: {first_of([each.text for each in account.names])}")
+        say(f"responds to: {first_of([each.text for each in account.names])}")
         print_table(
             ("  name", "effect", "p, corrected", "evidence"),
             [(f"  {each.text}", f"{each.effect:.2f}", f"{each.p:.1g}", each.evidence) for each in account.names],
         )
         return
-    tried = "" if account.with_photos else "; only classes were tested, not what the filter sees"
+    tried = "" if account.with_photos else "; only classes were tested, not the attributes of what the filter sees"
     say(f"no name: nothing is significant among {len(account.indexed.top)} top photos{tried}")
 
 
 def print_colour_or_shape(account: Account) -> None:
-    """Print what is left of the values without colour and without shape."""
+    """Print how much of the values remains without colour and without shape."""
     found = account.colour_or_shape
     assert found is not None  # noqa: S101 (for the type checker)
     say(
-        f"colour or shape: needs {found.verdict}; greyed it keeps {found.greyed.median:.0%} of its value (p {found.greyed.p:.1g}), "
+        f"colour or shape: depends on {found.verdict}; in greyscale it keeps {found.greyed.median:.0%} of its value (p {found.greyed.p:.1g}), "
         f"with shuffled patches {found.shuffled.median:.0%} (p {found.shuffled.p:.1g})"
     )

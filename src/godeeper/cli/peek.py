@@ -32,7 +32,7 @@ EXAMPLE = """\
 
 def add_to(verbs: Verbs) -> None:
     parser = add_command(verbs, "peek", "draw every filter of a tensor for a photo", EXAMPLE, run)
-    parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
+    parser.add_argument("photo", metavar="PHOTO", help="the photo file; - reads standard input")
     parser.add_argument(
         "addresses",
         metavar="ADDRESS",

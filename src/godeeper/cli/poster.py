@@ -23,7 +23,7 @@ def add_to(verbs: Verbs) -> None:
     parser = add_command(
         verbs, "poster", "draw every filter of the whole network as one zoomable picture", EXAMPLE, run
     )
-    parser.add_argument("photo", metavar="PHOTO", help="the photo's file; - reads standard input")
+    parser.add_argument("photo", metavar="PHOTO", help="the photo file; - reads standard input")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="a new folder, or the folder of a poster to replace"
     )

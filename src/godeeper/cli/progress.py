@@ -92,10 +92,10 @@ def count_line(done: int, total: int, what: str, rate: float) -> str:
     """The bar, the counts, and the rate and remaining time once they are known.
 
     >>> count_line(60, 240, "photos", 7.5)
-    '[#######.......................]  25 %  60 of 240 photos, 7.5 a second, 24 s left'
+    '[#######.......................]  25 %  60 of 240 photos, 7.5 per second, 24 s left'
     """
     text = f"{hashes(done, total)}  {done} of {total} {what}"
-    return f"{text}, {rate:.1f} a second, {duration((total - done) / rate)} left" if rate else text
+    return f"{text}, {rate:.1f} per second, {duration((total - done) / rate)} left" if rate else text
 
 
 def hashes(done: int, total: int) -> str:

@@ -135,20 +135,20 @@ def scores(report: Report) -> Iterator[str]:
     yield f"accuracy: {accuracy.value:.1%}, {interval}, on {report.tested}"
     if report.cross_validation:
         other = report.cross_validation
-        yield f"cross-validation of the training photos: {other.value or 0:.1%}, 95 % interval {other.low:.1%} to {other.high:.1%}"
-    yield f"balanced accuracy: {balanced:.1%} (recall, averaged over classes)"
+        yield f"cross-validation accuracy on the training photos: {other.value or 0:.1%}, 95 % interval {other.low:.1%} to {other.high:.1%}"
+    yield f"balanced accuracy: {balanced:.1%} (mean recall of the classes)"
     largest = repr(report.classes[report.majority])
     yield f"majority-class baseline: {report.baseline.value or 0:.1%} (always guessing {largest})"
 
 
 def refusals(report: Report) -> Iterator[str]:
-    """Lines with the threshold of "none of these" and the share of photos of unknown classes that pass it."""
+    """Lines with the threshold of "none of these" and the share of photos of unknown classes that reach it."""
     if report.threshold is None:
         return
-    yield f"none of these: probability below {report.threshold:.1%}; {report.kept:.0%} of held-out photos reach it"
+    yield f"none of these: probability below {report.threshold:.1%}; {report.kept:.0%} of held-out photos reach this threshold"
     if report.unknown:
         rate, count = report.unknown.false_accept_rate, len(report.unknown.classes)
-        yield f"unknown classes: {rate:.1%} of photos pass, AUROC {report.unknown.auroc:.2f} ({count_of(count, 'class', 'classes')}, each left out of training)"
+        yield f"unknown classes: {rate:.1%} of their photos reach it, AUROC {report.unknown.auroc:.2f} ({count_of(count, 'class', 'classes')}, each left out of training once)"
     else:
         from ..report.fields import why_unmeasured
 

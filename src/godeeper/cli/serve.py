@@ -49,22 +49,28 @@ def add_to(verbs: Verbs) -> None:
     parser.add_argument(
         "--photos",
         metavar="FOLDER",
-        help="with --index: where its photos are now; without: index this folder first, which takes a while for new photos",
+        help="with --index: the current folder of its photos; without --index: index this folder first, which takes a while for new photos",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}; 0 takes a free one")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        metavar="N",
+        help=f"port to listen on (default: {PORT}; 0 chooses a free port)",
+    )
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="accept requests to this host name too; repeatable",
+        help="also accept requests for this host name; repeatable",
     )
     parser.add_argument(
         "--token",
         default="auto",
         metavar="T",
-        help="the token that requests must carry: auto (default: a random one if others can reach the page), none, or a TOKEN",
+        help="the token that requests must carry: auto (default; a random token if other machines can reach the page), none, or a TOKEN",
     )
     parser.add_argument("--root-path", default="", metavar="P", help="the path under which a proxy serves the page")
     parser.add_argument(
@@ -79,7 +85,7 @@ def add_to(verbs: Verbs) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="let pages of this origin, such as a notebook, show the page in a frame; repeatable",
+        help="allow pages of this origin, such as a notebook, to show the page in a frame; repeatable",
     )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 

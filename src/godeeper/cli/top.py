@@ -58,7 +58,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="DIR",
         help="folder for the pictures (default: this one; from an index, no pictures)",
     )
-    parser.add_argument("--photos", metavar="FOLDER", help="with an index: where its photos are now")
+    parser.add_argument("--photos", metavar="FOLDER", help="with an index: the current folder of its photos")
     add_force(parser)
 
 
@@ -151,12 +151,12 @@ def drawn(options: argparse.Namespace, found: list[TopPhotos]) -> list[dict[str,
     if absent:
         complain(
             f"note: {len(absent)} of {len(paths)} photos are not found, the first: {absent[0]}; "
-            "their squares stay empty; say where they are with --photos FOLDER"
+            "their squares stay empty; give their folder with --photos FOLDER"
         )
     if changed:
         complain(
-            f"note: {len(changed)} of {len(paths)} photos are not those that were indexed, the first: {changed[0]}; "
-            "their squares stay empty; make the index again"
+            f"note: {len(changed)} of {len(paths)} photos have changed since they were indexed, the first: {changed[0]}; "
+            "their squares stay empty; rebuild the index"
         )
     with Outputs(force=options.force, inputs=[options.place, *map(str, paths)]) as outputs:
         return with_pictures(outputs, options.out, found)

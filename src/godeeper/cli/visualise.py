@@ -23,7 +23,7 @@ EXAMPLE = """\
 
 
 def add_to(verbs: Verbs) -> None:
-    summary = "draw what a filter wants: a picture that activates it as much as possible"
+    summary = "draw pictures that activate a filter as much as possible"
     parser = add_command(verbs, "visualise", summary, EXAMPLE, run)
     parser.add_argument("address", metavar="ADDRESS[CHANNELS]", help="filters of a convolution, by any of its names")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for the pictures")
@@ -31,7 +31,9 @@ def add_to(verbs: Verbs) -> None:
         "--size", type=int, metavar="N", help="side of a picture in pixels (default: the network's input)"
     )
     parser.add_argument("--steps", type=int, metavar="N", help="steps of gradient ascent (default: 96)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another picture (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed; each seed gives a different picture (default: 0)"
+    )
     parser.add_argument(
         "--method",
         default="fourier",
@@ -39,7 +41,7 @@ def add_to(verbs: Verbs) -> None:
         help="fourier: change all frequencies; phase: keep the magnitudes of photos (default: fourier)",
     )
     parser.add_argument(
-        "--at", metavar="ROW,COLUMN", help="only this cell of the map (default: wherever it is strongest)"
+        "--at", metavar="ROW,COLUMN", help="maximise only this cell of the map (default: the strongest cell)"
     )
     parser.add_argument("--diversity", type=int, default=1, metavar="N", help="N different pictures for each filter")
     parser.add_argument(
@@ -47,7 +49,7 @@ def add_to(verbs: Verbs) -> None:
         metavar="FILE.index",
         help="compare with the photos of this index (default: the sample pictures that come with godeeper)",
     )
-    parser.add_argument("--photos", metavar="FOLDER", help="with --index: where its photos are now")
+    parser.add_argument("--photos", metavar="FOLDER", help="with --index: the current folder of its photos")
     add_weights(parser)
     add_force(parser)
 

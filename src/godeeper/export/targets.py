@@ -46,7 +46,7 @@ def export(
         to: ``onnx``, ``openvino`` or ``torch``.
         photos: the photos to compare on, preferably the whole test set.
         report: called with the number of photos done and the number of all photos.
-        force: also replace files that godeeper did not write.
+        force: replace existing files even if godeeper did not write them.
         inputs: files that are never overwritten.
         skip: called with the error of each photo that cannot be read, which is then skipped; if None, the error is raised.
 

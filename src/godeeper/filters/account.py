@@ -45,7 +45,7 @@ class OnPhoto:
 class Account:
     """What is known of one filter.
 
-    ``indexed``: its entry in the index. ``photos``: the number of photos of the index. ``names``: what it answers to, the most
+    ``indexed``: its entry in the index. ``photos``: the number of photos of the index. ``names``: what it responds to, the most
     significant first; empty if nothing is significant. ``tests``: for how many tests the p-values are corrected. ``with_photos``: whether
     the photos were there, so that what the filter sees was tested too. ``colour_or_shape`` and ``on_photo``: None if not asked for.
     """

@@ -210,7 +210,7 @@ def unusual_kind(data: bytes) -> str | None:
     if frame is None or len(frame[1]) < SHORTEST_FRAME:
         return None
     bits = frame[1][0]
-    return f"a JPEG of {bits} bits a colour" if bits in DEEP and frame[0] not in UNUSUAL else UNUSUAL.get(frame[0])
+    return f"a JPEG of {bits} bits per colour" if bits in DEEP and frame[0] not in UNUSUAL else UNUSUAL.get(frame[0])
 
 
 def check_scans(data: bytes, label: str) -> None:

@@ -131,6 +131,6 @@ def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.Captu
             path.rename(path.with_suffix(".jpg"))
     assert main(["doctor", str(tmp_path)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"{tmp_path}: 4 used (of these 3 repaired), 0 quarantined; 2 classes"
+    assert last == f"{tmp_path}: 4 used (3 of them repaired), 0 quarantined; 2 classes"
     assert main(["doctor", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["photos"] == {"used": 1, "repaired": 3, "quarantined": 0}

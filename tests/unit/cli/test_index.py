@@ -74,7 +74,7 @@ def test_a_changed_photo_is_not_shown(run: Run, album: Path, index: Path, tmp_pa
     for folder in (album, moved):
         code, _, err = run("top", index, FILTERS, "--out", tmp_path / "out" / folder.name, "--photos", folder)
         assert code == 0
-        assert ("1 of 6 photos are not those that were indexed" in err) == (folder == moved)
+        assert ("1 of 6 photos have changed since they were indexed" in err) == (folder == moved)
     before, after = (next((tmp_path / "out" / folder.name).iterdir()).read_bytes() for folder in (album, moved))
     assert before != after
 

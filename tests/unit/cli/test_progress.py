@@ -67,7 +67,7 @@ def test_photos_done_before_do_not_count_for_the_rate() -> None:
 def test_the_line_of_photos() -> None:
     """Rate and remaining time are shown once they are known; zero photos cause no division by zero."""
     assert count_line(0, 8, "photos", 0).endswith("0 of 8 photos")
-    assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 a second, 8 s left")
+    assert count_line(4, 8, "photos", 0.5).endswith("50 %  4 of 8 photos, 0.5 per second, 8 s left")
     assert count_line(0, 0, "files", 0).endswith("0 of 0 files")
 
 

@@ -16,8 +16,8 @@ from godeeper.photos.decode import decode
 @pytest.mark.parametrize(
     ("marker", "bits", "words"),
     [
-        (0xC0, 12, "a JPEG of 12 bits a colour"),
-        (0xC1, 12, "a JPEG of 12 bits a colour"),
+        (0xC0, 12, "a JPEG of 12 bits per colour"),
+        (0xC1, 12, "a JPEG of 12 bits per colour"),
         (0xC3, 8, "a lossless JPEG"),
         (0xC3, 16, "a lossless JPEG"),
         (0xC5, 8, "a hierarchical JPEG"),

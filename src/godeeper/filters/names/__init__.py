@@ -1,1 +1,1 @@
-"""Names: what a filter answers to, each with an effect size and a corrected p-value; silence where nothing is significant."""
+"""Names of what a filter responds to, each with an effect size and a corrected p-value; no name if nothing is significant."""

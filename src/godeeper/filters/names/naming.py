@@ -33,7 +33,7 @@ FEWEST_REFERENCES = 20
 
 @dataclass(frozen=True)
 class Name:
-    """One thing that a filter answers to.
+    """One thing that a filter responds to.
 
     ``kind``: ``class``, or the kind of an attribute. ``effect``: for a class, how many times as frequent it is among the top (or
     the active) photos as among all; for an attribute, the probability that a top place of this filter has more of it (or less,
@@ -150,5 +150,5 @@ def attribute_name(kind: str, text: str, own: Floats, others: Floats, tests: int
     if p > LEVEL:
         return None
     effect = superiority(own, others)
-    evidence = f"more so than {effect:.0%} of the top places of other filters of its tensor"
+    evidence = f"stronger than in {effect:.0%} of the top places of the tensor's other filters"
     return Name(kind, text, effect, p, evidence)

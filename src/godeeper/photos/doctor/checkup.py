@@ -32,12 +32,12 @@ NO_CLASS = "has no class: move it into a folder named after its class"
 OURS = "a picture that godeeper drew, not a photo: move it out of the photo folder"
 SAME_STEM = "_nohash_"
 TEST = "test"  # ``Entry.split`` of test photos
-ONLY_TEST = "its class has no training photo: put some in train, or leave the class out"
+ONLY_TEST = "its class has no training photos: add some to train, or remove the class"
 ALL_COPIES = (
-    "all photos of its class in train have the same pixels as test photos, which are not used for training: "
-    "put other photos in train, or remove the copies from test"
+    "every training photo of its class has the same pixels as a test photo, and test photos are not used for training: "
+    "add other photos to train, or remove the copies from test"
 )
-NONE_TO_LEARN = "no photo of its class in train can be used: replace those left out"
+NONE_TO_LEARN = "none of the training photos of its class can be used: replace the quarantined ones"
 MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 
@@ -111,7 +111,7 @@ class Checkup:
             return None
         return (
             f"{count_of(len(self.verdicts), 'photo')} and no class folders: move each photo into a folder named after its class, "
-            "or pass a list: a .csv file with the header path,label and one line for each photo"
+            "or pass a list: a .csv file with the header path,label and one line per photo"
         )
 
     @cached_property
@@ -156,12 +156,12 @@ class Checkup:
 
 
 def counted(counts: Mapping[Any, int]) -> str:
-    """Format how many files are used, how many of these are repaired, and how many are quarantined.
+    """Format the number of used files (and how many of them were repaired) and of quarantined files.
 
     >>> counted({"used": 1, "repaired": 154, "quarantined": 3})
-    '155 used (of these 154 repaired), 3 quarantined'
+    '155 used (154 of them repaired), 3 quarantined'
     """
-    among = f" (of these {counts['repaired']} repaired)" if counts["repaired"] else ""
+    among = f" ({counts['repaired']} of them repaired)" if counts["repaired"] else ""
     return f"{counts['used'] + counts['repaired']} used{among}, {counts['quarantined']} quarantined"
 
 
@@ -257,7 +257,7 @@ def faults_of(finding: Finding, same: dict[str, list[Entry]]) -> Iterable[str]:
         elsewhere = [twin for twin in twins if twin.label != entry.label]
         for label in dict.fromkeys(twin.label for twin in elsewhere):
             names = ", ".join(twin.name for twin in elsewhere if twin.label == label)
-            yield f"also in class {label!r}: {names}; keep it in one"
+            yield f"also in class {label!r}: {names}; keep it in one class"
         kept = next((twin for twin in twins if twin.split == TEST), twins[0])
         if not elsewhere and kept is not entry:
             part = ", which is a test photo" if kept.split == TEST != entry.split else ""

@@ -41,9 +41,7 @@ def read_table(
     text = read_text(place)
     rows = list(parsed(place, text))
     if not rows:
-        raise OptionError(
-            f"{place}: lists no photos; expected a header with path and label, and one line for each photo"
-        )
+        raise OptionError(f"{place}: lists no photos; expected a header with path and label, then one line per photo")
     faults = list(faults_of(place, rows, splits, remote=remote))
     if faults:
         more = f"; and {count_of(len(faults) - MOST, 'more line')}" if len(faults) > MOST else ""
@@ -54,8 +52,8 @@ def read_table(
     )
     twice = len(rows) - len(unique)
     sets = sorted({entry.split for entry in entries if entry.split})
-    again = "line names a photo" if twice == 1 else "lines name photos"
-    notes = [f"{twice} {again} again; each is used once"] if twice else []
+    repeats = "line repeats a photo" if twice == 1 else "lines repeat photos"
+    notes = [f"{twice} {repeats} listed before; each photo is used once"] if twice else []
     if sets:
         training = "; validation photos are used for training" if "validation" in sets else ""
         notes.append(f"the list assigns photos to sets ({', '.join(sets)}), and this split is kept{training}")
@@ -70,7 +68,7 @@ def read_paths(place: Path) -> list[str]:
     """
     named = [row["path"] for _, row in parsed(place, read_text(place), ("path",)) if row["path"]]
     if not named:
-        raise OptionError(f"{place}: lists no photos; expected a header with path, and one line for each photo")
+        raise OptionError(f"{place}: lists no photos; expected a header with path, then one line per photo")
     return [str(place.parent / path) for path in dict.fromkeys(named)]
 
 
@@ -83,9 +81,9 @@ def read_text(place: Path) -> str:
     except FileNotFoundError:
         raise OptionError(f"{place}: no such list; expected a CSV file with the columns path and label") from None
     except OSError as error:
-        raise OptionError(f"{place}: cannot read this list ({error.strerror or error})") from None
+        raise OptionError(f"{place}: cannot read the list ({error.strerror or error})") from None
     except UnicodeDecodeError as error:
-        raise OptionError(f"{place}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        raise OptionError(f"{place}: not UTF-8 (at byte {error.start}); save it as UTF-8") from None
 
 
 def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) -> Iterator[tuple[int, dict[str, str]]]:
@@ -100,7 +98,7 @@ def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) ->
             if any(cell.strip() for cell in row):
                 yield reader.line_num, {name: row[at].strip() if at < len(row) else "" for name, at in places.items()}
     except csv.Error as error:
-        raise OptionError(f"{place}: line {reader.line_num} is not CSV ({error}); check its quotes") from None
+        raise OptionError(f"{place}: line {reader.line_num} is not valid CSV ({error}); check its quotes") from None
 
 
 def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
@@ -112,7 +110,7 @@ def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, 
     if missing:
         near = next((name for name in header if name in LIKELY[missing[0]]), None)
         hint = f"; rename {near!r} to {missing[0]!r}" if near else ""
-        wanted = "path,label and perhaps group,split" if "label" in needed else "path"
+        wanted = "path,label and optionally group,split" if "label" in needed else "path"
         got = ", ".join(name[:40] for name in header[:8]) or "an empty line"
         raise OptionError(f"{place}: no column {missing[0]!r} in its header ({got!r}); expected {wanted}{hint}")
     return {name: header.index(name) for name in COLUMNS if name in header}
@@ -127,7 +125,7 @@ def faults_of(
         path = row["path"]
         fault = fault_of(place, row, splits, remote=remote)
         if not fault and path in seen and seen[path] != row:
-            fault = f"{quoted(path)} is named before with another label, group or split"
+            fault = f"{quoted(path)} is already listed with a different label, group or split"
         seen.setdefault(path, row)
         if fault:
             yield f"line {number}: {fault}"
@@ -147,7 +145,7 @@ def fault_of(place: Path, row: Mapping[str, str], splits: Mapping[str, str], *, 
     if is_remote(path):
         return None if remote else f"{quoted(path)} is read with --on ray only"
     if not is_there(located(place, path)):
-        return f"no file {quoted(path)} from the list's folder"
+        return f"no file {quoted(path)} in the list's folder"
     return None
 
 

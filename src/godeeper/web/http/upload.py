@@ -147,7 +147,7 @@ class UploadReader:
                 raise TooManyUploads from None
             raise RequestError(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"the photo arrived too slowly: expected at least {self.timer.rate / 1024:g} KiB a second, "
+                f"the photo arrived too slowly: expected at least {self.timer.rate / 1024:g} KiB per second, "
                 f"without a pause of {self.timer.idle:g} seconds",
             ) from None
         finally:

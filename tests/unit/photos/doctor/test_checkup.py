@@ -233,8 +233,8 @@ def test_duplicates_across_classes(folder: Path) -> None:
     """If photos of two classes have the same pixels, neither is used, and each reason names the other photo."""
     write(folder / "b" / "same.png", scene(1))
     checkup = examine(folder)
-    assert verdict_on(checkup, "a/good.png").reasons == ("also in class 'b': b/same.png; keep it in one",)
-    assert verdict_on(checkup, "b/same.png").reasons == ("also in class 'a': a/good.png; keep it in one",)
+    assert verdict_on(checkup, "a/good.png").reasons == ("also in class 'b': b/same.png; keep it in one class",)
+    assert verdict_on(checkup, "b/same.png").reasons == ("also in class 'a': a/good.png; keep it in one class",)
     assert checkup.classes == ("b",)
     assert "class 'a' has no usable photo" in checkup.notes
 

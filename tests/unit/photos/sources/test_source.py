@@ -255,7 +255,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
         ("path,label\n1.png,\n", "line 2: no label"),
         ("path,label\n,cat\n", "line 2: no path"),
         ("path,label\n9.png,cat\n", "no file '9.png'"),
-        ("path,label\n1.png,cat\n1.png,dog\n", "line 3: '1.png' is named before"),
+        ("path,label\n1.png,cat\n1.png,dog\n", "line 3: '1.png' is already listed"),
         ("path,label,split\n1.png,cat,train\n1.png,cat,test\n", "named before"),
         ("path,label,split\n1.png,cat,holdout\n", "expected train, val or test"),
         ('path,label\n"1.png,cat\n', "check its quotes"),
