@@ -52,7 +52,11 @@ def test_the_printed_numbers_add_up(run: Run, chelsea: Path) -> None:
 def test_a_silent_filter(run: Run, chelsea: Path) -> None:
     """The text says that the filter is inactive, and that later filters get nothing from it."""
     code, out, _ = run("contributions", chelsea, "mixed_8/tower/conv_1[7]")
-    assert (code, "(inactive: the ReLU returns 0)" in out, "so it contributes nothing to them" in out) == (0, True, True)
+    assert (code, "(inactive: the ReLU returns 0)" in out, "so it contributes nothing to them" in out) == (
+        0,
+        True,
+        True,
+    )
 
 
 def test_the_channels_of_the_photo(run: Run, chelsea: Path) -> None:

@@ -162,7 +162,7 @@ def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> N
     shutil.copytree(tmp_path / "train/dog", tmp_path / "test/dog")
     verdicts = {verdict.entry.name: verdict for verdict in examine(tmp_path).verdicts}
     assert verdicts["train/dog/2.png"].reasons == ("same pixels as test/dog/2.png, which is a test photo",)
-    assert "the same pixels as test photos" in verdicts["test/dog/2.png"].reasons[0]
+    assert "the same pixels as a test photo" in verdicts["test/dog/2.png"].reasons[0]
     assert verdicts["test/cat/3.png"].usable
 
 
@@ -172,7 +172,7 @@ def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "train/dog").mkdir()
     (tmp_path / "train/dog/4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     [reason] = next(one.reasons for one in examine(tmp_path).verdicts if one.entry.name == "test/dog/3.png")
-    assert "no photo of its class in train can be used" in reason
+    assert "none of the training photos of its class can be used" in reason
 
 
 @pytest.mark.parametrize(("name", "reason"), [("none.csv", "no such list"), ("none.zip", "no such zip")])
@@ -237,7 +237,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     assert [entry.split for entry in source.entries] == [
         "validation" if entry.group == "h" else entry.split for entry in source.entries
     ]
-    assert "1 line names a photo again" in source.notes[0]
+    assert "1 line repeats a photo listed before" in source.notes[0]
     checkup = examine(source)
     groups = {one.entry.name: checkup.groups[one.pixels_sha256 or ""] for one in checkup.verdicts}
     assert groups["1.png"] == groups["2.png"] != groups["3.png"]
@@ -256,7 +256,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
         ("path,label\n,cat\n", "line 2: no path"),
         ("path,label\n9.png,cat\n", "no file '9.png'"),
         ("path,label\n1.png,cat\n1.png,dog\n", "line 3: '1.png' is already listed"),
-        ("path,label,split\n1.png,cat,train\n1.png,cat,test\n", "named before"),
+        ("path,label,split\n1.png,cat,train\n1.png,cat,test\n", "already listed"),
         ("path,label,split\n1.png,cat,holdout\n", "expected train, val or test"),
         ('path,label\n"1.png,cat\n', "check its quotes"),
         (f"path,label\n1.png,{'c' * 256}\n", "has 256 characters; expected at most 255"),
