@@ -316,7 +316,7 @@ class Network:
         photos: str | Path | None = None,
         photo: PhotoSource | None = None,
     ) -> Account:
-        """What is known of one filter: its entry in an index, and names for what it responds to; see ``godeeper.filters.account``.
+        """What is known about one filter: its entry in an index, and names for what it responds to; see ``godeeper.filters.account``.
 
         Args:
             address: a filter of a convolution, or of a join that copies one.

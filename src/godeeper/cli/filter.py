@@ -51,7 +51,7 @@ def add_to(verbs: Verbs) -> None:
         "--out",
         type=Path,
         metavar="FILE.html",
-        help="also write everything as one page: photos, what feeds it and whom it feeds, and what it wants (10 to 20 seconds)",
+        help="also write one page with everything: photos, earlier and later filters, and a visualisation (10 to 20 seconds)",
     )
     add_force(parser)
     parser.add_argument("--weights", metavar="W", help="installed weights, or a file (default: those of the index)")

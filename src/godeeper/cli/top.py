@@ -183,7 +183,7 @@ def check_weights(index: FilterIndex, asked: str | None) -> None:
     if weights.sha256 != index.origin.weights_sha256:
         raise IndexFileError(
             f"{index.path}: made with weights {index.origin.weights!r}, not with {weights.name!r}; "
-            f"leave out --weights, or make an index with: godeeper index FOLDER --weights {asked} --out FILE.index"
+            f"remove --weights, or make an index with: godeeper index FOLDER --weights {asked} --out FILE.index"
         )
 
 

@@ -1,4 +1,4 @@
-"""``Account``: what is known of one filter, from an index, its photos and the network; each part is optional and independent.
+"""``Account``: what is known about one filter from an index, its photos and the network; each part is optional and independent.
 
 Add a part as a field with a ``record()`` method, compute it in ``account_of``, and add it to ``Account.record``.
 """
@@ -43,7 +43,7 @@ class OnPhoto:
 
 @dataclass(frozen=True)
 class Account:
-    """What is known of one filter.
+    """What is known about one filter.
 
     ``indexed``: its entry in the index. ``photos``: the number of photos of the index. ``names``: what it responds to, the most
     significant first; empty if nothing is significant. ``tests``: for how many tests the p-values are corrected. ``with_photos``: whether

@@ -222,7 +222,7 @@ class ClassActivityRecord(TypedDict):
 
 
 class IndexedFilterRecord(TypedDict):
-    """What the served index holds of one filter.
+    """The served index's record of one filter.
 
     ``index``: which photos it was made of, in words; ``sample``: whether these are the sample pictures.  ``photos``: the ones with
     the greatest maxima, greatest first.  ``examples``: percentile -> the photo there.

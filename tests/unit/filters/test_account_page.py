@@ -28,7 +28,7 @@ def test_the_page_shows_every_part(tmp_path: Path) -> None:
         "What feeds it",
         "Whom it feeds",
         "In the sample pictures",
-        "What it answers to",
+        "What it responds to",
         "What it wants",
     ):
         assert f"<h2>{heading}</h2>" in text

@@ -134,7 +134,7 @@ def test_a_changed_photo_is_not_shown(served: Served, index: ServedIndex, tmp_pa
         f"{Path(first['photo']).name}: the file changed since it was indexed",
     )
     assert answer(app, FILTER).json["photos"][1]["crop"] is None
-    assert "the file is not there any more" in answer(app, PAGE).text
+    assert "the file no longer exists" in answer(app, PAGE).text
 
 
 def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path:
     with pytest.raises(FileNotFoundError):
         own.content(archive / "cat" / "none.png")
     archive.unlink()
-    assert "the file is not there any more" in answer(app, PAGE).text
+    assert "the file no longer exists" in answer(app, PAGE).text
 
 
 def test_photos_outside_the_folder_say_so(served: Served, index: ServedIndex, tmp_path: Path) -> None:

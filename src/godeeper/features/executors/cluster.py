@@ -46,7 +46,7 @@ class Cluster:
     """A connection to Ray."""
 
     def __init__(self, address: str, cores: int = 0, status: Callable[[str], None] | None = None) -> None:
-        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: of each worker; 0 chooses.  ``status``: shows what it waits for."""
+        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: of each worker; 0 chooses.  ``status``: is called with what the run waits for."""
         self.address = address
         self.cores = cores
         self.status = status or (lambda _: None)
@@ -126,7 +126,7 @@ class Cluster:
 
     def why(self, error: BaseException) -> str:
         """A message, in one line, for an error that ended the run."""
-        return f"Ray stopped the work: {one_line(error)}; what is finished is kept where the command can resume, start it again"
+        return f"Ray stopped the work: {one_line(error)}; finished results are kept if the command can resume; run it again"
 
     def put(self, payload: bytes) -> Any:
         """Store bytes where all workers can get them from."""
@@ -307,7 +307,7 @@ def check_reachable(address: str) -> None:
 
 
 def short_folder() -> str:
-    """A folder for temporary files with a short path: Ray's sockets are in it, and their paths have at most 107 bytes."""
+    """A folder for temporary files with a short path: it holds Ray's sockets, whose paths may have at most 107 bytes."""
     return "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108
 
 

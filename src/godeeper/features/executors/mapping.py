@@ -12,7 +12,7 @@ Result = tuple[int, bytes, bytes]  # number, result, error
 
 
 def mapped(parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> Generator[Result, None, None]:
-    """Number, result and error of each row, in the order in which they are finished."""
+    """Yield the number, result and error of each row, in the order in which the rows finish."""
     import ray.data
 
     context = ray.data.DataContext.get_current()

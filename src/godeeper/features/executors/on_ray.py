@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-RECOVERIES = 3  # in a row without a new result
+RECOVERIES = 3  # consecutive failures without a new result
 
 
 class OnRay:

@@ -1,4 +1,4 @@
-"""Colour or shape? What is left of a filter's value when its top photos are greyed, and when patches of what it sees are shuffled.
+"""Colour or shape? How much of a filter's value remains when its top photos are converted to grey, and when patches of its receptive field are shuffled.
 
 Greying takes the colour and leaves the shape; shuffling takes the shape and leaves colour and texture, as in Geirhos et al.
 (ICLR 2019, arXiv:1811.12231), who set texture against shape.  A filter *needs* what it loses more than half of its
@@ -37,14 +37,14 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of the values after a change: ``ratios``, after / before, one a photo.  ``p``: that more than half is lost."""
+    """The values that remain after a change.  ``ratios``: after / before, one per photo.  ``p``: the p-value that more than half is lost."""
 
     ratios: tuple[float, ...]
     p: float
 
     @classmethod
     def of(cls, ratios: Sequence[float]) -> Kept:
-        """With the p-value, corrected for two changes."""
+        """The same ratios with the p-value corrected for two changes."""
         lost = sum(each < 0.5 for each in ratios)
         return cls(tuple(ratios), min(1.0, 2 * sign_tail(lost, len(ratios))))
 
@@ -54,7 +54,7 @@ class Kept:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the filter needs what was taken."""
+        """Whether the filter depends on what was removed."""
         return self.p <= LEVEL
 
     def record(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def grey(image: Images) -> Images:
 
 
 def shuffled(image: Images, site: Site, place: Place) -> Images:
-    """The image with the receptive field of a cell cut into 4 x 4 patches in another order, always the same one."""
+    """The image with the receptive field of a cell cut into 4 x 4 patches and shuffled in a fixed order."""
     left, top, right, bottom = seen_box(image.shape[0], site, place)
     across = max(1, min(ACROSS, right - left, bottom - top))
     height, width = (bottom - top) // across, (right - left) // across

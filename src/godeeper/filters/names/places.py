@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Images = NDArray[np.float32]
 
 REFERENCE = 256
-"""Places of other filters that a filter's are compared with; decoding them takes a second, and more change little."""
+"""The number of places of other filters that a filter's places are compared with.  Decoding them takes a second; more places change the result little."""
 
 
 class Place(NamedTuple):
@@ -67,12 +67,12 @@ class IndexedPhotos:
         reduced = None if exact or self.preprocess.filter == "tf2015" else 2 * self.preprocess.size
         if self.paths is None and not Path(path).is_file():
             raise PhotoError(
-                f"{shortened(path)}: this photo of the index is not there; say where its photos are now with --photos FOLDER, "
-                "or leave them out with --index-only"
+                f"{shortened(path)}: this photo of the index does not exist; give the current folder of its photos with --photos FOLDER, "
+                "or leave the photos out with --index-only"
             )
         photo = decode(path, least_side=reduced)
         if photo.sha256 != bytes(self.index.array("hashes")[number * 32 : number * 32 + 32]).hex():
-            raise PhotoError(f"{shortened(path)}: this photo has changed since it was indexed; make the index again")
+            raise PhotoError(f"{shortened(path)}: this photo has changed since it was indexed; rebuild the index")
         image: Images = self.preprocess.resized(photo)[0]
         return image
 
@@ -97,8 +97,8 @@ def opened_photos(index: FilterIndex, folder: str | Path | None) -> Iterator[Ind
     """The photos of an index that are in ``folder``, which may be a zip.  Raises ``PhotoError`` if there is no such folder."""
     if folder is None:
         raise PhotoError(
-            f"{index.path}: it is not known where the photos of this index are; say so with --photos FOLDER, "
-            "or leave them out with --index-only"
+            f"{index.path}: the location of this index's photos is unknown; give it with --photos FOLDER, "
+            "or leave the photos out with --index-only"
         )
     root = Path(folder)
     if root.is_dir():
@@ -141,7 +141,7 @@ def top_places(index: FilterIndex, site: Site, channel: int) -> list[Place]:
 
 
 def other_places(index: FilterIndex, site: Site, channel: int, most: int = REFERENCE) -> list[Place]:
-    """A random sample of the top places of the other filters of ``site``, always the same.
+    """A fixed random sample of the top places of the other filters of ``site``.
 
     They are the reference: they have the same receptive field and the same borders, and they attract as filters do. Against
     random places nearly every filter would be said to like contrast.

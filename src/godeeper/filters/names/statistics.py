@@ -40,7 +40,7 @@ def log_comb(n: int, k: int) -> float:
 
 
 def superiority(own: ArrayLike, reference: ArrayLike) -> float:
-    """The probability that a value of ``own`` exceeds one of ``reference``, equal ones counted half (Vargha and Delaney's A)."""
+    """The probability that a value of ``own`` exceeds one of ``reference``; ties count half (Vargha and Delaney's A)."""
     own, ranked = np.asarray(own, np.float64), np.sort(np.asarray(reference, np.float64))
     below = np.searchsorted(ranked, own, "left") + np.searchsorted(ranked, own, "right")
     return float(below.mean() / (2 * len(ranked)))

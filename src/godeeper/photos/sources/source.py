@@ -71,7 +71,7 @@ def open_source(place: str | Path, labels: str | Path | None = None, *, remote: 
         with unzipped(place) as folder:
             yield replace(from_folder(place, folder), temporary=True)
     elif kind in ARCHIVES and is_there(place):
-        raise OptionError(f"{place}: only zip archives are read; unpack it and name the folder")
+        raise OptionError(f"{place}: only zip archives are read; unpack it and pass the folder")
     elif is_there(place):
         raise OptionError(
             f"{place} is a file; expected a folder of class folders, a .csv list with the columns path and label, or a .zip"

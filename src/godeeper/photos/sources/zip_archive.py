@@ -60,7 +60,7 @@ def unzipped(place: Path) -> Iterator[Path]:
         ) as error:
             reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
             raise OptionError(
-                f"{place}: cannot read this zip ({reason}); pack it again, or unpack it and name the folder"
+                f"{place}: cannot read this zip ({reason}); pack it again, or unpack it and pass the folder"
             ) from None
         yield inner(folder)
 
@@ -150,7 +150,7 @@ def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
             f"{place}: refused, since {name[:100]!r} in it is a link or device; pack the photos themselves"
         )
     if member.flag_bits & 1:
-        raise OptionError(f"{place}: is encrypted; unpack it and name the folder")
+        raise OptionError(f"{place}: is encrypted; unpack it and pass the folder")
     hidden = any(part.startswith(".") or part.casefold() in SYSTEM_FOLDERS for part in path.parts)
     return None if hidden else path
 

@@ -63,7 +63,7 @@ class ServedIndex:
     )
 
     def filter(self, tensor: Tensor, number: int) -> IndexedFilter:
-        """What the index holds of one filter; raises ``AddressError`` if it does not hold that tensor."""
+        """The index's record of one filter; raises ``AddressError`` if it does not hold that tensor."""
         return self.index.filters(replace(tensor, channels=(number,)))[0]
 
     def path_of(self, name: str) -> Path | None:
@@ -78,12 +78,12 @@ class ServedIndex:
         if photo.row is None:
             return "the map is the same everywhere"
         if self.folder is None:
-            return "it is not known where the photos are"
+            return "the location of the photos is unknown"
         path = self.path_of(photo.name)
         if path is None:
             return "not shown: the file is outside the folder of the index"
         if photo.name not in names_in(self.folder) if self.is_zip else not path.is_file():
-            return "the file is not there any more"
+            return "the file no longer exists"
         return None
 
     @property
@@ -151,7 +151,7 @@ def read_indexed(served: ServedIndex, activation: TopActivation, network: Networ
     try:
         data = served.content(Path(activation.path))
     except (OSError, ValueError):
-        raise not_found(f"{name}: the file cannot be read any more") from None
+        raise not_found(f"{name}: the file can no longer be read") from None
     if len(data) > MAX_BYTES:
         raise not_found(f"{name}: the file has more than {MAX_BYTES >> 20} MiB")
     try:

@@ -37,7 +37,7 @@ def ranked(
 
 
 def filter_record(served: ServedIndex, found: IndexedFilter) -> IndexedFilterRecord:
-    """What an index holds of one filter."""
+    """An index's record of one filter."""
     return {
         "address": found.tensor.name,
         "filter": found.tensor.filters[0],

@@ -30,7 +30,7 @@ class Limits:
 
     head: float = 20.0  # seconds for the head of a request
     stall: float = 20.0  # seconds that a client may read nothing
-    rate: float = 4096.0  # bytes a second that a client must read on average, after ``stall``
+    rate: float = 4096.0  # bytes per second that a client must read on average, after ``stall``
     most: int = 512
     most_of_one: int = 256
     most_unread_bytes: int = 256 * MEBIBYTE

@@ -38,7 +38,7 @@ def token_of(text: str, *, is_loopback: bool, has_proxy: bool) -> str | None:
         return None if is_loopback and not has_proxy else secrets.token_urlsafe(24)
     if text == "none":
         if not is_loopback:
-            raise OptionError("--token none: expected a loopback --host with it; give a TOKEN, or leave --token out")
+            raise OptionError("--token none: expected a loopback --host with it; give a TOKEN, or remove --token")
         return None
     if not text or not all("!" <= character <= "~" for character in text):
         raise OptionError("--token: expected auto, none, or printable ASCII characters without spaces")

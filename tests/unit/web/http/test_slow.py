@@ -94,7 +94,7 @@ def test_too_slow_bodies_are_refused(size: int, pause: float, hasty: Served) -> 
 
 
 def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
-    """8 MB at 1 Mbit/s arrive in time; 100 bytes a second are accepted only within the grace period."""
+    """8 MB at 1 Mbit/s arrive in time; 100 bytes per second are accepted only within the grace period."""
     pace = UploadTimer()
     for second in range(1, 65):
         assert pace.deadline(0, second, second * 125_000) > second + 1
