@@ -66,7 +66,7 @@ def test_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "whole.index").write_bytes(content)
     words = ["conv[7]", "--index", str(tmp_path / "whole.index")]
     assert "--photos FOLDER" in refused(words, capsys)
-    assert "is not there" in refused([*words, "--photos", str(tmp_path)], capsys)
+    assert "does not exist" in refused([*words, "--photos", str(tmp_path)], capsys)
     shutil.copytree(sample.PICTURES, tmp_path / "pictures")
     for path in (tmp_path / "pictures").rglob("*.jpg"):
         shutil.copy(sample.PICTURES / "food" / "orange.jpg", path)
