@@ -204,7 +204,7 @@ def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypa
         return decode(path)
 
     monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
-    monkeypatch.setattr("godeeper.features.pipeline.decode", noted)
+    monkeypatch.setattr("godeeper.photos.remote.decode", noted)
     for name in ("first", "second"):
         trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
         assert trained.precision == "int8"

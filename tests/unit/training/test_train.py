@@ -111,7 +111,7 @@ def test_a_photo_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return decode(path)
 
     monkeypatch.setattr("godeeper.photos.doctor.inspection.decode", noted)
-    monkeypatch.setattr("godeeper.features.pipeline.decode", noted)
+    monkeypatch.setattr("godeeper.photos.remote.decode", noted)
     for name in ("first", "second"):
         godeeper.retrain(tmp_path / "photos", features=FEATURES).save(tmp_path / f"{name}.godeeper")
         assert len(seen) == 12
