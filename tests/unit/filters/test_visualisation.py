@@ -198,7 +198,7 @@ def test_a_picture_is_doubted(value: float, best: float | None, similar: float |
     assert judge(3.0, 2.0, LEAST_SIMILARITY).trusted
 
 
-def test_similarity_is_1_for_the_same_way_and_0_for_another() -> None:
+def test_similarity_is_1_for_the_same_path_and_0_for_another() -> None:
     photos = np.array([[1, 2, 0.1], [1, 2, 0.2], [1.1, 2, 0]], np.float32)
     assert similarity({"tensor": np.vstack([photos[:1], photos])}) == pytest.approx(1, abs=0.02)  # type: ignore[dict-item]
     assert similarity({"tensor": np.vstack([[[-2, 1, 0]], photos])}) == pytest.approx(0, abs=0.05)  # type: ignore[dict-item]

@@ -108,7 +108,7 @@ def ascend(
 
 
 class Ascent:
-    """Pictures on their way, and the runs that improve them.
+    """Pictures that are being optimised, and the steps that improve them.
 
     Steps of ``explore`` alternate: one increases the mean of a map over a random view, the next, over the same view, the places where the
     map was strongest.  The first finds something to start from, the second makes the maximum high.  ``polish`` improves the one place

@@ -1,9 +1,9 @@
-"""Whether to believe a picture of what a filter wants.
+"""Decides whether to trust a picture of what a filter wants.
 
-Such a picture may activate a filter in another way than photos do: with a few changes to a network, it can be made to show anything
-(Geirhos et al., "Don't trust your eyes", ICML 2024, arXiv:2306.04719).  So its way through the network is compared with that of the
-photos that activate the filter most.  The way of a picture is, for a few earlier tensors, what each of their filters adds to the
-value of the filter at its strongest place: activation times gradient, summed over places.
+Such a picture may activate a filter through other earlier filters than photos do: after a few changes to a network, its pictures can
+show anything (Geirhos et al., "Don't trust your eyes", ICML 2024, arXiv:2306.04719).  So the path of the picture through the network is
+compared with the paths of the photos that activate the filter most.  A path consists of the attributions of a few earlier tensors: for
+each of their filters, activation times gradient of the filter's greatest value, summed over places.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Verdict:
-    """``similarity``: of the picture's way to those of photos, where theirs to each other is 1; None without enough photos.
+    """Whether to trust a picture.
+
+    ``similarity``: of the picture's path to the paths of photos, divided by the similarity of these to each other; None without enough photos.
     ``trusted``: whether the picture is believable.  ``why``: a sentence.
     """
 
@@ -75,7 +77,7 @@ def doubt_about(value: float, best: float | None, similarity: float | None) -> s
 
 
 def compared_tensors(blueprint: Blueprint, key: Key) -> list[Key]:
-    """The tensors where ways are compared, nearest first: what the operation reads, and the latest that all that follows depends on."""
+    """The tensors at which paths are compared: those that the operation reads, then the nearest earlier ones that everything passes through."""
     all_sites = sites(blueprint)
     upstream = set(ancestors(all_sites, [key.site])) - {key.site}
     nearest = [output(all_sites[each]) for each in all_sites[key.site].inputs]
@@ -88,7 +90,7 @@ def compared_tensors(blueprint: Blueprint, key: Key) -> list[Key]:
     return [each for each in found if not all_sites[each.site].is_photo_step] or [NETWORK_INPUT]
 
 
-def ways(
+def paths(
     engine: GradientEngine, key: Key, number: int, inputs: Sequence[Floats], cells: Sequence[Cell]
 ) -> dict[Key, Floats]:
     """Tensor -> (N, C): what each of its filters adds to the value at a cell, for N inputs (1, 3, H, W) of the network."""
@@ -108,7 +110,10 @@ def ways(
 
 
 def similarity(found: dict[Key, Floats]) -> float:
-    """How similar the first input's ways are to those of the others, where theirs to each other is 1; at least 0."""
+    """The similarity of the first input's path to the other inputs' paths, divided by that of these to each other; at least 0.
+
+    Similarities are cosines, averaged over pairs of inputs and over tensors.
+    """
     own, others = 0.0, 0.0
     for rows in found.values():
         units = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + TINY)

@@ -26,7 +26,7 @@ from ..contributions.target import checked_cell, kind_of
 from .ascent import METHODS, Objective, ascend
 from .spectrum import to_colours
 from .stamp import stamped
-from .verdict import FEWEST, PHOTOS, Verdict, judge, similarity, ways
+from .verdict import FEWEST, PHOTOS, Verdict, judge, paths, similarity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -307,7 +307,7 @@ def judged_picture(
     if value > 0 and len(readable) >= FEWEST:
         inputs = [fed, *(network.preprocess(decode(path)) for path, _ in readable)]
         cells = [cell, *(place for _, place in readable)]
-        similar = similarity(ways(network.gradient_engine, before_relu(tensor), tensor.filters[0], inputs, cells))
+        similar = similarity(paths(network.gradient_engine, before_relu(tensor), tensor.filters[0], inputs, cells))
     verdict = judge(value, best.value if best else None, similar)
     if not verdict.trusted:
         image = stamped(image)
