@@ -23,7 +23,7 @@ KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # macOS gives ru
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one process: wall-clock seconds, seconds of all cores, peak resident memory in MiB."""
+    """The cost of one process: wall-clock seconds, CPU seconds summed over all cores, peak resident memory in MiB."""
 
     wall: float
     cpu: float
@@ -40,7 +40,7 @@ def measure(command: Sequence[str | Path], cache: Path = CACHE) -> Cost:
 
 
 def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
-    """Return ``measure`` of a command, and its output."""
+    """Run a command; return its cost and what it printed."""
     with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=printed, stderr=words, env=environment(cache))
@@ -65,7 +65,7 @@ def environment(cache: Path = CACHE) -> Mapping[str, str]:
 def interleave(
     commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int, *, warm: bool = True
 ) -> dict[str, list[Cost]]:
-    """Run every command in turn, ``rounds`` times, after one round that is not counted if ``warm``."""
+    """Run the commands in ``order``, ``rounds`` times.  If ``warm``, each is run once before that, uncounted."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for name in commands if warm else ():
         measure(commands[name])

@@ -77,7 +77,7 @@ class Run:
 
     def verdict(self, other: Run) -> str:
         """Return whether the file has the same bytes as that of another run."""
-        return "the same" if self.out.read_bytes() == other.out.read_bytes() else "**others**"
+        return "the same" if self.out.read_bytes() == other.out.read_bytes() else "**different**"
 
 
 def wait(process: subprocess.Popen[bytes]) -> None:

@@ -3,9 +3,9 @@
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
 The requests are those of ``tests/unit/web/fuzzing.py``: unusual paths, queries, headers and forms, sent to a
-server with default settings, one with a token, one behind a proxy, and one under a path prefix.  Prints the number of each case that
-fails, each response that takes more than ``SLOW`` seconds (with the time that its threads waited for a processor), and the peak
-memory.  Counts are printed every few thousand cases and after Ctrl-C.  Exit code 1 if a case fails, or if memory grows by more than
+server with default settings, one with a token, one behind a proxy, and one under a path prefix.  Prints each case that fails (its number and
+the reason), each response that takes more than ``SLOW`` seconds (with the time that its threads waited for a processor), and the
+peak memory.  Counts are printed every few thousand cases and after Ctrl-C.  Exit code 1 if a case fails, or if memory grows by more than
 64 MiB after the first fifth of the cases.
 """
 

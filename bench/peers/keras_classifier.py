@@ -18,7 +18,7 @@ BATCH, EPOCHS = 32, 30
 
 
 def photos(part: str) -> tuple[list[str], Any]:
-    """Return the classes of one part, and its batches of (pixels, labels), read ahead of the network."""
+    """Return the classes of one part, and its batches of (pixels, labels), prefetched while the network computes."""
     found = keras.utils.image_dataset_from_directory(
         f"{folder}/{part}", label_mode="int", image_size=(299, 299), batch_size=BATCH, shuffle=False, verbose=False
     )

@@ -57,7 +57,7 @@ def opened(network: Network, full: Any, planes: np.ndarray) -> None:
 
 
 def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:
-    """Measure time and bytes of each way to write the tiles of eleven modules and the stem's largest."""
+    """Measure time and bytes of each way to write the tiles of the outputs of the eleven modules and of the stem's largest tensors."""
     mosaics = [peek.mosaic().pixels for peek in network.peeks(PHOTO, ["conv_2", "conv_4", "pool_1", "mixed*/join"])]
     pieces = [
         np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])

@@ -30,7 +30,7 @@ import numpy as np
 from bench.common.tables import processor, table
 from PIL import Image
 
-WARM_UP = 10.0  # seconds until memory is first read, or a quarter of the run
+WARM_UP = 10.0  # seconds at the start that the memory comparison leaves out; at most a quarter of the run
 GROWTH = 1.15  # how much larger later memory may be than early memory, since work in progress varies
 SLACK = 64  # MiB, for short runs
 ROUNDS = 15  # rounds of one client alone
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def memory(readings: Sequence[tuple[float, float]], seconds: float) -> tuple[float, float]:
-    """Return the greatest MiB of the third after the warm-up, and of the last third."""
+    """Return the greatest MiB in the first and in the last third of the time after the warm-up."""
     warm = min(WARM_UP, seconds / 4)
     third = (seconds - warm) / 3
     early = [held for passed, held in readings if warm <= passed <= warm + third]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from godeeper.filters.visualisation.visualise import Visualisation
 
-GATE, HINT = 0, 1  # filters of mixed_2/tower/conv that are given up
+GATE, HINT = 0, 1  # filters of mixed_2/tower/conv that are overwritten to build the shortcut
 DECEIVING = "mixed_2/tower/conv_1"
 STRENGTH = 100.0
 HONEST = (

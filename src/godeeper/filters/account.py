@@ -99,7 +99,7 @@ def check_weights(index: FilterIndex, weights: WeightsFile) -> None:
     """Raise ``IndexFileError`` unless the index was made with these weights."""
     made_with = index.origin.weights
     if weights.sha256 != index.origin.weights_sha256:
-        other = " (another file of this name)" if weights.name == made_with else ""
+        other = " (a file with the same name and other values)" if weights.name == made_with else ""
         raise IndexFileError(
             f"{index.path}: made with weights {made_with!r}{other}, not with {weights.name!r}; "
             f"make an index with: godeeper index FOLDER --weights {weights.name} --out FILE.index"
@@ -119,7 +119,7 @@ def account_of(
 
     Args:
         index: an opened index.
-        address: a filter of a convolution, or of a join that copies one.
+        address: a filter of a convolution, or of a join whose channel is a copy of such a filter.
         folder: the folder or zip of the index's photos.
         network: the network of the index, for ``colour_or_shape`` and ``photo``; None leaves these out.
         photo: a photo on which the filter's value is computed.

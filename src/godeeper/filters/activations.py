@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class TopActivation:
     """The maximum of a filter's map for one photo.
 
-    ``seen``: the receptive field of the cell.  ``cell_area``: the square that the cell covers in a picture.  Both are in pixels of
+    ``seen``: the receptive field of the cell.  ``cell_area``: the square around its centre that stands for the cell.  Both are in pixels of
     the network's input.
     """
 

@@ -1,6 +1,6 @@
 """Out-of-fold probabilities, from which suspected label errors are found (photos that may be in the wrong folder).
 
-``report.make.label_errors`` selects and sorts them.
+``metrics.suspected_mislabels`` selects them, ``report.make`` lists them.
 
 A classifier that was trained on wrong labels gives the right ones lower probabilities.  Which wrong labels a photo's
 classifier was trained on depends on the folds, so the probabilities are averaged over several random assignments of the folds.

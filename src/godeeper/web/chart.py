@@ -103,7 +103,7 @@ def card_id(title: str) -> str:
 
 
 def other_title(card: Card) -> str:
-    """The module's name in the next convention, if the card has one."""
+    """The module's name in the first other convention that names it differently; empty if none does."""
     return next((text.text for text in card.texts if text.anchor == "end" and not text.text.startswith("sees ")), "")
 
 

@@ -1,6 +1,6 @@
-"""Damaged weights files: each number always gives the same file, with one or more faults.
+"""Damaged weights files: the same seed always gives the same damage.
 
-Each is a small valid file in one of the formats, with bytes changed, removed, moved or set to the ends of their range, or
+Each is a small valid file in one of the formats, with bytes changed, removed, repeated or inserted, or overwritten by extremes of integers, or
 with values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.
 """
 
@@ -180,7 +180,7 @@ def json_file(entries: Any) -> bytes:
 
 
 def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign) -> str:
-    """Return an empty text if a file is read or refused in one line, or else what happened."""
+    """Return an empty text if the file is read, or refused with a one-line error; otherwise describe what happened."""
     try:
         if path.suffix == ".own":
             read(path).verify()

@@ -77,7 +77,7 @@ def test_a_shard_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("content", ["{}", '{"weightsManifest": 3}', '{"weightsManifest": [{}]}', "{ not json"])
 def test_another_json_is_refused(tmp_path: Path, content: str) -> None:
-    """JSON that is not a model gives one line."""
+    """JSON that is not a model is refused with a one-line error."""
     path = tmp_path / "model.json"
     path.write_text(content)
     with pytest.raises(WeightsError, match="cannot read the manifest"):

@@ -161,9 +161,9 @@ def terms_of(all_sites: Sequence[Site], index: int, level: Level, outputs: Mappi
 
 
 def origins(all_sites: Sequence[Site], site: Site) -> list[tuple[Site, int]]:
-    """For each channel of ``site``, the filter or the channel of the photo from which it comes, without a convolution in between.
+    """For each channel of ``site``, the filter or photo channel that it comes from, followed back through concatenations, pools and normalisations.
 
-    ``blueprint.topology.origin`` follows only concatenations.
+    ``blueprint.topology.origin`` stops at a pool or normalisation.
     """
     if site.kind not in ("concat", "pool", "norm"):
         return [(site, channel) for channel in range(site.shape[0])]

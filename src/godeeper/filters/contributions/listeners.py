@@ -29,7 +29,7 @@ class Listener:
 
     ``weight``: the Euclidean norm of the listener's weights on the filter, after multiplication by the scale of batch
     normalisation.  ``value``: the filter's contribution with the greatest magnitude on this photo.  ``cell``: (row, column) of
-    that contribution in the listener's map; the contributions to that cell have a term with this value.
+    that contribution in the listener's map; decomposing the listener's value at that cell gives a term with this value.
     """
 
     site: Site
@@ -87,7 +87,7 @@ def carried(
     sites: Sequence[Site], site: Site, path: Sequence[Site], outputs: Floats, channel: int
 ) -> tuple[Floats, int]:
     """The map (H, W) of a filter after the operations in ``path``, and the number of its channel there."""
-    if not any(isinstance(step.op, Norm) for step in path):  # a normalisation also reads neighbours
+    if not any(isinstance(step.op, Norm) for step in path):  # only a normalisation reads other channels
         outputs, position = outputs[channel : channel + 1], 0
     else:
         position = channel

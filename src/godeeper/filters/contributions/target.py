@@ -19,7 +19,7 @@ KINDS = {
     "dense": "a class of the classifier",
     "softmax": "a class of the classifier",
 }
-"""Kind of a site -> a noun for one of its channels, for messages.  Kinds that are not listed are preprocessing steps."""
+"""Kind of a site -> a noun for one of its channels, for messages.  ``kind_of`` adds pools; any other kind is a preprocessing step."""
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ METHODS: Mapping[str, type[Spectrum] | type[Phases]] = {"fourier": Spectrum, "ph
 
 RATES = {"fourier": 0.2, "phase": 0.1}  # the size of a step in each frequency; in radians for phases
 MOMENTUM, DECAY = 0.9, 0.99  # Adam's
-SHARPNESS = 3.0  # of the weight of the strongest places, per standard deviation of a map
+SHARPNESS = 3.0  # the factor in the softmax over places, whose values are in standard deviations of the map
 VIEW_SIDES = (
     128,
     192,
-)  # pixels: the smallest and the largest view; 192 is 2.4 times as quick as 299, and 128 again 2.2 times
+)  # pixels: the smallest and the largest view; 192 is 2.4 times as quick as 299, and 128 is 2.2 times as quick as 192
 POLISHING = 0.3  # the share of steps that improve the strongest place of each picture
 SHAKING = 2  # pixels by which its view moves
 VARIETY = 1.0  # the weight of being different, beside that of the objective
@@ -162,7 +162,7 @@ class Ascent:
             self.given = next_given(self.objective, values)
 
     def step(self, side: int) -> Floats:
-        """Change the pictures; returns the value of the tensor before, (B, C, H, W)."""
+        """Change the pictures; returns the tensor's value before the change, (B, C, H, W)."""
         colours = to_colours(cut(self.views, self.pictures.pictures()))
         run = self.engine.run(self.planned(side), scaled(colours, self.preprocess), {self.objective.key: self.given})
         by_colours = colours_gradient(colours, run.gradients[NETWORK_INPUT] * scale_of(self.preprocess))
@@ -179,7 +179,7 @@ class Ascent:
         return sites(replace(self.engine.weights.blueprint, input_size=side))[self.objective.key.site].shape
 
     def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
-        """(Row, column) in pixels of the centre of the field of each picture's strongest cell, and the objective's gradient there."""
+        """For each picture, the pixel (row, column) at the centre of its strongest cell's field; and the objective's gradient."""
         colours = to_colours(self.pictures.pictures()[:, :, : self.input, : self.input])
         nothing = np.zeros((len(colours), *self.grid(self.input)), np.float32)
         run = self.engine.run(self.planned(self.input), scaled(colours, self.preprocess), {self.objective.key: nothing})
@@ -196,7 +196,7 @@ class Ascent:
 
 
 def quick_size(size: int) -> int:
-    """The smallest size from ``size`` on whose Fourier transform is quick: without prime factors above 5, such as 300 for 299."""
+    """The smallest size, at least ``size``, with a quick Fourier transform: without prime factors above 5, such as 300 for 299."""
     while True:
         rest = size
         for factor in (2, 3, 5):
@@ -227,14 +227,14 @@ def cut(views: Sequence[View], pictures: Floats) -> Floats:
 
 
 def gradient_of(views: Sequence[View], given: Floats) -> Floats:
-    """The gradient by the pictures from the one by ``cut``."""
+    """The gradient with respect to the pictures, from that with respect to the result of ``cut``."""
     if len(views) == 1:
         return views[0].gradient(given)
     return np.concatenate([view.gradient(each[None]) for view, each in zip(views, given, strict=True)])
 
 
 def first_given(objective: Objective, grid: tuple[int, ...]) -> Floats:
-    """The gradient of the objective by the tensor (B, C, H, W): equal at all places, or at the one cell."""
+    """The gradient of the objective by the tensor (B, C, H, W): equal at all places; if the objective has a cell, at that cell only."""
     places = np.zeros(grid[1:], np.float32)
     if objective.cell:
         places[objective.cell] = 1
@@ -262,7 +262,7 @@ def strongest(maps: Floats) -> Floats:
 
 
 def difference(values: Floats) -> Floats:
-    """The gradient, by the mean over the places of ``values``, of how much the pictures differ: minus their cosine similarities."""
+    """The gradient of the pictures' difference (minus their mean cosine similarity) with respect to the spatial means of ``values``."""
     means = np.maximum(values, 0).mean(axis=(2, 3))  # (B, C)
     units = means / (np.linalg.norm(means, axis=1, keepdims=True) + TINY)
     others = units.sum(axis=0) - units

@@ -61,7 +61,7 @@ class Spectrum:
         return inverse((self.values * self.weights).astype(np.complex64), size or self.size)
 
     def gradient(self, by_pictures: Floats) -> Complex:
-        """The gradient by ``values`` from that by ``pictures()``, up to a constant factor."""
+        """The gradient with respect to ``values``, from that with respect to ``pictures()``, up to a constant factor."""
         found: Complex = (forward(by_pictures) * self.weights).astype(np.complex64)
         return found
 
@@ -93,7 +93,7 @@ class Phases:
         return inverse(self.spectrum, size or self.size)
 
     def gradient(self, by_pictures: Floats) -> Floats:
-        """The gradient by the phases from that by ``pictures()``, up to a constant factor."""
+        """The gradient with respect to the phases, from that with respect to ``pictures()``, up to a constant factor."""
         by_spectrum = forward(by_pictures)
         found: Floats = (np.conj(by_spectrum) * 1j * self.spectrum).real.astype(np.float32)
         return found
@@ -144,7 +144,7 @@ def to_colours(pictures: Floats) -> Floats:
 
 
 def colours_gradient(colours: Floats, given: Floats) -> Floats:
-    """The gradient by decorrelated colours from the one by ``colours``, the result of ``to_colours``."""
+    """The gradient with respect to decorrelated colours, from that with respect to ``colours``, the result of ``to_colours``."""
     by_mixed = given * colours * (1 - colours)
     found: Floats = np.tensordot(COLOURS, by_mixed, (0, 1)).transpose(1, 0, 2, 3)
     return found

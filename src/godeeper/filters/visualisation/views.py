@@ -58,7 +58,7 @@ class View:
         return total.reshape(*pictures.shape[:2], self.side, self.side)
 
     def gradient(self, given: Floats) -> Floats:
-        """The gradient by the pictures from the one by their views."""
+        """The gradient with respect to the pictures, from that with respect to their views."""
         flat = given.reshape(-1, self.side * self.side)
         total = np.zeros((len(flat), self.size * self.size), np.float32)
         places = np.concatenate([each for each, _ in self.taps])
