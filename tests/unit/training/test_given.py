@@ -60,7 +60,7 @@ def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
     """The error says in one line that the training photos are copies of test photos."""
     paint(tmp_path / "photos" / "train", 2)
     shutil.copytree(tmp_path / "photos" / "train", tmp_path / "photos" / "test")
-    with pytest.raises(OptionError, match="the same pixels as test photos"):
+    with pytest.raises(OptionError, match="the same pixels as a test photo"):
         train(tmp_path / "photos")
 
 
