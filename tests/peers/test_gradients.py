@@ -36,7 +36,7 @@ THOROUGH = (
     "torchvision",
     "timm",
     "bvlc",
-)  # one dialect of each network: 7 tensors, and 2 of every other; see bench.studies.gradients
+)  # one dialect of each network: 5 tensors, and 2 of every other; see bench.studies.gradients
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALL = [(name, dialect) for name, network in BLUEPRINTS.items() for dialect in known_dialects(network.family)]
 
@@ -103,7 +103,7 @@ def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path)
     every = sites(network)
     engine, module = GradientEngine(weights, DiskCache(tmp_path / "graphs")), to_torch(weights, end=every[-1].address)
     random = np.random.default_rng(0)
-    for site in spread(weights, 7 if dialect in THOROUGH else 2):
+    for site in spread(weights, 5 if dialect in THOROUGH else 2):
         site, key = every[site.index], output(site)
         shape = site.shape[:1] if is_flat(site) else site.shape
         targets = targets_before(every, site)
@@ -137,6 +137,6 @@ def test_gradients_are_finite_differences() -> None:
     random = np.random.default_rng(0)
     for _ in range(3):
         direction = gradient + np.abs(gradient).mean() * random.standard_normal(gradient.shape).astype(np.float32)
-        step = np.float32(1e-3 / np.abs(direction).max())
+        step = np.float32(1e-4 / np.abs(direction).max())  # larger steps cross kinks
         slope = (total(photo + step * direction) - total(photo - step * direction)) / (2 * float(step))
         assert slope == pytest.approx(float((gradient.astype(np.float64) * direction).sum()), rel=0.02)

@@ -38,7 +38,7 @@ def _eight_cores() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_eight_cores")
-@pytest.mark.parametrize(("engine", "numbers"), [("onnxruntime", (1, 2, 8)), ("torch", (8,))])
+@pytest.mark.parametrize(("engine", "numbers"), [("onnxruntime", (1, 8)), ("torch", (8,))])
 def test_any_number_of_workers(photos: Path, engine: str, numbers: tuple[int, ...]) -> None:
     """Features are equal to the last bit for any number of workers, and here."""
     pytest.importorskip(engine)
