@@ -136,7 +136,7 @@ def test_the_driver_is_stopped(photos: Path, tmp_path: Path, number: signal.Sign
     """What it started ends with it, it leaves no file, and a second run uses its chunks and ends with the local bytes."""
     here, there = tmp_path / "here.npz", tmp_path / "there.npz"
     many = tmp_path / "many"
-    for each in range(2):
+    for each in range(3):  # enough work to be stopped in the middle of it, also on a busy machine
         shutil.copytree(photos, many / str(each))
     command = ["embed", str(many), "--features", ADDRESS, "--out"]
     assert not kept()
