@@ -133,6 +133,7 @@ class Ascent:
         self.views: list[View] = []
         self.given: Floats = np.zeros((0, 0, 0, 0), np.float32)
         self.centres: list[tuple[int, int]] = []
+        self.plans: dict[int, BackwardPlan] = {}
 
     def explore(self, *, first: bool) -> None:
         """One step over a random view; ``first``: over a new one."""
@@ -170,13 +171,15 @@ class Ascent:
         return run.values[self.objective.key]
 
     def planned(self, side: int) -> BackwardPlan:
-        """The run for views of this side."""
-        blueprint = replace(self.engine.weights.blueprint, input_size=side)
-        return backward_plan(blueprint, [self.objective.key], fetched=[self.objective.key])
+        """The run for views of this side, planned once."""
+        if side not in self.plans:
+            blueprint = replace(self.engine.weights.blueprint, input_size=side)
+            self.plans[side] = backward_plan(blueprint, [self.objective.key], fetched=[self.objective.key])
+        return self.plans[side]
 
     def grid(self, side: int) -> tuple[int, int, int]:
         """The tensor's (C, H, W) for views of this side."""
-        return sites(replace(self.engine.weights.blueprint, input_size=side))[self.objective.key.site].shape
+        return sites(self.planned(side).blueprint)[self.objective.key.site].shape
 
     def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
         """For each picture, the pixel (row, column) at the centre of its strongest cell's field; and the objective's gradient."""

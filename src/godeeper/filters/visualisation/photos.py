@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import IndexFileError, PhotoError
+from ...errors import PhotoError
 from ...photos.opening import read_photo
+from ..account import check_weights
 from ..index import FilterIndex, read_index
 from ..index_folder import folder_of
 from ..sample import INDEX, PICTURES
@@ -33,13 +34,9 @@ def photos_from(
         IndexFileError: the index is damaged, or made with other weights.
     """
     opened = read_index(INDEX if index is None else index)
-    if opened.origin.weights_sha256 != weights.sha256:
-        if index is None:
-            return lambda _tensor: ()
-        raise IndexFileError(
-            f"{opened.path}: made with weights {opened.origin.weights!r}, not with {weights.name!r}; "
-            f"make one with: godeeper index FOLDER --weights {weights.name} --out FILE.index"
-        )
+    if index is None and opened.origin.weights_sha256 != weights.sha256:
+        return lambda _tensor: ()
+    check_weights(opened, weights)
     place = Path(folder) if folder is not None else (PICTURES if index is None else folder_of(opened.path))
     return lambda tensor: photos_of(opened, tensor, None if place is None else Path(place))
 

@@ -8,9 +8,6 @@ A picture repeats itself beyond its borders, so that a crop can begin anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +59,7 @@ class Spectrum:
 
     def gradient(self, by_pictures: Floats) -> Complex:
         """The gradient with respect to ``values``, from that with respect to ``pictures()``, up to a constant factor."""
-        found: Complex = (forward(by_pictures) * self.weights).astype(np.complex64)
+        found: Complex = (np.fft.rfft2(by_pictures) * self.weights).astype(np.complex64)
         return found
 
 
@@ -94,7 +91,7 @@ class Phases:
 
     def gradient(self, by_pictures: Floats) -> Floats:
         """The gradient with respect to the phases, from that with respect to ``pictures()``, up to a constant factor."""
-        by_spectrum = forward(by_pictures)
+        by_spectrum = np.fft.rfft2(by_pictures)
         found: Floats = (np.conj(by_spectrum) * 1j * self.spectrum).real.astype(np.float32)
         return found
 
@@ -120,20 +117,8 @@ def inverse(values: Complex, size: int) -> Floats:
         kept[..., : half + 1, : half + 1] = values[..., : half + 1, : half + 1]
         kept[..., -half:, : half + 1] = values[..., -half:, : half + 1]
         values = kept * (size / own) ** 2
-    return in_halves(partial(np.fft.irfft2, s=(size, size)), values).astype(np.float32, copy=False)
-
-
-def forward(pictures: Floats) -> Complex:
-    """The frequencies of real pictures."""
-    return in_halves(np.fft.rfft2, pictures)
-
-
-def in_halves(transform: Callable[[NDArray[Any]], NDArray[Any]], batch: NDArray[Any]) -> NDArray[Any]:
-    """A transform of a batch, of its two halves at the same time; NumPy's Fourier transform uses one core."""
-    if len(batch) < 2:
-        return transform(batch)
-    with ThreadPoolExecutor(2) as threads:
-        return np.concatenate(list(threads.map(transform, np.array_split(batch, 2))))
+    pictures: Floats = np.fft.irfft2(values, s=(size, size)).astype(np.float32, copy=False)
+    return pictures
 
 
 def to_colours(pictures: Floats) -> Floats:

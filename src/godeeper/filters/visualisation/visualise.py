@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -209,16 +209,22 @@ def visualise(
 
     # One filter does not keep all cores busy, and pictures of filters side by side are the same as alone.
     with ThreadPoolExecutor(cores()) as threads:
-        return [each for several in threads.map(made, filters.items()) for each in several]
+        try:
+            return [each for several in threads.map(made, filters.items()) for each in several]
+        finally:
+            report.stopped = True  # after Ctrl-C or an error, the other threads stop at their next step
 
 
 class Steps:
-    """Counts the steps of all threads, and reports their number."""
+    """Counts the steps of all threads, and reports their number.  ``stopped``: threads should end."""
 
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
         self.progress, self.total, self.done, self.lock = progress, total, 0, Lock()
+        self.stopped = False
 
     def __call__(self, _step: int) -> None:
+        if self.stopped:
+            raise CancelledError
         with self.lock:
             self.done += 1
             if self.progress:
