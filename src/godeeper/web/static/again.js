@@ -16,6 +16,11 @@ export async function ask(url) {
   throw new Refusal((await response.json().catch(() => null))?.error ?? `The server returned status ${response.status}.`);
 }
 
+/** Checks that the server serves `url`; throws as `ask`.  The response is read to its end, because an unread one may occupy a connection. */
+export async function check(url) {
+  await (await ask(url)).arrayBuffer();
+}
+
 /** Calls `attempt` until it succeeds, with pauses; calls `onAway` after each failure.  Throws only a Refusal. */
 export async function untilThere(attempt, onAway = () => {}) {
   for (let turn = 0; ; turn += 1) {
@@ -43,7 +48,7 @@ async function reload(image) {
   const name = image.matches("img") ? "src" : "href";
   const url = image.getAttribute(name);
   try {
-    await untilThere(() => ask(url));
+    await untilThere(() => check(url));
     if (image.getAttribute(name) === url) image.setAttribute(name, url);
   } catch ({ message }) { // the server no longer has it
     if (image.matches(".crops img")) image.replaceWith(Object.assign(document.createElement("p"), { className: "none", textContent: message }));

@@ -1,5 +1,5 @@
 // The mosaic: selecting cells by pointer or keyboard, and sorting, scale, colour and zoom, which the URL records.
-import { ask, AWAY, untilThere } from "./again.js";
+import { ask, AWAY, check, untilThere } from "./again.js";
 import { setLegendText, showLegend, suitedColour } from "./legend.js";
 import { number, order, percent, rows } from "./numbers.js";
 import { drawField, fieldBox } from "./photo.js";
@@ -148,7 +148,7 @@ async function fetchPicture() {
   try {
     await picture.decode();
   } catch (error) {
-    if (!offline) await ask(picture.src); // throws the server's message if the server refused the request
+    if (!offline) await check(picture.src); // throws the server's message if the server refused the request
     throw error;
   }
   return picture;

@@ -1,5 +1,5 @@
 // Shows the progress of a forward pass from the server's event stream.  Parts already in memory are reported at once.
-import { ask, AWAY, pause, untilThere } from "./again.js";
+import { AWAY, check, pause, untilThere } from "./again.js";
 import { tabToken } from "./tab.js";
 
 /**
@@ -46,7 +46,7 @@ export function follow(panel, onSites) {
     panel.hidden = false;
     await pause(0); // otherwise a stream that breaks at once would be opened in a tight loop
     try {
-      await untilThere(() => ask(panel.dataset.address.replace(/\/progress$/, "")));
+      await untilThere(() => check(panel.dataset.address.replace(/\/progress$/, "")));
       if (lost === source) open();
     } catch (refusal) {
       end(refusal.message);
