@@ -29,6 +29,10 @@ CHROMIUM = os.environ.get("GODEEPER_CHROMIUM") or shutil.which("chromium")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 MOST_BYTES = 300_000
 CONV = "/photo/demo/tensor/mixed/tower_2/conv"
+CIRCUIT = (
+    "/photo/demo/tensor/mixed_4/tower_1/conv_2/filter/38?at=0,3"
+    "&via=mixed_4/tower_1/conv_4[17]@3,1&via=mixed_4/tower_1/conv_3[125]@3,3#feeds"
+)
 ALL_DECODED = (
     "Promise.all([...document.querySelectorAll('#sheet image[href]')].map((image) => image.decode())).then(() => 0)"
 )
@@ -39,6 +43,7 @@ SHOTS = (  # name, path, window, dark, position of the mouse
     ("mosaic", f"{CONV}?sort=strength", WIDE, False, (330, 420)),
     ("filter", f"{CONV}/filter/15", WIDE, True, None),
     ("photos", "/photo/demo/tensor/mixed_9/join/filter/754#indexed", WIDE, False, None),
+    ("circuit", CIRCUIT, WIDE, False, None),
     ("verdict", "/photo/BOTH/verdict?class=cat", WIDE, False, None),
 )
 PHONES = (
@@ -80,8 +85,10 @@ def serving(classifier: Path) -> Iterator[str]:
             document += line
             if line.startswith("}"):
                 break
-        yield json.loads(document)["url"].rstrip("/")
-        server.terminate()
+        try:
+            yield json.loads(document)["url"].rstrip("/")
+        finally:
+            server.terminate()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from .files import write_atomically
 
 MOST_BYTES = 2 * 10**9  # an hour of varied peeks and trainings filled 0.8 GB
 SIZE_VARIABLE = "GODEEPER_CACHE_SIZE"
-SHARES = {"graphs": 4, "trunks": 1, "features": 3}  # of the size limit, in eighths
+SHARES = {"graphs": 8, "trunks": 1, "features": 6, "accounts": 1}  # of the size limit, in sixteenths
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of a ModelProto, 74 bytes: the key "sha256" and a value of 64 bytes
 SEAL_BYTES = len(SEAL) + 64
@@ -65,6 +65,11 @@ def size_of(text: str, place: str = "size ") -> int:
 def graph_cache() -> DiskCache:
     """The cache of built graphs."""
     return DiskCache(cache_folder() / "graphs", most_bytes("graphs"))
+
+
+def account_cache() -> DiskCache:
+    """The cache of what the web page has computed about single filters."""
+    return DiskCache(cache_folder() / "accounts", most_bytes("accounts"), "account", durable=False)
 
 
 @dataclass(frozen=True)

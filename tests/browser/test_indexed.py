@@ -30,15 +30,15 @@ def test_crops_appear_as_they_are_scrolled_to(page: Page) -> None:
     assert section.locator(".bars li").count() == 8
 
 
-def test_the_photos_come_after_the_facts_on_a_phone(page: Page) -> None:
-    """On a wide screen the photos are below the map and beside the facts; on a phone they are below both."""
+def test_the_panels_come_after_the_facts_on_a_phone(page: Page) -> None:
+    """On a wide screen the panels are below the map and beside the facts; on a phone they are below both."""
     page.goto("/photo/demo/tensor/mixed/join/filter/86")
     for width, is_phone in ((1440, False), (390, True)):
         page.set_viewport_size({"width": width, "height": 844})
-        photos, facts, stage = (page.locator(name).bounding_box() for name in (".indexed", ".side", ".stage"))
-        assert photos
+        panels, facts, stage = (page.locator(name).bounding_box() for name in (".panels", ".side", ".stage"))
+        assert panels
         assert facts
         assert stage
-        assert photos["y"] >= stage["y"] + stage["height"] - 14
-        assert (photos["y"] >= facts["y"] + facts["height"] - 14) == is_phone
-        assert photos["x"] == stage["x"]
+        assert panels["y"] >= stage["y"] + stage["height"] - 14
+        assert (panels["y"] >= facts["y"] + facts["height"] - 14) == is_phone
+        assert panels["x"] == stage["x"]

@@ -10,8 +10,10 @@ from .common import add_command, add_group, print_table
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from ..disk_cache import DiskCache
     from .common import Verbs
 
 EXAMPLE = """\
@@ -74,12 +76,12 @@ def run_clear(options: argparse.Namespace) -> int:
 
 def parts() -> list[CacheSection]:
     """The sections of the cache as they are now."""
-    from ..disk_cache import cache_folder, graph_cache
+    from ..disk_cache import account_cache, cache_folder, graph_cache
     from ..engine.prefix_cache import prefix_store
     from ..features.store import ResultStore, leftovers, size, store_path
     from ..filters.index_folder import cached_indexes
 
-    caches = {"graphs": graph_cache(), "trunks": prefix_store()}
+    caches = {"graphs": graph_cache(), "trunks": prefix_store(), "accounts": account_cache()}
     sizes = {name: cache.sizes() for name, cache in caches.items()}
     found = [CacheSection(name, len(sizes[name]), sum(sizes[name]), cache.folder) for name, cache in caches.items()]
     if store_path().exists():
@@ -95,25 +97,39 @@ def parts() -> list[CacheSection]:
 
 
 def shrink(most_bytes: int) -> None:
-    """Trim the cache to ``most_bytes``: trunks first, then indexes, graphs and features, from the quickest to the slowest to recompute."""
+    """Trim the cache to ``most_bytes``, from the entries that are quickest to recompute to the slowest."""
+    from functools import partial
+
+    from ..disk_cache import account_cache, graph_cache
+    from ..engine.prefix_cache import prefix_store
+    from ..filters.index_folder import trim_cached
+
+    trims: dict[str, Callable[[int], None]] = {
+        "trunks": partial(trim_entries, prefix_store()),
+        "accounts": partial(trim_entries, account_cache()),
+        "indexes": trim_cached,
+        "graphs": partial(trim_entries, graph_cache()),
+        "features": trim_features,
+    }
+    for name, trim in trims.items():
+        sizes = {part.name: part.bytes for part in parts() if part.name in trims}
+        trim(max(most_bytes - sum(sizes.values()) + sizes[name], 0))
+
+
+def trim_entries(cache: DiskCache, most_bytes: int) -> None:
+    """Remove the least recently used entries of a cache until the rest fits."""
     from dataclasses import replace
 
-    from ..disk_cache import DiskCache, cache_folder
-    from ..engine.prefix_cache import prefix_store
-    from ..features.store import ResultStore, size, store_path
-    from ..filters.index_folder import cached_indexes, trim_cached
+    replace(cache, most_bytes=most_bytes).trim()
 
-    sizes = {part.name: part.bytes for part in parts()}
-    others = sizes["features"] + sizes["graphs"]
-    trunks = replace(prefix_store(), most_bytes=max(most_bytes - others - sizes["indexes"], 0))
-    trunks.trim()
-    trim_cached(max(most_bytes - others - sum(trunks.sizes()), 0))
-    most_bytes -= sum(map(size, cached_indexes()))
-    graphs = DiskCache(cache_folder() / "graphs", max(most_bytes - sizes["features"] - sum(trunks.sizes()), 0))
-    graphs.trim()
+
+def trim_features(most_bytes: int) -> None:
+    """Trim the store of features, if there is one."""
+    from ..features.store import ResultStore, store_path
+
     if store_path().exists():
         with ResultStore() as store:
-            store.trim(max(most_bytes - sum(graphs.sizes()) - sum(trunks.sizes()), 0))
+            store.trim(most_bytes)
 
 
 def report(found: list[CacheSection], options: argparse.Namespace) -> None:

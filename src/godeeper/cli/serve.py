@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     warn(options, rules)
     announce(options, address(options.host, port, rules.root_path, rules.token))
     try:
-        serve(app, listening, backend.scheduler.stop, Limits(proxies=rules.proxies))
+        serve(app, listening, backend.stop, Limits(proxies=rules.proxies))
     except KeyboardInterrupt:  # the usual way to stop a server
         if is_terminal():
             complain("")  # end the line with ^C

@@ -114,9 +114,10 @@ def indexed_sites(blueprint: Blueprint) -> tuple[Site, ...]:
 class FilterIndex:
     """An opened index; ``read_index`` returns one."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any], data: memoryview) -> None:
-        """``data``: the content of the file after the header."""
+    def __init__(self, path: Path, header: Mapping[str, Any], data: memoryview, sha256: str) -> None:
+        """``data``: the content of the file after the header.  ``sha256``: of the header and the data."""
         self.path = path
+        self.sha256 = sha256
         self.header = header
         self.photos: int = header["photos"]
         self.most: int = header["top"]
@@ -300,11 +301,12 @@ def read_index(path: str | Path) -> FilterIndex:
     end = START + int.from_bytes(head[START - 8 :], "little")
     if len(head) < START or end > len(mapped):
         raise damaged(path)
-    if hashlib.sha256(mapped[len(MAGIC) + 32 :]).digest() != head[len(MAGIC) : len(MAGIC) + 32]:
+    digest = hashlib.sha256(mapped[len(MAGIC) + 32 :])
+    if digest.digest() != head[len(MAGIC) : len(MAGIC) + 32]:
         raise damaged(path)
     try:
         header = json.loads(bytes(mapped[START:end]))
-        return FilterIndex(path, header, mapped[end + -end % ALIGNMENT :])
+        return FilterIndex(path, header, mapped[end + -end % ALIGNMENT :], digest.hexdigest())
     except (ValueError, LookupError, TypeError, AttributeError, OptionError, UnknownName, RecursionError):
         raise damaged(path) from None
 

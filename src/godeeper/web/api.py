@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ..blueprint.records import document as tensors_document
 from ..errors import GodeeperError
 from ..explain.picture import Question
+from ..filters.contributions.target import checked_cell
 from ..network import BLOG_TENSORS
 from ..peek.geometry import Cell, field_box, strongest
 from ..peek.mosaic import check_scale
@@ -26,6 +27,7 @@ from .http.upload import tab_of
 from .records import tensor_record, urls
 from .state import (
     attachment,
+    cell_in_query,
     check_filter,
     classifier_of,
     filter_of,
@@ -141,12 +143,13 @@ async def filter_map(request: Request) -> Response:
 
 
 async def photo_patch(request: Request) -> Response:
-    """The part of the photo in the receptive field of a filter's strongest cell."""
-    photo = await photo_of(request)
+    """The part of the photo in the receptive field of a filter's cell, by default the strongest one."""
+    photo, asked = await photo_of(request), cell_in_query(request)
     peek = await peek_of(request, photo)
     backend, place = state_of(request).backend, filter_of(request, peek)
     cell = strongest(peek.activations[0, place]) or Cell(0, 0, 0.0)
-    box = field_box(peek.tensor.field, cell.row, cell.column)
+    row, column = (cell.row, cell.column) if asked is None else checked_cell(asked, peek.tensor.site)
+    box = field_box(peek.tensor.field, row, column)
     return png_response(await backend.render(lambda: pictures.photo_patch(photo, backend.network.preprocess, box)))
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from ..errors import GodeeperError
+from ..filters.visualisation.visualise import Settings
 from ..photos.preprocess import Preprocess
 from ..weights.registry import find
 from .compute.backend import Backend
@@ -57,6 +58,7 @@ def make_app(
     rules: Rules = DEFAULT_RULES,
     upload_reader: UploadReader | None = None,
     index: ServedIndex | None = None,
+    visualisations: Settings | None = None,
 ) -> Guard:
     """The page's application for a backend.
 
@@ -67,6 +69,7 @@ def make_app(
         rules: the access rules.
         upload_reader: reads uploads; with the default limits if None.
         index: the filter index that is shown, if any; see ``compute.served_index.check_network``.
+        visualisations: how filters are visualised; None means the default.
     """
     classes = classifier.head.classes if classifier else ()
     site = site_of(backend.network, classifier_name, tuple(classes), MAX_BYTES)
@@ -82,7 +85,9 @@ def make_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.page = AppState(backend, upload_reader or UploadReader(), site, classifier, index)
+    app.state.page = AppState(
+        backend, upload_reader or UploadReader(), site, classifier, index, visualisations or Settings()
+    )
     return Guard(app, rules)
 
 

@@ -11,6 +11,8 @@ from ..network import BLOG_TENSORS
 from ..peek.colour import COLOURS
 from ..peek.mosaic import SCALES
 from ..version import __version__
+from .account.sums import MAX_DEPTH
+from .account.trail import MOST_STEPS
 from .api import MAX_TILES
 from .http.upload import LONGEST_TAB
 from .pages import SORTS
@@ -28,6 +30,8 @@ MEDIA = {
     "numbers": "application/octet-stream",
 }
 """The media types of responses that are not JSON records."""
+
+CELL: Schema = {"type": "string", "pattern": "^[0-9]{1,9},[0-9]{1,9}$"}
 
 PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
     "photo": (
@@ -60,6 +64,13 @@ PARAMETERS: Mapping[str, tuple[str, Schema, list[Any]]] = {
     ),
     "class": ("a class by its name or number", TEXT, ["0"]),
     "module": ("one of the classifier's modules, to show its evidence alone", TEXT, ["mixed/join"]),
+    "at": ("a cell, by default the strongest one: row and column", CELL, ["3,5"]),
+    "via": (
+        "the filters that led to this one, each with a cell",
+        {"type": "array", "items": {"type": "string"}, "maxItems": MOST_STEPS},
+        [["mixed/join[3]@12,7"]],
+    ),
+    "depth": ("the number of convolutions to go back", {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH}, [1]),
     "over": ("a class whose evidence is subtracted", TEXT, ["0"]),
 }
 """Name -> meaning, schema, examples."""

@@ -34,11 +34,9 @@ if TYPE_CHECKING:
 
     from .record_types import (
         EvidenceRecord,
-        IndexedFilterRecord,
         PhotoRecord,
         TensorRecord,
         VerdictRecord,
-        ViewedFilterRecord,
     )
 
 
@@ -97,33 +95,6 @@ class TensorPage:
     sort: str
     query: str  # the chosen scale and colour as a URL query; empty for the defaults
     order: tuple[int, ...]  # positions of the tiles in the chosen order
-
-
-@dataclass(frozen=True)
-class FilterPage:
-    """``filter.html``: one filter.
-
-    ``place``: (row, column) of its strongest cell; ``box``: (left, top, right, bottom) of that cell's receptive field
-    in the network's input; it may extend beyond the input.  ``indexed``: as ``GET /api/filters/{address}/{number}`` returns it.
-    """
-
-    photo: PhotoRecord
-    record: TensorRecord
-    number: int
-    filter: ViewedFilterRecord
-    place: tuple[int, int]
-    box: tuple[int, int, int, int]
-    map: str
-    patch: str
-    kernel: str | None
-    kernel_legend: str | None
-    before: str | None  # the page of the filter with the next lower number
-    after: str | None
-    scale: str
-    colour: str
-    query: str
-    indexed: IndexedFilterRecord | None
-    rank: str  # where the photo would rank among those of ``indexed``, or why there is none, as a sentence
 
 
 @dataclass(frozen=True)

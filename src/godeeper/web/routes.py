@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from . import api, views
+from .account import handlers as account
+from .account.page import filter_page
 from .filter_index import handlers as filter_index
 from .http.root import at
 from .openapi import describe
@@ -44,6 +46,7 @@ LOOK = ("scale", "colour")
 EXPORT = ("address", "scale", "colour", "sort")
 PHOTO, PAGE = "/photo/{photo}", "/photo/{photo}/tensor/{address:path}"
 DATA = "/api/photos/{photo}"
+FILTER = "/api/filters/{address:path}/{n:number}"
 
 ROWS = (
     RouteRow("GET", "/", views.empty, "page", "the first page, without a photo"),
@@ -51,7 +54,7 @@ ROWS = (
     RouteRow("GET", "/report", views.report, "page", "the report of the classifier's training", needs_classifier=True),
     RouteRow("GET", PHOTO, views.network_map, "page", "the network's map"),
     RouteRow("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
-    RouteRow("GET", f"{PAGE}/filter/{{n:number}}", views.filter_page, "page", "one filter", LOOK),
+    RouteRow("GET", f"{PAGE}/filter/{{n:number}}", filter_page, "page", "one filter", (*LOOK, "at", "via")),
     RouteRow("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
     RouteRow("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
     RouteRow("GET", f"{PHOTO}/input.png", api.network_input, "png", "the network's input as a picture"),
@@ -72,7 +75,8 @@ ROWS = (
         f"{PHOTO}/patch/{{address:path}}/{{n:number}}.png",
         api.photo_patch,
         "png",
-        "the part of the photo in the receptive field of a filter's strongest cell",
+        "the part of the photo in the receptive field of a filter's cell, by default the strongest one",
+        ("at",),
     ),
     RouteRow(
         "GET",
@@ -119,10 +123,36 @@ ROWS = (
     RouteRow("GET", "/api/tensors", api.tensors, "Tensors", "the tensors of the network", ("pattern",)),
     RouteRow(
         "GET",
-        "/api/filters/{address:path}/{n:number}",
+        FILTER,
         filter_index.indexed_filter,
         "IndexedFilter",
         "the photos of the served index that activate a filter most",
+    ),
+    RouteRow(
+        "GET",
+        f"{DATA}/contributions/{{address:path}}/{{n:number}}",
+        account.contributions,
+        "Contributions",
+        "the value of a filter at a cell as a sum of contributions",
+        ("at", "depth"),
+    ),
+    RouteRow("GET", f"{FILTER}/names", account.names, "Names", "what a filter responds to, from the served index"),
+    RouteRow(
+        "GET", f"{FILTER}/visualisation", account.visualisation, "Visualisation", "a visualisation that has been made"
+    ),
+    RouteRow(
+        "GET",
+        f"{FILTER}/visualisation/progress",
+        account.visualisation_progress,
+        "events",
+        "make a picture of what a filter wants, step by step",
+    ),
+    RouteRow(
+        "GET",
+        "/filters/{address:path}/{n:number}/visualisation.png",
+        account.visualisation_picture,
+        "png",
+        "a visualisation that has been made",
     ),
     RouteRow("GET", "/api/health", api.health, "Health", "whether the server is up, and what it serves"),
     RouteRow("GET", "/api/openapi.json", openapi, "Description", "this description"),

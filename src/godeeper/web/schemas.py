@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_type
 
 from ..peek.records import Length, PeekRecord
 from . import record_types
+from .account import record_types as account
 from .record_types import Pattern
 
 Schema = dict[str, Any]
@@ -72,6 +73,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "Verdict": record(record_types.VerdictRecord),
     "Evidence": record(record_types.EvidenceRecord),
     "IndexedFilter": record(record_types.IndexedFilterRecord),
+    "Contributions": record(account.ContributionsRecord),
+    "Names": record(account.NamesRecord),
+    "Visualisation": record(account.VisualisationRecord),
     "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
 }
 """The records of responses, by name."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from ..errors import OptionError
+from ..errors import OptionError, quoted
+from ..filters.visualisation.visualise import Settings
 from .compute.backend import Backend
 from .http.errors import not_found
 from .http.upload import UploadReader
@@ -34,13 +35,14 @@ CLIENT_CLOSED = 499  # the client disconnected; the response is never sent
 
 @dataclass(frozen=True)
 class AppState:
-    """The data that the handlers share."""
+    """The data that the handlers share.  ``visualisations``: the settings with which filters are visualised."""
 
     backend: Backend
     upload_reader: UploadReader
     site: SiteFacts
     classifier: Classifier | None = None
     index: ServedIndex | None = None
+    visualisations: Settings = field(default_factory=Settings)
 
 
 def state_of(request: Request) -> AppState:
@@ -83,6 +85,17 @@ def integer_in_query(request: Request, name: str, default: int, highest: int, *,
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest):
         raise OptionError(f"{name}={text[:40]!r}: expected a whole number from {lowest} to {highest}")
     return int(text)
+
+
+def cell_in_query(request: Request) -> tuple[int, int] | None:
+    """The row and column of the parameter ``at``; None without it.  Raises ``OptionError``."""
+    text = request.query_params.get("at")
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise OptionError(f"at={quoted(text[:40])}: expected a row and a column, such as 3,5")
+    return int(parts[0]), int(parts[1])
 
 
 def filter_in_query(request: Request, peek: Peek) -> int | None:

@@ -17,14 +17,12 @@ from ..blueprint.sites import sites
 from ..diagram.sheet import Diagram
 from ..network import Network
 from ..peek.colour import default_colour, table
-from ..peek.kernels import has_kernels, kernels
 from ..peek.peek import file_name
 from ..peek.statistics import order
 from ..report.page import article
 from ..report.style import article_style
 from .chart import draw as draw_chart
 from .chart import layout as lay_out_chart
-from .filter_index.records import ranked
 from .http.errors import not_found
 from .http.root import at
 from .offline import script as offline_script
@@ -32,7 +30,6 @@ from .offline import style as offline_style
 from .pages import (
     Assets,
     EmptyPage,
-    FilterPage,
     MapPage,
     OfflinePage,
     ReportPage,
@@ -45,7 +42,7 @@ from .pages import (
 )
 from .pictures import levels
 from .records import tensor_record, urls, viewable
-from .state import AppState, attachment, classifier_of, filter_in_query, filter_of, peek_of, photo_of, state_of
+from .state import AppState, attachment, classifier_of, filter_in_query, peek_of, photo_of, state_of
 from .style import style_sheet
 from .verdicts import class_of, evidence_of, evidence_record, module_in_query, verdict_record
 
@@ -114,47 +111,6 @@ async def tensor(request: Request) -> Response:
         order=tuple(places),
     )
     return render("tensor.html", state.site, page)
-
-
-async def filter_page(request: Request) -> Response:
-    """One filter of a tensor."""
-    state, photo = state_of(request), await photo_of(request)
-    tensor = await state.backend.tensor(request.path_params["address"])
-    number: int = request.path_params["n"]
-    if tensor.address != request.path_params["address"]:
-        return redirect(f"{urls(photo, tensor)['page']}/filter/{number}", request)
-    scale, colour, _ = shown_as(request, "filter")  # the page shows one filter, so its own scale shows most
-    peek = await state.backend.peek(photo, tensor)
-    position = filter_of(request, peek)
-    record = await state.backend.render(lambda: record_of(state, photo, peek, scale))
-    indexed, rank = await state.backend.render(lambda: ranked(state.index, photo, peek, number))
-    row, column = record["filters"][position]["strongest"]
-    top, left, bottom, right = peek.tensor.field.box(row, column)
-    weights, site = state.backend.network.weights, tensor.site
-    colours = kernels(weights, site) if has_kernels(weights.blueprint, site) else None
-    links, query = urls(photo, tensor), query_of(**chosen(request))
-    numbers = sorted(peek.tensor.filters)
-    place = numbers.index(number)
-    page = FilterPage(
-        photo=photo.record(),
-        record=record,
-        number=number,
-        filter=record["filters"][position],
-        place=(row, column),
-        box=(left, top, right, bottom),
-        map=links["map"].format(n=number) + query_of(scale=scale, colour=colour),
-        patch=links["patch"].format(n=number),
-        kernel=links["kernel"].format(n=number) if colours else None,
-        kernel_legend=colours.legend(number) if colours else None,
-        before=links["filter"].format(n=numbers[place - 1]) + query if place else None,
-        after=links["filter"].format(n=numbers[place + 1]) + query if place + 1 < len(numbers) else None,
-        scale=scale,
-        colour=colour,
-        query=query,
-        indexed=indexed,
-        rank=rank,
-    )
-    return render("filter.html", state.site, page)
 
 
 async def verdict(request: Request) -> Response:

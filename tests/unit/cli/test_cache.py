@@ -14,21 +14,23 @@ import numpy as np
 import pytest
 
 from godeeper.cli.main import main
-from godeeper.disk_cache import SEAL_BYTES, DiskCache, graph_cache
+from godeeper.disk_cache import SEAL_BYTES, DiskCache, account_cache, graph_cache
 from godeeper.engine.prefix_cache import prefix_store
 from godeeper.features.store import ResultStore
 
 ENTRY = 100 + SEAL_BYTES
+KINDS = ("graphs", "trunks", "accounts", "features", "indexes", "leftovers")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with two graphs, a trunk, four features, the remains of a damaged file, and weights, which are not part of it."""
+    """A cache with two graphs, a trunk, an account, four features, the remains of a damaged file, and weights, which are not part of it."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     graphs = DiskCache(tmp_path / "graphs")
     for key in ("old", "young"):
         graphs.store(key, bytes(100))
     prefix_store().store("trunk", bytes(100))
+    account_cache().store("filter", bytes(100))
     with ResultStore() as store:
         store.put_many({bytes([number]): np.zeros(100, np.float16) for number in range(4)})
     (tmp_path / "features-1.sqlite.damaged").write_bytes(bytes(10))
@@ -46,25 +48,23 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def entries(document: Any) -> dict[str, int]:
-    return {name: document[name]["entries"] for name in ("graphs", "trunks", "features", "indexes", "leftovers")}
+    return {name: document[name]["entries"] for name in KINDS}
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The output states what is cached, its size, and its location."""
     document = shown(capsys, "show")
-    assert entries(document) == {"graphs": 2, "trunks": 1, "features": 4, "indexes": 2, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 1, "accounts": 1, "features": 4, "indexes": 2, "leftovers": 1}
     assert document["folder"] == str(folder)
     assert document["graphs"]["bytes"] == 2 * ENTRY
-    assert document["bytes"] == sum(
-        document[name]["bytes"] for name in ("graphs", "trunks", "features", "indexes", "leftovers")
-    )
+    assert document["bytes"] == sum(document[name]["bytes"] for name in KINDS)
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The text has a line for each kind."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:6]] == ["what", "graphs", "trunks", "features", "indexes", "leftovers"]
+    assert [line.split()[0] for line in lines[:7]] == ["what", *KINDS]
 
 
 def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,11 +90,12 @@ def test_the_size_can_be_chosen(
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
     graph_cache().store("new", bytes(100))
     prefix_store().store("new", bytes(100))
+    account_cache().store("new", bytes(100))
     with ResultStore() as store:
         store.put_many({b"new": np.zeros(100, np.float16)})
     document = shown(capsys, "show")
     assert document["most_bytes"] == 4 * ENTRY
-    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 0, "indexes": 2, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 0, "accounts": 0, "features": 0, "indexes": 2, "leftovers": 1}
     assert not (folder / "graphs" / "old.graph").exists()
 
 
@@ -138,20 +139,27 @@ def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str
     """Trunks are removed before graphs, and graphs before features."""
     features = shown(capsys, "show")["features"]["bytes"]
     document = shown(capsys, "trim", "--to", str(features + 2 * ENTRY))
-    assert entries(document) == {"graphs": 2, "trunks": 0, "features": 4, "indexes": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 2, "trunks": 0, "accounts": 0, "features": 4, "indexes": 0, "leftovers": 1}
     document = shown(capsys, "trim", "--to", str(features + ENTRY))
-    assert entries(document) == {"graphs": 1, "trunks": 0, "features": 4, "indexes": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 1, "trunks": 0, "accounts": 0, "features": 4, "indexes": 0, "leftovers": 1}
 
 
 def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Below the size of the features, the least recently used features are removed too."""
     document = shown(capsys, "trim", "--to", "1KB")
-    assert entries(document) == {"graphs": 0, "trunks": 0, "features": 0, "indexes": 0, "leftovers": 1}
+    assert entries(document) == {"graphs": 0, "trunks": 0, "accounts": 0, "features": 0, "indexes": 0, "leftovers": 1}
 
 
 def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``clear`` removes everything that can be computed again, and keeps the rest."""
-    assert entries(shown(capsys, "clear")) == {"graphs": 0, "trunks": 0, "features": 0, "indexes": 0, "leftovers": 0}
+    assert entries(shown(capsys, "clear")) == {
+        "graphs": 0,
+        "trunks": 0,
+        "accounts": 0,
+        "features": 0,
+        "indexes": 0,
+        "leftovers": 0,
+    }
     assert (folder / "weights" / "mine.safetensors").exists()
 
 

@@ -19,6 +19,7 @@ from godeeper.features.store import ResultStore
 from godeeper.filters.build_index import build_index
 from godeeper.filters.index import read_index
 from godeeper.filters.index_folder import named_sources
+from godeeper.filters.visualisation.visualise import Settings
 from godeeper.photos.sources.find_photos import photos_in
 from godeeper.training.head import Head
 from godeeper.web.application import make_app
@@ -102,7 +103,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> ServedIndex:
 def served(index: ServedIndex) -> Iterator[Served]:
     """The server that most tests share."""
     classifier = handmade()
-    with serving(Backend(classifier.weights_file, classifier.preprocess), classifier, index=index) as running:
+    backend, quick = Backend(classifier.weights_file, classifier.preprocess), Settings(steps=4)
+    with serving(backend, classifier, index=index, visualisations=quick) as running:
         yield running
 
 

@@ -79,6 +79,7 @@ def records(served: Served, photo: bytes) -> dict[str, Any]:
     client = served.client
     file = ("photo", "cat.jpg", photo)
     data = "/api/photos/demo"
+    client.get("/api/filters/mixed/conv/3/visualisation/progress")
     return {
         "Error": client.get("/api/photos/nobody").json,
         "Health": client.get("/api/health").json,
@@ -90,6 +91,9 @@ def records(served: Served, photo: bytes) -> dict[str, Any]:
         "Verdict": client.get(f"{data}/verdict").json,
         "Evidence": client.get(f"{data}/evidence/2?over=cat").json,
         "IndexedFilter": client.get("/api/filters/mixed/join/86").json,
+        "Contributions": client.get(f"{data}/contributions/mixed/tower_2/conv/3").json,
+        "Names": client.get("/api/filters/mixed/conv/3/names").json,
+        "Visualisation": client.get("/api/filters/mixed/conv/3/visualisation").json,
         "Description": client.get("/api/openapi.json").json,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,12 +46,20 @@ class IndexedPhotos:
     """The photos of an index, read as the network saw them.
 
     ``paths``: names in the index -> where the photos are; None if they are the files of these names in ``folder``.
+    ``watch``: called before each photo is read; it may raise to stop the work.
     """
 
-    def __init__(self, index: FilterIndex, folder: Path, paths: dict[str, PhotoPath] | None = None) -> None:
+    def __init__(
+        self,
+        index: FilterIndex,
+        folder: Path,
+        paths: dict[str, PhotoPath] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
         self.index = index
         self.folder = folder
         self.paths = paths
+        self.watch = watch
         fitting = index.fitting
         self.preprocess = Preprocess(size=fitting.size, fit=fitting.fit, filter=fitting.filter)
 
@@ -62,6 +70,8 @@ class IndexedPhotos:
 
         Raises ``PhotoError`` if it is not where the index says, or has changed.
         """
+        if self.watch:
+            self.watch()
         name = self.index.names[number]
         path = self.folder / name if self.paths is None else self.paths.get(name, self.folder / name)
         reduced = None if exact or self.preprocess.filter == "tf2015" else 2 * self.preprocess.size
@@ -93,8 +103,13 @@ class IndexedPhotos:
 
 
 @contextmanager
-def opened_photos(index: FilterIndex, folder: str | Path | None) -> Iterator[IndexedPhotos]:
-    """The photos of an index that are in ``folder``, which may be a zip.  Raises ``PhotoError`` if there is no such folder."""
+def opened_photos(
+    index: FilterIndex, folder: str | Path | None, watch: Callable[[], None] | None = None
+) -> Iterator[IndexedPhotos]:
+    """The photos of an index that are in ``folder``, which may be a zip; ``watch``: see ``IndexedPhotos``.
+
+    Raises ``PhotoError`` if there is no such folder.
+    """
     if folder is None:
         raise PhotoError(
             f"{index.path}: the location of this index's photos is unknown; give it with --photos FOLDER, "
@@ -102,7 +117,7 @@ def opened_photos(index: FilterIndex, folder: str | Path | None) -> Iterator[Ind
         )
     root = Path(folder)
     if root.is_dir():
-        yield IndexedPhotos(index, root)
+        yield IndexedPhotos(index, root, watch=watch)
         return
     if not root.is_file():
         raise PhotoError(f"{shortened(folder)}: no such folder; expected the folder or zip of the index's photos")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ...errors import PhotoError
 from ...photos.opening import read_photo
+from ...photos.sources.zip_archive import read_member
 from ..account import check_weights
 from ..index import FilterIndex, read_index
 from ..index_folder import folder_of
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ...blueprint.address import Tensor
     from ...weights.file import WeightsFile
 
+LARGEST_MEMBER = 1 << 30  # bytes of a photo in a zip
+
 
 def photos_from(
     weights: WeightsFile, index: str | Path | None, folder: str | Path | None = None
@@ -28,7 +31,7 @@ def photos_from(
     Args:
         weights: that the index must have been made with.
         index: the index's file; None means the sample's if it was made with these weights, else no photos.
-        folder: where the photos are now; None: where the index says.
+        folder: the current folder of the photos, or their zip; None means the place that the index names.
 
     Raises:
         IndexFileError: the index is damaged, or made with other weights.
@@ -42,7 +45,7 @@ def photos_from(
 
 
 def photos_of(index: FilterIndex, tensor: Tensor, folder: Path | None) -> list[RealPhoto]:
-    """The photos of one filter in an index, the greatest first; those that activate it."""
+    """The photos of an index that activate one filter, the greatest first.  ``folder``: of the photos, or their zip."""
     (found,) = index.filters(tensor)
     return [
         RealPhoto(each.name, unchanged(folder, each.name, each.sha256), each.value, (each.row, each.column))
@@ -51,13 +54,13 @@ def photos_of(index: FilterIndex, tensor: Tensor, folder: Path | None) -> list[R
     ]
 
 
-def unchanged(folder: Path | None, name: str, sha256: str) -> Path | None:
-    """The path of an indexed photo; None if it is not there, or is another file now."""
-    if folder is None:
+def unchanged(folder: Path | None, name: str, sha256: str) -> bytes | None:
+    """The file of an indexed photo; None if it is not there, or is another file now."""
+    relative = PurePosixPath(name)
+    if folder is None or relative.is_absolute() or ".." in relative.parts:
         return None
-    path = folder / name
     try:
-        same = hashlib.sha256(read_photo(path)).hexdigest() == sha256
-    except PhotoError:
+        data = read_member(folder, name, LARGEST_MEMBER) if folder.is_file() else read_photo(folder / relative)
+    except (OSError, ValueError, PhotoError):
         return None
-    return path if same else None
+    return data if hashlib.sha256(data).hexdigest() == sha256 else None

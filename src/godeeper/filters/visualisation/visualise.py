@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ...engine.engines import Engine
     from ...engine.gradient.gradient import GradientEngine
     from ...engine.quantization import QuantizationRanges
-    from ...photos.named import PhotoPath
     from ...photos.preprocess import Preprocess
     from .spectrum import Phases, Spectrum
 
@@ -71,10 +70,10 @@ class DifferentiableNetwork(Protocol):
 
 @dataclass(frozen=True)
 class RealPhoto:
-    """A photo that activates a filter: its name, where it can be read (None: not there any more), and value and cell of the maximum."""
+    """A photo that activates a filter: its name, its file (None if it no longer exists), and the value and cell of the maximum."""
 
     name: str
-    path: PhotoPath | None
+    data: bytes | None = field(repr=False)
     value: float
     cell: tuple[int, int]
 
@@ -308,10 +307,10 @@ def judged_picture(
     best = photos[0] if photos else None
     fed = network.preprocess(decode(image))
     value, cell = greatest(network, tensor, fed)
-    readable = [(each.path, each.cell) for each in photos if each.path is not None][:PHOTOS]
+    readable = [(each.data, each.cell) for each in photos if each.data is not None][:PHOTOS]
     similar = None
     if value > 0 and len(readable) >= FEWEST:
-        inputs = [fed, *(network.preprocess(decode(path)) for path, _ in readable)]
+        inputs = [fed, *(network.preprocess(decode(data)) for data, _ in readable)]
         cells = [cell, *(place for _, place in readable)]
         similar = similarity(paths(network.gradient_engine, before_relu(tensor), tensor.filters[0], inputs, cells))
     verdict = judge(value, best.value if best else None, similar)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...blueprint.address import Tensor
-from ...blueprint.sites import sites
+from ...blueprint.sites import Site, sites
 from ...engine.onnxruntime import OnnxRuntimeEngine
 from ...engine.plan import Key, key_of, output, plan
 from ...network import Network
 from ...peek.peek import Peek, make_peek
 from .addresses import resolve_all_viewable, resolve_viewable
-from .forward import segments
+from .forward import ForwardPass, segments
 from .forward_cache import MAX_BYTES, ForwardPassCache, photo_steps
+from .jobs import Jobs
 from .photo_store import DEMO, DEMO_NAME, PhotoStore, StoredPhoto, demo_bytes, ingest
 from .pools import Result, run_in
 from .scheduler import Scheduler
@@ -54,14 +56,26 @@ class Backend:
         self.passes = ForwardPassCache(self.network, max_pass_bytes)
         engine = OnnxRuntimeEngine(weights, calibration=calibration, open_sessions=len(self.segments))
         self.scheduler = Scheduler(engine, self.segments, self.passes)
+        self.jobs = Jobs()
         self.decode_pool = ThreadPoolExecutor(1, "decode")
         self.render_pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "render")
 
     def close(self) -> None:
         """Stop the threads and cancel waiting tasks."""
+        self.jobs.close()
         self.scheduler.close()
         for pool in (self.decode_pool, self.render_pool):
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Refuse all clients that wait, because the server is shutting down."""
+        self.scheduler.stop()
+        self.jobs.stop()
+
+    @cached_property
+    def job_network(self) -> Network:
+        """The network for jobs, in single precision, with its own sessions: a job does not hold up the forward passes."""
+        return Network(OnnxRuntimeEngine(self.network.weights), self.network.preprocess)
 
     @property
     def identity(self) -> Identity:
@@ -112,11 +126,15 @@ class Backend:
         if tensor.site.is_photo_step:
             value: NDArray[np.float32] = photo_steps(self.network, photo).value(tensor.site.kind)
             return value
-        forward = await self.scheduler.forward_pass(photo, self.segment_of[key.site] + 1)
+        forward = await self.forward(photo, tensor.site)
         if key not in forward.values:  # a convolution's raw or normalised value
             steps = plan(self.network.blueprint, [key], self.inputs_of(tensor))
             await self.scheduler.add_value(forward, key, self.network.engine, steps)
         return forward.values[key]
+
+    async def forward(self, photo: StoredPhoto, site: Site) -> ForwardPass:
+        """The forward pass of a photo, computed at least up to the segment of ``site``."""
+        return await self.scheduler.forward_pass(photo, self.segment_of[site.index] + 1)
 
     def inputs_of(self, tensor: Tensor) -> tuple[Key, ...]:
         """The keys of the inputs of a tensor's site."""

@@ -1,6 +1,6 @@
 // The pages of a filter and of the verdict: the slider between photo and map, the controls, and keyboard navigation.
 
-import { ask, Refusal } from "./again.js";
+import { check, Refusal } from "./again.js";
 import { at } from "./base.js";
 import { showProblem } from "./drop.js";
 
@@ -24,7 +24,7 @@ controls?.addEventListener("change", async ({ target }) => {
   if (target === scale && (scale.value === "signed") !== diverging) colour.value = scale.value === "signed" ? "blue-orange" : "grey";
   const query = new URLSearchParams(new FormData(controls));
   try {
-    await ask(at("/api/health")); // if the server does not respond, stay on this page
+    await check(at("/api/health")); // if the server does not respond, stay on this page
     location.replace(`?${query}`);
   } catch (error) {
     controls.reset();
@@ -34,6 +34,9 @@ controls?.addEventListener("change", async ({ target }) => {
 
 addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const link = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]", Escape: "a[data-up]" }[event.key];
-  if (link) document.querySelector(link)?.click();
+  const selector = /^[1-9]$/.test(event.key) ? `a[data-key="${event.key}"]` : { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]", Escape: "a[data-up]", Backspace: "a[data-back]" }[event.key];
+  const link = selector && document.querySelector(selector);
+  if (!link) return;
+  event.preventDefault();
+  link.click();
 });
