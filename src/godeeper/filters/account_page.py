@@ -20,6 +20,7 @@ from ..peek.kernels import has_kernels, kernels
 from ..templates import template_environment
 from ..version import GENERATOR
 from .activations import TopActivation, activation_at
+from .linked_filters import LinkedFilter, anchor_of, linked_filters
 from .top_picture import framed
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..weights.file import WeightsFile
     from .account import Account
     from .contributions.record import Contributions, Term
-    from .index import FilterIndex, IndexedPhoto
+    from .index import FilterIndex, IndexedFilter, IndexedPhoto
     from .visualisation.visualise import Visualisation
 
 TILE = 196  # pixels; twice the size at which maps are shown
@@ -66,10 +67,11 @@ def page(account: Account, parts: Parts) -> str:
         record=account.record(),
         tensor=tensor,
         names=[(convention, name) for convention, name in tensor.names.as_dict().items() if name],
-        top=[crop(account, parts, each) for each in account.indexed.top],
-        examples=[(percentile, crop(account, parts, each)) for percentile, each in account.indexed.examples.items()],
+        top=[crop(account.indexed, parts, each) for each in account.indexed.top],
+        examples=[(each, crop(account.indexed, parts, photo)) for each, photo in account.indexed.examples.items()],
         classes=sorted(account.indexed.classes.items(), key=lambda item: (-item[1][0], item[0])),
         sum=None if parts.contributions is None else sum_of(parts.contributions),
+        linked=() if parts.contributions is None else linked(parts, parts.contributions),
         parts=parts,
         wanted=None if parts.wanted is None else uri(parts.wanted.picture),
         kernel=kernel_of(account, parts.weights),
@@ -78,7 +80,15 @@ def page(account: Account, parts: Parts) -> str:
     )
 
 
-def crop(account: Account, parts: Parts, photo: IndexedPhoto) -> dict[str, Any]:
+def linked(parts: Parts, found: Contributions) -> tuple[LinkedFilter, ...]:
+    """The filters that the page links to."""
+    positive, negative = found.greatest(TERMS)
+    return linked_filters(
+        parts.index, found, [*positive, *negative], lambda indexed, photo: crop(indexed, parts, photo), LISTENERS
+    )
+
+
+def crop(indexed: IndexedFilter, parts: Parts, photo: IndexedPhoto) -> dict[str, Any]:
     """What the filter sees of an indexed photo at its maximum: a picture (None if the photo cannot be read), name and value."""
     found: dict[str, Any] = {
         "name": photo.name,
@@ -92,7 +102,7 @@ def crop(account: Account, parts: Parts, photo: IndexedPhoto) -> dict[str, Any]:
         return found
     placement = Placement.of(parts.index.fitting, photo.size)
     cell = Cell(photo.row, photo.column, photo.value)
-    activation = activation_at(path, photo.sha256, cell, placement, account.indexed.tensor)
+    activation = activation_at(path, photo.sha256, cell, placement, indexed.tensor)
     if is_readable(activation):
         found["picture"] = uri(framed(activation), "JPEG")
     return found
@@ -110,8 +120,10 @@ def is_readable(activation: TopActivation) -> bool:
 def sum_of(found: Contributions) -> dict[str, Any]:
     """The photo, the filter's map and the terms of its value, for the template."""
     positive, negative = found.greatest(TERMS)
-    by_value = sorted(found.listeners, key=lambda each: -abs(each.value))[:LISTENERS]
-    by_weight = sorted(found.listeners, key=lambda each: -abs(each.weight))[:LISTENERS]
+    readers = (
+        ("adds most on this photo to", found.listeners[:LISTENERS]),
+        ("has the greatest weights in", found.by_weight(LISTENERS)),
+    )
     return {
         "photo": None if found.image is None else uri(with_field(found), "JPEG"),
         "map": None if found.plane is None else uri(grey(found.plane)),
@@ -122,7 +134,7 @@ def sum_of(found: Contributions) -> dict[str, Any]:
             ("for", [term_of(found, each) for each in positive]),
             ("against", [term_of(found, each) for each in negative]),
         ],
-        "listeners": [("adds most on this photo to", by_value), ("has the greatest weights in", by_weight)],
+        "listeners": [(title, [(each, anchor_of(each.tensor)) for each in several]) for title, several in readers],
         "count": len(found.terms),
     }
 
@@ -131,7 +143,8 @@ def term_of(found: Contributions, term: Term) -> dict[str, Any]:
     """One term: its map with the window that is read, and its share."""
     plane = found.maps[term.site.index][term.channel]
     picture = outlined(grey(plane), term.window, plane.shape)
-    return {"label": term.label, "value": term.value, "share": found.share(term), "map": uri(picture)}
+    anchor = None if term.origin_site.is_photo_step else anchor_of(term.origin)
+    return {"anchor": anchor, "label": term.label, "value": term.value, "share": found.share(term), "map": uri(picture)}
 
 
 def with_field(found: Contributions) -> Image.Image:

@@ -36,6 +36,9 @@ def test_the_page_shows_every_part(tmp_path: Path) -> None:
     assert text.count("<figure>") >= 2 + 10 + 6 + 3 + 1
     assert "not there any more" not in text
     assert not re.search(r"<script|https?://|<link|@import|url\(", text)
+    anchors = re.findall(r'href="#([^"]+)"', text)
+    assert len(anchors) > 15
+    assert all(text.count(f'id="{each}"') == 1 for each in anchors), "each filter that is named has its section"
     assert main(arguments) == 0, "our own page is replaced"
 
 

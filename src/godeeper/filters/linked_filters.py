@@ -1,0 +1,66 @@
+"""The filters that a filter's offline page links to: those that feed it and those that it feeds, each with its own top photos."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..blueprint.address import Tensor
+    from .contributions.record import Contributions, Term
+    from .index import FilterIndex, IndexedFilter, IndexedPhoto
+
+PHOTOS = 4  # of each filter
+
+
+@dataclass(frozen=True)
+class LinkedFilter:
+    """A filter that another one is linked to.
+
+    ``anchor``: the name of its section.  ``indexed``: its entry in the index.  ``roles``: what it does for the other filter, in words.
+    ``photos``: its top photos, as the template shows them.
+    """
+
+    anchor: str
+    indexed: IndexedFilter
+    roles: tuple[str, ...]
+    photos: tuple[dict[str, Any], ...]
+
+    @property
+    def address(self) -> str:
+        """The filter's address, with its number."""
+        return self.indexed.tensor.address
+
+
+def linked_filters(
+    index: FilterIndex,
+    found: Contributions,
+    terms: Sequence[Term],
+    crop: Callable[[IndexedFilter, IndexedPhoto], dict[str, Any]],
+    count: int,
+) -> tuple[LinkedFilter, ...]:
+    """The filters of the shown terms, then the ``count`` later filters that read the filter most, by value and by weight.
+
+    ``crop``: the data of a filter's top photo for the template.
+    """
+    roles: dict[Tensor, list[str]] = {}
+    for term in terms:
+        if not term.origin_site.is_photo_step:
+            roles.setdefault(term.origin, []).append(f"contributes {term.value:+.3g}")
+    for each in (*found.listeners[:count], *found.by_weight(count)):
+        said = f"receives {each.value:+.3g} (weight {each.weight:.3g})"
+        if said not in roles.setdefault(each.tensor, []):
+            roles[each.tensor].append(said)
+    linked = []
+    for tensor, several in roles.items():
+        indexed = index.filter(tensor, tensor.filters[0])
+        photos = tuple(crop(indexed, photo) for photo in indexed.top[:PHOTOS])
+        linked.append(LinkedFilter(anchor_of(tensor), indexed, tuple(several), photos))
+    return tuple(linked)
+
+
+def anchor_of(tensor: Tensor) -> str:
+    """The anchor of a filter's section: its address in characters that need no escaping."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", tensor.address).strip("-")
