@@ -2,8 +2,8 @@
 
     python examples/collage.py FOLDER
 
-writes ``FOLDER/photos/cat``, ``FOLDER/photos/flower`` and ``FOLDER/both.png``.  The flower comes with scikit-learn.
-The crops are of two photos alone, so a classifier of them knows these two photos, and nothing of cats and flowers.
+Writes ``FOLDER/photos/cat``, ``FOLDER/photos/flower`` and ``FOLDER/both.png``. The flower comes with scikit-learn. All
+crops come from two photos, so a classifier learns these two photos, and nothing about cats and flowers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 CAT = Path(__file__).with_name("chelsea.jpg")
 CROPS = 12
 PARTS = {"cat": (160, 0, 310, 300), "flower": (200, 0, 413, 427)}
-"""What of each photo is in the photo of both: left, top, right, bottom."""
+"""The part of each photo that is in ``both.png``: left, top, right, bottom."""
 
 
 def photos() -> dict[str, Image.Image]:
@@ -28,7 +28,7 @@ def photos() -> dict[str, Image.Image]:
 
 
 def write_crops(folder: Path) -> None:
-    """``CROPS`` squares of each photo, in a folder of its own."""
+    """Write ``CROPS`` squares of each photo, in one folder per photo."""
     draw = random.Random(0)
     for name, image in photos().items():
         (folder / name).mkdir(parents=True, exist_ok=True)

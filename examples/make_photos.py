@@ -1,11 +1,11 @@
-"""Photos to follow the guides with, where you have none of your own at hand.
+"""Make photos for the guides, if you have no photos of your own.
 
     python examples/make_photos.py
 
-writes into the folder it is started in: ``photos/`` with the classes cat, flower and temple, ``holiday/`` with a few
-other photos of the same things, and ``photo.jpg``.  What is there already stays as it is, so photos of your own are
-safe.  All are parts of three photos (the cat in this folder; the flower and the temple come with scikit-learn), so a
-classifier of them knows these three photos, and nothing of cats, flowers and temples.
+Writes to the current folder: ``photos/`` with the classes cat, flower and temple, ``holiday/`` with a few other photos
+of the same things, and ``photo.jpg``. Existing files and folders are not changed. All are crops of three photos (the
+cat in this folder; the flower and the temple come with scikit-learn), so a classifier learns these three photos, and
+nothing about cats, flowers and temples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 CAT = Path(__file__).with_name("chelsea.jpg")
 SHIPPED = {"flower": "flower.jpg", "temple": "china.jpg"}
 PHOTOS, HOLIDAY = 12, 2
-"""How many photos of each class ``photos/`` and ``holiday/`` get."""
+"""The numbers of photos per class in ``photos/`` and ``holiday/``."""
 
 
 def originals() -> dict[str, Image.Image]:
@@ -49,7 +49,7 @@ def write(path: Path, image: Image.Image) -> None:
 
 
 def main() -> None:
-    """Writes each of the three unless it exists."""
+    """Write each of the three unless it exists."""
     photos, holiday, photo = Path("photos"), Path("holiday"), Path("photo.jpg")
     missing = [path for path in (photos, holiday, photo) if not path.exists()]
     for label, image in originals().items():

@@ -1,8 +1,8 @@
 """Build the file of ImageNet's class names from two PyPI packages.
 
-    python scripts/build_labels.py                             # fetches the packages with pip
-    python scripts/build_labels.py torchvision.whl timm.whl    # uses wheels you have
-    python scripts/build_labels.py --check                     # rebuilds and compares with the file in the repo
+    python scripts/build_labels.py # fetches the packages with pip python scripts/build_labels.py torchvision.whl
+    timm.whl # uses local wheels python scripts/build_labels.py --check # rebuilds and compares with the file in the
+    repo
 
 The names come from torchvision (torchvision/models/_meta.py, BSD-3-Clause), and the synsets from timm
 (timm/data/_info/imagenet_synsets.txt, Apache-2.0).  No code of the packages is executed: the list

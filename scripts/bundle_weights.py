@@ -1,13 +1,12 @@
 """Build the weights that ship with godeeper from the npm package they come from.
 
-    python scripts/bundle_weights.py                    # fetches the package with npm
-    python scripts/bundle_weights.py nsfwjs-4.3.0.tgz   # uses a tarball you have
-    python scripts/bundle_weights.py --check            # rebuilds and compares with the file in the repo
+    python scripts/bundle_weights.py # fetches the package with npm python scripts/bundle_weights.py nsfwjs-4.3.0.tgz #
+    uses a local tarball python scripts/bundle_weights.py --check # rebuilds and compares with the file in the repo
 
-The package nsfwjs 4.3.0 (MIT, Infinite Red) carries Inception v3 in TensorFlow.js's 8-bit form.
-Its convolutions are those of the Keras release, unchanged up to ``mixed_5`` and fine-tuned in later modules.  Its classifier
-(three dense layers) is dropped.  The 8-bit numbers are kept as they are; only the layout of the kernels changes, from HWIO to
-OIHW.  No code of the package is executed: the shards are base64 text, and the manifest is read with one strict pattern.
+The package nsfwjs 4.3.0 (MIT, Infinite Red) contains Inception v3 in TensorFlow.js's 8-bit format. The convolutions are
+those of the Keras release, unchanged up to ``mixed_5`` and fine-tuned in later modules. The classifier (three dense
+layers) is dropped. The 8-bit numbers are kept as they are; only the layout of the kernels changes, from HWIO to OIHW.
+No code of the package is executed: the shards are base64 text, and the manifest is read with one strict pattern.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Compute the quantization ranges that ship with the bundled weights: the int8 range of each tensor.
 
-    pip install scikit-image==0.26.0
-    python scripts/calibrate_bundled.py             # writes src/godeeper/weights/bundled/inception_v3.int8.json
-    python scripts/calibrate_bundled.py --check     # makes it again and compares
+    pip install scikit-image==0.26.0 python scripts/calibrate_bundled.py # writes
+    src/godeeper/weights/bundled/inception_v3.int8.json python scripts/calibrate_bundled.py --check # computes them
+    again and compares
 
-The pictures are examples/chelsea.jpg and the photos and scans in scikit-image's wheel (free to use, see its data/README).  Each
-is also used mirrored, darkened, cropped to its middle, and small on white.  None of them is used to test the ranges.
+The pictures are examples/chelsea.jpg and the photos and scans in scikit-image's wheel (free to use, see its
+data/README). Mirrored, darkened, cropped and shrunk variants of each are used too. None of them is used to test the
+ranges.
 """
 
 from __future__ import annotations

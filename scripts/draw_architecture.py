@@ -1,11 +1,12 @@
-"""The picture of docs/architecture.md: which folder of ``src/godeeper`` imports which, read from the source.
+"""Draw the picture of docs/architecture.md: the imports between the folders of ``src/godeeper``, read from the source.
 
 python scripts/draw_architecture.py            # writes docs/pictures/architecture.svg
 python scripts/draw_architecture.py --check    # only compares; exit code 1 if the picture is stale
 
-This is a layered drawing (Sugiyama): a folder's column is the length of the longest chain of imports below it, an arrow over several
-columns gets a place in each of them, and the places in a column are sorted by the mean place of their neighbours.
-Arrows that a longer chain implies are left out, and so are single files that all may use, except the two public ones.
+This is a layered drawing (Sugiyama). A folder's column is the length of the longest chain of imports below it. An arrow
+over several columns has a place in each of them, and the places in a column are sorted by the mean place of their
+neighbours. Arrows that a longer chain implies are left out. So are single files that everything may use, except the two
+public ones.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Places = list[list[str]]
 
 
 def drawn_graph() -> dict[str, set[str]]:
-    """Return, for the top-level folders and the two public files, what each imports, without shortcuts."""
+    """Return the imports of the top-level folders and the two public files, without shortcuts."""
     files = file_graph()
     shown = {*FILES, *(name for name in folders(files) if name and "." not in name)}
     graph = folder_graph(files)
@@ -57,7 +58,7 @@ def columns_of(graph: Graph) -> dict[str, int]:
 
 
 def chains(graph: Graph, column: dict[str, int]) -> list[list[str]]:
-    """Return each arrow as the names that it passes, one per column: its start, its place in every column between, its end."""
+    """Return each arrow as its start, its places in the columns between, and its end."""
     return [
         [start, *(f"{start}>{end}" for _ in range(column[start] - column[end] - 1)), end]
         for start in sorted(graph)
@@ -87,7 +88,7 @@ def arranged(graph: Graph, column: dict[str, int]) -> Places:
 
 
 def offset(rows: Places, column: int, name: str) -> float:
-    """Return how far below the middle a name stands, in rows."""
+    """Return the distance of a name below the middle, in rows."""
     return rows[column].index(name) - (len(rows[column]) - 1) / 2
 
 
@@ -127,7 +128,7 @@ def svg(graph: Graph) -> str:
 
 
 def arrow(points: list[tuple[float, float]]) -> str:
-    """Return a curve from the left edge of the first box to the right edge of the last, horizontal at every point that it passes."""
+    """Return a curve from the left edge of the first box to the right edge of the last, horizontal at every point."""
     (x, y), *between, (end, level) = points
     x, end = x - WIDTH / 2, end + WIDTH / 2
     parts = [f"M{x:g} {y:g}"]

@@ -1,8 +1,8 @@
-"""The time and disk space that godeeper takes: the numbers in docs/reference/files-and-folders.md.
+"""Measure the time and disk space that godeeper takes, for docs/reference/files-and-folders.md.
 
     python scripts/footprint.py
 
-prints the disk space of the package and its requirements, and the processor time and cache of the first and the second
+Prints the disk space of the package and its requirements, and the processor time and cache of the first and the second
 `godeeper peek`, in a temporary home.
 """
 

@@ -1,4 +1,4 @@
-"""The imports within godeeper, read from its source: between files, between folders, and the circles among them."""
+"""Read the imports within godeeper from its source, between files and between folders, and find cycles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Graph = Mapping[str, set[str]]
 
 
 def modules() -> dict[str, Path]:
-    """Return every module's path by its dotted name within godeeper; a package by its ``__init__.py``."""
+    """Return dotted name within godeeper -> path; a package's path is its ``__init__.py``."""
     names = {}
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
@@ -28,7 +28,7 @@ def file_graph() -> dict[str, set[str]]:
 
 
 def imported_modules(path: Path, known: Iterable[str]) -> set[str]:
-    """Return the modules of godeeper that a file imports; ``from . import name`` counts as the module ``name`` if there is one."""
+    """Return the modules of godeeper that a file imports; ``from . import name`` means the module ``name`` if it exists."""
     here, found = path.relative_to(SOURCE).parts[:-1], set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def draw_wanted() -> int:
-    """Draw the picture of what four filters of a first and four of a middle module want, for docs/explanation/what-a-filter-is.md."""
+    """Draw the visualisations of four filters each of an early and a middle module, for docs/explanation/what-a-filter-is.md."""
     network = godeeper.load()
     rows = [[each.picture for each in network.visualise(address)] for address in WANTED]
     network.close()
@@ -161,7 +161,7 @@ def is_documented(member: Any) -> bool:
 
 
 def entry(heading: str, name: str, value: Any) -> str:
-    """Return a heading, the signature and the docstring; exit if there is none, or if an array has no stated shape."""
+    """Return a heading, the signature and the docstring; exit if there is no docstring, or if it omits the shape of an array."""
     said = inspect.getdoc(value)
     if not said or (inspect.isclass(value) and (value.__doc__ or "").startswith(f"{value.__name__}(")):
         sys.exit(f"{name} is public and has no docstring: write one")
@@ -247,7 +247,7 @@ def tensors_page() -> str:
 
 
 def count_row(title: str, prefix: str, numbers: tuple[str, str, str]) -> str:
-    """Return one convention's numbering as a line of the table, each name with the tensor that it means."""
+    """Return a table row with one convention's numbering: each name with the tensor that it means."""
     cells = [f"`{prefix}activation{number}`" for number in numbers]
     meant = [resolve_one(INCEPTION_V3, cell.strip("`")).address for cell in cells]
     return f"| {title} | {' | '.join(f'{cell} = `{name}`' for cell, name in zip(cells, meant, strict=True))} |"

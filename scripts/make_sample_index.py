@@ -4,9 +4,9 @@
     apt-get download openclipart-png=1:0.18+dfsg-19
     python scripts/make_sample_index.py scikit_image-0.26.0-*.whl openclipart-png_*.deb
 
-``sample_pictures.csv`` lists the pictures: where each comes from, and under which licence.  All are CC0 or in the public domain.
-The result, in src/godeeper/filters/sample, has the same bytes whenever it is made from the same packages with the same Pillow and
-engine.  The folders of the pictures are the classes of the index.
+``sample_pictures.csv`` lists the pictures with their sources and licences. All are CC0 or in the public domain. The
+result, in src/godeeper/filters/sample, has the same bytes for the same packages, Pillow and engine. The folders of the
+pictures are the classes of the index.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def in_package(path: Path, rows: list[dict[str, str]]) -> Mapping[str, bytes]:
 
 
 def jpeg(content: bytes) -> bytes:
-    """A picture as a small JPEG; a transparent one is trimmed and laid on white."""
+    """A picture as a small JPEG; a transparent picture is trimmed and put on white."""
     image: Image.Image = Image.open(io.BytesIO(content))
     if image.mode in ("P", "LA", "RGBA"):
         clear = image.convert("RGBA")

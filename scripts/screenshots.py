@@ -1,4 +1,4 @@
-"""Take the screenshots of the web page in docs/ with a server on loopback and a browser.
+"""Take the screenshots in docs/ of the web page, with a server on loopback and a browser.
 
 python scripts/screenshots.py writes docs/pictures/serve-*.png.  It needs the test group's playwright and a Chromium
 (apt-get install chromium, or name one in GODEEPER_CHROMIUM).  The classifier is trained here, on crops of two photos.
@@ -134,7 +134,7 @@ def shot(
 
 
 def side_by_side(pictures: list[Image.Image], gap: int = 16) -> Image.Image:
-    """Return pictures in a row, on grey."""
+    """Return the pictures in a row on a grey background."""
     width = sum(picture.width for picture in pictures) + gap * (len(pictures) + 1)
     row = Image.new("RGB", (width, pictures[0].height + 2 * gap), "#8a8f94")
     left = gap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-LEAST_ROUNDS = 2  # the least that shows a spread
+LEAST_ROUNDS = 2  # fewer have no spread
 
 
 def parse(

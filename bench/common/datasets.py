@@ -1,10 +1,11 @@
-"""Folders of class folders to train on, generated from available pictures; the same seed gives the same files.
+"""Generate training folders, with one folder per class, from available pictures; the same seed gives the same files.
 
-There are *crops* of a few pictures, one class per picture (examples/chelsea.jpg, and scikit-image's own if it is
-installed), with noise that determines how hard they are to separate; *drawings*, the categories of Debian's
-``openclipart-png`` (``apt-get install openclipart-png``); and *tiny* photos for tests that need many photos.
-*Stamps* are real photos, most of them cut out of their background: eleven kinds of objects in Debian's
-``tuxpaint-stamps-default`` (``apt-get install`` it, or unpack it and name its folder ``stamps`` with ``--stamps``).
+- *crops* of a few pictures, one class per picture (examples/chelsea.jpg, and scikit-image's own if it is installed).  Noise
+  determines how hard they are to separate.
+- *drawings*: the categories of Debian's ``openclipart-png`` (``apt-get install openclipart-png``).
+- *tiny* photos, for tests that need many photos; *photos* are crops of 0.1 to 1 megapixel.
+- *stamps*: real photos of eleven kinds of objects, most of them cut out of their background, from Debian's
+  ``tuxpaint-stamps-default``.  Install it, or unpack it and pass its folder ``stamps`` as ``--stamps``.
 
     python -m bench.common.datasets photos|tiny|crops|drawings|stamps FOLDER --count N [--noise 0.7] [--stamps FOLDER]
 """
@@ -35,7 +36,7 @@ KINDS = {
     "vegetables": "food/vegetables", "flowers": "plants/flowers", "household": "household", "clothes": "clothes",
     "money": "symbols/money", "hands": "symbols/alphabets/asl", "vehicles": "vehicles",
 }  # fmt: skip
-"""Class -> a folder of the stamps; the drawings in it, called cartoons there, are left out."""
+"""Class -> a folder of the stamps; its subfolders ``cartoon``, which hold drawings, are left out."""
 QUALITY = 88
 
 Size = tuple[int, int]
@@ -57,14 +58,14 @@ def sources() -> dict[str, Image.Image]:
 
 
 def crops(root: Path, each: int, noise: float, seed: int = 0, size: Size = (250, 200), most: int = 12) -> None:
-    """Write ``each`` crops of up to ``most`` sources, one class per source; ``noise``, 0 to 1, is the share that it hides."""
+    """Write ``each`` crops of up to ``most`` sources, one class per source; ``noise``, 0 to 1, is the weight of the noise."""
     write(
         [(picture, path, share, of, size) for picture, path, share, of, _ in crop_tasks(root, each, noise, seed, most)]
     )
 
 
 def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -> Iterator[Task]:
-    """Yield which crop to cut from which picture; if there is only one picture, its quarters are the classes."""
+    """Yield a task for each crop; with fewer than three pictures, their quarters are the classes."""
     pictures = sources()
     if len(pictures) < 3:
         pictures = {f"{name} {corner}": part for name, whole in pictures.items() for corner, part in quarters(whole)}

@@ -2,7 +2,7 @@
 
     python -m bench.common.prepare PEERS_PYTHON
 
-With them, all four pictures show the same values, which ``inside.py`` checks.  The files are in
+With the same weights, all four pictures show the same values; ``inside.py`` checks this. The files are in
 ``bench/results/`` and are written again when the bundled weights or godeeper's version change.
 """
 

@@ -1,7 +1,7 @@
-"""Run a command as a user would, in a process of its own, and measure its cost.
+"""Run a command in a separate process and measure its cost.
 
-The measuring process must stay small: a child starts as a copy of its parent, and the kernel's peak counts
-that copy.  So neither this file nor ``peek.py`` imports NumPy.
+A child process starts as a copy of its parent, and the kernel includes that copy in the child's peak memory.  So the
+measuring process must stay small, and neither this file nor ``peek.py`` imports NumPy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.common.places import CACHE, REPOSITORY, SOURCE
 
-KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # macOS gives ru_maxrss in bytes
+KIBIBYTES_A_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # on macOS, ru_maxrss is in bytes
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def measure(command: Sequence[str | Path], cache: Path = CACHE) -> Cost:
 
 
 def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
-    """Run a command; return its cost and what it printed."""
+    """Run a command; return its cost and its standard output."""
     with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=printed, stderr=words, env=environment(cache))
@@ -56,7 +56,7 @@ def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
 
 
 def environment(cache: Path = CACHE) -> Mapping[str, str]:
-    """Our environment, with this repository's godeeper and benchmarks first, its own cache, and compiled modules kept as in any installation."""
+    """Return a child's environment: this repository first on the path, ``cache`` as cache, with compiled modules."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(SOURCE), str(REPOSITORY), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}
@@ -65,7 +65,7 @@ def environment(cache: Path = CACHE) -> Mapping[str, str]:
 def interleave(
     commands: Mapping[str, Sequence[str | Path]], order: Sequence[str], rounds: int, *, warm: bool = True
 ) -> dict[str, list[Cost]]:
-    """Run the commands in ``order``, ``rounds`` times.  If ``warm``, each is run once before that, uncounted."""
+    """Run the commands in ``order``, ``rounds`` times; if ``warm``, after one run of each that is not counted."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for name in commands if warm else ():
         measure(commands[name])
@@ -78,7 +78,7 @@ def interleave(
 
 
 def say(text: str) -> None:
-    """Print progress, on a terminal only; the next line replaces it."""
+    """Print progress on a terminal; the next call overwrites the line."""
     if sys.stderr.isatty():
         print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""The benchmarks' results as Markdown, ratios first."""
+"""Format the benchmarks' results as Markdown tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def heading(peers: Path | None, rounds: int) -> str:
-    """Return date, machine and versions."""
+    """Return the heading of the results: date, machine, versions of godeeper's and the peers' packages, number of rounds."""
     return "\n".join(
         [
             *own_heading("godeeper's speed"),
@@ -40,7 +40,7 @@ def heading(peers: Path | None, rounds: int) -> str:
 
 
 def own_heading(title: str) -> list[str]:
-    """Return date, machine and godeeper's versions."""
+    """Return the lines of a heading: title and date, machine and load, versions of godeeper's packages."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return [
         f"# {title}, {datetime.date.today().isoformat()}",
@@ -51,7 +51,7 @@ def own_heading(title: str) -> list[str]:
 
 
 def processor() -> str:
-    """Return the processor's name, where Linux states it."""
+    """Return the processor's name on Linux, and the architecture elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -60,7 +60,7 @@ def processor() -> str:
 
 
 def versions(python: str | Path) -> str:
-    """Return the versions of the relevant packages in one environment."""
+    """Return the versions of Python and of ``PACKAGES`` in the environment of ``python``."""
     code = (
         "import platform, importlib.metadata as m\n"
         f"have = {{d.name.lower().replace('-', '_'): d.version for d in m.distributions()}}\n"
@@ -71,7 +71,7 @@ def versions(python: str | Path) -> str:
 
 
 def picture_table(pictures: Costs) -> list[str]:
-    """Return the table of complete processes, JPEG to PNG."""
+    """Return the table of complete processes, from JPEG to PNG."""
     rows = [
         [
             name,
@@ -99,7 +99,7 @@ def agreement_table(inside: dict[str, Any]) -> list[str]:
 
 
 def compute_table(inside: dict[str, Any]) -> list[str]:
-    """Return the table of runs of cut graphs, in one process."""
+    """Return the table of the times of cut graphs in one process."""
     rows = [
         [
             row["address"],
@@ -115,7 +115,7 @@ def compute_table(inside: dict[str, Any]) -> list[str]:
 
 
 def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
-    """Return the table of costs that should not be noticeable."""
+    """Return the table of durations that users should not notice."""
     bare = middle(starts[STARTS[0]])
     rows = [
         [name, milliseconds([cost.wall for cost in starts[name]]), f"{1000 * (middle(starts[name]) - bare):.1f}"]
@@ -128,7 +128,7 @@ def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
 
 
 def target_table(targets: Sequence[Target]) -> list[str]:
-    """Return every target, and whether it was met."""
+    """Return the table of all targets and results."""
     return table(["target", "", "measured", "promised"], [target.row for target in targets])
 
 
@@ -141,7 +141,7 @@ def milliseconds(values: Sequence[float]) -> str:
 
 
 def brackets(values: Sequence[float], digits: int) -> str:
-    """Return the quartiles in brackets."""
+    """Return the first and the third quartile, for use in brackets."""
     first, _, third = statistics.quantiles(values, n=4, method="inclusive")
     return f"{first:.{digits}f} to {third:.{digits}f}"
 

@@ -61,7 +61,7 @@ def all_targets(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> list[
 
 
 def picture_targets(pictures: Costs) -> list[Target]:
-    """Return how many times faster and smaller than each peer."""
+    """Return the targets for time and memory, relative to each peer."""
     return [
         Target(f"times {what} than {rival}", times(pictures, rival, field), limits[rival], at_least=True)
         for what, field, limits in (("faster", "wall", TIMES_FASTER), ("smaller in memory", "mebibytes", TIMES_SMALLER))

@@ -38,15 +38,15 @@ def wall_seconds(times: Times) -> float:
 
 
 def least_wall(times: Times) -> float:
-    """The fastest wall-clock time: what is possible when other programs use a part of the machine."""
+    """The smallest wall-clock time, which other programs affect least."""
     return min(times.wall)
 
 
 def least_processor(times: Times) -> float:
-    """The smallest number of seconds of all cores together."""
+    """The smallest processor time."""
     return min(times.cpu)
 
 
 def processor_seconds(times: Times) -> float:
-    """The median of the seconds of all cores together."""
+    """The median of the processor times."""
     return statistics.median(times.cpu)

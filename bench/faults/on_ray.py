@@ -28,7 +28,7 @@ from bench.common.places import RESULTS
 
 WORK = RESULTS / "faults-on-ray"
 KILLS_A_RUN = 4
-LONGEST = 600.0  # seconds of a run
+LONGEST = 600.0  # the longest duration of a run, in seconds
 
 
 def main() -> int:
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 class Run:
-    """``embed`` of a folder in a process of its own."""
+    """``embed`` of a folder, in a separate process."""
 
     def __init__(self, photos: Path, name: str, on: str = "", environment: Mapping[str, str] | None = None) -> None:
         self.out = WORK / f"{name}.npz"

@@ -1,4 +1,4 @@
-"""Fuzz the web server: no malformed request may get no response, a 5xx status, or response headers injected by the client.
+"""Fuzz the web server: every malformed request must get a response without a 5xx status and without injected headers.
 
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
@@ -79,7 +79,7 @@ async def fuzz(count: int, seed: int) -> int:
 
 
 def processor_times() -> tuple[float, float]:
-    """Return the seconds that this process's threads ran, and the seconds that they waited for a processor (zeros except on Linux)."""
+    """Return the seconds that all threads ran and that they waited for a processor; zeros except on Linux."""
     found = [path.read_text().split() for path in Path("/proc/self/task").glob("*/schedstat")]
     return sum(int(ran) for ran, *_ in found) / 1e9, sum(int(waited) for _, waited, *_ in found) / 1e9
 

@@ -69,14 +69,14 @@ def main() -> int:
 
 
 def report(case: int, data: bytes) -> str:
-    """The case's number and the name of the file in which its bytes are kept."""
+    """Write the photo to a file, and return the case's number and that file's name."""
     kept = Path(f"fuzz-{zlib.crc32(data):08x}.bin")
     kept.write_bytes(data)
     return f"case {case}, kept as {kept}"
 
 
 def memory() -> float:
-    """Return the memory in use now, in MiB, rather than the peak, which the largest picture determines."""
+    """Return the current memory in MiB; the peak would depend on the largest picture alone."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 

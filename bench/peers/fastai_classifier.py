@@ -32,7 +32,7 @@ folder, weights_path = sys.argv[1:3]
 
 
 def body(pretrained: bool) -> torch.nn.Module:  # noqa: ARG001, FBT001 (fastai's signature)
-    """Return Inception v3 with the bundled weights and without its auxiliary classifier, so that its children are a sequence."""
+    """Return Inception v3 with the bundled weights; without the auxiliary classifier, its children run in sequence."""
     model = inception_v3(weights=None, init_weights=False)
     model.load_state_dict(torch.load(weights_path, weights_only=True))
     model.AuxLogits = None

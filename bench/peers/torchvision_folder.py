@@ -2,7 +2,7 @@
 
     python torchvision_folder.py FOLDER WEIGHTS.pth FEATURES.npy
 
-The last pooling layer gives 2,048 features per photo.
+The last pooling layer returns 2,048 features per photo.
 """
 
 # mypy: disable-error-code="import-not-found,misc,unused-ignore"

@@ -11,9 +11,8 @@ import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]  # only the peers' environment has it
 from PIL import Image
 
-# Not needed where torch and torchvision come from one build.  The CPU build of torch that we ask for stands beside a
-# torchvision built for CUDA, whose compiled part then does not load.  Inception v3 uses none of it, but
-# `import torchvision` looks for these two operators.
+# This is needed because we combine a CPU build of torch with a torchvision that was built for CUDA, whose compiled part
+# then does not load. Inception v3 does not use that part, but `import torchvision` needs these two operators.
 operators = torch.library.Library("torchvision", "DEF")
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -2,9 +2,9 @@
 
     python -m bench.speed.engines [--rounds 9]
 
-Prints tables in markdown, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
-Engines that are not installed are skipped and listed.  The photos are pieces of scikit-learn's two photos, which were not used
-for godeeper's calibration.
+Prints tables in markdown, ratios first, and then each target: whether it was met, and by what margin. Exit code 1 if
+one is missed. Engines that are not installed are skipped and listed. The photos are crops of scikit-learn's two photos,
+which were not used for the bundled quantization ranges.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def heading(rounds: int) -> str:
-    """Return date, machine, versions and missing engines."""
+    """Return the heading of the results: date, machine, versions, missing engines."""
     busy = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     missing = [name for name, package in ENGINES.items() if not find_spec(package)]
     return "\n".join(
@@ -111,7 +111,7 @@ def measure(rounds: int) -> Measured:
 
 
 def pieces(network: Network) -> Floats:
-    """Return (16, 3, size, size): two photos, each whole and in overlapping pieces."""
+    """Return (16, 3, size, size): two photos, and overlapping crops of each."""
     from sklearn.datasets import load_sample_images
 
     found = []
@@ -174,7 +174,7 @@ def difference(one: Floats, other: Floats) -> float:
 
 
 def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
-    """Return the share of the best matrix product's rate that the network reaches, in wall-clock or processor seconds; fastest rounds."""
+    """Return the network's rate divided by the fastest matrix product's, each from its fastest round."""
     deepest = measured.network.tensors(MODULES)[-1].site.index
     operations = 2 * PHOTOS * tensor_macs(measured.network.blueprint, [deepest])
     taken = least_wall if kind == "wall" else least_processor

@@ -33,12 +33,12 @@ PEERS = {"keras": KERAS_WEIGHTS, "torchvision": TORCHVISION_WEIGHTS}
 ONCE = ("godeeper, onnxruntime, --exact", "godeeper, openvino")  # no target refers to these
 TIMES_FASTER = {OURS: {"keras": 1.3, "torchvision": 2.5}, INT8: {"keras": 3.0, "torchvision": 6.0}}
 INT8_COSINE = 0.995  # the mean over all photos
-ALIKE = {"keras": 0.99}  # torchvision's pools count the padding, so with the same weights it is another network
+ALIKE = {"keras": 0.99}  # not torchvision: its pools count the padding, so its values differ with the same weights
 OVERHEAD = 1.08
 FLAT = 1.05
 SMALL_PHOTOS = 128  # at most one megapixel each
 MANY, FEW = 20_000, 1_000  # photos of the runs that measure memory
-WEIGHINGS = 5  # equal runs differ by a tenth, depending on the timing of threads
+WEIGHINGS = 5  # memory of equal runs differs by a tenth, depending on the timing of threads
 
 
 def main() -> int:
@@ -93,13 +93,13 @@ def made(name: str, count: int, least: float, most: float) -> Path:
 
 
 def embed(photos: Path, name: str, *options: str) -> list[str | Path]:
-    """Return our command."""
+    """Return the command ``godeeper embed``."""
     out = FEATURES / f"{name.replace(', ', '-')}.npz"
     return [sys.executable, "-m", "godeeper", "embed", photos, "--out", out, "--features", "mixed_10/join", *options]
 
 
 def weigh_memory(many: int) -> dict[int, list[Cost]]:
-    """Measure memory on folders that contain one small photo under many names; the tensor is cheap, because only the loop matters here."""
+    """Measure memory on folders that hold one small photo under many names. The tensor is cheap, because this tests the loop."""
     folders = {count: PHOTOS / f"same-{count}" for count in (FEW, many)}
     for count, folder in folders.items():
         link(made("one", 1, 0.05, 0.05) / "0000.jpg", folder, count)
@@ -122,7 +122,7 @@ def link(photo: Path, folder: Path, count: int) -> None:
 
 
 def measure_inside(small: Path, rounds: int, names: list[str]) -> dict[str, Any]:
-    """Measure in a child process, so that this one stays small."""
+    """Measure in a child process, so that this process stays small."""
     files = [f"{name}={FEATURES / name.replace(', ', '-')}.{'npy' if name in PEERS else 'npz'}" for name in names]
     command = [sys.executable, str(HERE / "speed" / "folder_inside.py"), str(small), str(rounds), *files]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())

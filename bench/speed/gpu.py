@@ -3,8 +3,8 @@
     python -m bench.speed.gpu [--rounds 20] [--batch 64]
     python -m bench.speed.gpu --device cpu --rounds 1 --batch 2        # only checks that the benchmark itself works
 
-Prints a table in Markdown and exits with code 0.  Without a GPU, it prints one line that says so and exits with code 1.  There are
-no targets for GPUs.  If docs/benchmarks.md does not mention GPUs, none was measured.
+Prints a table in Markdown and exits with code 0. Without a GPU, it prints one line that says so and exits with code 1.
+There are no targets for GPUs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def why_not(device: str) -> str:
-    """Return why nothing can be measured here; empty if it can."""
+    """Return the reason why nothing can be measured here, or an empty string."""
     if not find_spec("torch"):
         return "torch is not installed"
     import torch
@@ -82,13 +82,13 @@ def torch_ways(network: Network, photos: Any, device: str) -> list[Way]:
 
 
 def answer(torch: Any, module: Any, given: Any) -> Any:
-    """Return the features on the CPU, which waits until the device has finished."""
+    """Return the features on the CPU; the copy waits until the device has finished."""
     with torch.inference_mode():
         return module(given).float().cpu().numpy()
 
 
 def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
-    """Return ONNX Runtime with its CUDA provider, if installed, with godeeper's own graph, fp32 and int8."""
+    """Return ONNX Runtime with its CUDA provider, if installed, on godeeper's own graphs in fp32 and int8."""
     import onnxruntime
 
     from godeeper.engine.graph_cache import GraphCache

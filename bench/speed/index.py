@@ -19,7 +19,7 @@ from bench.common.targets import Target
 
 STORES = RESULTS / "cache-index"  # emptied before each index, so that nothing was computed before
 EMBED, INDEX = "embed --features mixed_10/join --exact", "index"
-SIDE = 0.4  # megapixels
+SIDE = 0.4  # megapixels per photo
 FILTER = "mixed_4/tower_1/conv_4[17]"
 TIMES_EMBED, FLAT, WHOLE_MS, INSIDE_MS, MEGABYTES = 1.15, 1.05, 100.0, 5.0, 5.0
 INSIDE = f"""

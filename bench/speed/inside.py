@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the difference between each peer's values and godeeper's, once in the peer's dialect and once in the dialect of the drawn picture."""
+    """Return each peer's difference from godeeper's values, in the peer's dialect and in that of the drawn picture."""
     drawn = values_in_dialect(network, network.blueprint.dialect)
     rows = []
     for peer, path in files.items():
@@ -62,7 +62,7 @@ def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
-    """Return what godeeper's engine computes with the bundled weights in that dialect, (32, 35, 35) float32."""
+    """Return the tensor that godeeper computes with the bundled weights in that dialect, (32, 35, 35) float32."""
     blueprint = in_dialect(INCEPTION_V3, dialect)
     key = key_of(resolve_one(blueprint, ADDRESS))
     with network.weights.parameters() as numbers:

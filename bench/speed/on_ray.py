@@ -1,4 +1,4 @@
-"""Speed and memory of ``embed`` on small photos, in one process and on Ray, compared with what users would write with torchvision.
+"""Speed and memory of ``embed`` on small photos, in one process and on Ray, compared with scripts that use torchvision.
 
     python -m bench.speed.on_ray [--photos 500] [--rounds 2] [--address pool_3] [--no-peers]
 
@@ -38,7 +38,7 @@ WEIGHTS = "bench-torchvision"  # the bundled weights in torchvision's dialect
 
 @dataclass(frozen=True)
 class Run:
-    """One run: photos per second after the first report, seconds until that report, and the peak memory of all processes in MiB."""
+    """One run: photos per second after the first report, seconds until that report, peak MiB of all processes."""
 
     rate: float
     first: float
@@ -196,7 +196,7 @@ def inside(options: argparse.Namespace) -> tuple[float, float]:
             reports.append((time.perf_counter(), done))
 
     network = load(weights=options.weights) if options.weights else load()
-    network = Network(network.engine, Preprocess())  # torchvision's weights ask for a crop
+    network = Network(network.engine, Preprocess())  # the default of torchvision's weights is a crop
     with executor_named(options.on) as executor:
         batches = stream(network, photos, [options.address], executor=executor, progress=report)
         features = [batch.features[options.address] for batch in batches]

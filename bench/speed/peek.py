@@ -74,7 +74,7 @@ def start_commands() -> Commands:
 
 
 def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
-    """Measure ``inside.py`` in a process of its own, on the values that each peer writes in an extra run."""
+    """Run ``inside.py`` in a separate process, on the values that each peer writes in an additional run."""
     files = {peer: RESULTS / f"{peer}.npy" for peer in PEERS}
     for peer, path in files.items():
         processes.measure([*commands[peer], path])

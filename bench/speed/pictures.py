@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def folder_photos(folder: Path, classes: tuple[str, ...] | None, each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """Yield (class, number, photo) for every n-th file of each class folder in sorted order, at most ``each`` per class."""
+    """Yield (class, number, photo) for at most ``each`` files of each class folder, evenly spaced in sorted order."""
     for label in classes or sorted(path.name for path in folder.iterdir() if path.is_dir()):
         files = (path for path in (folder / label).rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
         paths = sorted(path for path in files if is_moderate(path))
@@ -68,7 +68,7 @@ def is_moderate(path: Path) -> bool:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Return an RGB copy, at most ``LARGEST_SIDE`` pixels on a side, on a white background."""
+    """Return an RGB copy on a white background, with at most ``LARGEST_SIDE`` pixels per side."""
     image = image.convert("RGBA")
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     paper = Image.new("RGB", image.size, "white")
@@ -77,9 +77,9 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def pieces(each: int) -> Iterator[tuple[str, int, Image.Image]]:
-    """Yield small grey pieces of scikit-image's pictures, one picture per class; blur and noise keep the task from being too easy.
+    """Yield small grey crops of scikit-image's pictures, one picture per class; blur and noise make the task harder.
 
-    A class's test pieces come from the right quarter of its picture, and its training pieces from the rest.
+    A class's test crops come from the right quarter of its picture, and its training crops from the rest.
     """
     random = np.random.default_rng(0)
     for label, picture in sources().items():

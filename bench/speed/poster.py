@@ -44,7 +44,7 @@ def main() -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
     print(tables.heading(None, rounds))
     costs: dict[str, list[Cost]] = {name: [] for name in WORK}
-    for number in range(rounds + 1):  # the first is not counted
+    for number in range(rounds + 1):  # round 0 is not counted
         for name, work in WORK.items():
             processes.say(f"round {number} of {rounds}: {name}")
             cost = work()
@@ -64,7 +64,7 @@ def peek(*addresses: str) -> Cost:
 
 
 def without_prefixes(*addresses: str) -> Cost:
-    """Measure a peek with no stored prefix."""
+    """Measure a peek without a stored prefix."""
     clear_prefixes()
     return peek(*addresses)
 
@@ -95,7 +95,7 @@ def poster() -> Cost:
 
 
 def ten_peeks() -> Cost:
-    """Measure ten processes, one after the other: return the sum of their times, and the highest peak."""
+    """Run ten processes, one after the other; return the sum of their times, and the highest peak."""
     clear_prefixes()
     costs = [peek(address) for address in TENSORS]
     return Cost(sum(c.wall for c in costs), sum(c.cpu for c in costs), max(c.mebibytes for c in costs))
@@ -114,7 +114,7 @@ WORK: dict[str, Callable[[], Cost]] = {
 
 
 def measure_inside(rounds: int) -> dict[str, Any]:
-    """Measure in a child process, so that this one stays small."""
+    """Measure in a child process, so that this process stays small."""
     command = [sys.executable, str(HERE / "speed" / "poster_inside.py"), str(rounds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=processes.environment())
     document: dict[str, Any] = json.loads(done.stdout)

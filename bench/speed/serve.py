@@ -1,12 +1,12 @@
-"""The web page under load: many clients on loopback for a minute; errors, latency by route, throughput, memory.
+"""Measure the web server under load, with many clients on loopback: errors, latency by route, throughput, memory.
 
     python -m bench.speed.serve                              # 32 clients, 60 s
     python -m bench.speed.serve --clients 4 --seconds 5
 
-Starts ``godeeper serve`` on a free port.  Each client behaves like a user who never pauses: it uploads a photo (one in four has been
-uploaded before), follows the progress, fetches thumbnails of the map, opens tensors (page, record, levels, values), opens a filter,
-and starts over.  Before that, a single client opens three mosaics: of 2,048 small filters, of 64 large ones, and of 32.  Prints
-Markdown.  Exit code 1 if a request failed, or if the server's memory kept growing.
+Starts ``godeeper serve`` on a free port. First a single client opens three mosaics, of 2,048 small filters, 64 large
+filters and 32 filters. Then each of many clients behaves like a user who never pauses: it uploads a photo (one in four
+was uploaded before), follows the progress, fetches thumbnails of the map, opens tensors (page, record, levels, values)
+and a filter, and starts over. Prints Markdown. Exit code 1 if a request failed, or if the server's memory kept growing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bench.common.tables import processor, table
 from PIL import Image
 
 WARM_UP = 10.0  # seconds at the start that the memory comparison leaves out; at most a quarter of the run
-GROWTH = 1.15  # how much larger later memory may be than early memory, since work in progress varies
+GROWTH = 1.15  # limit of late memory divided by early memory; above 1, because the work in progress varies
 SLACK = 64  # MiB, for short runs
 ROUNDS = 15  # rounds of one client alone
 LARGE = ("mixed_10/join", "conv_2", "mixed/tower_2/conv")
@@ -54,7 +54,7 @@ class Tally:
 
 @dataclass
 class Walker:
-    """One client, which stops at ``until`` by ``time.monotonic``."""
+    """One client; ``until``: the ``time.monotonic`` at which it stops."""
 
     port: int
     number: int
@@ -62,7 +62,7 @@ class Walker:
     tally: Tally
 
     def walk(self) -> None:
-        """Look at photos until the time is up."""
+        """Open photos until the time is up."""
         chance = random.Random(self.number)
         while time.monotonic() < self.until:
             photo = self.send(chance)
@@ -74,7 +74,7 @@ class Walker:
                 self.ask(route, "GET", path)
 
     def send(self, chance: random.Random) -> str | None:
-        """Send a photo and return its id."""
+        """Upload a photo and return its id."""
         known = chance.random() < 0.25
         body = form(noise(0 if known else chance.randrange(1, 10**9)))
         answer = self.ask("upload", "POST", "/api/photos", body)
@@ -82,7 +82,7 @@ class Walker:
         return found[1].decode() if found else None
 
     def ask(self, route: str, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Send a request, and measure until the last byte has arrived."""
+        """Send a request, return the body, and record the time until its last byte."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}
         start = time.monotonic()
@@ -103,7 +103,7 @@ class Walker:
 
 
 def steps(photo: str, chance: random.Random) -> Iterator[tuple[str, str]]:
-    """Yield what a user requests after sending a photo: (route, path)."""
+    """Yield the requests of a user after the upload: (route, path)."""
     pages, data = f"/photo/{photo}", f"/api/photos/{photo}"
     yield "map page", pages
     yield "progress", f"{data}/progress?tab={photo}"
@@ -119,7 +119,7 @@ def steps(photo: str, chance: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def noise(seed: int) -> bytes:
-    """Return a new photo: coarse noise, enlarged."""
+    """Return a photo of enlarged noise as a JPEG."""
     pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).resize((800, 600), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
@@ -127,13 +127,13 @@ def noise(seed: int) -> bytes:
 
 
 def form(photo: bytes) -> bytes:
-    """Return the photo as the body of a form."""
+    """Return the body of a multipart form with the photo."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="photo"; filename="noise.jpg"\r\n\r\n'
     return head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def mebibytes(process: int) -> float:
-    """Return the memory that a process uses now, where Linux states it; otherwise 0."""
+    """Return the resident memory of a process, or 0 if there is no /proc."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -143,7 +143,7 @@ def mebibytes(process: int) -> float:
 
 
 def start_server() -> tuple[subprocess.Popen[str], int]:
-    """Start the server, and return it with its port."""
+    """Start the server, and return the process and its port."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -154,7 +154,7 @@ def start_server() -> tuple[subprocess.Popen[str], int]:
 
 
 def measured_alone(port: int) -> Tally:
-    """Measure what a user waits for after the first forward pass: each large mosaic's page, record, picture and numbers."""
+    """Measure the requests for each mosaic after the first forward pass: page, record, picture and values."""
     tally = Tally()
     walker = Walker(port, 0, 0, tally)
     walker.ask("progress", "GET", "/api/photos/demo/progress")
@@ -171,7 +171,7 @@ def measured_alone(port: int) -> Tally:
 
 
 def alone_table(alone: Tally) -> list[str]:
-    """Return milliseconds for each mosaic, and for everything that its page needs; the page contains its record already."""
+    """Return the table of milliseconds for each mosaic; the total leaves out the record, because the page contains it."""
     rows = []
     for address in LARGE:
         parts = [alone.seconds[f"{address} {route}"] for route in ("page", "record", "levels", "values")]
@@ -181,7 +181,7 @@ def alone_table(alone: Tally) -> list[str]:
 
 
 def watch(process: int, seconds: float, now: Callable[[], float]) -> list[tuple[float, float]]:
-    """Return (seconds since the start, MiB), recorded at least a hundred times."""
+    """Return at least a hundred readings: (seconds since the start, MiB)."""
     start, readings = now(), []
     while (passed := now() - start) < seconds:
         readings.append((passed, mebibytes(process)))
@@ -234,7 +234,7 @@ def report(
     readings: Sequence[tuple[float, float]],
     held: tuple[float, float, float],
 ) -> str:
-    """Return the run as Markdown."""
+    """Return the results as Markdown."""
     count = sum(map(len, tally.seconds.values()))
     rows = [
         [

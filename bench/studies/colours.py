@@ -1,9 +1,9 @@
-"""The colours of pictures, decorrelated: the constants of ``filters/visualisation/spectrum.py``.
+"""Compute the colour decorrelation matrix, the constant ``COLOURS`` of ``filters/visualisation/spectrum.py``.
 
     python -m bench.studies.colours
 
-prints the principal components of the colours of the sample pictures that come with godeeper, each as long as its standard deviation, divided
-by the length of the first.
+Prints the principal components of the colours of godeeper's sample pictures. Each is scaled by its standard deviation,
+relative to the first.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m bench.studies.contributions [--photo examples/chelsea.jpg] [--weights bundled] [--cells 50] [--depth 1] [--off] [--peak]
 
-Takes random filters and cells of each convolution (with ``--peak``, the cell where the filter's value is greatest), and prints the
-greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes.  With ``--off``, it also sets the five greatest
-contributors of each filter to zero in the engine, and in another run five random ones.
+Takes random filters and cells of each convolution (with ``--peak``, the cell where the filter's value is greatest), and
+prints the greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes. With ``--off``, it also sets
+the five greatest contributors of each filter to zero in the engine, and, in another run, five random contributors.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ SWITCHED_OFF = 5
 class Case:
     """One filter at one cell.
 
-    ``error``: of the sum, relative to the magnitudes of the terms.  ``off_error``: the same for the changes when contributors are
-    switched off.  ``magnitude``, ``positive`` and ``random``: how much the value changes without the five terms of the greatest
-    magnitude (whose signs may cancel), without the five greatest that are for it, and without five random ones.
+    ``error``: of the sum, relative to the magnitudes of the terms. ``off_error``: the same for the changes when
+    contributors are switched off. ``magnitude``, ``positive`` and ``random``: the change of the value without the five
+    terms of the greatest magnitude (whose signs may cancel), without the five greatest positive terms, and without five
+    random terms.
     """
 
     address: str
@@ -87,13 +88,13 @@ def everything(network: Network, photo: Any) -> tuple[dict[int, np.ndarray], dic
 
 
 def terms_of(level: Level, values: dict[int, np.ndarray]) -> np.ndarray:
-    """The terms of all tensors that are read, one after another; none if all filters between are shut."""
+    """The terms of all tensors that are read, concatenated; empty if the ReLUs of all filters in between return zero."""
     terms = [patch.of(values[index]).sum(axis=(1, 2)) for index, patch in level.reads.items()]
     return np.concatenate([np.zeros(0), *terms])
 
 
 def magnitude(terms: np.ndarray) -> float:
-    """The sum of the magnitudes; 1 where the filter reads nothing but zeros."""
+    """The sum of the magnitudes, or 1 if all terms are zero."""
     return float(np.abs(terms).sum()) or 1.0
 
 

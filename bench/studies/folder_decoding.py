@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def sizes(paths: list[Path]) -> list[float]:
-    """Return megapixels."""
+    """Return the megapixels of each photo."""
     return [float(np.prod(decode(path).size)) / 1e6 for path in paths]
 
 
 def compared(network: Network, path: Path, kept: float) -> tuple[float, ...]:
-    """Return seconds, whether it was reduced, mean and largest difference in levels, smallest cosine, seconds of the full decode."""
+    """Return seconds, whether it was reduced, mean and largest difference, least cosine, seconds of the full decode."""
     prepare = network.preprocess
     start = time.perf_counter()
     part = decode(path, least_side=round(kept * prepare.size))

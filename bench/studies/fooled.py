@@ -1,10 +1,10 @@
-"""Check that pictures of deceptive filters are stamped as doubtful, and that pictures of unmodified filters are not.
+"""Check that pictures of manipulated filters get the stamp ``DOUBTFUL``, and those of unmodified filters do not.
 
-In a copy of the bundled weights, a filter F of mixed_2 gets an additional input from an earlier filter D.  This input is active only when
-D exceeds its maximum over all photos of the sample; it then activates F a hundred times as much.  Gradient ascent finds this shortcut
-and draws D, while the photos that activate F most stay the same.  Such a picture must be stamped; pictures of unmodified filters
-should not be.
-Source of the idea: Geirhos et al., "Don't trust your eyes" (ICML 2024), arXiv:2306.04719.
+In a copy of the bundled weights, a filter F of mixed_2 gets an additional input from an earlier filter D (the decoy).  The input is
+active only if D exceeds its maximum over all sample pictures, and then activates F a hundred times as much.  So the photos that
+activate F most stay the same, but gradient ascent draws a picture of D.
+
+The manipulation follows Geirhos et al., "Don't trust your eyes" (ICML 2024), arXiv:2306.04719.
 
     python -m bench.studies.fooled [--planted 5] [--honest 20] [--steps 64]
 """
@@ -59,14 +59,14 @@ def main() -> int:
 
 
 def honest_one(number: int, steps: int) -> list[Visualisation]:
-    """Return the picture of one unmodified filter of the bundled weights."""
+    """Return the visualisation of an unmodified filter of the bundled weights."""
     network = godeeper.load()
     address = f"{HONEST[number % len(HONEST)]}[{3 + 7 * (number // len(HONEST))}]"
     return [told(address, each) for each in network.visualise(address, steps=steps)]
 
 
 def planted_one(number: int, steps: int) -> Visualisation:
-    """Return the picture of one deceptive filter."""
+    """Return the visualisation of a manipulated filter."""
     index = read_index(INDEX)
     network = godeeper.load()
     join = resolve_one(network.blueprint, "mixed_1/join")
@@ -84,7 +84,7 @@ def planted_one(number: int, steps: int) -> Visualisation:
 
 
 def plant(network: godeeper.Network, path: Path, decoy: int, limit: float, number: int) -> None:
-    """Write a copy of the weights in which ``decoy`` also activates filter ``number``, as soon as ``decoy`` exceeds ``limit``."""
+    """Write a copy of the weights in which filter ``decoy`` also activates filter ``number``, but only above ``limit``."""
     with network.weights.parameters() as parameters:
         tensors = {name: np.array(parameters.values(name), np.float32) for name in network.weights.expected}
     first, second = "mixed_2/tower/conv", DECEIVING
@@ -109,7 +109,7 @@ def set_unit(tensors: dict[str, NDArray[np.float32]], address: str, number: int,
 
 
 def told(address: str, made: Visualisation) -> Visualisation:
-    """Print a picture's line."""
+    """Print one line about a visualisation, and return it."""
     best = made.best_photo.value if made.best_photo else 0.0
     print(
         f"{address:50} value {made.value:8.3g}  best photo {best:8.3g}  similarity {made.path_similarity}  {made.why[:60]}",

@@ -2,9 +2,10 @@
 
     python -m bench.studies.gradients [--tensors 20]
 
-For tensors from the first to the last of the bundled network, at examples/chelsea.jpg and with a random direction, prints the largest
-difference from PyTorch's gradient with respect to the input, relative to that gradient's largest value.  Also prints the time of a run
-with gradient divided by the time of the cut graph's forward run, both in ONNX Runtime and interleaved.
+For tensors of the bundled network from the first to the last, at examples/chelsea.jpg and for a random output gradient,
+prints the largest difference from PyTorch's gradient with respect to the input, relative to that gradient's largest
+value. Also prints the time of a forward and backward pass, divided by the time of the forward pass alone. Both run in
+ONNX Runtime, interleaved.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """How long a call takes."""
+    """The seconds that a call takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

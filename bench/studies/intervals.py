@@ -1,23 +1,25 @@
-"""Measure how often the stated 95 % interval contains the true accuracy, on randomly drawn folders with many other photos as a test set.
+"""Measure how often the stated 95 % interval contains the true accuracy of a classifier.
 
     python -m bench.studies.intervals [FOLDER] [--draws 200] [--seed 0] [--photos 20 40 100 400 1000] [--copies 1 4] [--jobs 2]
 
-Without a folder, features are artificial: 2 to 10 normally distributed classes, observed through three modules with increasing
-noise.  The distance between classes is drawn for each folder, so that some are easy and some hard.  With a folder of real photos (any
-folder of class folders; see ``datasets.py``), each draw takes 8 to 10 of its classes and some of their photos.  It takes fewer classes
-if the folder has fewer, or if a class would get fewer than four photos.  Features are those of three modules, projected onto the
-leading principal directions of all photos, so that a draw takes only a second.  A draw takes at most half of the folder's photos;
-larger sizes are skipped.
+Each draw is a small folder of photos.  A classifier is trained on it and tested in two ways: by cross-validation of the whole
+procedure, and with a tenth of the photos held out.  Modules are chosen in each draw, but the regularisation strength is fixed, for
+speed.  The true accuracy is measured on many photos that are used in neither training nor testing.
 
-The true accuracy is that of the same classifier on photos used in neither training nor testing: 10,000 artificial ones, or the
-rest of the folder's photos of these classes, without near-duplicates of those drawn.  The rest of a folder gives only an
-estimate; the column ``truth ±`` is its mean standard error in percentage points.  This error can only lower the measured coverage.
+Without FOLDER, features are artificial: 2 to 10 normally distributed classes, seen through three modules with increasing noise.  The
+distance between classes is random, so some folders are easy and some are hard.  The true accuracy is measured on 10,000 other
+photos.  With ``--copies 4``, each photo belongs to a group of up to four near-duplicates.
 
-Each draw chooses modules (the regularisation strength is fixed, for speed) and tests twice: by cross-validation of the whole procedure,
-and with a tenth held out.  With ``--copies 4``, each artificial photo belongs to a group of up to four near-duplicates.  The columns give
-the share of folders whose interval contains the true accuracy, for three intervals: one that counts all photos, one that uses the
-effective number of photos (Kish), and the interval that godeeper states, which also accounts for the dependence between folds.  The
-last columns give the 95 % interval of that third share, and the width of the stated interval in percentage points.
+FOLDER contains one folder per class (see ``datasets.py``).  Each draw takes 8 to 10 of the classes, and at most half of the photos;
+larger sizes are skipped.  It takes fewer classes if FOLDER has fewer, or if a class would get fewer than four photos.  Features are
+the leading principal components of three modules, so that a draw takes only a second.  The true accuracy is measured on the
+remaining photos of these classes, without near-duplicates of those drawn.  This is only an estimate: the column ``truth ±`` is its
+mean standard error in percentage points, and this error can only lower the measured coverage.
+
+The coverage is the share of folders whose interval contains the true accuracy.  The table has it for three intervals: one that counts all
+photos, one that uses the effective number of photos (Kish), and the interval that godeeper states, which also accounts for the
+dependence between folds.  The last columns are the 95 % interval of the third coverage, and the width of the stated interval in
+percentage points.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from pathlib import Path
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
-)  # before NumPy is imported: folders are processed in parallel, each on one thread
+)  # set before NumPy is imported, because folders are processed in parallel, each on one thread
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -67,7 +69,7 @@ WAYS = ("cross-validation", "a tenth held out")
 
 @dataclass(frozen=True)
 class Folder:
-    """The photos to train on, and those that determine the true accuracy."""
+    """The photos to train on, and the other photos, which measure the true accuracy."""
 
     features: Features
     labels: Ints
@@ -78,7 +80,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Test:
-    """The result of a test: photos classified correctly, of how many, their effective number, and the true accuracy."""
+    """The result of a test: the numbers of correct and of all photos, the effective number, and the true accuracy."""
 
     hits: int
     n: int
@@ -87,17 +89,17 @@ class Test:
     unseen: int
 
     def holds(self, n: float) -> bool:
-        """Whether the interval contains the true accuracy if ``n`` independent photos are counted."""
+        """Whether the interval for ``n`` independent photos contains the true accuracy."""
         low, high = wilson(self.hits * n / self.n, n)
         return low <= self.truth <= high
 
 
 Take = Callable[[np.random.Generator, int, int], Folder]
-"""Random numbers, number of photos, maximum number of near-duplicates of each -> a folder."""
+"""A function (random generator, number of photos, maximum number of near-duplicates of each) -> a folder."""
 
 
 def made_up(chance: np.random.Generator, count: int, copies: int) -> Folder:
-    """Return artificial features of a folder of ``count`` photos, and of many more."""
+    """Return artificial features of ``count`` photos to train on, and of many other photos."""
     classes = int(chance.integers(2, min(MOST_CLASSES, count // PER_CLASS) + 1))
     centres = chance.uniform(NEAR, FAR) * chance.standard_normal((classes, HIDDEN))
     turns = [chance.standard_normal((HIDDEN, WIDTH)) / 2 for _ in NOISE]
@@ -127,7 +129,7 @@ class Pool:
     groups: Ints
 
     def draw(self, chance: np.random.Generator, count: int, _: int) -> Folder:
-        """Return ``count`` photos of some classes; the other photos that are not near-duplicates of these give the true accuracy."""
+        """Return ``count`` photos of some classes, and the other photos of these classes without their near-duplicates."""
         classes = int(self.labels.max()) + 1
         most = min(MOST_CLASSES, count // PER_CLASS, classes)
         wanted = chance.permutation(classes)[: int(chance.integers(min(FEWEST_CLASSES, most), most + 1))]
@@ -142,7 +144,7 @@ class Pool:
 
 
 def read(folder: Path) -> Pool:
-    """Return the features of a folder's photos in their leading directions."""
+    """Return the leading principal components of the features of a folder's photos."""
     from bench.training import retrain_py
 
     photos = retrain_py.read(folder)
@@ -160,7 +162,7 @@ def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
 
 
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
-    """Train on these photos and return the predictions; modules and strength are chosen, but no temperature, because it changes no class."""
+    """Train on these photos and return the prediction function. No temperature is fitted, because it changes no class."""
     bases = ComponentsByModule(features, 0)
     chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)
@@ -178,7 +180,7 @@ def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Calla
 
 
 def tested(take: Take, seed: tuple[int, ...]) -> dict[str, Test]:
-    """Return way of testing -> its result on the folder drawn; no entry if a class would have no photo to learn from."""
+    """Return way of testing -> its result on a drawn folder; no entry if a class would have no training photo."""
     _, count, copies, _ = seed
     chance = np.random.default_rng(list(seed))
     one = take(chance, count, copies)
@@ -202,7 +204,7 @@ def tested(take: Take, seed: tuple[int, ...]) -> dict[str, Test]:
 
 
 def cross_validated(one: Folder, classes: int) -> Ints:
-    """Return (N,) classes predicted by classifiers whose choices and training exclude the photo; -1 where there is none."""
+    """Return the out-of-fold predictions (N,); -1 for a photo without one."""
     folds = assign_folds(one.labels, one.groups, 0)
     predicted = np.full(len(folds), -1)
     for fold in held_out_folds(folds):
@@ -213,12 +215,12 @@ def cross_validated(one: Folder, classes: int) -> Ints:
 
 
 def judged(predicted: Ints, labels: Ints, groups: Ints, right: NDArray[np.bool_]) -> Test:
-    """Return a test's result with the true accuracy."""
+    """Return the result of a test, with the true accuracy from ``right``."""
     return Test(int((predicted == labels).sum()), len(labels), effective_count(groups), float(right.mean()), len(right))
 
 
 def work_alone() -> None:
-    """Set up each process: no threads, and a fixed strength, since choosing it takes most of the time."""
+    """Set up each process: one thread, and a fixed strength, because choosing the strength takes most of the time."""
     warnings.simplefilter("ignore")
     vars(selection)["choose_strength"] = lambda *_: STRENGTH
     for module in (logistic, selection):
@@ -292,7 +294,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--photos", type=int, nargs="+", default=[20, 40, 100, 400, 1000], metavar="N")
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 4], metavar="N")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="folders side by side (default: 2)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="folders processed in parallel (default: 2)")
     return parser.parse_args()
 
 

@@ -1,7 +1,6 @@
-"""Compare simplejpeg, which raises if pixels are missing, with Pillow: equality of the pixels and cost, paired in one process.
+"""Compare simplejpeg, which raises if pixels are missing, with Pillow: equality of the pixels, and time in alternation.
 
-"simplejpeg" means that simplejpeg decodes instead of Pillow; "checked" means that Pillow decodes after simplejpeg has checked the file at
-1/8 of the size.
+In the table, "simplejpeg" decodes instead of Pillow.  "checked" is Pillow after simplejpeg has checked the file at 1/8 of the size.
 
 python -m bench.studies.jpeg_decoders [--rounds 40]
 """
@@ -48,7 +47,7 @@ def main() -> None:
 
 
 def ratio(other: Sequence[float], pillow: Sequence[float]) -> str:
-    """Return median and quartiles of the pairs."""
+    """Return median and quartiles of the paired ratios."""
     low, middle, high = statistics.quantiles([a / b for a, b in zip(other, pillow, strict=True)], n=4)
     return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -77,7 +76,7 @@ def through_simplejpeg(data: bytes, part: int) -> Image.Image:
 
 
 def checked(data: bytes, part: int) -> Image.Image:
-    """Decode with Pillow, after a check with simplejpeg that is as cheap as possible."""
+    """Decode with Pillow, after the cheapest check with simplejpeg."""
     simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, min_width=1, min_height=1)
     return through_pillow(data, part)
 

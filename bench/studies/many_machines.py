@@ -1,4 +1,4 @@
-"""Compute the table of docs/how-to/many-machines.md: how long 10 million and 1 billion photos take, estimated from measured constants.
+"""Compute the table of docs/how-to/many-machines.md: estimated times for 10 million and 1 billion photos.
 
 python -m bench.studies.many_machines [--rate 7.4] [--megabytes 0.5] [--values 2048]
 """
@@ -12,7 +12,7 @@ from bench.common import tables
 RATE = 7.4  # photos per second and core, to pool_3, as bench.speed.on_ray measured on two cores
 MEGABYTES = 0.5  # of a photo's file: an assumption
 VALUES = 2048  # of pool_3
-OF_LOCAL = 0.85  # the least part of the local rate that Ray must reach
+OF_LOCAL = 0.85  # the least ratio of Ray's rate to the local rate, a target of bench.speed.on_ray
 COUNTS = {"10 million": 10**7, "1 billion": 10**9}
 CORES = (64, 1024)
 
@@ -47,7 +47,7 @@ def table(rate: float, megabytes: float, values: int) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """A time to read."""
+    """A duration in hours or days, as text."""
     hours = seconds / 3600
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
 

@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def folder_of(count: int) -> Path:
-    """A folder of so many photos; creates it if it is missing."""
+    """Return a folder of ``count`` photos; create it if it is missing."""
     folder = RESULTS / f"tiny-{count}"
     if not folder.exists():
         script: list[str | Path] = [
@@ -86,7 +86,7 @@ def folder_of(count: int) -> Path:
             "--count",
             str(count),
         ]
-        processes.measure(script)  # in a process of its own, so that this one stays small
+        processes.measure(script)  # in a child process, so that this process stays small
     return folder
 
 

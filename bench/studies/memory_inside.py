@@ -40,15 +40,15 @@ class RandomEngine:
         return {key: self.chance.random(shape, np.float32) for key, shape in zip(plan.fetched, shapes, strict=True)}
 
     def identity(self) -> Identity:
-        """A fingerprint of its own, so that its values are never mistaken for a network's."""
+        """A unique identity, so that these values never mix with a network's in the store."""
         return Identity("random")
 
     def is_ready(self, plan: Plan) -> bool:  # noqa: ARG002 (the result is the same for all plans)
-        """True."""
+        """Return True."""
         return True
 
     def close(self) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""Measure whether planted filter properties are named, and how often filters without any property get a name.
+"""Measure how many planted filters get the right name, and how often filters get a name by chance.
 
     python -m bench.studies.names [--albums 13] [--each 30] [--shuffles 100] [--seed 0]
 
-Generates sets of synthetic photos with planted filters (``planted_filters``), names these filters, and prints how many of the hues,
-angles and classes are found.  As a control, it permutes the class labels across photos, and the top places across filters, and prints
-the share of filters that still get a name, and the share of uncorrected p-values up to 0.05.
+Generates albums, which are sets of synthetic photos with planted filters (``planted_filters.py``), and names these
+filters. Prints how many of the planted hues, angles and classes are found. As a control, the class labels are shuffled
+over the photos, and the top places over the filters. For both, prints the share of filters that get a name, and the
+share of uncorrected p-values up to 0.05.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class MeasuredPhotos(IndexedPhotos):
-    """The photos of an album, every top place measured once for all filters."""
+    """The photos of an album; the attributes of all top places are measured once."""
 
     def __init__(self, album: Album) -> None:
         super().__init__(album.index, album.folder)
@@ -49,7 +50,7 @@ class MeasuredPhotos(IndexedPhotos):
 
 
 def is_found(planted: Planted, names: Sequence[Name]) -> bool:
-    """Return whether the names contain the planted property: the class, the hue within 45 degrees, or the angle within 22.5 degrees."""
+    """Return whether one of the names is the planted class, the hue within 45 degrees, or the angle within 22.5 degrees."""
     texts = [each.text for each in names if each.kind == planted.kind]
     if planted.kind == "class":
         return texts == [f"class {planted.label}"]
@@ -61,7 +62,7 @@ def is_found(planted: Planted, names: Sequence[Name]) -> bool:
 
 
 def shuffled_labels(album: Album, random: np.random.Generator) -> tuple[int, int, int]:
-    """Filters with a name, p-values below 0.05, and p-values, with the classes of the photos shuffled."""
+    """Count named filters, p-values up to 0.05 and all p-values, with the classes of the photos shuffled."""
     labels = random.permutation(album.labels)
     names, low, tests = 0, 0, 0
     for number in range(len(album.filters)):
@@ -81,7 +82,7 @@ def shuffled_labels(album: Album, random: np.random.Generator) -> tuple[int, int
 
 
 def shuffled_places(album: Album, photos: MeasuredPhotos, random: np.random.Generator) -> tuple[int, int, int]:
-    """Filters with a name, p-values below 0.05, and p-values, with the top places shuffled over the filters."""
+    """Count named filters, p-values up to 0.05 and all p-values, with the top places shuffled over the filters."""
     values = random.permutation(np.concatenate(photos.of_filter))
     names, low, tests, start = 0, 0, 0, 0
     for rows in photos.of_filter:

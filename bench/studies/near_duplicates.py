@@ -3,9 +3,9 @@
     python -m bench.studies.near_duplicates FOLDER [--most 700]
 
 Reads every picture below FOLDER, applies each change in ``CHANGES``, and prints, for each threshold of hash distance
-and likeness, the share of the copies that is found, and how many pairs of the original pictures count as
-near-duplicates.  These pairs are listed, because some of them really are near-duplicates.  Suitable folders are
-scikit-image's ``data`` (photos) and Debian's ``openclipart-png`` (drawings).
+and likeness, the share of copies that are found and the number of pairs of originals that count as near-duplicates.
+These pairs are listed, because some of them really are near-duplicates. Suitable folders are scikit-image's ``data``
+(photos) and Debian's ``openclipart-png`` (drawings).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scaled(image: Image.Image, factor: float) -> Image.Image:
 
 
 def cropped(image: Image.Image, share: float, place: float = 0.5) -> Image.Image:
-    """Return the picture without ``share`` of each side; ``place`` 0 keeps the upper left corner, 0.5 the middle."""
+    """Return a crop without ``share`` of width and height; ``place`` 0 keeps the upper left corner, 0.5 the middle."""
     left, top = round(image.width * share * place), round(image.height * share * place)
     return image.crop((left, top, left + round(image.width * (1 - share)), top + round(image.height * (1 - share))))
 

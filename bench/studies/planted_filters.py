@@ -1,8 +1,8 @@
-"""Generate synthetic photos, and an index with filters planted in one tensor: some detect a hue, some an angle, some a class's stamp.
+"""Generate synthetic photos and their filter index, with planted filters that detect a hue, an angle or a class's stamp.
 
-The photos are coloured noise with discs of random hues and gratings of random angles; each class has its own stamp, a random pattern
-somewhere in each of its photos.  The planted filters' maps are computed in NumPy over the cells of a real tensor, and their maxima go
-into a real index file, in which all other tensors are silent. The remaining filters of the tensor respond to random mixtures.
+The photos are coloured noise with discs of random hues and gratings of random angles.  Each class has a stamp, a random pattern that
+is somewhere in each of its photos.  The maps of the planted filters are computed in NumPy on the cells of one real tensor.  The other
+filters of that tensor respond to random mixtures, and all other tensors are zero.  The maxima are written to a real index file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOP = 12
 
 @dataclass(frozen=True)
 class Planted:
-    """The property that a planted filter responds to: ``kind`` is hue, orientation, class, or empty.  ``angle``: in degrees."""
+    """The property that a filter responds to; ``kind``: hue, orientation, class, or empty; ``angle``: in degrees."""
 
     kind: str
     angle: float = 0.0
@@ -49,7 +49,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Album:
-    """An index of synthetic photos.  ``filters``: of the tensor.  ``maxima``: (N, 64).  ``labels``: (N,)."""
+    """An index of N synthetic photos.  ``filters``: of the tensor.  ``maxima``: (N, 64).  ``labels``: (N,)."""
 
     index: FilterIndex
     folder: Path
@@ -87,7 +87,7 @@ def make_album(network: Network, folder: Path, seed: int, classes: int = 8, each
 
 
 def stamp(random: np.random.Generator) -> Floats:
-    """A random pattern of as many dark squares as light ones, so that its mean is 0."""
+    """A random pattern with equally many dark and light squares, so that its mean is 0."""
     squares = random.permutation(np.repeat([-1.0, 1.0], (STAMP // 3) ** 2 // 2)).reshape(STAMP // 3, STAMP // 3)
     return squares.repeat(3, 0).repeat(3, 1)
 
@@ -144,12 +144,12 @@ def maxima(
         if each.kind == "hue":
             maps.append(box_means(towards(*colour, np.deg2rad(each.angle)), corners))
         elif each.kind == "orientation":
-            turned = np.deg2rad(2 * each.angle)  # edges across inhibit it, so that corners and discs do not excite it
+            turned = np.deg2rad(2 * each.angle)  # edges across inhibit it, so corners and discs do not activate it
             maps.append(box_means(towards(*edges, turned) - towards(*edges, turned + np.pi), corners))
         elif each.kind == "class":
             pattern = stamps[int(each.label.removeprefix("class"))]
             match = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(pattern, (SIDE, SIDE))), (SIDE, SIDE))
-            match[-STAMP:], match[:, -STAMP:] = 0, 0  # there it wraps around
+            match[-STAMP:], match[:, -STAMP:] = 0, 0  # the correlation wraps around there
             maps.append(box_means(np.maximum(match / contrast, 0) ** 8, corners))
         else:
             maps.append(np.maximum(sum(w * m for w, m in zip(mixtures[number], mixed, strict=True)), 0))

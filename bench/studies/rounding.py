@@ -30,7 +30,7 @@ from godeeper.photos.sources.find_photos import photos_in
 SHARE_KEPT = 0.9999  # of the non-zero values
 WAYS: dict[str, Callable[[np.ndarray, float], float]] = {
     "least squared error": best_end,
-    "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all ways are asked alike)
+    "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all ways have one signature)
     "99.99 % of values": lambda histogram, top: percentile(histogram) * top,
 }
 
@@ -85,7 +85,7 @@ def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, floa
 
 
 def percentile(histogram: np.ndarray) -> float:
-    """Return the end of the first bin up to which the given share of values lies."""
+    """Return the end of the first bin at which the cumulative share reaches ``SHARE_KEPT``."""
     counts = np.append(0, histogram[1:]).astype(np.float64)
     return float(np.searchsorted(np.cumsum(counts), SHARE_KEPT * counts.sum()) + 1) / BINS
 

@@ -1,12 +1,13 @@
-"""Compare two rules that decide whether int8 is accurate enough: one counts photos, one compares probabilities.  Which depends less on chance?
+"""Compare two rules for the use of int8, by count of correct photos and by probability: which depends less on chance?
 
     python -m bench.studies.settling FOLDER … [--draws 100] [--sizes 96 128]
 
-Computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision int8``
-does, on many samples of each folder.  Besides int8, it compares features that are degraded on purpose: int8 features plus noise whose
-deviation is a fraction of each feature's standard deviation.  The loss on the whole folder is the best estimate of the true loss; a
-good rule reaches the corresponding decision on every sample.  The cosine similarity, which would reject some of the degraded features
-anyway, is printed but is not part of either rule.  Suitable folders are those of ``datasets.py``: ``crops`` with much noise, ``drawings``.
+Computes the features of whole folders in both precisions, and then compares them as ``godeeper retrain --precision
+int8`` does, on many samples of each folder. Besides int8, it compares features that are degraded on purpose: int8
+features plus noise whose deviation is a fraction of each feature's standard deviation. The loss on the whole folder is
+the best estimate of the true loss. A good rule makes the same decision on every sample. The cosine similarity is
+printed, but neither rule uses it; it would reject some of the degraded features. Suitable folders are those of
+``datasets.py``: ``crops`` with much noise, ``drawings``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HEADINGS = [
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder's N photos: features in fp32, the features to compare with them (by name), classes, and groups."""
+    """A folder's N photos: their features in fp32, other features by name, classes, and groups."""
 
     exact: Features
     others: dict[str, Features]
@@ -48,7 +49,7 @@ class Folder:
     groups: Ints
 
     def compare(self, rows: Ints, seed: int) -> dict[str, Comparison]:
-        """Return the comparison of all features with those of fp32, on some photos."""
+        """Compare the other features with those of fp32, on the photos ``rows``."""
         exact = part(self.exact, rows)
         labels = np.unique(self.labels[rows], return_inverse=True)[1].astype(np.int64)
         targets = Targets(labels, self.groups[rows], seed)
@@ -136,7 +137,7 @@ def rows(folder: Folder, sizes: Sequence[int], draws: int) -> list[list[str]]:
 
 
 def row(name: str, photos: str, some: Sequence[Comparison]) -> list[str]:
-    """Return the spread and the refusals over samples; a single sample has no spread."""
+    """Return mean, spread and share of refusals over the samples; a single sample has no spread."""
     counted = np.array([(each.lost - each.won) / each.judged for each in some])
     likely = np.array([each.loss for each in some])
     means = [

@@ -68,7 +68,7 @@ def inverse(centred: Doubles) -> Doubles:
 
 
 def squared(rows: Doubles, metric: Doubles) -> Doubles:
-    """Return (N,) squared lengths of rows by a metric."""
+    """Return (N,) squared lengths of the rows under a metric."""
     found: Doubles = np.einsum("nk,kl,nl->n", rows, metric, rows, optimize=True)
     return found
 
@@ -98,7 +98,7 @@ def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
 def feature_scores(
     seen: Doubles, lengths: Floats, labels: Ints, asked: Doubles, long: Floats, head: tuple[Doubles, Doubles]
 ) -> Doubles:
-    """Return (5, M): the scores computed from features, greater for known photos; ``lengths`` are squared, over all directions."""
+    """Return (5, M): scores from features, greater for known photos; ``lengths``: squared, over all directions."""
     plain = class_distances(unit(seen), labels, unit(asked))
     centred = seen - seen.mean(0)
     relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))
@@ -116,7 +116,7 @@ def feature_scores(
 
 @dataclass(frozen=True)
 class Crowd:
-    """Photos in the bases of a head: their coordinates, and their squared lengths in all directions."""
+    """Photos in the principal components of a head: their coordinates, and their squared lengths over all directions."""
 
     points: TrainingPoints
     labels: Ints
@@ -129,7 +129,7 @@ class Crowd:
 def left_out(
     photos: retrain_py.Photos, selection: Selection, stranger: int, seed: int
 ) -> list[tuple[Doubles, Doubles]]:
-    """Return, for each fold, (scores, K) of its known photos and (scores, U) of the left-out class's, by the model of the other folds."""
+    """Score each fold's known photos (scores, K) and the left-out class (scores, U) with the model of the other folds."""
     out = photos.labels == stranger
     seen, unseen = np.flatnonzero(~out), np.flatnonzero(out)
     labels = np.unique(photos.labels[seen], return_inverse=True)[1].astype(np.int64)
@@ -155,7 +155,7 @@ def left_out(
 
 
 def score(seen: Crowd, asked: Crowd, strength: float, confidence: ConfidenceFit) -> Doubles:
-    """Return (scores, M) by a model of the photos ``seen``."""
+    """Return (scores, M) of the photos ``asked``, from a model of the photos ``seen``."""
     rows, others = seen.points.coordinates.astype(np.float64), asked.points.coordinates.astype(np.float64)
     coefficients, intercepts = fit_logistic(seen.points.coordinates, seen.labels, strength, int(seen.labels.max()) + 1)
     logits = (others @ coefficients.T + intercepts) / confidence.temperature
@@ -167,14 +167,14 @@ def score(seen: Crowd, asked: Crowd, strength: float, confidence: ConfidenceFit)
 
 
 def separated(found: list[tuple[Doubles, Doubles]], number: int) -> tuple[float, float]:
-    """Return a score's AUROC, averaged over folds, and its false accepts at one threshold for all, which keeps ``KEPT`` of the known photos."""
+    """Return a score's mean AUROC over folds, and its false-accept rate if ``KEPT`` of the known photos are accepted."""
     area = np.mean([auroc(known[number], unknown[number]) for known, unknown in found])
     known, unknown = (np.concatenate([fold[side][number] for fold in found]) for side in (0, 1))
     return float(area), float((unknown >= np.sort(known)[int((1 - KEPT) * len(known))]).mean())
 
 
 def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequence[int], seed: int) -> float:
-    """Return the rate as it was measured before, when scaling, reduction, temperature, edge and threshold used the class."""
+    """Return the rate as godeeper once measured it: scaling, reduction, temperature, radius and threshold used the class."""
     labels = photos.labels.astype(np.int64)
     points = points_of(ComponentsByModule(photos.features, seed).of(selection.chosen))
     confidence = fit_confidence(points, Targets(labels, photos.groups, seed), selection.strength)
@@ -193,7 +193,7 @@ def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequen
 def retrained(
     photos: retrain_py.Photos, selection: Selection | None, strangers: Sequence[int], seed: int
 ) -> list[float]:
-    """Return the rates of classes that are left out together; without ``selection``, modules and strength are chosen without them too."""
+    """Return the rates of classes that are left out together; without ``selection``, of the choice of modules too."""
     out = np.isin(photos.labels, strangers)
     labels = np.unique(photos.labels[~out], return_inverse=True)[1].astype(np.int64)
     features, targets = TableRows(photos.features, np.flatnonzero(~out)), Targets(labels, photos.groups[~out], seed)

@@ -1,4 +1,4 @@
-"""Measure the share of a warm training that measuring unknown classes takes; warm: features are stored, choices and measurements are not.
+"""Measure the cost of the unknown-class measurement, as a share of a training whose features are stored.
 
     python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
@@ -38,12 +38,12 @@ from godeeper.training.unknown_classes import MOST, measure_unknown
 Floats = NDArray[np.float32]
 
 WIDTHS = (256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048)
-HIDDEN, SPREAD = 40, 1.2  # directions in which photos differ, and how fast their spread decreases
+HIDDEN, SPREAD = 40, 1.2  # number of directions with differences, and the exponent of their decreasing spread
 
 
 @dataclass(frozen=True)
 class Photos:
-    """A folder whose features are known, as a training has it."""
+    """A folder with its features, in the form that a training uses."""
 
     name: str
     checkup: Checkup
@@ -80,7 +80,7 @@ def read(folder: Path) -> Photos:
 
 
 def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
-    """Return how it is tested, the seconds of a training without measuring unknown classes, and those of measuring them."""
+    """Return the way of testing, the seconds of a training without the measurement, and those of the measurement."""
     held_out = hold_out(photos.checkup)
     with tempfile.TemporaryDirectory() as name, ResultStore(Path(name, "store.sqlite")) as store:
         data = Dataset(photos.checkup, photos.features, None, seed, store)

@@ -1,4 +1,4 @@
-"""Measure how often a picture generated for a filter activates it more than the best of many photos, and the cost of both methods.
+"""Measure how often a generated picture activates its filter more than the best of many photos, and the cost.
 
     python -m bench.studies.wanted FILE.index [--photos FOLDER] [--each 8] [--steps 64 128]
 

@@ -27,7 +27,7 @@ RED, SKY = (200, 30, 40), (120, 170, 220)
 
 @dataclass(frozen=True)
 class Planted:
-    """A folder with planted faults: which photos are misfiled, and which is a copy of which."""
+    """A folder with planted faults: the misfiled photos, and the pairs of original and copy."""
 
     root: Path
     misfiled: frozenset[str]
@@ -70,7 +70,7 @@ def misfile(path: Path, labels: Sequence[str], chance: random.Random) -> Path:
 
 
 def backgrounds(root: Path, each: int, seed: int) -> None:
-    """Write a class of nothing but sky, and one of objects of all classes with a red border."""
+    """Write a class that shows nothing but sky, and a class of all kinds of objects with a red border."""
     for label in (PLAIN, FRAMED):
         (root / label).mkdir()
     pictures = list(datasets.sources().values())[:6]

@@ -1,4 +1,4 @@
-"""Measure whether godeeper finds faults in a folder: plant faults, run the command, and compare its output with the planted faults.
+"""Measure whether godeeper finds faults in a folder: plant faults, run the command, and compare.
 
     python -m bench.training.planted [--quick] [--seeds N]
 
@@ -45,12 +45,12 @@ Ints = NDArray[np.int64]
 
 RECALL, PRECISION = 0.80, 0.70
 STRADDLING = 0
-CLEAR = 0.95  # accuracy from which label errors are promised to be found
+CLEAR = 0.95  # the targets for label errors apply from this accuracy
 
 
 @dataclass(frozen=True)
 class Found:
-    """Planted faults, reported ones, and how many of the latter were planted."""
+    """Numbers of planted faults, of reported faults, and of reported faults that were planted."""
 
     planted: int
     reported: int
@@ -104,7 +104,7 @@ def train(planted: Planted, others: dict[str, list[Path]]) -> Training:
 
 
 def sides(root: Path, copies: Iterable[tuple[str, str, str]]) -> dict[str, list[bool]]:
-    """Return, for each change and copy, whether the doctor puts it into its original's group, so that no split separates them."""
+    """Return change -> whether the doctor puts each copy into its original's group, which no split separates."""
     checkup = examine(root)
     sets = assign(checkup)
     pixels = {str(verdict.entry.path): verdict.pixels_sha256 or "" for verdict in checkup.verdicts}
@@ -133,7 +133,7 @@ def swapped(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
 
 
 def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
-    """Return the accuracy despite swapped labels, measured against the true ones, and the results with each seed."""
+    """Return the accuracy after training on swapped labels, measured with the true labels, and the findings for each seed."""
     photos = retrain_py.read(folder)
     right, found = [], []
     for seed in range(seeds):
@@ -150,7 +150,7 @@ def mislabels(folder: Path, seeds: int) -> tuple[float, list[Found]]:
 
 
 def duplicates(folder: Path, copied: Path, seed: int) -> dict[str, list[bool]]:
-    """Return, for each way to change a copy, how many copies of some photos are grouped with their originals."""
+    """Return change -> whether each copy is grouped with its original."""
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(folder, copied)
     photos = sorted(path for path in copied.rglob("*") if path.is_file())

@@ -74,7 +74,7 @@ def parse_sizes() -> Sizes:
 
 
 def folder(kind: str, count: int) -> Path:
-    """Write ``count`` photos in a process of its own, so that this one, which its children start as copies of, stays small."""
+    """Write ``count`` photos in a child process, so that this process stays small; child processes start as copies of it."""
     made = RESULTS / "folders" / f"{kind}-{count}"
     if not made.exists():
         say(f"making {count} photos")
@@ -124,7 +124,7 @@ def cost(command: list[str | Path]) -> Cost:
 
 
 def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
-    """Measure which share of a first run's time the network takes."""
+    """Measure the share of a first run's time that is spent in the network."""
     part, whole = sizes.photos // PART, sizes.photos
     forget()
     alone = ask("fill", folder(UP_TO_A_MEGAPIXEL, part), "mixed*/join")
@@ -144,7 +144,7 @@ def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
 
 
 def measure_warm(sizes: Sizes) -> dict[str, Any]:
-    """Measure the same command again, as complete processes, in turn with start-ups."""
+    """Measure second runs of the command as complete processes, in alternation with start-ups."""
     again = retrain(folder(UP_TO_A_MEGAPIXEL, sizes.photos))
     costs: dict[str, list[Cost]] = {"again": [], "start": []}
     cost(again)
@@ -197,7 +197,7 @@ def besides_start(warm: dict[str, Any]) -> float:
 
 
 def growth(row: dict[str, Any]) -> float:
-    """Return the peak with many photos relative to that with few."""
+    """Return the peak with many photos divided by the peak with few."""
     ratio: float = row["many"].mebibytes / row["few"].mebibytes
     return ratio
 

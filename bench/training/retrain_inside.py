@@ -1,4 +1,4 @@
-"""Measurements inside one process: how much of a cold run is spent in the network.
+"""Measure, inside one process, the share of a cold run that is spent in the network.
 
     python -m bench.training.retrain_inside retrain FOLDER      the complete training: doctor, features, head and report
     python -m bench.training.retrain_inside fill FOLDER TENSORS only the features; the doctor runs first and is not timed; TENSORS is an address pattern

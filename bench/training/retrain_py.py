@@ -5,11 +5,12 @@
 Without a folder, those of ``planted.py`` are generated: crops of pictures that are increasingly hard to separate, a
 folder with planted faults, and drawings if they are installed.
 
-The original algorithm of retrain.py is one linear layer on ``pool_3``, trained with 4000 steps of plain gradient descent at a learning
-rate of 0.01.  For each of the 100 photos of a batch, a class is drawn uniformly, with replacement.  Weights start from a normal
-distribution with standard deviation 0.001, truncated at two standard deviations; biases start at zero.  It runs a second time on the modules that godeeper chose, to
-separate the effect of the features from that of the fit.  Folds never split near-duplicates.
-Exit code 1 if godeeper is less accurate than retrain.py on ``pool_3`` on any folder.
+The original algorithm of retrain.py is one linear layer on ``pool_3``, trained with 4000 steps of plain gradient
+descent at a learning rate of 0.01. For each of the 100 photos of a batch, a class is drawn uniformly, with replacement.
+Weights start from a normal distribution with standard deviation 0.001, truncated at two standard deviations; biases
+start at zero. The algorithm runs a second time on the modules that godeeper chose, to separate the effect of the
+features from that of the fit. Folds never split near-duplicates. Exit code 1 if godeeper is less accurate than
+retrain.py on ``pool_3`` on any folder.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Photos:
 
 
 Way = Callable[[Photos, Features, int, list[str]], Ints]
-"""Photos of the training part, features of the test part, a seed, addresses -> predictions for the test part."""
+"""A function (training photos, features of the test photos, seed, addresses) -> predictions for the test photos."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def read(folder: Path) -> Photos:
 
 
 def told_apart(photos: Photos, folds: int) -> Photos:
-    """Return the photos without classes that have too few different photos to be in every fold."""
+    """Return the photos without those of classes that have fewer different photos than folds."""
     kept = [number for number in range(len(photos.classes)) if different(photos, number) >= folds]
     part = photos.part(np.isin(photos.labels, kept))
     labels = np.searchsorted(kept, part.labels)
@@ -178,7 +179,7 @@ def joined(features: Features, addresses: list[str]) -> Floats:
 
 
 def compare(photos: Photos, folds: int, seed: int) -> list[Row]:
-    """Return the results of every way of training on the same folds; seconds are those of all folds, without features."""
+    """Return the results of every way of training on the same folds; seconds are of all folds, without the features."""
     chosen: list[str] = []
     ways: dict[str, tuple[Way, list[str]]] = {  # godeeper's first, since the last one uses the modules that it chooses
         "godeeper": (godeeper_way, chosen),
