@@ -129,7 +129,7 @@ def paint_tiles(mosaic: Mosaic, view: View) -> Image.Image:
     tall, wide = height * zoom + gutter + strip, width * zoom + gutter
     if max(rows * tall, columns * wide) > LARGEST_SIDE:
         raise OptionError(
-            f"the picture would be {columns * wide} x {rows * tall} pixels: expected at most {LARGEST_SIDE} a side; use a smaller zoom"
+            f"the picture would be {columns * wide} x {rows * tall} pixels: expected at most {LARGEST_SIDE} pixels per side; use a smaller zoom"
         )
     size = columns * wide - gutter, rows * tall - gutter
     enlarged = (columns * width * zoom, rows * height * zoom)

@@ -1,7 +1,7 @@
 """Thumbnails of every site's activations for a photo, shown in the boxes of diagrams.
 
-A mosaic shows all filters at native pixels.  A thumbnail shows only the few filters that vary most, and shrinks grids of
-more than ``LARGEST_TILE`` cells a side.  Its scale is ``shared``, over all filters of the tensor.
+A mosaic shows all filters at native pixels. A thumbnail shows only the few filters that vary most, and shrinks grids of
+more than ``LARGEST_TILE`` cells per side. Its scale is ``shared``, over all filters of the tensor.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ CLEAR = 1  # the transparent level, between tiles and where there is no tile
 
 NOTES = (  # each line is as wide as a legend
     "Pictures: the filters of each box that vary most over",
-    "the photo, in that order; grids of over 36 cells a side",
-    "are shrunk. One scale a box: dark is 0, or what is least",
-    "below it, bright the greatest value; see its title.",
+    "the photo, the most varied first. Grids of more than 36",
+    "cells per side are shrunk. Each box has one scale: dark",
+    "is 0 or a negative minimum, bright is the maximum.",
 )
 """The lines about thumbnails in a diagram's legend."""
 
@@ -72,7 +72,7 @@ def pixels_of(values: NDArray[np.float32], tiles: tuple[int, int]) -> tuple[NDAr
 
 
 def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tiles (C, H, W) shrunk to at most ``LARGEST_TILE`` cells a side; each new cell is a mean of the cells it covers."""
+    """Tiles (C, H, W) shrunk to at most ``LARGEST_TILE`` cells per side; each new cell is a mean of the cells it covers."""
     if max(tiles.shape[1:]) <= LARGEST_TILE:
         return tiles
     side = LARGEST_TILE, LARGEST_TILE

@@ -121,7 +121,7 @@ def check_sides(image: Image.Image, label: str) -> None:
     """Raise ``PhotoError`` for a photo with a side of more than ``MAX_SIDE`` pixels."""
     if max(image.size) > MAX_SIDE:
         raise PhotoError(
-            f"{label}: its header claims {image.width} x {image.height} pixels, expected at most {MAX_SIDE:,} a side; "
+            f"{label}: its header claims {image.width} x {image.height} pixels, expected at most {MAX_SIDE:,} per side; "
             "cut or scale the photo first"
         )
 

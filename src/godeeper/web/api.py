@@ -100,7 +100,7 @@ def event(name: str, data: object) -> str:
 
 
 async def display(request: Request) -> Response:
-    """The photo as it is displayed, at most 1600 pixels a side."""
+    """The photo as it is displayed, at most 1600 pixels per side."""
     return Response((await photo_of(request)).display, media_type="image/jpeg")
 
 

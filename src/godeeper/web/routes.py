@@ -56,7 +56,7 @@ ROWS = (
     RouteRow("GET", f"{PHOTO}/verdict", views.verdict, "page", "the verdict and its evidence", ("class", "module")),
     RouteRow("GET", f"{PAGE}/filter/{{n:number}}", filter_page, "page", "one filter", (*LOOK, "at", "via")),
     RouteRow("GET", PAGE, views.tensor, "page", "all filters of a tensor", (*LOOK, "sort")),
-    RouteRow("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels a side"),
+    RouteRow("GET", f"{PHOTO}/photo.jpg", api.display, "jpeg", "the photo, at most 1600 pixels per side"),
     RouteRow("GET", f"{PHOTO}/input.png", api.network_input, "png", "the network's input as a picture"),
     RouteRow("GET", f"{PHOTO}/picture.png", api.picture, "png", "a tensor with heading, legend and provenance", EXPORT),
     RouteRow("GET", f"{PHOTO}/page.html", views.offline, "page", "a tensor's page as one file", (*EXPORT, "filter")),

@@ -47,7 +47,7 @@ def test_plain_png() -> None:
 
 
 def test_all_sources_give_the_same_pixels(tmp_path: Path) -> None:
-    """A path, its text, its bytes, a Pillow image and an array are the same photo."""
+    """A path, its text, the file's bytes, a Pillow image and an array give the same pixels."""
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(gradient(), "PNG"))
     sources: list[PhotoSource] = [path, str(path), path.read_bytes(), gradient(), np.asarray(gradient())]
@@ -167,7 +167,7 @@ def test_unusable_profile_is_ignored_with_a_note() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (3, 20_000)])
 def test_extreme_sizes(size: tuple[int, int]) -> None:
-    """A single pixel and a strip are photos."""
+    """A single pixel and a narrow strip are accepted as photos."""
     assert decode(encoded(Image.new("RGB", size, "red"), "PNG")).size == size
 
 
@@ -218,9 +218,9 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "phone.jpg": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(100), "HEIC"),
     "noise.jpg": (lambda: bytes(range(256)), "not a photo"),
     "bomb.png": (lambda: claiming(50_000, 50_000), "megapixels"),
-    "wide.png": (lambda: claiming(60_000_000, 1), "60000000 x 1 pixels, expected at most 100,000 a side"),
-    "high.png": (lambda: claiming(1, 100_001), "1 x 100001 pixels, expected at most 100,000 a side"),
-    "wide.ppm": (lambda: b"P5 100001 1 255\n" + bytes(100_001), "at most 100,000 a side"),
+    "wide.png": (lambda: claiming(60_000_000, 1), "60000000 x 1 pixels, expected at most 100,000 per side"),
+    "high.png": (lambda: claiming(1, 100_001), "1 x 100001 pixels, expected at most 100,000 per side"),
+    "wide.ppm": (lambda: b"P5 100001 1 255\n" + bytes(100_001), "at most 100,000 per side"),
     "float.tiff": (lambda: encoded(Image.new("F", SIZE, 0.5), "TIFF"), "floating-point"),
     "deep.tiff": (lambda: encoded(Image.new("I", SIZE, 1 << 20), "TIFF"), "32-bit values"),
 }
@@ -239,12 +239,12 @@ def test_bad_files(tmp_path: Path, name: str) -> None:
 
 
 def test_the_longest_photo() -> None:
-    """A side may have exactly as many pixels as the limit says."""
+    """A photo whose side has exactly the maximum number of pixels is accepted."""
     assert decode(claiming(100_000, 1)).size == (100_000, 1)
 
 
 def test_memory_of_deep_photos() -> None:
-    """Rounding 16 bits to 8 takes a few bytes per pixel, not the memory of several 64-bit copies."""
+    """Rounding 16 bits to 8 takes only a few bytes per pixel."""
     deep = encoded(Image.fromarray(np.zeros((1000, 1000), np.uint16)), "PNG")
     decode(deep)
     tracemalloc.start()

@@ -46,9 +46,9 @@ WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 class StoredPhoto:
     """One photo: its facts, the network's input before scaling, and a picture to display.
 
-    ``size``: (width, height) of the upright photo.  ``used``: (left, top, right, bottom) of the part that the network sees,
-    in pixels of the upright photo.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG of at most
-    ``LONGEST_SIDE`` pixels a side; its size is ``display_size``.
+    ``size``: (width, height) of the upright photo. ``used``: (left, top, right, bottom) of the part that the network
+    sees, in pixels of the upright photo. ``resized``: (1, S, S, 3) float32 from 0 to 255. ``display``: a JPEG of at
+    most ``LONGEST_SIDE`` pixels per side; its size is ``display_size``.
     """
 
     id: str

@@ -164,7 +164,7 @@ def read_indexed(served: ServedIndex, activation: TopActivation, network: Networ
 
 
 def crop_of(photo: StoredPhoto, activation: TopActivation) -> bytes:
-    """The receptive field as a JPEG, at most ``CROP_SIDE`` pixels a side, with a frame around the cell."""
+    """The receptive field as a JPEG, at most ``CROP_SIDE`` pixels per side, with a frame around the cell."""
     crop = patch(photo.display_image, activation.placement, activation.seen)
     scale = CROP_SIDE / max(crop.size)
     size = max(1, round(crop.width * scale)), max(1, round(crop.height * scale))

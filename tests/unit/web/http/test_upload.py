@@ -63,7 +63,7 @@ GOOD = {
     "transparent": (picture("PNG", "RGBA"), ""),
     "one pixel": (b"P6 1 1 255\n\xff\0\0", ""),
 }
-"""Name -> a file that is a photo, and a part of its notes."""
+"""Name -> a valid photo, and a part of its notes."""
 
 BAD = {
     "empty": (b"", "the file is empty"),
@@ -79,7 +79,7 @@ BAD = {
         "the page takes at most 8 megapixels and 8 MiB",
     ),
     "JPEG 2000 of many bytes": (picture("JPEG2000") + bytes(8 << 20), "the page takes at most 8 megapixels and 8 MiB"),
-    "endless row": (huge_header(60_000_000, 1), "at most 100,000 a side"),
+    "endless row": (huge_header(60_000_000, 1), "at most 100,000 per side"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
 """Name -> a file that is not a photo, and a part of the error message."""
@@ -157,13 +157,13 @@ def test_broken_forms_are_refused(kind: str, client: Client) -> None:
 
 
 def test_too_large_is_refused_before_it_is_read(client: Client) -> None:
-    """An announced length beyond the limit is refused at once."""
+    """A Content-Length beyond the limit is refused at once."""
     answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": str(200 * 10**6)})
     assert "64 MiB" in refusal(answer, 413)
 
 
 def test_too_large_is_refused_while_it_arrives(served: Served) -> None:
-    """200 MB in pieces without an announced length are counted, and refused at the limit."""
+    """A chunked body of 200 MB is refused when it reaches the limit."""
     piece = b"x" * (1 << 20)
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="photo"; filename="x"\r\n\r\n'.encode()
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
@@ -220,7 +220,7 @@ def test_slow_headers_are_disconnected(net: Network) -> None:
 
 
 def test_an_upload_cut_off_leaves_nothing(served: Served) -> None:
-    """A client that disconnects in the middle of its photo leaves no data in the server."""
+    """If a client disconnects in the middle of its photo, no data is left in the server."""
     kept = len(served.backend.photos.cache)
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:
         connection.sendall(request_head(served.port, "Content-Length: 100000") + form([("photo", "x", b"1")])[:60])
@@ -289,6 +289,6 @@ def test_many_uploads_at_once(client: Client, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("length", ["9" * 400, "9" * 5000, "²", "-1", "1e3"])
 def test_announced_lengths(length: str, client: Client) -> None:
-    """A length with too many digits, or none, is refused, by the server or by us."""
+    """A Content-Length that is not a number, or has too many digits, is refused."""
     answer = client.ask("POST", "/api/photos", b"", {"Content-Type": FORM, "Content-Length": length})
     assert 400 <= answer.status < 500
