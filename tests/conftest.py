@@ -1,4 +1,4 @@
-"""Shared by all tests: redirected user folders, the demonstration photo, a loaded network."""
+"""Fixtures for all tests: redirected user folders, the demonstration photo, a loaded network."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def net() -> Network:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C is handled here and in child processes, even if the tests run in a shell's background."""
+    """Enable Ctrl-C here and in child processes, even if a shell runs the tests in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -62,7 +62,7 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fake Ghostscript first on PATH, which writes a file when it is started; Pillow's memory of the real one is cleared."""
+    """A fake Ghostscript, first on PATH, that writes a file when it is started; Pillow's cached path is cleared."""
     folder = tmp_path / "programs"
     folder.mkdir()
     left = tmp_path / "was called"

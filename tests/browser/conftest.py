@@ -1,6 +1,7 @@
-"""A server on loopback and Debian's Chromium, for tests that use the page as a user would.
+"""A server on loopback and Chromium, for tests that use the page as a user would.
 
-``apt-get install chromium`` installs it; ``GODEEPER_CHROMIUM`` names another one.  Without a browser these tests are skipped.
+``apt-get install chromium`` installs the browser, and ``GODEEPER_CHROMIUM`` selects another.  Without a browser these
+tests are skipped.
 A test fails if a page prints an error to the console or sends a request to another origin.
 """
 
@@ -87,7 +88,7 @@ def judging(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def new_context(browser: Browser, server: str) -> Iterator[Callable[..., BrowserContext]]:
-    """A function that opens new browser contexts with Playwright's ``**options``; in the end each must have been quiet."""
+    """A function that opens a browser context; a console error, or a request to another origin, fails the test."""
     made: list[BrowserContext] = []
     loud: list[str] = []
 
@@ -110,12 +111,12 @@ def new_context(browser: Browser, server: str) -> Iterator[Callable[..., Browser
 
 
 def is_foreign(url: str) -> bool:
-    """Return whether a request goes anywhere but to this machine."""
+    """Return whether a request goes to another machine."""
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
 
 
 def is_expected(line: str) -> bool:
-    """Return whether Chromium itself prints the line when a test makes the server refuse something."""
+    """Return whether Chromium itself prints this line if a server refuses a request."""
     return line.startswith(
         (
             "Failed to load resource: the server responded with a status of 4",

@@ -34,7 +34,7 @@ def drop(page: Page, payload: bytes, name: str = "photo.png", kind: str = "image
 
 
 def photo(seed: int, size: tuple[int, int] = (320, 240)) -> bytes:
-    """Return a PNG unlike those of other seeds: soft stripes of random colours."""
+    """Return a PNG of soft stripes in random colours, different for each seed."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (6, 8, 3), np.uint8)
     buffer = io.BytesIO()
@@ -54,13 +54,13 @@ def wait_for_pictures(page: Page) -> None:
 
 
 def open_mosaic(page: Page, path: str = CONV) -> None:
-    """Go to a mosaic, and wait until it is painted and its numbers are loaded."""
+    """Go to a mosaic, and wait until it is drawn and its values are loaded."""
     page.goto(path)
     wait_for_mosaic(page)
 
 
 def wait_for_mosaic(page: Page) -> None:
-    """Wait until the script has painted the mosaic and loaded the values."""
+    """Wait until the script has drawn the mosaic and loaded the values."""
     page.wait_for_selector("#mosaic[data-ready]")
 
 
@@ -82,7 +82,7 @@ def fact(page: Page, name: str) -> str:
 
 
 def violations(page: Page) -> list[Any]:
-    """Return the rules that axe-core finds violated, and where."""
+    """Return the violations that axe-core finds: rule and elements."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     found = axe.Axe().run(page).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]

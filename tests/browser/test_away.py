@@ -101,7 +101,7 @@ def test_a_photo_that_is_gone_is_reported(page: Page) -> None:
 
 
 def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
-    """A page that comes back from the back/forward cache continues its forward pass, and shows costs as its switch is set."""
+    """A page from the back/forward cache continues its forward pass, and its costs match the switch."""
     page.goto(DEMO)
     page.route(STREAM, lambda _: None)  # no byte ever arrives
     drop(page, photo(7003))
@@ -128,7 +128,7 @@ def test_pictures_are_loaded_again(page: Page) -> None:
 
 
 def test_values_are_fetched_again(page: Page) -> None:
-    """A mosaic whose picture or numbers failed says so, and is complete once the server is back."""
+    """If a mosaic's picture or values fail to load, the page says so, and loads them once the server is back."""
     for lost in ("**/values/**", "**/levels/**"):
         page.route(lost, lambda route: route.abort())
         page.goto(f"{DEMO}/tensor/mixed/tower_2/conv")

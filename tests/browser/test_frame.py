@@ -41,7 +41,7 @@ def notebook() -> Iterator[str]:
 
 
 def test_the_page_works_in_a_frame(new_context: Callable[..., BrowserContext]) -> None:
-    """With --frame, a map is computed inside a notebook's page, and a mosaic opened from it is painted."""
+    """With --frame, a map is computed inside a notebook's page, and a mosaic opened from it is drawn."""
     with notebook() as origin:
         running = serve(["--frame", origin])
         page = new_context(viewport={"width": 1440, "height": 900}).new_page()
@@ -56,7 +56,7 @@ def test_the_page_works_in_a_frame(new_context: Callable[..., BrowserContext]) -
 
 
 def test_other_origins_frame_nothing(page: Page, server: str) -> None:
-    """Without --frame, or for another origin, the browser shows nothing of the page in the frame."""
+    """Without --frame, or for another origin, the browser does not show the page in the frame."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     with notebook() as origin:

@@ -52,7 +52,7 @@ def test_it_opens_from_a_disk(browser: Browser, poster: Poster) -> None:
     "name", ["mixed/tower_2/conv", "Mixed_5b.branch_pool", "activation_11", "MIXED/TOWER_2/CONV:0"]
 )
 def test_any_name_leads_to_the_tensor(browser: Browser, poster: Poster, name: str) -> None:
-    """The address after # may be in any convention, and the legend has the tensor's own ends."""
+    """The address after # may be in any convention, and the legend has the ends of the tensor's scale."""
     page = shown(browser, poster, f"{name}[12]")
     assert '<h1 id="name">mixed/tower_2/conv[12]</h1>' in page
     tensor = next(each for each in poster.record["tensors"] if each["address"] == "mixed/tower_2/conv")

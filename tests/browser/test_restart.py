@@ -33,14 +33,14 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start the server, and wait until it listens."""
         command = [sys.executable, "-m", "godeeper", "serve", "--port", str(self.port), "--json"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert json.loads(first_document(self.process.stdout))["url"].rstrip("/") == self.url
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill it, which has the same effect as a crash."""
         self.process.kill()
         self.process.communicate()
 
@@ -70,7 +70,7 @@ def blocking(chromium: str, restarted: Server, tmp_path: Path) -> Iterator[Page]
 
 
 def test_a_mosaic_continues(blocking: Page, restarted: Server) -> None:
-    """The page of a mosaic reports that the server does not respond, and changes its scale once the server is back."""
+    """A mosaic's page reports that the server does not respond, and can change the scale once the server is back."""
     page = blocking
     open_mosaic(page, CONV)
     assert page.evaluate(STORAGE) == "SecurityError"

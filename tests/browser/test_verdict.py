@@ -53,20 +53,20 @@ def test_another_class_can_be_explained(verdict: Page) -> None:
 
 
 def test_the_report_is_a_click_away(verdict: Page) -> None:
-    """The report states the uncertainty of its accuracy."""
+    """The verdict's page links to the report, which states the interval of the accuracy."""
     verdict.get_by_role("link", name="The classifier’s report").click()
     verdict.wait_for_url("**/report")
     assert "95 % interval" in verdict.locator("main").inner_text()
 
 
 def test_without_a_classifier_there_is_no_verdict(page: Page) -> None:
-    """No page links to it."""
+    """Without a classifier, no page links to a verdict."""
     page.goto("/photo/demo")
     assert page.get_by_role("link", name="Verdict").count() == 0
 
 
 def test_one_module_can_be_shown_alone(verdict: Page) -> None:
-    """Clicking a module's line shows its part of the evidence, and the score's line leads back to all of it."""
+    """Clicking a module's line shows that module's evidence; clicking the score's line shows the sum again."""
     whole = verdict.locator(".scene .map").get_attribute("href") or ""
     verdict.locator(".sum").get_by_role("link", name="mixed_2/join").click()
     verdict.wait_for_url("**module=mixed_2/join")

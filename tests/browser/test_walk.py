@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_a_newcomer_reaches_a_filter_in_three_clicks(page: Page) -> None:
-    """From the first page: the demonstration photo, a box, a tile."""
+    """Three clicks lead from the first page to a filter: the demonstration photo, a box, a tile."""
     page.goto("/")
     page.get_by_text("Try this photo").click()
     page.locator('a.box[data-address="mixed_7/join"]').click()
@@ -106,7 +106,7 @@ def test_a_bad_file_is_refused_in_place(page: Page, payload: bytes, name: str) -
 
 
 def test_a_second_photo_takes_the_place_of_the_first(page: Page) -> None:
-    """A photo that is dropped while the first is still computed is the one that is shown in the end."""
+    """If a second photo is dropped while the first is still computed, the page shows the second in the end."""
     page.goto("/")
     drop(page, photo(5), "first.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
@@ -131,7 +131,7 @@ def test_hovering_tells_the_exact_value(page: Page) -> None:
 
 
 def test_hovering_draws_the_receptive_field(page: Page) -> None:
-    """A cell of mixed/tower_2/conv sees 47 of 299 pixels, and the frame is that share of the used part of the photo."""
+    """The frame of a cell of mixed/tower_2/conv covers 47 of 299 pixels, relative to the used part of the photo."""
     open_mosaic(page)
     point_at(page, 0, 17, 17)
     field = page.locator(".scene .field")
@@ -144,7 +144,7 @@ def test_hovering_draws_the_receptive_field(page: Page) -> None:
 
 
 def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[..., BrowserContext]) -> None:
-    """Scale, colour, order and zoom are in the address."""
+    """Scale, colour, order and zoom are in the URL."""
     wide = {"viewport": {"width": 1440, "height": 900}}
     page = new_context(**wide).new_page()
     open_mosaic(page)
@@ -161,7 +161,7 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
 
 
 def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
-    """If the minimum is zero, it looks like the shared scale, although its picture has another number of rows."""
+    """If the minimum is zero, the blog's scale looks like the shared scale, although its picture has another number of rows."""
     open_mosaic(page, f"{CONV}?zoom=4")
     page.mouse.move(0, 0)
     before = page.locator("#mosaic").screenshot()
@@ -182,7 +182,7 @@ def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
 
 
 def test_values_before_the_relu_are_signed(page: Page) -> None:
-    """The control for stages leads to the raw convolution, with zero in the middle of its colours."""
+    """The control for stages leads to the raw convolution, whose colour map has zero in the middle."""
     open_mosaic(page)
     page.get_by_role("link", name="conv", exact=True).click()
     page.wait_for_url("**/conv/Conv2D")
@@ -203,7 +203,7 @@ def test_a_slice_of_a_tensor_keeps_its_numbers(page: Page) -> None:
 
 
 def test_scale_and_order_are_in_the_address(page: Page) -> None:
-    """Changing them changes the address, without a new history entry."""
+    """Changing scale or order changes the URL, without a new history entry."""
     open_mosaic(page)
     entries = page.evaluate("history.length")
     page.get_by_label("Sort").select_option("selectivity")
@@ -231,7 +231,7 @@ def test_names_of_any_convention_lead_to_one_page(page: Page) -> None:
 
 
 def test_two_thousand_filters_are_all_there(page: Page) -> None:
-    """The last tile of mixed_10/join is filter 2047, and its link says so."""
+    """The last tile of mixed_10/join is filter 2047, and its link has that number."""
     open_mosaic(page, f"{DEMO}/tensor/mixed_10/join")
     page.locator("#cursor").focus()
     for _ in range(80):
@@ -288,7 +288,7 @@ def test_pages_mean_something_without_a_script(new_context: Callable[..., Browse
 
 
 def test_an_upload_can_be_cancelled(page: Page) -> None:
-    """Cancel returns to the page before."""
+    """Cancel returns to the previous page."""
     page.goto("/")
     page.route("**/api/photos", lambda _: None)
     drop(page, photo(9), "slow.png")

@@ -56,9 +56,9 @@ ACCEPTED_CIRCLES = {
     ),
     frozenset({"weights.file", "weights.registry"}): "unpickling weights finds the installed file again, in a method",
     frozenset({"weights.formats.frozen_graph", "weights.formats.graph_heads"}): "for the type of a node only",
-    frozenset({"cli.completion", "cli.shells"}): "the scripts of the shells are imported where one is asked for",
+    frozenset({"cli.completion", "cli.shells"}): "the scripts of the shells are imported only on demand",
 }
-"""Files that import one another, with the reason.  None of these circles exists when a module is imported."""
+"""Files that import one another, with the reason.  These imports are inside functions, so no import fails."""
 
 HEAVY = {
     "numpy",
@@ -93,7 +93,7 @@ def test_imports_run_one_way() -> None:
 
 
 def test_imports_run_one_way_inside_folders_too() -> None:
-    """Neither the files nor the sub-folders of a folder import one another in a circle, except those in ``ACCEPTED_CIRCLES``."""
+    """There are no import cycles between the files or sub-folders of a folder, except those in ``ACCEPTED_CIRCLES``."""
     files = file_graph()
     found = {
         frozenset(f"{folder}.{name}".strip(".") for name in circle)
@@ -178,7 +178,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_files_are_short() -> None:
-    """No source file is longer than 350 lines, unless its docstring begins its second paragraph with why ("A long file, …")."""
+    """No source file is longer than 350 lines, unless its docstring gives the reason in a paragraph "A long file, …"."""
     texts = {path.name: path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
     assert [
         name for name, text in texts.items() if len(text.splitlines()) > 350 and "\n\nA long file, " not in text[:400]
@@ -190,7 +190,7 @@ def test_no_outside_address_is_in_the_code() -> None:
     for path in set(SOURCE.rglob("*.py")) - {SOURCE / "weights" / "official.py"}:
         text = path.read_text()
         for name in ("http://www.w3.org/2000/svg", "http://schemas.microsoft.com/deepzoom/2008"):
-            text = text.replace(name, "")  # names that formats require, not addresses
+            text = text.replace(name, "")  # identifiers that formats require, not addresses
         assert not re.findall(r"https?://", text), path
 
 

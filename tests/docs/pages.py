@@ -4,7 +4,7 @@ A comment before a block changes how it is run:
 
 - ``<!-- not run: REASON -->``: it is not run (a download, another machine, files that only the reader has)
 - ``<!-- needs: PACKAGE -->``: it is run only if that Python package is installed
-- ``<!-- serves -->``: each line starts a server that runs until Ctrl-C; the last one serves the blocks that follow
+- ``<!-- serves -->``: each line starts a server that runs until Ctrl-C; the last server runs during the following blocks
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Block:
 
     @property
     def reason(self) -> str:
-        """Why the block is not run; empty if it is run."""
+        """The reason why the block is not run; empty if it is run."""
         kind, _, said = self.mark.partition(": ")
         return said if kind == "not run" else ""
 

@@ -14,7 +14,7 @@ NOTEBOOK = ROOT / "examples" / "peek.ipynb"
 
 
 def test_the_notebook_runs(tmp_path: Path, chelsea: Path) -> None:
-    """Its code cells run in order, in one process, in a folder with the photo, and write the stated picture."""
+    """The code cells run in order, in one process, in a folder with the photo, and write the stated picture."""
     cells = [cell for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in cells)
     shutil.copy(chelsea, tmp_path)

@@ -21,7 +21,7 @@ from godeeper.cli.main import make_parser
 
 UNINSTALL = ROOT / "docs" / "reference" / "files-and-folders.md"
 WITHOUT_GODEEPER = ROOT / "docs" / "how-to" / "use-an-exported-model.md"
-"""Its Python runs ONNX Runtime without godeeper, which would turn telemetry off; the page says so."""
+"""The page that runs ONNX Runtime without godeeper, so with telemetry on; the page says so."""
 LAST = [ROOT / "docs" / "how-to" / "manage-the-cache.md", UNINSTALL]
 """These pages empty the cache that all pages share."""
 FOLLOWED = sorted(
@@ -30,12 +30,12 @@ FOLLOWED = sorted(
 )
 MOST_NOT_RUN = 8
 HOME_MAY_HOLD = (".cache/godeeper/", ".local/share/godeeper/")
-"""What godeeper stores outside the given folders, according to docs/reference/files-and-folders.md."""
+"""Everything that godeeper stores outside the given folders, according to docs/reference/files-and-folders.md."""
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The result of ``make demo`` in ``.venv``, with this interpreter's packages and the source instead of a download."""
+    """A ``.venv`` like that of ``make demo``, but with this interpreter's packages and the source instead of downloads."""
     folder = tmp_path_factory.mktemp("environment") / ".venv"
     venv.create(folder, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -122,7 +122,7 @@ def test_few_blocks_are_not_run() -> None:
 
 
 def test_commands_that_are_not_run_are_understood() -> None:
-    """Commands that need downloads or the reader's files parse, so their options exist."""
+    """Commands that need downloads or the reader's files are parsed without an error, so their options exist."""
     lines = [
         line
         for page in PAGES

@@ -1,4 +1,4 @@
-"""Record what other frameworks compute, so that tests can compare without these frameworks.
+"""Record other frameworks' values, so that tests can compare without these frameworks.
 
 Run from the root of the repository in the environment of the peer tests: ``python -m tests.golden.record``.
 Recording and tests draw the same weights and input from fixed seeds (``tests/peers/random_weights.py``).
@@ -27,7 +27,7 @@ PACKAGES = {"torchvision": ("torch", "torchvision"), "keras": ("keras", "tensorf
 
 
 def computed(weights: WeightsFile) -> dict[Key, Any]:
-    """Return every tensor as the framework of that dialect computes it."""
+    """Return the values of every tensor in the framework of that dialect."""
     x = random_input()
     dialect = weights.blueprint.dialect
     if dialect == "keras":

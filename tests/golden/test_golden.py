@@ -33,7 +33,7 @@ def test_every_tensor_is_as_recorded(dialect: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dialect", RECORDED)
 def test_all_default_tensors_are_recorded(dialect: str) -> None:
-    """They are 94 convolutions, 13 pools, at least one join for each of the 11 modules, and a classifier."""
+    """The recorded tensors are 94 convolutions, 13 pools, at least one join for each of the 11 modules, and a classifier."""
     with np.load(FOLDER / f"{dialect}.npz") as recorded:
         names = [str(name) for name in recorded["addresses"]]
     assert sum("conv" in name.rpartition("/")[2] for name in names) == 94

@@ -1,4 +1,4 @@
-"""What Keras's own Inception v3 computes with our weights."""
+"""The values of Keras's own Inception v3 with our weights."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ RANGES = {
     "moving_variance": (0.5, 1.5),
     "biases": (-0.1, 0.1),
 }
-"""Last part of a tensor's name -> its minimum and maximum; all others are kernels."""
+"""Last part of a tensor's name -> minimum and maximum of its values.  All other tensors are kernels."""
 
 
 def random_tensor(name: str, shape: tuple[int, ...], seed: int = 0) -> Floats:
-    """Return one tensor of godeeper's, uniform over its range."""
+    """Return a tensor of uniform random values, with godeeper's name and shape."""
     fan_in = np.prod(shape[1:] if name.endswith("conv2d_params") else shape[:1])
     reach = float(np.sqrt(6 / fan_in))
     low, high = RANGES.get(name.rpartition("/")[2], (-reach, reach))
@@ -68,7 +68,7 @@ def random_weights(folder: Path, dialect: str, seed: int = 0, architecture: str 
 
 
 def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
-    """Return what godeeper's default engine computes."""
+    """Return the values of godeeper's default engine."""
     runner = OnnxRuntimeEngine(weights, DiskCache(cache))
     return runner.run(plan(weights.blueprint, keys), {NETWORK_INPUT: x})
 

@@ -59,7 +59,7 @@ def test_nested_checkpoints_are_read(tmp_path: Path, make: Callable[[], Any], na
 
 
 def test_a_whole_model_is_identified(tmp_path: Path) -> None:
-    """Its class is not imported, and the error says what to save instead."""
+    """A pickled model is refused without importing its class, and the error says what to save instead."""
     path = tmp_path / "model.pt"
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 3)), path)
     with pytest.raises(WeightsError, match=r"torch\.nn\..*Sequential, which was not run: a whole model"):

@@ -1,4 +1,4 @@
-"""Contributions beside PyTorch's autograd: where the ReLUs are fixed, a term is gradient times value."""
+"""Contributions compared with PyTorch's autograd: with fixed ReLUs, a term is gradient times value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHOLE_WAY = 99  # convolutions; more than any network has
 
 
 def in_torch(network: Network, photo: Path, found: Contributions) -> dict[str, np.ndarray]:
-    """Address of a tensor that is read -> gradient times value, summed over the map, (C,); and the value under ``""``."""
+    """Address of an input tensor -> gradient times value, summed over the map, (C,); under ``""`` the filter's value."""
     torch = pytest.importorskip("torch")
     from godeeper.engine.torch.network import capture
 
@@ -72,20 +72,20 @@ def check(network: Network, photo: Path, address: str, depth: int) -> None:
     "address", ["conv_3[9]", "mixed/tower_2/conv[3]", "mixed_3/conv[100]", "mixed_9/tower/mixed/conv[7]"]
 )
 def test_one_level(net: Network, chelsea: Path, address: str) -> None:
-    """Terms read directly, through a join or through a pool."""
+    """Terms of a tensor that is read directly, through a join, or through a pool."""
     check(net, chelsea, address, 1)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 5])
 def test_several_levels(net: Network, chelsea: Path, depth: int) -> None:
-    """Along a branch, where each tensor is read at one depth only, so that autograd has its gradient alone."""
+    """Several levels along a branch, where each tensor is read at one depth only, so autograd's gradient is that depth's."""
     check(net, chelsea, "mixed_4/tower_1/conv_4[17]", depth)
     check(net, chelsea, "conv_4[30]", depth)
 
 
 @pytest.mark.parametrize("address", ["mixed_1/tower_1/conv_2[5]", "mixed_4/conv[3]"])
 def test_down_to_the_photo(net: Network, chelsea: Path, address: str) -> None:
-    """Through all joins, pools and ReLUs."""
+    """Contributions of the photo's pixels, through all joins, pools and ReLUs."""
     check(net, chelsea, address, WHOLE_WAY)
 
 
@@ -103,5 +103,5 @@ def test_down_to_the_photo(net: Network, chelsea: Path, address: str) -> None:
 def test_other_networks_down_to_the_photo(
     architecture: str, dialect: str, address: str, chelsea: Path, tmp_path: Path
 ) -> None:
-    """With the padding and the pools of other releases, and random weights."""
+    """The same with random weights, for the padding and the pools of other networks."""
     check(random_network(tmp_path, architecture, dialect), chelsea, address, WHOLE_WAY)

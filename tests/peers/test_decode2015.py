@@ -1,4 +1,4 @@
-"""JPEGs decoded as by TensorFlow, bit for bit, and computed from their bytes to the last tensor."""
+"""The decoding of JPEGs, and the whole network from a JPEG's bytes, compared with TensorFlow."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ THOROUGH = (
     "torchvision",
     "timm",
     "bvlc",
-)  # one dialect of each network: 5 tensors, and 2 of every other; see bench.studies.gradients
+)  # 5 tensors for one dialect of each network, and 2 for each other dialect; bench.studies.gradients tests more
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALL = [(name, dialect) for name, network in BLUEPRINTS.items() for dialect in known_dialects(network.family)]
 
@@ -58,7 +58,7 @@ def targets_before(all_sites: tuple[Site, ...], site: Site) -> list[Target]:
 
 
 def torch_gradients(module: Any, x: Floats, key: Key, given: Floats, targets: list[Target]) -> dict[Target, Floats]:
-    """What PyTorch computes."""
+    """PyTorch's gradients of the targets."""
     import torch
 
     module.zero_grad()
@@ -90,10 +90,10 @@ def module_has(module: Any, site: int) -> bool:
 
 @pytest.mark.parametrize(("architecture", "dialect"), ALL)
 def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path) -> None:
-    """At tensors of each network, for the input and for scale, shift and kernel of the convolution before.
+    """Gradients with respect to the input and to the scale, shift and kernel of the nearest convolution are PyTorch's.
 
-    Where a value is within rounding of a kink (a ReLU at 0, equal values in a max pool), the two may take different sides; that is
-    rare, and an adjoint that is wrong fails for all of several inputs.
+    At a kink (a ReLU at 0, equal values in a max pool), rounding can make the two engines choose different sides.  So the test
+    passes if the gradients agree for one of several inputs; those of a wrong adjoint agree for none.
     """
     pytest.importorskip("torch")
     from godeeper.engine.torch.weights import to_torch
@@ -122,7 +122,7 @@ def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path)
 
 
 def test_gradients_are_finite_differences() -> None:
-    """Along random directions, for the bundled weights and a photo: the input, a scale and a shift."""
+    """Gradients of the input, a scale and a shift agree with finite differences along random directions."""
     net = load()
     photo = net.preprocess(decode("examples/chelsea.jpg"))
     address, number = "mixed/tower_1/conv_2", 7

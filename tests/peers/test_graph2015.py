@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TOLERANCE = 2e-5
-"""Three times the largest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has bounds by depth."""
+"""Three times the largest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has a bound for each depth."""
 
 
 @pytest.fixture(scope="module")

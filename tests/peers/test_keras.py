@@ -32,7 +32,7 @@ def relative_error(got: Any, expected: Any) -> float:
 
 @pytest.fixture(scope="module")
 def model(net: Network) -> Any:
-    """Keras's network, in which each convolution and normalisation, in order of creation, has our weights."""
+    """Keras's network with our weights, assigned to convolutions and normalisations in order of creation."""
     keras.utils.clear_session()  # a second model in one session continues the numbering
     built = keras.applications.InceptionV3(weights=None)
     convs = numbered(built, keras.layers.Conv2D)
@@ -47,7 +47,7 @@ def model(net: Network) -> Any:
 
 
 def numbered(model: Any, kind: type) -> list[Any]:
-    """Return the model's layers of one kind in order of creation, by the number at the end of their names, no number first."""
+    """Return the model's layers of one kind in order of creation: sorted by the number in the name, no number first."""
     layers = [layer for layer in model.layers if isinstance(layer, kind)]
     return sorted(
         layers,
@@ -118,7 +118,7 @@ def layers(model: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("prefix", ["", "keras:"])
 def test_every_layer_by_its_own_name(prefix: str, layers: dict[str, Any]) -> None:
-    """Each layer's name means the tensor of its kind, shape and window, and is the name that godeeper prints."""
+    """Each layer's name resolves to a tensor of its kind, shape and window, and godeeper prints that name."""
     for name, layer in layers.items():
         tensor = resolve_one(NETWORK, prefix + name)
         assert (tensor.site.kind, tensor.stage) == KINDS[type(layer).__name__], name
@@ -130,7 +130,7 @@ def test_every_layer_by_its_own_name(prefix: str, layers: dict[str, Any]) -> Non
 
 
 def test_every_layer_reads_what_its_name_says(layers: dict[str, Any]) -> None:
-    """Two layers that are connected in Keras's network mean sites that are connected in ours."""
+    """Layers that are connected in Keras's network correspond to sites that are connected in ours."""
     checked = 0
     for name, layer in layers.items():
         tensor = resolve_one(NETWORK, name)

@@ -24,8 +24,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """pytorch-fid's network, which loads our weights strictly instead of downloading its own."""
-    import_torchvision()  # which pytorch-fid patches
+    """pytorch-fid's network with our weights, loaded strictly."""
+    import_torchvision()  # pytorch-fid patches torchvision
     fid = pytest.importorskip("pytorch_fid.inception")
     from godeeper.engine.torch.weights import to_torch
 
@@ -46,7 +46,7 @@ def test_every_tensor_is_pytorch_fid_s(weights: WeightsFile, model: Any, tmp_pat
 
 
 def test_pytorch_fid_s_state_dict_loads_strictly(model: Any) -> None:
-    """A state dict of pytorch-fid with 1008 classes gives its logits in the 2015 dialect."""
+    """A state dict of pytorch-fid with 1008 classes gives pytorch-fid's logits in the 2015 dialect."""
     import torch
 
     from godeeper.engine.torch.weights import from_state_dict

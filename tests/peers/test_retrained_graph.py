@@ -114,7 +114,7 @@ def test_a_retrained_graph_gives_tensorflow_s_classes(
 
 
 def test_folded_normalisations_give_tensorflow_s_values(tensors: dict[str, Any], tmp_path: Path) -> None:
-    """As in graph_transforms' fold_old_batch_norms, kernels are scaled, and one constant is added after each convolution."""
+    """A graph whose batch norms are folded, as by graph_transforms' fold_old_batch_norms, gives TensorFlow's values."""
     folded, graph = fold(retrained(tensors))
     added = installed(tmp_path / "folded.pb", graph)
     assert any("94 batch normalisations are folded" in note for note in added.notes)

@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
     """The network of timm, with our weights loaded strictly."""
-    import_torchvision()  # which timm imports
+    import_torchvision()  # timm imports torchvision
     timm = pytest.importorskip("timm")
     from godeeper.engine.torch.weights import to_torch
 

@@ -64,7 +64,7 @@ def test_both_engines_agree_on_every_tensor(architecture: str, dialect: str, tmp
 
 
 def test_torchvision_s_googlenet_loads_strictly() -> None:
-    """Its state dict without the auxiliary classifiers gives its logits."""
+    """The state dict of torchvision without the auxiliary classifiers gives torchvision's logits."""
     googlenet = import_torchvision().models.googlenet
     import torch
 

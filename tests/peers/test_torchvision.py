@@ -56,7 +56,7 @@ def test_our_module_is_torchvision_s(weights: WeightsFile, model: Any) -> None:
 
 
 def test_parameters_have_torchvision_s_names_and_shapes() -> None:
-    """With its auxiliary classifier our network has torchvision's state dict, name by name, and its parameter count."""
+    """With the auxiliary classifier, our network has torchvision's state-dict names, shapes and parameter count."""
     inception = import_torchvision().models.inception_v3
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3

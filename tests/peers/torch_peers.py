@@ -1,4 +1,4 @@
-"""What the PyTorch implementations of Inception v3 compute: torchvision's, timm's and pytorch-fid's.
+"""The values of the PyTorch implementations of Inception v3: torchvision's, timm's and pytorch-fid's.
 
 They have the same submodule names, so one function works for all three.  The output of a functional operation is read
 as the input of the next convolution, or as a part of the concatenation.
@@ -41,7 +41,7 @@ def import_torchvision() -> Any:
     return torchvision
 
 
-KEPT: list[Any] = []  # a library's definitions exist only as long as this object
+KEPT: list[Any] = []  # keeps the library objects alive, because their definitions end with them
 
 
 def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
@@ -97,7 +97,7 @@ def keep_input(seen: dict[Key, Any], key: Key) -> Callable[[Any, Any], None]:
 
 
 def cut_join(seen: dict[Key, Any], every: tuple[Site, ...], join: Site) -> None:
-    """Add the pools and inner joins that ``join`` consists of, as parts of it."""
+    """Add the pools and inner joins that are inputs of ``join``, as slices of its value."""
     if Key(join.index) not in seen:
         return
     first = 0

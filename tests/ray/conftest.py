@@ -1,4 +1,4 @@
-"""Shared by the tests of Ray: photos, and Ray on this machine."""
+"""Fixtures for the tests of Ray: photos, and Ray on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHOTOS = 70  # three chunks
 
 os.environ.setdefault(
     "RAY_AUTH_TOKEN", secrets.token_hex(32)
-)  # before Ray is imported: it would store one in the user's home
+)  # set before Ray is imported, because Ray would store a token in the user's home
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
@@ -40,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def _ray() -> Iterator[None]:
-    """Ray on this machine, for all tests; commands in this process use it.  Its workers may use any S3."""
+    """Ray on this machine, for all tests and commands in this process, with credentials for the fake S3."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")

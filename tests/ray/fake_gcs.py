@@ -1,6 +1,7 @@
-"""A Google Cloud Storage with one bucket, the files of a folder, on loopback: ``python fake_gcs.py FOLDER`` prints its port.
+"""A fake Google Cloud Storage on loopback, whose only bucket holds the files of a folder.
 
-It is a process of its own, since pyarrow holds Python's lock while it opens a file there.
+``python fake_gcs.py FOLDER`` prints the port.  It runs in a separate process, because pyarrow holds Python's lock while
+it opens a file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Storage(BaseHTTPRequestHandler):
     folder = Path()
 
     def do_GET(self) -> None:
-        """The response to a request."""
+        """Respond to a request."""
         address = urlsplit(self.path)
         query, path = parse_qs(address.query), unquote(address.path)
         file = self.folder / path.removeprefix(f"{FILES}/")
@@ -38,7 +39,7 @@ class Storage(BaseHTTPRequestHandler):
             self.send(200, document(**self.facts(path.removeprefix(f"{FILES}/"))))
 
     def facts(self, name: str) -> dict[str, str]:
-        """What the API says of a file."""
+        """The API's description of a file."""
         moment = "2020-01-01T00:00:00Z"
         size = str((self.folder / name).stat().st_size)
         return {

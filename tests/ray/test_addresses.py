@@ -32,7 +32,7 @@ LOOPBACK = "127.0.0.1"
 
 @pytest.fixture(scope="module")
 def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some of the photos, in a folder of the same name, and a file that is none."""
+    """Some of the photos, in a folder of the same name, and a file that is not a photo."""
     folder = tmp_path_factory.mktemp("few") / "photos"
     for number in range(4, 28):
         path = Path(("dark", "bright")[number % 2], f"{number:02}.png")
@@ -44,7 +44,7 @@ def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The query of addresses of an S3 in this process."""
+    """A fake S3 in this process; yields the query that its addresses need."""
     moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
@@ -76,7 +76,7 @@ def fill(address: str, folder: Path) -> None:
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """The exit code of a command, and what it prints."""
+    """The exit code, standard output and standard error of a command."""
     code = main(arguments)
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -84,7 +84,7 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
 
 @pytest.mark.usefixtures("_ray")
 def test_embed(photos: Path, tmp_path: Path, s3: str) -> None:
-    """``file://`` and ``s3://`` folders give the features of the local folder, under the names that were given."""
+    """``file://`` and ``s3://`` folders give the features of the local folder, with the addresses as names."""
     fill(f"s3://bucket/all?{s3}&allow_bucket_creation=true", photos)
     shown = [str(photos), f"file://{photos}", "s3://bucket/all"]
     arrays = []
@@ -144,7 +144,7 @@ def test_a_list_of_addresses(few: Path, tmp_path: Path, s3: str, capsys: pytest.
 
 
 def test_an_address_in_parts() -> None:
-    """The address of a photo names its file system and its path there, and comes back whole."""
+    """An address is split into file system and path, and joined to the same address again."""
     for address, path in (
         ("s3://bucket/a%20b/1.jpg?region=x", "bucket/a b/1.jpg"),
         ("gs://anonymous@bucket/1.jpg", "bucket/1.jpg"),
@@ -156,7 +156,7 @@ def test_an_address_in_parts() -> None:
 
 @pytest.mark.parametrize("command", ["embed", "index", "doctor", "retrain"])
 def test_without_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """An address is read on Ray only, and the message says so."""
+    """Without ``--on ray``, an address is refused, and the message says why."""
     out = {"embed": ["--out", "out.npz"], "index": ["--out", "o.index"], "retrain": ["--out", "o.godeeper"]}
     code, _, words = run([command, f"file://{tmp_path}", *out.get(command, [])], capsys)
     assert (code, words.count("\n")) == (2, 1)
@@ -178,7 +178,7 @@ def test_refusals(
     arguments: list[str],
     reason: str,
 ) -> None:
-    """What cannot be read is one line, and nothing is written."""
+    """Invalid input gives a one-line error, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.csv").write_text("path,label\nfile:///photos/1.jpg,cat\n")
     code, _, words = run(["retrain", *arguments, "--out", "out.godeeper"], capsys)
@@ -188,10 +188,10 @@ def test_refusals(
 
 
 def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster that is reached through its address gives the local bytes."""
+    """A cluster at a ``ray://`` address gives the bytes of a local run."""
     here, there = tmp_path / "here.npz", tmp_path / "there.npz"
     command = ["embed", str(photos), "--features", ADDRESS, "--out"]
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # it follows from the token
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # godeeper sets it if there is a token
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with cluster(cores=1) as address:
         code, words = in_process([*command, str(there), "--on", address], {})
@@ -201,7 +201,7 @@ def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def in_process(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """The exit code and the messages of a command; again if Ray itself was too slow to let it in, on a busy machine."""
+    """The exit code and the messages of a command, run again if Ray was too slow to accept it on a busy machine."""
     command = [sys.executable, "-m", "godeeper", *arguments]
     for _ in range(3):
         done = subprocess.run(
@@ -220,7 +220,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int, seconds: float = 60) -> None:
-    """Wait until something listens."""
+    """Wait until something listens on the port."""
     until = time.monotonic() + seconds
     while True:
         with suppress(OSError):
@@ -232,7 +232,7 @@ def wait_for_port(port: int, seconds: float = 60) -> None:
 
 @contextmanager
 def cluster(cores: int) -> Iterator[str]:
-    """The address of a cluster of one machine, in processes on loopback that end with the block."""
+    """Start a cluster of one node on loopback, yield its address, and stop it."""
     start = "from ray.scripts.scripts import main; main()"
     gcs, client = free_port(), free_port()
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
@@ -257,6 +257,6 @@ def cluster(cores: int) -> Iterator[str]:
 
 
 def left(folder: str) -> list[int]:
-    """The processes of Ray that name a folder in their command lines."""
+    """The Ray processes that have this folder in their command lines."""
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if folder in line and "ray" in line]

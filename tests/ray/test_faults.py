@@ -1,4 +1,4 @@
-"""Full disks, a lack of memory, and a cluster without free cores: one line or the local bytes, and nothing is lost."""
+"""Full disks, a lack of memory, a cluster without free cores: a one-line error or the bytes of a local run; nothing is lost."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ has_mounts = pytest.mark.skipif(
 
 
 def embed_with_full_disk(disk: Path, kilobytes: int, photos: Path, out: Path) -> tuple[int, str, str]:
-    """``embed --on ray`` while the folder ``disk`` is a file system of so many kB, for all its processes; code, output, messages.
+    """Run ``embed --on ray`` while ``disk`` is a file system of ``kilobytes`` kB; return exit code, output and
+    messages.
 
-    The output ends with the names of half-written files on that file system, which is gone afterwards.
+    The output ends with the names of incomplete files on that file system, which exists only during the run.
     """
     disk.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "godeeper", "embed", str(photos), "--out", str(out), "--features", ADDRESS]
@@ -59,7 +60,7 @@ def embed_with_full_disk(disk: Path, kilobytes: int, photos: Path, out: Path) ->
 
 
 def local_bytes(photos: Path, tmp_path: Path) -> bytes:
-    """The file that a local run writes."""
+    """The bytes of the file that a local run writes."""
     out = tmp_path / "here.npz"
     assert main(["embed", str(photos), "--out", str(out), "--features", ADDRESS]) == 1  # one photo is damaged
     return out.read_bytes()
@@ -72,7 +73,7 @@ def kept() -> list[Path]:
 
 @has_mounts
 def test_a_full_cache_folder(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Driver and workers go on without their caches, where nothing half-written stays."""
+    """Driver and workers continue without their caches, and leave no incomplete file there."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("GODEEPER_CACHE", str(cache))
     code, said, words = embed_with_full_disk(cache, 40, photos, tmp_path / "there.npz")
@@ -83,7 +84,7 @@ def test_a_full_cache_folder(photos: Path, tmp_path: Path, monkeypatch: pytest.M
 @has_mounts
 @pytest.mark.usefixtures("_ray")
 def test_a_full_disk_for_the_output(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line and exit code 2; the finished chunks are kept, and a second run ends with the local bytes."""
+    """The run ends with one line; finished chunks are kept, and a second run writes the bytes of a local run."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     disk = tmp_path / "full"
     code, said, words = embed_with_full_disk(disk, 16, photos, disk / "there.npz")
@@ -98,9 +99,9 @@ def test_a_full_disk_for_the_output(photos: Path, tmp_path: Path, monkeypatch: p
 
 @has_mounts
 def test_no_room_for_ray(photos: Path, tmp_path: Path) -> None:
-    """A full /tmp, where Ray has its sockets, is one line within seconds."""
+    """A full /tmp, where Ray has its sockets, gives a one-line error within seconds."""
     started = time.monotonic()
-    disk = Path("/tmp")  # noqa: S108 (Ray's place; only the processes of this test see another one)
+    disk = Path("/tmp")  # noqa: S108 (Ray's folder; only the processes of this test see it full)
     if tmp_path.is_relative_to(disk):
         pytest.skip("needs a temporary folder elsewhere: the photos are in /tmp")
     code, said, words = embed_with_full_disk(disk, 32, photos, tmp_path / "there.npz")
@@ -111,7 +112,7 @@ def test_no_room_for_ray(photos: Path, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Tight:
-    """Stages in a worker that may take only so many more bytes of address space, in the chunks with the item 40."""
+    """Work with a limited address space, in chunks that contain item 40."""
 
     stages: Stages[Batch]
     more: int
@@ -129,7 +130,7 @@ class Tight:
 
 @pytest.mark.usefixtures("_ray")
 def test_a_worker_exceeds_its_limit(photos: Path, tmp_path: Path, net: Network) -> None:
-    """One line; other chunks are kept, none with photos that seem damaged, and a second run ends with the local features."""
+    """The run ends with one line, no photo counts as damaged, and a second run gives the local features."""
     paths = sorted(map(str, photos.rglob("*.png")))
     paths[40] = str(tmp_path / "large.png")
     Image.new("RGB", (5000, 5000)).save(paths[40])
@@ -152,7 +153,7 @@ def test_a_worker_exceeds_its_limit(photos: Path, tmp_path: Path, net: Network) 
 
 @dataclass(frozen=True)
 class Kill:
-    """Work that the kernel kills at the item 7, as it kills a process that takes too much memory."""
+    """Work that is killed at item 7, like a process that uses too much memory."""
 
     def __call__(self, items: Sequence[int]) -> list[int]:
         if 7 in items:
@@ -171,7 +172,7 @@ class KillAtStart:
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize("work", [Kill(), KillAtStart()])
 def test_workers_are_killed_each_time(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After so many attempts the run ends with one line."""
+    """If every attempt is killed, the run ends with one line after a fixed number of attempts."""
     monkeypatch.setattr(worker, "MOST_ATTEMPTS", 2)
     with OnRay("ray", chunk=2, cores=2) as executor, pytest.raises(ClusterError, match="killed") as raised:
         list(executor.map(work, range(20)))
@@ -180,7 +181,7 @@ def test_workers_are_killed_each_time(work: Any, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("_ray")
 def test_no_free_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster that cannot start a worker is waited for, with a word on what for; then it is one line."""
+    """If the cluster cannot start a worker, the command says what it waits for, and then ends with one line."""
     monkeypatch.setenv("GODEEPER_RAY_WAIT", "3")
     said: list[str] = []
     expected = pytest.raises(ClusterError, match=r"no worker could start in 3 s.*1000 cores.*GODEEPER_RAY_WAIT")

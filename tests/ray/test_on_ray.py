@@ -1,4 +1,4 @@
-"""``--on ray``: the same bytes as here, whatever is killed; photos at addresses; and one line for each error."""
+"""``--on ray``: the same bytes as a local run, even if processes are killed, and one line for each error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PHOTOS = 70
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """The exit code of a command, and what it prints."""
+    """The exit code, standard output and standard error of a command."""
     code = main(arguments)
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -58,7 +58,7 @@ def test_embed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
 def test_index(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An index, too, has the same bytes and messages; nothing is stored from one run to the other."""
+    """An index has the same bytes and messages, too; each run starts with an empty store."""
     folder, out = tmp_path / "few", tmp_path / "few.index"
     for number in range(8, 20):
         place = ("dark", "bright")[number % 2]
@@ -75,7 +75,7 @@ def test_index(
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize(("chunk", "cores"), [(3, 1), (100, 2)])
 def test_chunks_and_workers(photos: Path, net: Network, chunk: int, cores: int) -> None:
-    """Neither the size of the chunks nor the number of workers changes a bit, nor the batches."""
+    """The features have the same bits for any chunk size, number of workers and batch size."""
     paths = sorted(map(str, photos.rglob("*.png")))[:25]
     done: list[int] = []
     with OnRay("ray", chunk=chunk, cores=cores) as executor:
@@ -110,7 +110,7 @@ def test_doctor_retrain_classify(
 
 @dataclass(frozen=True)
 class KillOnce:
-    """Work that kills its process with the item 7, the first time."""
+    """Work that kills its process at item 7, but only the first time."""
 
     marker: Path
 
@@ -123,7 +123,7 @@ class KillOnce:
 
 @pytest.mark.usefixtures("_ray")
 def test_a_worker_is_killed(tmp_path: Path) -> None:
-    """Its chunk is repeated, and each item is in the result once."""
+    """The chunk of a killed worker is repeated, and each item is in the result once."""
     with OnRay("ray", chunk=2, cores=1) as executor:
         results = [each for chunk in executor.map(KillOnce(tmp_path / "killed"), range(20)) for each in chunk]
     assert results == [number * number for number in range(20)]
@@ -133,10 +133,10 @@ def test_a_worker_is_killed(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_driver_is_stopped(photos: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """What it started ends with it, it leaves no file, and a second run uses its chunks and ends with the local bytes."""
+    """A stopped driver leaves no process and no output, and a second run uses its chunks and writes the bytes of a local run."""
     here, there = tmp_path / "here.npz", tmp_path / "there.npz"
     many = tmp_path / "many"
-    for each in range(3):  # enough work to be stopped in the middle of it, also on a busy machine
+    for each in range(3):  # enough work to be stopped in the middle, even on a busy machine
         shutil.copytree(photos, many / str(each))
     command = ["embed", str(many), "--features", ADDRESS, "--out"]
     assert not kept()
@@ -147,7 +147,7 @@ def test_the_driver_is_stopped(photos: Path, tmp_path: Path, number: signal.Sign
         out, words = process.communicate(timeout=60)
     assert (process.returncode, out) == ((130, b"") if number == signal.SIGINT else (-number, b""))
     assert words == (b"godeeper: stopped\n" if number == signal.SIGINT else b"")
-    wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # these need a minute
+    wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # agents end later
     assert not there.exists()
     times = {path: path.stat().st_mtime_ns for path in kept()}
     assert times
@@ -162,7 +162,7 @@ def kept() -> list[Path]:
 
 
 def descendants(session: int) -> list[str]:
-    """The processes in a session, and those that Ray started in sessions of their own; without those that have ended."""
+    """The running processes of a session, and those that Ray started in other sessions."""
     command = ["ps", "-eo", "stat,sid,args"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     running = [line for line in listed if not line.startswith("Z")]
@@ -170,7 +170,7 @@ def descendants(session: int) -> list[str]:
 
 
 def wait_for(condition: Any, process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> None:
-    """Wait until a condition holds; fails if the process ends before."""
+    """Wait until a condition holds; fail if the process ends first."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -180,7 +180,7 @@ def wait_for(condition: Any, process: subprocess.Popen[bytes] | None = None, sec
 
 @dataclass(frozen=True)
 class Noted:
-    """Work that notes each entry it sees in a folder."""
+    """Work that records each entry as a file in a folder."""
 
     folder: Path
 
@@ -193,7 +193,7 @@ class Noted:
 
 @pytest.mark.usefixtures("_ray")
 def test_finished_chunks_are_not_repeated(photos: Path, tmp_path: Path) -> None:
-    """A second run computes only the chunks that are not kept, or are kept damaged."""
+    """A second run computes only the chunks that are missing or damaged."""
     entries = list(entries_of(sorted(map(str, photos.rglob("*.png")))[:12]))
     for _ in range(2):
         keep = KeptChunks("recipe", pickle.dumps, pickle.loads)
@@ -208,7 +208,7 @@ def test_finished_chunks_are_not_repeated(photos: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_listens(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A cluster that cannot be reached is one line within seconds, and nothing is written."""
+    """A cluster that cannot be reached gives a one-line error within seconds, and nothing is written."""
     started = time.monotonic()
     command = ["embed", str(photos), "--out", str(tmp_path / "out.npz"), "--on", "ray://127.0.0.1:9", "--json"]
     code, out, words = run(command, capsys)

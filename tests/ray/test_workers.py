@@ -1,4 +1,4 @@
-"""The same bytes for 1, 2 and 8 workers, of 8, 4 and 1 cores, on a Ray that counts 8 cores."""
+"""The same bytes for 1, 2 and 8 workers with 8, 4 and 1 cores, on a Ray that is configured for 8 cores."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]  # as in test_on_ray.py
 
 CORES = 8
-ADDRESS = "mixed_4/tower/conv"  # the first whose last bits depend on whether torch has one thread or more
+ADDRESS = "mixed_4/tower/conv"  # the first tensor whose last bits differ between one torch thread and several
 
 
 @pytest.fixture(scope="module")
 def _eight_cores() -> Iterator[None]:
-    """Ray on this machine, with more cores than there may be."""
+    """Ray on this machine, configured for 8 cores even if there are fewer."""
     cluster.set_private()
     ray = cluster.imported()
     with cluster.silence():
@@ -40,7 +40,7 @@ def _eight_cores() -> Iterator[None]:
 @pytest.mark.usefixtures("_eight_cores")
 @pytest.mark.parametrize(("engine", "numbers"), [("onnxruntime", (1, 8)), ("torch", (8,))])
 def test_any_number_of_workers(photos: Path, engine: str, numbers: tuple[int, ...]) -> None:
-    """Features are equal to the last bit for any number of workers, and here."""
+    """Features are equal to the last bit for any number of workers, and in a local run."""
     pytest.importorskip(engine)
     network = godeeper.load(engine=engine)
     paths = sorted(map(str, photos.rglob("*.png")))[:25]

@@ -31,7 +31,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("call", "arguments", "name"), WRONG)
 def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str) -> None:
-    """The line states the argument, the value and what was expected."""
+    """The error line states the argument, the value and what was expected."""
     with pytest.raises(OptionError) as error:
         call(**arguments)
     assert name in str(error.value)
@@ -41,13 +41,13 @@ def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str
 
 @pytest.mark.parametrize("folder", [None, 3, "", ["photos"]])
 def test_invalid_folders(folder: Any) -> None:
-    """The folder must be a path."""
+    """A folder that is not a path is refused."""
     with pytest.raises(OptionError, match="folder "):
         godeeper.retrain(folder)
 
 
 def test_integers_of_numpy(tmp_path: Path) -> None:
-    """NumPy's integers are accepted: the only error is that the folder is empty."""
+    """NumPy's integers are accepted as a seed; the only error is that the folder is empty."""
     with pytest.raises(GodeeperError, match=r"no such folder|usable photo|no photo"):
         godeeper.retrain(tmp_path, seed=np.int64(3))  # type: ignore[arg-type]  # that is the point
 

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 ADDRESS = "mixed/join"
 SAME = 1e-5
-"""As a share of the largest value: means of batches are rounded in another order."""
+"""Tolerance relative to the largest value, because the means of batches are summed in another order."""
 STORED = 1e-3
-"""The same for a training's features, which are stored in half precision."""
+"""Tolerance for the features of a training, which are stored in half precision."""
 OTHER_DECODE = 1e-2
-"""The smallest change by the accurate transform, so a test that passes did not use it."""
+"""The accurate transform changes values by more than this, so a test that passes did not use it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def net2015(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 @pytest.fixture(scope="module")
 def photo(chelsea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration photo, so large that ``embed`` and ``classify`` would decode it at 1/2 with other filters."""
+    """The demonstration photo, enlarged so that ``embed`` and ``classify`` would decode it at 1/2 with other filters."""
     path = tmp_path_factory.mktemp("photos") / "cat.jpg"
     with Image.open(chelsea) as opened:
         opened.resize((2720, 1810)).save(path, quality=40)
@@ -59,7 +59,7 @@ def means(net2015: Network, photo: Path) -> NDArray[np.float32]:
     found: NDArray[np.float32] = net2015.peek(photo, ADDRESS).activations.mean((2, 3))
     accurate = replace(
         decode(photo), jpeg=None
-    )  # without the file's bytes the pixels are the same as with every other filter
+    )  # an image without its file's bytes has the pixels of the accurate transform
     assert relative_error(net2015.peek(accurate, ADDRESS).activations.mean((2, 3)), found) >= OTHER_DECODE
     return found
 
@@ -85,7 +85,7 @@ def own(net2015: Network, means: NDArray[np.float32]) -> Classifier:
 
 @pytest.fixture(scope="module")
 def expected(own: Classifier, means: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2,): the probabilities that follow from a peek."""
+    """(2,): the probabilities computed from a peek."""
     found: NDArray[np.float64] = own.likelihoods({ADDRESS: means})[0]
     return found
 
@@ -126,7 +126,7 @@ def test_classify_by_the_weights(run: Run, net2015: Network, photo: Path) -> Non
 def test_classify_by_a_classifier_of_one_s_own(
     run: Run, own: Classifier, expected: NDArray[np.float64], photo: Path, tmp_path: Path
 ) -> None:
-    """With ``--exact`` and without, the photo is decoded at full size."""
+    """The photo is decoded at full size, with and without ``--exact``."""
     file = tmp_path / "own.godeeper"
     own.save(file)
     for options in ((), ("--exact",)):
@@ -137,7 +137,7 @@ def test_classify_by_a_classifier_of_one_s_own(
 
 
 def test_the_page(page: Served, net2015: Network, expected: NDArray[np.float64], photo: Path) -> None:
-    """A tensor's numbers equal those of a peek, and the verdict follows from them."""
+    """A tensor's values on the page equal those of a peek, and so do the probabilities of the verdict."""
     kept = page.client.send([("photo", "cat.jpg", photo.read_bytes())]).json["photo"]
     answer = page.client.get(f"/api/photos/{kept}/values/{ADDRESS}")
     shape = tuple(map(int, answer.headers["x-shape"].split(",")))

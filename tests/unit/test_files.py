@@ -73,20 +73,20 @@ def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:
-    """The bytes are returned unchanged."""
+    """The bytes of a regular file are returned unchanged."""
     (tmp_path / "file").write_bytes(b"content")
     assert read_regular(tmp_path / "file") == b"content"
 
 
 def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
-    """Opening a named pipe would wait for a writer forever."""
+    """A named pipe is refused, because opening it would wait for a writer forever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match=NOT_A_FILE):
         open_regular(tmp_path / "pipe")
 
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is the same on every system."""
+    """A socket is refused, with the same reason on every system."""
     monkeypatch.chdir(tmp_path)  # a socket's path has a small maximum length
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
@@ -95,13 +95,13 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_device_is_refused() -> None:
-    """/dev/zero would never end."""
+    """A device is refused, because reading /dev/zero would never end."""
     with pytest.raises(OSError, match=NOT_A_FILE):
         open_regular("/dev/zero")
 
 
 def test_a_folder_and_a_missing_file_have_their_own_errors(tmp_path: Path) -> None:
-    """Messages can distinguish them."""
+    """A folder and a missing file raise different errors, so that messages can distinguish them."""
     with pytest.raises(IsADirectoryError):
         open_regular(tmp_path)
     with pytest.raises(FileNotFoundError):

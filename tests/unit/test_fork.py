@@ -29,7 +29,7 @@ pytestmark = [
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """Return what ``work`` returns, or its error message, from a forked process that ends as multiprocessing's do."""
+    """Run ``work`` in a forked process that ends like multiprocessing's; return its result or its error message."""
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=answer, args=(there, work))
     process.start()
@@ -45,7 +45,7 @@ def in_child(work: Callable[[], Any]) -> Any:
 
 
 def answer(there: Connection, work: Callable[[], Any]) -> None:
-    """Send what ``work`` returns or raises."""
+    """Send the result or the error message of ``work``."""
     try:
         there.send(work())
     except Exception as error:
@@ -59,7 +59,7 @@ def features(network: godeeper.Network, photos: list[Path]) -> Any:
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime", "torch"])
 def test_a_warm_network(engine: str, chelsea: Path) -> None:
-    """The child computes the same as its parent, with the same plan and with another, and a peek before does not change one after."""
+    """The child computes the same values as its parent, with the same plan and with another plan."""
     if engine == "torch" and not find_spec("torch"):
         pytest.skip("torch is not installed")
     network = godeeper.load(engine=engine)
@@ -73,7 +73,7 @@ def test_a_warm_network(engine: str, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
 def test_an_inherited_network_can_be_closed(engine: str, chelsea: Path) -> None:
-    """A child that closes the network, or loads another in its place, does not wait for threads that do not exist in it."""
+    """A child that closes the inherited network, or loads another, does not wait for its parent's threads."""
     if engine != "onnxruntime" and not find_spec(engine):
         pytest.skip(f"{engine} is not installed")
     network = godeeper.load(engine=engine)
@@ -91,7 +91,7 @@ def test_an_inherited_network_can_be_closed(engine: str, chelsea: Path) -> None:
 
 @pytest.mark.skipif(not find_spec("openvino"), reason="openvino is not installed")
 def test_openvino_says_what_to_do(chelsea: Path) -> None:
-    """OpenVINO works neither with the inherited nor with a new network in the child; other engines do."""
+    """In the child, OpenVINO raises an error for inherited and new networks, and other engines work."""
     network = godeeper.load(engine="openvino")
     features(network, [chelsea])
     for work in (lambda: features(network, [chelsea]), lambda: godeeper.load(engine="openvino")):
@@ -100,14 +100,14 @@ def test_openvino_says_what_to_do(chelsea: Path) -> None:
 
 
 def test_a_warm_classifier(chelsea: Path) -> None:
-    """A classifier that has predicted predicts the same in the child."""
+    """A classifier that has already predicted gives the same predictions in the child."""
     made = classifier()
     expected = made.predict_proba([chelsea] * 2)
     np.testing.assert_allclose(in_child(lambda: made.predict_proba([chelsea] * 2)), expected, atol=1e-5)
 
 
 def test_after_a_training(tmp_path: Path, chelsea: Path) -> None:
-    """A classifier that was just trained works in the child, with thread pools."""
+    """A classifier that was just trained works in the child, although training used thread pools."""
     photo = Image.open(chelsea)
     for number in range(12):
         for name, crop in {"left": (0, 0, 200, 300), "right": (250, 0, 451, 300)}.items():
@@ -125,7 +125,7 @@ def test_after_a_training(tmp_path: Path, chelsea: Path) -> None:
 
 
 def test_a_store(tmp_path: Path) -> None:
-    """A store that is open at the fork is read and written by both processes."""
+    """A store that is open at the fork works in both processes."""
     with ResultStore(tmp_path / "features.sqlite") as store:
         store.put_blobs({b"parent": b"1"})
 

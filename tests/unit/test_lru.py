@@ -13,7 +13,7 @@ def filled(cache: LruCache[str, bytes], keys: str, size: int = 1) -> LruCache[st
 
 
 def test_the_least_recently_used_entries_are_evicted() -> None:
-    """Reading an entry keeps it; older ones are evicted first."""
+    """Reading an entry makes it the most recently used; the least recently used entry is evicted first."""
     cache = filled(LruCache(max_entries=2), "abc")
     cache.get("a")
     assert cache.evict() == 1
@@ -43,7 +43,7 @@ def test_the_last_used_entry_stays() -> None:
 
 
 def test_entries_in_use_stay() -> None:
-    """An entry in use is skipped, and the next one is evicted instead."""
+    """An entry in use is skipped, and the next entry is evicted instead."""
     cache = filled(LruCache(max_entries=2), "abc")
     assert cache.evict(in_use={"a"}) == 1
     assert list(cache) == ["a", "c"]

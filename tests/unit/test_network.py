@@ -45,7 +45,7 @@ def test_more_tensors_change_no_value(net: Network, chelsea: Path, joins: dict[s
 
 
 def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
-    """The rectified value is the normalised one clipped at zero, which is the raw one scaled and shifted."""
+    """The normalised value is the raw value scaled and shifted, and the rectified value is the normalised value clipped at 0."""
     scope = "mixed_4/tower_1/conv_4"
     raw, normal, relu = (net.peek(chelsea, scope + end).activations for end in ("/Conv2D", "/batchnorm", ""))
     np.testing.assert_array_equal(relu, np.maximum(normal, 0))
@@ -55,7 +55,7 @@ def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
 
 
 def test_a_join_is_its_branches(net: Network, chelsea: Path) -> None:
-    """mixed_9/join is the concatenation of six tensors; the inner joins of Keras and torchvision have two of them each."""
+    """mixed_9/join concatenates six tensors, and each inner join of Keras and torchvision two of them."""
     parts = [
         "conv",
         "tower/mixed/conv",
@@ -120,7 +120,7 @@ def test_feeding_an_inner_tensor_resumes(net: Network, chelsea: Path, fed: str) 
 
 @pytest.mark.parametrize("stage", ["/Conv2D", "/batchnorm", ""])
 def test_feeding_a_stage_resumes(net: Network, chelsea: Path, stage: str) -> None:
-    """A raw or normalised value that is fed is normalised and rectified from that stage on."""
+    """If a raw or normalised value is fed, only the later stages are computed."""
     photo = {"DecodeJpeg/contents": chelsea.read_bytes()}
     value, expected = net.run(["conv_4" + stage, "pool_1"], photo)
     np.testing.assert_allclose(net.run("pool_1", {"conv_4" + stage: value}), expected, atol=1e-5)
@@ -134,7 +134,7 @@ def test_feeding_all_branches(net: Network, chelsea: Path) -> None:
 
 
 def test_batches(net: Network, chelsea: Path) -> None:
-    """The batch size is free, and a photo's values do not depend on the other photos."""
+    """Any batch size works, and a photo's values do not depend on the other photos."""
     one = net.run("Mul", {"DecodeJpeg/contents": chelsea.read_bytes()})
     batch = np.concatenate([one, -one, one])
     got = net.run("mixed/join", {"Mul": batch})

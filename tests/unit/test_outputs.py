@@ -1,4 +1,4 @@
-"""Outputs of a command: existing foreign files are kept, either all outputs are written or none, and errors come before any computation."""
+"""Outputs of a command: all are written or none, foreign files are kept, and errors are raised before any computation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(folder: Path, *names: str, force: bool = False, suffix: bytes = b"") -
 
 
 def test_all_are_written(tmp_path: Path) -> None:
-    """New files are written, one of ours is replaced, folders are created, and nothing else is left."""
+    """New files are written, a file that godeeper wrote is replaced, folders are created, and nothing else is left."""
     (tmp_path / "a").write_bytes(OURS)
     write(tmp_path, "a", "b", "new/folder/c")
     assert content(tmp_path) == {
@@ -110,7 +110,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_force(tmp_path: Path) -> None:
-    """With ``force``, files of others are replaced, but folders and inputs are not."""
+    """With ``force``, foreign files are replaced, but folders and inputs are not."""
     (tmp_path / "mine").write_text("dear")
     write(tmp_path, "mine", force=True)
     assert content(tmp_path) == {"mine": b"new mine"}
@@ -128,7 +128,7 @@ def test_force(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_of_ours_stays_a_link(tmp_path: Path) -> None:
-    """The file that it points to is replaced."""
+    """The target of the link is replaced."""
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "old").write_bytes(OURS)
     (tmp_path / "latest").symlink_to("kept/old")
@@ -138,13 +138,13 @@ def test_a_link_to_a_file_of_ours_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_two_outputs_of_one_name(tmp_path: Path) -> None:
-    """One would overwrite the other, so the second is refused."""
+    """The second of two outputs with the same path is refused, because it would overwrite the first."""
     with pytest.raises(OutputError, match="two outputs"):
         Outputs().claim(tmp_path / "a", tmp_path / "b" / ".." / "a")
 
 
 class Stop(BaseException):
-    """Like Ctrl-C, it does not derive from Exception."""
+    """An exception that does not derive from Exception, like Ctrl-C."""
 
 
 @pytest.mark.parametrize("method", ["open", "replace", "hardlink_to", "fsync"])
@@ -154,7 +154,7 @@ class Stop(BaseException):
 def test_after_any_failure_everything_is_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: BaseException, countdown: int, when: str
 ) -> None:
-    """After a full disk or an interruption, before or right after any step, no old file is lost and no new one exists."""
+    """After a failure before or right after any step, no old file is lost and no new file exists."""
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(OURS)
     before = content(tmp_path)
@@ -188,7 +188,7 @@ def test_after_any_failure_everything_is_as_before(
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """The second file exceeds the system's limit on file sizes."""
+    """If a file exceeds the system's limit on file sizes, nothing is changed."""
     (tmp_path / "a").write_bytes(OURS)
     before, limits = content(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -201,7 +201,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    """A file that appeared in the meantime is kept, and so are all others."""
+    """A file that appeared in the meantime is kept, and nothing is written."""
     outputs = Outputs()
     outputs.claim(tmp_path / "a", tmp_path / "b")
     outputs.add(tmp_path / "a", b"new")
@@ -279,7 +279,7 @@ def test_marks(tmp_path: Path, payload: bytes, expected: object) -> None:
 
 
 def test_the_numbers_of_openvino(tmp_path: Path) -> None:
-    """OpenVINO's weights files are recognised by a trailer, and those of earlier versions by the ``.xml`` next to them."""
+    """OpenVINO's weights files are recognised by a trailer, or, from earlier versions, by the ``.xml`` next to them."""
     (tmp_path / "a.bin").write_bytes(b"1234" + TRAILER)
     (tmp_path / "b.bin").write_bytes(b"1234")
     assert (ours(tmp_path / "a.bin"), ours(tmp_path / "b.bin")) == (True, False)

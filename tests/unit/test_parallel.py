@@ -21,7 +21,7 @@ def threads() -> set[int]:
 
 
 def test_pieces_are_in_order_and_on_one_thread() -> None:
-    """Results are in order, each call has one thread, and the limits are restored."""
+    """Results are in order, each call runs on one thread, and the limits are restored."""
     before = threads()
     assert parallel_map(lambda number: (number, threads()), range(5)) == [(number, {1}) for number in range(5)]
     assert threads() == before

@@ -45,7 +45,7 @@ copies = pytest.mark.parametrize("copied", COPIES, ids=lambda each: each.__name_
 
 @pytest.mark.parametrize("engine", INSTALLED)
 def test_a_network(engine: str, chelsea: Path) -> None:
-    """Before and after a peek, with every engine, a copy gives the same values and its bytes contain no session."""
+    """With every engine, before and after a peek, a copy gives the same values, and the pickle contains no session."""
     network = godeeper.load(engine=engine)
     cold = [copied(network) for copied in COPIES]
     expected = network.peek(chelsea, ADDRESS).activations
@@ -56,7 +56,7 @@ def test_a_network(engine: str, chelsea: Path) -> None:
 
 @copies
 def test_a_network_of_8_bits(copied: Callable[[Any], Any], chelsea: Path) -> None:
-    """The calibration is part of the copy."""
+    """A copy of a network in int8 contains its quantization ranges."""
     network = godeeper.load(precision="int8")
     network.peek(chelsea, ADDRESS)
     assert copied(network).calibration == network.calibration
@@ -87,7 +87,7 @@ def test_what_they_return(copied: Callable[[Any], Any], net: Network, chelsea: P
 
 
 def test_weights_that_lie_elsewhere() -> None:
-    """On another machine installed weights are found by name; if there are none, the error states the path."""
+    """On another machine, weights are found by name; if they are not installed, the error states the path."""
     file = find("bundled")
     assert reopened(Path("/elsewhere/inception_v3.safetensors"), file.description).path == file.path
     mine = replace(file.description, name="mine")

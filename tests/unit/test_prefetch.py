@@ -13,7 +13,7 @@ from godeeper.prefetch import AHEAD, NICENESS, ordered_map, pipelined
 
 
 def test_results_are_in_the_order_of_the_items() -> None:
-    """A result that is ready early waits for those before it."""
+    """Results are returned in the order of the items, even if a later result is ready first."""
     gate = threading.Event()
 
     def work(item: int) -> int:
@@ -28,7 +28,7 @@ def test_results_are_in_the_order_of_the_items() -> None:
 
 
 def test_an_error_is_raised_at_its_place() -> None:
-    """The results before it are returned."""
+    """The results before a failed item are returned, and then its error is raised."""
 
     def work(item: int) -> int:
         if item == 3:
@@ -78,7 +78,7 @@ def test_one_item_is_computed_while_a_result_is_used() -> None:
 
 
 def test_a_failure_one_ahead_is_raised_at_its_place() -> None:
-    """The results before it are returned, whether the work or the iterable fails."""
+    """The results before a failure are returned first, whether the work or the iterable fails."""
 
     def source() -> Iterator[int]:
         yield from (4, 2)
@@ -97,7 +97,7 @@ def test_a_failure_one_ahead_is_raised_at_its_place() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
 @pytest.mark.parametrize("alone", [False, True])
 def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: FBT001 (pytest's)
-    """Threads that decode while a network computes have a lower priority, and no others."""
+    """Only threads that decode while a network computes have a lower priority."""
 
     def niceness(_: int = 0) -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -109,7 +109,7 @@ def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: F
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes have a priority")
 def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If priorities cannot be changed, decoding works without."""
+    """If priorities cannot be changed, decoding works with the usual priority."""
 
     def forbidden(*_: int) -> None:
         raise PermissionError

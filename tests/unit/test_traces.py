@@ -49,7 +49,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(os.name == "nt", reason="the folders are called otherwise there")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_left_outside_the_cache(name: str, photos: Path, chelsea: Path, tmp_path: Path) -> None:
-    """A command that runs with its own home and temporary folders writes only to our cache and its outputs, and opens no connection."""
+    """With separate home and temporary folders, a command writes only the cache and its outputs, and opens no connection."""
     package, arguments = COMMANDS[name]
     if package and find_spec(package) is None:
         pytest.skip(f"{package} is not installed")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from godeeper.blueprint.ops import Blueprint
 
-LONGEST_MESSAGE = 1200  # characters: at most 80 of the input, one of which may need ten when escaped, and five names
+LONGEST_MESSAGE = 1200  # characters: up to 80 of the input, each of up to ten when escaped, and five names
 LINES_A_CHARACTER = 10  # lines of code for each character of the network's names
 LINES_BESIDES = 60_000  # lines of code for parsing the address and for listing the result
 
@@ -145,7 +145,7 @@ def known(blueprint: Blueprint) -> tuple[str, ...]:
 
 
 def check(blueprint: Blueprint, text: str) -> bool:
-    """Resolve ``text`` and return whether it names a tensor; raise if the result is neither tensors nor one short line."""
+    """Resolve ``text`` and return whether it names a tensor; raise if the error is not one short line."""
     try:
         tensors = resolve(blueprint, text)
     except AddressError as error:
@@ -167,7 +167,7 @@ def without_suggestions() -> Iterator[None]:
 
 
 def count_lines(blueprint: Blueprint, text: str) -> int:
-    """Return how many lines of godeeper's code run while ``text`` is resolved."""
+    """Return the number of lines of godeeper's code that run while ``text`` is resolved."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -188,7 +188,7 @@ def count_lines(blueprint: Blueprint, text: str) -> int:
 
 
 def most_lines(blueprint: Blueprint) -> int:
-    """Return how many lines of code any address may take."""
+    """Return the greatest number of lines of code that resolving an address may run."""
     for convention in (None, "keras", "slim"):
         with contextlib.suppress(KeyError):
             pattern_names(blueprint, convention)  # the tables are built once, and not counted

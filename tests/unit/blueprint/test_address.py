@@ -116,7 +116,7 @@ def test_a_pattern_that_fits_nothing(text: str) -> None:
 
 
 def test_an_ambiguous_pattern() -> None:
-    """Where one tensor is expected and the name fits several, the error lists the first few."""
+    """If one tensor is expected and a pattern matches several, the error lists the first few."""
     with pytest.raises(AmbiguousAddress, match=r"means 11 tensors .*mixed/join"):
         resolve_one(NETWORK, "mixed*/join")
 
@@ -200,7 +200,7 @@ def test_a_pattern_costs_as_much_as_names_are_long(text: str) -> None:
 
 
 def test_comparing_with_near_names_is_bounded() -> None:
-    """An unknown name is compared by its first characters only, so a long one costs no more."""
+    """An unknown name is compared by its first characters only, so a long name takes no longer."""
     with pytest.raises(UnknownAddress) as caught:
         resolve(NETWORK, "mixed_4/tower_1/" + "conv_4/" * 30)
     assert len(caught.value.nearest) <= 5

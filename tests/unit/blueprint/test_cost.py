@@ -14,7 +14,7 @@ from godeeper.errors import OptionError, UnknownName
 
 
 def test_counts() -> None:
-    """There are 94 convolutions, 14 pools with the global one, and 11 modules."""
+    """There are 94 convolutions, 14 pools including the global pool, and 11 modules."""
     kinds = [site.kind for site in sites(NETWORK)]
     assert (kinds.count("conv"), kinds.count("pool") + kinds.count("average"), len(NETWORK.modules)) == (94, 14, 11)
 
@@ -65,7 +65,7 @@ def test_shares(address: str, ancestors: float, in_order: float) -> None:
 
 
 def test_last_field() -> None:
-    """A cell of mixed_10 sees 1311 pixels, 618 of them beyond the border; cells are 32 pixels apart."""
+    """A cell of mixed_10 sees 1311 pixels per side, 618 of them beyond the border; cells are 32 pixels apart."""
     field = resolve_one(NETWORK, "mixed_10/join").field
     assert (field.size, field.jump, field.padding) == ((1311, 1311), 32, (618, 618))
 

@@ -19,7 +19,7 @@ def test_damaged_addresses(seed: int) -> None:
 
 
 def test_damaged_addresses_with_suggestions() -> None:
-    """The same holds with suggestions in the error message."""
+    """Error messages with suggestions are one short line, too."""
     for network, text in cases(100, seed=10):
         check(network, text)
 

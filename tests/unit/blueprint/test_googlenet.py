@@ -1,4 +1,4 @@
-"""GoogLeNet's blueprint against the numbers of its paper and of other implementations."""
+"""GoogLeNet's blueprint compared with its paper and with other implementations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from godeeper.errors import AmbiguousAddress, OptionError, UnknownAddress, Unkno
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "googlenet_torchvision_shapes.json"
 SIZES = (224, 97, 15)
-"""The paper's size; one with odd grids, where pools reach beyond the border; torchvision's smallest."""
+"""Input sizes: the paper's, one with odd grids, where pools extend beyond the border, and torchvision's smallest."""
 
 TABLE_1 = {
     "3a": (256, 28), "3b": (480, 28),
@@ -64,7 +64,7 @@ def test_names(bvlc: str, inception5h: str, torchvision: str | None, kind: str) 
 
 @pytest.mark.parametrize("dialect", known_dialects("googlenet"))
 def test_names_stay(dialect: str) -> None:
-    """Names do not change in releases that compute something else in some places."""
+    """Sites have the same names in dialects that compute something different there."""
     ours = {site.names for site in sites(GOOGLENET)}
     assert {site.names for site in sites(in_dialect(GOOGLENET, dialect))} <= ours
 
@@ -123,7 +123,7 @@ def test_inception5h_channels() -> None:
 
 
 def test_inception5h_padding() -> None:
-    """TensorFlow puts the odd row of padding at the end, so its first field starts one pixel later."""
+    """TensorFlow puts the odd row of padding at the end, so the first receptive field starts one pixel later."""
     fields = [sites(in_dialect(GOOGLENET, dialect))[7].field.padding for dialect in ("bvlc", "inception5h")]
     assert fields == [(3, 3), (2, 2)]
 
@@ -165,7 +165,7 @@ def test_no_batchnorm() -> None:
 
 @pytest.mark.parametrize("text", ["maxpool1", "maxpool4"])
 def test_contradiction(text: str) -> None:
-    """A name that two releases give to different tensors is refused: their counts start at 1 and at 0."""
+    """A name that means different tensors in two releases is refused; one release counts from 1, the other from 0."""
     with pytest.raises(AmbiguousAddress, match="/3x3_s2 and pool"):
         resolve(GOOGLENET, text)
 
@@ -196,14 +196,14 @@ def test_too_small() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_shapes(size: int) -> None:
-    """Every shape equals that of torchvision's network, as recorded in golden."""
+    """Every shape equals that of torchvision's network, as recorded in tests/golden."""
     assert blueprint_shapes(size) == json.loads(GOLDEN.read_text())[str(size)]
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("size", SIZES)
 def test_recorded_shapes(size: int) -> None:
-    """The recorded shapes are those that hooks see in torchvision's network."""
+    """The recorded shapes are those of torchvision's network, measured with hooks."""
     assert hooked_shapes(size) == json.loads(GOLDEN.read_text())[str(size)]
 
 
@@ -222,7 +222,7 @@ def blueprint_shapes(size: int) -> dict[str, list[int]]:
 
 
 def hooked_shapes(size: int) -> dict[str, list[int]]:
-    """Return name in torchvision -> [C, H, W], seen by hooks in one run, in the order in which the layers finish."""
+    """Return name in torchvision -> [C, H, W], recorded by hooks in one run, in the order in which the layers finish."""
     torch = pytest.importorskip("torch")
     network = torchvision_googlenet()
     shapes: dict[str, list[int]] = {}
@@ -253,7 +253,7 @@ def torchvision_googlenet() -> Any:
 
 @cache
 def stand_in_operators() -> Any:
-    """Declare torchvision's own operators where its build does not match PyTorch's; its networks use none of them."""
+    """Declare torchvision's own operators if its build does not match PyTorch's; its networks do not use them."""
     torch = pytest.importorskip("torch")
     try:
         import torchvision

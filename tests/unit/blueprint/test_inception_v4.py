@@ -1,4 +1,4 @@
-"""Inception v4's blueprint against timm's network and slim's names."""
+"""Inception v4's blueprint compared with timm's network and slim's names."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_auxiliary() -> None:
 
 
 def test_shapes() -> None:
-    """Every shape equals that of timm's network, as recorded in golden."""
+    """Every shape equals that of timm's network, as recorded in tests/golden."""
     all_sites = sites(in_dialect(INCEPTION_V4, "timm"))
     inner = [site for site in all_sites if site.kind in ("conv", "pool", "concat") and site.names.timm]
     assert {str(site.names.timm): list(site.shape) for site in inner} == json.loads(GOLDEN.read_text())
@@ -84,18 +84,18 @@ def test_shapes() -> None:
 
 @pytest.mark.peers
 def test_recorded_shapes() -> None:
-    """The recorded shapes are those that hooks see in timm's network."""
+    """The recorded shapes are those of timm's network, measured with hooks."""
     assert hooked_shapes() == json.loads(GOLDEN.read_text())
 
 
 @pytest.mark.peers
 def test_counted_parameters() -> None:
-    """The expected number of parameters is that of timm's network itself."""
+    """The network of timm has the expected number of parameters."""
     assert sum(parameter.numel() for parameter in timm_network().parameters()) == TIMM_PARAMETERS
 
 
 def hooked_shapes() -> dict[str, list[int]]:
-    """Return name in timm -> [C, H, W], seen by hooks in one run, in the order in which the layers finish."""
+    """Return name in timm -> [C, H, W], recorded by hooks in one run, in the order in which the layers finish."""
     torch = pytest.importorskip("torch")
     network = timm_network()
     shapes: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The Inception module on its own: its sites, shapes and cost for any input."""
+"""A single Inception module: its sites, shapes and cost for any input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_names(family: str) -> None:
 
 
 def test_naive_branches() -> None:
-    """The naive module is one convolution of each size and a pool that keeps all input channels."""
+    """The naive module has one convolution of each size, and a pool that keeps all input channels."""
     all_sites = module_sites(naive(64, 128, 32), (192, 28, 28))
     assert [site.address for site in all_sites] == ["input", "1x1/conv", "3x3/conv", "5x5/conv", "pool/pool", "join"]
     assert all_sites[-2].shape == (192, 28, 28)
@@ -87,7 +87,7 @@ def test_too_small() -> None:
 
 
 def test_parameters() -> None:
-    """A module's parameters are kernels and biases, or with batch normalisation two numbers a filter in place of the bias."""
+    """A module's parameters are kernels and biases; with batch normalisation, each filter has two numbers instead of a bias."""
     made, given = reduced(64, 96, 128, 16, 32, 32), (192, 28, 28)
     kernels = 192 * (64 + 96 + 16 + 32) + 9 * 96 * 128 + 25 * 16 * 32
     filters = 64 + 96 + 128 + 16 + 32 + 32
@@ -96,7 +96,7 @@ def test_parameters() -> None:
 
 
 def test_as_in_the_network() -> None:
-    """A module on its own has the operations, shapes and cost that it has within its network."""
+    """A single module has the same operations, shapes and cost as within its network."""
     first = INCEPTION_V3.modules[0]
     assert isinstance(first, Module)
     alone = module_sites(first, (192, 35, 35))[1:]
@@ -105,7 +105,7 @@ def test_as_in_the_network() -> None:
 
 
 def test_own_module() -> None:
-    """A user's own module has sites too, with receptive fields counted in cells of its input."""
+    """A module that a user defines has sites too, with receptive fields in cells of its input."""
     own = module(branch("wide", Conv(8, (1, 9))), branch("wide", Pool("average"), Conv(8, (9, 1))))
     all_sites = module_sites(own, (3, 20, 20))
     assert [site.address for site in all_sites] == ["input", "wide/conv", "wide/pool", "wide/conv_1", "join"]

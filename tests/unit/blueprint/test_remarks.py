@@ -42,7 +42,7 @@ def test_remarks(blueprint: Blueprint, name: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_remarks_are_true(name: str) -> None:
-    """The tensor that a remark warns of is another one, and the two names that it gives mean the same module or pool."""
+    """The two names that a remark equates mean the same module or pool, and the name that it warns of means another."""
     network = BLUEPRINTS[name]
     for tensor in resolve(network, "**"):
         for said in (remark(network, tensor) or "").split("; "):
@@ -93,5 +93,5 @@ def is_known(blueprint: Blueprint, name: str) -> bool:
     ],
 )  # fmt: skip
 def test_remarks_on_what_was_typed(text: str, expected: list[str]) -> None:
-    """A typed name that means another tensor elsewhere gets a remark, unless the convention is named."""
+    """A typed name that means another tensor in another convention gets a remark, unless it names its convention."""
     assert remarks_on(INCEPTION_V3, [text, text]) == expected

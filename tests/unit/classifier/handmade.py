@@ -46,7 +46,7 @@ def classifier(
 
 
 def ood_model(addresses: Sequence[str] = ADDRESSES) -> OodModel:
-    """Return a random OOD model by which every photo is slightly unfamiliar."""
+    """Return a random OOD model that finds every photo slightly unfamiliar."""
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)
     directions = np.random.default_rng(1).normal(size=(5, width)).astype(np.float32)

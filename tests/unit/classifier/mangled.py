@@ -1,7 +1,8 @@
 """Damaged classifier files: each seed always gives the same file, with one or more faults.
 
-Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types, shapes and
-values.  All but the first are valid zips with correct checksums, so that the code that reads the content is reached.
+Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types,
+shapes and values. All but the first are valid zips with correct checksums, so they reach the code that reads the
+content.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -
 
 
 def outcome(made: Callable[[], Classifier]) -> str | None:
-    """Read a file: None if it is refused in one line or gives a classifier that works; otherwise what is wrong."""
+    """Read a file; return None if it is refused in one line or gives a working classifier, and otherwise the fault."""
     try:
         found = made()
     except ClassifierError as error:
@@ -176,7 +177,7 @@ def outcome(made: Callable[[], Classifier]) -> str | None:
 
 
 def fault(classifier: Classifier) -> str | None:
-    """Return what is wrong with a loaded classifier's results for a photo's features."""
+    """Return the fault in a loaded classifier's results for a photo's features, or None."""
     width = classifier.head.mean.size
     features = {classifier.head.addresses[0]: np.random.default_rng(0).uniform(0, 1, (3, width)).astype(np.float32)}
     try:

@@ -95,7 +95,7 @@ def test_score(made: Classifier, photos: list[Path]) -> None:
 
 
 def test_judging_goes_on_after_a_bad_photo(made: Classifier, photos: list[Path], tmp_path: Path) -> None:
-    """An unreadable photo gives an error at its position, and the other photos get probabilities."""
+    """An unreadable photo has an error at its position, and the other photos have probabilities."""
     (tmp_path / "bad.jpg").write_bytes(b"hello")
     first, bad, last = made.judge([photos[0], tmp_path / "bad.jpg", photos[2]])
     assert "not a photo" in str(bad.error)
@@ -114,7 +114,7 @@ def test_other_weights_are_refused(made: Classifier, chelsea: Path) -> None:
 
 
 def test_scikit_learn_takes_it_for_a_classifier(made: Classifier, photos: list[Path]) -> None:
-    """scikit-learn's tools that only predict work with it."""
+    """scikit-learn's tools for prediction work with a classifier."""
     base = pytest.importorskip("sklearn.base")
     metrics = pytest.importorskip("sklearn.metrics")
     labels = made.predict(photos)

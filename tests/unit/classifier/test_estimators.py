@@ -51,13 +51,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]
 
 @pytest.fixture(scope="module")
 def fitted(data: tuple[list[str], list[str]]) -> PhotoClassifier:
-    """An estimator fitted on all of them."""
+    """An estimator fitted on all these photos."""
     return PhotoClassifier(FIRST).fit(*data)
 
 
 @pytest.fixture
 def loaded(fitted: PhotoClassifier, tmp_path: Path) -> Classifier:
-    """The same as a classifier that was saved and loaded."""
+    """The estimator's classifier, saved and loaded."""
     fitted.classifier_.save(tmp_path / "x.godeeper")
     return Classifier.load(tmp_path / "x.godeeper")
 
@@ -98,7 +98,7 @@ def test_input_that_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -
 
 
 def test_it_learns(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -> None:
-    """Scores, probabilities and labels follow scikit-learn, and are close to the classifier's own, which has no rounded features."""
+    """Scores, probabilities and labels follow scikit-learn, and are close to the classifier's, which does not round features."""
     paths, labels = data
     assert fitted.score(paths, labels) == 1
     assert list(fitted.classes_) == ["checks", "stripes"]
@@ -126,13 +126,13 @@ def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callabl
      (np.array([*["a", "b"] * 11, "a", np.nan], dtype=object), "y.23. is missing"), (np.array(["1", 1] * 12, dtype=object), "several types")],
 )  # fmt: skip
 def test_invalid_labels(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
-    """Labels that are missing, of one class, too few, continuous or in two columns raise scikit-learn's errors."""
+    """Missing, too few, continuous or two-column labels, or those of a single class, raise scikit-learn's errors."""
     with pytest.raises(ValueError, match=reason):
         PhotoClassifier(FIRST).fit(data[0], y)
 
 
 def test_no_photos() -> None:
-    """Without photos the error is about the labels."""
+    """With no photos and no labels, the error is about the labels."""
     with pytest.raises(ValueError, match="y holds 0 classes"):
         PhotoClassifier(FIRST).fit([], [])
 
@@ -149,7 +149,7 @@ def test_no_photos() -> None:
 def test_parameters_are_checked_by_fit(
     data: tuple[list[str], list[str]], parameters: Any, error: type[Exception]
 ) -> None:
-    """Parameters are checked by ``fit`` and not by the constructor, as scikit-learn requires, with one line each."""
+    """Parameters are checked by ``fit`` and not by the constructor, as scikit-learn requires; each error is one line."""
     made = PhotoClassifier(**parameters)
     with pytest.raises(error) as caught:
         made.fit(*data)
@@ -157,7 +157,7 @@ def test_parameters_are_checked_by_fit(
 
 
 def test_before_it_is_fitted(data: tuple[list[str], list[str]]) -> None:
-    """Before fitting it raises scikit-learn's NotFittedError."""
+    """An unfitted estimator raises scikit-learn's NotFittedError."""
     for ask in (PhotoClassifier().predict, PhotoFeatures().transform):
         with pytest.raises(NotFittedError):
             ask(data[0])
@@ -262,13 +262,13 @@ API = [
     "check_set_params",
     "check_mixin_order",
 ]
-"""The checks that apply only to tables of numbers, which photos are not."""
+"""scikit-learn's checks that apply only to tables of numbers, and not to photos."""
 
 
 @pytest.mark.parametrize("check", API)
 @pytest.mark.parametrize("made", [PhotoClassifier(), PhotoFeatures()], ids=["classifier", "features"])
 def test_checks_of_scikit_learn(made: Any, check: str) -> None:
-    """The estimator passes those of scikit-learn's checks that apply to any kind of input."""
+    """The estimator passes scikit-learn's checks, except those for tables of numbers."""
     getattr(estimator_checks, check)(type(made).__name__, made)
 
 
@@ -284,7 +284,7 @@ def test_a_loaded_classifier(loaded: Classifier, data: tuple[list[str], list[str
 
 
 def test_a_classifier_is_cloned_to_an_estimator(loaded: Classifier, data: tuple[list[str], list[str]]) -> None:
-    """Cloning a classifier gives an estimator that is fitted on the same features."""
+    """Cloning a classifier gives an unfitted estimator with the same features."""
     copy = clone(loaded)
     assert isinstance(copy, PhotoClassifier)
     assert (copy.features, copy.weights, copy.precision) == ([FIRST], "bundled", "fp32")

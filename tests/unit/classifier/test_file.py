@@ -35,7 +35,7 @@ def made() -> Classifier:
 
 
 def members(classifier: Classifier) -> dict[str, bytes]:
-    """Return name -> content of its file's members."""
+    """Return name -> content of the members of the classifier's file."""
     with zipfile.ZipFile(io.BytesIO(packed(classifier))) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -50,13 +50,13 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
 
 
 def edited(classifier: Classifier, **changes: Any) -> bytes:
-    """Return its file, with other values in its description."""
+    """Return the classifier's file, with changed values in its description."""
     found = members(classifier)
     return zipped(found | {DESCRIPTION: json.dumps(json.loads(found[DESCRIPTION]) | changes).encode()})
 
 
 def refused(payload: bytes, folder: Path, reason: str) -> None:
-    """Assert that reading it raises one line that names the file and contains ``reason``."""
+    """Assert that reading the file raises a one-line error that names the file and contains ``reason``."""
     path = folder / "x.godeeper"
     path.write_bytes(payload)
     with pytest.raises(ClassifierError) as error:
@@ -68,7 +68,7 @@ def refused(payload: bytes, folder: Path, reason: str) -> None:
 
 
 def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """Coefficients, names, threshold, report, certificate and predictions survive."""
+    """Coefficients, names, threshold, report, certificate and predictions are unchanged after saving and loading."""
     made.save(tmp_path / "cars.godeeper")
     back = Classifier.load(tmp_path / "cars.godeeper")
     for name in NUMBERS:
@@ -217,7 +217,7 @@ def test_a_description_that_does_not_fit(
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize("field", ["temperature", "threshold", "false_accept_rate"])
 def test_a_number_that_is_not_finite(made: Classifier, tmp_path: Path, field: str, value: str) -> None:
-    """Python's JSON parser accepts NaN and infinity; with a threshold of NaN every photo would be refused."""
+    """NaN and infinity in the JSON are refused, although Python's parser accepts them."""
     found = members(made)
     description = json.loads(found[DESCRIPTION]) | {field: "HERE"}
     text = json.dumps(description).replace('"HERE"', value)
@@ -255,7 +255,7 @@ def test_arrays_that_do_not_fit(made: Classifier, tmp_path: Path, name: str, cha
 
 
 def test_numbers_that_overflow(made: Classifier, chelsea: Path) -> None:
-    """Finite coefficients that overflow when multiplied give an error, not a class."""
+    """Finite coefficients whose products overflow give an error, not a class."""
     largest = np.finfo(np.float32).max
     broken = replace(made, head=replace(made.head, coefficients=made.head.coefficients * 0 + largest))
     with np.errstate(all="ignore"), pytest.raises(ClassifierError, match="probabilities that are not finite"):
@@ -283,11 +283,11 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(made: Classifier, tmp_path: Path) -> None:
-    """A file of many GB in one member is refused before it is read."""
+    """A file of many GB is refused before it is read."""
     path = tmp_path / "x.godeeper"
     path.write_bytes(packed(made))
     payload = path.read_bytes()
-    with path.open("r+b") as file:  # a hole in front of the zip, where any bytes may be
+    with path.open("r+b") as file:  # a sparse region in front of the zip, where any bytes are allowed
         file.truncate(0)
         file.seek(1 << 33)
         file.write(payload)
@@ -357,7 +357,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> None:
-    """Saving below a file fails with one line."""
+    """Saving to a path below a file fails with one line."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
         made.save(tmp_path / "file" / "cars.godeeper")

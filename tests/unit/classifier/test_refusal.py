@@ -10,7 +10,7 @@ from godeeper.classifier.refusal import NOTHING, why_refused, written
 
 @pytest.mark.parametrize("name", [NOTHING, "None of these ", " NONE  of\tthese", "none\u00a0of these"])
 def test_a_class_of_that_name_is_not_a_refusal(name: str) -> None:
-    """A class named "none of these", in any case or spacing, is quoted and marked as a class, and its record is not that of a refusal."""
+    """A class named "none of these", in any case or spacing, is quoted, marked as a class, and recorded as a class."""
     assert written(None) == NOTHING
     assert written(name) == f"class {name!r}"
     record = Judgement("a.jpg", name, {name: 0.9, "b": 0.1}, threshold=0.5).record()

@@ -24,7 +24,7 @@ KINDS = ("graphs", "trunks", "accounts", "features", "indexes", "leftovers")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with two graphs, a trunk, an account, four features, the remains of a damaged file, and weights, which are not part of it."""
+    """A cache folder with two graphs, a prefix, an account, four features, a leftover file, and weights outside the cache."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path))
     graphs = DiskCache(tmp_path / "graphs")
     for key in ("old", "young"):
@@ -61,7 +61,7 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text has a line for each kind."""
+    """The text has a line for each kind of entry."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:7]] == ["what", *KINDS]
@@ -86,7 +86,7 @@ def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFix
 def test_the_size_can_be_chosen(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each kind stays within its share of the limit, whichever process wrote before."""
+    """Each kind of entry stays within its share of the limit, whichever process wrote it."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
     graph_cache().store("new", bytes(100))
     prefix_store().store("new", bytes(100))
@@ -117,7 +117,7 @@ def test_files_of_killed_writers_are_removed(folder: Path) -> None:
 
 
 def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several processes write at once: none fails, and in the end the share is not exceeded."""
+    """If several processes write at once, none fails, and in the end the entries are within their share."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(20 * ENTRY))
     code = (
         "import sys; from godeeper.disk_cache import graph_cache\n"
@@ -136,7 +136,7 @@ def test_show_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trunks are removed before graphs, and graphs before features."""
+    """Prefixes are removed before graphs, and graphs before features."""
     features = shown(capsys, "show")["features"]["bytes"]
     document = shown(capsys, "trim", "--to", str(features + 2 * ENTRY))
     assert entries(document) == {"graphs": 2, "trunks": 0, "accounts": 0, "features": 4, "indexes": 0, "leftovers": 1}

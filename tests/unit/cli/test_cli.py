@@ -32,7 +32,7 @@ def failed(result: tuple[int, str, str], reason: str) -> None:
 
 
 def test_peek_writes_the_blogs_pictures(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """Without addresses it writes three pictures, named after photo and tensor."""
+    """Without addresses, ``peek`` writes three pictures, named after photo and tensor."""
     code, out, err = run("peek", chelsea, "--out", tmp_path)
     assert (code, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"chelsea.{name}.png" for name in BLOG)
@@ -122,7 +122,7 @@ def test_tensors(run: Run) -> None:
 
 
 def test_weights(run: Run) -> None:
-    """list, show and verify know the bundled weights."""
+    """``list``, ``show`` and ``verify`` work with the bundled weights."""
     assert "bundled" in run("weights", "list")[1]
     assert json.loads(run("weights", "show", "bundled", "--json")[1])["dialect"] == "keras"
     assert "squash to 299 x 299" in run("weights", "show", "bundled")[1]
@@ -226,7 +226,7 @@ def test_standard_input(chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_picture_twice(chelsea: Path, tmp_path: Path) -> None:
-    """Two processes, the second of which uses the cache, write the same bytes."""
+    """A second process, which uses the cache, writes the same bytes."""
     written = []
     for folder in ("first", "second"):
         process("peek", str(chelsea), "mixed/tower_2/conv", "--out", str(tmp_path / folder), check=True)
@@ -252,7 +252,7 @@ MOMENTS = (
     "onnxruntime.capi.onnxruntime_pybind11_state",
     "onnxruntime",
 )
-"""Modules whose import has just ended; they usually lie within the import of others."""
+"""Ctrl-C is sent when the import of one of these modules has ended, usually within the import of another."""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -283,7 +283,7 @@ def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None
 
 
 def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """The note is on standard error, in the JSON and in the picture's heading; there is none where the whole network is listed."""
+    """The note is on standard error, in the JSON and in the picture's heading, but not in a list of the whole network."""
     note = "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7"
     assert run("tensors", "Mixed_7b")[2] == f"note: {note}\n"
     assert run("peek", chelsea, "Mixed_7b", "--out", tmp_path)[2] == f"note: {note}\n"
@@ -294,7 +294,7 @@ def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path
 
 
 def test_the_old_count_of_keras_is_pointed_out(run: Run) -> None:
-    """A name that Keras 2.2 gives to another tensor gets a note, with JSON too; an unknown one is explained."""
+    """A name that means another tensor in Keras 2.2 gets a note, also with ``--json``; an unknown name is explained."""
     for options in ([], ["--json"]):
         assert "write keras2.2:activation_12 for that one" in run("tensors", "activation_12", *options)[2]
     assert run("tensors", "keras2.2:activation_12", "--json")[2] == ""

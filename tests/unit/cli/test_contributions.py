@@ -16,7 +16,7 @@ ADDRESS = "mixed/tower/conv_1[22]"
 
 
 def test_json(run: Run, chelsea: Path) -> None:
-    """One document with all terms, which add up."""
+    """The JSON document has all terms, and they add up to the value."""
     code, out, err = run("contributions", chelsea, "mixed_4/conv[3]", "--json")
     document = json.loads(out)
     assert (code, err, document["address"], document["channel"]) == (0, "", "mixed_4/conv", 3)
@@ -29,7 +29,7 @@ def test_json(run: Run, chelsea: Path) -> None:
 
 
 def test_text(run: Run, chelsea: Path) -> None:
-    """The sum, the greatest terms for and against, the others together, and the listeners."""
+    """The text has the sum, the greatest positive and negative terms, the sum of the others, and the listeners."""
     code, out, err = run("contributions", chelsea, "mixed/join[86]", "--at", "3,4", "--top", "2", "--depth", "2")
     assert (code, err) == (0, "note: mixed/join[86] is a copy of mixed/tower/conv_1[22]\n")
     assert out.startswith(f"{ADDRESS} at row 3, column 4, before the ReLU:\n")
@@ -43,7 +43,7 @@ def test_text(run: Run, chelsea: Path) -> None:
 
 
 def test_the_printed_numbers_add_up(run: Run, chelsea: Path) -> None:
-    """Value = biases + for + against, to the printed digits."""
+    """Biases, positive and negative terms add up to the value, to the printed digits."""
     _, out, _ = run("contributions", chelsea, ADDRESS, "--depth", "3")
     value, *parts = (float(line.split()[0]) for line in out.splitlines()[1:6])
     assert value == pytest.approx(sum(parts), abs=2e-4)
@@ -66,7 +66,7 @@ def test_the_channels_of_the_photo(run: Run, chelsea: Path) -> None:
 
 
 def test_a_picture_in_a_folder_or_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """The folder's file is named after photo and filter; the picture has its provenance."""
+    """In a folder, the file is named after photo and filter.  The picture contains its provenance."""
     code, out, _ = run("contributions", chelsea, ADDRESS, "--out", tmp_path / "new")
     path = tmp_path / "new" / "chelsea.mixed-tower-conv_1[22].contributions.png"
     assert (code, out.splitlines()[-1]) == (0, f"picture: {path}")
@@ -108,7 +108,7 @@ def test_invalid_requests(
 
 
 def test_a_photo_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
-    """One line, and nothing is written."""
+    """The error is one line, and nothing is written."""
     (tmp_path / "bad.jpg").write_text("hello")
     code, out, err = run("contributions", tmp_path / "bad.jpg", ADDRESS, "--out", tmp_path / "new")
     assert (code, out, err.count("\n")) == (2, "", 1)

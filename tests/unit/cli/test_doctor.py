@@ -47,7 +47,7 @@ def test_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_repairs_alone_are_not_a_failure(folder: Path) -> None:
-    """The exit code is 0 where every photo was used or repaired."""
+    """The exit code is 0 if every photo was used or repaired."""
     write(folder / "a" / "named.jpg", sharp(scene(3)), format="PNG")
     assert main(["doctor", str(folder)]) == 0
 
@@ -107,7 +107,7 @@ def test_names_that_are_not_utf_8(folder: Path, options: list[str]) -> None:
 
 
 def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Photos without class folders are one line in ``doctor`` and ``retrain``, not a row each; a few photos next to class folders are one row."""
+    """A folder without class folders is reported in one line, and photos next to class folders in one row."""
     for number in range(8):
         Image.new("RGB", (40, 40), (30 * number, 90, 10)).save(tmp_path / f"cat-{number}.png")
     for words in (["doctor", str(tmp_path)], ["retrain", str(tmp_path), "--out", str(tmp_path / "x.godeeper")]):
@@ -123,7 +123,7 @@ def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last line counts them once; the JSON keeps its fields."""
+    """The last line counts repaired photos among the used ones; the JSON has separate fields."""
     for number in range(4):
         path = tmp_path / "ab"[number % 2] / f"{number}.png"
         write(path, sharp(scene(number + 1)))

@@ -122,7 +122,7 @@ def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_default_of_other_weights(tmp_path: Path, net: Network) -> None:
-    """For other weights the default is the last module, even for a copy under the name of bundled weights."""
+    """For other weights the default is the last module, even for a copy whose description names the bundled weights."""
     copy = tmp_path / "mine.safetensors"
     copy.write_bytes(net.weights.path.read_bytes())
     assert recommended(net) == "mixed_4/join"

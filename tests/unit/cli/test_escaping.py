@@ -25,7 +25,7 @@ NAMES = dict(enumerate(HOSTILE))
 
 
 def hidden(text: str) -> list[str]:
-    """Return the characters with an effect in ``text``; the line ends and tabs of our own files do not count."""
+    """Return the control and invisible characters in ``text``, except line ends and tabs."""
     return [
         each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp", "Cs") and each not in "\n\t"
     ]
@@ -54,7 +54,7 @@ def test_escaped(text: str, shown: str) -> None:
 
 
 def test_json_for_a_narrow_encoding() -> None:
-    """A character that the terminal's encoding lacks is escaped, and parsing gives it back."""
+    """A character that the terminal's encoding lacks is escaped, and parsing the JSON restores it."""
     text = json_text(["é", "日"], encoding="latin-1")
     assert text == '["é","\\u65e5"]'
     assert json.loads(text) == ["é", "日"]
@@ -62,7 +62,7 @@ def test_json_for_a_narrow_encoding() -> None:
 
 @pytest.mark.parametrize("start", "=+-@")
 def test_formulas(start: str) -> None:
-    """A spreadsheet reads the cell as text; a lone sign is not a formula."""
+    """A spreadsheet reads a cell with a formula as text; a single sign is not a formula."""
     assert csv_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
     assert csv_cell(start) == start
 
@@ -140,7 +140,7 @@ def test_the_report_shows_the_escapes(run: Run, made: Path, monkeypatch: pytest.
 
 
 def test_csv(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 4180 holds, no cell contains a line break or begins a formula, and the columns stay aligned."""
+    """The CSV follows RFC 4180, has no line break or formula in a cell, and has the same columns in every row."""
     monkeypatch.chdir(made / "photos" / HOSTILE[3])
     (photo,) = Path().glob("0*")
     photo.rename("=2+2.png")

@@ -66,7 +66,7 @@ def test_a_refusal_is_explained(run: Run, tmp_path: Path, chelsea: Path) -> None
 
 
 def test_against(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """The contrast is with the named class; without --class it is for the likeliest of the others."""
+    """With ``--against`` and without ``--class``, the evidence is for the likeliest other class, over the named class."""
     likeliest = json.loads(run("classify", cars, chelsea, "--json")[1])["photos"][0]["verdict"]
     (record,) = json.loads(run("explain", cars, chelsea, "--against", likeliest, "--json", "--out", tmp_path)[1])[
         "photos"
@@ -141,7 +141,7 @@ def test_near_in_a_zip_or_a_list(run: Run, cars: Path, chelsea: Path, tmp_path: 
 
 
 def test_no_picture_is_named_before_it_is_there(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """If the second photo's picture may not be written, nothing is printed or written for the first either."""
+    """If the second photo's picture cannot be written, nothing is printed or written for the first photo either."""
     for name in ("a.jpg", "b.jpg"):
         shutil.copy(chelsea, tmp_path / name)
     (tmp_path / "out").mkdir()

@@ -13,7 +13,7 @@ from godeeper.filters import sample
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line of an error; nothing is printed on standard output."""
+    """Return the one line of an error, after checking that standard output is empty."""
     assert main(["filter", *words]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -33,7 +33,7 @@ def test_sample(chelsea: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """The text says where the photos are from, and that there is no name."""
+    """The text states the source of the photos, and that there is no name."""
     assert main(["filter", "mixed/tower_2/conv[26]", "--index-only"]) == 0
     out, err = capsys.readouterr()
     assert "100 sample pictures that come with godeeper" in err
@@ -54,12 +54,12 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_errors(words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bad input is one line, and says what to do."""
+    """Invalid input gives one line that says what to do."""
     assert reason in refused(words, capsys)
 
 
 def test_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A cut-off index, and one whose photos are unknown, moved or changed, are refused."""
+    """A truncated index is refused, and so is an index whose photos are unknown, moved or changed."""
     content = sample.INDEX.read_bytes()
     (tmp_path / "cut.index").write_bytes(content[:-1000])
     assert "damaged or cut off" in refused(["conv[7]", "--index", str(tmp_path / "cut.index")], capsys)

@@ -135,5 +135,5 @@ def test_usage_of_classify_has_two_forms(run: Run) -> None:
 
 
 def test_only_the_photo_is_required_by_peek(run: Run) -> None:
-    """Addresses are optional, and not described as required."""
+    """The usage of ``peek`` requires a photo and no addresses."""
     assert run("peek")[2].startswith("godeeper peek: the following arguments are required: PHOTO; ")

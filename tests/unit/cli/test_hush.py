@@ -35,20 +35,20 @@ def test_warnings_are_shown_with_debug_alone(debug: bool) -> None:  # noqa: FBT0
 
 
 def constant(folder: Path) -> None:
-    """Two classes of pictures of one colour each."""
+    """Write two classes of uniformly coloured pictures."""
     for number in range(8):
         save(folder / "ab"[number % 2] / f"{number}.png", np.full((40, 40, 3), 30 * number, np.uint8))
 
 
 def one_and_many(folder: Path) -> None:
-    """A class of one photo and a class of twelve."""
+    """Write a class of one photo and a class of twelve."""
     random = np.random.default_rng(0)
     for number in range(13):
         save(folder / ("a" if number else "b") / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))
 
 
 def many_classes(folder: Path) -> None:
-    """Twelve classes of three photos."""
+    """Write twelve classes of three photos."""
     random = np.random.default_rng(0)
     for number in range(36):
         save(folder / f"c{number % 12}" / f"{number}.png", random.integers(0, 255, (40, 40, 3), np.uint8))

@@ -27,14 +27,14 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def index(run: Run, album: Path, tmp_path: Path) -> Path:
-    """Its index."""
+    """The index of the album."""
     path = tmp_path / "photos.index"
     assert run("index", album, "--out", path)[0] == 0
     return path
 
 
 def test_an_index_answers_as_its_folder(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """The filters' JSON is the same, except for the picture."""
+    """The JSON of a lookup is that of a search of the folder, except for the picture."""
     code, out, _ = run("top", album, FILTERS, "--json", "--out", tmp_path)
     of_folder = json.loads(out)
     code_of_index, out, _ = run("top", index, FILTERS, "--json")
@@ -66,7 +66,7 @@ def test_pictures_of_an_index(run: Run, album: Path, index: Path, tmp_path: Path
 
 
 def test_a_changed_photo_is_not_shown(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """If another photo has the name of an indexed one, a note says so, and its square stays empty."""
+    """If another photo has the name of an indexed photo, a note says so, and its tile stays empty."""
     moved = tmp_path / "moved"
     shutil.copytree(album, moved)
     first, second = sorted(moved.rglob("*.png"))[:2]
@@ -106,7 +106,7 @@ def test_the_report(run: Run, album: Path, tmp_path: Path) -> None:
 
 
 def test_an_index_of_few(run: Run, album: Path, tmp_path: Path) -> None:
-    """Without --top, a lookup gives all that a small index keeps."""
+    """Without --top, a lookup returns all photos that a small index lists."""
     path = tmp_path / "few.index"
     assert run("index", album, "--out", path, "--top", "2")[0] == 0
     code, out, _ = run("top", path, FILTERS, "--json")

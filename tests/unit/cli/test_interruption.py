@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="signals are POSIX"), p
 
 
 def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that is interrupted while it is imported is imported completely, and then the interruption is raised."""
+    """If Ctrl-C comes while a module is imported, the import is completed, and then KeyboardInterrupt is raised."""
     text = """
         import signal, time
         signal.raise_signal(signal.SIGINT)

@@ -20,7 +20,7 @@ PHOTO = Path(__file__).parents[3] / "examples" / "chelsea.jpg"
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Graphs are stored in a folder of the test's own."""
+    """Use a separate cache folder for each test."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
 
 

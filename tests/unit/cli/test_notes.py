@@ -62,7 +62,7 @@ def test_embed_and_top_have_the_notes_of_repaired_photos(
 
 
 def test_csv_has_the_notes_on_standard_error(run: Run, cars: Path, turned: list[Path]) -> None:
-    """The table on standard output has a heading and one line for each photo."""
+    """The CSV on standard output has only a heading and one line for each photo."""
     _, out, err = run("classify", cars, turned[0], "--csv")
     assert len(out.splitlines()) == 2
     assert err == f"note: {turned[0]}: turned upright (EXIF orientation 6)\n"

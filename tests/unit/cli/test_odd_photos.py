@@ -53,7 +53,7 @@ def test_no_command_starts_a_program(
     places = {"photo": EPS, "folder": folder, "out": tmp_path / "out", "cars": cars}
     (tmp_path / "out").mkdir()
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
-    if command != "retrain":  # which counts the photos that it left out, and has the reasons in its report
+    if command != "retrain":  # which only counts the photos that it left out; its report has the reasons
         assert code == (1 if "{folder}" in COMMANDS[command] else 2)
         assert "PostScript" in out + err
     assert not ghostscript.exists()
@@ -86,7 +86,7 @@ SINGLE = ("peek", "poster", "map", "classify", "explain", "embed")
 def test_pipes_devices_and_sockets_are_refused_at_once(
     command: str, unreadable: Path, cars: Path, tmp_path: Path, run: Run
 ) -> None:
-    """Given as PHOTO, each is refused in one line."""
+    """Pipes, devices and sockets that are passed as PHOTO are refused in one line."""
     places = {"photo": unreadable, "out": tmp_path, "cars": cars}
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
     assert code == 2

@@ -1,4 +1,4 @@
-"""Commands never replace files that they did not write, and report the error before any computation."""
+"""Commands never replace files that they did not write, and refuse to do so before they compute anything."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_others_files_stay(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], files: list[str]
 ) -> None:
     """Every output is checked before the network runs, and nothing at all is written."""
-    if words[0] != "explain":  # its pictures are named after its results
+    if words[0] != "explain":  # ``explain`` names its pictures after its results
         monkeypatch.setattr("godeeper.engine.onnxruntime.Session.__init__", lambda *_, **__: pytest.fail("too late"))
     for name in files:
         (here / "out").mkdir()

@@ -11,7 +11,7 @@ from godeeper.cli.progress import Rate, count_line, counter, duration
 
 
 def test_a_bar_is_drawn_and_wiped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """On a terminal one line is redrawn, and in the end it is erased."""
+    """On a terminal the bar is redrawn on one line, and erased in the end."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with counter("photos") as report:
         report(0, 10)

@@ -78,7 +78,7 @@ def test_add_list_and_classify(theirs: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_labels_are_shown(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text shows the first few labels and the total number, the JSON shows all; for weights without a classifier, the text says that there are none."""
+    """The text shows the first few labels and their number, and the JSON all labels; without a classifier, the text says so."""
     assert main(["weights", "add", str(theirs), "--name", "mine"]) == 0
     capsys.readouterr()
     assert main(["weights", "show", "mine"]) == 0
@@ -125,7 +125,7 @@ def test_a_foreign_file_must_be_added_first(
 
 
 def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weights with a single class, which older versions installed, are refused: they would give every photo a probability of 100 %."""
+    """Weights with a single class, which older versions installed, are refused, because every photo would get 100 %."""
     from dataclasses import replace
 
     from godeeper.weights.file import expected_tensors, write

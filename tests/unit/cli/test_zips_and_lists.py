@@ -101,7 +101,7 @@ def test_commands_for_photos(
 
 @pytest.mark.parametrize(("place", "first"), [("photos.zip", "photos.zip/"), ("list.csv", "photos/")])
 def test_embed(run: Run, here: Path, place: str, first: str) -> None:
-    """The features equal those of the folder, and the names state where a photo is."""
+    """The features equal those of the folder, and a photo's name contains its path in the zip."""
     for source, out in ((place, "it.npz"), ("photos", "folder.npz")):
         code, _, err = run("embed", source, "--features", "conv", "--out", out)
         assert code == 0, err
@@ -158,7 +158,7 @@ def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, wha
 
 
 def test_a_list_may_have_paths_alone(run: Run, here: Path) -> None:
-    """``classify`` needs no labels; a missing file is an error of that photo only."""
+    """``classify`` needs no labels, and a missing file is an error of that photo only."""
     (here / "paths.csv").write_text("path\nphotos/red/red0.png\nphotos/gone.png\n")
     code, out, err = run("classify", "cars.godeeper", "paths.csv", "--json")
     assert code == 1, err
@@ -177,7 +177,7 @@ def test_the_zip_is_an_input(run: Run, here: Path) -> None:
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Export works from another folder if the training folder moved with its classifier, or with ``--photos``; otherwise the error asks for the option."""
+    """Export finds the photos if they moved with the classifier, or with ``--photos``; otherwise the error names that option."""
     assert run("retrain", "photos", "--features", "conv", "--out", "made.godeeper")[0] == 0
     (here / "new").mkdir()
     for name in ("photos", "made.godeeper", "made.json"):
@@ -199,7 +199,7 @@ def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("place", ["photos.zip", "list.csv"])
 def test_export_of_a_training_on_a_zip_or_a_list(run: Run, here: Path, place: str) -> None:
-    """The photos of a list are found; those of a zip are found too, or the error says what to name."""
+    """The photos of a list are found.  Those of a zip are found too, or the error says what to pass."""
     assert run("retrain", place, "--features", "conv", "--out", "made.godeeper")[0] == 0
     code, _, err = run("export", "made.godeeper", "--to", "onnx", "--out", "made.onnx")
     if place == "photos.zip":

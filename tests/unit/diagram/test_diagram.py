@@ -71,7 +71,7 @@ NARROW, WIDE = frozenset(" .,:;'|/ijltfrI()-"), frozenset("mwMW%@<")
 
 
 def text_width(text: str, role: Role) -> float:
-    """Return an upper bound on the width of a text in any of the fonts, estimated letter by letter."""
+    """Return an upper bound on the width of a text in any of the fonts, summed over its letters."""
     ems = sum(0.36 if letter in NARROW else 0.92 if letter in WIDE else 0.6 for letter in text)
     return ems * SIZES[role]
 
@@ -192,7 +192,7 @@ def test_shade_is_of_the_share() -> None:
 
 
 def test_pools_say_what_they_are() -> None:
-    """The pool in mixed/tower_2, the branch in the blog post, is an average pool, as in the released network; only in the 2015 dialect is the last module's pool a max pool."""
+    """The pool in mixed/tower_2 is an average pool.  Only in the 2015 dialect, the last module's pool is a max pool."""
     found = {name: pool_lines(in_dialect(INCEPTION_V3, name)) for name in DIALECTS}
     assert all(lines["mixed/tower_2/pool"] == ["average", "pool 3×3"] for lines in found.values())
     assert all(lines["mixed_3/pool"] == ["max", "pool 3×3 /2"] for lines in found.values())
@@ -222,7 +222,7 @@ def test_well_formed_and_self_contained(write: Write) -> None:
 
 @pytest.mark.parametrize("write", [svg, page])
 def test_every_address_is_a_target(write: Write) -> None:
-    """Each id is used once, each site's address is an id, and each box links to its own."""
+    """Each id is used once, each site's address is an id, and each box links to its own address."""
     text = write(diagram(INCEPTION_V3))
     ids = re.findall(r' id="([^"]*)"', text)
     assert len(ids) == len(set(ids))
@@ -251,7 +251,7 @@ def test_accessible() -> None:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_contrast(palette: Palette) -> None:
-    """Every text colour has a contrast of at least 4.5 : 1 on every background that it is used on."""
+    """Every text colour has a contrast of at least 4.5 : 1 on all its backgrounds."""
     p = palette
     pairs = [*p.shades, *((ground, ink) for ground in (p.paper, p.card) for ink in (p.ink, p.faint)), (p.bar, p.ink)]
     assert [(pair, contrast(*pair)) for pair in pairs if contrast(*pair) < 4.5] == []

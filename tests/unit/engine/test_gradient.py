@@ -60,7 +60,7 @@ def test_the_gradient_of_a_tensor_by_itself_selects_its_filters(net: Network) ->
 
 
 def test_a_raw_convolution_passes_through_its_batch_normalisation(net: Network) -> None:
-    """By the raw convolution: the scale of the batch normalisation, where the ReLU is open."""
+    """The gradient with respect to the raw convolution is the scale of the batch normalisation where the ReLU is active."""
     site = resolve_one(net.blueprint, "mixed/conv").site
     with net.weights.parameters() as parameters:
         scale = parameters.batchnorm(site).scale[2]
@@ -70,7 +70,7 @@ def test_a_raw_convolution_passes_through_its_batch_normalisation(net: Network) 
 
 
 def test_equal_values_in_a_max_pool_pass_to_the_first(net: Network) -> None:
-    """A photo of one colour: inside the map, every window of the second pool has nine equal values."""
+    """In a photo of one colour, every inner window of the second pool has nine equal values."""
     photo = np.full((299, 299, 3), 90, np.uint8)
     gradient = net.gradient(photo, "pool_1[0:192]", wrt="conv_4")
     assert gradient.sum() == np.prod(net.peek(photo, "pool_1").shape)

@@ -1,4 +1,4 @@
-"""GoogLeNet as the engine computes it, compared with torchvision and with formulas."""
+"""GoogLeNet in the default engine, compared with torchvision and with formulas."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def taken_over(network: Any) -> Arrays:
 
 
 def hooked(torch: Any, network: Any, image: NDArray[np.float32]) -> Arrays:
-    """Return every inner value of one run by torchvision's name, and the logits as ``fc``."""
+    """Return torchvision's name -> value for every tensor of one run, and the logits as ``fc``."""
     seen: Arrays = {}
 
     def note(name: str) -> Any:

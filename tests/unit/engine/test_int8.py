@@ -1,4 +1,4 @@
-"""int8: graphs with integer kernels, features that stay close to fp32, calibration records that are checked."""
+"""int8: graphs with integer kernels, features that stay close to fp32, and checks of the quantization ranges."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def small() -> Network:
 
 @pytest.fixture(scope="module")
 def strangers(net: Network) -> np.ndarray:
-    """(2, 3, 299, 299): scikit-learn's two photos, which were not used for calibration."""
+    """(2, 3, 299, 299): scikit-learn's two photos, which were not used for the quantization ranges."""
     from sklearn.datasets import load_sample_images
 
     return np.concatenate([net.preprocess(godeeper.decode(image)) for image in load_sample_images().images])
@@ -50,7 +50,7 @@ def record() -> QuantizationRanges:
 
 
 def test_features_of_every_module_stay_close(net: Network, small: Network, strangers: np.ndarray) -> None:
-    """On photos that were not used for calibration, each module's features have a cosine of at least 0.995 to those of fp32."""
+    """On photos that were not used for the ranges, each module's features have a cosine of at least 0.995 to fp32."""
     exact = net.engine.run(modules(net), {NETWORK_INPUT: strangers})
     rounded = small.engine.run(modules(net), {NETWORK_INPUT: strangers})
     for key, one in exact.items():
@@ -65,7 +65,7 @@ def test_a_tensor_has_at_most_256_values(small: Network, chelsea: Path) -> None:
 
 
 def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small: Network, tmp_path: Path) -> None:
-    """93 of 94 kernels are 8-bit integers with 32-bit biases; a graph without calibration has none."""
+    """93 of 94 kernels are 8-bit integers with 32-bit biases; a graph without quantization ranges has none."""
     cache = DiskCache(tmp_path)
 
     def kinds(calibration: QuantizationRanges | None) -> list[int]:
@@ -93,7 +93,7 @@ def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
 
 
 def test_what_is_only_copied_shares_its_range(net: Network) -> None:
-    """The parts of a join share its range, and a max pool that no join reads shares that of its input."""
+    """The inputs of a join share its range, and a max pool that no join reads shares the range of its input."""
     ends = {tensor.name: float(number) for number, tensor in enumerate(net.tensors(), 1)}
     found = shared(net.blueprint, ends)
     assert found["mixed/tower_2/conv"] == found["mixed/conv"] == found["mixed/join"] == ends["mixed/join"]
@@ -103,7 +103,7 @@ def test_what_is_only_copied_shares_its_range(net: Network) -> None:
 
 
 def test_a_range_ends_where_the_error_is_least() -> None:
-    """For evenly spread values the range covers all; one outlier among two million is cut off."""
+    """The range covers all of uniformly distributed values, and cuts off one outlier among two million."""
     even = np.full(BINS, 1000)
     assert best_end(even, 4.0) == pytest.approx(4.0, rel=0.02)
     outlier = np.zeros(BINS, np.int64)
@@ -113,7 +113,7 @@ def test_a_range_ends_where_the_error_is_least() -> None:
 
 
 def test_calibrating_again_gives_the_same_record(net: Network, chelsea: Path, tmp_path: Path) -> None:
-    """The same photo gives the same record, which names the photo and the weights and survives saving."""
+    """The same photo gives the same record.  It names the photo and the weights, and can be saved and loaded."""
     one, other = (calibrate(net.weights, net.preprocess, [chelsea]) for _ in range(2))
     assert one == other
     assert one.weights_sha256 == net.weights.sha256
@@ -147,7 +147,7 @@ def test_a_damaged_record_is_refused(changes: dict[str, object], reason: str) ->
 
 
 def test_a_file_that_is_not_a_record(tmp_path: Path) -> None:
-    """An error in reading a record names the file."""
+    """If a record cannot be read, the error names the file."""
     for text in (None, "no JSON"):
         path = tmp_path / "record.json"
         if text:
@@ -176,7 +176,7 @@ def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
 
 
 def test_a_calibration_is_part_of_a_graphs_name(net: Network, small: Network, tmp_path: Path) -> None:
-    """fp32 and two calibrations are three cache entries and three engine identities."""
+    """fp32 and two sets of quantization ranges have three cache entries and three engine identities."""
     assert small.calibration is not None
     ranges = {address: (0.0, 2 * high) for address, high in small.calibration.maxima.items()}
     wider = replace(small.calibration, ranges=ranges)
@@ -235,7 +235,7 @@ def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
 
 
 def test_a_calibration_in_a_file(net: Network, tmp_path: Path) -> None:
-    """``load`` accepts the record's path."""
+    """``load`` accepts the path of a record."""
     found = shipped(net.weights)
     assert found is not None
     (tmp_path / "mine.json").write_text(json.dumps(found.record))

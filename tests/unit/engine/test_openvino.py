@@ -1,4 +1,4 @@
-"""OpenVINO computes the same values for the same plans, caches compiled models, and is chosen where it is faster."""
+"""OpenVINO computes the same values as ONNX Runtime, caches compiled models, and is chosen where it is faster."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_values_are_onnxruntimes(net: Network, runner: OpenVinoEngine, pooled: b
 
 @pytest.mark.peers
 def test_the_deepest_module_agrees(net: Network, runner: OpenVinoEngine) -> None:
-    """After the whole network the values are those of ONNX Runtime, so nothing was computed in 16 bits."""
+    """At the end of the network the values are those of ONNX Runtime, so nothing was computed in 16 bits."""
     steps = plan_for(net, ["mixed_10/join"], pooled=True)
     expected = net.engine.run(steps, {NETWORK_INPUT: noise(1)})
     assert_close(runner.run(steps, {NETWORK_INPUT: noise(1)}), expected, 2e-5)
@@ -72,7 +72,7 @@ def test_the_deepest_module_agrees(net: Network, runner: OpenVinoEngine) -> None
 @pytest.mark.peers
 @pytest.mark.parametrize("photos", [1, 3, 8, 19])
 def test_photos_keep_their_order(net: Network, runner: OpenVinoEngine, photos: int) -> None:
-    """Parts of a batch finish in any order; their results are in the order of the photos."""
+    """Parts of a batch may finish in any order, but the results are in the order of the photos."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     (together,) = runner.run(steps, {NETWORK_INPUT: noise(photos)}).values()
     for place in range(photos):
@@ -93,7 +93,7 @@ def test_several_threads_may_ask(net: Network, runner: OpenVinoEngine) -> None:
 
 @pytest.mark.peers
 def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
-    """A tensor that is fed inside the network is used, by its name."""
+    """A run can be fed an inner tensor by its name."""
     pytest.importorskip("openvino")
     fed = np.random.default_rng(0).uniform(0, 1, (2, 35, 35, 192)).astype(np.float32)
     by_openvino = godeeper.load(engine="openvino").run("mixed/join", {"pool_1": fed})
@@ -105,7 +105,7 @@ def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
 def test_what_was_compiled_is_kept(
     net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
 ) -> None:
-    """A second engine reuses the compiled model, unless the stored one is damaged or foreign; values stay the same."""
+    """A second engine reuses the stored model unless it is damaged or foreign, and computes the same values."""
     pytest.importorskip("openvino")
     cache = DiskCache(tmp_path)
     steps = plan_for(net, ["conv_1"], pooled=True)
@@ -153,7 +153,7 @@ def test_eight_bits_are_computed_as_integers(net: Network) -> None:
 
 @pytest.mark.peers
 def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) -> None:
-    """int8 features by OpenVINO have nearly the same direction as those by ONNX Runtime."""
+    """The int8 features of OpenVINO have a high cosine to those of ONNX Runtime."""
     pytest.importorskip("openvino")
     steps = plan_for(net, ["mixed_2/join", "mixed_10/join"], pooled=True)
     planes = net.preprocess(godeeper.decode(chelsea))
@@ -192,7 +192,7 @@ def test_auto_chooses_by_the_work(monkeypatch: pytest.MonkeyPatch, installed: bo
 
 @pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.peers)])
 def test_what_is_ready(net: Network, tmp_path: Path, engine: str) -> None:
-    """A plan is ready once any process that shares the cache has run it, and stays ready when sessions are closed."""
+    """A plan is ready once any process with the same cache has run it, and remains ready when sessions are closed."""
     if engine == "openvino":
         pytest.importorskip("openvino")
     kind = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}[engine]

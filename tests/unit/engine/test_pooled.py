@@ -37,7 +37,7 @@ def test_means_of_every_stage(net: Network, engine: str) -> None:
 
 
 def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
-    """The means are equal in half precision, whether the photo is alone, the first of three or the last of eight."""
+    """The means are equal in half precision, for the photo alone, as the first of three and as the last of eight."""
     run = plan_for(net, ["mixed_2/join"], pooled=True)
     (together,) = net.engine.run(run, {NETWORK_INPUT: noise(8)}).values()
     for part in (slice(0, 1), slice(5, 8)):

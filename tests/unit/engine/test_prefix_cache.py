@@ -1,4 +1,4 @@
-"""Resuming from a stored prefix gives the same values, starts as late as possible, and never uses another photo's."""
+"""Resuming from a stored prefix gives the same values, starts as late as possible, and never uses another photo's values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def cache(tmp_path: Path) -> DiskCache:
 
 
 def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...] = ()) -> tuple[Network, Watched]:
-    """Return a network with a recording engine, as a new process would have it."""
+    """Return a network with a recording engine, in the state of a new process."""
     engine = Watched(net, built)
     network = Network(engine, net.preprocess)
     network.prefix_cache.cache = cache
@@ -89,7 +89,7 @@ def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
 
 
 def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache) -> None:
-    """A second process resumes from the disk, and stores the prefixes that it passes."""
+    """A second process resumes from the disk, and stores the prefixes that it computes."""
     expected = net.run(SEEN, {"DecodeJpeg": decode(chelsea).pixels}).transpose(0, 3, 1, 2)
     watched(net, cache)[0].peek(chelsea, "mixed/conv")
     network, engine = watched(net, cache)
@@ -101,7 +101,7 @@ def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache)
 
 
 def test_a_trunk_itself(net: Network, chelsea: Path) -> None:
-    """A stored tensor is not computed again; its raw stage, which comes before it, is."""
+    """A stored tensor is not computed again, but its raw stage is, because it comes before the stored value."""
     network, engine = watched(net)
     first, again = (network.peek(chelsea, "mixed_3/join").activations for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -118,7 +118,7 @@ def test_before_the_trunk(net: Network, chelsea: Path, address: str) -> None:
 
 
 def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
-    """If there is a graph for the whole network and none for the rest, the whole network is cheaper."""
+    """If only the graph of the whole network is built, it is run, because building another takes longer."""
     network, engine = watched(net, built=("Mul",))
     network.peek(chelsea, SEEN)
     network.peek(chelsea, SEEN)
@@ -126,7 +126,7 @@ def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
 
 
 def test_another_photo(net: Network, chelsea: Path, cache: DiskCache) -> None:
-    """Another photo, or the same with other preprocessing, does not resume."""
+    """A peek at another photo, or with other preprocessing, does not resume."""
     network, engine = watched(net, cache)
     network.peek(chelsea, SEEN)
     network.peek(ImageOps.mirror(Image.open(chelsea)), SEEN)
@@ -182,7 +182,7 @@ def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
 
 
 def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of two commands on a photo draws the same picture as it would without the first."""
+    """A second command on a photo draws the same picture as without the first command."""
     pictures = []
     for number, addresses in enumerate((["mixed/conv"], [OTHER], [OTHER])):
         monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / ("shared" if number < 2 else "fresh")))

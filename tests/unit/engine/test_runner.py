@@ -40,7 +40,7 @@ def run(cache: DiskCache) -> np.ndarray:
 
 @pytest.mark.parametrize(("photos", "pooled", "many"), [(1, False, False), (2, False, True), (1, True, True)])
 def test_the_layout_is_converted_for_many_photos(cache: DiskCache, *, photos: int, pooled: bool, many: bool) -> None:
-    """The layout of values is converted for many photos only; values are the same up to rounding."""
+    """Weights are converted to the blocked layout only for many photos; values are the same up to rounding."""
     weights = find("bundled")
     steps = plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))], pooled=pooled)
     engine = OnnxRuntimeEngine(weights, cache)
@@ -66,7 +66,7 @@ def test_a_second_run_builds_nothing(cache: DiskCache, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
-    """An entry that is not what was written is built again."""
+    """A changed entry is built again."""
     first = run(cache)
     (path,) = entries(cache)
     whole = path.read_bytes()
@@ -92,7 +92,7 @@ def test_an_entry_is_an_onnx_file(cache: DiskCache) -> None:
 
 
 def test_a_cache_that_is_cleared_meanwhile(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process may remove a file between the lookup in the cache and its opening."""
+    """If another process removes a file between lookup and opening, the graph is built again."""
     first = run(cache)
     find = DiskCache.find
 

@@ -1,4 +1,4 @@
-"""Torch modules built from the blueprint, the tensors captured in them, and the torch engine."""
+"""Torch modules from the blueprint, captured tensors, and the torch engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; import godeeper; from 
 
 
 def python(code: str) -> str:
-    """Return what a new Python process prints when it runs ``code``."""
+    """Run ``code`` in a new Python process, and return its output."""
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
@@ -159,7 +159,7 @@ def test_no_operation_works_in_place(network: Any, x: Any) -> None:
 
 @pytest.mark.peers
 def test_captured_tensors_are_found_by_all_their_names(network: Any, x: Any) -> None:
-    """A tensor captured by one name is found by its other names, and by its channels."""
+    """A tensor captured by one name is found by its other names, and with a slice of channels."""
     import torch
 
     from godeeper.engine.torch.network import capture
@@ -236,7 +236,7 @@ def test_a_network_can_end_at_any_module(bundled: Network, network: Any, x: Any)
 
 @pytest.mark.peers
 def test_a_network_comes_ready_for_evaluation(network: Any) -> None:
-    """The module is in evaluation mode, all parameters are trainable, normalisation is as published, and gamma is one if none is stored."""
+    """The module is in evaluation mode, with trainable parameters, the released epsilon, and gamma 1 if none is stored."""
     assert not network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert network.Conv2d_1a_3x3.bn.eps == 0.001
@@ -285,7 +285,7 @@ print("agreed:", *made)
 def test_a_network_can_be_exported_and_compiled() -> None:
     """``torch.export``, ``torch.compile`` without graph breaks, and tracing give the same values.
 
-    This runs in its own process, because PyTorch's and TensorFlow's compilers cannot be loaded into the same one.
+    This runs in a separate process, because PyTorch's and TensorFlow's compilers cannot be loaded into one process.
     """
     pytest.importorskip("torch")
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", WAYS], capture_output=True, text=True, check=False)
@@ -436,7 +436,7 @@ def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None
 
 @pytest.mark.peers
 def test_the_torch_engine_gives_the_same_bits_on_any_number_of_cores(by_torch: Network) -> None:
-    """Features of many photos do not depend on the number of threads, which stays as it was."""
+    """Features of many photos do not depend on the number of threads, which is restored afterwards."""
     import torch
 
     blueprint = by_torch.blueprint
@@ -455,14 +455,14 @@ def test_the_torch_engine_gives_the_same_bits_on_any_number_of_cores(by_torch: N
 
 
 def test_the_torch_engine_needs_a_classifier_for_softmax(by_torch: Network) -> None:
-    """With weights without a classifier, this engine raises the same error."""
+    """For weights without a classifier, this engine raises the same error as the others."""
     with pytest.raises(WeightsError, match="have no classifier"):
         by_torch.peek(np.zeros((80, 80, 3), np.uint8), "softmax")
 
 
 @pytest.mark.peers
 def test_the_torch_engine_takes_cuda_where_there_is_one(bundled: Network, by_torch: Network) -> None:
-    """On CUDA it computes in full single precision, and agrees to a relative error of 1e-4."""
+    """On CUDA the engine computes in full single precision, with a relative error of at most 1e-4."""
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")

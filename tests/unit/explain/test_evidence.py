@@ -112,7 +112,7 @@ def test_the_strongest_filters(both: Evidence) -> None:
 
 
 def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evidence) -> None:
-    """The named tensor can be peeked at, and its mean equals the feature that the head reads."""
+    """The named filter's mean in a peek equals the feature that the head reads."""
     (voice, *_), _ = both.by_filter("cat")
     (part,) = [part for part in both.parts if part.address == voice.address]
     assert not voice.origin.startswith(voice.address)
@@ -121,7 +121,7 @@ def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evid
 
 
 def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
-    """The picture is of the likeliest class if none is named, in a notebook too."""
+    """Without a class name the picture shows the likeliest class, in a notebook too."""
     for label in (None, "cat"):
         with Image.open(both.save(tmp_path / "picture.png", label)) as image:
             assert dict(image.info)["godeeper:evidence"] == (label or both.classes[both.ranking[0]])
@@ -130,7 +130,7 @@ def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
 
 
 def test_one_class_over_another(both: Evidence) -> None:
-    """The contrast is the difference of the two, and adds up to the difference of their logits."""
+    """The evidence for one class over another is the difference of both, and adds up to the difference of their logits."""
     np.testing.assert_allclose(
         both.over_photo("cat", (60, 40), against="flower"),
         both.over_photo("cat", (60, 40)) - both.over_photo("flower", (60, 40)),
@@ -141,7 +141,7 @@ def test_one_class_over_another(both: Evidence) -> None:
 
 
 def test_evidence_lies_where_the_thing_is(both: Evidence) -> None:
-    """In a photo of both, the cat's half has evidence for cat and the flower's half for flower."""
+    """In a photo of a cat and a flower, the cat's half has evidence for cat and the flower's half for flower."""
     left, right = np.s_[:, :240], np.s_[:, 240:]
     for address in ADDRESSES:
         cat, flower = (both.over_photo(label, (480, 480), address=address) for label in ("cat", "flower"))
@@ -166,7 +166,7 @@ def test_activations_at_hand(chelsea: Path) -> None:
 
 
 def test_the_record_is_json(both: Evidence) -> None:
-    """The record survives JSON, and its numbers add up."""
+    """The record is unchanged after a round trip through JSON, and its numbers add up."""
     record = json.loads(json.dumps(both.record("cat", top=2)))
     assert (record["class"], record["over"]) == ("cat", None)
     grids = sum(np.sum(module["grid"]) for module in record["modules"])
@@ -198,7 +198,7 @@ def test_classes_by_name_or_number(chelsea: Path) -> None:
 
 
 def test_shares_of_cells() -> None:
-    """Each cell's evidence is divided among pixels by overlap; the part beyond the border goes to the pixels inside."""
+    """Each cell's evidence is distributed over pixels by overlap; the part beyond the border goes to the pixels inside."""
     np.testing.assert_allclose(shares(2, (0, 4), (0, 4), 4, 1), [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (1, 5), (0, 6), 3, 0.5), [[0.5, 0], [0.5, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (-2, 4), (0, 4), 4, 1).sum(axis=0), 1)

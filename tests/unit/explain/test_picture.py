@@ -60,7 +60,7 @@ def test_colours_are_the_numbers(found: Evidence) -> None:
 
 
 def test_density_is_logits_a_hundredth_of_the_area(found: Evidence) -> None:
-    """The mean density times one hundred is the sum of the evidence, at any size."""
+    """The density is in logits per hundredth of the area: its mean times 100 is the evidence, at any size."""
     for size in ((300, 200), (31, 77)):
         total = found.total(2) - found.constant[2]
         assert 100 * density(found, Question(2), size).mean() == pytest.approx(total, abs=1e-9)
@@ -77,7 +77,7 @@ def test_pixels_outside_the_crop_are_dark(chelsea: Path) -> None:
 
 
 def test_provenance(found: Evidence) -> None:
-    """The PNG states what is drawn, of which photo, and the sum."""
+    """The PNG states the class, the photo and the sum of the evidence."""
     with Image.open(io.BytesIO(png(found, Question(0, against=1)))) as image:
         notes = dict(image.info)
     assert (notes["godeeper:evidence"], notes["godeeper:over"]) == (found.classes[0], found.classes[1])
@@ -96,7 +96,7 @@ def test_odd_photos(size: tuple[int, int]) -> None:
 
 
 def test_how_far_a_cell_sees(chelsea: Path) -> None:
-    """The field is stated in pixels, or as the whole photo if even the cell in a corner sees all of it."""
+    """The receptive field is stated in pixels, or as the whole photo if even a corner cell sees all of it."""
     found = evidence(classifier(addresses=("mixed/join", "mixed_5/join", "mixed_10/join")), chelsea)
     said = [field_text(part, found) for part in found.parts]
     assert said == ["each sees 63 x 63 pixels", "each sees 543 x 543 pixels", "each sees the whole photo"]

@@ -1,4 +1,4 @@
-"""Exports: their metadata, their agreement with the classifier, and that an export that disagrees is not written."""
+"""Exports: their metadata, and their agreement with the classifier; an export that disagrees is not written."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_every_combination(tmp_path: Path, photos: list[Path], precision: str, e
 
 
 def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
-    """If engines differ by more than the tolerance, the error names the engine that computed and what to try."""
+    """If engines differ by more than the tolerance, the error names the classifier's engine and what to try."""
     pytest.importorskip("openvino")
     original = replace(classifier(), calibration=load(precision="int8").calibration, engine="openvino")
     with pytest.raises(ParityError, match=r"computed by openvino int8; try another --engine"):
@@ -229,7 +229,7 @@ def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
 
 
 def test_a_verdict_within_the_loose_tolerance_is_counted(made: Classifier, chelsea: Path) -> None:
-    """In int8, verdicts may differ near the threshold if the probabilities hardly do; the certificate states their number."""
+    """In int8, verdicts near the threshold may differ if the probabilities agree; the certificate states their number."""
     likeliest = made.predict_proba([chelsea]).max()
     strict = replace(made, head=replace(made.head, threshold=float(likeliest) - 1e-4))
     loose = replace(disagreeing(strict, -2e-4), tolerance=parity.LOOSE)

@@ -57,7 +57,7 @@ def test_the_graph_gives_the_same_bits(name: str) -> None:
 
 
 def test_extremes_stay_within_bytes() -> None:
-    """All black and all white stay within the range of a byte."""
+    """Black and white photos stay within the range of a byte."""
     opened = session(Preprocess(subtract=0.0, divide=1.0))
     for shade, (height, width) in product((0, 255), ((700, 450), (20, 30))):
         (got,) = opened.run(None, {"photo": np.full((height, width, 3), shade, np.uint8)})

@@ -66,13 +66,13 @@ def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 
 def test_looks_and_the_page_use_it(scaled: Scaled) -> None:
-    """A peek and the page both feed the network the photo scaled as requested."""
+    """A peek and the page both feed the network the photo with that scaling."""
     for network in (load(weights="mine"), make_backend(None, "mine").network):
         np.testing.assert_allclose(network.preprocess(decode(PIXELS)), scaled.planes, atol=1e-5)
 
 
 def test_exports_use_it(scaled: Scaled, tmp_path: Path) -> None:
-    """An exported ONNX file takes the unscaled photo and returns the same probabilities as a classifier that is given the scaled photo."""
+    """An exported ONNX file scales the photo itself: it returns the probabilities of the classifier."""
     like = classifier()
     made = Classifier(like.head, "mine", scaled.file.sha256, scaled.file.description.preprocessing)
     export(made, tmp_path / "x.onnx", "onnx", [PIXELS])

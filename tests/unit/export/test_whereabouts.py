@@ -32,12 +32,12 @@ def classifier(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("where", ["data/photos", "models/photos", "models", "here"])
 def test_places(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Photos are searched where the report says, next to the classifier, and here; only the last depends on the working folder."""
+    """Photos are searched at the report's path, next to the classifier, and in the working folder."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     folder = photos(tmp_path / where)
     assert find_photos(classifier, NAMES) == [folder / name for name in NAMES]
-    shutil.move(tmp_path / where / "dog", tmp_path / "gone")  # if some are lost, the others are still found there
+    shutil.move(tmp_path / where / "dog", tmp_path / "gone")  # if some photos are missing, the others are still found
     assert find_photos(classifier, NAMES)[0] == folder / NAMES[0]
 
 

@@ -1,4 +1,4 @@
-"""Executors without Ray: names, chunks, kept results, parcels, batches as bytes."""
+"""The parts of executors that need no Ray: names, chunks, kept results, packed work, serialised batches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from godeeper.network import Network
 
 @pytest.mark.parametrize("name", ["ray", "ray://head:10001", "ray://10.0.0.1:1", "ray://[::1]:10001"])
 def test_names(name: str) -> None:
-    """Ray on this machine, or at a host and port."""
+    """An executor is Ray on this machine, or Ray at a host and port."""
     check_name(name)
 
 
@@ -88,12 +88,12 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 def test_batches_as_bytes() -> None:
-    """Bytes give the same batches."""
+    """Batches are equal after serialisation."""
     assert all(map(same, decoded(encoded(batches())), batches()))
 
 
 def test_regrouped_batches() -> None:
-    """Groups have as many rows as asked for; photos without features do not count."""
+    """Groups have the requested number of rows; photos without features do not count."""
     groups = list(regrouped(batches(), 3))
     assert [group.names for group in groups] == [("a", "b\udcff", "c", "d"), ("e", "f")]
     assert [len(group.features["x"]) for group in groups] == [3, 1]
@@ -102,7 +102,7 @@ def test_regrouped_batches() -> None:
 
 
 def test_kept_results(tmp_path: Path) -> None:
-    """A result is found by the content of its chunk; a changed photo, another recipe or damage hide it."""
+    """A kept result is found by its chunk's content, but not after damage, with a changed photo or other settings."""
     photo = tmp_path / "a.jpg"
     photo.write_bytes(b"1")
     entries = list(entries_of([photo]))
@@ -133,7 +133,7 @@ def test_abandoned_results() -> None:
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A result that cannot be stored is no error."""
+    """It is not an error if a result cannot be stored."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "file"))
     kept = KeptChunks("recipe", bytes, bytes)
@@ -141,7 +141,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_parcel(net: Network) -> None:
-    """Work arrives with the weights of this machine where they are the same, and computes the same plan."""
+    """Unpacked work uses this machine's weights if their hash matches, and computes the same plan."""
     stages = feature_stages(net, ["mixed/join"])
     shelf: list[bytes] = []
     parcel = packed(stages, lambda payload: shelf.append(payload) or len(shelf) - 1)  # type: ignore[func-returns-value]
@@ -153,7 +153,7 @@ def test_a_parcel(net: Network) -> None:
 
 
 def test_another_version(net: Network) -> None:
-    """A worker with another godeeper refuses the parcel, naming both versions."""
+    """A worker with another version of godeeper refuses the work, and the error names both versions."""
     parcel = packed(feature_stages(net, ["conv"]), lambda payload: payload)
     with pytest.raises(ClusterError, match=r"0\.0\.1.*same version"):
         unpacked({**parcel, "version": "0.0.1"}, bytes)
@@ -187,7 +187,7 @@ def test_a_chunk_that_kills() -> None:
 
 
 def test_errors_of_workers() -> None:
-    """An error that the input caused has the same class here; another one brings its traceback."""
+    """An error that the input caused has the same class in the driver; any other error includes its traceback."""
     assert isinstance(restored(*described(WeightsError("bad"))), WeightsError)
     assert isinstance(restored(*described(OSError(errno.ENOSPC, "No space left on device", "/x"))), OutputError)
     for shortage in (MemoryError(), RuntimeError("Failed to allocate memory for requested buffer of size 9")):
@@ -197,7 +197,7 @@ def test_errors_of_workers() -> None:
 
 
 def test_cores() -> None:
-    """A limit holds until it is lifted."""
+    """A limit on the cores applies until it is removed."""
     assert cores() == os.cpu_count()
     limit_cores(1)
     assert cores() == 1

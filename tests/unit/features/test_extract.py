@@ -1,4 +1,4 @@
-"""Features of photos: correct, and computed once, in any order, batch or state of the store."""
+"""Features of photos: correct, and computed only once, for any order, batch size and state of the store."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs
 
 
 def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """A second tensor is computed for all photos, and a stored one for none."""
+    """A second tensor is computed for all photos, and a stored tensor for none."""
     with ResultStore(path) as store:
         extract(net, photos[:4], ["conv"], store)
         both = extract(net, photos[:6], CHEAP, store)
@@ -164,7 +164,7 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
 
 
 def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
-    """Both names are returned."""
+    """The result has both names of a tensor."""
     with ResultStore(path) as store:
         features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
     np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])
@@ -181,7 +181,7 @@ def test_stored_features_are_the_extracted_ones(net: Network, photos: Photos, pa
 
 
 def test_no_photos(net: Network, path: Path) -> None:
-    """No photos give an empty array of the right width."""
+    """Without photos, the result is an empty array of the right width."""
     with ResultStore(path) as store:
         assert extract(net, [], ["conv"], store)["conv"].shape == (0, 32)
 
@@ -239,7 +239,7 @@ def test_two_processes_compute_the_same(photos: Photos, path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_photos(net: Network, tmp_path: Path) -> None:
-    """With 180 more photos, far fewer than 180 more inputs are in memory; the exact number depends on thread timing."""
+    """With 180 more photos, far fewer than 180 more inputs are in memory; the number depends on the timing of threads."""
     photos = make_photos(tmp_path / "photos", 240)
     peaks = []
     for count in (60, 240):

@@ -1,4 +1,4 @@
-"""A photo has the same values, bit for bit, alone and among others."""
+"""A photo has the same values, bit for bit, whether it is computed alone or with others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILTERS = "mixed_2/tower_2/conv[0:8]"
 
 @pytest.fixture(scope="module")
 def nine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Nine photos: a batch of eight, and one of one."""
+    """Nine photos: a batch of eight and a batch of one."""
     folder = tmp_path_factory.mktemp("nine")
     write_crops(folder / "crops")
     crops = sorted((folder / "crops").rglob("*.png"))[:9]

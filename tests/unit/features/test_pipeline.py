@@ -78,7 +78,7 @@ def test_an_unreadable_photo_is_an_entry_with_its_error(net: Network, tmp_path: 
 
 
 def test_the_first_unreadable_photo_is_raised_at_its_place() -> None:
-    """The photos before it are returned."""
+    """The photos before an unreadable photo are returned, and then its error is raised."""
     error = PhotoError("b: broken")
     photos = iter(require_readable([*decoded("a"), (PhotoInfo(1, "b", error=error), None)]))
     assert next(photos)[0].name == "a"

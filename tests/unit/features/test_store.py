@@ -1,4 +1,4 @@
-"""The store on disk: it returns the bytes that were written, or nothing, whatever happens to the process or the file."""
+"""The store on disk returns the bytes that were written, or nothing, whatever happens to the process or the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from godeeper.features.store import ResultStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
-MANY = 800  # batches that take longer to write than the processes here run
+MANY = 800  # number of batches; writing them takes longer than the processes here run
 MOMENTS = 10
 SHA256 = "0" * 64
 
@@ -93,7 +93,7 @@ def test_killed_at_any_moment(path: Path) -> None:
     for number in range(MOMENTS):
         process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        if number % 3:  # otherwise while it starts or opens the file
+        if number % 3:  # otherwise it is killed while it starts or opens the file
             process.stdout.readline()
             time.sleep(moments.uniform(0, 0.06))
         else:
@@ -159,7 +159,7 @@ def test_another_database_is_moved_aside(path: Path) -> None:
 
 
 def test_flipped_bits_are_noticed(path: Path) -> None:
-    """A byte changed anywhere in the file changes no returned feature."""
+    """If any byte of the file changes, a feature is returned unchanged or not at all."""
     with ResultStore(path) as store:
         store.put_many(features(0))
     whole = path.read_bytes()
@@ -175,7 +175,7 @@ def test_flipped_bits_are_noticed(path: Path) -> None:
 
 
 def test_a_file_that_is_damaged_while_open(path: Path) -> None:
-    """An open store continues with a new file."""
+    """If the file is damaged while a store is open, the store continues with a new file."""
     with ResultStore(path) as store, ResultStore(path) as other:
         store.put_many(features(0))
         store.connection.execute("DROP TABLE feature")
@@ -186,7 +186,7 @@ def test_a_file_that_is_damaged_while_open(path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
-    """If the folder cannot be written, values are stored for this process only, with a note."""
+    """If the folder cannot be written, values are kept only in this process, with a note."""
     (tmp_path / "file").write_text("not a folder")
     with ResultStore(tmp_path / "file" / "features.sqlite") as store:
         store.put_many(features(0))
@@ -196,7 +196,7 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_file_removed_while_open(path: Path) -> None:
-    """The cache may be deleted at any time."""
+    """The store continues to work if the cache is deleted."""
     with ResultStore(path) as store:
         store.put_many(features(0))
         path.unlink()

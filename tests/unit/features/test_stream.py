@@ -1,4 +1,4 @@
-"""Streams of features: in order, with errors in their places, equal to those of single photos, in bounded memory."""
+"""Streams of features: in order, equal to those of single photos, with errors at their positions, in bounded memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows(batches: list[Batch], address: str) -> np.ndarray:
 
 
 def test_each_photo_has_its_own_row(net: Network, photos: list[Path]) -> None:
-    """Features are in the order of the photos and equal those of single photos; errors are in their places."""
+    """Features are in the order of the photos and equal those of single photos, and errors are at their positions."""
     batches = list(stream(net, photos, ADDRESSES))
     assert [name for batch in batches for name in batch.names] == [str(path) for path in photos]
     readable = [batch.names[place] for batch in batches for place in batch.readable]
@@ -105,7 +105,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
 
 
 def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
-    """Decoded at half its size, a large JPEG gives nearly the same input; decoded at full size, the same input."""
+    """Decoded at half its size, a large JPEG gives nearly the same input; decoded at full size, exactly the same."""
     size = net.preprocess.size
     whole = net.preprocess(decode(large))
     _, exact = Decode(net.preprocess, None)(Entry(0, large))
@@ -137,7 +137,7 @@ def test_eight_bits_keep_less(net: Network, large: Path) -> None:
     [(None, (1800, 2706)), (901, (1800, 2706)), (900, (900, 1353)), (450, (450, 677)), (1, (225, 339))],
 )
 def test_the_least_side_is_kept(large: Path, least: int | None, expected: tuple[int, int]) -> None:
-    """A JPEG is reduced by 2, 4 or 8 as far as its shorter side allows, and the photo has a note."""
+    """A JPEG is reduced by the largest of 2, 4 and 8 that its shorter side allows, and the photo has a note."""
     photo = decode(large, least_side=least)
     assert photo.size == expected
     assert any(note.startswith("decoded at 1/") for note in photo.notes) == (expected != (1800, 2706))

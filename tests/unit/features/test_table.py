@@ -21,7 +21,7 @@ def filled() -> tuple[FeatureTable, dict[str, np.ndarray]]:
 
 
 def test_what_is_written_is_read() -> None:
-    """Each module has its own part of the file."""
+    """The values of each module are read back unchanged."""
     tables, expected = filled()
     assert list(tables) == list(WIDTHS)
     for name, values in expected.items():

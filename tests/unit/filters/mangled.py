@@ -1,7 +1,7 @@
-"""Damaged index files: each number always gives the same file, with one or more faults.
+"""Damaged index files: each seed always gives the same file, with one or more faults.
 
-Three kinds: bytes changed; other values in the header; other numbers in the arrays.  The last two have the hash that belongs to
-them, so that the code behind its check is reached.
+Three kinds: bytes changed; other values in the header; other numbers in the arrays. The last two have a correct hash,
+so they reach the code after the hash check.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ADDRESSES = ("conv[0:8]", "mixed_4/tower_1/conv_4[17]", "mixed/join[86,200]")
 START = len(MAGIC) + 32 + 8
 WORDS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\xc0\x7f", b"\0\0\x80\x7f", b"\1\0\0\0")
-"""Four bytes: the ends of the ranges of integers, and of floating-point numbers NaN and infinity."""
+"""Four-byte values: the limits of integers, and the floating-point numbers NaN and infinity."""
 
 
 def header_of(content: bytes) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def header_of(content: bytes) -> dict[str, Any]:
 
 
 def sealed(content: bytes, header: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> bytes:
-    """An index with another header, the first numbers of some arrays replaced, and the hash that belongs to them."""
+    """An index with another header, other numbers at the start of some arrays, and a correct hash."""
     size = int.from_bytes(content[START - 8 : START], "little")
     body = bytearray(content[START + size + -(START + size) % 64 :])
     table = header_of(content)["arrays"]
@@ -50,7 +50,7 @@ def sealed(content: bytes, header: Any, arrays: Mapping[str, NDArray[Any]] | Non
 
 
 def mangled(content: bytes, seed: int) -> bytes:
-    """The index with the faults of this number."""
+    """The index with the faults that ``seed`` selects."""
     dice = random.Random(seed)
     header = header_of(content)
     match dice.randrange(5):
@@ -70,7 +70,7 @@ def mangled(content: bytes, seed: int) -> bytes:
 
 
 def outcome(path: Path) -> str:
-    """Return an empty text if an index is refused in one line, or its filters can be written as JSON; or else what happened."""
+    """Return an empty text if an index is refused in one line or its filters can be written as JSON; otherwise the fault."""
     try:
         index = read_index(path)
         for address in ADDRESSES:

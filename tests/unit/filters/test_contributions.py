@@ -40,13 +40,13 @@ def test_it_adds_up_for_every_convolution(net: Network, chelsea: Path, depth: in
     ],
 )
 def test_it_adds_up_in_every_network(architecture: str, dialect: str, chelsea: Path, tmp_path: Path) -> None:
-    """Contributions also add up with random weights, three levels back, with biases, local response norms and other borders."""
+    """Contributions add up in all networks with random weights, three levels back."""
     network = random_network(tmp_path, architecture, dialect)
     assert max(case.error for case in cases(network, chelsea, cells=1, depth=3)) <= TOLERANCE
 
 
 def test_switching_off(net: Network, chelsea: Path) -> None:
-    """Without the greatest contributors the engine's value changes by exactly their sum, and more than without random ones."""
+    """Without the greatest contributors, the engine's value changes by their sum, and more than without random ones."""
     found = list(cases(net, chelsea, cells=1, off=True, peak=True))
     assert max(case.off_error for case in found) <= TOLERANCE
     assert share_greater(found, "magnitude") >= 0.9  # 0.967 of 4,700 cases in bench/studies; these are 94
@@ -54,14 +54,14 @@ def test_switching_off(net: Network, chelsea: Path) -> None:
 
 
 def test_a_silent_filter(net: Network, chelsea: Path) -> None:
-    """A filter that is inactive everywhere still has a value, and gives its listeners nothing."""
+    """A filter that is inactive everywhere has a value before the ReLU, and contributes nothing to its listeners."""
     found = net.contributions(chelsea, "mixed_8/tower/conv_1[7]")
     assert (found.is_inactive, found.is_silent) == (True, True)
     assert {listener.value for listener in found.listeners} == {0.0}
 
 
 def test_all_the_way_to_the_photo(net: Network, chelsea: Path) -> None:
-    """Deeper than the network, only the photo's three channels remain, and the sum is still exact."""
+    """With a depth beyond the network's, only the photo's three channels remain, and the sum is still exact."""
     found = net.contributions(chelsea, "mixed_1/tower_1/conv_2[5]", depth=50)
     assert sorted(term.tensor.address for term in found.terms) == ["Mul[0]", "Mul[1]", "Mul[2]"]
     assert abs(found.bias + sum(term.value for term in found.terms) - found.value) <= TOLERANCE * found.magnitude
@@ -69,7 +69,7 @@ def test_all_the_way_to_the_photo(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("address", ["conv[3]", "mixed/tower_2/conv[3]", ADDRESS])
 def test_the_default_cell_has_the_greatest_value(net: Network, chelsea: Path, address: str) -> None:
-    """The cell is that of the maximum before the ReLU, and the value is a peek's."""
+    """The default cell has the maximum before the ReLU, and its value is that of a peek."""
     found = net.contributions(chelsea, address)
     plane = net.peek(chelsea, address.replace("[", "/batchnorm[")).activations[0, 0]
     assert found.value == plane.max() == plane[found.cell.row, found.cell.column]
@@ -86,7 +86,7 @@ def test_a_dead_filter_has_a_cell(chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_terms_are_named_as_read_and_by_origin(net: Network, chelsea: Path) -> None:
-    """Through a join and a pool, a term is the channel that is read, and its origin the filter of a convolution."""
+    """Behind a join and a pool, a term is the channel that is read, and its origin is the filter of a convolution."""
     joined = {term.channel: term for term in net.contributions(chelsea, "mixed_1/conv[3]").terms}
     assert (joined[86].tensor.address, joined[86].origin.address) == ("mixed/join[86]", "mixed/tower/conv_1[22]")
     read = net.contributions(chelsea, "mixed/tower_2/conv[3]").terms[0]
@@ -95,7 +95,7 @@ def test_terms_are_named_as_read_and_by_origin(net: Network, chelsea: Path) -> N
 
 
 def test_taps(net: Network, chelsea: Path) -> None:
-    """A term is the sum of its taps; at the border, those on padding are left out."""
+    """A term is the sum of its taps; at the border, taps on padding are left out."""
     inner, corner = (net.contributions(chelsea, ADDRESS, at=at) for at in ((8, 8), (0, 0)))
     assert (inner.terms[0].cells.shape, inner.terms[0].window) == ((1, 7), (8, 5, 9, 12))
     assert (corner.terms[0].cells.shape, corner.terms[0].window) == ((1, 4), (0, 0, 1, 4))
@@ -118,12 +118,12 @@ def test_all_filters_between_are_inactive(net: Network, chelsea: Path) -> None:
 
 
 def test_depth_ends_at_the_photo(net: Network, chelsea: Path) -> None:
-    """``depth`` is the number of convolutions that there are, however many are asked for."""
+    """In the result, ``depth`` is at most the number of convolutions up to the photo."""
     assert net.contributions(chelsea, "conv_1[13]", depth=10**9).depth == 2
 
 
 def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) -> None:
-    """The note comes only where the norm is crossed."""
+    """There is a note only if the decomposition passes a local response norm."""
     network = random_network(tmp_path, "googlenet", "bvlc")
     assert not network.contributions(chelsea, "conv2/3x3_reduce[5]").notes
     assert "local response normalisation" in network.contributions(chelsea, "conv2/3x3_reduce[5]", depth=2).notes[0]
@@ -143,7 +143,7 @@ def test_a_listener_has_the_filter_as_its_term(net: Network, chelsea: Path, addr
 
 
 def test_listeners_through_a_norm(chelsea: Path, tmp_path: Path) -> None:
-    """A filter that is read after a pool and a local response norm has the same value on both sides."""
+    """Through a pool and a local response norm, the listener's value equals the filter's term, too."""
     network = random_network(tmp_path, "googlenet", "bvlc")
     found = network.contributions(chelsea, "conv1/7x7_s2[63]")
     listener = found.listeners[0]
@@ -158,7 +158,7 @@ def test_the_last_filters_have_no_listeners(net: Network, chelsea: Path) -> None
 
 
 def test_the_record_adds_up(net: Network, chelsea: Path) -> None:
-    """In the JSON, bias + terms + rest is the value, whether the list is cut or not."""
+    """In the JSON, bias + terms + rest is the value, for a complete and for a shortened list."""
     found = net.contributions(chelsea, ADDRESS, depth=2)
     for top in (None, 3):
         record = found.record(top)
@@ -239,12 +239,12 @@ def test_what_is_refused(
 
 
 def test_int8_is_refused(chelsea: Path) -> None:
-    """Rounded values do not add up."""
+    """int8 is refused, because rounded values do not add up."""
     with pytest.raises(OptionError, match="single precision"):
         godeeper.load(precision="int8").contributions(chelsea, "mixed/conv[1]")
 
 
 def test_a_photo_that_cannot_be_read(net: Network, tmp_path: Path) -> None:
-    """The decoder's error comes through."""
+    """A photo that cannot be read raises the decoder's error."""
     with pytest.raises(PhotoError):
         net.contributions(tmp_path / "none.jpg", "mixed/conv[1]")

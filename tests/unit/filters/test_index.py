@@ -1,4 +1,4 @@
-"""The filter index: it equals brute force, additions and removals in any order give the same bytes, and damage is detected."""
+"""The filter index: equal to brute force, with the same bytes after any additions and removals; damage is detected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Results = Generator[Any, None, None]
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of four crops, one of them twice."""
+    """Two classes of four crops; one crop is there twice."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder)
     for label in ("cat", "flower"):
@@ -56,7 +56,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultStore]:
-    """A store of the module's own."""
+    """A separate store for this module."""
     with ResultStore(tmp_path_factory.mktemp("store") / "results.sqlite") as opened:
         yield opened
 
@@ -81,7 +81,7 @@ def index(built: Indexed, tmp_path_factory: pytest.TempPathFactory) -> FilterInd
 
 
 def test_all_filters_equal_brute_force(net: Network, album: Path, index: FilterIndex) -> None:
-    """For every filter of every convolution, values bit for bit, places, percentiles, shares and means are equal."""
+    """For every filter of every convolution, values, places, percentiles, shares and means are those of brute force."""
     names = [f"{label}/{number}.png" for label in ("cat", "flower") for number in range(4)]
     photos = {decode(album / name).sha256: name for name in names}
     order = sorted(photos)
@@ -121,7 +121,7 @@ def test_a_lookup_is_a_search_of_the_folder(net: Network, album: Path, index: Fi
 
 
 def test_classes(net: Network, index: FilterIndex, built: Indexed) -> None:
-    """A class's photos have its mean and share; the means add up to that of all photos."""
+    """The means of two classes of equal size average to the mean of all photos."""
     assert built.classes == index.classes == {"cat": 4, "flower": 4}
     for each in index.filters(resolve_one(net.blueprint, "mixed_7/join"))[:64]:
         (cat, _), (flower, _) = each.classes["cat"], each.classes["flower"]
@@ -129,7 +129,7 @@ def test_classes(net: Network, index: FilterIndex, built: Indexed) -> None:
 
 
 def test_photos_come_and_go(net: Network, album: Path, built: Indexed, store: ResultStore, tmp_path: Path) -> None:
-    """After random additions and removals the index is the one made from scratch, and only new photos were computed."""
+    """After random additions and removals, the index equals one made from scratch, and only new photos were computed."""
     draw = random.Random(13)
     every = [path for path in sorted(album.rglob("*.png")) if path.name != "copy.png"]
     folder = tmp_path / "moving"
@@ -153,7 +153,7 @@ def test_photos_come_and_go(net: Network, album: Path, built: Indexed, store: Re
 
 
 def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: Indexed, tmp_path: Path) -> None:
-    """A photo that is computed alone has the same values as among others."""
+    """A photo has the same values whether it is computed alone or with others."""
     shutil.copytree(album, tmp_path / "album")
     last = tmp_path / "album" / "cat" / "3.png"
     kept = last.read_bytes()
@@ -168,7 +168,7 @@ def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: I
 
 
 class Elsewhere(Here):
-    """An executor like one of other processes: the stages travel as bytes, and see three photos at a time."""
+    """An executor that behaves like one with other processes: it pickles the stages, and gives them three photos at a time."""
 
     is_remote = True
 
@@ -210,7 +210,7 @@ def test_the_ranking_does_not_depend_on_the_order() -> None:
 
 
 def test_maxima_of_constant_maps() -> None:
-    """The cell is the first of several maxima, or none if the map is constant."""
+    """The cell is the first of several maxima, and a constant map has none."""
     maps = np.array([[[[0, 2], [2, 1]], [[3, 3], [3, 3]], [[5, 1], [1, 5]]]], np.float32)
     values, cells = maxima(maps)
     assert values.tolist() == [[2, 3, 5]]
@@ -294,7 +294,7 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_mean_nothing(built: Indexed, tmp_path: Path, name: str, values: NDArray[Any]) -> None:
-    """Photos, cells, sizes and values that cannot be are refused where they are looked up, even with a valid hash."""
+    """Impossible photos, cells, sizes and values are refused when they are looked up, even with a valid hash."""
     path = tmp_path / "c.index"
     path.write_bytes(sealed(built.content, header_of(built.content), {name: values}))
     with pytest.raises(IndexFileError, match="damaged"):
@@ -326,7 +326,7 @@ def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStor
 
 
 def test_repairs_are_remembered(net: Network, chelsea: Path, store: ResultStore, tmp_path: Path) -> None:
-    """A photo keeps the notes from when it was first computed."""
+    """A photo keeps the notes of its first computation."""
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "cut.jpg").write_bytes(chelsea.read_bytes()[:-2])
     first, second = (build(net, tmp_path / "odd", store) for _ in range(2))

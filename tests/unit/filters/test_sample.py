@@ -38,7 +38,7 @@ def test_the_index_is_that_of_the_pictures(tmp_path: Path) -> None:
 
 
 def assert_close(one: FilterIndex, other: FilterIndex) -> None:
-    """Assert that two indexes are of the same photos, with values that differ by rounding."""
+    """Assert that two indexes have the same photos, and values that are equal up to rounding."""
     assert {**one.header, "arrays": None} == {**other.header, "arrays": None}
     for name in ("top_values", "examples_values", "mean", "class_mean"):
         values, expected = (np.asarray(each.array(name)) for each in (one, other))
@@ -57,14 +57,14 @@ def test_every_picture_has_a_licence() -> None:
 
 
 def test_size() -> None:
-    """Pictures and index take at most 5 MB, and no picture is larger than 320 pixels."""
+    """Pictures and index take at most 5 MB, and no picture has more than 320 pixels per side."""
     files = [path for path in PICTURES.parent.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
     assert max(max(decode(path).size) for path in PICTURES.rglob("*.jpg")) == 320
 
 
 def test_top_of_the_sample(capsys: pytest.CaptureFixture[str]) -> None:
-    """``godeeper top sample`` says where its pictures come from, in text and in JSON."""
+    """``godeeper top sample`` states the source of its pictures, in text and in JSON."""
     assert main(["top", "sample", "mixed/join[86]", "--top", "2"]) == 0
     printed = capsys.readouterr()
     assert printed.err == "note: from the 100 sample pictures that come with godeeper\n"

@@ -30,7 +30,7 @@ ADDRESS = "mixed/tower_2/conv[3,7]"
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Crops of two photos, one of them twice, and a file that is not a photo."""
+    """Crops of two photos, with one duplicate, and a file that is not a photo."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder)
     shutil.copy(folder / "cat" / "0.png", folder / "copy.png")
@@ -45,7 +45,7 @@ def search(net: Network, album: Path) -> Search:
 
 
 def test_the_greatest_values_come_first(net: Network, album: Path, search: Search) -> None:
-    """The ranking equals that of single peeks, with equal files counted once."""
+    """The ranking equals that of single peeks, and equal files count once."""
     paths = [path for path in map(Path, photos_in([album])) if path.name not in ("bad.jpg", "copy.png")]
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
@@ -57,7 +57,7 @@ def test_the_greatest_values_come_first(net: Network, album: Path, search: Searc
 
 
 def test_the_cell_has_the_maximum(net: Network, search: Search) -> None:
-    """The cell has the stated value, and its square lies within its receptive field."""
+    """The cell has the stated value, and its place on the photo is within its receptive field."""
     for found in search.filters:
         activation = found.activations[0]
         plane = net.peek(activation.path, found.tensor.address).activations[0, 0]
@@ -86,7 +86,7 @@ def test_progress(net: Network, tmp_path: Path) -> None:
 
 
 def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
-    """The result is the same however the photos are divided, even if a file is in two parts."""
+    """The result is the same for any division of the photos, even if a file is in two parts."""
     tensor = resolve_one(net.blueprint, ADDRESS)
     entries = list(entries_of(map(Path, photos_in([album]))))
     stages = (
@@ -125,7 +125,7 @@ def test_the_smaller_hash_of_equal_photos_comes_first(net: Network, tmp_path: Pa
 
 
 def test_a_photo_alone_has_the_values_it_has_among_others(net: Network, album: Path, chelsea: Path) -> None:
-    """A photo's activations are bit-identical alone and among others."""
+    """A photo's activations have the same bits whether it is computed alone or with others."""
     paths = [chelsea, *(Path(each) for each in photos_in([album]))]
     tensor = resolve_one(net.blueprint, "mixed_4/tower_1/conv_4[3,17]")
     net.close()
@@ -161,7 +161,7 @@ def test_picture(search: Search) -> None:
 
 
 def test_a_deleted_photo(search: Search, tmp_path: Path) -> None:
-    """The square of a deleted photo stays empty."""
+    """The tile of a deleted photo stays empty."""
     activation = replace(search.filters[0].activations[0], path=tmp_path / "gone.png")
     assert len(framed(activation).getcolors() or []) == 1
 

@@ -46,7 +46,8 @@ def slope(function: Callable[[Any], float], at: NDArray[Any], direction: NDArray
 def test_the_gradient_by_frequencies_points_up(kind: type[Spectrum] | type[Phases], size: int) -> None:
     """A small step along the gradient changes a linear function of the pictures by the squared length of the gradient.
 
-    The factor is constant for all frequencies of a picture but those in the first and last column, which a real picture has once.
+    This holds up to a constant factor, except in the first and last column of frequencies, which occur only once in the
+    transform of a real picture.
     """
     pictures = kind(size, 0, 2)
     pictures.values = pictures.values + np.float32(0.3)
@@ -166,7 +167,7 @@ def test_a_cell_is_activated_at_its_place(net: Network) -> None:
 
 
 def test_a_dead_filter_is_said_to_be_dead(net: Network, tmp_path: Path) -> None:
-    """A copy of the weights in which a filter's kernel is zero and its shift negative."""
+    """A filter with a zero kernel and a negative shift is reported as dead."""
     with net.weights.parameters() as parameters:
         tensors = {name: np.array(parameters.values(name), np.float32) for name in net.weights.expected}
     tensors["mixed/conv/conv2d_params"][7] = 0

@@ -26,14 +26,14 @@ def test_brighter_means_more(name: str) -> None:
 
 @pytest.mark.parametrize("name", DIVERGING)
 def test_diverging_maps_turn_in_the_middle(name: str) -> None:
-    """The two halves diverge from the middle colour."""
+    """A diverging map is darkest or lightest in the middle."""
     luma = table(name).astype(float) @ [0.2126, 0.7152, 0.0722]
     middle = int(luma.argmin() if luma[0] > luma[128] else luma.argmax())
     assert abs(middle - 127.5) <= 1.5
 
 
 def test_grey_is_the_level() -> None:
-    """Level 200 is 200, 200, 200."""
+    """In the grey map, level 200 is the colour (200, 200, 200)."""
     np.testing.assert_array_equal(table("grey"), np.arange(256)[:, None].repeat(3, axis=1))
 
 

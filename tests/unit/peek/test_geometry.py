@@ -69,7 +69,7 @@ def test_outside_its_field_nothing_changes_a_cell(
 def test_every_edge_of_its_field_changes_a_cell(
     net: Network, noise: NDArray[np.float32], before: NDArray[np.float32], row: int, column: int
 ) -> None:
-    """The field is not too large: its outermost row or column on each side matters, if it lies on the photo."""
+    """The field is not too large: changing its outermost row or column on a side inside the input changes the cell."""
     left, top, right, bottom = map(int, field_box(FIELD, row, column))
     edges = (
         (left, np.s_[:, :, max(top, 0) : bottom, left : left + 1]),
@@ -89,7 +89,7 @@ def test_every_edge_of_its_field_changes_a_cell(
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 @pytest.mark.parametrize("size", [(640, 427), (150, 201)])
 def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[int, int]) -> None:
-    """Changing photo pixels outside the receptive field, plus the margin that resizing blends in, changes no value; changing pixels at its centre does."""
+    """Only photo pixels in the receptive field, plus the margin of the resize filter, change a cell's value."""
     preprocess = Preprocess(fit=fit, filter=filter)
     random = np.random.default_rng(1)
     pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
@@ -114,7 +114,7 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("filter", FILTERS)
 def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
-    """The input pixels that one photo pixel changes have their mean position where the placement says."""
+    """The mean position of the input pixels that one photo pixel changes agrees with the placement."""
     preprocess = Preprocess(fit=fit, filter=filter, subtract=0.0)
     pixels = np.zeros((598, 1495, 3), np.uint8)
     x, y = 700, 300
@@ -126,7 +126,7 @@ def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
 
 
 def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int) -> tuple[int, int]:
-    """Return the first and last input pixel that cells ``first`` to ``last`` depend on, along one axis, step by step."""
+    """Return the first and last input pixel along one axis that cells ``first`` to ``last`` depend on."""
     site = every[index]
     if site.is_photo_step:
         return first, last
@@ -146,7 +146,7 @@ def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int)
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
-    """For the ends of each module, the field equals what walking back through every operation and its padding gives."""
+    """For each module's output, the field equals the result of going back through every operation and its padding."""
     every = sites(in_dialect(network, dialect))
     whole = Box(0, 0, network.input_size, network.input_size)
     joins = [site for site in every if site.kind == "concat"]
@@ -158,7 +158,7 @@ def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
 
 
 def test_squares_lie_side_by_side() -> None:
-    """A map consists of its cells' squares, without gap or overlap, each centred on its field."""
+    """The squares of the cells cover the map without gap or overlap, and each is centred on its receptive field."""
     site = resolve_one(INCEPTION_V3, "mixed_8/join").site
     whole = extent(site, 299)
     _, rows, columns = site.shape
@@ -193,7 +193,7 @@ def test_crop_uses_the_middle() -> None:
 
 
 def test_strongest_cell() -> None:
-    """It is the first cell with the greatest value, or None where no cell stands out."""
+    """The strongest cell is the first with the greatest value, or None if all values are equal."""
     plane = np.array([[0, 2, 1], [2, 0, 0]], np.float32)
     assert strongest(plane) == Cell(0, 1, 2.0)
     assert strongest(np.zeros((3, 3))) is None

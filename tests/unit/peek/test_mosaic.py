@@ -21,7 +21,7 @@ def activations(count: int = 32, height: int = 5, width: int = 7) -> np.ndarray:
 
 
 def seed_recipe(values: np.ndarray) -> np.ndarray:
-    """The blog's reshape, transpose and reshape, on an array (H, W, C) as TensorFlow gives it."""
+    """The blog's reshape, transpose and reshape, on an array (H, W, C) as in TensorFlow."""
     height, width, count = values.shape
     cy = 8
     cx = count // cy
@@ -43,7 +43,7 @@ def test_blog_of_the_first_tensor_is_280_by_140() -> None:
 
 
 def test_blog_needs_rows_that_divide() -> None:
-    """12 filters cannot be arranged in 8 rows, so the error offers numbers of rows that divide 12."""
+    """12 filters cannot be arranged in 8 rows, so the error lists the divisors of 12."""
     with pytest.raises(OptionError, match=r"12 is not divisible by 8; try --rows 3 or 4 or 6 or 12"):
         make_mosaic(activations(12), "blog")
     assert make_mosaic(activations(12), "blog", rows=4).columns == 3
@@ -65,7 +65,7 @@ def test_every_filter_is_there_once(count: int, rows: int | None) -> None:
 
 
 def test_usual_grids() -> None:
-    """The grid is between square and twice as wide as high, without empty cells where possible."""
+    """The grid is between square and twice as wide as high, without empty cells if possible."""
     for count in range(1, 300):
         columns = wide_columns(count)
         assert columns >= np.floor(np.sqrt(count))

@@ -54,7 +54,7 @@ def test_only_rectified_tensors_have_dead_filters(net: Network, chelsea: Path, p
 
 
 def test_record_is_json(peek: Peek) -> None:
-    """The record has the documented fields, and survives JSON."""
+    """The record has the documented fields, and is unchanged after a round trip through JSON."""
     record = json.loads(json.dumps(peek.record("x.png", "shared")))
     assert record["address"] == "mixed_4/tower_1/conv_4"
     assert record["names"] == {
@@ -79,7 +79,7 @@ def test_bare_picture_is_the_mosaic(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize(("zoom", "gutter", "numbers"), [(1, 0, False), (3, 0, False), (2, 5, False), (4, 1, True)])
 def test_native_pixels_times_a_whole_number(peek: Peek, zoom: int, gutter: int, numbers: bool) -> None:  # noqa: FBT001
-    """Every value is drawn as a square of one colour, which no gutter or number covers."""
+    """Every value is drawn as a square of one colour, and no gutter or number covers it."""
     view = View(zoom=zoom, gutter=gutter, numbers=numbers, frame=False)
     picture = np.asarray(draw(peek, view))[..., 0]
     mosaic = peek.mosaic()
@@ -102,7 +102,7 @@ def test_empty_cells_are_paper(peek: Peek) -> None:
 
 
 def test_constant_tiles_are_crossed_out(peek: Peek) -> None:
-    """A frame marks dead tiles, so that they are not mistaken for dark ones."""
+    """Constant tiles are crossed out, so that they differ from dark tiles."""
     framed = np.asarray(draw(peek, View(zoom=2)))
     assert (framed == CROSS).all(axis=2).sum() > 20
 
@@ -179,7 +179,7 @@ def test_save(peek: Peek, tmp_path: Path) -> None:
 
 
 def test_npz(peek: Peek, tmp_path: Path) -> None:
-    """The numbers are read back bit for bit, without pickle."""
+    """The values are read back bit for bit, without pickle."""
     peek.save_npz(tmp_path / "one.npz")
     save_npz([peek, replace(peek, tensor=replace(peek.tensor, stage="batchnorm"))], tmp_path / "two.npz")
     with np.load(tmp_path / "two.npz", allow_pickle=False) as stored:
@@ -205,7 +205,7 @@ def test_notebook(peek: Peek) -> None:
 def test_a_heading_has_no_list_of_channels_that_fills_it(
     net: Network, channels: tuple[int, ...], expected: str
 ) -> None:
-    """A picture's heading lists a few channels, and counts many."""
+    """A heading lists a few channels by number, and states only the number of many."""
     from dataclasses import replace
 
     from godeeper.peek.picture import heading_address
@@ -215,7 +215,7 @@ def test_a_heading_has_no_list_of_channels_that_fills_it(
 
 
 def test_the_heading_says_what_a_name_can_be_mistaken_for(net: Network, chelsea: Path) -> None:
-    """``Mixed_7b`` and ``mixed_7`` are two modules, and the pictures of both say so; other tensors have no such line."""
+    """The pictures of ``Mixed_7b`` and ``mixed_7`` say that these are two modules; other tensors have no such line."""
     nine, seven, first = net.peeks(chelsea, ["Mixed_7b", "mixed_7/conv", "conv"])
     texts = [[line.text for line in heading_lines(peek)] for peek in (nine, seven, first)]
     assert "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7" in texts[0]

@@ -16,7 +16,7 @@ from godeeper.peek.statistics import order, selectivities, strengths
 
 
 def test_selectivity_is_vinje_and_gallants() -> None:
-    """The selectivity equals the paper's formula, computed response by response."""
+    """The selectivity equals the formula of the paper (Vinje and Gallant, 2000)."""
     values = np.random.default_rng(0).exponential(size=(5, 7, 9)).astype(np.float32)
     for plane, found in zip(values, selectivities(values), strict=True):
         n = plane.size
@@ -25,13 +25,13 @@ def test_selectivity_is_vinje_and_gallants() -> None:
 
 
 def test_selectivity_is_of_rectified_grids() -> None:
-    """A single cell and values below zero have no selectivity."""
+    """Tensors of a single cell, or with negative values, have no selectivity."""
     assert np.isnan(selectivities(np.ones((3, 1, 1), np.float32))).all()
     assert np.isnan(selectivities(np.array([[[-1, 2.0]]], np.float32))).all()
 
 
 def test_orders() -> None:
-    """The strongest or the most selective filter is first, dead filters are last, and equal ones keep their order."""
+    """The strongest or most selective filter is first, dead filters are last, and equal filters keep their order."""
     values = np.array([[[0, 0], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 9]], [[1, 1], [1, 1]]], np.float32)
     np.testing.assert_array_equal(strengths(values), [0, 1, 9, 1])
     assert order(values) == [0, 1, 2, 3]
@@ -54,7 +54,7 @@ def test_kernels_are_what_the_network_computes_with(net: Network) -> None:
 
 
 def test_kernels_in_colour(net: Network) -> None:
-    """Zero is mid grey and the largest weight is at an end of the range; the legend states it."""
+    """Zero is mid grey, the largest weight has an end of the range, and the legend states both."""
     found = kernels(net.weights, resolve_one(net.blueprint, "conv").site)
     levels = np.asarray(found.picture(3)).astype(float)
     np.testing.assert_allclose((levels - 127.5) / 127.5 * found.limit(3), found.values[3], atol=found.limit(3) / 200)
@@ -65,7 +65,7 @@ def test_kernels_in_colour(net: Network) -> None:
 
 @pytest.mark.parametrize("address", ["conv_1", "pool", "mixed/join"])
 def test_only_the_first_layer_has_colours(net: Network, address: str) -> None:
-    """Other kernels do not read red, green and blue."""
+    """Only kernels of the first layer are drawn in colour."""
     with pytest.raises(AddressError, match="no colours"):
         kernels(net.weights, resolve_one(net.blueprint, address).site)
 
@@ -80,7 +80,7 @@ def test_only_the_first_layer_has_colours(net: Network, address: str) -> None:
     ],
 )
 def test_neighbours(address: str, before: list[str] | None, after: list[str], branch: list[str] | None) -> None:
-    """A site has its inputs, the sites that read it, and its path."""
+    """The neighbours of a site are its inputs, the sites that read it, and its path."""
     found = neighbours(INCEPTION_V3, resolve_one(INCEPTION_V3, address).site)
     assert before is None or [site.address for site in found.before] == before
     assert [site.address for site in found.after] == after
@@ -88,7 +88,7 @@ def test_neighbours(address: str, before: list[str] | None, after: list[str], br
 
 
 def test_neighbours_are_mutual() -> None:
-    """A site that reads another one is listed as its reader."""
+    """If a site is listed as an input of another, the other is listed as its reader."""
     site = resolve_one(INCEPTION_V3, "mixed_4/join").site
     found = neighbours(INCEPTION_V3, site)
     assert len(found.before) == len(found.after) == 4

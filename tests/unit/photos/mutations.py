@@ -102,7 +102,7 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
-    """Return a mutation; a third of the PNGs are changed like other files, a third get new checksums too, and a third are changed in a chunk."""
+    """Return a mutation; PNGs are changed like other files, with new checksums, or inside a chunk, a third each."""
     way = chance.randrange(3) if good.startswith(PNG_START) else 0
     if way == 2:
         return inside_chunks(good, chance)
@@ -136,7 +136,7 @@ def changed(good: bytes, chance: random.Random) -> bytes:
 
 
 def sealed(data: bytes) -> bytes:
-    """The same PNG with the checksum that belongs to each chunk's kind and content."""
+    """The same PNG with correct checksums of all chunks."""
     whole, place = bytearray(data), len(PNG_START)
     while place + 12 <= len(whole):
         end = place + 8 + int.from_bytes(whole[place : place + 4])
@@ -148,9 +148,9 @@ def sealed(data: bytes) -> bytes:
 
 
 def inside_chunks(good: bytes, chance: random.Random) -> bytes:
-    """The PNG with one chunk changed, doubled, moved or left out, each with its length and checksum.
+    """The PNG with one chunk changed, doubled, moved or left out, with correct lengths and checksums.
 
-    Half of the changes to pixels, profiles and compressed texts are made to what they unpack to.
+    Half of the changes to pixels, profiles and compressed texts are made to the uncompressed data.
     """
     chunks = split(good)
     which = chance.randrange(len(chunks))
@@ -169,7 +169,7 @@ def inside_chunks(good: bytes, chance: random.Random) -> bytes:
 
 def changed_content(content: bytes, chance: random.Random) -> bytes:
     """A chunk's content with some bytes changed, packed or unpacked."""
-    start = content.find(b"\x78")  # the first byte of a compressed stream, whether text stands before it or not
+    start = content.find(b"\x78")  # the first byte of a compressed stream, with or without text before it
     if start >= 0 and chance.random() < 0.5:
         try:
             unpacked = zlib.decompress(content[start:])

@@ -1,4 +1,4 @@
-"""ICC profiles written field by field, and their effect on a colour computed with NumPy, without a colour engine.
+"""ICC profiles written field by field, and their effect on colours, computed with NumPy.
 
 Source: ICC.1:2022, and IEC 61966-2-1 for sRGB's curve.
 """
@@ -117,7 +117,7 @@ def rgb_profile(
 
 
 def table_profile(space: bytes, nodes: NDArray[np.float64], *, name: str = "test") -> bytes:
-    """Return a profile with Lab connection space: (2, 2, …, 3) Lab colours at the corners, interpolated between; 16 bits."""
+    """Return a profile with a table of 16-bit Lab colours at the corners, (2, 2, …, 3); colours between are interpolated."""
     channels = nodes.ndim - 1
     scale = np.array([65280 / 100, 256.0, 256.0])
     coded = np.rint(nodes * scale + [0, 32768, 32768]).astype(">u2").tobytes()

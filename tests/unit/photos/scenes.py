@@ -1,4 +1,4 @@
-"""Generated photos: each number gives another scene, smooth like a photo and unlike all others."""
+"""Generated photos: each number gives a different scene, smooth like a photo."""
 
 from __future__ import annotations
 

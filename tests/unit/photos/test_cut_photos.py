@@ -31,7 +31,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG 2000": ("JPEG2000", {}),
     "PPM": ("PPM", {}),
 }
-UNPACKED = {"TIFF", "BMP", "PPM"}  # zeros are black in this format
+UNPACKED = {"TIFF", "BMP", "PPM"}  # zeros are black pixels in these formats
 
 
 def encoded(name: str, image: Image.Image = PIXELS) -> bytes:
@@ -50,7 +50,7 @@ def refused(data: bytes) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_cut(name: str, share: float) -> None:
-    """The file is truncated, or truncated and filled with zeros to its original length."""
+    """A truncated file is refused, and so is one that is filled with zeros to its original length."""
     data = encoded(name)
     assert not [note for note in decode(data).notes if "damaged" in note]
     cut = data[: int(len(data) * share)]
@@ -73,7 +73,7 @@ def header(width: int, height: int, depth: int, colour: int, interlaced: int = 0
 @pytest.mark.parametrize(("depth", "colour"), [(1, 0), (8, 0), (16, 0), (8, 2), (16, 2), (8, 4), (8, 6), (4, 3)])
 @pytest.mark.parametrize("interlaced", [0, 1])
 def test_png_whose_data_end_early(depth: int, colour: int, interlaced: int) -> None:
-    """The checksums are correct, but rows are missing."""
+    """A PNG with correct checksums but missing rows is refused."""
     width, height = 13, 11
     start = header(width, height, depth, colour, interlaced)
     palette = [(b"PLTE", bytes(48))] if colour == 3 else []
@@ -125,7 +125,7 @@ def test_tiff_with_missing_strips(name: str) -> None:
 
 
 def test_a_damaged_jpeg_in_a_tiff() -> None:
-    """Libtiff fills the gap with grey and warns, but Pillow does not see the warning."""
+    """A TIFF with a damaged JPEG is refused, although libtiff fills the gap with grey and Pillow misses the warning."""
     data = bytearray(encoded("JPEG in TIFF"))
     middle = len(data) // 2
     data[middle : middle + 200] = bytes(200)

@@ -82,7 +82,7 @@ def test_a_hole_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_lost_restart_intervals_are_refused(count: int) -> None:
-    """Even eight lost intervals are noticed, after which the numbers of the markers match again."""
+    """Even eight lost restart intervals are detected, although the marker numbers match again after them."""
     data = jpeg("restarts")
     markers = [found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data)]
     refused(data[: markers[2]] + data[markers[2 + count] :])
@@ -141,7 +141,7 @@ def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
 
 
 def test_an_odd_header_hides_no_damage() -> None:
-    """An unknown value in Adobe's segment is noted; libjpeg then hides later warnings, so damage is searched for separately."""
+    """An unknown value in Adobe's segment gives a note, and damage is still found, although libjpeg then hides later warnings."""
     data = jpeg("stored as RGB")
     place = data.index(b"Adobe") + 11
     odd = data[:place] + b"\x07" + data[place + 1 :]
@@ -177,7 +177,7 @@ def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
 
 @pytest.mark.parametrize("end", [b"\xff\xd9", b""])
 def test_a_file_of_endless_scans_is_refused(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each scan takes a few bytes and visits all pixels, so too many of them are refused before anything is decoded."""
+    """A file with too many scans is refused before it is decoded: each scan takes a few bytes, but visits all pixels."""
     data = jpeg("progressive")
     start = scans(data)[-1]
     bomb = data[:start] + data[start:-2] * 100 + end

@@ -33,7 +33,7 @@ def test_a_linear_profile_is_converted_whatever_it_is_called() -> None:
 
 @pytest.mark.parametrize("name", ["flat", "Display P3", "sRGB"])
 def test_a_profile_that_is_srgb_in_effect_changes_nothing(name: str) -> None:
-    """The name does not matter, and there is no note."""
+    """A profile that has the effect of sRGB changes nothing and gives no note, whatever its name is."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     renamed = profile.replace("sRGB".encode("utf-16-be"), name[:4].encode("utf-16-be"))
     photo = decode(encoded(gradient(), "PNG", icc_profile=renamed))
@@ -42,7 +42,7 @@ def test_a_profile_that_is_srgb_in_effect_changes_nothing(name: str) -> None:
 
 
 def test_a_named_srgb_with_a_straight_curve_is_converted() -> None:
-    """These tests' linear profile is converted under the name of sRGB."""
+    """A linear profile that is named sRGB is converted."""
     renamed = linear_profile().replace("flat".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
     photo = decode(encoded(MIDDLE, "JPEG", icc_profile=renamed))
     assert photo.notes[0].startswith("colours converted from sRGB")
@@ -73,7 +73,7 @@ def test_broken_profiles() -> None:
 
 
 def test_transparency_is_kept_through_a_profile() -> None:
-    """The photo is converted, and then composited onto white."""
+    """A transparent photo with a profile is converted, and then composited onto white."""
     image = MIDDLE.convert("RGBA")
     image.putalpha(Image.new("L", SIZE, 0))
     photo = decode(encoded(image, "PNG", icc_profile=linear_profile()))
@@ -170,7 +170,7 @@ def jpeg(kind: str) -> bytes:
 @pytest.mark.parametrize("missing", [1, 2])
 @pytest.mark.parametrize("behind", [b"", bytes(9)])
 def test_a_missing_end_marker_is_added(kind: str, missing: int, behind: bytes) -> None:
-    """One or both of its bytes may be missing, or replaced by zeros; every pixel is unchanged."""
+    """If bytes of the end marker are missing or zero, every pixel is unchanged."""
     whole = jpeg(kind)
     photo = decode(whole[:-missing] + behind)
     assert END_NOTE in photo.notes
@@ -188,7 +188,7 @@ def test_one_missing_pixel_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", JPEGS)
 def test_zeros_are_not_pixels(kind: str) -> None:
-    """An incomplete download that was filled with zeros is refused, although zeros are valid codes of a scan."""
+    """A JPEG that is filled up with zeros is refused, although zeros are valid codes."""
     whole = jpeg(kind)
     for kept in (len(whole) // 2, len(whole) - 40):
         with pytest.raises(PhotoError, match="cut short"):
@@ -196,7 +196,7 @@ def test_zeros_are_not_pixels(kind: str) -> None:
 
 
 def test_a_progressive_jpeg_that_ends_between_two_scans_is_refused() -> None:
-    """Every pixel has a value there, but not its final one."""
+    """A progressive JPEG that ends between two scans is refused, because its pixels are not final."""
     whole = jpeg("progressive")
     assert all_scans(whole)
     starts = [place for place in range(len(whole)) if whole[place : place + 2] in (b"\xff\xda", b"\xff\xc4")]
@@ -219,7 +219,7 @@ def test_bytes_after_the_end_marker_are_ignored() -> None:
 
 @pytest.mark.parametrize("command", [["doctor", "{folder}"], ["peek", "{photo}", "conv", "--out", "{folder}"]])
 def test_no_library_s_warning_reaches_a_terminal(tmp_path: Path, command: list[str]) -> None:
-    """The note on damaged EXIF has godeeper's wording in every thread."""
+    """Damaged EXIF gives godeeper's own note in every thread, and no library warning."""
     for name in "ab":
         (tmp_path / "p" / name).mkdir(parents=True)
         (tmp_path / "p" / name / f"{name}.jpg").write_bytes((DATA / "bad_exif.jpg").read_bytes() + name.encode())
@@ -232,7 +232,7 @@ def test_no_library_s_warning_reaches_a_terminal(tmp_path: Path, command: list[s
 
 
 def test_damaged_files_print_nothing_below_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """libtiff, libjpeg and libpng print to standard error on their own."""
+    """Nothing is printed for damaged files, although libtiff, libjpeg and libpng print to standard error by themselves."""
     chance = np.random.default_rng(1)
     for name, options in [
         ("TIFF", {"compression": "tiff_lzw"}),
@@ -253,7 +253,7 @@ def test_damaged_files_print_nothing_below_python(tmp_path: Path, capfd: pytest.
 
 
 def test_open_files() -> None:
-    """Any open file that can be read once is accepted."""
+    """Any open file is accepted, even if it can be read only once."""
     path = DATA / "exif.tif"
     with path.open("rb") as file:
         photo = decode(file)
@@ -272,7 +272,7 @@ def test_arrays_with_one_channel() -> None:
 
 
 class Tensor:
-    """The parts of PyTorch's tensor that matter here."""
+    """A stand-in for PyTorch's tensor with the parts that matter here."""
 
     def __init__(self, values: np.ndarray, *, gradient: bool = False) -> None:
         self.values, self.gradient = values, gradient
@@ -309,7 +309,7 @@ class Tensor:
     ],
 )
 def test_errors_for_arrays_say_what_to_do(array: Any, words: str) -> None:
-    """The error says in one line what came, what is expected, and which call converts it."""
+    """The one-line error states what was given, what is expected, and which call converts it."""
     with pytest.raises(PhotoError, match=words) as caught:
         decode(array)
     assert "\n" not in str(caught.value)

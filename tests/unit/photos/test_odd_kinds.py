@@ -60,6 +60,6 @@ def test_a_transparent_grey_of_few_bits(bits: int) -> None:
 
 @pytest.mark.parametrize(("most", "noted"), [(255, False), (65535, True)])
 def test_a_ppm_of_16_bits_says_so(most: int, *, noted: bool) -> None:
-    """Pillow scales its colours to 8 bits, and a note says so."""
+    """A note says that the colours of a 16-bit PPM are rounded to 8 bits."""
     photo = decode(f"P6 2 1 {most}\n".encode() + bytes(12 if most > 255 else 6))
     assert photo.notes == (("16 bits rounded to 8",) if noted else ())

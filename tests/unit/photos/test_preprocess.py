@@ -39,7 +39,7 @@ def test_crop_takes_the_central_square(filter: Filter, height: int, width: int) 
 
 
 def test_tf2015_by_hand() -> None:
-    """Corners are not aligned and pixels have no centres: output x reads source x · 2 / 4."""
+    """As in TensorFlow 1 (align_corners=False, half_pixel_centers=False), output x reads source x · 2 / 4."""
     row = np.array([[[0], [100]]], np.uint8).repeat(3, axis=2)
     np.testing.assert_array_equal(resize_tf2015(row, 4)[0, :, 0], [0, 50, 100, 100])
 
@@ -83,7 +83,7 @@ def test_every_step_resumes(filter: Filter, fit: Fit) -> None:
 
 
 def test_steps_before_the_fed_one() -> None:
-    """A step before the fed one cannot be computed, and is refused."""
+    """Fetching a step before the fed step is refused."""
     steps = PhotoSteps(Preprocess(), "multiply", np.zeros((1, 299, 299, 3)))
     with pytest.raises(FeedError, match="feed an earlier step"):
         steps.value("resize")

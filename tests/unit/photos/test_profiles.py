@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 GREYS = np.arange(256, dtype=np.uint8)[None]
 ROUNDING = 1.0
-"""In levels of 255: a colour engine works with integers."""
+"""The tolerance in levels of 255, because a colour engine computes with integers."""
 IGNORED = "unusable colour profile ignored (a part of it is missing or damaged)"
 P3 = profiles.rgb_profile(DISPLAY_P3, parametric_tag(SRGB_CURVE), version=4, name="Display P3")
 ADOBE_GAMMA = 563 / 256
@@ -63,7 +63,7 @@ def test_matrix_and_curve(
 
 
 def test_srgb_of_one_s_own_making_changes_nothing() -> None:
-    """The profile's name does not matter."""
+    """A self-made sRGB profile changes nothing, whatever its name is."""
     embedded = profiles.rgb_profile(SRGB, parametric_tag(SRGB_CURVE), version=4, name="Adobe RGB (1998)")
     photo = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded))
     assert photo.notes == ()
@@ -82,7 +82,7 @@ def test_grey_curves(gamma: float, mode: str) -> None:
 
 
 def press() -> NDArray[np.float64]:
-    """Return (2, 2, 2, 2, 3): Lab of paper with or without each ink."""
+    """Return (2, 2, 2, 2, 3): Lab colours of paper with and without each ink."""
     nodes = np.empty((2, 2, 2, 2, 3))
     for c, m, y, k in np.ndindex(2, 2, 2, 2):
         light = (1 - k) * np.array([1.0, 1.0, 1.0])
@@ -108,7 +108,7 @@ def test_four_inks_through_a_table(format: str) -> None:
 
 
 def test_a_table_of_lab_colours_for_red_green_and_blue() -> None:
-    """The profile of a printer or scanner has no matrix, and Lab as connection space."""
+    """A profile with a table of Lab colours instead of a matrix, as for a printer or scanner, is applied."""
     nodes = press()[::-1, ::-1, ::-1, 0].copy()
     nodes[0, 0, 0] = 0
     corners = np.array(list(np.ndindex(2, 2, 2)), np.uint8).reshape(2, 4, 3) * np.uint8(255)
@@ -144,7 +144,7 @@ def padded(size: int) -> bytes:
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_a_large_profile_is_used(format: str) -> None:
-    """A profile of 3 MB is used, although Pillow refuses PNG profiles from 1 MB on; its conversion is not kept in memory."""
+    """A profile of 3 MB is used, although Pillow refuses PNG profiles from 1 MB on; its conversion is not cached."""
     colour.cached_conversion.cache_clear()
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=padded(3_000_000), **options))
@@ -181,7 +181,7 @@ def test_damaged_profile_chunks_are_ignored(content: bytes) -> None:
 
 
 def test_a_jpeg_that_lacks_a_part_of_its_profile() -> None:
-    """A profile has several segments, and if one is missing it is ignored with a note."""
+    """A profile in several segments is ignored with a note if one segment is missing."""
     data = encoded(Image.fromarray(NOISE), "JPEG", icc_profile=padded(200_000))
     second = data.index(b"ICC_PROFILE\0\2") - 4
     length = int.from_bytes(data[second + 2 : second + 4])
@@ -191,7 +191,7 @@ def test_a_jpeg_that_lacks_a_part_of_its_profile() -> None:
 @pytest.mark.parametrize("zip", [True, False])
 @pytest.mark.parametrize("behind", [True, False], ids=["behind the pixels", "before the pixels"])
 def test_large_texts_do_not_stop_a_png(*, zip: bool, behind: bool) -> None:
-    """Editors write megabytes of history into a PNG; compressed texts of that size made Pillow refuse the photo."""
+    """A PNG with megabytes of text, as some editors write it, is decoded, although Pillow refuses large compressed texts."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "history " * 300_000, zip=zip)
     info.add_text("Comment", "a word " * 300_000, zip=zip)
@@ -206,7 +206,7 @@ def test_large_texts_do_not_stop_a_png(*, zip: bool, behind: bool) -> None:
 
 
 def test_many_bombs_are_unpacked_once() -> None:
-    """All texts of a file together may unpack to at most a megabyte, so a thousand of them cost as much as one."""
+    """All texts of a file together are unpacked up to one megabyte, so a thousand bombs cost no more than one."""
     bomb = (b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000)))
     photo = decode(with_chunks(*[bomb] * 1000))
     assert photo.notes == (TEXT_NOTE,)

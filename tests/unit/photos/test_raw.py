@@ -1,4 +1,4 @@
-"""A camera's raw file is refused; its embedded preview is not used instead."""
+"""Raw files of cameras are refused, and their embedded preview is not used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def entry(order: str, tag: int, value: int, *, big: bool) -> bytes:
 
 
 def bare(order: str, first: dict[int, int], second: dict[int, int] | None = None, *, big: bool = False) -> bytes:
-    """Return a TIFF of tags only, optionally with a picture below the first (SubIFDs)."""
+    """Return a TIFF of tags only, optionally with a SubIFD in the first picture."""
     width, count = ("Q", "Q") if big else ("I", "H")
     mark = b"II" if order == "<" else b"MM"
     header = mark + (struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else struct.pack(f"{order}HI", 42, 8))
@@ -70,7 +70,7 @@ def test_a_plain_tiff_called_dng_is_a_photo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tags", [{254: 1}, {255: 2}, {50706: b"\1\4\0\0"}])
 def test_marked_tiffs(tags: dict[int, object]) -> None:
-    """A first picture marked as reduced, in either way, or a DNG version marks a raw file."""
+    """A TIFF is a raw file if its first picture is marked as reduced, in either way, or if it has a DNG version."""
     with pytest.raises(PhotoError, match="raw file"):
         decode(tiff(tags))
 
@@ -79,21 +79,21 @@ def test_marked_tiffs(tags: dict[int, object]) -> None:
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("photometric", [32803, 34892])
 def test_sensor_values(*, order: str, big: bool, photometric: int) -> None:
-    """Sensor values in the first picture or in one below it are recognised, in both byte orders and both sizes of TIFF."""
+    """Sensor values in the first picture or its SubIFDs are recognised, in both byte orders, in TIFF and BigTIFF."""
     assert is_raw(bare(order, {262: photometric}, big=big))
     assert is_raw(bare(order, {262: 2}, {262: photometric}, big=big))
     assert not is_raw(bare(order, {262: 2}, {262: 2}, big=big))
 
 
 def test_several_pages_are_a_photo() -> None:
-    """Further pages and smaller copies after the first picture are usual in photos."""
+    """A TIFF with further pages or smaller copies after the first picture is a photo."""
     photo = decode(tiff(pages=3))
     assert photo.notes == ("first of 3 frames",)
     assert decode(tiff({254: 2})).size == (16, 12)
 
 
 def test_loops_and_damage_end() -> None:
-    """Pictures that point at themselves, or nowhere, are visited at most once."""
+    """Pictures whose links form a loop or lead nowhere are visited at most once."""
     assert not is_raw(bare("<", {262: 2, 330: 8}))
     chance = np.random.default_rng(0)
     good = bytearray(bare("<", {262: 2}, {262: 2}))

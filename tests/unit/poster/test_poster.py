@@ -32,7 +32,7 @@ def poster(net: Network, chelsea: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def picture(poster: Poster) -> np.ndarray:
-    """The pyramid's deepest level as one array."""
+    """The largest level of the pyramid as one array."""
     levels = level_sizes(poster.width, poster.height)
     return joined(poster.folder / "poster_files", len(levels) - 1, levels[-1])
 
@@ -123,7 +123,7 @@ def test_empty_cells_have_the_background_colour(poster: Poster, picture: np.ndar
 
 
 def test_the_page_holds_the_record(poster: Poster) -> None:
-    """The page needs no other file but tiles: it contains the record and no outside address."""
+    """The page needs only the tiles: it contains the record and no outside address."""
     text = poster.page.read_text()
     inside = re.search(r'<script id="record" type="application/json">(.*?)</script>', text, re.DOTALL)
     assert inside is not None
@@ -143,7 +143,7 @@ def test_a_name_cannot_break_the_page(tmp_path: Path, net: Network, chelsea: Pat
 
 
 def test_the_dzi(poster: Poster) -> None:
-    """Deep Zoom's description states size, tile size and format; exactly the tiles that it implies exist."""
+    """Deep Zoom's description has the size, the tile size and the format, and exactly the tiles that follow from it exist."""
     text = (poster.folder / "poster.dzi").read_text()
     assert f'Width="{poster.width}" Height="{poster.height}"' in text
     assert f'TileSize="{SIDE}" Overlap="0"' in text or f'Overlap="0" TileSize="{SIDE}"' in text
@@ -160,7 +160,7 @@ def test_the_dzi(poster: Poster) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (256, 256), (257, 3), (700, 1021), (5, 600)])
 def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -> None:
-    """For any size and any order of rows, a level is the next one averaged 2 x 2."""
+    """For any size and any order of rows, a level is the next larger level averaged over 2 x 2 pixels."""
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
     with Pyramid(tmp_path / "files", width, height) as pyramid:
@@ -175,7 +175,7 @@ def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -
 
 
 def test_halving() -> None:
-    """Each pixel is the mean of up to four, with halves rounded up."""
+    """Each pixel is the mean of up to four pixels, with halves rounded up."""
     pixels = np.array([[0, 1, 9], [1, 0, 9], [254, 255, 7]], np.uint8)
     np.testing.assert_array_equal(halved(pixels), [[1, 9], [255, 7]])
 
@@ -190,7 +190,7 @@ def test_signed_is_in_colour(tmp_path: Path, net: Network, chelsea: Path) -> Non
 
 
 def test_each_filter_on_its_own_scale(tmp_path: Path, net: Network, chelsea: Path) -> None:
-    """With the scale ``filter``, both ends of every filter are recorded."""
+    """With the scale ``filter``, the record has both ends of every filter's scale."""
     poster = net.poster(chelsea, tmp_path / "poster", scale="filter")
     tensor = next(each for each in poster.record["tensors"] if each["address"] == "mixed/tower_2/conv")
     peek = net.peek(chelsea, "mixed/tower_2/conv")
@@ -216,7 +216,7 @@ def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Pat
 def test_a_poster_is_replaced_whole(
     tmp_path: Path, net: Network, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new poster replaces the old one; if it fails, the old one stays; other files in the folder stay in any case."""
+    """A new poster replaces the old poster, or the old poster stays if it fails; other files in the folder always stay."""
     folder = tmp_path / "poster"
     folder.mkdir()
     net.poster(chelsea, folder)

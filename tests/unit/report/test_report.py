@@ -25,7 +25,7 @@ def report() -> Report:
 
 
 class Page(HTMLParser):
-    """What a browser would see: texts, links, ids, and whether every element is closed."""
+    """A parsed page: its texts, links and ids, and whether every element is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_page_without_pictures(report: Report) -> None:
 
 
 def test_few_photos_give_a_warning() -> None:
-    """A wide interval comes with a warning that explains n; a narrow one does not."""
+    """A wide interval has a warning that explains n; a narrow interval has none."""
     few = make_report(24)
     assert few.caution is not None
     assert few.caution.startswith("n = 24 photos: too few to measure")
@@ -104,7 +104,7 @@ def test_few_photos_give_a_warning() -> None:
 
 
 def test_suspects_come_with_a_caution(report: Report) -> None:
-    """Where many photos are misclassified, the page says that suspects may be correctly labelled."""
+    """If many photos are misclassified, the page says that suspects may be correctly labelled."""
     assert report.suspects
     assert "may just be hard to classify" in report.html()
 
@@ -148,7 +148,7 @@ def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
 
 
 def unbalanced(report: Report, right: int) -> Report:
-    """Return a report on 140 photos: 137 of one class, all predicted correctly, and three of another, ``right`` of which are."""
+    """Return a report on 137 photos of one class, all predicted correctly, and three of another, ``right`` of them correctly."""
     truth = np.array([0] * 137 + [1] * 3)
     predicted = np.array([0] * (140 - right) + [1] * right)
     return replace(
@@ -166,7 +166,7 @@ def unbalanced(report: Report, right: int) -> Report:
 
 
 def test_no_better_than_guessing_is_reported(report: Report) -> None:
-    """With 137 photos to 3, all predicted as the larger class, 97.9 % is the baseline, and balanced accuracy is one half."""
+    """If 137 and 3 photos are all predicted as the larger class, the baseline is 97.9 %, and the balanced accuracy one half."""
     lazy = unbalanced(report, 0)
     record = lazy.record()["test"]
     assert record["accuracy"] == pytest.approx(137 / 140)
@@ -202,7 +202,7 @@ def test_near_duplicates_widen_the_interval(report: Report) -> None:
     ],
 )  # fmt: skip
 def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, counted: str | None) -> None:
-    """Page and JSON state how many independent photos the interval assumes, and why these are fewer than were tested."""
+    """Page and JSON state the number of independent photos that the interval assumes, and why it is below the number tested."""
     one = replace(report, tested_by=by, groups=np.arange(160) // copies)
     test = one.record()["test"]
     assert test["interval"] == pytest.approx(wilson(test["accuracy"] * test["interval_n"], test["interval_n"]))
@@ -211,7 +211,7 @@ def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, 
 
 
 def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
-    """Rate, AUROC and the classes that they were measured on are stated, or the reason why they were not measured."""
+    """Page and JSON state rate, AUROC and the classes that were left out, or the reason why nothing was measured."""
     record = report.record()["none_of_these"]
     assert (record["false_accept_rate"], record["auroc"]) == (0.7, 0.8)
     assert record["classes"] == list(NAMES[:3])
@@ -232,7 +232,7 @@ def test_numbers_that_json_cannot_hold_are_null(report: Report, tmp_path: Path) 
 
 
 def test_classes_are_listed_as_people_count(report: Report) -> None:
-    """The tables list 1, 2, 10 in this order, for any order in the file."""
+    """The tables list the classes 1, 2, 10 in this order, for any order in the file."""
     counted = replace(report, classes=("1", "10", "2", "a"))
     rows = re.findall(r'<tr><td class="name">([^<]*)</td>', counted.html())
     assert rows[:4] == ["1", "2", "10", "a"]

@@ -45,7 +45,7 @@ class Verdict:
 def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: int = 0, modules: int = 3) -> Features:
     """Return Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` rectified features.
 
-    The middle one of ``modules`` separates the classes best.
+    The middle module separates the classes best.
     """
     random = np.random.default_rng(seed)
     centres = random.standard_normal((int(labels.max()) + 1, 8))

@@ -31,14 +31,14 @@ def test_a_background_of_one_colour_is_reported(count: int) -> None:
 
 
 def test_many_backgrounds_are_one_line() -> None:
-    """A remark names the first classes and counts the others; without any there is none."""
+    """One remark names the first classes and counts the others; without such classes, there is no remark."""
     (line,) = remarks([BiasedClass(f"class {number}", 12, 12, 0) for number in range(168)])
     assert "and 165 more" in line
     assert remarks([]) == ()
 
 
 def test_near_duplicates_do_not_classify_each_other() -> None:
-    """With random backgrounds and each photo twice, a photo is classified without its copy, and no class is reported."""
+    """If each photo has a copy and backgrounds are random, no class is reported, because copies are left out."""
     labels = np.repeat(np.arange(40) % 2, 2)
     edges = np.repeat(made_edges(np.ones(40, np.int64)), 2, axis=0)
     assert background_biases(edges, Targets(labels, np.repeat(np.arange(40), 2)), NAMES[1:]) == ()

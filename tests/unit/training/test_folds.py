@@ -1,4 +1,4 @@
-"""Folds: groups are not split, every class is in the training set of every fold, and a class that has only one group is never held out."""
+"""Folds: groups are not split, and every class is in the training set of every fold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_classes_are_spread_evenly() -> None:
 
 
 def test_every_class_is_left_to_learn_from() -> None:
-    """Whichever fold is held out, all classes remain in the training set; a class with a single group is never held out."""
+    """The training set of every fold has all classes; a class with a single group is never held out."""
     labels = np.array([0] * 10 + [1] * 10 + [2] * 6)
     groups = np.array([*range(20), *[20] * 6])
     folds = assign_folds(labels, groups, seed=0)

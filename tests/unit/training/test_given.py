@@ -1,4 +1,4 @@
-"""Training with the user's own split, from folders, lists and zips: the split is kept and reported, and the result does not depend on the location."""
+"""Training with the user's own split, from folders, lists and zips: the split is kept and reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def train(place: Any) -> godeeper.Classifier:
 
 
 def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
-    """The given test photos are used for the test, and the classifier is trained on all other photos, even if these are few."""
+    """The given test photos are used only for the test, and training and validation photos are treated alike."""
     for part, count in (("train", 8), ("val", 3), ("test", 4)):
         paint(tmp_path / "photos" / part, count, seed=count)
     made = train(tmp_path / "photos")
@@ -65,7 +65,7 @@ def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
-    """A folder, a renamed folder and a zip give the same classifier byte for byte, and its report's photos are found by name."""
+    """A folder, a renamed folder and a zip give the same classifier byte for byte, and the photos in its report are found."""
     paint(tmp_path / "photos", 6)
     shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere" / "renamed")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:

@@ -19,7 +19,7 @@ def count(*photos: int) -> Ints:
 
 
 def test_the_clearest_module_is_chosen() -> None:
-    """The module with the least noisy features scores best alone and is chosen first."""
+    """The module with the least noisy features scores best by itself and is chosen first."""
     labels = np.arange(200, dtype=np.int64) % 4
     features = make_features(labels, 3.0)
     found = select(features, Targets(labels, np.arange(200), 0))
@@ -29,7 +29,7 @@ def test_the_clearest_module_is_chosen() -> None:
 
 
 def test_modules_that_know_different_things_are_joined() -> None:
-    """If one module separates some classes and another the rest, both are chosen."""
+    """If one module separates some classes and another module the rest, both are chosen."""
     labels = np.arange(400, dtype=np.int64) % 4
     random = np.random.default_rng(0)
     bits = np.stack([labels % 2, labels // 2], 1) * 4.0
@@ -46,7 +46,7 @@ def test_modules_that_know_different_things_are_joined() -> None:
     ids=["two", "three", "single", "one-single", "unbalanced", "lonely", "pairs"],
 )
 def test_few_or_unbalanced_photos_train(labels: Ints) -> None:
-    """With five photos per class, one photo per class, or a class ratio of a hundred to one, the head's probabilities are finite."""
+    """Probabilities are finite with five photos or one photo per class, and for class sizes in a ratio of 100 to 1."""
     features = make_features(labels, 5.0, width=300)
     names = [f"class {number}" for number in range(int(labels.max()) + 1)]
     head, _ = fit(features, Targets(labels, np.arange(len(labels)), 0), names)
@@ -57,7 +57,7 @@ def test_few_or_unbalanced_photos_train(labels: Ints) -> None:
 
 
 def test_a_class_of_one_group_is_learned_and_never_held_out() -> None:
-    """A burst is one group: its class is learned, and its photos have no out-of-fold prediction."""
+    """A class that is a single burst is learned, and its photos have no out-of-fold prediction."""
     labels = count(20, 20, 6)
     groups = np.minimum(np.arange(46), 40)
     features = make_features(labels, 5.0)
@@ -82,7 +82,7 @@ def test_constant_features_do_not_matter() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    """Two fits agree bit for bit, the second with the first one's selection."""
+    """Two fits agree bit for bit, even if the second is given the selection of the first."""
     labels = np.arange(90, dtype=np.int64) % 3
     features = make_features(labels, width=400)
     first, selection = fit(features, Targets(labels, np.arange(90), 7), "abc")
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 
 def test_the_threshold_keeps_what_it_says() -> None:
-    """At least 95 % of held-out photos pass the threshold, and not many more."""
+    """At least 95 % of held-out photos pass the threshold, but not many more."""
     labels = np.arange(300, dtype=np.int64) % 5
     features = make_features(labels, 5.0)
     head, selection = fit(features, Targets(labels, np.arange(300), 0), "abcde")
@@ -103,7 +103,7 @@ def test_the_threshold_keeps_what_it_says() -> None:
 
 
 def test_nested_predictions_are_unbiased() -> None:
-    """Where features say nothing about the classes, choosing among eleven modules does not raise the accuracy."""
+    """If features are independent of the classes, choosing among eleven modules does not raise the accuracy."""
     random = np.random.default_rng(0)
     labels = np.arange(60, dtype=np.int64) % 2
     right = 0
@@ -115,6 +115,6 @@ def test_nested_predictions_are_unbiased() -> None:
 
 @pytest.mark.parametrize(("labels", "classes"), [([0, 0], "a"), ([0, 0], "ab")])
 def test_what_cannot_be_learned_is_an_error(labels: list[int], classes: str) -> None:
-    """A single class, and a class without photos, give one clear line."""
+    """A single class, and a class without photos, give a one-line error."""
     with pytest.raises(OptionError, match="expected at least"):
         fit({"x": np.ones((2, 3), np.float32)}, Targets(np.array(labels), np.arange(2), 0), list(classes))

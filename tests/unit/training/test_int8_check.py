@@ -49,7 +49,7 @@ def comparison(cosine: float = 0.999, judged: int = 100, lost: int = 0, won: int
 
 
 def made_up(losses: NDArray[np.float64]) -> Comparison:
-    """Return a comparison of equal features and calibrated heads, where int8 gives the right class less probability by ``losses``."""
+    """Return a comparison in which int8 lowers the probability of the right class by ``losses``, with equal features."""
     generator = np.random.default_rng(0)
     best = generator.uniform(0.4, 0.9, len(losses))
     labels = np.where(generator.random(len(losses)) < best, 0, generator.integers(1, 3, len(losses)))
@@ -80,7 +80,7 @@ def small(folder: Path) -> Classifier:
 
 
 def test_what_passes() -> None:
-    """The check needs a cosine of 0.995 in every module and at most half a point less for the right class; no count decides."""
+    """int8 passes with a cosine of 0.995 in every module and a loss of at most half a point, whatever the counts are."""
     assert comparison().passes
     assert comparison(cosine=0.995, less=0.7951).passes
     assert comparison(lost=9, won=4).passes
@@ -89,7 +89,7 @@ def test_what_passes() -> None:
 
 
 def test_a_point_less_fails() -> None:
-    """Equal heads pass and those that are a point worse fail; the spread between photos is reported and does not decide."""
+    """Equal heads pass, and heads that are a point worse fail; the spread between photos is only reported."""
     spread = np.random.default_rng(1).normal(0, 0.02, 1000)
     spread -= spread.mean()
     for lost in (np.zeros(1000), spread):
@@ -112,7 +112,7 @@ def test_neither_precision_is_favoured() -> None:
 
 
 def test_photos_near_a_border_do_not_refuse() -> None:
-    """A few predictions that change by a small margin are counted and reported, and int8 is used."""
+    """If a few predictions change by a small margin, they are reported, and int8 is used."""
     logits = np.zeros((128, 2))
     logits[:, 0] = 1.0
     logits[:3, 0] = 0.01
@@ -125,7 +125,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
 
 
 def test_few_photos_give_a_wide_interval() -> None:
-    """The interval contains zero, is wide for few photos, and leans to the side that won."""
+    """With few photos the interval is wide and contains zero; with many it lies around the observed difference."""
     low, high = comparison(judged=10).interval
     assert low < -0.1 < 0.1 < high
     low, high = comparison(judged=1000, lost=50).interval
@@ -150,7 +150,7 @@ def test_the_sentence_says_what_it_cost() -> None:
 
 
 def test_cosines_of_nothing() -> None:
-    """Features that are all zeros have cosine 1 with each other, and 0 with anything else."""
+    """Features that are all zeros have a cosine of 1 to each other, and of 0 to all others."""
     zeros, ones = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
     got = [float(cosines(one, other)[0]) for one, other in [(zeros, zeros), (zeros, ones), (ones, zeros), (ones, ones)]]
     np.testing.assert_allclose(got, [1, 0, 0, 1])
@@ -176,7 +176,7 @@ def test_int8_that_differs_too_much(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_auto_does_not_check_small_folders(folder: Path) -> None:
-    """A small folder is computed in fp32 and the report says so; with ``precision="fp32"`` it says nothing."""
+    """A small folder is computed in fp32, and the report says so, but not with ``precision="fp32"``."""
     trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
     assert trained.precision == "fp32"
     assert trained.report is not None
@@ -194,7 +194,7 @@ def test_auto_checks_int8_for_large_folders(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In int8 every photo outside the sample is decoded once; a second run decodes nothing, and gives the same bytes."""
+    """In int8, photos outside the sample are decoded once; a second run decodes nothing and gives the same bytes."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(precision, "SAMPLE", 16)
     seen: Counter[Path] = Counter()
@@ -214,7 +214,7 @@ def test_only_the_sample_is_decoded_twice(folder: Path, tmp_path: Path, monkeypa
 
 
 def test_fp32_after_all_decodes_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If int8 is refused, fp32's features of the sample exist already, and the classifier is the same as with fp32."""
+    """If int8 is refused, the sample's fp32 features are reused, and the classifier is the same as with fp32."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "plain"))
     plain = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime")
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "asked"))
@@ -247,7 +247,7 @@ def test_an_unusable_sample(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_unusable_folder(folder: Path, tmp_path: Path) -> None:
-    """The error is the same as in fp32."""
+    """For a folder that cannot be trained on, the error is the same as in fp32."""
 
     def error(place: Path, asked: str) -> str:
         with pytest.raises(GodeeperError) as raised:
@@ -265,7 +265,7 @@ def test_an_unusable_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_weights_without_a_calibration_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights without a record are calibrated on the user's own photos, and the classifier contains the new record."""
+    """For weights without quantization ranges, the ranges are measured on the user's photos and stored in the classifier."""
     monkeypatch.setattr(precision, "shipped", lambda _: None)
     monkeypatch.setattr(precision, "SAMPLE", 16)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
@@ -282,7 +282,7 @@ def test_wrong_precisions(folder: Path) -> None:
 
 
 def test_the_file_keeps_the_precision(small: Classifier, folder: Path, tmp_path: Path) -> None:
-    """A loaded classifier computes in int8 with the same record, and gives the same results."""
+    """A loaded classifier computes in int8 with the same ranges, and gives the same results."""
     small.save(tmp_path / "x.godeeper")
     back = Classifier.load(tmp_path / "x.godeeper", engine="onnxruntime")
     assert back.calibration == small.calibration == shipped(back.weights_file)
@@ -297,7 +297,7 @@ def small_by_onnxruntime(made: Classifier) -> Classifier:
 
 
 def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path) -> None:
-    """A classifier whose calibration belongs to other weights is refused when it is loaded."""
+    """A classifier whose quantization ranges belong to other weights is refused when it is loaded."""
     assert small.calibration is not None
     foreign = replace(small, calibration=replace(small.calibration, weights_sha256="0" * 64))
     foreign.save(tmp_path / "x.godeeper")
@@ -306,7 +306,7 @@ def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path)
 
 
 def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_path: Path) -> None:
-    """The ONNX file gives the classifier's verdicts."""
+    """The ONNX file gives the verdicts of the int8 classifier."""
     photos = [verdict.entry.path for verdict in examine(folder).usable][:4]
     certificate = export(small_by_onnxruntime(small), tmp_path / "x.onnx", "onnx", photos)
     assert certificate.agreeing == 4
@@ -328,7 +328,7 @@ def test_classify_states_the_engine(
 
 
 def test_retrain_states_the_engine(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command has both options, and its JSON states both."""
+    """The command has options for engine and precision, and its JSON states both."""
     arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
     assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
     document = json.loads(capsys.readouterr().out)

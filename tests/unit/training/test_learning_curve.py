@@ -14,7 +14,7 @@ from .examples import make_features
 
 
 def test_curve() -> None:
-    """The curve has four points with growing numbers of photos, the last better than the first, each tested on all photos."""
+    """The curve has four points with more and more photos, all tested on all photos; the last is better than the first."""
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
     selection = select(features, Targets(labels, groups, 0))
@@ -26,7 +26,7 @@ def test_curve() -> None:
 
 
 def test_forecast_holds_a_power_law() -> None:
-    """Where the error is 2 / sqrt(photos), the forecast for four times as many photos contains the true value."""
+    """If the error is 2 / sqrt(photos), the forecast for four times as many photos contains the true value."""
     curve = [CurvePoint(n, proportion(round(4000 * (1 - 2 / n**0.5)), 4000)) for n in (100, 200, 300, 400)]
     found = forecast(curve, 1600)
     assert found is not None
@@ -46,7 +46,7 @@ def test_fewer_photos_are_less_certain() -> None:
 
 
 def test_near_duplicates_are_less_certain() -> None:
-    """If photos count for a quarter each, the same curve has wider intervals and a wider forecast."""
+    """If four near-duplicates count as one photo, the same curve has wider intervals and a wider forecast."""
     counts = np.array([(n, round(200 * (0.6 + n / 2000)), 200) for n in (100, 200, 300, 400)])
     plain, grouped = (learning_curve(counts, worth) for worth in (1.0, 0.25))
     assert [point.accuracy.value for point in plain] == [point.accuracy.value for point in grouped]

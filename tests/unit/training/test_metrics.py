@@ -18,7 +18,7 @@ from .examples import Ints, make_features
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (3, 10), (870, 1000)])
 def test_wilson(hits: int, n: int) -> None:
-    """The interval is SciPy's."""
+    """The Wilson interval equals SciPy's."""
     expected = binomtest(hits, n).proportion_ci(method="wilson")
     np.testing.assert_allclose(measure.wilson(hits, n), (expected.low, expected.high), atol=1e-9)
 
@@ -70,7 +70,7 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_near_duplicates_widen_the_bins() -> None:
-    """The mean gap stays the same; the interval is as wide as for one photo where two are copies of each other."""
+    """Near-duplicates do not change the mean gap of a bin; for the interval, two copies count as one photo."""
     likely, labels = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 0])
     plain, copies = (measure.calibration(likely, labels, worth=worth).bins[0].accuracy for worth in (1.0, 0.5))
     assert (copies.value, copies.n) == (plain.value, 2)
@@ -114,10 +114,10 @@ def test_planted_mislabels_are_found(seed: int) -> None:
 
 
 def test_a_cross_validated_photo_counts_half() -> None:
-    """Near-duplicates count once, too: four photos in three groups are worth at most 1.6 independent ones."""
+    """Near-duplicates also count once: four photos in three groups count as at most 1.6 independent photos."""
     groups = [0, 0, 1, 2]
     whole, half = (measure.worth(groups, cross_validated=each) for each in (False, True))
     assert half == whole / 2
-    assert 0.6 < whole < 0.8  # 16 / 6 of 4: the squared sum of sizes over the sum of their squares
+    assert 0.6 < whole < 0.8  # 16 / 6 of 4 photos: the squared sum of the group sizes over the sum of their squares
     wide, narrow = (measure.proportion(80, 100, each) for each in (half, whole))
     assert wide.low < narrow.low < 0.8 < narrow.high < wide.high

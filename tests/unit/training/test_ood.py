@@ -23,7 +23,7 @@ def made_head(seed: int = 0) -> tuple[Head, dict[str, np.ndarray]]:
 
 
 def test_distances_are_those_of_the_inverse_covariance() -> None:
-    """The distances equal Mahalanobis distances from NumPy's inverse: three wide directions, and one common width in all twelve."""
+    """The distances equal Mahalanobis distances computed with NumPy: three wide directions, and one common width."""
     chance = np.random.default_rng(0)
     coordinates = np.zeros((400, 12), np.float32)
     coordinates[:, :3] = chance.normal(size=(400, 3)) @ chance.normal(size=(3, 3)) * 5
@@ -60,7 +60,7 @@ def test_known_photos_keep_their_probabilities() -> None:
 
 
 def test_distant_photos_get_lower_probabilities() -> None:
-    """A photo ten times as far in the same direction gets no higher probability, and is refused."""
+    """A photo ten times as far in the same direction has no higher probability, and is refused."""
     head, features = made_head()
     assert head.threshold is not None
     far = {address: values.mean(0) + 10 * (values - values.mean(0)) for address, values in features.items()}

@@ -1,4 +1,4 @@
-"""The basis of a module, computed from blocks of rows."""
+"""The principal components of a module, computed from blocks of rows."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ MOST = 24
 
 
 def made_up(count: int, width: int) -> Floats:
-    """Return features (count, width) of decreasing spread, the last of them constant."""
+    """Return features (count, width) with decreasing spread; the last feature is constant."""
     values = np.random.default_rng(0).standard_normal((count, width)) * 0.9 ** np.arange(width) + 3
     values[:, -1] = 0.5
     return values.astype(np.float16).astype(np.float32)
 
 
 def standardised(values: Floats, basis: PrincipalComponents) -> np.ndarray:
-    """Return the features as the basis reads them, standardised and in double precision."""
+    """Return the features standardised and in double precision, as for the principal components."""
     answer: np.ndarray = (values.astype(np.float64) - basis.mean) / basis.scale
     return answer
 
 
 @pytest.mark.parametrize(("count", "width"), [(15, 60), (700, 20), (2 * ROWS_AT_ONCE + 7, 60)])
 def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> None:
-    """The directions contain as much of the squared lengths as NumPy's singular vectors of all rows."""
+    """The components explain as much of the variance as NumPy's singular vectors of all rows."""
     values = made_up(count, width)
     basis = principal_components(partial(blocks, {"x": values}, "x"), MOST, 0)
     standard = standardised(values, basis)
@@ -42,7 +42,7 @@ def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> 
 
 
 def test_the_disk_gives_the_same_bits() -> None:
-    """Half-precision features on disk and the same numbers in memory have the same basis."""
+    """Half-precision features on disk and the same numbers in memory have the same principal components."""
     values = made_up(ROWS_AT_ONCE + 7, 60)
     tables = FeatureTable({"x": 60}, len(values))
     tables.writable()["x"][:] = values
@@ -73,7 +73,7 @@ def test_bases_are_computed_once() -> None:
 
 
 def test_several_repeats_equal_single_ones() -> None:
-    """Several repeats of the folds computed together equal those computed one by one."""
+    """Several repeats of the folds give the same results computed together and one by one."""
     coordinates = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
     labels = np.arange(60, dtype=np.int64) % 3
     deals = [np.arange(60, dtype=np.int64) % 5, np.arange(60, dtype=np.int64) // 12]

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_follows_the_photos(folder: Path, tmp_path: Path) -> None:
-    """With other names for folder and files, the sample has the same photos in the same order, ties included."""
+    """If folder and files are renamed, the sample has the same photos in the same order, even for equal file sizes."""
     before = drawn(folder, 30)
     moved = tmp_path / "elsewhere" / "other"
     shutil.move(folder, moved)
@@ -46,7 +46,7 @@ def test_it_follows_the_photos(folder: Path, tmp_path: Path) -> None:
 
 
 def test_every_class_has_its_share(folder: Path) -> None:
-    """Classes are drawn from in turn until there are enough photos, or no more; a small class does not limit the others."""
+    """Photos are drawn from each class in turn until there are enough; a small class does not limit the others."""
     for path in list((folder / "d").iterdir())[:18]:
         path.unlink()
     entries = stratified_sample(photo_files(read_folder(folder)), 24)
@@ -55,14 +55,14 @@ def test_every_class_has_its_share(folder: Path) -> None:
 
 
 def test_many_classes(folder: Path) -> None:
-    """With many classes, some have a few photos each rather than all of them one; a sampled class has at least two."""
+    """With many classes, the sample has several photos of some classes instead of one photo of each."""
     files = photo_files(read_folder(folder))
     assert Counter(Counter(entry.label for entry in stratified_sample(files, 8)).values()) == {4: 2}
     assert len({entry.label for entry in stratified_sample(files, 2)}) == 2
 
 
 def test_what_is_drawn_from(tmp_path: Path) -> None:
-    """Files with a photo's extension are sampled; in a class without any, all other files; never hidden files or those outside classes."""
+    """Only files with a photo's extension are sampled, or all visible files of a class that has none."""
     for name in ("one/a.jpg", "one/notes.txt", "two/IMG_1", "two/.hidden.jpg", "two/Thumbs.db", "stray.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -71,7 +71,7 @@ def test_what_is_drawn_from(tmp_path: Path) -> None:
 
 
 def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a unique size are never read for the order, and others only when it is their turn."""
+    """Files of a unique size are not read to determine the order, and other files only when it is their turn."""
     opened: list[Path] = []
 
     def noted(path: Path) -> str:
@@ -86,7 +86,7 @@ def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
 def test_what_is_not_a_file(tmp_path: Path) -> None:
-    """A broken link and a pipe are sampled like files, and nothing blocks on them."""
+    """A broken link and a pipe are sampled like files, and do not block."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "a" / "pipe.jpg")

@@ -1,4 +1,4 @@
-"""A photo stays in its set if it is renamed or other photos change, and near-duplicates share a set."""
+"""A photo stays in its set if it is renamed or other photos change, and near-duplicates are in one set."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_shrinking(folder: Path) -> None:
 
 
 def test_near_duplicates_never_straddle(folder: Path) -> None:
-    """Planted copies, cropped, scaled and recompressed, in any class, are in the set of their original."""
+    """Cropped, scaled and recompressed copies in any class are in the set of their original."""
     originals = {photo.entry.path.stem: photo.pixels_sha256 for photo in examine(folder).usable}
     for number in range(60):
         image = scene(number, SMALL)
@@ -136,7 +136,7 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
 
 
 def test_classes_with_few_photos_are_listed_in_one_line() -> None:
-    """Classes with fewer than ten groups are named in one note, however many photos they have, smallest first."""
+    """One note names the classes with fewer than ten groups, smallest first, whatever their number of photos is."""
     checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
     assert too_few_reasons(checkup) == (
         (
@@ -177,7 +177,7 @@ def test_a_large_folder_has_a_test_set() -> None:
 
 
 def test_near_duplicates_make_no_test_set() -> None:
-    """Sixteen hundred photos in groups of eight count as two hundred, which are too few for a test set."""
+    """Sixteen hundred photos in groups of eight count as two hundred, which is too few for a test set."""
     held = hold_out(made_up({"a": [*range(100)] * 8, "b": [*range(100, 200)] * 8}))
     assert held.by == CROSS_VALIDATION
 

@@ -1,4 +1,4 @@
-"""A complete training from a folder to a classifier: stable splits, byte-exact names, honest reports."""
+"""A complete training from a folder to a classifier: stable splits, byte-exact names, correct reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def paint(folder: Path, label: str, count: int, seed: int = 0) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five classes of sixteen photos, with names that other programs would change."""
+    """Five classes of sixteen photos, with unusual names."""
     root = tmp_path_factory.mktemp("photos")
     for label in COLOURS:
         paint(root, label, 16)
@@ -67,7 +67,7 @@ def test_class_names_survive(classifier: Classifier) -> None:
 
 
 def test_it_learns(classifier: Classifier, folder: Path) -> None:
-    """The colours are learned, and the report states a correct interval."""
+    """The classifier learns the colours, and the report states a correct interval."""
     assert classifier.report is not None
     record = classifier.report.record()
     low, high = record["test"]["interval"]
@@ -169,7 +169,7 @@ def test_saved_and_loaded(classifier: Classifier, folder: Path, tmp_path: Path) 
 
 
 def test_five_photos_a_class(tmp_path: Path) -> None:
-    """A folder with five photos per class is trained on and tested by cross-validation, and the report warns that there are few photos."""
+    """A folder with five photos per class is tested by cross-validation, and the report warns that there are few photos."""
     for label in ("猫", "a/b"):
         paint(tmp_path, label, 5)
     trained = godeeper.retrain(tmp_path, features=FEATURES)
@@ -186,7 +186,7 @@ SMALL_FOLDERS = [(3, 3), (4, 4), (3, 3, 3, 3, 3), (2,) * 12, (1, 1), (1, 9), (2,
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("counts", SMALL_FOLDERS, ids=lambda counts: "+".join(map(str, counts)))
 def test_very_few_photos(counts: tuple[int, ...], tmp_path: Path) -> None:
-    """With very few photos it trains without a warning, and the report is valid JSON and a page."""
+    """Training on very few photos gives no warning, and the report is a page and valid JSON."""
     for place, count in enumerate(counts):
         paint(tmp_path / f"{place}", "猫" if place % 2 else "a/b", count, seed=place)
     report = godeeper.retrain(tmp_path, features=FEATURES).report
@@ -218,7 +218,7 @@ def test_classes_of_near_duplicates(tmp_path: Path) -> None:
     [((), "contains no photos"), (("猫",), "expected at least two folders of photos, one per class")],
 )
 def test_too_few_classes(labels: tuple[str, ...], reason: str, tmp_path: Path) -> None:
-    """A single class, or no photo, gives one clear line."""
+    """A single class, or no photo, gives a one-line error."""
     for label in labels:
         paint(tmp_path, label, 3)
     (tmp_path / "empty").mkdir()
@@ -245,7 +245,7 @@ def command(folder: Path, out: Path, precision: str) -> list[str]:
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_killed_at_any_moment(precision: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ``kill -9``, however often, the next run finishes with the same bytes."""
+    """After any number of ``kill -9``, the next run finishes with the same bytes."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "quiet"))
     subprocess.run(
         command(folder, tmp_path / "quiet.godeeper", precision), check=True, capture_output=True, timeout=120

@@ -1,4 +1,4 @@
-"""The rate for unknown classes is measured on classes that are left out of every step."""
+"""The rate for unknown classes is measured on classes that are left out of the training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Se
 
 
 def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
-    """The measured rate equals that of heads trained as if the class had never been in the folder."""
+    """The measured rate equals that of heads trained on a folder without the class."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 40)
     data, selection = made(labels, 2.5, store)
     found = measure_unknown(data, np.arange(160), selection)
@@ -72,7 +72,7 @@ def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
 
 
 def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> None:
-    """With many classes, two share a training that excludes both, and each is measured separately."""
+    """With many classes, one training excludes two of them, and each is measured separately."""
     labels = np.repeat(np.arange(10, dtype=np.int64), 12)
     data, selection = made(labels, 2.5, store)
     found = leave_classes_out(data, np.arange(120), selection, [0, 9])
@@ -98,7 +98,7 @@ def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) ->
 
 
 def test_classes_far_apart_are_refused(store: ResultStore) -> None:
-    """A class unlike the others passes less often than a similar one, and is separated better."""
+    """A class unlike the others passes less often than a similar class, and has a greater AUROC."""
     labels = np.repeat(np.arange(5, dtype=np.int64), 40)
     near, far = (measure_unknown(*with_rows(made(labels, distance, store))) for distance in (1.0, 12.0))
     assert near is not None
@@ -113,12 +113,12 @@ def with_rows(made: tuple[Dataset, Selection]) -> tuple[Dataset, Ints, Selection
 
 
 def test_two_classes_have_no_unknown(store: ResultStore) -> None:
-    """With two classes the rate is unknown, and none is reported."""
+    """With two classes, no rate is measured or reported."""
     assert measure_unknown(*with_rows(made(np.repeat(np.arange(2, dtype=np.int64), 20), 3.0, store))) is None
 
 
 def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
-    """The classes left out are spread over all of them, and the cost does not grow with their number."""
+    """With many classes, only some are left out, evenly spread, so the cost does not grow with the number of classes."""
     found = measure_unknown(*with_rows(made(np.repeat(np.arange(20, dtype=np.int64), 6), 4.0, store)))
     assert found is not None
     assert len(found.classes) == MOST[CROSS_VALIDATION]

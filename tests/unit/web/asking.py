@@ -20,7 +20,7 @@ def scope_of(
     target: str = "/", headers: Pairs | dict[str, str] = (), method: str = "GET", *,
     client: str = "127.0.0.1", server: str = "127.0.0.1", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return a request's scope; it has our ``Host`` unless ``headers`` say otherwise."""
+    """Return a request's scope, with our ``Host`` unless ``headers`` has another."""
     pairs = list(headers.items() if isinstance(headers, dict) else headers)
     if not any(name.lower() == "host" for name, _ in pairs):
         pairs.insert(0, ("host", OURS))

@@ -42,7 +42,7 @@ class Served:
 
 
 def handmade() -> Classifier:
-    """Return a classifier of three classes over two modules, its coefficients random with a fixed seed."""
+    """Return a classifier of three classes over two modules, with random coefficients from a fixed seed."""
     weights = find("bundled")
     random = np.random.default_rng(5)
     features = 256 + 2048
@@ -68,7 +68,7 @@ def serving(
     rules: Rules = DEFAULT_RULES,
     **more: Any,
 ) -> Iterator[Served]:
-    """Run a server for the length of the block."""
+    """Run a server during the block."""
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     name = "pets.godeeper" if classifier else None

@@ -98,11 +98,11 @@ class Case:
     app: int
     scope: dict[str, Any]
     body: tuple[bytes, ...]
-    is_cut: bool  # the client disconnects after its body, or before the end of it
+    is_cut: bool  # the client disconnects before or at the end of its body
 
 
 def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
-    """The page as usually served, with a token, behind a proxy, and in frames under a path."""
+    """The page with default settings, with a token, behind a proxy, and in frames under a path."""
     rules = (
         Rules(8299),
         Rules(8299, token=TOKEN),
@@ -127,7 +127,7 @@ def request(draw: random.Random, kinds: int) -> Case:
 
 
 def value(draw: random.Random, name: str = "address", odd: float = 0.3) -> bytes:
-    """Return a good value, an odd one, or a good one with something odd inserted."""
+    """Return a valid value, an odd value, or a valid value with something odd inserted."""
     good = draw.choice(GOOD.get(name, ADDRESSES))
     if draw.random() >= odd:
         return good
@@ -156,7 +156,7 @@ def target(draw: random.Random) -> bytes:
 
 
 def headers(draw: random.Random) -> list[tuple[bytes, bytes]]:
-    """Return known headers with odd values, repeated or in great number, and unknown ones."""
+    """Return known headers with odd values, repeated or in great number, and unknown headers."""
     found = [(b"host", OURS)] if draw.random() < 0.97 else []
     if draw.random() < 0.9:
         found.append((b"authorization", b"Bearer " + TOKEN.encode()))
@@ -170,7 +170,7 @@ def headers(draw: random.Random) -> list[tuple[bytes, bytes]]:
 
 
 def scope(draw: random.Random, where: bytes, method: str, found: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """Return a scope as servers create it; some servers keep bytes of the path that are not UTF-8 as surrogates."""
+    """Return a scope as servers create it; some servers decode path bytes that are not UTF-8 as surrogates."""
     path, _, query = where.partition(b"?")
     return {
         "type": "http",

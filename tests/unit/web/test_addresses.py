@@ -28,7 +28,7 @@ STARS = ["*" * 22 + "a", "**?" * 60 + "b", "*" * 300, "**a" * 100]
 
 @pytest.mark.parametrize("path", PATHS)
 def test_numbers_in_paths(path: str, client: Client) -> None:
-    """Numbers with many digits, signs or non-ASCII digits name no filter and no class."""
+    """Numbers with many digits, signs or non-ASCII digits in a path are refused with a 404 or 422."""
     for number in NUMBERS:
         answer = client.get(path.format(quote(number)), {"Accept": "application/json"})
         assert answer.status in (404, 422), number
@@ -68,7 +68,7 @@ def test_slices_in_requests(client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/api/tensors?pattern={}", "/photo/demo/tensor/{}", "/photo/demo/levels/{}.png"])
 def test_damaged_addresses_in_requests(path: str, client: Client) -> None:
-    """Names changed by a grammar are found, redirected, or refused with one short line; the server continues."""
+    """Damaged names are found, redirected, or refused with one short line, and the server continues."""
     statuses: Counter[int] = Counter()
     for network, text in cases(120, seed=30):
         if network.name != "inception_v3" or len(text) > 4000:

@@ -1,4 +1,4 @@
-"""The API: the command line's records, exact numbers, correct pictures."""
+"""The API: the records of the command line, exact values, correct pictures."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_peek_is_the_command_lines(
 
 
 def test_peek_shows_the_three_tensors_of_the_blog_by_default(client: Client, chelsea: Path) -> None:
-    """Without an address it uses the command's default."""
+    """Without an address, ``/api/peek`` uses the command's default."""
     got = client.send([("photo", "chelsea.jpg", chelsea.read_bytes())], "/api/peek").json
     assert [tensor["address"] for tensor in got["tensors"]] == [
         "mixed/tower_2/conv",
@@ -174,7 +174,7 @@ def test_a_record_says_what_the_screen_shows(client: Client, net: Network, chels
 
 
 def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network, chelsea: Path) -> None:
-    """Strength is the maximum, found at ``strongest``; selectivity is from 0 to 1, or undefined."""
+    """The strength is the maximum, which is at ``strongest``; the selectivity is from 0 to 1, or null."""
     filters = client.get(f"{DATA}/tensors/conv").json["filters"]
     values = net.peek(chelsea, "conv").activations[0]
     for row in filters:
@@ -185,7 +185,7 @@ def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network,
 
 
 def test_per_filter_scales_have_no_common_ends(client: Client) -> None:
-    """If every tile has its own scale, low and high are null, and the legend ends are text."""
+    """If every tile has its own scale, ``low`` and ``high`` are null, and ``ends`` contains text."""
     record = client.get(f"{DATA}/tensors/conv?scale=filter").json
     assert (record["low"], record["high"]) == (None, None)
     assert record["ends"] == ["minimum of each filter", "its maximum"]
@@ -222,7 +222,7 @@ def test_a_kernel_needs_no_forward_pass(served: Served) -> None:
 
 
 def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The legend, the limit and the size are computed without drawing the overlay."""
+    """The record's legend, limit and size are computed without drawing the overlay."""
 
     def fail(*_: object) -> None:
         raise AssertionError("drawn")
@@ -306,12 +306,12 @@ WRONG = {
     "/static/": 404,
     "//evil.example/": 404,
 }
-"""A path -> its status, which is never a server error."""
+"""Path -> its status, which is never a server error."""
 
 
 @pytest.mark.parametrize("path", WRONG)
 def test_odd_paths_are_client_errors(path: str, client: Client) -> None:
-    """Paths out of the tree, NUL, encoded slashes and letters of all kinds get an error of one line with a 4xx."""
+    """Paths that leave the tree, or have NUL, encoded slashes or unusual letters, get a 4xx with one line."""
     answer = client.get(path, {"Accept": "application/json"})
     assert answer.status == WRONG[path]
     if answer.status >= 400:
@@ -415,7 +415,7 @@ def test_names_that_are_not_valid_unicode() -> None:
 
 
 def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) -> None:
-    """The first stream ends with the reason."""
+    """The stream of a tab's first photo ends with the reason when a second photo is uploaded."""
     first, second = (fresh_photo(served.client, seed) for seed in (3, 4))
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(

@@ -36,7 +36,7 @@ def test_every_box_leads_to_a_page(client: Client) -> None:
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
 def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
-    """Only boxes whose picture is ready load it; the script knows the URLs for the other boxes."""
+    """Only boxes whose picture is ready load it at once; the script loads the other pictures later."""
     sheet = layout(network)
     address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
     drawn = "".join(part.drawing for part in draw(sheet, "demo", {address}, {address}).parts)
@@ -55,7 +55,7 @@ def test_every_card_has_its_place(network: Blueprint) -> None:
 
 
 def test_the_style_has_both_palettes_and_all_colour_bars() -> None:
-    """Colours come from the colour tables of drawings and pictures."""
+    """The style has the colours of the diagrams, light and dark, and of all colour bars."""
     style = style_sheet(layout(INCEPTION_V3))
     for palette in (LIGHT, DARK):
         assert f"--paper:{palette.paper};" in style
@@ -66,7 +66,7 @@ def test_the_style_has_both_palettes_and_all_colour_bars() -> None:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_templates_have_nothing_inline(path: Path) -> None:
-    """The HTML has no inline style or handler; the offline page, which no server sends, may have scripts."""
+    """Templates have no inline style or handler, and only the offline page has inline scripts."""
     text = path.read_text("utf-8")
     assert not re.search(r"\s(style|on\w+)=", text)
     scripts = re.findall(r"<script(?! type=\"application)([^>]*)>", text)

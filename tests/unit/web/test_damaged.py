@@ -45,7 +45,7 @@ def test_a_damaged_body_after_the_response_began(
 def test_a_damaged_chunk_after_a_damaged_form(
     served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With an invalid form in one chunk and an invalid next chunk, there is one response and nothing printed."""
+    """An invalid form in one chunk and an invalid next chunk give one response, and nothing is printed."""
     with connect(served) as connection:
         connection.sendall(request_head(served.port, "Transfer-Encoding: chunked") + b"5\r\nabc\r\n0\r\n\r\n")
         assert received(connection).count(b"HTTP/1.1") == 1
@@ -54,7 +54,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
 
 
 def test_two_lengths_end_the_connection(served: Served) -> None:
-    """After a request with both Content-Length and chunked encoding, the connection ends, because a proxy may delimit the request differently."""
+    """A request with both Content-Length and chunked encoding ends the connection, because proxies may disagree on its end."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with connect(served) as connection:
@@ -65,7 +65,7 @@ def test_two_lengths_end_the_connection(served: Served) -> None:
 
 
 def test_a_client_that_goes_away_is_noticed_between_two_pieces() -> None:
-    """While a response is sent in pieces, the event loop runs, so the server notices the disconnected client, and logs no warnings."""
+    """A client that disconnects while a response is sent in pieces is detected, and no warning is logged."""
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

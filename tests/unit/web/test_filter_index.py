@@ -62,7 +62,7 @@ def test_crops(client: Client) -> None:
 
 
 def test_the_crop_of_a_deep_filter_is_the_whole_photo(served: Served, index: ServedIndex) -> None:
-    """A receptive field that is larger than the photo gives the photo."""
+    """If the receptive field is larger than the photo, the crop is the whole photo."""
     each = served.client.get("/api/filters/mixed_10/join/1700").json["photos"][0]
     crop = Image.open(io.BytesIO(served.client.get(each["crop"]).body))
     assert index.folder is not None
@@ -138,7 +138,7 @@ def test_a_changed_photo_is_not_shown(served: Served, index: ServedIndex, tmp_pa
 
 
 def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path: Path) -> None:
-    """The crops come from the zip that was indexed, also if it has a folder around the class folders; other names are not read."""
+    """Crops come from the indexed zip, even if it has a folder around the class folders; other names are not read."""
     album = index.folder
     assert album is not None
     archive = Path(shutil.make_archive(str(tmp_path / "album"), "zip", album.parent, album.name))
@@ -180,7 +180,7 @@ def test_names_outside_the_folder_are_not_read(index: ServedIndex, name: str) ->
     ],
 )
 def test_ranks(index: ServedIndex, cell: Cell | None, sha256: str, text: str) -> None:
-    """A photo is compared with the indexed ones by its maximum."""
+    """A photo is ranked among the indexed photos by its maximum."""
     tensor = godeeper.load().tensors("mixed/join")[0]
     assert rank_text(index, index.filter(tensor, 86), cell, sha256) == text
 
@@ -193,7 +193,7 @@ def test_an_indexed_photo_has_its_own_rank(index: ServedIndex) -> None:
 
 
 def test_other_weights_are_refused(index: ServedIndex) -> None:
-    """An index of other weights than those served is an error of one line."""
+    """An index that was made with other weights gives a one-line error."""
     network = godeeper.load()
     check_network(index.index, network)
     network.weights = replace(network.weights, description=replace(network.weights.description, sha256="0" * 64))
@@ -218,7 +218,7 @@ def test_serve_refuses_an_index_of_other_weights(
 
 
 def test_serve_with_photos_makes_their_index(index: ServedIndex) -> None:
-    """``--photos`` alone makes an index in the cache folder, and the same one again."""
+    """``--photos`` makes an index in the cache folder, and makes the same index again after it was removed."""
     options = Namespace(index=None, photos=str(index.folder))
     network = godeeper.load()
     first, second = (index_of(options, network) for _ in range(2))

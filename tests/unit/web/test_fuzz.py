@@ -26,7 +26,7 @@ def apps() -> list[ASGIApp]:
 
 
 def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCaptureFixture) -> None:
-    """There is no exception, 5xx, hang or printed line, and no response contains a client's header or a path of this machine."""
+    """No request causes an exception, a 5xx, a hang or output, and no response has an injected header or a local path."""
 
     async def failures() -> list[tuple[int, str]]:
         found = [(number, await outcome(apps[case.app], case)) for number, case in enumerate(cases(CASES, seed=0))]
@@ -37,6 +37,6 @@ def test_every_request_gets_a_response(apps: list[ASGIApp], caplog: pytest.LogCa
 
 
 def test_a_query_that_is_not_utf8_is_passed_on(apps: list[ASGIApp]) -> None:
-    """A page under another name redirects to its own address, for any bytes in the query."""
+    """A page requested under another name redirects to its own URL, for any bytes in the query."""
     got = answer(apps[0], "/photo/demo/tensor/keras:mixed9?scale=filter&x=\xd6")
     assert (got.status, got.headers["location"].partition("?")[2]) == (307, "scale=filter&x=%D6")

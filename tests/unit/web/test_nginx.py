@@ -1,6 +1,6 @@
-"""Behind nginx: the block in the guide, at the top of a host and under a path, with and without TLS.
+"""The page behind nginx with the guide's block, at the root of a host and under a path, with and without TLS.
 
-``apt-get install nginx-light openssl`` installs what these tests need; without, they are skipped.
+These tests need ``apt-get install nginx-light openssl``, and are skipped without them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Proxied:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
@@ -99,7 +99,7 @@ def top(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """A server behind nginx with the guide's block, and with nginx as its named proxy."""
+    """A server behind nginx with the guide's block; nginx is its named proxy."""
     folder = tmp_path_factory.mktemp("nginx")
     subject = ["-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject], check=True, capture_output=True)  # fmt: skip

@@ -54,7 +54,7 @@ def test_nothing_breaks_it(name: str, mode: GenerationMode, served: Served) -> N
     """Valid and invalid requests get responses as described, and never a server error."""
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{served.port}/api/openapi.json")
     [result] = schema.include(operation_id=name).get_all_operations()
-    operation = result.ok()  # type: ignore[union-attr]  # a description that cannot be read raises here
+    operation = result.ok()  # type: ignore[union-attr]  # an invalid description raises here
 
     @hypothesis.settings(
         max_examples=EXAMPLES,

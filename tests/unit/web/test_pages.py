@@ -44,7 +44,7 @@ NO_REPORT = "/report"  # these tests' classifier has none
 
 
 class Page(HTMLParser):
-    """Collects what a page refers to, and what a strict policy would block."""
+    """Collects the links of a page, and everything that a strict policy would block."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def test_pages_keep_to_the_policy(path: str, client: Client) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_what_a_page_refers_to_is_there(path: str, client: Client) -> None:
-    """Every picture, file and link of a page exists; of many similar ones, a few are tried."""
+    """Every picture, file and link of a page exists; of many similar links, only a few are tested."""
     links = [link for link in Page(client.get(path).text).links if link.startswith("/")]
     kinds: dict[str, list[str]] = {}
     for link in links:
@@ -98,7 +98,7 @@ def test_what_a_page_refers_to_is_there(path: str, client: Client) -> None:
     ],
 )
 def test_any_name_leads_to_the_tensors_own_page(name: str, client: Client) -> None:
-    """The four conventions redirect to the 2015 name, and keep scale and colour."""
+    """Names of all conventions redirect to the 2015 name, and keep scale and colour."""
     answer = client.get(f"{PHOTO}/tensor/{name}?scale=filter")
     assert (answer.status, answer.headers["location"]) == (307, f"{PHOTO}/tensor/mixed/tower_2/conv?scale=filter")
     answer = client.get(f"{PHOTO}/tensor/{name}/filter/3")
@@ -106,7 +106,7 @@ def test_any_name_leads_to_the_tensors_own_page(name: str, client: Client) -> No
 
 
 def test_a_mosaic_means_something_without_a_script(client: Client) -> None:
-    """Address, legend and the picture of all filters are in the page."""
+    """Without a script, a mosaic's page has the address, the legend and the picture of all filters."""
     text = html.unescape(client.get(f"{PHOTO}/tensor/mixed/tower_2/conv?scale=percentile").text)
     assert "<h1>mixed/<wbr>tower_2/<wbr>conv</h1>" in text
     assert "one scale for all filters: dark 0, bright" in text
@@ -155,7 +155,7 @@ def chelsea_named(client: Client) -> str:
 
 
 def test_the_offline_page_needs_no_server(client: Client) -> None:
-    """The page is one file whose addresses all point into itself."""
+    """The offline page is one file that refers only to itself."""
     answer = client.get(f"{PHOTO}/page.html?address=mixed/tower_2/conv&sort=strength&filter=3")
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''chelsea.mixed-tower_2-conv.html"
     links = Page(answer.text).links
@@ -190,7 +190,7 @@ def test_a_class_called_none_of_these_is_not_a_refusal(threshold: float, net: Ne
 
 
 def test_a_classifier_without_a_report_says_so(client: Client) -> None:
-    """The report's page is a 404 if the file contains none."""
+    """The report's page is a 404 if the classifier's file contains no report."""
     assert client.get("/report").status == 404
 
 

@@ -36,7 +36,7 @@ def test_a_whole_report_is_a_page(site: SiteFacts, record: dict[str, Any]) -> No
 
 
 def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the record without each of its fields, two levels down, and with another type of value there."""
+    """Yield the record with each field, down to two levels, once removed and once of another type."""
     paths: list[tuple[str, ...]] = [(name,) for name in record]
     paths += [(name, inner) for name, value in record.items() if isinstance(value, dict) for inner in value]
     for path in paths:
@@ -53,7 +53,7 @@ def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_a_damaged_report_is_one_clear_line(site: SiteFacts, record: dict[str, Any]) -> None:
-    """A missing field or one of another type gives a page, or a 404 that says why, and never a server error."""
+    """A field that is missing or has another type gives a page or a 404 with the reason, but never a server error."""
     outcomes: set[int | str] = set()
     for changed in damaged(record):
         try:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``godeeper serve`` on a free port for the length of the block."""
+    """Run ``godeeper serve`` on a free port during the block."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -39,7 +39,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
-    """Return the line that it prints once it is ready."""
+    """Return the line that the server prints when it is ready."""
     assert process.stdout
     return process.stdout.readline()
 
@@ -65,7 +65,7 @@ def test_it_says_where_it_is_and_ends_with_ctrl_c() -> None:
 
 
 def test_json_is_one_document() -> None:
-    """With --json, it prints a JSON record with the address."""
+    """With --json, the server prints one JSON document with the address."""
     with started("--json") as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
@@ -79,7 +79,7 @@ def machine_address() -> str | None:
 
 
 def test_a_foreign_address_requires_the_token() -> None:
-    """On a non-loopback address it prints one warning; it accepts requests that have the token and one of the machine's or allowed names."""
+    """On a non-loopback address the server prints one warning, and requires the token and a known host name."""
     with started("--host", EVERYWHERE, "--allow-host", "lab.example") as process:
         printed = urlsplit(first_line(process).split()[3])
         assert printed.port
@@ -103,7 +103,7 @@ def test_a_foreign_address_requires_the_token() -> None:
 @pytest.mark.skipif(machine_address() is None, reason="this machine has no address beside loopback")
 @pytest.mark.parametrize("host", [EVERYWHERE, machine_address()])
 def test_it_is_reached_at_the_machines_address(host: str) -> None:
-    """At the printed address it accepts only requests with the token."""
+    """At the printed address, the server accepts only requests with the token."""
     with started("--host", host, "--json") as process:
         assert process.stdout
         url = urlsplit(json.loads("".join(process.stdout.readline() for _ in range(3)))["url"])
@@ -125,7 +125,7 @@ def test_both_families_are_listened_to() -> None:
 
 
 def test_a_token_of_ones_own_on_loopback() -> None:
-    """If the user sets a token, it is required on loopback too; a short one causes a warning."""
+    """A token that the user sets is required on loopback too; a short token gives a warning."""
     with started("--token", "short", "--root-path", "/deep/er/", "--proxy", "127.0.0.1") as process:
         url = urlsplit(first_line(process).split()[3])
         assert (url.path, url.query) == ("/deep/er/", "token=short")
@@ -158,14 +158,14 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_what_is_wrong_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given invalid input, it exits with code 2 before it starts serving."""
+    """Invalid input gives one line and exit code 2, before the server starts."""
     assert main(["serve", *arguments.split()]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert WRONG[arguments] in line
 
 
 def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    """If another server is using the port, it exits with code 2 and prints one line."""
+    """If the port is in use, the command prints one line and exits with code 2."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 2

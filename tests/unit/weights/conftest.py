@@ -36,14 +36,14 @@ TINY = Blueprint(
     ),
     classes=1000,
 )
-"""A network of the same architecture with a few filters, so that its files are small."""
+"""A network of the same architecture with few filters, so that its files are small."""
 
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Weights and caches are stored in a folder of the test's own."""
+    """Use a separate folder for weights and caches in each test."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "godeeper"))
     return tmp_path / "godeeper" / "weights"
 
@@ -57,7 +57,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
 
 @pytest.fixture
 def numbers_of(tiny: Blueprint) -> NumbersOf:
-    """Return a function that gives random weights of the tiny network in our names and layouts, for a dialect and a number of classes."""
+    """A function (dialect, number of classes) -> random weights of the tiny network, with our names and layouts."""
 
     def make(dialect: str = "torchvision", classes: int = 1000) -> dict[str, NDArray[np.float32]]:
         network = Blueprint(**{**vars(in_dialect(tiny, dialect)), "classes": classes or 1000})
@@ -99,7 +99,7 @@ def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
-    """Return our weights under Keras's names, its layers counted from ``first``."""
+    """Return our weights under Keras's names, with layers numbered from ``first``."""
 
     def rename(ours: Arrays, first: int = 1) -> dict[str, NDArray[Any]]:
         theirs: dict[str, NDArray[Any]] = {}
@@ -118,7 +118,7 @@ def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def torch_file(tmp_path: Path) -> WriteFile:
-    """A function that writes a PyTorch state dict, zipped or in the older form, opcode by opcode."""
+    """A function that writes a PyTorch state dict opcode by opcode, as a zip or in the older format."""
 
     def write(tensors: Arrays, name: str = "state.pth", *, legacy: bool = False, pickled: bytes | None = None) -> Path:
         path = tmp_path / name

@@ -1,7 +1,7 @@
-"""Damaged weights files: the same seed always gives the same damage.
+"""Damaged weights files: each seed always gives the same file.
 
-Each is a small valid file in one of the formats, with bytes changed, removed, repeated or inserted, or overwritten by extremes of integers, or
-with values of its JSON replaced.  HDF5 has a module of its own, ``mangled_hdf5``.
+Each starts as a small valid file in one of the formats except HDF5, which is in ``mangled_hdf5.py``.  Then bytes are changed,
+removed, repeated or set to the limits of integers, or JSON values are replaced.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ENDS = [
 
 @cache
 def wholes() -> dict[str, dict[str, bytes]]:
-    """Return kind -> the files of a complete sample by name; the first is the one to read."""
+    """Return kind -> name -> content of the files of an intact sample.  The first file is the one that is read."""
     graph = b"".join(field(1, node(name, "Const", value=constant(values))) for name, values in SAMPLE.items())
     return {
         "graph": {"x.pb": graph},
@@ -131,7 +131,7 @@ def description() -> dict[str, Any]:
 
 
 def mangled(seed: int) -> tuple[str, dict[str, bytes]]:
-    """Return (kind, files) for this number."""
+    """Return (kind, files) with the damage that ``seed`` selects."""
     dice = random.Random(seed)
     kind = list(wholes())[seed % len(wholes())]
     files = dict(wholes()[kind])
@@ -146,7 +146,7 @@ def mangled(seed: int) -> tuple[str, dict[str, bytes]]:
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Change, delete or duplicate some bytes, or set them to the ends of their range."""
+    """Change, delete or duplicate some bytes, or overwrite them with the limits of integers."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         start, length = dice.randrange(max(1, len(found))), dice.choice([1, 2, 4, 8, 40])
@@ -158,7 +158,7 @@ def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def replaced(value: Any, dice: random.Random) -> Any:
-    """Return JSON with one value somewhere replaced."""
+    """Return a copy of a JSON value with one value in it replaced."""
     if isinstance(value, dict | list) and value and dice.random() < 0.85:
         key = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
         copy = value.copy()
@@ -180,7 +180,7 @@ def json_file(entries: Any) -> bytes:
 
 
 def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign) -> str:
-    """Return an empty text if the file is read, or refused with a one-line error; otherwise describe what happened."""
+    """Return an empty text if the file is read or refused with a one-line error, and otherwise the fault."""
     try:
         if path.suffix == ".own":
             read(path).verify()

@@ -1,9 +1,9 @@
-"""Damaged HDF5 and ``.keras`` files, one for each number; each is read in a separate process.
+"""Damaged HDF5 and ``.keras`` files, one for each seed; each is read in a separate process.
 
     python -m tests.unit.weights.mangled_hdf5 FIRST CASES
 
-Prints every file that gives neither tensors nor one line of error, and finally, as JSON, how often the HDF5 library
-looped forever or crashed.  Both are expected: godeeper reads HDF5 in a child process because of them.
+Prints every file that gives neither tensors nor a one-line error. Finally prints, as JSON, how often the HDF5 library
+looped forever or crashed. Both can happen, so godeeper reads HDF5 in a child process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DENSE = {"class_name": "Dense", "config": {"name": "predictions", "activation": 
 CONFIG = {"class_name": "Functional", "config": {"layers": [DENSE], "output_layers": [["predictions", 0, 0]]}}
 
 CPU_SECONDS = 1.0
-"""The limits for one file; an intact one takes some milliseconds."""
+"""The limits for one file; an intact file takes a few milliseconds."""
 
 
 @cache
@@ -65,7 +65,7 @@ def wholes() -> dict[str, bytes]:
 
 
 def mangled(seed: int) -> tuple[str, bytes]:
-    """Return (name, content) of the file for this number."""
+    """Return (name, content) of the file for this seed."""
     dice = random.Random(seed)
     kind = ("keras2", "keras3", "archive")[seed % 3]
     change = dice.choice([bytes_changed, overwritten, overwritten, overwritten])
@@ -79,7 +79,7 @@ def mangled(seed: int) -> tuple[str, bytes]:
 
 
 def overwritten(payload: bytes, dice: random.Random) -> bytes:
-    """Change some bytes; all others keep their offsets, by which HDF5 finds them."""
+    """Change some bytes without moving others, because HDF5 finds them by their offsets."""
     found = bytearray(payload)
     used = [place for place, byte in enumerate(found) if byte]
     for _ in range(dice.choice([1, 2, 4, 16])):
@@ -98,12 +98,12 @@ def told(path: Path) -> int:
 
 
 def in_fork(work: Callable[[], int]) -> int:
-    """Return the exit code of ``work`` in a forked process, or the negative number of the signal that ended it."""
+    """Run ``work`` in a forked process; return its exit code, or the negative number of the signal that ended it."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            os.close(2)  # hides what the C library prints when it crashes
+            os.close(2)  # hides the C library's output in a crash
             signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
             code = work()
         finally:  # Ctrl-C must not let the child run the parent's code
@@ -112,14 +112,14 @@ def in_fork(work: Callable[[], int]) -> int:
 
 
 def warm_up(path: Path) -> None:
-    """Read an intact file here, so that no fork repeats imports and derived tables that all of them need."""
+    """Read an intact file in this process, so that the forks inherit the imports and the derived tables."""
     path.write_bytes(wholes()["keras2"])
     outcome(path, keras_h5.read_here)
 
 
 def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield (number, outcome) of each file; an empty outcome means that it is read or refused in one line."""
-    # each fork leaves by os._exit, so NumPy's threads, which it does not have, do not matter
+    """Yield (seed, outcome) of each file; an empty outcome means that it is read or refused in one line."""
+    # each fork ends with os._exit, so it does not matter that it lacks NumPy's threads
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:
         warm_up(Path(folder) / "whole.h5")
@@ -132,7 +132,7 @@ def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 def main(first: int, cases: int) -> dict[str, list[int]]:
-    """What came of the files -> their numbers; files that are read or refused in one line are left out."""
+    """Return fault -> seeds of the files; files that are read or refused in one line are left out."""
     found: dict[str, list[int]] = {"wrong": [], "endless": [], "crashed": []}
     for seed, kind in outcomes(range(first, first + cases)):
         if kind:

@@ -1,4 +1,4 @@
-"""What ``add`` is given or detects about a classifier: labels, a single output, scaling."""
+"""Options and findings of ``weights add`` about a classifier: labels, a single output, scaling."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_labels_that_are_not_a_file_are_refused(of_classes: Any, tmp_path: Path)
 
 
 def test_weights_that_are_not_a_file_are_refused(tmp_path: Path) -> None:
-    """A named pipe does not block, and a device does not fill the memory."""
+    """A named pipe and a device are refused, without blocking or filling the memory."""
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(WeightsError):
@@ -99,7 +99,7 @@ def test_one_output_is_two_classes(of_classes: Any, tmp_path: Path, text: bytes 
 
 
 def test_one_output_keeps_its_probability(of_classes: Any) -> None:
-    """The first class's column is zero, and the second's is the file's."""
+    """The first class has zero weights, and the second class the weights of the file."""
     added = add(of_classes(1))
     with added.file.parameters() as numbers:
         matrix, biases = numbers.dense()
@@ -114,7 +114,7 @@ def test_one_output_keeps_its_probability(of_classes: Any) -> None:
 
 
 def test_several_sigmoids_in_a_graph_are_refused(numbers_of: Make, tmp_path: Path) -> None:
-    """Each output is independent, so a softmax over them would be wrong."""
+    """Several sigmoid outputs are refused, because they are independent and a softmax would be wrong."""
     from dataclasses import replace
 
     from godeeper.weights.convert import convert

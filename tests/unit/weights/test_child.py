@@ -26,7 +26,7 @@ Stand = Callable[[str], Path]
 
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
-    """Run other code in place of the child, and return a file for it to read."""
+    """A function that replaces the child's code, and returns a file for it to read."""
     pytest.importorskip("h5py")
 
     def put(code: str) -> Path:
@@ -95,7 +95,7 @@ def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
     ],
 )
 def test_incomplete_output_is_refused(stand: Stand, sent: bytes) -> None:
-    """If the child's output is truncated or in another form, the error is one line."""
+    """If the child's output is truncated or malformed, the error is one line."""
     assert "download it again" in said_of(stand(f"import os; os.write(1, {sent!r})"))
 
 
@@ -105,7 +105,7 @@ def test_an_exit_code_is_reported(stand: Stand) -> None:
 
 
 def test_large_files_get_more_time(tmp_path: Path) -> None:
-    """The 92 MiB of InceptionV3 get a minute and a half in addition to half a minute."""
+    """The time limit for the 92 MiB of InceptionV3 is half a minute plus a minute and a half."""
     path = tmp_path / "x.h5"
     with path.open("wb") as file:
         file.truncate(92 << 20)
@@ -114,7 +114,7 @@ def test_large_files_get_more_time(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
-    """The command stops at once, and no process remains."""
+    """Ctrl-C stops the command at once, and no process remains."""
     pytest.importorskip("h5py")
     path, note = tmp_path / "x.h5", tmp_path / "pid"
     path.write_bytes(HDF5 + bytes(500))

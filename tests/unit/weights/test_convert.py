@@ -52,7 +52,7 @@ def test_torchvision_names(numbers_of: Make, as_torchvision: Make) -> None:
 
 
 def test_1008_outputs_are_the_2015_dialect(numbers_of: Make, as_torchvision: Make) -> None:
-    """pytorch-fid's file is distinguished from torchvision's by its classes, and gets the 2015 graph's scaling."""
+    """pytorch-fid's file is distinguished from torchvision's by its number of classes, and gets the 2015 graph's scaling."""
     ours = numbers_of("2015", 1008)
     got = adopted(as_torchvision(ours))
     assert_same(got, ours)
@@ -80,7 +80,7 @@ def test_names_of_the_2015_graph(numbers_of: Make, as_tensorflow: Make) -> None:
 
 
 def test_a_2015_graph_with_another_last_pool_is_refused(numbers_of: Make, as_tensorflow: Make) -> None:
-    """No dialect has the 2015 names with an average pool there."""
+    """A file with 2015 names and an average pool in the last module is refused, because it fits no dialect."""
     with pytest.raises(WeightsError, match="is AvgPool, expected MaxPool"):
         adopted(as_tensorflow(numbers_of("2015", 1008)), operations={"mixed_10/tower_2/pool": "AvgPool"})
 
@@ -127,7 +127,7 @@ def test_the_auxiliary_head_is_dropped_with_a_note(numbers_of: Make, as_torchvis
 
 
 def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: Make) -> None:
-    """A network fine-tuned to seven classes keeps them, named by number if there are no labels."""
+    """A network fine-tuned to seven classes keeps its classes, which are named by number if there are no labels."""
     theirs = as_torchvision(numbers_of("torchvision", 7))
     assert adopted(theirs).description.labels == tuple(f"class {number}" for number in range(7))
     named = convert(foreign(theirs), "mine", source="a test", labels=tuple("abcdefg"))
@@ -138,7 +138,7 @@ def test_another_number_of_classes_is_welcome(numbers_of: Make, as_torchvision: 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
 def test_other_precisions_are_converted_with_a_note(numbers_of: Make, as_torchvision: Make, kind: Any) -> None:
-    """fp16 is widened and double precision rounded, and the notes say which."""
+    """fp16 is widened, double precision is rounded, and a note says so."""
     theirs = {name: values.astype(kind) for name, values in as_torchvision(numbers_of()).items()}
     got = adopted(theirs)
     np.testing.assert_array_equal(got.tensors["softmax/biases"], theirs["fc.bias"].astype(np.float32))
@@ -166,7 +166,7 @@ def upper_half(values: Any) -> Any:
 
 
 def test_a_missing_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> None:
-    """The error names the tensor as the file would name it."""
+    """The error names a missing tensor in the file's own convention."""
     theirs = as_torchvision(numbers_of())
     del theirs[f"{STEM}.bn.running_var"]
     with pytest.raises(WeightsError, match=rf"1 missing \({STEM}\.bn\.running_var\)"):
@@ -174,7 +174,7 @@ def test_a_missing_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> No
 
 
 def test_an_unknown_tensor_is_named(numbers_of: Make, as_torchvision: Make) -> None:
-    """A convolution with a bias belongs to another network."""
+    """An unknown tensor, here a bias of a convolution, is refused by name."""
     theirs = as_torchvision(numbers_of()) | {f"{STEM}.conv.bias": np.ones(4, np.float32)}
     with pytest.raises(WeightsError, match=rf"1 unknown \({STEM}\.conv\.bias\)"):
         adopted(theirs)
@@ -207,7 +207,7 @@ def test_nan_and_infinity_are_refused(numbers_of: Make, as_torchvision: Make, va
 
 
 def test_a_double_too_large_for_single_is_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """1e300 would become infinite in single precision."""
+    """A value of 1e300 is refused, because it would become infinite in single precision."""
     theirs = as_torchvision(numbers_of())
     theirs["fc.bias"] = np.full(1000, 1e300)
     with pytest.raises(WeightsError, match="NaN or infinity"):
@@ -223,7 +223,7 @@ def test_a_variance_below_zero_is_refused(numbers_of: Make, as_torchvision: Make
 
 
 def test_whole_numbers_are_refused(numbers_of: Make, as_torchvision: Make) -> None:
-    """Weights that PyTorch quantised cannot be used as they are stored."""
+    """Weights that PyTorch quantised to integers are refused."""
     theirs = as_torchvision(numbers_of())
     theirs["fc.bias"] = np.ones(1000, np.int8)
     with pytest.raises(WeightsError, match=r"fc\.bias is stored as int8"):
@@ -244,7 +244,7 @@ def test_another_network_is_refused_by_its_names() -> None:
 
 
 def test_a_layer_with_thousands_of_digits_is_unknown() -> None:
-    """A layer number with thousands of digits is ignored: Python refuses to convert it, and Keras never writes one."""
+    """A layer number with thousands of digits, which Python refuses to convert, is ignored."""
     assert in_order("conv2d", ["conv2d_" + "9" * 5000, "conv2d_2", "conv2d", "conv2d_10"]) == [
         "conv2d", "conv2d_2", "conv2d_10",
     ]  # fmt: skip

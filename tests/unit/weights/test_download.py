@@ -31,7 +31,7 @@ SCHEMES = ("http",)
 
 @dataclass
 class Server:
-    """A web server on this machine that can be told to misbehave."""
+    """A web server on this machine that can be configured to misbehave."""
 
     content: bytes = CONTENT
     cut_after: int | None = None
@@ -158,7 +158,7 @@ def test_each_published_kind_of_hash_is_accepted(server: Server, downloader: Dow
 
 
 def test_a_web_page_is_not_kept(server: Server, downloader: Downloader) -> None:
-    """A captive portal's log-in page is recognised before any of it is stored."""
+    """A captive portal's login page is recognised before anything is stored."""
     server.content_type = "text/html; charset=utf-8"
     with pytest.raises(DownloadError, match="returned a web page"):
         downloader.fetch(server.release())
@@ -173,7 +173,7 @@ def test_a_server_error_is_reported(server: Server, downloader: Downloader) -> N
 
 
 def test_a_missing_network_is_reported_at_once(downloader: Downloader) -> None:
-    """A refused connection gives one line: what to download from where, and what to do with it."""
+    """A refused connection gives one line: the file's address, and how to install a file from another computer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -193,7 +193,7 @@ def test_a_silent_server_is_abandoned(tmp_path: Path) -> None:
 
 
 def test_plain_http_is_refused(server: Server, tmp_path: Path) -> None:
-    """Nothing is requested without encryption."""
+    """A plain HTTP address is refused before anything is requested."""
     with pytest.raises(DownloadError, match="not an https address"):
         Downloader(tmp_path).fetch(server.release())
     assert server.asked == []

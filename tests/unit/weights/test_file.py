@@ -34,7 +34,7 @@ def tensors() -> Tensors:
 
 
 def test_the_file_is_what_the_script_makes() -> None:
-    """Its bytes have the SHA-256 that scripts/bundle_weights.py prints."""
+    """The bundled file has the SHA-256 that scripts/bundle_weights.py prints."""
     assert hashlib.sha256(BUNDLED.read_bytes()).hexdigest() == BUNDLED_SHA256
 
 
@@ -139,7 +139,7 @@ def test_one_bit_flipped(tmp_path: Path) -> None:
 
 
 def test_somebody_elses_safetensors(tmp_path: Path) -> None:
-    """The error for a safetensors file that godeeper did not write says so; the error for broken metadata says that the metadata cannot be read."""
+    """A safetensors file that godeeper did not write, and one with broken metadata, have different errors."""
     path = tmp_path / "other.safetensors"
     save_file({"weight": np.zeros(3, np.float32)}, path)
     with pytest.raises(WeightsError, match="without godeeper's metadata"):
@@ -157,7 +157,7 @@ def test_writing_is_deterministic(tmp_path: Path, tensors: Tensors, bundled: Wei
 
 
 def test_expected_tensors_of_a_whole_classifier() -> None:
-    """With gamma and a classifier there are more tensors, as many as the blueprint's parameters require."""
+    """With gamma and a classifier, the expected tensors are those that the blueprint's parameters require."""
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3
 
@@ -174,7 +174,7 @@ def test_registry() -> None:
 
 
 def test_description_is_frozen(bundled: WeightsFile) -> None:
-    """Records cannot be changed."""
+    """The description cannot be changed."""
     with pytest.raises(AttributeError):
         bundled.description.name = "other"  # type: ignore[misc]
     assert isinstance(bundled.description, Description)

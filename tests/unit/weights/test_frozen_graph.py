@@ -34,7 +34,7 @@ LABELS = ("class 0", "goldfish, Carassius auratus", "tench, Tinca tinca")
 
 
 def test_constants_are_read_to_the_bit(graph_file: Callable[..., Path]) -> None:
-    """Weights are read bit for bit; settings, which are scalars or integers, are skipped."""
+    """Weights are read bit for bit; constants that are scalars or integers are skipped."""
     sample = {
         "conv/conv2d_params": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
         "half": np.array([0.5, 2], np.float16),
@@ -57,7 +57,7 @@ def test_unused_gammas_are_set_to_one(graph_file: Callable[..., Path]) -> None:
 
 
 def test_another_epsilon_is_refused(graph_file: Callable[..., Path]) -> None:
-    """Batch normalisation with another epsilon belongs to another network."""
+    """A graph with another epsilon in its batch normalisation is refused."""
     with pytest.raises(WeightsError, match=r"epsilon 0\.01, expected 0\.001"):
         read_foreign(graph_file({"conv/batchnorm/gamma": np.ones(3, np.float32)}, epsilon=0.01))
 

@@ -1,4 +1,4 @@
-"""Adding weights either installs them completely under an unused name, or changes nothing."""
+"""``weights add`` installs weights completely, or changes nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_others_files_are_not_replaced(theirs: Any, torch_file: Make, own_folder
 
 @pytest.mark.parametrize("name", ["bundled", "a/b", "..", "-x", ".hidden", "a b"])
 def test_bad_names_are_refused(theirs: Any, torch_file: Make, own_folder: Path, name: str) -> None:
-    """Only plain names are accepted, and none of the bundled weights."""
+    """Only plain names are accepted, and not the name of the bundled weights."""
     with pytest.raises(OptionError):
         add(torch_file(theirs), Options(name=name))
     assert not snapshot(own_folder)
@@ -120,7 +120,7 @@ def test_a_full_disk_changes_nothing(
 
 
 def test_scaling_can_be_given(theirs: Any, torch_file: Make) -> None:
-    """With ImageNet's mean and standard deviation, each colour channel is scaled by its own values."""
+    """With ``--scaling imagenet``, each colour channel is scaled by its own mean and standard deviation."""
     import godeeper
 
     description = add(torch_file(theirs), Options(scaling="imagenet")).file.description
@@ -225,7 +225,7 @@ def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
 
 
 def test_a_release_without_a_reader_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release whose format cannot be read here is refused before it is downloaded."""
+    """A release whose format needs a missing package is refused before it is downloaded."""
     monkeypatch.setattr("godeeper.weights.formats.keras_h5.find_spec", lambda _: None)
     monkeypatch.setattr(install, "Downloader", None)
     with pytest.raises(WeightsError, match="needs h5py"):

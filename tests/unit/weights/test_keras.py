@@ -60,7 +60,7 @@ def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
 def test_keras2_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], first: int, nested: str
 ) -> None:
-    """Layers counted from none, from 1 or from 95, in a weights file or a complete model, give the same tensors."""
+    """Layers numbered from none, 1 or 95, in a weights file or a complete model, give the same tensors."""
     ours = numbers_of("keras")
     path = write_keras2(tmp_path / "k.h5", as_keras(ours, first), nested=nested)
     added = add(path, Options(name="k"))
@@ -74,7 +74,7 @@ def test_keras2_files_are_adopted(
 def test_keras3_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], *, archive: bool
 ) -> None:
-    """Numbered variables are identified by their layers, and the optimiser's are skipped."""
+    """Numbered variables are identified by their layers, and those of the optimiser are skipped."""
     ours = numbers_of("keras")
     path = write_keras3(tmp_path / "k.weights.h5", as_keras(ours, 7))
     if archive:
@@ -142,7 +142,7 @@ def sequential(activation: str) -> str:
 def test_several_outputs_without_a_softmax_are_refused(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str, *, archive: bool
 ) -> None:
-    """The last activation of a multi-label model is read from its configuration, since a softmax would be wrong."""
+    """A model with several sigmoid outputs is refused; its last activation is read from the configuration."""
     theirs = as_keras(numbers_of("keras", 3))
     path = write_keras2(tmp_path / "k.h5", theirs, config=sequential(activation))
     if archive:
@@ -158,7 +158,7 @@ def test_several_outputs_without_a_softmax_are_refused(
 def test_a_softmax_or_nothing_is_taken(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str
 ) -> None:
-    """With a linear last layer, the outputs are logits, and the softmax of them is computed."""
+    """With a softmax or a linear last activation, the classifier is added."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 3)), config=sequential(activation))
     assert len(add(path).file.description.labels) == 3
 
@@ -177,7 +177,7 @@ def test_one_output_says_what_is_known_of_it(
 def test_a_keras3_file_without_names_is_refused(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]
 ) -> None:
-    """Without layer names the order of creation is unknown, and is not guessed."""
+    """A Keras 3 file without layer names is refused, because the order of creation is unknown."""
     path = write_keras3(tmp_path / "k.weights.h5", as_keras(numbers_of("keras")), named=False)
     with pytest.raises(WeightsError, match="without layer names"):
         read_foreign(path)
@@ -202,7 +202,7 @@ def test_other_hdf5_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
-    """A link, or a data set stored in another file, would read any file that it names."""
+    """Links and external data sets are refused, because they could read any file."""
     h5py = pytest.importorskip("h5py")
     secret = tmp_path / "secret.bin"
     secret.write_bytes(bytes(72))

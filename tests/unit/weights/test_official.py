@@ -13,7 +13,7 @@ WANTED = {"imagenet-2015", "imagenet-torchvision", "imagenet-timm", "imagenet-ke
 
 
 def test_every_release_of_the_story_is_there() -> None:
-    """There are five families, two of which have a second file."""
+    """The table has all expected releases, and two second files of theirs."""
     assert set(OFFICIAL) >= WANTED
     assert set(OFFICIAL) - WANTED == {"imagenet-timm-gluon", "imagenet-keras-notop"}
 
@@ -38,7 +38,7 @@ def test_short_hashes_are_those_in_the_files_names(release: Release) -> None:
 
 
 def test_a_file_is_recognised_by_what_is_published() -> None:
-    """A file is recognised by the first digits, the complete hash or the MD5; a release without any is never recognised."""
+    """A file is recognised by a complete hash, its first digits or an MD5, and never without a published hash."""
     for release in OFFICIAL.values():
         got = Digests(release.sha256.ljust(64, "0"), release.md5, 1)
         assert is_published(release, got) == bool(release.sha256 or release.md5)
@@ -47,7 +47,7 @@ def test_a_file_is_recognised_by_what_is_published() -> None:
 
 
 def test_pins_are_written_once(tmp_path: Path) -> None:
-    """The first download's SHA-256 is kept; a release with a complete published one needs no pin."""
+    """The first download's SHA-256 is pinned, unless the publisher states a complete SHA-256."""
     got = Digests("ab" * 32, "", 5)
     assert pin(OFFICIAL["imagenet-2015"], got, tmp_path)
     assert not pin(OFFICIAL["imagenet-2015"], Digests("cd" * 32, "", 5), tmp_path)

@@ -12,7 +12,7 @@ from godeeper.weights.registry import find, installed_paths, weights_folder
 
 
 def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """GODEEPER_CACHE also sets the weights folder; without it, weights are in the user's data folder, which is not a cache."""
+    """GODEEPER_CACHE also sets the weights folder; without it, weights are in the user's data folder."""
     assert weights_folder() == tmp_path / "godeeper" / "weights"
     monkeypatch.delenv("GODEEPER_CACHE")
     assert weights_folder() == platformdirs.user_data_path("godeeper", appauthor=False) / "weights"

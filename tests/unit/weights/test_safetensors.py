@@ -44,7 +44,7 @@ def test_reads_what_safetensors_writes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [4, 20, 100, -1])
 def test_a_cut_file_is_refused(safetensors_file: Callable[..., Path], size: int) -> None:
-    """However much is missing, the error is one line."""
+    """A file truncated anywhere gives a one-line error."""
     path = safetensors_file(SAMPLE)
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(WeightsError) as caught:
@@ -53,7 +53,7 @@ def test_a_cut_file_is_refused(safetensors_file: Callable[..., Path], size: int)
 
 
 def test_eight_bit_floats_are_refused_by_name(tmp_path: Path) -> None:
-    """A type in which these networks are not released is refused by name."""
+    """8-bit floating-point values are refused with the name of their type."""
     header = b'{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
     path = tmp_path / "f8.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0")

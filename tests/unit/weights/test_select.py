@@ -59,7 +59,7 @@ def test_any_prefix_and_any_classifier_is_found(
 
 
 def test_a_one_by_one_convolution_is_a_classifier(network: Any, dense: Any, torch_file: Write) -> None:
-    """(K, features, 1, 1) holds the same numbers as (K, features)."""
+    """A 1x1 convolution with a kernel (K, features, 1, 1) is read as a classifier (K, features)."""
     tensors = network | {"head.weight": dense["weight"][:, :, None, None], "head.bias": dense["bias"]}
     np.testing.assert_array_equal(numbers(add(torch_file(tensors)))["softmax/weights"], dense["weight"].T)
 
@@ -104,7 +104,7 @@ def test_further_layers_are_another_network(
 
 
 def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write) -> None:
-    """A classifier of colours and one of shapes are ambiguous."""
+    """A file with two classifiers, of colours and of shapes, is refused as ambiguous."""
     path = torch_file(network | under("color.", dense) | under("shape.", dense))
     with pytest.raises(WeightsError, match=r"2 classifiers \(color\.weight, shape\.weight\)"):
         add(path)
@@ -148,7 +148,7 @@ def test_one_module_under_two_names_is_one_network(network: Any, dense: Any, tor
 
 
 def test_safetensors_are_searched_alike(network: Any, dense: Any, safetensors_file: Write) -> None:
-    """Prefix, classifier and the skipped names do not depend on the format."""
+    """Prefix, classifier and skipped names are found in safetensors files, too."""
     added = add(safetensors_file(under("net.", network) | under("head.", dense) | {"loss.w": np.ones(3, np.float32)}))
     assert len(added.file.description.labels) == 3
 

@@ -24,7 +24,7 @@ SAMPLE = {
 
 
 class Plant:
-    """Pickled, this is a call that creates a file when an ordinary unpickler reads it."""
+    """An object whose pickle calls a function when an ordinary unpickler reads it."""
 
     def __init__(self, *call: Any) -> None:
         self.call = call
@@ -43,7 +43,7 @@ def zipped(path: Path, pickled: bytes) -> Path:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_reads_every_type_to_the_bit(torch_file: Callable[..., Path], *, legacy: bool) -> None:
-    """The zip form and the older form give the tensors that were written."""
+    """The zip format and the older format give the tensors that were written."""
     foreign = read_foreign(torch_file(SAMPLE, legacy=legacy))
     assert set(foreign.tensors) == set(SAMPLE)
     for name, values in SAMPLE.items():
@@ -78,7 +78,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, wrap: Any, call: tuple[Any,
 
 
 def test_the_planted_payload_would_have_worked(tmp_path: Path) -> None:
-    """The same payload does create its file when an ordinary unpickler reads it, so the test above tests something."""
+    """An ordinary unpickler does run the payload of the previous test, so that test can fail."""
     planted = tmp_path / "planted"
     pickle.loads(pickle.dumps(Plant(os.mkdir, str(planted)), protocol=2))  # noqa: S301 (our own, harmless)
     assert planted.is_dir()
@@ -109,7 +109,7 @@ SLOTS = b"(N}(X\x06\x00\x00\x00offsetJ\xff\xff\xff\xffutb"
 def test_a_pickle_cannot_change_a_tensor_once_checked(
     tmp_path: Path, torch_file: Callable[..., Path], build: bytes
 ) -> None:
-    """BUILD, which sets attributes of existing objects, cannot move a view to before its storage."""
+    """The opcode BUILD, which sets attributes of existing objects, cannot move a view outside its storage."""
     with zipfile.ZipFile(torch_file({"a": np.zeros(1, np.float32)})) as archive:
         body = archive.read("state/data.pkl")
     with pytest.raises(WeightsError, match="not a complete PyTorch file"):
@@ -157,7 +157,7 @@ def test_a_training_scripts_wrapping_is_taken_off(tmp_path: Path, torch_file: Ca
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_file_cut_anywhere_is_refused(torch_file: Callable[..., Path], share: float, *, legacy: bool) -> None:
-    """However much of the file is missing, the error is one line."""
+    """A file truncated anywhere gives a one-line error."""
     path = torch_file(SAMPLE, legacy=legacy)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -217,7 +217,7 @@ def test_reads_what_pytorch_writes(tmp_path: Path, *, new: bool) -> None:
 @pytest.mark.peers
 @pytest.mark.parametrize("new", [False, True], ids=["legacy", "zip"])
 def test_a_whole_model_is_refused(tmp_path: Path, *, new: bool) -> None:
-    """``torch.save(model)`` names classes to instantiate; none is, and the error says what to save instead."""
+    """A file of ``torch.save(model)`` is refused without instantiating a class, and the error says what to save instead."""
     torch = pytest.importorskip("torch")
     torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "m.pth", _use_new_zipfile_serialization=new)
     with pytest.raises(WeightsError, match=r"would run torch.nn.modules.container.Sequential.*state_dict\(\)"):

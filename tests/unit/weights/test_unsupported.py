@@ -33,7 +33,7 @@ def number(place: int, value: int) -> bytes:
 
 
 def eight_bits(name: str, operation: str, **attributes: bytes) -> bytes:
-    """Return a graph with a plain node, and one with a node in 8 bits."""
+    """Return a graph with a plain node and an 8-bit node."""
     return GRAPH + field(1, node(name, operation, **attributes))
 
 
@@ -107,7 +107,7 @@ def fill(folder: Path, names: tuple[str, ...]) -> Path:
 def test_a_folder_and_its_archive_are_named(
     tmp_path: Path, names: tuple[str, ...], what: str, do: str, packed: str
 ) -> None:
-    """Formats that are folders are recognised by the files in them, as a folder or an archive."""
+    """Formats that are folders are recognised by their files, as a folder and as an archive."""
     path = folder = fill(tmp_path / "model", names)
     if packed == "zip":
         path = tmp_path / "model.zip"
@@ -179,7 +179,7 @@ class Trap:
 
 @pytest.mark.parametrize("way", range(2, 6))
 def test_a_pickle_is_not_opened(tmp_path: Path, way: int) -> None:
-    """A pickle's code is not run."""
+    """A pickle is refused without running its code."""
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=way))
     with pytest.raises(WeightsError, match="pickle"):

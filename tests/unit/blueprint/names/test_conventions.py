@@ -36,6 +36,6 @@ def test_unknown_convention() -> None:
 
 
 def test_names_can_be_copied() -> None:
-    """Names survive copying and pickling, because objects that hold a site must survive both."""
+    """Names can be copied and pickled, because objects that hold a site must support both."""
     names = sites(BLUEPRINTS["inception_v3"])[7].names
     assert copy.deepcopy(names) == pickle.loads(pickle.dumps(names)) == names  # noqa: S301 (our own bytes)

@@ -18,7 +18,7 @@ from godeeper.blueprint.sites import Site, sites
 TABLE = Path(__file__).parents[3] / "data" / "inception_v3_names.tsv"
 ROWS = list(csv.DictReader(TABLE.read_text().splitlines(), delimiter="\t"))
 KINDS = {"conv_bn_relu": "conv", "maxpool": "pool", "avgpool_excl_pad": "pool", "concat": "concat"}
-NETWORK = in_dialect(INCEPTION_V3, "2015")  # those of the table: 1008 classes, and a max pool in mixed_10
+NETWORK = in_dialect(INCEPTION_V3, "2015")  # the table's dialect: 1008 classes, and a max pool in mixed_10
 
 
 def site_called(name: str) -> Site:
@@ -115,7 +115,7 @@ def test_names_do_not_follow_the_dialect() -> None:
 
 
 def test_slim_has_five_oddities() -> None:
-    """Each exception to slim's naming rule is used, and is used only where the rule does not hold."""
+    """Each listed exception to slim's naming rule occurs, and differs from the rule."""
     names = {site.names.slim for site in sites(INCEPTION_V3)}
     assert len(SLIM_EXCEPTIONS) == 5
     assert set(SLIM_EXCEPTIONS.values()) <= names

@@ -12,7 +12,7 @@ from godeeper.blueprint.names.pattern import compile_pattern
 
 
 def reference(pattern: str) -> re.Pattern[str]:
-    """Return the match of the equivalent regular expression, which backtracks, so only for short patterns."""
+    """Return the equivalent regular expression.  It backtracks, so it works only for short patterns."""
     crossing = {"**": ".*", "*": r"[^/.]*", "?": r"[^/.]"}
     return re.compile("".join(crossing.get(part) or re.escape(part) for part in re.split(r"(\*\*|\*|\?)", pattern)))
 

@@ -30,7 +30,7 @@ def test_hue(hue: int) -> None:
 
 @pytest.mark.parametrize("angle", ANGLES)
 def test_angle(angle: float) -> None:
-    """Stripes have most energy at the angle of their edges."""
+    """Stripes have the most energy at the angle of their edges."""
     values = measured(stripes(angle), (0.5, 0.5))[6 : 6 + len(ANGLES)]
     assert ANGLES[int(values.argmax())] == angle
     np.testing.assert_allclose(values[:4], -values[4:], atol=1e-12)
@@ -53,5 +53,5 @@ def test_flat(shape: tuple[int, int, int]) -> None:
 
 
 def test_count() -> None:
-    """Two-sided attributes count twice."""
+    """Two-sided attributes count as two tests."""
     assert TESTS == 6 + 8 + 2 * 6

@@ -30,13 +30,13 @@ def test_ties_count_against() -> None:
     [(0, 12, 10, 100), (3, 12, 10, 100), (12, 12, 12, 100), (900, 1200, 1500, 3000), (5, 9, 6, 10), (0, 0, 5, 10)],
 )
 def test_hypergeometric(found: int, drawn: int, marked: int, photos: int) -> None:
-    """The tail is SciPy's."""
+    """The p-value is SciPy's."""
     expected = stats.hypergeom.sf(found - 1, photos, marked, drawn)
     np.testing.assert_allclose(hypergeometric_tail(found, drawn, marked, photos), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 12), (10, 12), (12, 12), (3, 5)])
 def test_sign(successes: int, trials: int) -> None:
-    """The tail is that of SciPy's binomial test."""
+    """The p-value is that of SciPy's binomial test."""
     expected = stats.binomtest(successes, trials, 0.5, "greater").pvalue
     np.testing.assert_allclose(sign_tail(successes, trials), expected, rtol=1e-12)

@@ -103,7 +103,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_good_photos_are_used(folder: Path) -> None:
-    """A good photo is used and has size, hashes and no reasons."""
+    """A good photo is used; its diagnosis has size and hashes, and no reasons."""
     checkup = examine(folder)
     assert [(verdict.status, verdict.reasons, verdict.size) for verdict in checkup.verdicts] == [
         ("used", (), (160, 120)),
@@ -158,7 +158,7 @@ def test_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
-    """A pipe named like a photo is quarantined, and any other is ignored; neither is read."""
+    """A pipe named like a photo is quarantined, and any other pipe is ignored; neither is read."""
     os.mkfifo(folder / "a" / "pipe.jpg")
     os.mkfifo(folder / "a" / "pipe")
     checkup = examine(folder)
@@ -204,7 +204,7 @@ def test_damage_of_any_kind(folder: Path, format: str) -> None:
 
 
 def test_other_files_are_left_alone(folder: Path) -> None:
-    """A file that neither is a photo nor is named like one gets no diagnosis, and is listed in a note."""
+    """A file that is not a photo and not named like one has no diagnosis, and is listed in a note."""
     for name in ("labels.txt", "Thumbs.db", ".1.jpg", "clip.mp4"):
         (folder / "a" / name).write_bytes(b"something")
     checkup = examine(folder)
@@ -214,7 +214,7 @@ def test_other_files_are_left_alone(folder: Path) -> None:
 
 
 def test_photos_without_a_class(folder: Path) -> None:
-    """A photo directly in the folder has no class, and is quarantined for that."""
+    """A photo directly in the folder has no class, and is quarantined."""
     write(folder / "loose.png", scene(3))
     verdict = verdict_on(examine(folder), "loose.png")
     assert verdict.status == "quarantined"
@@ -293,7 +293,7 @@ def test_different_class_names_are_not_warned_of(tmp_path: Path) -> None:
 
 
 def test_one_class(tmp_path: Path) -> None:
-    """A single class gives a note, and is not an error of the photos."""
+    """A folder with a single class gets a note, not an error."""
     write(tmp_path / "a" / "1.png", scene(1))
     assert examine(tmp_path).notes == ("there is only one class, 'a'; training needs two",)
 
@@ -315,7 +315,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_record_is_json(folder: Path) -> None:
-    """The record survives JSON, and is complete."""
+    """The record is complete, and unchanged after a round trip through JSON."""
     write(folder / "a" / "near.png", jpeg(scene(1), 40))
     (folder / "a" / "empty.jpg").touch()
     record = examine(folder).record()

@@ -1,4 +1,4 @@
-"""The results of an inspection are remembered by the file's bytes."""
+"""The results of an inspection are stored under the hash of the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from godeeper.photos.sources.folder import read_folder
 
 
 class Notebook(dict[bytes, bytes]):
-    """A memory for one test."""
+    """A blob store for one test."""
 
     def get_blobs(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         return {key: self[key] for key in keys if key in self}
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second run decodes no photo, and gives the same results wherever the files are now."""
+    """The second run decodes no photo and gives the same results, even if the files were moved."""
     memory = Notebook()
     first = list(inspect_all(read_folder(folder), memory=memory))
     assert first == list(inspect_all(read_folder(folder)))
@@ -57,7 +57,7 @@ def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
-    """A file with other bytes, under the same name and of the same length, is another photo."""
+    """A file of the same name and length with other bytes is inspected again."""
     memory = Notebook()
     before = list(inspect_all(read_folder(folder), memory=memory))
     scenes.scene(3).save(folder / "a" / "one.png")
@@ -67,7 +67,7 @@ def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
 
 
 class Watcher:
-    """An observer that records what it is shown."""
+    """An observer that records its calls."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, Any]] = []
@@ -85,7 +85,7 @@ class Watcher:
 
 
 def test_an_observer_is_shown_what_is_decoded(folder: Path) -> None:
-    """The observer gets each newly decoded photo of a class once, in order; it gets no photo that is remembered, damaged or outside of a class."""
+    """The observer gets each newly decoded photo once, in order, but no stored, damaged or classless photo."""
     scenes.scene(3).save(folder / "nowhere.png")
     memory, first, second = Notebook(), Watcher(), Watcher()
     for watcher in (first, second):
@@ -96,7 +96,7 @@ def test_an_observer_is_shown_what_is_decoded(folder: Path) -> None:
 
 
 def test_room_is_for_so_many_pixels() -> None:
-    """A photo that does not fit into the budget waits; one larger than the budget runs alone."""
+    """A photo that exceeds the remaining budget waits; a photo larger than the whole budget is decoded alone."""
     room = PixelBudget(10)
     order: list[str] = []
 

@@ -29,14 +29,14 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_near_duplicates_are_one_group(change: str) -> None:
-    """Each of twenty photos is grouped with its changed copy and with no other."""
+    """Each of twenty photos is grouped with its changed copy and with no other photo."""
     originals = [fingerprint_of(decode(scene(number))) for number in range(20)]
     copies = [fingerprint_of(decode(CHANGES[change](scene(number)))) for number in range(20)]
     assert group([*originals, *copies]) == [*range(20), *range(20)]
 
 
 def test_different_photos_stay_apart() -> None:
-    """Three hundred different photos are three hundred groups."""
+    """Three hundred different photos give three hundred groups."""
     assert group([fingerprint_of(decode(scene(number, (80, 60)))) for number in range(300)]) == list(range(300))
 
 
@@ -62,7 +62,7 @@ def test_flat_colours() -> None:
 
 
 def moved(number: int) -> Image.Image:
-    """Return the scene after something large moved through it."""
+    """Return a scene in which something large has moved."""
     image = scene(number)
     image.paste(scene(number + 1000, (40, 50)), (20 + number, 40))
     return image
@@ -72,26 +72,26 @@ def moved(number: int) -> Image.Image:
     ("second", "camera", "together"), [(12, "Cam One", True), (13, "Cam One", False), (12, "Cam Two", False)]
 )
 def test_bursts(tmp_path: Path, second: int, camera: str, together: bool) -> None:  # noqa: FBT001 (a row of the table)
-    """Similar photos of one camera within two seconds are a burst; otherwise they are separate."""
+    """Similar photos of one camera within two seconds are a burst; other similar photos are separate."""
     first = write(tmp_path / "1.jpg", scene(3), exif=shot_at(10), quality=95)
     then = write(tmp_path / "2.jpg", moved(3), exif=shot_at(second, camera), quality=95)
     assert (len(set(group([fingerprint_of(decode(first)), fingerprint_of(decode(then))]))) == 1) is together
 
 
 def test_a_burst_of_different_scenes_is_none(tmp_path: Path) -> None:
-    """Taken within seconds of each other, photos of different scenes are not grouped."""
+    """Photos of different scenes are not grouped, even if they were taken within seconds."""
     paths = [write(tmp_path / f"{number}.jpg", scene(number), exif=shot_at(10)) for number in range(3)]
     assert len(set(group([fingerprint_of(decode(path)) for path in paths]))) == 3
 
 
 def test_families_are_joined() -> None:
-    """Photos with the same stem are one group, together with their near-duplicates."""
+    """Files whose names have the same stem are one group, together with their near-duplicates."""
     looks = [fingerprint_of(decode(scene(number))) for number in range(5)]
     assert group(looks, [[0, 3], [3, 4]]) == [0, 1, 2, 0, 0]
 
 
 def test_nothing() -> None:
-    """No photos give no groups."""
+    """Without photos there are no groups."""
     assert group([]) == []
 
 
@@ -128,7 +128,7 @@ def test_fingerprint_reads_rows() -> None:
 
 
 def test_damaged_exif_names_no_camera(tmp_path: Path) -> None:
-    """An invalid time is ignored."""
+    """An invalid time in the EXIF is ignored."""
     exif = shot_at(1)
     exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
     assert fingerprint_of(decode(write(tmp_path / "1.jpg", scene(1), exif=exif))).taken is None

@@ -27,7 +27,7 @@ def photo(chelsea: Path) -> Image.Image:
 
 
 def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
-    """There is none at any size from 64 pixels, in grey, at half the brightness, and with slight blur or noise."""
+    """An ordinary photo gets no remark at any size from 64 pixels, in grey, half as bright, or slightly blurred or noisy."""
     for width in (100, 150, 451, 1200):
         assert remarks(photo.resize((width, width * 2 // 3))) == ()
     assert remarks(photo.convert("L").convert("RGB")) == ()
@@ -39,7 +39,7 @@ def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
 
 @pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed (make bench)")
 def test_scikit_image_s_photos_get_no_remark() -> None:
-    """These are photos, and pictures from microscopes and telescopes."""
+    """Photos and pictures from microscopes and telescopes get no remark."""
     spec = find_spec("skimage")
     assert spec
     assert spec.submodule_search_locations
@@ -70,7 +70,7 @@ def test_each_kind(photo: Image.Image) -> None:
 
 
 def test_stated_values_are_those_of_the_whole_photo(photo: Image.Image) -> None:
-    """Values are computed only if needed, but a remark states the exact value, which is computed in full here."""
+    """A remark states the exact value, although values are computed only if needed."""
     for radius in (3, 4, 6, 9):
         blurred = photo.filter(ImageFilter.GaussianBlur(radius))
         grey = np.asarray(averaged(blurred).convert("L"), int)
@@ -91,7 +91,7 @@ def test_stated_values_are_those_of_the_whole_photo(photo: Image.Image) -> None:
 
 
 def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:
-    """A clear sky has no edges, and in a portrait only a part is sharp."""
+    """A clear sky without edges, and a portrait that is only partly sharp, are not called blurred."""
     light = np.linspace(90, 230, 400)[:, None, None] * np.array([0.6, 0.8, 1.0])  # (H, 1, C)
     sky = np.repeat(light, 600, axis=1) + np.random.default_rng(0).normal(0, 2, (400, 600, 1))
     assert kinds(Image.fromarray(sky.astype(np.uint8))) == []
@@ -101,21 +101,21 @@ def test_soft_photos_are_not_blurred(photo: Image.Image) -> None:
 
 
 def test_noise_does_not_hide_a_blur(photo: Image.Image) -> None:
-    """The noise has a standard deviation of 5 levels, as a camera adds in poor light."""
+    """A blurred photo is recognised under noise of 5 levels, which is typical of poor light."""
     blurred = np.asarray(photo.filter(ImageFilter.GaussianBlur(5)))
     noise = np.random.default_rng(0).normal(0, 5, blurred.shape)
     assert kinds(Image.fromarray((blurred + noise).clip(0, 255).astype(np.uint8))) == ["blurred"]
 
 
 def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
-    """Two per cent of its pixels are bright."""
+    """A night photo with 2 % bright pixels is not called dark."""
     night = photo.point(lambda value: value // 8)
     night.paste(photo.crop((150, 100, 210, 160)).point(lambda value: min(255, 2 * value)), (0, 0))
     assert "dark" not in kinds(night)
 
 
 def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) -> None:
-    """Such photos are used and not repaired; the record has the measured value and the threshold, also when it is remembered."""
+    """Such photos are used and not repaired; the record, even if stored, has the value and the threshold."""
     for label in "ab":
         (tmp_path / label).mkdir()
         photo.rotate(ord(label)).save(tmp_path / label / "fine.png")

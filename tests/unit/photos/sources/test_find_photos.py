@@ -1,4 +1,4 @@
-"""Which files of a folder are photos, their order, and the error if there are none."""
+"""The photos of a folder, their order, and the error if there are none."""
 
 import os
 import zipfile
@@ -39,7 +39,7 @@ def test_photos_of_a_folder_in_the_order_of_paths(album: Path) -> None:
 
 
 def test_files_are_taken_as_they_are_named(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Named files are returned in the given order, whether or not they exist; paths are relative if the argument is, without './'."""
+    """Named files are returned in the given order, whether or not they exist; relative paths stay relative."""
     monkeypatch.chdir(album)
     assert photos_in(["note.txt", "gone.jpg", "./b.jpg"]) == ["note.txt", "gone.jpg", "b.jpg"]
     assert photos_in(["a/"]) == ["a/deep/y.webp", "a/z.jpg"]
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_a_file_s() -> None:
-    """A name that no system accepts is treated as that of a file, and the error is left to the code that opens it."""
+    """A name that no system accepts is treated as a file, and opening it raises the error."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
 
@@ -85,7 +85,7 @@ def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
 
 
 def test_what_was_unpacked_goes_with_the_block(tmp_path: Path) -> None:
-    """The photos of a zip are temporary files for the length of the block; decoded photos have the names inside the zip."""
+    """Within the block, the photos of a zip are temporary files; decoded photos have the names inside the zip."""
     Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"no photo")
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:

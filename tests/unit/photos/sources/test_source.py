@@ -22,7 +22,7 @@ from godeeper.photos.sources.zip_archive import unzipped
 
 
 def photo(path: Path, seed: int) -> Path:
-    """Return a photo unlike the others."""
+    """Return a photo that differs for each seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(path)
@@ -61,7 +61,7 @@ def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None
 
 
 def test_without_a_test_set(tmp_path: Path) -> None:
-    """Train and val without test are one set of photos, with a note; so is train alone."""
+    """Without a test set, train and val are treated as one set, with a note; so is train alone."""
     tree(tmp_path / "two", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png")
     source = read(tmp_path / "two")
     assert {entry.label for entry in source.entries} == {"cat", "dog"}
@@ -71,7 +71,7 @@ def test_without_a_test_set(tmp_path: Path) -> None:
 
 
 def test_trains_are_a_class(tmp_path: Path) -> None:
-    """A class called train is a class if it lies beside others or has subfolders, and there are no other sets."""
+    """A folder ``train`` next to other classes, or with subfolders, is a class if there are no other sets."""
     tree(tmp_path, "train/1.png", "train/steam/2.png", "bus/3.png")
     source = read(tmp_path)
     assert {entry.label for entry in source.entries} == {"train", "train/steam", "bus"}
@@ -92,7 +92,7 @@ def test_beside_the_sets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["data/{}/cat/1.png", "a/b c/{}/cat/1.png", "cat/{}/1.png", "data/cat/{}/1.png"])
 def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
-    """Sets are found inside a folder that contains everything, and inside class folders; names keep all folders."""
+    """Sets are found one folder further down and inside class folders; photo names contain all folders."""
     names = [name.format(part).replace("cat", label) for label in ("cat", "dog") for part in ("Train", "Val", "TEST")]
     tree(tmp_path, *names)
     splits = ["train", "validation", "test"] * 2
@@ -112,7 +112,7 @@ def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], note: str | None) -> None:
-    """Class names repeated in several folders, or a lone set next to classes, get a note."""
+    """Class names that occur in several folders, or a single set next to classes, get a note."""
     source = read(tree(tmp_path, *names))
     assert {entry.split for entry in source.entries} == {""}
     assert [note in each for each in source.notes if note] == [True] * bool(note)
@@ -127,14 +127,14 @@ def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], not
     ],
 )
 def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: str) -> None:
-    """The error is one line."""
+    """A split that cannot be used gives a one-line error."""
     tree(tmp_path, *names)
     with pytest.raises(OptionError, match=reason):
         read(tmp_path)
 
 
 def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
-    """The same pixels are never in both training and test; near-duplicates across the split are counted; a class only in test is left out."""
+    """Copies of test photos and classes without training photos are left out; near-duplicates across the split are counted."""
     tree(
         tmp_path,
         "train/cat/1.png",
@@ -167,7 +167,7 @@ def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> N
 
 
 def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
-    """The reason for the class's test photos is that no training photo can be used, not that none exists."""
+    """Test photos are left out with the reason that no training photo of the class can be used, not that none exists."""
     tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/dog/3.png")
     (tmp_path / "train/dog").mkdir()
     (tmp_path / "train/dog/4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -177,7 +177,7 @@ def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "reason"), [("none.csv", "no such list"), ("none.zip", "no such zip")])
 def test_a_list_or_a_zip_that_is_not_there(tmp_path: Path, name: str, reason: str) -> None:
-    """The error is one line that does not mention a folder."""
+    """A missing list or zip gives a one-line error that does not mention a folder."""
     with pytest.raises(OptionError, match=reason) as caught:
         read(tmp_path / name)
     assert "folder" not in str(caught.value)
@@ -221,7 +221,7 @@ def test_a_list_names_photos_whatever_they_are_called(tmp_path: Path) -> None:
 
 
 def test_photos_of_one_group_are_not_called_alike(tmp_path: Path) -> None:
-    """Photos that only a list puts into one group are not called near-duplicates."""
+    """Photos that a list puts into one group are not called near-duplicates."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "list.csv").write_text("path,label,group\ncat/1.png,cat,g\ndog/2.png,dog,g\n")
     assert "photos of one group in several classes: cat/1.png, dog/2.png" in examine(tmp_path / "list.csv").notes
@@ -268,7 +268,7 @@ def test_groups_and_splits(tmp_path: Path) -> None:
     ],
 )
 def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: str) -> None:
-    """The error is one line with place and reason."""
+    """A list that cannot be used gives a one-line error with place and reason."""
     photo(tmp_path / "1.png", 0)
     (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(OptionError, match=reason) as error:
@@ -277,7 +277,7 @@ def test_lists_that_cannot_be_used(tmp_path: Path, text: str | bytes, reason: st
 
 
 def test_a_list_that_is_a_pipe_or_names_one(tmp_path: Path) -> None:
-    """The program does not block on either."""
+    """A list that is a named pipe, or that names one, does not block the program."""
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(OptionError, match="named pipe"):
         read(tmp_path / "pipe.csv")
@@ -311,7 +311,7 @@ def zipped(path: Path, root: Path, prefix: str = "") -> Path:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, 99], ids=["traditional", "AES"])
 def test_encrypted_zips(tmp_path: Path, method: int) -> None:
-    """The error is one line with the reason and the remedy; there is no password prompt."""
+    """An encrypted zip gives a one-line error with the reason and the remedy, and no password prompt."""
     archive = zipped(tmp_path / "secret.zip", tree(tmp_path / "photos", "cat/1.png", "dog/2.png"))
     content = bytearray(archive.read_bytes())
     for signature, flags in (
@@ -328,7 +328,7 @@ def test_encrypted_zips(tmp_path: Path, method: int) -> None:
 
 
 def test_the_name_of_a_photo_for_users(tmp_path: Path) -> None:
-    """For a zip it is the name inside, since the unpacked file is temporary; otherwise it is the path."""
+    """A photo of a zip has its name inside the zip, because the unpacked file is temporary; other photos have their path."""
     root = tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     with open_source(zipped(tmp_path / "photos.zip", root)) as source:
         assert [source.shown(each) for each in source.entries] == [
@@ -398,7 +398,7 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("a.tar", "only zip"), ("a.tar.gz", "only zip"), ("a.jpg", "is a file"), ("gone.zip", "no such zip")],
 )
 def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
-    """One line lists the accepted formats."""
+    """Other archives and files are refused with one line that lists the accepted formats."""
     if not name.startswith("gone"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(OptionError, match=reason):
@@ -440,7 +440,7 @@ def test_names_in_other_encodings(tmp_path: Path) -> None:
 
 
 def test_empty_class_folders(tmp_path: Path) -> None:
-    """Thousands of empty class folders give one note, and hidden ones none; a folder that contains files or folders is not empty."""
+    """Thousands of empty class folders get one note; hidden folders, and folders with files or folders, get none."""
     tree(tmp_path, "cat/1.png", "dog/a/2.png")
     for number in range(2000):
         (tmp_path / "more" / f"e{number}").mkdir(parents=True)
@@ -464,7 +464,7 @@ def test_pictures_of_ours_are_not_photos(tmp_path: Path) -> None:
 
 
 def test_long_cells_are_cut(tmp_path: Path) -> None:
-    """The error is still one readable line."""
+    """The error for a list with long cells is one readable line."""
     (tmp_path / "list.csv").write_text("path,label\n" + f"{'a' * 9000},cat\n{'a' * 9000},\n" * 1000)
     with pytest.raises(OptionError) as caught:
         read(tmp_path / "list.csv")

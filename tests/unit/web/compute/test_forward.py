@@ -31,7 +31,7 @@ def forward(net: Network, chelsea: Path) -> ForwardPass:
 
 
 def test_a_pass_holds_all_viewable_tensors(net: Network, forward: ForwardPass) -> None:
-    """It contains every viewable site after the photo's own steps, at its default stage."""
+    """A forward pass contains every viewable site after the photo's preprocessing, at its default stage."""
     expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if not site.is_photo_step]
     assert set(forward.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
 
@@ -46,7 +46,7 @@ def test_segments_equal_the_whole(address: str, net: Network, forward: ForwardPa
 
 
 def test_a_segment_needs_only_the_previous_one(net: Network) -> None:
-    """Each segment is fed with the last tensor of the one before."""
+    """Each segment is fed with the last tensor of the previous segment."""
     all_segments = segments(net)
     assert [segment.part for segment in all_segments][:3] == ["stem", "mixed", "mixed_1"]
     assert all_segments[0].plan.fed == (NETWORK_INPUT,)
@@ -55,7 +55,7 @@ def test_a_segment_needs_only_the_previous_one(net: Network) -> None:
 
 
 def test_an_engine_keeps_the_given_number_of_sessions(net: Network) -> None:
-    """The sessions of all segments stay open, more than the default number."""
+    """The sessions of all segments stay open, although they are more than the default number."""
     all_segments = segments(net)
     engine = OnnxRuntimeEngine(net.weights, open_sessions=len(all_segments))
     for segment in all_segments:

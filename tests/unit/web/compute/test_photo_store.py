@@ -34,12 +34,12 @@ def test_the_id_follows_from_the_content(photo: StoredPhoto, chelsea: Path) -> N
 
 
 def test_the_resized_pixels_are_stored(photo: StoredPhoto, net: Network, chelsea: Path) -> None:
-    """The stored pixels equal those that a peek starts from."""
+    """The stored pixels equal those that a peek feeds to the network."""
     np.testing.assert_array_equal(photo.resized, net.preprocess.resized(decode(chelsea)))
 
 
 def test_large_photos_are_shown_smaller(net: Network) -> None:
-    """The displayed picture has at most 1600 pixels a side; sizes and boxes are in pixels of the photo."""
+    """The displayed picture has at most 1600 pixels per side; sizes and boxes are in pixels of the photo."""
     buffer = io.BytesIO()
     Image.new("RGB", (4000, 1000), "red").save(buffer, "PNG")
     kept = ingest(buffer.getvalue(), "wide.png", net.preprocess)

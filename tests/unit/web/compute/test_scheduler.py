@@ -86,7 +86,7 @@ def test_progress_is_segment_by_segment(backend: Backend, photos: list[StoredPho
 
 
 def test_a_disconnected_client_stops_the_work(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """Once no client waits for a forward pass, it is not computed any further."""
+    """When no client waits for a forward pass any more, its computation stops."""
 
     async def scenario(backend: Backend) -> None:
         async with aclosing(backend.scheduler.progress(photos[0], None)) as steps:
@@ -143,7 +143,7 @@ def test_an_upload_of_a_tab_cancels_too(backend: Backend, photos: list[StoredPho
 
 
 def test_tabs_do_not_disturb_each_other(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """Three tabs and two photos: when one of two tabs with the same photo leaves, the other is still served."""
+    """If two of three tabs have the same photo and one of them leaves, the other is still served."""
 
     async def scenario(backend: Backend) -> None:
         leaving = backend.scheduler.progress(photos[0], "c")
@@ -161,7 +161,7 @@ def test_tabs_do_not_disturb_each_other(backend: Backend, photos: list[StoredPho
 
 
 def test_progress_begins_with_the_number_of_jobs_ahead(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """While another forward pass is computed, the first item is the number of jobs ahead; then the segments follow."""
+    """While another forward pass is computed, the first item of a stream is the number of jobs ahead."""
 
     async def scenario(backend: Backend) -> None:
         async with aclosing(backend.scheduler.progress(photos[0], "a")) as first:
@@ -267,6 +267,6 @@ def test_an_error_reaches_all_waiting_clients(
     [("nothing", UnknownAddress), ("DecodeJpeg", AddressError), ("softmax", RequestError), ("mixed/*", AddressError)],
 )
 def test_tensors_that_cannot_be_shown_are_refused(address: str, error: type[Exception], net: Network) -> None:
-    """An unknown address, a tensor as large as the photo, and one without values each raise an error of their own."""
+    """An unknown address, a tensor as large as the photo, and a tensor without values raise different errors."""
     with pytest.raises(error):
         resolve_viewable(net, address)

@@ -1,4 +1,4 @@
-"""The path under which the page is mounted, and whose headers it trusts: named proxies and the enclosing application."""
+"""The path under which the page is mounted, and trust in the headers of named proxies and the enclosing application."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_no_other_address_is_trusted() -> None:
 
 
 def test_a_foreign_name_stays_refused_behind_a_proxy() -> None:
-    """A host that was requested from the proxy must be one of ours, too."""
+    """The host that a client requested from the proxy must be one of ours, too."""
     assert answer(GUARD, "/a", {"x-forwarded-host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"x-forwarded-host": "localhost:8443"}, client=PROXY).status == 200
 
 
 def test_the_last_value_is_the_proxys() -> None:
-    """Values that a client wrote before it, on the same or other lines, do not count."""
+    """Only the last value of a header is the proxy's; values before it, on the same or other lines, are ignored."""
     assert seen({"x-forwarded-for": "127.0.0.1, 203.0.113.5, 10.1.9.9"})["client"] == "203.0.113.5"
     assert seen([("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "203.0.113.6")])["client"] == "203.0.113.6"
     assert seen([("x-forwarded-prefix", "/evil"), ("x-forwarded-prefix", "/lab")])["root"] == "/lab"
@@ -97,7 +97,7 @@ def test_the_prefix_may_come_or_be_taken_off(target: str, path: str) -> None:
 
 @pytest.fixture(scope="module")
 def mounted() -> ASGIApp:
-    """The page inside another application, which gives it no lifespan."""
+    """The page inside another application that runs no lifespan."""
     return Starlette(routes=[Mount("/x", godeeper.web.app())])
 
 
@@ -167,7 +167,7 @@ def test_mounted_records_and_redirects_stay_within(mounted: ASGIApp) -> None:
 
 
 def test_mounted_in_a_loop_of_its_own_for_each_request(mounted: ASGIApp) -> None:
-    """Some test clients start a new event loop for every request."""
+    """A mounted page works if every request runs in a new event loop, as in some test clients."""
     for tensor in ("conv", "mixed_2/join", "conv"):
         assert answer(mounted, f"/x/api/photos/demo/tensors/{tensor}").status == 200
 
@@ -180,7 +180,7 @@ def test_mounted_it_goes_by_the_address_it_is_reached_at(mounted: ASGIApp) -> No
 
 
 def test_the_application_has_options(net: godeeper.Network) -> None:
-    """Hosts, frames, a token and a classifier's path can be given."""
+    """The application accepts hosts, frames, a token and a classifier's path."""
     page = godeeper.web.app(hosts=["*"], frame_ancestors=["http://localhost:8888"], token="of-the-application")  # noqa: S106 (of this test)
     assert answer(page, "/", {"host": "anything.example"}).status == 401
     got = answer(page, "/", {"host": "anything.example", "authorization": "Bearer of-the-application"})

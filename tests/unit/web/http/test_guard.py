@@ -1,4 +1,4 @@
-"""Which requests are accepted: hosts, origins and sites that a client claims are checked."""
+"""The guard checks the host, the origin and the fetch metadata of a request."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def test_own_posts_are_let_in(headers: dict[str, str]) -> None:
 
 
 def test_behind_a_proxy_with_a_name() -> None:
-    """The pages of an allowed name may upload, whichever scheme the proxy uses."""
+    """The pages of an allowed host name may upload, over both HTTP and HTTPS at the proxy."""
     assert not refused({"host": "lab.example", "origin": "https://lab.example"}, "POST")
 
 
 def test_behind_a_proxy_that_hands_on_another_host() -> None:
-    """A request that a browser calls same-origin is accepted if the page's name can only be ours."""
+    """A same-origin request is accepted if the page's host name can only be ours."""
     ours = {"host": OURS, "sec-fetch-site": "same-origin"}
     assert not refused({**ours, "origin": "https://localhost:8443"}, "POST")
     assert not refused({**ours, "origin": "https://lab.example"}, "POST")
@@ -117,7 +117,7 @@ PATHS = ("/", "/photo/demo/tensor/conv", "/api/tensors", "/api/photos/demo/progr
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", PATHS)
 def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
-    """Another site may request only pages, and only to show them in a window of their own."""
+    """Another site may only navigate a top-level window to our pages."""
     for site, mode, dest in itertools.product(SITES, MODES, DESTS):
         told = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
         headers = {name: value for name, value in told.items() if value is not None}
@@ -145,7 +145,7 @@ def test_another_site_cannot_have_pages_fetched_ahead(name: str) -> None:
     "referer", ["http://evil.example/page", "https://127.0.0.1:8299.evil.example/", "about:blank", ""]
 )
 def test_browsers_without_fetch_headers(referer: str) -> None:
-    """If only ``Referer`` gives the origin of a request, another site still cannot call the API."""
+    """If a browser sends only ``Referer``, another site still cannot call the API."""
     assert refused({"referer": referer}, path="/api/tensors")
     assert not refused({"referer": referer}, path="/photo/demo")
     assert refused({"origin": "http://evil.example"}, path="/photo/demo")
@@ -154,7 +154,7 @@ def test_browsers_without_fetch_headers(referer: str) -> None:
 
 
 def test_frames_that_the_user_allows() -> None:
-    """A notebook's page may show ours in a frame, as the policy allows, but cannot call the API."""
+    """If the policy allows it, a notebook's page may show ours in a frame, but it cannot call the API."""
     guard = Guard(inside, Rules(8299, frame_ancestors=("http://localhost:8888",)))
     frame = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
     assert not refused(frame, guard=guard)
@@ -202,13 +202,13 @@ def test_an_allowed_host_is_a_host(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "localhost:8888", "*", "'self'", "http://a b", "http://x; script-src *", "data:"])
 def test_an_ancestor_is_an_origin(text: str) -> None:
-    """--frame accepts an origin, and nothing else can get into the policy."""
+    """--frame accepts only an origin, so nothing else can be injected into the policy."""
     with pytest.raises(OptionError):
         frame_ancestor(text)
 
 
 @pytest.mark.parametrize("text", ["", "proxy.example", "10.0.0.0/99", "10.0.0.1/8"])
 def test_a_proxy_is_an_address(text: str) -> None:
-    """--proxy accepts an address or a network, but no name, whose address could change."""
+    """--proxy accepts an address or a network, but no host name, because its address could change."""
     with pytest.raises(OptionError):
         network(text)

@@ -1,4 +1,4 @@
-"""Slow and greedy clients do not block others, and slow but steady ones can finish.  Times are scaled down."""
+"""Slow and greedy clients do not block others, and slow but steady clients can finish.  Times are scaled down."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def hasty(net: Network) -> Iterator[Served]:
 
 
 def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
-    """Open a connection, optionally of a client that reads little at a time."""
+    """Open a connection, optionally with a small read buffer."""
     connection = socket.socket()
     if read_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_buffer)
@@ -83,7 +83,7 @@ def test_a_slow_but_steady_photo_is_accepted(hasty: Served) -> None:
 
 @pytest.mark.parametrize(("size", "pause"), [(100, 0.1), (5000, 0.9)], ids=["trickle", "pause"])
 def test_too_slow_bodies_are_refused(size: int, pause: float, hasty: Served) -> None:
-    """A few bytes at a time, or nothing for a while, gives a 408 that states the required speed."""
+    """A body that arrives too slowly, or not at all for a while, gets a 408 that states the required speed."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, "Content-Length: 60000"))
         threading.Thread(target=trickle, args=(connection, PHOTO[:4000] * 10, size, pause), daemon=True).start()
@@ -102,7 +102,7 @@ def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
 
 
 def uploaded(memory: UploadMemory, sizes: list[int], clients: list[str], piece: int = 10) -> list[bool]:
-    """Return which of several simultaneous photos were accepted; each arrives in pieces and is processed for a moment."""
+    """Upload several photos at once, in pieces, and return whether each was accepted."""
     most = 0
 
     async def one(size: int, client: str) -> bool:
@@ -130,7 +130,7 @@ def uploaded(memory: UploadMemory, sizes: list[int], clients: list[str], piece: 
 
 
 def test_the_memory_is_bounded_and_all_get_through() -> None:
-    """Forty simultaneous uploads of a quarter of the memory limit are all accepted, one after the other where necessary."""
+    """Forty simultaneous uploads of a quarter of the memory limit are all accepted, one after the other if necessary."""
     assert uploaded(UploadMemory(400, 100, 5), [100] * 40, ["a"] * 40) == [True] * 40
 
 
@@ -189,7 +189,7 @@ def test_clients_that_do_not_read_are_disconnected(hasty: Served) -> None:
 
 
 def test_slow_but_steady_readers_get_everything(hasty: Served) -> None:
-    """A client ten times as fast as the minimum gets the complete response, even after the time limit."""
+    """A client that reads ten times as fast as the minimum gets the complete response, even after the time limit."""
     with connect(hasty, read_buffer=32768) as connection:
         ask_for(connection, hasty, more="Connection: close\r\n")
         total, piece = 0, b"x"
@@ -217,7 +217,7 @@ def test_what_waits_to_be_read_is_bounded(net: Network) -> None:
 
 
 def test_idle_connections_do_not_block_others(hasty: Served) -> None:
-    """One client's connections are limited: the one that is idle longest is closed, and new ones are served."""
+    """If one client has too many connections, the connection that is idle longest is closed, and new ones are served."""
     with ExitStack() as stack:
         idle = [stack.enter_context(connect(hasty)) for _ in range(100)]
         begun = time.monotonic()
@@ -229,7 +229,7 @@ def test_idle_connections_do_not_block_others(hasty: Served) -> None:
 
 
 def test_one_client_cannot_take_all() -> None:
-    """The client with most connections loses the one that is idle longest; a named proxy has no limit."""
+    """The client with the most connections loses its longest idle connection; a named proxy has no limit."""
     from types import SimpleNamespace
     from typing import Any, cast
 
@@ -311,12 +311,12 @@ ODD: dict[str, tuple[bytes, bytes]] = {
     ),
     "upgrade": (b"GET /nothing HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n", b"404"),
 }  # fmt: skip
-"""Name -> the bytes that are sent, and how the status begins."""
+"""Name -> the bytes that are sent, and the first digits of the status."""
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_requests_get_a_clear_end(kind: str, hasty: Served, capfd: pytest.CaptureFixture[str]) -> None:
-    """The client gets a 4xx or a closed connection within the time limit for headers; nothing is printed, and the server continues."""
+    """Within the time limit, the client gets a 4xx or a closed connection; nothing is printed, and the server continues."""
     sent, status = ODD[kind]
     heard = talk(hasty, sent.replace(b"{host}", f"127.0.0.1:{hasty.port}\r\nConnection: close".encode()))
     assert not heard or heard.startswith(b"HTTP/1.1 " + status), heard[:300]
@@ -332,7 +332,7 @@ def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
 
 
 def test_slow_bodies_do_not_use_up_connections(hasty: Served) -> None:
-    """With as many slow uploads as a client may have connections, the slowest is closed for the next connection."""
+    """If slow uploads use all connections of a client, the slowest upload is closed for the next connection."""
     head = request_head(hasty.port, "Content-Length: 60000")
     with ExitStack() as stack:
         for _ in range(40):  # thirty are allowed

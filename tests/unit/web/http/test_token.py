@@ -1,4 +1,4 @@
-"""The token: beyond loopback nothing is served without it, and it is stored in a cookie."""
+"""The token is required beyond loopback, and is stored in a cookie."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_it_leads_nowhere_else(target: str) -> None:
 
 
 def test_a_link_on_another_site_is_followed_by_a_page() -> None:
-    """A browser sends no strict cookie with a redirect that another site began, so one of our pages links on."""
+    """A cross-site link with the token gets a page that forwards, because a redirect would not send the strict cookie."""
     headers = {"accept": "text/html", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate",
                "sec-fetch-dest": "document"}  # fmt: skip
     page = answer(GUARD, f'/photo/demo?x="><script>&token={QUOTED}', headers)
@@ -94,7 +94,7 @@ def test_a_link_on_another_site_is_followed_by_a_page() -> None:
 
 
 def test_without_it_people_get_a_page() -> None:
-    """The page explains what to do, and its link to itself sends the cookie that a link on another site does not."""
+    """Without the token, a page explains what to do; its link to itself sends the cookie, unlike a link on another site."""
     page = answer(GUARD, "/photo/demo", {"accept": "text/html"})
     assert page.status == 401
     assert "the address that it printed" in page.text
@@ -102,7 +102,7 @@ def test_without_it_people_get_a_page() -> None:
 
 
 def test_under_https_the_cookie_is_secure() -> None:
-    """The cookie's ``Secure`` attribute depends on the headers of a named proxy; headers from other clients are not trusted."""
+    """The cookie is ``Secure`` if a named proxy says that the client uses HTTPS; other clients are not trusted."""
     headers = {"x-forwarded-proto": "https"}
     trusting = Guard(inside, Rules(8299, token=SECRET, proxies=(network("127.0.0.1"),)))
     assert "Secure" in answer(trusting, f"/?token={QUOTED}", headers).headers["set-cookie"]
@@ -118,7 +118,7 @@ def test_the_token_does_not_admit_other_sites() -> None:
 
 
 def test_when_it_is_made_up() -> None:
-    """On loopback no token is required; elsewhere it is long and random; characters that a URL cannot contain are refused."""
+    """On loopback there is no token, elsewhere a long random token; characters that are invalid in a URL are refused."""
     assert token_of("auto", is_loopback=True, has_proxy=False) is None
     made = {token_of("auto", is_loopback=False, has_proxy=False) for _ in range(4)}
     made |= {token_of("auto", is_loopback=True, has_proxy=True)}
@@ -133,7 +133,7 @@ def test_when_it_is_made_up() -> None:
 
 
 def test_the_address_that_a_connection_came_in_at_is_ours() -> None:
-    """A server on every address of the machine accepts each of them as host, and no other."""
+    """A server that listens on all addresses accepts only the machine's addresses as host."""
     host = {"host": "192.0.2.7:8299", "cookie": COOKIE}
     assert answer(GUARD, "/", host, server="192.0.2.7").status == 200
     assert answer(GUARD, "/", host, server="::ffff:192.0.2.7").status == 200
